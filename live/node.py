@@ -1,0 +1,94 @@
+"""One WebSocket server process.
+
+Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog. It answers `/healthz` for the
+balancer's check, and tells the lab on standard output when it listens. It ends when its standard input closes.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import signal
+import sys
+import time
+from http import HTTPStatus
+from typing import Any
+
+import uvloop
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+YOUNG_GARBAGE = (50_000, 20, 100)
+"""Thresholds of the garbage collector: with the defaults full collections over all connections stall the loop."""
+
+
+class Node:
+    """The server: its connections and what the balancer's check saw last."""
+
+    def __init__(self, number: int) -> None:
+        self.number = str(number)
+        self.checked = 0.0
+
+    def answer_check(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer the health check without a WebSocket handshake."""
+        if request.path != "/healthz":
+            return None
+        self.checked = time.monotonic()
+        return connection.respond(HTTPStatus.OK, "ok\n")
+
+    def name_itself(self, connection: ServerConnection, request: Request, response: Response) -> Response:
+        """Tell the client which node it reached."""
+        response.headers["X-Node"] = self.number
+        return response
+
+    async def serve_client(self, connection: ServerConnection) -> None:
+        """Keep a connection until it closes."""
+        async for _ in connection:
+            pass
+
+
+def say(**message: Any) -> None:
+    """Write one line of JSON to the lab."""
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+async def lines() -> asyncio.StreamReader:
+    """Return standard input as a stream of lines."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    return reader
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Serve until standard input closes (at once) or SIGTERM comes (gracefully, close code 1001)."""
+    gc.set_threshold(*YOUNG_GARBAGE)
+    gc.freeze()
+    node = Node(config["number"])
+    server = await serve(
+        node.serve_client,
+        "127.0.0.1",
+        config["port"],
+        backlog=config["backlog"],
+        compression=None,
+        ping_interval=None,
+        process_request=node.answer_check,
+        process_response=node.name_itself,
+    )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.close)
+    say(listening=time.monotonic())
+    reader = await lines()
+
+    async def obey() -> None:
+        while await reader.readline():
+            say(checked=node.checked, connections=len(server.connections))
+
+    done, _ = await asyncio.wait(
+        [asyncio.ensure_future(obey()), asyncio.ensure_future(server.wait_closed())],
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+
+
+if __name__ == "__main__":
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    uvloop.run(main(json.loads(sys.argv[1])))

@@ -1,0 +1,276 @@
+"""Start a real cluster, run the schedule, collect the record, stop everything."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from live import faults, host
+from live.balancer import Balancer, binary, describe
+from live.bus import Bus
+from live.process import READY_WITHIN, Part, Stage
+from twin.draws import Purpose, stratified
+from twin.errors import ClusterError, ScenarioError
+from twin.record import Record, Row, row
+from twin.scenario import HAProxy, Scenario
+
+MOST_CLIENTS = 5000
+_SLACK = 0.3
+"""Seconds between the last client of the warm-up and the start of the run."""
+
+Progress = Callable[[float, str], None]
+"""Receives the seconds of the run that have passed and what is going on."""
+
+
+class Cluster:
+    """All processes of one run, started and ready; used as a context manager."""
+
+    def __init__(self, scenario: Scenario, replication: int, redis_url: str | None = None) -> None:
+        check(scenario)
+        self.scenario = scenario
+        self.replication = replication
+        self.events: list[tuple[float, str, int, str]] = []
+        self.killed: list[int] = []
+        self.restarting: list[int] = []
+        self.place = host.placement(scenario)
+        self._lock = threading.Lock()
+        self._exit = contextlib.ExitStack()
+        with contextlib.ExitStack() as undo:
+            self.stage = undo.enter_context(Stage())
+            self._start(redis_url)
+            undo.callback(self.balancer.close)
+            self._exit = undo.pop_all()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._exit.close()
+
+    def note(self, t: float, event: str, node: int = -1, detail: str = "") -> None:
+        """Note an event of the cluster at the monotonic time `t`; may be called from any thread."""
+        with self._lock:
+            self.events.append((t, event, node, detail))
+
+    def _start(self, redis_url: str | None) -> None:
+        scenario, began = self.scenario, time.monotonic()
+        ports = host.free_ports(scenario.nodes.count + 2)
+        self.port, self.node_ports = ports[0], ports[2:]
+        self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
+        first, self.swarm = 0, list[Part]()
+        while first < scenario.clients.count:
+            count = min(scenario.clients.per_process, scenario.clients.count - first)
+            self.swarm.append(self._start_swarm(first, count))
+            first += count
+        self.watch = host.Watch(self.stage, sorted({*self.place.cluster, *self.place.clients}))
+        bus = None
+        if scenario.bus.kind == "valkey":
+            bus = Bus(self.stage, ports[1], self.place.cluster, redis_url)
+        for node in self.nodes:
+            node.hear()
+        self.balancer = Balancer(
+            self.stage, scenario, self.port, self.node_ports, self.place.cluster, lambda t, e, n, d: self.note(t, e, n, d)
+        )
+        self.balancer.wait_ready(READY_WITHIN)
+        for part in self.swarm:
+            part.hear()
+        self.bus = bus.wait_ready(READY_WITHIN) if bus is not None else {}
+        self.start_up = time.monotonic() - began
+
+    def start_node(self, number: int) -> Part:
+        """Start the process of node `number`; it says `listening` when it does."""
+        config = {"number": number, "port": self.node_ports[number - 1], "backlog": self.scenario.nodes.backlog}
+        cpus = self.place.cluster
+        return self.stage.python(f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus)
+
+    @property
+    def _pinned(self) -> bool:
+        return self.scenario.host.placement == "pinned"
+
+    def _start_swarm(self, first: int, count: int) -> Part:
+        clients = self.scenario.clients
+        config = {
+            "port": self.port,
+            "seed": self.scenario.seed,
+            "replication": self.replication,
+            "first": first,
+            "count": count,
+            "connect_rate": clients.connect_rate,
+            "open_timeout": clients.open_timeout,
+            "addresses": clients.addresses,
+            "reconnect": clients.reconnect.model_dump(),
+            "heartbeat": clients.heartbeat.model_dump(),
+        }
+        return self.stage.python(f"swarm {first}", "live.client", config, self.place.clients)
+
+    def warm_up(self) -> float:
+        """Connect all clients and return the start of the run on the monotonic clock.
+
+        The start is chosen so that the balancer's health checks stand in the phase that this replication draws.
+
+        Raises:
+            ClusterError: not all clients could connect.
+        """
+        first = time.monotonic() + 0.05
+        start = first + self.scenario.warm_up + _SLACK
+        balancer = self.scenario.balancer
+        if isinstance(balancer, HAProxy):
+            inter = balancer.check.inter
+            draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
+            start += (self._last_check() - start - draw * inter) % inter
+        first = start - self.scenario.warm_up - _SLACK
+        for part in self.swarm:
+            part.tell(warm=first, start=start)
+        for part in self.swarm:
+            part.hear(start - time.monotonic() + 10.0)
+        late = time.monotonic() - start
+        if late > 0:
+            raise ClusterError(
+                f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a second "
+                f"({late:.1f} s late); set a lower rate."
+            )
+        return start
+
+    def _last_check(self) -> float:
+        """Return when the balancer last checked node 1 on the monotonic clock."""
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            self.nodes[0].tell(ask="checked")
+            checked = float(self.nodes[0].hear()["checked"])
+            if checked:
+                return checked
+            time.sleep(0.02)
+        raise ClusterError(f"the balancer did not check node 1 within {READY_WITHIN:g} s.")
+
+    def attend(self) -> None:
+        """See which killed nodes are gone, and start those again that ended for a restart; raise if a part broke."""
+        for number in list(self.killed):
+            part = self.nodes[number - 1]
+            if not part.running:
+                self.note(time.monotonic(), "node_stopped", number)
+                self.killed.remove(number)
+        for number in list(self.restarting):
+            part = self.nodes[number - 1]
+            if part.running:
+                continue
+            self.note(time.monotonic(), "node_stopped", number)
+            self.nodes[number - 1] = self.start_node(number)
+            self.restarting.remove(number)
+            threading.Thread(target=self._welcome, args=(number,), daemon=True).start()
+        for part in [*self.swarm, self.balancer.part]:
+            if not part.running:
+                raise part.failure("stopped by itself during the run")
+
+    def _welcome(self, number: int) -> None:
+        with contextlib.suppress(ClusterError, ValueError, OSError):
+            listening = float(self.nodes[number - 1].hear()["listening"])
+            self.note(listening, "node_started", number)
+            self.note(listening, "healed", number, "restart")
+
+    def finish(self, start: float) -> list[Row]:
+        """Collect the events of all processes; times become seconds since `start`."""
+        rows = [row(t - start, event, node=node, detail=detail) for t, event, node, detail in self.events]
+        counts = self.balancer.connections()
+        if counts is not None:
+            end = time.monotonic() - start
+            rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
+        for part in self.swarm:
+            part.tell(finish=str(self.stage.folder / f"events-{part.pid}.json"))
+        for part in self.swarm:
+            part.hear(60.0)
+            for t, *rest in json.loads((self.stage.folder / f"events-{part.pid}.json").read_text()):
+                rows.append((t - start, *rest))
+        return rows
+
+
+def check(scenario: Scenario) -> None:
+    """See whether this machine can run the scenario; nothing is started.
+
+    Raises:
+        ScenarioError: the scenario is too large for a live run.
+        HostError: a program is missing, or too few files may be open.
+    """
+    if scenario.clients.count > MOST_CLIENTS:
+        raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
+    host.placement(scenario)
+    binary(scenario.balancer.kind)
+    host.check_limits(scenario)
+
+
+def run(
+    scenario: Scenario, replication: int = 0, redis_url: str | None = None, progress: Progress | None = None
+) -> Record:
+    """Run the scenario once with real processes and return its record.
+
+    Args:
+        scenario: what to run.
+        replication: which random numbers to use; the same ones as the simulated replication of that number.
+        redis_url: a Redis or Valkey to use instead of the embedded one.
+        progress: told about once in 50 ms how far the run is.
+
+    Raises:
+        ScenarioError, HostError: nothing was started.
+        ClusterError: a process failed; everything was stopped.
+    """
+    check(scenario)
+    host.warn_if_busy()
+    with Cluster(scenario, replication, redis_url) as cluster:
+        start = cluster.warm_up()
+        steps = faults.schedule(cluster, list(scenario.faults))
+        cluster.watch.begin()
+        began = datetime.now(UTC)
+        while (now := time.monotonic() - start) < scenario.duration:
+            if steps and now >= steps[0][0]:
+                steps.pop(0)[1]()
+                continue
+            if now >= 0:
+                cluster.attend()
+            if progress is not None:
+                progress(max(0.0, now), "measuring")
+            until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + 0.05)
+            time.sleep(max(0.0, until - now))
+        behaviour = cluster.watch.report()
+        rows = cluster.finish(start)
+        provenance = {
+            "world": "live",
+            "engine": "processes",
+            "scenario": scenario.model_dump(exclude_none=True),
+            "seed": scenario.seed,
+            "replication": replication,
+            "start": began.isoformat(),
+            "start_up": cluster.start_up,
+            "machine": host.machine(),
+            "host": behaviour,
+            "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
+            "balancer": describe(cluster.balancer),
+            "bus": cluster.bus,
+            "versions": {name: version(name) for name in ("websockets", "uvloop", "redis", "stormlab")},
+        }
+    return Record.of((r for r in rows if r[0] <= scenario.duration + 1.0), provenance)
+
+
+def measure(
+    scenario: Scenario,
+    runs: int = 5,
+    first: int = 0,
+    redis_url: str | None = None,
+    progress: Progress | None = None,
+) -> list[Record]:
+    """Run the scenario `runs` times, one after the other, with the random numbers of replications `first`, `first`+1, ...
+
+    Raises:
+        ScenarioError: `runs` is not from 1 to 1,000, or the scenario is too large.
+        HostError, ClusterError: see `run`.
+    """
+    if not 1 <= runs <= 1000:
+        raise ScenarioError(f"runs is {runs}; allowed is 1 to 1000.")
+    records = []
+    for i in range(runs):
+        before = i * scenario.duration
+        tell = (lambda t, what, before=before: progress(before + t, what)) if progress is not None else None
+        records.append(run(scenario, first + i, redis_url, tell))
+    return records

@@ -1,0 +1,46 @@
+"""The hall of Stormlab: what the predicted and the measured world share.
+
+Names are loaded when they are first used, so that a node or client process that needs only a rule starts fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from twin.compare import Comparison, compare
+    from twin.errors import ClusterError, HostError, LabError, ScenarioError
+    from twin.profile import HostProfile
+    from twin.record import Record
+    from twin.scenario import Scenario
+
+_HOME = {
+    "Comparison": "twin.compare",
+    "compare": "twin.compare",
+    "ClusterError": "twin.errors",
+    "HostError": "twin.errors",
+    "LabError": "twin.errors",
+    "ScenarioError": "twin.errors",
+    "HostProfile": "twin.profile",
+    "Record": "twin.record",
+    "Scenario": "twin.scenario",
+}
+
+__all__ = [
+    "ClusterError",
+    "Comparison",
+    "HostError",
+    "HostProfile",
+    "LabError",
+    "Record",
+    "Scenario",
+    "ScenarioError",
+    "compare",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'twin' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

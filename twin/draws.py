@@ -1,0 +1,75 @@
+"""Counter-based randomness: every random number is a pure function of its address.
+
+The address is (seed, replication, entity, purpose, n). Nothing is consumed in order, so client 17 draws for its third
+attempt the same number in the simulated and in the live world, in every variant of a scenario and in every engine.
+
+Source: Salmon, Moraes, Dror & Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC'11 (Philox4x32-10).
+"""
+
+from enum import IntEnum
+
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_MASK = 0xFFFFFFFF
+_GOLDEN = 0.6180339887498949  # fractional part of the golden ratio
+
+
+class Purpose(IntEnum):
+    """What a number is drawn for; a new purpose gets a new number, and an old one is never renumbered."""
+
+    RECONNECT = 1
+    PING_PHASE = 2
+    CHECK_PHASE = 3
+    BALANCE = 4
+    HOST = 5
+    SWARM = 6
+
+
+def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the four 32-bit words that Philox4x32 with ten rounds gives for `counter` and `key`.
+
+    Args:
+        counter: four words of 32 bits.
+        key: two words of 32 bits.
+
+    Source: Salmon et al. 2011; constants and test vectors as in the authors' Random123 library.
+    """
+    c0, c1, c2, c3 = counter
+    k0, k1 = key
+    for _ in range(10):
+        p0 = _M0 * c0
+        p1 = _M1 * c2
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1 & _MASK, (p0 >> 32) ^ c3 ^ k1, p0 & _MASK
+        k0 = (k0 + _W0) & _MASK
+        k1 = (k1 + _W1) & _MASK
+    return c0, c1, c2, c3
+
+
+def uniform(seed: int, replication: int, entity: int, purpose: int, n: int = 0) -> float:
+    """Return a number in [0, 1) with 53 random bits: always the same one for the same address.
+
+    Args:
+        seed: the scenario's seed, 0 <= seed < 2**64.
+        replication: which run of the scenario, from 0.
+        entity: the number of the client or node.
+        purpose: what the number is for, see `Purpose`.
+        n: the how-manieth number of this entity for this purpose, from 0.
+    """
+    words = philox4x32(
+        (entity & _MASK, purpose & _MASK, n & _MASK, replication & _MASK),
+        (seed & _MASK, (seed >> 32) & _MASK),
+    )
+    return ((words[0] << 21) ^ (words[1] >> 11)) * 2.0**-53
+
+
+def stratified(seed: int, replication: int, entity: int, purpose: int) -> float:
+    """Return a number in [0, 1) that is uniform for one replication and evenly spread over successive ones.
+
+    A golden-ratio sequence with a random start (a rotation by `uniform`): any few successive replications cover [0, 1)
+    evenly, so that the median of five runs does not hang on the luck of five phases, and no run is likelier than
+    another.
+
+    Source: Cranley & Patterson, "Randomization of number theoretic methods for multiple integration", SIAM J. Numer.
+    Anal. 13, 1976.
+    """
+    return (uniform(seed, 0, entity, purpose) + replication * _GOLDEN) % 1.0

@@ -1,0 +1,91 @@
+"""Nested settings: merging them, writing them as TOML, and saying in one sentence what is wrong with them."""
+
+import json
+from typing import Any
+
+from pydantic import ValidationError
+
+_ALLOWED = {
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "more than {gt}",
+    "less_than_equal": "at most {le}",
+    "less_than": "less than {lt}",
+    "float_type": "a number, without a unit or quotes",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "a text in quotes",
+    "list_type": "a list",
+    "model_type": "a table of settings",
+    "literal_error": "one of {expected}",
+    "union_tag_invalid": "one of {expected_tags}",
+    "string_pattern_mismatch": "lower-case letters, digits and hyphens",
+    "finite_number": "a finite number",
+    "string_too_long": "at most {max_length} characters",
+    "too_long": "at most {max_length} entries",
+}
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `changes` laid over it, dict into dict; a list is changed by index (`faults.0.at`).
+
+    A change of `balancer.kind` drops the settings of the other kind.
+    """
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        if isinstance(old, list) and isinstance(value, dict) and value and all(str(k).isdigit() for k in value):
+            items: list[Any] = list(old)
+            for index, change in value.items():
+                place = int(index)
+                if place < len(items):
+                    both = isinstance(items[place], dict) and isinstance(change, dict)
+                    items[place] = merge(items[place], change) if both else change
+                else:
+                    items.append(change)
+            result[key] = items
+        elif isinstance(old, dict) and isinstance(value, dict):
+            other_kind = "kind" in value and value["kind"] != old.get("kind", value["kind"])
+            result[key] = dict(value) if other_kind else merge(old, value)
+        elif hasattr(value, "model_dump"):
+            result[key] = value.model_dump()
+        else:
+            result[key] = value
+    return result
+
+
+def explain(error: ValidationError) -> str:
+    """Return one sentence for the first problem: the path, the value, and what is allowed."""
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    if len(path) > 1 and path[0] == "balancer" and path[1] in ("haproxy", "nginx"):
+        del path[1]
+    kind, context = first["type"], first.get("ctx", {})
+    if kind == "value_error":
+        field, value, allowed = str(context["error"]).split("|")
+        return f"{'.'.join([*path, field])} is {value}; allowed is {allowed}."
+    name = ".".join(path)
+    if kind == "extra_forbidden":
+        return f"{name} = {_show(first['input'])} is not a known setting; ./lab schema lists those there are."
+    if kind == "missing":
+        return f"{name} is missing; it must be given."
+    allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else first["msg"]
+    value = context.get("tag", first["input"]) if kind == "union_tag_invalid" else first["input"]
+    return f"{name} is {_show(value)}; allowed is {allowed}."
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def to_toml(data: dict[str, Any], prefix: str = "") -> str:
+    """Return nested dicts of numbers, texts and flags, and lists of dicts, as TOML."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if not isinstance(value, dict | list)]
+    for key, value in data.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            lines += ["", f"[{name}]", to_toml(value, f"{name}.")]
+        elif isinstance(value, list):
+            for item in value:
+                lines += ["", f"[[{name}]]", to_toml(item, f"{name}.")]
+    return "\n".join(lines).strip() + ("\n" if not prefix else "")

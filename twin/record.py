@@ -1,0 +1,110 @@
+"""What happened in one run of either world: a table of events, and where it came from."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin.errors import ScenarioError
+from twin.scenario import Scenario
+
+COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
+EVENTS = frozenset(
+    "attempt_connect connected connect_failed disconnected heartbeat_missed gave_up published received delivered gap "
+    "recovered acked resent consistent session_resumed session_lost marked_down marked_up node_started node_stopped "
+    "drained fault healed server_connections".split()
+)
+
+Row = tuple[float, str, int, int, int, int, str]
+
+
+def row(
+    t: float, event: str, client: int = -1, node: int = -1, attempt: int = -1, version: int = -1, detail: str = ""
+) -> Row:
+    """Return one event: `t` in seconds since the start of the run; -1 and "" stand for "does not apply"."""
+    return t, event, client, node, attempt, version, detail
+
+
+@dataclass(frozen=True)
+class Record:
+    """The events of one run in order of time, and their provenance.
+
+    Attributes:
+        events: columns t (s since the start of the run), event, client, node (from 1), attempt, version, detail.
+        provenance: scenario, seed, replication, world, engine, versions, configurations, profile, machine, start time
+            and, for a measured run, how the host behaved.
+    """
+
+    events: pd.DataFrame
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], provenance: dict[str, Any]) -> "Record":
+        """Sort rows by time (rows of equal time keep their order) and name the columns.
+
+        Raises:
+            ValueError: an event has a name that is not in the vocabulary.
+        """
+        table = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=COLUMNS)
+        unknown = set(table["event"].unique()) - EVENTS
+        if unknown:
+            raise ValueError(f"unknown events {sorted(unknown)}")
+        types = {"t": "float64", "client": "int64", "node": "int64", "attempt": "int64", "version": "int64"}
+        return cls(table.astype(types), provenance)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario of the run."""
+        return Scenario.parse(self.provenance["scenario"], "record")
+
+    @property
+    def replication(self) -> int:
+        """Which replication of the scenario's random numbers the run used."""
+        return int(self.provenance["replication"])
+
+    @property
+    def starved(self) -> str:
+        """Why the host was too busy for this run to count, or an empty text."""
+        return str(self.provenance.get("host", {}).get("starved", ""))
+
+    def select(self, *names: str) -> pd.DataFrame:
+        """Return the events of the given names."""
+        return self.events[self.events["event"].isin(names)]
+
+    def digest(self) -> str:
+        """Return a SHA-256 over the events, the same for the same events to the last bit."""
+        text = self.events.to_csv(index=False, float_format="%.17g", lineterminator="\n")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the record as Parquet, provenance in the file's metadata."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.Table.from_pandas(self.events, preserve_index=False)
+        table = table.replace_schema_metadata({b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()})
+        partial = path.with_suffix(path.suffix + ".partial")
+        pq.write_table(table, partial, compression="zstd")
+        partial.replace(path)
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Record":
+        """Read a record.
+
+        Raises:
+            ScenarioError: the file is missing or is not a record.
+        """
+        try:
+            table = pq.read_table(path)
+            metadata = json.loads((table.schema.metadata or {})[b"stormlab"])
+        except FileNotFoundError:
+            raise ScenarioError(f"{path}: there is no such record.") from None
+        except (KeyError, ValueError, OSError, pa.ArrowException):
+            raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
+        return cls(table.replace_schema_metadata(None).to_pandas(), metadata)

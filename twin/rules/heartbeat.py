@@ -1,0 +1,33 @@
+"""How a client finds out that its peer is dead although nobody closed the connection.
+
+A ping every `interval` seconds; a ping without a pong for `timeout` seconds means a dead peer. The first ping of a
+connection follows `interval` after the handshake. This is the keepalive of the `websockets` library (its
+`asyncio/connection.py`), with the wait for the next ping shortened by the last round trip.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Heartbeat settings in seconds: `interval` 0 is no heartbeat; `close_timeout` is how long the client waits for an
+    answer to its close frame once it has found the peer dead, before it drops the connection.
+    """
+
+    interval: float
+    timeout: float
+    close_timeout: float
+
+
+def next_ping(interval: float, round_trip: float) -> float:
+    """Return the wait in seconds before the next ping after a pong that took `round_trip` seconds."""
+    return max(0.0, interval - round_trip)
+
+
+def detection_bounds(interval: float, timeout: float, close_timeout: float = 0.0) -> tuple[float, float]:
+    """Return the shortest and the longest time in seconds from a peer's death to its discovery.
+
+    The death falls anywhere between two pings: the next ping comes within `interval`, and its timeout `timeout` later;
+    a ping that was under way when the peer died shortens that to no less than `timeout` from its sending.
+    """
+    return timeout + close_timeout, interval + timeout + close_timeout

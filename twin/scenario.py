@@ -1,0 +1,276 @@
+"""The one specification of a cluster and what happens to it; both worlds read nothing else."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from twin.errors import ScenarioError
+from twin.overrides import explain, merge, to_toml
+from twin.rules.backoff import First, Jitter, Policy
+from twin.rules.backoff import Reconnect as ReconnectRule
+from twin.rules.heartbeat import Heartbeat as HeartbeatRule
+
+Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+
+class Reconnect(_Part):
+    """When a client that lost its connection tries again."""
+
+    policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
+    base: Seconds = Field(0.2, description="First wait, in seconds.")
+    factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
+    cap: Seconds = Field(5.0, description="Longest wait, in seconds; at least `base`.")
+    jitter: Jitter = Field("none", description="How a wait is spread: none, full, equal or decorrelated.")
+    first: First = Field("backoff", description="Wait before the first attempt: backoff, immediate, or U(0, base).")
+    max_attempts: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="Give up after so many failed attempts in a row; 0 is never."
+    )
+    stable_time: Seconds = Field(
+        5.0, description="How long a connection must have lasted before the backoff starts anew, in seconds."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Reconnect":
+        if self.cap < self.base:
+            raise ValueError(f"cap|{self.cap:g}|at least base, {self.base:g} s")
+        if self.policy == "fixed" and self.jitter == "decorrelated":
+            raise ValueError("jitter|'decorrelated'|none, full or equal with policy 'fixed'")
+        return self
+
+    def rule(self) -> ReconnectRule:
+        """Return the policy as the rules know it."""
+        return ReconnectRule(**self.model_dump())
+
+
+class Heartbeat(_Part):
+    """How a client finds a dead peer."""
+
+    interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
+    timeout: Positive = Field(20.0, description="Seconds without a pong until the peer counts as dead.")
+    close_timeout: Seconds = Field(
+        0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
+    )
+
+    def rule(self) -> HeartbeatRule:
+        """Return the heartbeat as the rules know it."""
+        return HeartbeatRule(**self.model_dump())
+
+
+class Clients(_Part):
+    """The clients: they are all connected when the run starts."""
+
+    count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(200, description="Number of clients.")
+    per_process: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        2000, description="Clients in one swarm process; the swarm has as many processes as needed."
+    )
+    connect_rate: Annotated[float, Field(gt=0, le=100_000)] = Field(
+        800.0, description="New connections a second while the cluster warms up, before the run starts."
+    )
+    open_timeout: Positive = Field(10.0, description="Seconds until an attempt to connect is abandoned.")
+    addresses: Annotated[int, Field(ge=1, le=200)] = Field(
+        1, description="Loopback source addresses the clients share in turn; 1 is one for all."
+    )
+    reconnect: Reconnect = Field(Reconnect(), description="Reconnect policy.")
+    heartbeat: Heartbeat = Field(Heartbeat(), description="Heartbeat of the client.")
+
+
+class Check(_Part):
+    """HAProxy's active health check."""
+
+    inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")
+    fall: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Failed checks in a row that mark a server down.")
+    rise: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Good checks in a row that mark a server up.")
+    timeout: Positive = Field(2.0, description="Seconds to wait for the answer to a check.")
+
+
+class HAProxy(_Part):
+    """HAProxy as the balancer."""
+
+    kind: Literal["haproxy"] = "haproxy"
+    algorithm: Literal["roundrobin", "leastconn", "source", "random"] = Field(
+        "leastconn", description="Choice rule; random is random(2)."
+    )
+    check: Check = Field(Check(), description="Active health check.")
+    retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
+    redispatch: Annotated[int, Field(ge=-1, le=100)] = Field(
+        0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
+    )
+    connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
+    on_marked_down: Literal["none", "shutdown-sessions"] = Field(
+        "none", description="What a mark-down does to the tunnels of that server."
+    )
+    hard_stop_after: Seconds = Field(
+        0.0, description="Seconds after a reload until the old process cuts its tunnels; 0 is never."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "HAProxy":
+        if self.redispatch > self.retries:
+            raise ValueError(f"redispatch|{self.redispatch}|at most retries, {self.retries}")
+        return self
+
+
+class Nginx(_Part):
+    """nginx as the balancer, one worker."""
+
+    kind: Literal["nginx"] = "nginx"
+    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
+        "round_robin", description="Choice rule; random_two is random two least_conn."
+    )
+    max_fails: Annotated[int, Field(ge=0, le=100)] = Field(
+        1, description="Failed connects that take a peer out of rotation; 0 never does."
+    )
+    fail_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        10, description="Seconds a peer stays out of rotation, whole seconds."
+    )
+    connect_timeout: Positive = Field(5.0, description="Seconds to wait for a peer to accept a connection.")
+    hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
+    )
+
+
+class Nodes(_Part):
+    """The WebSocket server processes."""
+
+    count: Annotated[int, Field(ge=1, le=16)] = Field(3, description="Number of nodes; they are numbered from 1.")
+    backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
+        1000, description="Length of a node's queue of connections that are not accepted yet."
+    )
+
+
+class Bus(_Part):
+    """The message bus between the nodes; connections do not depend on it, and no measure yet does."""
+
+    kind: Literal["none", "valkey"] = Field("valkey", description="valkey starts an embedded server beside the cluster.")
+
+
+class HostSettings(_Part):
+    """The machine that carries all processes."""
+
+    placement: Literal["pinned", "free"] = Field(
+        "pinned",
+        description="pinned: clients on the upper half of the cores, the cluster on the lower; free: the kernel chooses.",
+    )
+    cores: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Cores to use; pinned uses the first half for the cluster."
+    )
+    profile: str = Field(
+        "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
+    )
+
+
+class Fault(_Part):
+    """Something that is done to the cluster at a set time."""
+
+    at: Seconds = Field(description="Seconds after the start of the run.")
+    kind: Literal["kill", "hang", "restart", "reload"] = Field(
+        description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
+        "reload: the balancer reloads its configuration."
+    )
+    node: Annotated[int, Field(ge=1)] | None = Field(None, description="Number of the node, from 1; none for a reload.")
+    duration: Positive | None = Field(None, description="Seconds until a hung node goes on; left out: it never does.")
+
+
+Balancer = Annotated[HAProxy | Nginx, Field(discriminator="kind")]
+
+
+class Scenario(_Part):
+    """A cluster, its clients and the faults that befall it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
+    teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
+    duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
+    clients: Clients = Field(Clients(), description="The clients.")
+    balancer: Balancer = Field(HAProxy(), description="The balancer: haproxy or nginx.")
+    nodes: Nodes = Field(Nodes(), description="The nodes.")
+    bus: Bus = Field(Bus(), description="The bus.")
+    host: HostSettings = Field(HostSettings(), description="The machine.")
+    faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Scenario":
+        for i, fault in enumerate(self.faults):
+            if fault.at > self.duration:
+                raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
+            if fault.kind == "reload" and fault.node is not None:
+                raise ValueError(f"faults.{i}.node|{fault.node}|no node for a reload")
+            if fault.kind != "reload" and fault.node is None:
+                raise ValueError(f"faults.{i}.node|missing|a node from 1 to {self.nodes.count}")
+            if fault.node is not None and fault.node > self.nodes.count:
+                raise ValueError(f"faults.{i}.node|{fault.node}|a node from 1 to {self.nodes.count}")
+            if fault.duration is not None and fault.kind != "hang":
+                raise ValueError(f"faults.{i}.duration|{fault.duration:g}|only with kind 'hang'")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
+        """Read a scenario file and apply overrides of the form `clients.count=500`.
+
+        Raises:
+            ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
+        """
+        try:
+            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ScenarioError(f"{path}: there is no such scenario file.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ScenarioError(f"{path}: is not TOML ({error}).") from None
+        for text in overrides or []:
+            data = merge(data, _parse_override(text))
+        return cls.parse(data, str(path))
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], where: str = "scenario") -> "Scenario":
+        """Validate a nested dict; `where` opens the error's sentence.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        balancer = data.get("balancer")
+        if isinstance(balancer, dict) and "kind" not in balancer:
+            data = {**data, "balancer": {"kind": "haproxy", **balancer}}
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ScenarioError(f"{where}: {explain(error)}") from None
+
+    def vary(self, **changes: Any) -> "Scenario":
+        """Return a copy with some fields changed: `vary(clients=dict(count=500), seed=2)`.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        return Scenario.parse(merge(self.model_dump(), changes), "vary")
+
+    def to_toml(self) -> str:
+        """Return the scenario as TOML with every field written out."""
+        return to_toml(self.model_dump(exclude_none=True))
+
+    @property
+    def warm_up(self) -> float:
+        """How long the clients take to connect before the run starts, in seconds."""
+        return self.clients.count / self.clients.connect_rate
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    path, sep, value = text.partition("=")
+    keys = [key.strip() for key in path.split(".")]
+    if not sep or not all(keys):
+        raise ScenarioError(f"--set {text}: give a path, '=' and a value, as in clients.count=500.")
+    try:
+        parsed: Any = tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for key in reversed(keys):
+        parsed = {key: parsed}
+    return dict(parsed)
