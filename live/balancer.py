@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from live.process import Part, Stage
+import psutil
+
+from live.process import Part, Stage, process_cpu_ns
 from twin.errors import HostError
 from twin.scenario import HAProxy, Nginx, Scenario
 
@@ -218,6 +220,13 @@ class Balancer:
             if len(cells) > current and cells[name] in names:
                 counts[names[cells[name]]] = int(cells[current] or 0)
         return counts
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time of the process that forwards: HAProxy, or nginx's worker, in nanoseconds."""
+        if self.kind == "haproxy":
+            return self.part.cpu_ns()
+        workers = psutil.Process(self.part.pid).children()
+        return sum(process_cpu_ns(worker.pid) for worker in workers)
 
     def version(self) -> str:
         """Return the program's version line."""

@@ -18,8 +18,8 @@ import uvloop
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-YOUNG_GARBAGE = (50_000, 20, 100)
-"""Thresholds of the garbage collector: with the defaults full collections over all connections stall the loop."""
+YOUNG_GARBAGE = (1_000, 5, 10_000)
+"""Thresholds of the garbage collector: small young collections often, full ones over all connections hardly ever."""
 
 
 class Node:

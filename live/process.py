@@ -97,15 +97,20 @@ class Part:
         return True
 
     def cpu_ns(self) -> int:
-        """Return the CPU time the process has used so far, in nanoseconds (Linux schedstat, else psutil)."""
-        try:
-            total = 0
-            for task in os.listdir(f"/proc/{self.pid}/task"):
-                total += int(Path(f"/proc/{self.pid}/task/{task}/schedstat").read_text().split()[0])
-            return total
-        except FileNotFoundError:
-            times = psutil.Process(self.pid).cpu_times()
-            return int((times.user + times.system) * 1e9)
+        """Return the CPU time the process has used so far, in nanoseconds."""
+        return process_cpu_ns(self.pid)
+
+
+def process_cpu_ns(pid: int) -> int:
+    """Return the CPU time a process has used so far, in nanoseconds (Linux schedstat, else psutil)."""
+    try:
+        total = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+        return total
+    except FileNotFoundError:
+        times = psutil.Process(pid).cpu_times()
+        return int((times.user + times.system) * 1e9)
 
 
 class Stage:

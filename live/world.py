@@ -231,7 +231,8 @@ def run(
                 cluster.attend()
             if progress is not None:
                 progress(max(0.0, now), "measuring")
-            until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + 0.05)
+            pause = 0.004 if cluster.killed or cluster.restarting else 0.05
+            until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + pause)
             time.sleep(max(0.0, until - now))
         behaviour = cluster.watch.report()
         rows = cluster.finish(start)

@@ -68,7 +68,7 @@ class Retry:
 
 
 def haproxy_retry(
-    tried: int, retries: int, redispatch: int, connect_timeout: float, server_up: bool, round_robin: bool, usable: int
+    tried: int, retries: int, redispatch: int, connect_timeout: float, server_up: bool, hashed: bool, usable: int
 ) -> Retry:
     """Decide what HAProxy does after the `tried`-th failed connect (from 1) of a request.
 
@@ -78,10 +78,12 @@ def haproxy_retry(
         redispatch: the setting `option redispatch N`: 0 off, N every N-th retry, -1 the last retry.
         connect_timeout: the setting `timeout connect`; the turnaround is the smaller of it and 1 s.
         server_up: whether the server just tried is still marked up.
-        round_robin: whether the rule is of the round-robin kind: then a redispatch happens at once, whatever N.
+        hashed: whether the rule hashes. If not, and another server is marked up, the first retry already moves,
+            whatever N (measured on 2.8.25: `option redispatch 3` with leastconn reaches another server at once).
         usable: how many servers are marked up.
 
-    Source: HAProxy 2.8 `back_handle_st_cer` in `src/backend.c`.
+    Source: HAProxy 2.8 `back_handle_st_cer` in `src/backend.c`, `stream_choose_redispatch` in
+    `include/haproxy/stream.h`.
     """
     if tried > retries:
         return Retry(False, False, 0.0)
@@ -89,11 +91,10 @@ def haproxy_retry(
         not server_up
         or (redispatch > 0 and tried % redispatch == 0)
         or (redispatch < 0 and tried % max(1, retries + 1 + redispatch) == 0)
-        or (round_robin and usable > 1)
+        or (not hashed and usable > 1)
     )
-    if moves:
-        return Retry(True, True, 0.0)
-    return Retry(True, False, min(1.0, connect_timeout))
+    wait = 0.0 if moves and usable > 1 else min(1.0, connect_timeout)
+    return Retry(True, moves, wait)
 
 
 class PassiveCheck:

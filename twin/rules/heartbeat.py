@@ -6,6 +6,7 @@ connection follows `interval` after the handshake. This is the keepalive of the 
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,11 @@ class Heartbeat:
 def next_ping(interval: float, round_trip: float) -> float:
     """Return the wait in seconds before the next ping after a pong that took `round_trip` seconds."""
     return max(0.0, interval - round_trip)
+
+
+def beat_after(first: float, interval: float, now: float) -> float:
+    """Return the time of the first ping at or after `now` of a client whose pings began at `first`, in seconds."""
+    return first if now <= first else first + ceil((now - first) / interval) * interval
 
 
 def detection_bounds(interval: float, timeout: float, close_timeout: float = 0.0) -> tuple[float, float]:

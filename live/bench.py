@@ -1,0 +1,67 @@
+"""The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
+
+Run as `python -m live.bench CONFIG`. Messages: `batch` starts that many clients at once, each with up to `times` attempts
+without a wait, and answers when all have ended; `closed` answers when every connection that was open has been lost.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import sys
+from typing import Any
+
+import uvloop
+
+from live.client import Client, Swarm
+from live.node import YOUNG_GARBAGE, lines, say
+from twin.rules.backoff import Backoff
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the calibration until standard input closes."""
+    gc.set_threshold(*YOUNG_GARBAGE)
+    gc.freeze()
+    swarm = Swarm({**config, "count": 0})
+    held: list[asyncio.Task[None]] = []
+    made = 0
+    reader = await lines()
+    say(ready=True)
+
+    async def attempt(client: Client, times: int) -> bool:
+        backoff = Backoff(swarm.reconnect)
+        for _ in range(times):
+            connection = await client.attempt()
+            if connection is not None:
+                held.append(asyncio.ensure_future(client.stay(connection)))
+                return True
+            backoff.after_failure(client.draw())
+        return False
+
+    async def batch(size: int, times: int) -> None:
+        nonlocal made
+        clients = [Client(swarm, made + i) for i in range(size)]
+        made += size
+        opened = await asyncio.gather(*(attempt(client, times) for client in clients))
+        swarm.events.clear()
+        say(opened=sum(opened), failed=size - sum(opened))
+
+    async def closed() -> None:
+        await asyncio.gather(*held)
+        held.clear()
+        say(closed=True)
+
+    tasks: list[asyncio.Task[None]] = []
+    while line := await reader.readline():
+        message = json.loads(line)
+        if "port" in message:
+            swarm.uri = f"ws://127.0.0.1:{message['port']}/"
+        if "batch" in message:
+            tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("times", 1))))
+        elif "closed" in message:
+            tasks.append(asyncio.ensure_future(closed()))
+
+
+if __name__ == "__main__":
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    uvloop.run(main(json.loads(sys.argv[1])))

@@ -1,0 +1,334 @@
+"""Measure what the parts cost on this machine, each in isolation, and write a host profile.
+
+Every figure is CPU time that the kernel booked on one process (schedstat) for a known number of items. A stopped node
+(SIGSTOP) splits a handshake: while it is stopped the client and the balancer can do only their first half. No run of a
+scenario is looked at, and nothing that a comparison judges is measured here.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from live import host
+from live.balancer import Balancer, binary
+from live.process import READY_WITHIN, Part, Stage
+from twin.errors import ClusterError, HostError
+from twin.profile import LEVELS, HostProfile
+from twin.profile import Part as CostPart
+from twin.scenario import Nginx, Scenario
+
+REPEATS = 5
+DEATH_LEVELS = (64, 256)
+BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
+"""How many batches of each size one measurement averages over."""
+TIME_SLICE = 0.003
+"""Linux's base time slice on two cores: 0.75 ms * (1 + log2(cores)) doubled by the wake-up of a sleeper; see
+Documentation/scheduler/sched-design-CFS.rst. It decides only how the processes of one core interleave."""
+
+Progress = Callable[[float, str], None]
+Costs = dict[str, dict[int, list[float]]]
+
+
+def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostProfile:
+    """Measure this machine and return its profile.
+
+    Args:
+        progress: receives the part done (0 to 1) and what is being measured.
+        repeats: measurements of each part; the spread between them goes into the predictions.
+
+    Raises:
+        HostError: HAProxy is missing, or too few files may be open.
+        ClusterError: a process failed.
+    """
+    binary("haproxy")
+    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 1200}, "balancer": {"retries": 0}})
+    host.check_limits(scenario)
+    host.warn_if_busy()
+    tell = progress or (lambda share, what: None)
+    kinds = ["haproxy"]
+    try:
+        binary("nginx")
+        kinds.append("nginx")
+    except HostError:
+        pass
+    found: dict[str, Costs] = {}
+    lone: dict[str, list[float]] = {
+        "exit_delay": [],
+        "node_start": [],
+        "node_stop": [],
+        "check_overhead": [],
+    }
+    steps = len(kinds) * repeats
+    for k, kind in enumerate(kinds):
+        found[kind] = {}
+        chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
+        for i in range(repeats):
+            tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
+            with Stage() as stage:
+                bench = Bench(stage, chosen)
+                bench.measure(found[kind], lone)
+    tell(1.0, "done")
+    haproxy = _parts(found["haproxy"])
+    nginx = {name: part for name, part in _parts(found.get("nginx", {})).items() if name.startswith("balancer")}
+    return HostProfile(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=host.machine(),
+        parts=haproxy,
+        nginx_parts=nginx,
+        time_slice=TIME_SLICE,
+        **lone,
+    )
+
+
+def _parts(costs: Costs) -> dict[str, CostPart]:
+    return {
+        name: CostPart(levels=sorted(by_level), values=[by_level[level] for level in sorted(by_level)])
+        for name, by_level in costs.items()
+    }
+
+
+class Bench:
+    """One node, one balancer and one client process, pinned as in a scenario, to be measured once."""
+
+    def __init__(self, stage: Stage, scenario: Scenario) -> None:
+        self.stage = stage
+        self.place = host.placement(scenario)
+        self.kind = scenario.balancer.kind
+        ports = host.free_ports(5)
+        self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
+        began = time.monotonic()
+        self.node = self._start_node()
+        self.node_start = float(self.node.hear()["listening"]) - began
+        quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
+        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
+        self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
+        self.refusing_stage = Stage()
+        self.refusing = self._balancer(self.refusing_stage, still, self.refusing_port, dead_port)
+        config = {
+            "port": self.port,
+            "seed": 0,
+            "replication": 0,
+            "first": 0,
+            "addresses": 1,
+            "open_timeout": 30.0,
+            "reconnect": scenario.clients.reconnect.model_dump(),
+            "heartbeat": scenario.clients.heartbeat.model_dump(),
+        }
+        self.client = stage.python("bench", "live.bench", config, self.place.clients)
+        self.client.hear()
+
+    def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:
+        balancer = Balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
+        balancer.wait_ready(READY_WITHIN)
+        return balancer
+
+    def _start_node(self) -> Part:
+        config = {"number": 1, "port": self.node_port, "backlog": 4000}
+        return self.stage.python("node", "live.node", config, self.place.cluster[:1])
+
+    def measure(self, costs: Costs, lone: dict[str, list[float]]) -> None:
+        """Measure every part once and append the figures."""
+        try:
+            lone["node_start"].append(self.node_start)
+            if self.kind == "haproxy":
+                lone["check_overhead"].append(self._check_overhead())
+            self._warm()
+            for level in LEVELS:
+                self._handshakes(costs, level)
+                self._refusals(costs, level)
+            for level in LEVELS:
+                self._accepts(costs, level)
+            self._deaths(costs, lone)
+        finally:
+            self.balancer.close()
+            self.refusing.close()
+            self.refusing_stage.close()
+
+    def _check_overhead(self) -> float:
+        seen = []
+        for _ in range(2):
+            time.sleep(0.35)
+            self.node.tell(ask="checked")
+            seen.append(float(self.node.hear()["checked"]))
+        return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / 0.1) - 0.1)
+
+    def _warm(self) -> None:
+        for port in (self.port, self.refusing_port):
+            self.client.tell(port=port, batch=64)
+            self.client.hear(30)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Close all connections by replacing the node."""
+        self._kill(0)
+
+    def _cpu(self) -> tuple[float, float, float]:
+        return tuple(part.cpu_ns() / 1e9 for part in (self.client, self.balancer, self.node))  # type: ignore[return-value]
+
+    def _settle(self) -> None:
+        """Wait until client, balancer and node have nothing more to do."""
+        deadline = time.monotonic() + 20
+        before = self._cpu()
+        while time.monotonic() < deadline:
+            time.sleep(0.008)
+            after = self._cpu()
+            if sum(after) - sum(before) < 0.0005:
+                return
+            before = after
+        raise ClusterError("calibration: the bench does not come to rest.")
+
+    def _overhead(self) -> float:
+        """Return what telling the client to start a batch and its answer cost it, in CPU seconds."""
+        before = self.client.cpu_ns()
+        for _ in range(16):
+            self.client.tell(port=self.port, batch=0)
+            self.client.hear()
+            time.sleep(0.004)
+        return (self.client.cpu_ns() - before) / 1e9 / 16
+
+    def _handshakes(self, costs: Costs, level: int) -> None:
+        first, second, batches = [0.0] * 3, [0.0] * 3, BATCHES[level]  # client, balancer, node
+        idle = self._overhead()
+        for _ in range(batches):
+            start = self._cpu()
+            os.kill(self.node.pid, signal.SIGSTOP)
+            self.client.tell(port=self.port, batch=level)
+            time.sleep(0.004)
+            self._settle()
+            middle = self._cpu()
+            os.kill(self.node.pid, signal.SIGCONT)
+            if self.client.hear(30)["failed"]:
+                raise ClusterError("calibration: a handshake failed.")
+            self._settle()
+            end = self._cpu()
+            for i in range(3):
+                first[i] += middle[i] - start[i]
+                second[i] += end[i] - middle[i]
+        items = batches * level
+        first[0] = max(0.0, first[0] - batches * idle)
+        _add(costs, "client_connect", level, first[0] / items)
+        _add(costs, "client_open", level, second[0] / items)
+        _add(costs, "balancer_request", level, first[1] / items)
+        _add(costs, "balancer_response", level, second[1] / items)
+        _add(costs, "node_handshake", level, second[2] / items)
+
+    def _refusals(self, costs: Costs, level: int) -> None:
+        times = max(2, 384 // level)
+        client, balancer = self.client.cpu_ns(), self.refusing.cpu_ns()
+        self.client.tell(port=self.refusing_port, batch=level, times=times)
+        if self.client.hear(30)["opened"]:
+            raise ClusterError("calibration: a connection that must be refused was not.")
+        self._settle()
+        items = times * level
+        whole = (self.client.cpu_ns() - client) / 1e9 / items
+        _add(costs, "client_refused", level, max(0.0, whole - costs["client_connect"][level][-1]))
+        _add(costs, "balancer_refused", level, (self.refusing.cpu_ns() - balancer) / 1e9 / items)
+
+    def _accepts(self, costs: Costs, level: int) -> None:
+        used, batches = 0, BATCHES[level]
+        for _ in range(batches):
+            self._settle()
+            before = self.node.cpu_ns()
+            os.kill(self.node.pid, signal.SIGSTOP)
+            raw = [socket.create_connection(("127.0.0.1", self.node_port)) for _ in range(level)]
+            os.kill(self.node.pid, signal.SIGCONT)
+            self._settle()
+            used += self.node.cpu_ns() - before
+            for one in raw:
+                one.close()
+        cost = used / 1e9 / batches / level
+        _add(costs, "node_accept", level, cost)
+        handshakes = costs["node_handshake"][level]
+        handshakes[-1] = max(0.1 * handshakes[-1], handshakes[-1] - cost)
+
+    def _deaths(self, costs: Costs, lone: dict[str, list[float]]) -> None:
+        self._drop()
+        empty = self._kill(0)[2]
+        lone["exit_delay"].append(empty)
+        lone["node_stop"].append(self._terminate(0)[3])
+        for level in DEATH_LEVELS:
+            client, balancer, node = self._kill(level)
+            _add(costs, "client_closed", level, client / level)
+            _add(costs, "balancer_close", level, balancer / level)
+            _add(costs, "node_exit", level, max(0.0, node - empty) / level)
+            client, said, left, _ = self._terminate(level)
+            _add(costs, "client_goodbye", level, client / level)
+            _add(costs, "node_goodbye", level, said / level)
+            _add(costs, "node_leave", level, left / level)
+
+    def _connect(self, connections: int) -> tuple[float, float, float]:
+        if connections:
+            self.client.tell(port=self.port, batch=connections)
+            if self.client.hear(30)["failed"]:
+                raise ClusterError("calibration: a handshake failed.")
+        self._settle()
+        return self._cpu()
+
+    def _kill(self, connections: int) -> tuple[float, float, float]:
+        """Kill the node and return the CPU seconds this costs client, balancer and node."""
+        before = self._connect(connections)
+        os.kill(self.node.pid, signal.SIGKILL)
+        node = self._reap() - before[2]
+        self.client.tell(closed=True)
+        self.client.hear(30)
+        time.sleep(0.02)
+        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
+        self._replace()
+        return client - before[0], balancer - before[1], node
+
+    def _terminate(self, connections: int) -> tuple[float, float, float, float]:
+        """End the node gracefully while the client is stopped, then let the client go on.
+
+        Returns:
+            CPU seconds of the client, of the node until its close frames are out, of the node after that, and the
+            seconds from SIGTERM to the end of the node.
+        """
+        before = self._connect(connections)
+        began = time.monotonic()
+        said = 0.0
+        if connections:
+            os.kill(self.client.pid, signal.SIGSTOP)
+            os.kill(self.node.pid, signal.SIGTERM)
+            time.sleep(0.01)
+            self._settle()
+            said = self.node.cpu_ns() / 1e9 - before[2]
+            os.kill(self.client.pid, signal.SIGCONT)
+        else:
+            os.kill(self.node.pid, signal.SIGTERM)
+        node = self._reap() - before[2]
+        took = time.monotonic() - began
+        self.client.tell(closed=True)
+        self.client.hear(30)
+        client = self.client.cpu_ns() / 1e9
+        self._replace()
+        return client - before[0], said, max(0.0, node - said), took
+
+    def _reap(self) -> float:
+        """Wait for the node's end and return the CPU seconds of its whole life."""
+        _, _, usage = os.wait4(self.node.pid, 0)
+        self.node.process.returncode = 0
+        return usage.ru_utime + usage.ru_stime
+
+    def _replace(self) -> None:
+        self.stage.end(self.node)
+        self.node = self._start_node()
+        self.node.hear()
+        self._settle()
+
+
+def _add(costs: Costs, name: str, level: int, value: float) -> None:
+    costs.setdefault(name, {}).setdefault(level, []).append(value)
+
+
+def summary(profile: HostProfile) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return (balancer, part, {level: median cost in us}) rows for a table."""
+    rows = []
+    for kind, parts in (("haproxy", profile.parts), ("nginx", profile.nginx_parts)):
+        for name, part in parts.items():
+            medians = {str(n): 1e6 * sorted(v)[len(v) // 2] for n, v in zip(part.levels, part.values, strict=True)}
+            rows.append((kind, name, medians))
+    return rows

@@ -1,0 +1,146 @@
+"""The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`.
+
+All costs are CPU seconds of one process for one item. A cost depends on how many items the process has before it: a
+cold burst touches memory that a lone item finds in the cache, and a full queue lets reads and writes be coalesced.
+"""
+
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import log2
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from twin.errors import ScenarioError
+
+REFERENCE = Path(__file__).with_name("reference_host.json")
+CALIBRATED = Path(__file__).parent.parent / ".lab" / "host.json"
+
+LEVELS = (1, 16, 64, 256)
+"""Numbers of items at once at which the costs are measured; 1 is a lone item after a pause of some milliseconds."""
+
+COLD_AFTER = 0.004
+"""Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
+pause between two of them)."""
+
+PARTS = {
+    "client_connect": "client: open a TCP connection and send the handshake",
+    "client_open": "client: read the 101 and hand over the connection",
+    "client_refused": "client: read a 503 and close",
+    "client_closed": "client: notice that the connection was closed",
+    "balancer_request": "balancer: accept, read the request, choose a node, connect to it",
+    "balancer_response": "balancer: relay the 101",
+    "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
+    "balancer_close": "balancer: relay a close",
+    "node_accept": "node: accept a connection",
+    "node_handshake": "node: read the handshake and answer 101",
+    "node_exit": "node: the kernel closes one connection of a killed process",
+    "node_goodbye": "node: send a close frame",
+    "node_leave": "node: read the answer to a close frame and close",
+    "client_goodbye": "client: read a close frame, answer it, notice the close",
+}
+
+
+class Part(BaseModel):
+    """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    levels: list[int]
+    values: list[list[float]]
+
+    def at(self, u: float) -> "Curve":
+        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements."""
+        return Curve(self.levels, [_quantile(sorted(repeats), u) for repeats in self.values])
+
+
+class Curve:
+    """A cost that depends on load.
+
+    One of n items that wait costs an amount that is linear in log(n) between the levels of the calibration. An item
+    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep.
+    """
+
+    def __init__(self, levels: Sequence[int], costs: Sequence[float]) -> None:
+        lone = levels[0] == 1
+        self.lone = costs[0] if lone else max(costs)
+        self.levels = list(levels[1:] if lone else levels)
+        self.costs = list(costs[1:] if lone else costs)
+        self._table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
+
+    def _interpolate(self, n: int) -> float:
+        i = bisect_left(self.levels, n)
+        if i == 0:
+            return self.costs[0]
+        low, high = self.levels[i - 1], self.levels[i]
+        share = log2(n / low) / log2(high / low)
+        return self.costs[i - 1] * (1 - share) + self.costs[i] * share
+
+    def __call__(self, waiting: int, asleep: float = 0.0) -> float:
+        """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
+        table = self._table
+        cost = table[waiting] if waiting < len(table) else table[-1]
+        if asleep > 0.0:
+            cost += max(0.0, self.lone - cost) * min(1.0, asleep / COLD_AFTER)
+        return cost
+
+
+def _quantile(values: Sequence[float], u: float) -> float:
+    place = u * (len(values) - 1)
+    low = int(place)
+    high = min(low + 1, len(values) - 1)
+    return values[low] + (place - low) * (values[high] - values[low])
+
+
+class HostProfile(BaseModel):
+    """What one machine costs. See `PARTS` for the names in `parts`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    made: str = Field(description="When, ISO 8601.")
+    machine: dict[str, Any] = Field(description="CPU, cores, system.")
+    parts: dict[str, Part]
+    nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
+    exit_delay: list[float] = Field(description="Seconds of CPU from SIGKILL to the first closed connection.")
+    node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
+    node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
+    check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
+    time_slice: float = Field(description="Seconds a process may keep a core that others want.")
+
+    def cost(self, name: str, u: float, balancer: str = "haproxy") -> Curve:
+        """Return the cost of a part at quantile `u` of its repeated measurements.
+
+        Raises:
+            ScenarioError: the profile was made without nginx, and the part is nginx's.
+        """
+        if balancer == "nginx" and name.startswith("balancer"):
+            if name not in self.nginx_parts:
+                raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
+            return self.nginx_parts[name].at(u)
+        return self.parts[name].at(u)
+
+    def lone(self, name: str, u: float) -> float:
+        """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
+        return _quantile(sorted(getattr(self, name)), u)
+
+    def save(self, path: Path = CALIBRATED) -> Path:
+        """Write the profile as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
+        return path
+
+    @classmethod
+    def load(cls, name: str = "calibrated") -> "HostProfile":
+        """Read a profile: `calibrated` is this machine's own, `reference` the one that ships with the lab, else a path.
+
+        Raises:
+            ScenarioError: there is no such profile, or it is not one.
+        """
+        path = {"calibrated": CALIBRATED, "reference": REFERENCE}.get(name, Path(name))
+        try:
+            return cls.model_validate_json(path.read_text())
+        except FileNotFoundError:
+            hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
+            raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
+        except (ValidationError, OSError, UnicodeDecodeError):
+            raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
