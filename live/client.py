@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from live.node import YOUNG_GARBAGE, lines, say
+from twin.addresses import source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
@@ -159,11 +160,6 @@ class Client:
         """Return this client's next uniform number for its reconnect policy."""
         self.draws += 1
         return self.swarm.draw(self.number, Purpose.RECONNECT, self.draws - 1)
-
-
-def source_address(client: int, addresses: int) -> str:
-    """Return the loopback address that a client connects from: 127.0.k.1, another /24 for each k."""
-    return f"127.0.{client % addresses + 1}.1" if addresses > 1 else "127.0.0.1"
 
 
 async def main(config: dict[str, Any]) -> None:

@@ -1,0 +1,289 @@
+"""The balancer: HAProxy with active checks or nginx with passive ones, choosing a node for each connection."""
+
+from typing import TYPE_CHECKING
+
+import simpy
+
+from sim.host import Process
+from sim.node import SYN_RETRIES, Node
+from twin.addresses import source_address
+from twin.draws import Purpose
+from twin.profile import Curve
+from twin.rules.balancing import RULES
+from twin.rules.health import ActiveCheck, PassiveCheck, first_check, haproxy_retry
+from twin.scenario import HAProxy, Nginx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.client import Client
+    from sim.world import World
+
+
+class Costs:
+    """The balancer's cost curves of one replication. A refusal is the part that every request pays."""
+
+    def __init__(self, curve: "Callable[[str], Curve]") -> None:
+        self.read = curve("balancer_refused")
+        self.relay = curve("balancer_response")
+        self.close = curve("balancer_close")
+
+
+class Tunnel:
+    """An established connection from a client through the balancer to a node."""
+
+    __slots__ = ("client", "client_left", "generation", "lost", "server", "upstream_gone")
+
+    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
+        self.client = client
+        self.server = server
+        self.generation = generation
+        self.lost = env.event()
+        self.client_left = False
+        self.upstream_gone = False
+
+
+class Attempt:
+    """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
+
+    __slots__ = ("answer", "client", "server", "tunnel")
+
+    def __init__(self, world: "World", client: "Client") -> None:
+        self.client = client
+        self.server = -1
+        self.tunnel: Tunnel | None = None
+        self.answer = world.env.event()
+        world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
+
+    def _expire(self, _: simpy.Event) -> None:
+        self.fail("timeout")
+
+    def fail(self, reason: str) -> None:
+        """Answer with a failure, unless there is an answer already."""
+        if not self.answer.triggered:
+            self.answer.succeed(reason)
+
+
+class Balancer:
+    """The balancer of a run. Servers are numbered from 0, as in its rule."""
+
+    def __init__(self, world: "World", process: Process) -> None:
+        self.world = world
+        self.env = world.env
+        self.process = process
+        self.settings = world.scenario.balancer
+        self.generation = 0
+        self.draws = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Start with fresh counts and all servers up, as a new process does."""
+        servers = self.world.scenario.nodes.count
+        self.rule = RULES[self.settings.kind, self.settings.algorithm](servers)
+        self.up = [True] * servers
+        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(servers)]
+        if isinstance(self.settings, Nginx):
+            nginx = self.settings
+            self.passive = [PassiveCheck(nginx.max_fails, nginx.fail_timeout) for _ in range(servers)]
+
+    # Choosing and connecting
+
+    def choose(self, client: "Client", tried: list[int]) -> int:
+        """Return the server for a connection, or -1."""
+        usable = self.up
+        if isinstance(self.settings, Nginx):
+            now = self.env.now + 1e6  # the counter's clock never starts at zero
+            usable = [peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
+        address = source_address(client.number, self.world.scenario.clients.addresses)
+        server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
+        if isinstance(self.settings, Nginx) and server >= 0:
+            self.passive[server].chosen(now)
+        return server
+
+    def _draw(self) -> float:
+        self.draws += 1
+        return self.world.draw(0, Purpose.BALANCE, self.draws - 1)
+
+    def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
+        """Handle one request: read it, choose a node and connect to it, retrying as configured."""
+        yield self.process.work(self.world.balancer_costs.read)
+        tried: list[int] = []
+        failed = 0
+        server = self.choose(attempt.client, tried)
+        while not attempt.answer.triggered:
+            if server < 0:
+                attempt.fail("502" if self.settings.kind == "nginx" else "503")
+                return
+            attempt.server = server
+            self.rule.take(server)
+            generation = self.generation
+            refused = yield from self.connect(attempt, self.world.nodes[server])
+            if refused is None:
+                return
+            if generation == self.generation:
+                self.rule.release(server)
+            failed += 1
+            tried.append(server)
+            if isinstance(self.settings, Nginx):
+                if self.passive[server].failed(self.env.now + 1e6):
+                    self.world.note("marked_down", node=server + 1, detail="passive")
+                server = self.choose(attempt.client, tried)
+                continue
+            retry = haproxy_retry(
+                failed,
+                self.settings.retries,
+                self.settings.redispatch,
+                self.settings.connect_timeout,
+                self.up[server],
+                self.settings.algorithm == "source",
+                sum(self.up),
+            )
+            if not retry.again:
+                attempt.fail("503")
+                return
+            if retry.wait > 0:
+                yield self.env.timeout(retry.wait)
+            if retry.redispatch:
+                server = self.choose(attempt.client, tried)
+
+    def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
+        """Connect to a node; return None when the kernel took the connection, else why it did not.
+
+        A full accept queue drops the SYN, which is sent again after 1, 3, 7, ... s, within the connect timeout.
+        """
+        left = self.settings.connect_timeout
+        for wait in SYN_RETRIES:
+            if not node.listening:
+                return "refused"
+            if node.syn(attempt):
+                self.waiting[node.number - 1][attempt] = None
+                return None
+            if wait > left:
+                yield self.env.timeout(left)
+                return "timeout"
+            left -= wait
+            yield self.env.timeout(wait)
+        return "timeout"
+
+    def answered(self, attempt: Attempt, node: Node) -> None:
+        """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
+        if self.waiting[node.number - 1].pop(attempt, 0) == 0:
+            return
+        tunnel = Tunnel(self.env, attempt.client, attempt.server, self.generation)
+        if attempt.answer.triggered:
+            self.released(tunnel)
+            return
+        node.tunnels[tunnel] = None
+
+        def relayed(_: simpy.Event) -> None:
+            if not attempt.answer.triggered:
+                attempt.answer.succeed(tunnel)
+            else:
+                node.tunnels.pop(tunnel, None)
+                self.released(tunnel)
+
+        self.process.work(self.world.balancer_costs.relay, relayed)
+
+    # Ends of connections
+
+    def upstream_closed(self, tunnel: Tunnel, reason: str) -> None:
+        """The node's side of a tunnel is gone or sends a close frame: pass it on to the client."""
+        if reason != "1001":
+            self.released(tunnel)
+        if tunnel.client_left:
+            self.released(tunnel)
+            self.world.nodes[tunnel.server].tunnels.pop(tunnel, None)
+            return
+        self._close(tunnel, reason)
+
+    def _close(self, tunnel: Tunnel, reason: str) -> None:
+        def passed_on(_: simpy.Event) -> None:
+            if not tunnel.lost.triggered:
+                tunnel.lost.succeed(reason)
+
+        self.process.work(self.world.balancer_costs.close, passed_on)
+
+    def client_left(self, tunnel: Tunnel) -> None:
+        """The client has closed its side. A hung node does not answer that: HAProxy goes on counting the session,
+        nginx closes both sides at once.
+        """
+        node = self.world.nodes[tunnel.server]
+        tunnel.client_left = True
+        if node.state == "stopping":
+            self.released(tunnel)
+            node.said_goodbye(tunnel)
+        elif node.state == "hung" and self.settings.kind == "haproxy":
+            return
+        else:
+            node.tunnels.pop(tunnel, None)
+            self.released(tunnel)
+
+    def released(self, tunnel: Tunnel) -> None:
+        """The balancer has forgotten the tunnel."""
+        if not tunnel.upstream_gone:
+            tunnel.upstream_gone = True
+            if tunnel.generation == self.generation:
+                self.rule.release(tunnel.server)
+
+    def reset_pending(self, node: Node) -> None:
+        """The node died with connections in its queue or handshakes under way: their clients get a 502."""
+        pending = self.waiting[node.number - 1]
+        for attempt in list(pending):
+            self.rule.release(attempt.server)
+            attempt.fail("502")
+        pending.clear()
+
+    # Health
+
+    def check(self, server: int, phase: float) -> "simpy.events.ProcessGenerator":
+        """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
+        assert isinstance(self.settings, HAProxy)
+        check, generation = self.settings.check, self.generation
+        counter = ActiveCheck(check.fall, check.rise)
+        spread = first_check(server, len(self.up), check.inter)
+        yield self.env.timeout((phase + spread) % check.inter)
+        while generation == self.generation:
+            passed = yield from self.probe(self.world.nodes[server])
+            change = counter.result(passed)
+            if change:
+                self.mark(server, change == "up", "check")
+            yield self.env.timeout(check.inter + self.world.check_overhead)
+
+    def probe(self, node: Node) -> "simpy.events.ProcessGenerator":
+        """Ask a node for /healthz and return whether it answered in time."""
+        assert isinstance(self.settings, HAProxy)
+        if not node.listening:
+            return False
+        done = node.process.work(self.world.node_costs.handshake)
+        late = self.env.timeout(self.settings.check.timeout)
+        yield done | late
+        return bool(done.processed)
+
+    def mark(self, server: int, up: bool, detail: str) -> None:
+        """Mark a server up or down, and cut its tunnels if that is configured."""
+        self.up[server] = up
+        self.world.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
+        if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
+            return
+        node = self.world.nodes[server]
+        for tunnel in [t for t in node.tunnels if not t.client_left]:
+            del node.tunnels[tunnel]
+            self.released(tunnel)
+            self._close(tunnel, "1006")
+        for attempt in list(self.waiting[server]):
+            del self.waiting[server][attempt]
+            self.rule.release(server)
+            attempt.fail("502")
+
+    def reload(self) -> "simpy.events.ProcessGenerator":
+        """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while."""
+        tunnels = [(node, tunnel) for node in self.world.nodes for tunnel in node.tunnels]
+        self.generation += 1
+        self.forget()
+        self.world.start_checks(self.env.now)
+        if self.settings.hard_stop_after:
+            yield self.env.timeout(self.settings.hard_stop_after)
+            for node, tunnel in tunnels:
+                if tunnel in node.tunnels:
+                    del node.tunnels[tunnel]
+                    self._close(tunnel, "1006")

@@ -1,0 +1,114 @@
+"""The life of a client: connect, stay, lose the connection, wait, try again."""
+
+from typing import TYPE_CHECKING
+
+import simpy
+
+from sim.balancer import Attempt, Tunnel
+from sim.host import Process
+from sim.node import Node
+from twin.draws import Purpose
+from twin.profile import Curve
+from twin.rules.backoff import Backoff
+from twin.rules.heartbeat import beat_after
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.world import World
+
+
+class Costs:
+    """The client's cost curves of one replication."""
+
+    def __init__(self, curve: "Callable[[str], Curve]") -> None:
+        self.connect = curve("client_connect")
+        self.open = curve("client_open")
+        self.refused = curve("client_refused")
+        self.closed = curve("client_closed")
+        self.goodbye = curve("client_goodbye")
+
+
+class Client:
+    """One client of the swarm; it shares its process with many others."""
+
+    def __init__(self, world: "World", number: int, process: Process) -> None:
+        self.world = world
+        self.number = number
+        self.process = process
+        self.backoff = Backoff(world.reconnect)
+        self.attempts = 0
+        self.draws = 0
+        self.first_beat = 0.0
+
+    def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
+        """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
+        world = self.world
+        while True:
+            if tunnel is not None:
+                since = world.env.now if self.attempts > 1 else -world.scenario.warm_up
+                reason = yield tunnel.lost
+                yield from self.notice(tunnel, reason)
+                world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
+                wait: float | None = self.backoff.after_loss(world.env.now - since, self.draw())
+            else:
+                wait = self.backoff.after_failure(self.draw())
+            if wait is None:
+                world.note("gave_up", self.number, attempt=self.attempts)
+                return
+            if wait > 0:
+                yield world.env.timeout(wait)
+            tunnel = yield from self.connect()
+
+    def connect(self) -> "simpy.events.ProcessGenerator":
+        """Try once; return the tunnel, or None."""
+        world, costs = self.world, self.world.client_costs
+        self.attempts += 1
+        world.note("attempt_connect", self.number, attempt=self.attempts)
+        attempt = Attempt(world, self)
+        yield self.process.work(costs.connect)
+        if not attempt.answer.triggered:
+            world.env.process(world.balancer.serve(attempt))
+        answer = yield attempt.answer
+        if isinstance(answer, Tunnel):
+            yield self.process.work(costs.open)
+            self.first_beat = world.env.now + world.heartbeat.interval
+            world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
+            return answer
+        yield self.process.work(costs.refused)
+        world.note("connect_failed", self.number, attempt=self.attempts, detail=answer)
+        return None
+
+    def notice(self, tunnel: Tunnel, reason: str) -> "simpy.events.ProcessGenerator":
+        """Do what the client does when a connection ends for `reason`."""
+        world, costs = self.world, self.world.client_costs
+        if reason == "heartbeat":
+            world.note("heartbeat_missed", self.number, tunnel.server + 1)
+            if world.heartbeat.close_timeout > 0:
+                yield world.env.timeout(world.heartbeat.close_timeout)
+            yield self.process.work(costs.closed)
+            world.balancer.client_left(tunnel)
+        elif reason == "1001":
+            yield self.process.work(costs.goodbye)
+            world.balancer.client_left(tunnel)
+        else:
+            yield self.process.work(costs.closed)
+
+    def peer_hangs(self, tunnel: Tunnel, node: Node) -> None:
+        """Foresee the missed heartbeat: the next ping gets no pong if the node is still hung when its timeout ends."""
+        world, beat = self.world, self.world.heartbeat
+        if not beat.interval:
+            return
+        hung_at = node.hung_at
+        wait = beat_after(self.first_beat, beat.interval, hung_at) + beat.timeout - world.env.now
+
+        def due(_: simpy.Event) -> None:
+            if not tunnel.lost.triggered and node.state == "hung" and node.hung_at == hung_at:
+                tunnel.lost.succeed("heartbeat")
+
+        world.env.timeout(wait).callbacks.append(due)
+
+    def draw(self) -> float:
+        """Return this client's next uniform number for its reconnect policy."""
+        self.draws += 1
+        return self.world.draw(self.number, Purpose.RECONNECT, self.draws - 1)

@@ -1,0 +1,136 @@
+"""A WebSocket server process, seen from the kernel's side: a queue of connections, an event loop, an end."""
+
+from collections import deque
+from typing import TYPE_CHECKING, Literal
+
+import simpy
+
+from sim.host import Process
+from twin.profile import Curve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.balancer import Attempt, Tunnel
+    from sim.world import World
+
+SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
+tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
+
+State = Literal["up", "hung", "dead", "stopping"]
+
+
+class Costs:
+    """The node's cost curves of one replication."""
+
+    def __init__(self, curve: "Callable[[str], Curve]") -> None:
+        self.accept = curve("node_accept")
+        self.handshake = curve("node_handshake")
+        self.exit = curve("node_exit")
+        self.goodbye = curve("node_goodbye")
+        self.leave = curve("node_leave")
+
+
+class Node:
+    """One node: `number` counts from 1."""
+
+    def __init__(self, world: "World", number: int, process: Process) -> None:
+        self.world = world
+        self.number = number
+        self.process = process
+        self.state: State = "up"
+        self.backlog: deque[Attempt] = deque()
+        self.tunnels: dict[Tunnel, None] = {}
+        self.accepting = False
+        self.hung_at = 0.0
+
+    @property
+    def listening(self) -> bool:
+        """Whether the kernel answers a SYN; it does for a stopped process too."""
+        return self.state in ("up", "hung")
+
+    def syn(self, attempt: "Attempt") -> bool:
+        """Receive a SYN; False when the accept queue is full and the kernel drops it.
+
+        Linux lets the queue grow to one more than the backlog (sk_acceptq_is_full in include/net/sock.h).
+        """
+        if len(self.backlog) > self.world.scenario.nodes.backlog:
+            return False
+        self.backlog.append(attempt)
+        if not self.accepting:
+            self.accepting = True
+            self.process.work(self.world.node_costs.accept, self._accepted)
+        return True
+
+    def _accepted(self, _: simpy.Event) -> None:
+        """Take one connection from the queue; the loop goes on accepting until the queue is empty, then reads."""
+        if not self.backlog:
+            self.accepting = False
+            return
+        attempt = self.backlog.popleft()
+        self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
+        if self.backlog:
+            self.process.work(self.world.node_costs.accept, self._accepted, first=True)
+        else:
+            self.accepting = False
+
+    def _answered(self, attempt: "Attempt") -> None:
+        if self.state in ("up", "hung"):
+            self.world.balancer.answered(attempt, self)
+
+    def hang(self) -> None:
+        """SIGSTOP: the process stands still, the kernel goes on."""
+        self.state = "hung"
+        self.hung_at = self.world.env.now
+        self.process.stop()
+        for tunnel in self.tunnels:
+            tunnel.client.peer_hangs(tunnel, self)
+
+    def resume(self) -> None:
+        """SIGCONT: the process reads what has gathered; connections whose client has left are closed."""
+        self.state = "up"
+        self.process.resume()
+        for tunnel in [t for t in self.tunnels if t.client_left]:
+            del self.tunnels[tunnel]
+            self.world.balancer.released(tunnel)
+
+    def kill(self) -> "simpy.events.ProcessGenerator":
+        """SIGKILL: the kernel frees the memory, then closes the sockets one by one."""
+        world = self.world
+        self.process.clear()
+        self.process.resume()
+        yield self.process.work(world.exit_delay)
+        self.state = "dead"
+        self.accepting = False
+        world.balancer.reset_pending(self)
+        self.backlog.clear()
+        for tunnel in list(self.tunnels):
+            yield self.process.work(world.node_costs.exit)
+            self.tunnels.pop(tunnel, None)
+            world.balancer.upstream_closed(tunnel, "1006")
+        world.note("node_stopped", node=self.number)
+
+    def restart(self) -> "simpy.events.ProcessGenerator":
+        """SIGTERM: stop listening, say 1001 to everybody, end, and start a new process."""
+        world = self.world
+        self.state = "stopping"
+        self.accepting = False
+        world.balancer.reset_pending(self)
+        self.backlog.clear()
+        leaving = list(self.tunnels)
+        for tunnel in leaving:
+            self.process.work(world.node_costs.goodbye, lambda _, t=tunnel: world.balancer.upstream_closed(t, "1001"))
+        while self.tunnels:
+            yield world.env.timeout(0.001)
+        yield world.env.timeout(world.node_stop)
+        self.state = "dead"
+        world.note("node_stopped", node=self.number)
+        yield world.env.timeout(world.node_start)
+        self.state = "up"
+        world.note("node_started", node=self.number)
+        world.note("healed", node=self.number, detail="restart")
+
+    def said_goodbye(self, tunnel: "Tunnel") -> None:
+        """The client has answered the close frame: read it and close."""
+        self.process.work(self.world.node_costs.leave, lambda _: self.tunnels.pop(tunnel, None))

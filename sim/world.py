@@ -1,0 +1,239 @@
+"""Build the model of a scenario, run it, return its record; many replications make a prediction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import simpy
+
+from sim import balancer, client, faults, node
+from sim.host import Cores, Process
+from twin.draws import Purpose, stratified, uniform
+from twin.errors import ScenarioError
+from twin.measures import CURVE_STEP, connected_curve, measure_record, reconnect_times
+from twin.profile import Curve, HostProfile
+from twin.record import Record, Row, row
+from twin.scenario import HAProxy, Scenario
+
+MarkDowns = Sequence[tuple[float, int, bool]]
+"""Observed marks of the balancer: (time in seconds, node from 1, up)."""
+
+
+class World:
+    """The whole model of one replication."""
+
+    def __init__(
+        self, scenario: Scenario, replication: int, profile: HostProfile, marks: MarkDowns | None = None, host: int = -1
+    ) -> None:
+        self.scenario = scenario
+        self.replication = replication
+        self.env = simpy.Environment()
+        self.rows: list[Row] = []
+        self.reconnect = scenario.clients.reconnect.rule()
+        self.heartbeat = scenario.clients.heartbeat.rule()
+        self._calibrate(profile, replication if host < 0 else host)
+        cluster, clients, one_each = self._cores(profile.time_slice)
+        self.nodes = [
+            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
+            for i in range(scenario.nodes.count)
+        ]
+        self.balancer = balancer.Balancer(self, Process(cluster[0]))
+        per_process = scenario.clients.per_process
+        swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
+        self.clients = [
+            client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)
+        ]
+        self._warm_up()
+        if marks is None:
+            self.start_checks(self._phase())
+        else:
+            for t, number, up in marks:
+                self._mark_at(t, number, up)
+        for fault in scenario.faults:
+            self.env.process(faults.befall(self, fault))
+
+    def _calibrate(self, profile: HostProfile, host: int) -> None:
+        """Draw how fast the host is in this replication: one quantile of the repeated measurements, for all parts."""
+        u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
+        kind = self.scenario.balancer.kind
+
+        def curve(name: str) -> Curve:
+            return profile.cost(name, u, kind)
+
+        self.client_costs = client.Costs(curve)
+        self.balancer_costs = balancer.Costs(curve)
+        self.node_costs = node.Costs(curve)
+        self.exit_delay = Curve([16], [profile.lone("exit_delay", u)])
+        self.node_start = profile.lone("node_start", u)
+        self.node_stop = profile.lone("node_stop", u)
+        self.check_overhead = profile.lone("check_overhead", 0.5)
+
+    def _cores(self, time_slice: float) -> tuple[list[Cores], Cores, bool]:
+        count = self.scenario.host.cores
+        if self.scenario.host.placement == "free" or count == 1:
+            shared = Cores(self.env, count, time_slice)
+            return [shared], shared, False
+        half = count // 2
+        return [Cores(self.env, 1, time_slice) for _ in range(half)], Cores(self.env, count - half, time_slice), True
+
+    def _phase(self) -> float:
+        """Return when HAProxy first checks node 1 in this replication, in seconds after the start of the run."""
+        if not isinstance(self.scenario.balancer, HAProxy):
+            return 0.0
+        return stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter
+
+    def start_checks(self, phase: float) -> None:
+        """Start the health checks of a new balancer process; `phase` is when it checks node 1."""
+        if isinstance(self.scenario.balancer, HAProxy):
+            for server in range(self.scenario.nodes.count):
+                self.env.process(self.balancer.check(server, phase))
+
+    def _mark_at(self, t: float, number: int, up: bool) -> None:
+        def mark(_: simpy.Event) -> None:
+            self.balancer.mark(number - 1, up, "observed")
+
+        self.env.timeout(max(0.0, t)).callbacks.append(mark)
+
+    def _warm_up(self) -> None:
+        """Connect everybody before the run starts, one after the other at the scenario's rate."""
+        for one in self.clients:
+            server = self.balancer.choose(one, [])
+            self.balancer.rule.take(server)
+            tunnel = balancer.Tunnel(self.env, one, server, 0)
+            self.nodes[server].tunnels[tunnel] = None
+            one.attempts = 1
+            one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
+            t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
+            self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
+            self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
+            self.env.process(one.live(tunnel))
+
+    def draw(self, entity: int, purpose: Purpose, n: int) -> float:
+        """Return a uniform number of this replication."""
+        return uniform(self.scenario.seed, self.replication, entity, purpose, n)
+
+    def note(self, event: str, client: int = -1, node: int = -1, attempt: int = -1, detail: str = "") -> None:
+        """Append one event at the present time."""
+        self.rows.append((self.env.now, event, client, node, attempt, -1, detail))
+
+    def run(self) -> list[Row]:
+        """Run to the end of the scenario and return the events."""
+        self.env.run(until=self.scenario.duration)
+        counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
+        for number, count in enumerate(counts, 1):
+            self.note("server_connections", node=number, detail=str(count))
+        return self.rows
+
+
+def simulate(
+    scenario: Scenario,
+    replication: int = 0,
+    profile: HostProfile | None = None,
+    marks: MarkDowns | None = None,
+    host: int = -1,
+) -> Record:
+    """Run one replication and return its record.
+
+    Args:
+        scenario: what to run.
+        replication: which random numbers to use.
+        profile: costs of the host; the scenario's `host.profile` by default.
+        marks: observed mark-downs and mark-ups, which then replace the model's health checks.
+        host: which draw of the host's speed to use, if not that of the replication.
+
+    Raises:
+        ScenarioError: there is no such profile, or it does not know the balancer.
+    """
+    profile = profile or HostProfile.load(scenario.host.profile)
+    rows = World(scenario, replication, profile, marks, host).run()
+    provenance = {
+        "world": "sim",
+        "engine": "simpy",
+        "scenario": scenario.model_dump(exclude_none=True),
+        "seed": scenario.seed,
+        "replication": replication,
+        "given_marks": [list(mark) for mark in marks] if marks is not None else None,
+        "profile": {"made": profile.made, "machine": profile.machine},
+        "versions": {name: version(name) for name in ("simpy", "stormlab")},
+    }
+    return Record.of(rows, provenance)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What many replications say about one run.
+
+    Attributes:
+        scenario: what was simulated.
+        measures: one row a replication, one column a measure.
+        curve_times: seconds after the start of the run, shape (points,).
+        curves: connected clients, shape (replications, points).
+        reconnects: for each replication the client's first reconnect time in seconds, by client number.
+    """
+
+    scenario: Scenario
+    measures: pd.DataFrame
+    curve_times: np.ndarray[Any, np.dtype[np.float64]]
+    curves: np.ndarray[Any, np.dtype[np.float64]]
+    reconnects: list[Mapping[int, float]]
+
+
+def predict(
+    scenario: Scenario,
+    replications: int = 200,
+    profile: HostProfile | None = None,
+    marks: MarkDowns | None = None,
+    paired: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = -1,
+) -> Prediction:
+    """Simulate many replications and return their measures.
+
+    Args:
+        scenario: what to predict.
+        replications: how many; 200 or more for a 95 % interval.
+        profile: costs of the host; the scenario's `host.profile` by default.
+        marks: observed mark-downs, for the prediction given them.
+        paired: use the random numbers of this replication throughout, and vary only the speed of the host.
+        progress: receives (done, replications).
+        jobs: processes to use; -1 is one a core.
+
+    Raises:
+        ScenarioError: `replications` is not from 1 to 100,000, or there is no such profile.
+    """
+    if not 1 <= replications <= 100_000:
+        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
+    profile = profile or HostProfile.load(scenario.host.profile)
+    if scenario.balancer.kind == "nginx":
+        profile.cost("balancer_close", 0.5, "nginx")
+    calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
+    chunk = max(1, min(16, replications // 8))
+    chunks = [calls[i : i + chunk] for i in range(0, replications, chunk)]
+    found: list[tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float]]] = []
+    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
+    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls) for calls in chunks):
+        found += part
+        if progress is not None:
+            progress(len(found), replications)
+    times = np.arange(0.0, scenario.duration, CURVE_STEP)
+    return Prediction(
+        scenario,
+        pd.DataFrame([measures for measures, _, _ in found]),
+        times,
+        np.array([curve for _, curve, _ in found]),
+        [reconnects for _, _, reconnects in found],
+    )
+
+
+def _replicate(
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]]
+) -> list[tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float]]]:
+    found = []
+    for replication, host in calls:
+        record = simulate(scenario, replication, profile, marks, host)
+        found.append((measure_record(record), connected_curve(record), reconnect_times(record)))
+    return found
