@@ -1,5 +1,5 @@
 """The predicted world: a discrete-event model of the cluster in SimPy."""
 
-from sim.world import Prediction, predict, simulate
+from sim.world import Prediction, predict, predict_given, simulate
 
-__all__ = ["Prediction", "predict", "simulate"]
+__all__ = ["Prediction", "predict", "predict_given", "simulate"]

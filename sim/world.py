@@ -15,6 +15,7 @@ from sim.host import Cores, Process
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, connected_curve, measure_record, reconnect_times
+from twin.measures import marks as marks_of
 from twin.profile import Curve, HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
@@ -227,6 +228,33 @@ def predict(
         np.array([curve for _, curve, _ in found]),
         [reconnects for _, _, reconnects in found],
     )
+
+
+def predict_given(
+    records: Sequence[Record],
+    replications: int = 40,
+    profile: HostProfile | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = -1,
+) -> list[Prediction]:
+    """Predict each measured run given what its balancer marked down and up, and when.
+
+    The random numbers are those of the run's replication; only the speed of the host varies. What is left between
+    prediction and measurement is then the model's fault and the host's noise, not the luck of a phase.
+
+    Args:
+        records: measured runs.
+        replications: how many a run.
+        profile, progress, jobs: as for `predict`.
+    """
+    found = []
+    for i, record in enumerate(records):
+        active = isinstance(record.scenario.balancer, HAProxy)
+        seen = marks_of(record) if active else None
+        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs))
+        if progress is not None:
+            progress(i + 1, len(records))
+    return found
 
 
 def _replicate(

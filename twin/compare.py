@@ -1,0 +1,295 @@
+"""A prediction held against measured runs: bands, errors, verdict."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from twin.errors import ScenarioError
+from twin.measures import MEASURES, measure_record, reconnect_times, unwitnessed
+from twin.record import Record
+from twin.scenario import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Verdict = Literal["pass", "fail", "unknown"]
+Array = np.ndarray[Any, Any]
+
+ALPHA = 0.05
+LEAST_COVERAGE = 0.8
+"""Share inside that one scenario needs. Its runs share few phases, so its measures leave the band together."""
+LARGEST_ERROR = 0.2
+FLEET_COVERAGE = 0.9
+FLEET_ERROR = 0.08
+_ROUNDING = 1e-9
+
+
+class Predicted(Protocol):
+    """What a comparison needs of a prediction (`sim.Prediction`)."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was simulated."""
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """One row a replication, one column a measure."""
+
+    @property
+    def curve_times(self) -> Array:
+        """Seconds, shape (points,)."""
+
+    @property
+    def curves(self) -> Array:
+        """Connected clients, shape (replications, points)."""
+
+    @property
+    def reconnects(self) -> Sequence[Mapping[int, float]]:
+        """For each replication the clients' reconnect times in seconds."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Median and 95 % prediction interval of one run's value."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Array) -> "Band":
+        """Return the band of replications, shape (replications,)."""
+        low, median, high = np.quantile(values, [ALPHA / 2, 0.5, 1 - ALPHA / 2])
+        return cls(float(median), float(low), float(high))
+
+    def holds(self, value: float) -> bool:
+        """Tell whether the value lies in the interval."""
+        slack = _ROUNDING * max(1.0, abs(value))
+        return self.low - slack <= value <= self.high + slack
+
+    def score(self, value: float) -> float:
+        """Return the interval score: the width, plus 2/alpha times the miss. Source: Gneiting & Raftery 2007, eq. 43."""
+        miss = max(0.0, self.low - value) + max(0.0, value - self.high)
+        return self.high - self.low + 2 / ALPHA * miss
+
+    @property
+    def half_width(self) -> float:
+        """Half the width relative to the median; 0 for a band of no width."""
+        width = (self.high - self.low) / 2
+        return width / abs(self.median) if self.median else (0.0 if width == 0 else 1.0)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measure: a band for each run (the same one unless given the run's mark-downs) and the measured values."""
+
+    name: str
+    bands: list[Band]
+    measured: list[float]
+
+    @property
+    def predicted(self) -> Band:
+        """The band; given mark-downs, the median over the runs' bands."""
+        return Band(*(float(np.median([getattr(b, part) for b in self.bands])) for part in ("median", "low", "high")))
+
+    @property
+    def inside(self) -> list[bool]:
+        """For each run whether its value lies in its band."""
+        return [band.holds(value) for band, value in zip(self.bands, self.measured, strict=True)]
+
+    @property
+    def error(self) -> float:
+        """Relative error of the medians."""
+        return relative_error(self.predicted.median, float(np.median(self.measured)))
+
+    @property
+    def interval_score(self) -> float:
+        """Mean interval score of the runs, in the unit of the measure."""
+        return float(np.mean([band.score(v) for band, v in zip(self.bands, self.measured, strict=True)]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as it appears in JSON."""
+        band = self.predicted
+        return {
+            "unit": MEASURES[self.name].unit,
+            "driver": MEASURES[self.name].driver,
+            "predicted": {"median": band.median, "low": band.low, "high": band.high},
+            "measured": self.measured,
+            "inside": self.inside,
+            "error": self.error,
+            "interval_score": self.interval_score,
+            "half_width": float(np.median([b.half_width for b in self.bands])),
+        }
+
+
+def relative_error(predicted: float, measured: float) -> float:
+    """Return |measured - predicted| / |measured|; where measured is 0, 0 if the prediction is too, else 1."""
+    if abs(measured) < _ROUNDING:
+        return 0.0 if abs(predicted) < _ROUNDING else 1.0
+    return abs(measured - predicted) / abs(measured)
+
+
+def coverage(rows: Sequence[Row]) -> float:
+    """Return the share of all (measure, run) inside their band; NaN without any."""
+    inside = [hit for row in rows for hit in row.inside]
+    return float(np.mean(inside)) if inside else float("nan")
+
+
+def median_error(rows: Sequence[Row]) -> float:
+    """Return the median over the measures of the relative error; NaN without any."""
+    return float(np.median([row.error for row in rows])) if rows else float("nan")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A prediction and the runs it is held against."""
+
+    prediction: Predicted
+    records: list[Record]
+    rows: list[Row]
+    given: list[Row] = field(default_factory=list)
+    givens: list[Predicted] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    @property
+    def scenario(self) -> Scenario:
+        """The scenario."""
+        return self.prediction.scenario
+
+    @property
+    def coverage(self) -> float:
+        """Share of (measure, run) inside the band."""
+        return coverage(self.rows)
+
+    @property
+    def median_error(self) -> float:
+        """Median relative error over the measures."""
+        return median_error(self.rows)
+
+    @property
+    def verdict(self) -> Verdict:
+        """`unknown` when a fault left no trace or no run counts, else pass or fail."""
+        if self.reasons or not self.rows:
+            return "unknown"
+        good = self.coverage >= LEAST_COVERAGE and self.median_error <= LARGEST_ERROR
+        return "pass" if good else "fail"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the comparison as one JSON object."""
+        return {
+            "scenario": self.scenario.name,
+            "verdict": self.verdict,
+            "reasons": self.reasons,
+            "runs": len(self.records),
+            "starved": [record.starved for record in self.records],
+            "coverage": self.coverage,
+            "median_error": self.median_error,
+            "measures": {row.name: row.as_dict() for row in self.rows},
+            "given_mark_down": {
+                "coverage": coverage(self.given),
+                "median_error": median_error(self.given),
+                "measures": {row.name: row.as_dict() for row in self.given},
+            },
+        }
+
+    def plot(self) -> "Figure":
+        """Draw the connected clients and the measures against their bands."""
+        from twin.figures import comparison_figure
+
+        return comparison_figure(self)
+
+    def scatter(self) -> "Figure":
+        """Draw predicted against measured reconnect times, client by client, given the run's mark-downs."""
+        from twin.figures import scatter_figure
+
+        return scatter_figure(self)
+
+    def pairs(self) -> Array:
+        """Return (run, client, predicted s, measured s), one row for each client affected in both worlds."""
+        found = []
+        for run, (record, given) in enumerate(zip(self.records, self.givens, strict=False)):
+            predicted = given.reconnects[0]
+            for client, measured in reconnect_times(record).items():
+                if client in predicted:
+                    found.append((run, client, predicted[client], measured))
+        return np.array(found, dtype=float).reshape(-1, 4)
+
+
+def compare(
+    prediction: Predicted, measured: Sequence[Record] | Record, given: Sequence[Predicted] | None = None
+) -> Comparison:
+    """Hold measured runs against a prediction.
+
+    Runs on a starved host are kept in the records but do not count, unless all were starved: then nothing counts.
+
+    Args:
+        prediction: from `sim.predict`.
+        measured: records of `live.measure`.
+        given: for each record the prediction given its mark-downs, from `sim.predict_given`.
+
+    Raises:
+        ScenarioError: no record, or one of another scenario.
+    """
+    records = [measured] if isinstance(measured, Record) else list(measured)
+    if not records:
+        raise ScenarioError("compare: there is no measured record.")
+    for record in records:
+        if record.scenario != prediction.scenario:
+            raise ScenarioError(
+                f"compare: the record is of scenario '{record.scenario.name}' with other settings than the prediction "
+                f"of '{prediction.scenario.name}'; only the same scenario can be compared."
+            )
+    givens = list(given or [])
+    if givens and len(givens) != len(records):
+        raise ScenarioError(f"compare: {len(givens)} given predictions for {len(records)} records.")
+    reasons = [f"run {i}: {why}" for i, record in enumerate(records, 1) for why in unwitnessed(record)]
+    counted = [i for i, record in enumerate(records) if not record.starved]
+    if not counted:
+        reasons.append(f"every run was on a starved host ({records[0].starved})")
+    values = [measure_record(records[i]) for i in counted]
+    rows, given_rows = [], []
+    for name in MEASURES:
+        have = [k for k, found in enumerate(values) if name in found]
+        if not have or name not in prediction.measures:
+            continue
+        band = Band.of(prediction.measures[name].dropna().to_numpy())
+        seen = [values[k][name] for k in have]
+        rows.append(Row(name, [band] * len(seen), seen))
+        if givens and all(name in givens[counted[k]].measures for k in have):
+            bands = [Band.of(givens[counted[k]].measures[name].dropna().to_numpy()) for k in have]
+            given_rows.append(Row(name, bands, seen))
+    return Comparison(prediction, records, rows, given_rows, givens, reasons)
+
+
+def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Return the totals over several scenarios: what `./lab compare --all` is judged by."""
+    rows = [row for one in comparisons for row in one.rows]
+    given = [row for one in comparisons for row in one.given]
+    timed = [row for row in rows if MEASURES[row.name].driver == "timer"]
+    timed_given = [row for row in given if MEASURES[row.name].driver == "timer"]
+    worst = max((one.median_error for one in comparisons), default=float("nan"))
+    total, error = coverage(rows), median_error(rows)
+    unknown = [one.scenario.name for one in comparisons if one.verdict == "unknown"]
+    good = total >= FLEET_COVERAGE and error <= FLEET_ERROR and worst <= LARGEST_ERROR and not unknown
+    return {
+        "verdict": "pass" if good else "fail",
+        "scenarios": len(comparisons),
+        "unknown": unknown,
+        "coverage": total,
+        "median_error": error,
+        "worst_scenario_error": worst,
+        "half_width": _half_width(timed),
+        "given_mark_down": {
+            "coverage": coverage(given),
+            "median_error": median_error(given),
+            "half_width": _half_width(timed_given),
+        },
+    }
+
+
+def _half_width(rows: Sequence[Row]) -> float:
+    widths = [band.half_width for row in rows for band in row.bands]
+    return float(np.median(widths)) if widths else float("nan")

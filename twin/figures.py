@@ -1,0 +1,146 @@
+"""Pictures of records and comparisons: pure functions that return matplotlib figures.
+
+Colours are those of Okabe & Ito, which colour-blind readers can tell apart: blue for the prediction, vermilion for
+measurements.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from twin.compare import Comparison
+from twin.measures import CURVE_STEP, MEASURES, connected_curve
+
+if TYPE_CHECKING:
+    from twin.scenario import Scenario
+
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
+
+
+def comparison_figure(comparison: Comparison) -> Figure:
+    """Return two panels: connected clients over time with the predicted band, and each measure in its band."""
+    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    _curve(left, comparison)
+    _measures(right, comparison)
+    scenario = comparison.scenario
+    figure.suptitle(
+        f"{scenario.name}: {scenario.clients.count} clients, {scenario.nodes.count} nodes, {_balancer(scenario)}",
+        fontsize=12,
+    )
+    return figure
+
+
+def _balancer(scenario: "Scenario") -> str:
+    return f"{'HAProxy' if scenario.balancer.kind == 'haproxy' else 'nginx'} {scenario.balancer.algorithm}"
+
+
+def _curve(axes: Axes, comparison: Comparison) -> None:
+    prediction = comparison.prediction
+    low, median, high = np.quantile(prediction.curves, [0.025, 0.5, 0.975], axis=0)
+    times = prediction.curve_times
+    axes.fill_between(times, low, high, color=BLUE, alpha=0.22, lw=0, label="predicted, 95 % of runs")
+    axes.plot(times, median, color=BLUE, lw=1.6, label="predicted, median")
+    for i, record in enumerate(comparison.records):
+        curve = connected_curve(record)
+        label = f"measured, {len(comparison.records)} runs" if i == 0 else None
+        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, color=VERMILION, lw=1.0, alpha=0.85, label=label)
+    count = comparison.scenario.clients.count
+    bottom = min(float(low.min()), count * 0.5)
+    for fault in comparison.scenario.faults:
+        what = fault.kind if fault.node is None else f"{fault.kind} node {fault.node}"
+        axes.axvline(fault.at, color=GREY, lw=0.8, ls=":")
+        axes.annotate(what, (fault.at, 1.0), (3, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
+                      rotation=90, va="top", fontsize=8, color=GREY)  # fmt: skip
+    axes.set_xlim(0, comparison.scenario.duration)
+    axes.set_ylim(max(0.0, bottom - 0.08 * count), 1.06 * count)
+    axes.set_xlabel("time since the start of the run (s)")
+    axes.set_ylabel("connected clients")
+    axes.legend(loc="lower right", frameon=False, fontsize=9)
+
+
+def _measures(axes: Axes, comparison: Comparison) -> None:
+    rows = [row for row in comparison.rows if row.predicted.median > 0]
+    places = np.arange(len(rows))[::-1]
+    for place, row in zip(places, rows, strict=True):
+        band = row.predicted
+        scale = band.median
+        axes.plot([band.low / scale, band.high / scale], [place, place], color=BLUE, lw=7, alpha=0.3,
+                  solid_capstyle="butt")  # fmt: skip
+        axes.plot([1], [place], "|", color=BLUE, ms=11, mew=2)
+        offsets = np.linspace(-0.16, 0.16, len(row.measured)) if len(row.measured) > 1 else [0.0]
+        for value, inside, offset in zip(row.measured, row.inside, offsets, strict=True):
+            axes.plot([value / scale], [place + offset], "o", ms=5, color=VERMILION,
+                      mfc=VERMILION if inside else "white")  # fmt: skip
+    labels = [f"{row.name}  ({_number(row.predicted.median)} {_unit(row.name)})" for row in rows]
+    axes.set_yticks(places, labels, fontsize=8.5)
+    axes.set_xlabel("value / predicted median  (open circle: outside the band)")
+    axes.axvline(1, color=GREY, lw=0.6)
+    axes.grid(axis="x", alpha=0.25)
+
+
+def _unit(name: str) -> str:
+    unit = MEASURES[name].unit
+    return "" if unit == "1" else unit
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def scatter_figure(comparison: Comparison) -> Figure:
+    """Return predicted against measured reconnect time of each client, given the run's own mark-downs."""
+    figure = Figure(figsize=(5.6, 5.4), layout="constrained")
+    axes = figure.subplots()
+    pairs = comparison.pairs()
+    if len(pairs):
+        top = 1.05 * float(max(pairs[:, 2].max(), pairs[:, 3].max()))
+        axes.plot([0, top], [0, top], color=GREY, lw=0.8, label="equal")
+        axes.plot(pairs[:, 2], pairs[:, 3], "o", ms=4, color=VERMILION, alpha=0.45, mew=0, label="one client in one run")
+        close = float(np.mean(np.abs(pairs[:, 2] - pairs[:, 3]) <= 0.05 * pairs[:, 3] + 0.01))
+        axes.set_title(f"{len(pairs)} reconnects, {close:.0%} within 5 % + 10 ms", fontsize=11)
+        axes.set_xlim(0, top)
+        axes.set_ylim(0, top)
+        axes.legend(loc="upper left", frameon=False)
+    else:
+        axes.text(0.5, 0.5, "no client was affected in both worlds", ha="center", transform=axes.transAxes)
+    axes.set_aspect("equal")
+    axes.set_xlabel("predicted reconnect time, given the mark-down (s)")
+    axes.set_ylabel("measured reconnect time (s)")
+    return figure
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG at 150 dots an inch."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    return path
+
+
+def table_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return what a table of the comparison shows, one dict a measure."""
+    given = {row.name: row for row in comparison.given}
+    rows = []
+    for row in comparison.rows:
+        band = row.predicted
+        rows.append(
+            {
+                "measure": row.name,
+                "unit": MEASURES[row.name].unit,
+                "predicted": band.median,
+                "low": band.low,
+                "high": band.high,
+                "measured": float(np.median(row.measured)),
+                "least": min(row.measured),
+                "most": max(row.measured),
+                "inside": f"{sum(row.inside)}/{len(row.inside)}",
+                "error": row.error,
+                "given": given[row.name].error if row.name in given else None,
+                "given_inside": f"{sum(given[row.name].inside)}/{len(row.inside)}" if row.name in given else "",
+            }
+        )
+    return rows
