@@ -7,15 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twin.compare import Comparison, compare
+    from twin.comparison import Comparison, compare
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
     from twin.profile import HostProfile
     from twin.record import Record
     from twin.scenario import Scenario
 
 _HOME = {
-    "Comparison": "twin.compare",
-    "compare": "twin.compare",
+    "Comparison": "twin.comparison",
+    "compare": "twin.comparison",
     "ClusterError": "twin.errors",
     "HostError": "twin.errors",
     "LabError": "twin.errors",

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twin.compare import Comparison
+from twin.comparison import Comparison
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
 
 if TYPE_CHECKING:

@@ -1,0 +1,148 @@
+"""Fixtures of the live tests: a small scenario, a stage, a farm of nodes behind a balancer, and a clean end for all."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from live import host
+from live.balancer import Balancer
+from live.process import Stage
+from twin.overrides import merge
+from twin.scenario import Scenario
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "duration": 2.0,
+    "clients": {
+        "count": 20,
+        "connect_rate": 100.0,
+        "open_timeout": 1.0,
+        "reconnect": {"base": 0.1, "cap": 0.5, "jitter": "full"},
+    },
+    "balancer": {"kind": "haproxy", "retries": 0, "check": {"inter": 0.2, "fall": 2, "rise": 1, "timeout": 0.2}},
+    "nodes": {"count": 2},
+    "host": {"cores": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def small() -> Callable[..., Scenario]:
+    """A scenario of 20 clients, 2 nodes and 2 seconds; keywords change it."""
+
+    def make(**changes: Any) -> Scenario:
+        data = {**SMALL}
+        if changes.get("balancer", {}).get("kind") == "nginx":
+            data["balancer"] = {}
+        return Scenario.parse(merge(data, changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def nginx() -> None:
+    """The test needs nginx: where it is not installed the test is skipped, but on CI it fails."""
+    if shutil.which("nginx", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin") is None:
+        if os.environ.get("CI"):
+            pytest.fail("nginx is not installed and the environment variable CI is set")
+        pytest.skip("nginx is not installed")
+
+
+@pytest.fixture
+def balancer_installed(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Ask for nginx when the kind of balancer is nginx."""
+
+    def need(kind: str) -> None:
+        if kind == "nginx":
+            request.getfixturevalue("nginx")
+
+    return need
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """Wait until something is true, for at most `within` seconds, else fail."""
+
+    def wait(true: Callable[[], object], within: float = 10.0, what: str = "it never came true") -> None:
+        deadline = time.monotonic() + within
+        while not true():
+            if time.monotonic() > deadline:
+                pytest.fail(f"after {within:g} s: {what}")
+            time.sleep(0.01)
+
+    return wait
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty folder with a path short enough for Unix sockets below it."""
+    path = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def clean_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """After every test: none of the processes it started is left, and no folder of a run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    yield
+    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
+    assert not left, f"left running: {left}"
+    assert not list(folder.glob("stormlab-*"))
+
+
+@pytest.fixture
+def stage(clean_end: None) -> Iterator[Stage]:
+    """An empty stage, closed after the test."""
+    with Stage() as one:
+        yield one
+
+
+@pytest.fixture
+def farm(stage: Stage, small: Callable[..., Scenario]) -> Iterator[Callable[..., SimpleNamespace]]:
+    """Starts `count` nodes and a balancer before them, without clients."""
+    balancers: list[Balancer] = []
+
+    def start(count: int = 3, **balancer: Any) -> SimpleNamespace:
+        scenario = small(nodes={"count": count}, balancer=balancer)
+        port, *node_ports = host.free_ports(count + 1)
+        notes: list[tuple[float, str, int, str]] = []
+
+        def node(number: int) -> Any:
+            config = {"number": number, "port": node_ports[number - 1], "backlog": 100}
+            return stage.python(f"node {number}", "live.node", config)
+
+        nodes = [node(number) for number in range(1, count + 1)]
+        for part in nodes:
+            part.hear()
+        made = Balancer(stage, scenario, port, node_ports, [], lambda t, e, n, d: notes.append((t, e, n, d)))
+        balancers.append(made)
+        made.wait_ready(10.0)
+        return SimpleNamespace(balancer=made, nodes=nodes, node=node, notes=notes, port=port, node_ports=node_ports)
+
+    yield start
+    for one in balancers:
+        one.close()
+
+
+class StartedSomethingError(Exception):
+    """A process was started where none may be."""
+
+
+@pytest.fixture
+def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
+    """From here on, starting any process raises this error."""
+
+    def refuse(*args: object, **options: object) -> None:
+        raise StartedSomethingError(str(args[:1]))
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    return StartedSomethingError

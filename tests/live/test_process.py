@@ -1,0 +1,251 @@
+"""The lab's processes: their messages, their failures, and that no end of a run leaves one behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from live.process import Stage
+from twin.errors import ClusterError
+from twin.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
+
+LAB = """
+import sys
+from live.world import run
+from twin.scenario import Scenario
+
+told = False
+
+def progress(t, what):
+    global told
+    if not told:
+        told = True
+        print("running", flush=True)
+    if sys.argv[2] == "exception":
+        raise RuntimeError("a mistake inside the run")
+
+run(Scenario.load(sys.argv[1]), progress=progress)
+print("ended", flush=True)
+"""
+
+
+def alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def carrying(mark: str) -> list[psutil.Process]:
+    """Return the processes that inherited the environment variable with the value `mark`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("STORMLAB_TEST") == mark and alive(process):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@pytest.fixture
+def lab(folder: Path, small: Callable[..., Scenario], until: Callable[..., None]) -> Iterator[Callable[..., object]]:
+    """Starts a lab that runs a cluster in a process of its own; `.parts()` names what it started so far."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(kind: str, end: str, duration: float) -> SimpleNamespace:
+        path = folder / "scenario.toml"
+        path.write_text(small(duration=duration, balancer={"kind": kind}).to_toml())
+        mark = uuid.uuid4().hex
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAB, str(path), end],
+            env={**os.environ, "STORMLAB_TEST": mark, "TMPDIR": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        root = psutil.Process(process.pid)
+
+        def gone(parts: list[psutil.Process]) -> None:
+            until(lambda: not any(alive(part) for part in parts), 10, f"still there of {parts}")
+            until(lambda: not carrying(mark), 10, f"still there: {carrying(mark)}")
+            until(lambda: not list(folder.glob("stormlab-*")), 10, "the folder of the run is still there")
+
+        return SimpleNamespace(process=process, parts=lambda: root.children(recursive=True), gone=gone)
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def kinds_of(parts: list[psutil.Process]) -> set[str]:
+    lines = [" ".join(part.cmdline()) for part in parts]
+    known = ["live.node", "live.client", "live.canary", "live.guard", "haproxy", "nginx: master", "nginx: worker", "valkey"]
+    return {name for name in known if any(name in line for line in lines)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"),
+    [
+        ("haproxy", "success"),
+        ("haproxy", "exception"),
+        ("haproxy", "SIGINT"),
+        ("haproxy", "SIGTERM"),
+        ("haproxy", "SIGKILL"),
+        ("nginx", "success"),
+        ("nginx", "SIGKILL"),
+    ],
+)
+def test_nothing_survives_the_end_of_a_run(
+    kind: str,
+    end: str,
+    lab: Callable[..., SimpleNamespace],
+    folder: Path,
+    until: Callable[..., None],
+    balancer_installed: Callable[[str], None],
+) -> None:
+    balancer_installed(kind)
+    one = lab(kind, end, duration=1.0 if end == "success" else 60.0)
+    parts: list[psutil.Process] = []
+    balancer = {"haproxy"} if kind == "haproxy" else {"nginx: master", "nginx: worker"}
+    if end == "exception":
+        until(lambda: one.parts() and parts.extend(one.parts()) or one.process.poll() is not None, 60)
+    else:
+        assert one.process.stdout.readline() == "running\n", one.process.stderr.read()
+        parts = one.parts()
+        assert kinds_of(parts) == {"live.node", "live.client", "live.canary", "live.guard", "valkey"} | balancer
+        assert len(list(folder.glob("stormlab-*"))) == 1
+    if end.startswith("SIG"):
+        one.process.send_signal(signal.Signals[end])
+    out, err = one.process.communicate(timeout=30)
+    if end == "success":
+        assert (one.process.returncode, out) == (0, "ended\n"), err
+    else:
+        assert one.process.returncode != 0
+        assert "ended" not in out
+    if end == "exception":
+        assert "a mistake inside the run" in err
+    assert parts
+    one.gone(parts)
+
+
+@pytest.mark.parametrize("end", ["SIGINT", "SIGKILL"])
+def test_nothing_survives_an_end_during_the_start_of_the_cluster(
+    end: str, lab: Callable[..., SimpleNamespace], until: Callable[..., None]
+) -> None:
+    one = lab("haproxy", end, duration=60.0)
+    until(lambda: len(one.parts()) >= 3, 30)
+    parts = one.parts()
+    one.process.send_signal(signal.Signals[end])
+    out, _ = one.process.communicate(timeout=30)
+    assert "running" not in out
+    one.gone(parts)
+
+
+def test_closing_a_stage_ends_a_stopped_process_and_the_children_of_a_process(until: Callable[..., None]) -> None:
+    with Stage() as stage:
+        part = stage.start("parent", ["sh", "-c", "sleep 600 & sleep 600"])
+        until(lambda: len(psutil.Process(part.pid).children()) == 2)
+        family = [psutil.Process(part.pid), *psutil.Process(part.pid).children()]
+        part.signal(signal.SIGSTOP)
+        folder = stage.folder
+        assert folder.is_dir()
+    until(lambda: not any(alive(one) for one in family))
+    assert not folder.exists()
+
+
+def test_the_guard_kills_the_groups_it_watches_but_not_those_it_was_told_to_forget(
+    folder: Path, until: Callable[..., None]
+) -> None:
+    watched, forgotten = (subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in range(2))
+    run = folder / "run"
+    run.mkdir()
+    (run / "log").write_text("x")
+    guard = subprocess.Popen([sys.executable, "-m", "live.guard", str(run)], stdin=subprocess.PIPE, text=True)
+    try:
+        assert guard.stdin is not None
+        guard.stdin.write(f"watch {watched.pid}\nwatch {forgotten.pid}\nforget {forgotten.pid}\n")
+        guard.stdin.flush()
+        time.sleep(0.2)
+        assert watched.poll() is None
+        assert run.exists()
+        guard.stdin.close()
+        assert guard.wait(10) == 0
+        assert watched.wait(10) == -signal.SIGKILL
+        assert forgotten.poll() is None
+        assert not run.exists()
+    finally:
+        for one in (watched, forgotten, guard):
+            one.kill()
+            one.wait()
+
+
+def test_a_part_answers_messages_in_order(stage: Stage) -> None:
+    part = stage.start("echo", [sys.executable, "-c", ECHO])
+    part.tell(a=1)
+    part.tell(b=[2, "ü"])
+    assert [part.hear(), part.hear()] == [{"a": 1}, {"b": [2, "ü"]}]
+
+
+def test_a_silent_part_is_an_error_that_names_it_and_the_time(stage: Stage) -> None:
+    part = stage.start("sleeper", ["sleep", "600"])
+    with pytest.raises(ClusterError, match=r"^sleeper gave no answer within 0\.1 s: it logged nothing$"):
+        part.hear(0.1)
+
+
+def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -> None:
+    part = stage.start("fool", ["sh", "-c", "echo first >&2; echo no such bean >&2; exit 3"])
+    with pytest.raises(ClusterError, match=r"^fool stopped by itself: no such bean$"):
+        part.hear()
+    assert part.wait(10)
+    assert not part.running
+    with pytest.raises(ClusterError, match=r"^fool stopped by itself: no such bean$"):
+        part.tell(hello=True)
+
+
+def test_each_part_leads_its_own_process_group(stage: Stage) -> None:
+    parts = [stage.start("sleeper", ["sleep", "600"], tag=str(i)) for i in range(2)]
+    assert [os.getpgid(part.pid) for part in parts] == [part.pid for part in parts]
+    assert not parts[0].wait(0.05)
+    stage.end(parts[0])
+    assert not parts[0].running
+    assert parts[1].running
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="processes cannot be pinned here")
+def test_a_part_runs_only_on_the_cpus_it_is_given(stage: Stage) -> None:
+    cpu = max(os.sched_getaffinity(0))
+    assert os.sched_getaffinity(stage.start("sleeper", ["sleep", "600"], [cpu]).pid) == {cpu}
+
+
+def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
+    code = "import sys\nfor line in sys.stdin:\n    sum(range(int(line.split(':')[1][:-2]))); print('{}', flush=True)"
+    part = stage.start("worker", [sys.executable, "-c", code])
+    part.tell(n=1)
+    part.hear()
+    idle = part.cpu_ns()
+    time.sleep(0.2)
+    rested = part.cpu_ns()
+    part.tell(n=20_000_000)
+    part.hear(60)
+    worked = part.cpu_ns()
+    assert rested - idle < 50e6
+    assert worked - rested > 50e6
+    times = psutil.Process(part.pid).cpu_times()
+    assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)

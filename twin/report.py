@@ -1,0 +1,166 @@
+"""Tables for the terminal."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from twin.comparison import Band, Comparison, Predicted
+from twin.figures import table_rows
+from twin.measures import MEASURES, measure_record
+from twin.profile import PARTS, HostProfile
+from twin.record import Record
+
+
+def number(value: float | None) -> str:
+    """Return a number with three significant digits, or a dash."""
+    if value is None or value != value:
+        return "-"
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def percent(value: float | None) -> str:
+    """Return a share as a percentage with one decimal, or a dash."""
+    return "-" if value is None or value != value else f"{100 * value:.1f} %"
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print one scenario's comparison and its verdict."""
+    runs = len(comparison.records)
+    table = Table(title=f"{comparison.scenario.name}: predicted and measured ({runs} runs)", title_justify="left")
+    for name in ("measure", "unit"):
+        table.add_column(name)
+    columns = ("predicted", "95 % band", "measured", "range", "inside", "error", "given mark-down", "inside")
+    for name in columns:
+        table.add_column(name, justify="right")
+    for row in table_rows(comparison):
+        table.add_row(
+            row["measure"],
+            row["unit"],
+            number(row["predicted"]),
+            f"{number(row['low'])} .. {number(row['high'])}",
+            number(row["measured"]),
+            f"{number(row['least'])} .. {number(row['most'])}",
+            row["inside"],
+            percent(row["error"]),
+            percent(row["given"]),
+            row["given_inside"],
+        )
+    console.print(table)
+    text = f"Verdict: {comparison.verdict}; {percent(comparison.coverage)} inside, median error "
+    console.print(text + percent(comparison.median_error) + ".", highlight=False)
+    for reason in comparison.reasons:
+        console.print(f"  {reason}", highlight=False)
+
+
+def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict[str, Any]) -> None:
+    """Print one line a scenario and the totals."""
+    table = Table(title="predicted against measured", title_justify="left")
+    table.add_column("scenario")
+    for name in ("verdict", "inside", "median error", "given: inside", "given: error"):
+        table.add_column(name, justify="right")
+    for one in comparisons:
+        given = one.as_dict()["given_mark_down"]
+        table.add_row(
+            one.scenario.name,
+            one.verdict,
+            percent(one.coverage),
+            percent(one.median_error),
+            percent(given["coverage"]),
+            percent(given["median_error"]),
+        )
+    given = total["given_mark_down"]
+    table.add_section()
+    table.add_row(
+        "all",
+        total["verdict"],
+        percent(total["coverage"]),
+        percent(total["median_error"]),
+        percent(given["coverage"]),
+        percent(given["median_error"]),
+    )
+    console.print(table)
+    widths = f"{percent(total['half_width'])}, given the mark-downs {percent(given['half_width'])}"
+    console.print(f"Median half-width of the timer-driven bands: {widths}.", highlight=False)
+
+
+def prediction_dict(prediction: Predicted) -> dict[str, Any]:
+    """Return a prediction as one JSON object."""
+    bands = {name: Band.of(prediction.measures[name].dropna().to_numpy()) for name in prediction.measures}
+    return {
+        "scenario": prediction.scenario.name,
+        "replications": len(prediction.measures),
+        "measures": {
+            name: {"unit": MEASURES[name].unit, "median": band.median, "low": band.low, "high": band.high}
+            for name, band in bands.items()
+        },
+    }
+
+
+def print_prediction(console: Console, prediction: Predicted) -> None:
+    """Print each measure's median and band."""
+    data = prediction_dict(prediction)
+    table = Table(title=f"{data['scenario']}: predicted ({data['replications']} replications)", title_justify="left")
+    for name in ("measure", "unit"):
+        table.add_column(name)
+    for name in ("median", "95 % band"):
+        table.add_column(name, justify="right")
+    for name, row in data["measures"].items():
+        table.add_row(name, row["unit"], number(row["median"]), f"{number(row['low'])} .. {number(row['high'])}")
+    console.print(table)
+
+
+def print_measures(console: Console, records: Sequence[Record]) -> None:
+    """Print each run's measures."""
+    found = [measure_record(record) for record in records]
+    table = Table(title=f"{records[0].scenario.name}: measured", title_justify="left")
+    for name in ("measure", "unit"):
+        table.add_column(name)
+    for i in range(len(records)):
+        table.add_column(f"run {i + 1}", justify="right")
+    table.add_column("median", justify="right")
+    for name, measure in MEASURES.items():
+        values = [one[name] for one in found if name in one]
+        if values:
+            cells = [number(one.get(name)) for one in found]
+            table.add_row(name, measure.unit, *cells, number(float(np.median(values))))
+    console.print(table)
+    for i, record in enumerate(records, 1):
+        if record.starved:
+            console.print(f"Run {i} was on a starved host: {record.starved}.", highlight=False)
+
+
+def print_profile(console: Console, profile: HostProfile) -> None:
+    """Print the median cost of each part in microseconds."""
+    table = Table(title="CPU time an item (us, median), by number of items at once", title_justify="left")
+    table.add_column("part")
+    levels = sorted({level for part in profile.parts.values() for level in part.levels})
+    for level in levels:
+        table.add_column("alone" if level == 1 else str(level), justify="right")
+    for kind, parts in (("", profile.parts), ("nginx ", profile.nginx_parts)):
+        for name, part in parts.items():
+            cost = dict(zip(part.levels, part.values, strict=True))
+            cells = [number(1e6 * float(np.median(cost[level]))) if level in cost else "-" for level in levels]
+            table.add_row(kind + PARTS[name], *cells)
+    console.print(table)
+
+
+def learnt(comparison: Comparison) -> str:
+    """Return in one sentence what a comparison showed, with its own numbers."""
+    rows = {row.name: row for row in comparison.rows}
+    if "reconnect_p50" not in rows:
+        return "Learnt: no client was affected, so there was nothing to learn about reconnecting."
+    median = float(np.median(rows["reconnect_p50"].measured))
+    inside = f"the prediction's band held {percent(comparison.coverage)} of all measured values"
+    if "mark_down_delay" in rows and "notice_p50" in rows:
+        notice = float(np.median(rows["notice_p50"].measured))
+        down = float(np.median(rows["mark_down_delay"].measured))
+        return (
+            f"Learnt: the clients noticed the fault after {notice * 1000:.0f} ms, but the balancer only after {down:.1f} s; "
+            f"until then it refused them, so half of them were back after {median:.1f} s; {inside}."
+        )
+    return f"Learnt: half of the affected clients were back after {number(median)} s; {inside}."
