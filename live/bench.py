@@ -1,7 +1,8 @@
 """The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
 
 Run as `python -m live.bench CONFIG`. Messages: `batch` starts that many clients at once, each with up to `times` attempts
-without a wait, and answers when all have ended; `closed` answers when every connection that was open has been lost.
+without a wait, and answers when all have ended; `closed` answers when every connection that was open has been lost, with the time
+from `since` to the first loss over that to the last.
 """
 
 import asyncio
@@ -46,10 +47,13 @@ async def main(config: dict[str, Any]) -> None:
         swarm.events.clear()
         say(opened=sum(opened), failed=size - sum(opened))
 
-    async def closed() -> None:
+    async def closed(began: float) -> None:
         await asyncio.gather(*held)
         held.clear()
-        say(closed=True)
+        lost = [t for t, event, *_ in swarm.events if event == "disconnected" and t > began]
+        swarm.events.clear()
+        share = (min(lost) - began) / (max(lost) - began) if lost and max(lost) > began else 0.0
+        say(closed=True, first=min(0.95, share))
 
     tasks: list[asyncio.Task[None]] = []
     while line := await reader.readline():
@@ -59,7 +63,7 @@ async def main(config: dict[str, Any]) -> None:
         if "batch" in message:
             tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("times", 1))))
         elif "closed" in message:
-            tasks.append(asyncio.ensure_future(closed()))
+            tasks.append(asyncio.ensure_future(closed(message.get("since", 0.0))))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,12 @@ class Bus:
 
         Raises:
             ClusterError: the embedded server did not answer within `timeout` seconds.
-            HostError: the user's server does not.
+            HostError: the user's server does not, or its URL is not one.
         """
-        client = redis.Redis.from_url(self.url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None)
+        try:
+            client = redis.Redis.from_url(self.url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=None)
+        except ValueError as error:
+            raise HostError(f"--redis-url {self.url}: {error}.") from None
         deadline = time.monotonic() + timeout
         while True:
             try:

@@ -6,11 +6,13 @@ scenario is looked at, and nothing that a comparison judges is measured here.
 """
 
 import os
+import selectors
 import signal
 import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import log2
 from typing import Any
 
 from live import host
@@ -22,12 +24,12 @@ from twin.profile import Part as CostPart
 from twin.scenario import Nginx, Scenario
 
 REPEATS = 5
-DEATH_LEVELS = (64, 256)
+DEATH_LEVELS = (1, 64, 256)
 BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement averages over."""
-TIME_SLICE = 0.003
-"""Linux's base time slice on two cores: 0.75 ms * (1 + log2(cores)) doubled by the wake-up of a sleeper; see
-Documentation/scheduler/sched-design-CFS.rst. It decides only how the processes of one core interleave."""
+TIME_SLICE = 0.0007
+"""Linux's base time slice for one core in seconds; it grows with 1 + log2(cores). Source: kernel/sched/fair.c,
+sysctl_sched_base_slice (0.70 ms since Linux 6.12). It decides only how the processes of one core interleave."""
 
 Progress = Callable[[float, str], None]
 Costs = dict[str, dict[int, list[float]]]
@@ -56,6 +58,7 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
     except HostError:
         pass
     found: dict[str, Costs] = {}
+    first: dict[str, list[float]] = {"client": [], "balancer": [], "node": []}
     lone: dict[str, list[float]] = {
         "exit_delay": [],
         "node_start": [],
@@ -68,9 +71,9 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
         chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
         for i in range(repeats):
             tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
-            with Stage() as stage:
-                bench = Bench(stage, chosen)
-                bench.measure(found[kind], lone)
+            with Stage() as stage, Stage() as refusing_stage:
+                bench = Bench(stage, refusing_stage, chosen)
+                bench.measure(found[kind], lone, first)
     tell(1.0, "done")
     haproxy = _parts(found["haproxy"])
     nginx = {name: part for name, part in _parts(found.get("nginx", {})).items() if name.startswith("balancer")}
@@ -79,7 +82,8 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
         machine=host.machine(),
         parts=haproxy,
         nginx_parts=nginx,
-        time_slice=TIME_SLICE,
+        time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
+        first_part=first,
         **lone,
     )
 
@@ -94,7 +98,7 @@ def _parts(costs: Costs) -> dict[str, CostPart]:
 class Bench:
     """One node, one balancer and one client process, pinned as in a scenario, to be measured once."""
 
-    def __init__(self, stage: Stage, scenario: Scenario) -> None:
+    def __init__(self, stage: Stage, refusing_stage: Stage, scenario: Scenario) -> None:
         self.stage = stage
         self.place = host.placement(scenario)
         self.kind = scenario.balancer.kind
@@ -106,8 +110,7 @@ class Bench:
         quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
         still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
-        self.refusing_stage = Stage()
-        self.refusing = self._balancer(self.refusing_stage, still, self.refusing_port, dead_port)
+        self.refusing = self._balancer(refusing_stage, still, self.refusing_port, dead_port)
         config = {
             "port": self.port,
             "seed": 0,
@@ -130,7 +133,7 @@ class Bench:
         config = {"number": 1, "port": self.node_port, "backlog": 4000}
         return self.stage.python("node", "live.node", config, self.place.cluster[:1])
 
-    def measure(self, costs: Costs, lone: dict[str, list[float]]) -> None:
+    def measure(self, costs: Costs, lone: dict[str, list[float]], first: dict[str, list[float]]) -> None:
         """Measure every part once and append the figures."""
         try:
             lone["node_start"].append(self.node_start)
@@ -143,10 +146,11 @@ class Bench:
             for level in LEVELS:
                 self._accepts(costs, level)
             self._deaths(costs, lone)
+            if self.kind == "haproxy":
+                self._first_parts(first)
         finally:
             self.balancer.close()
             self.refusing.close()
-            self.refusing_stage.close()
 
     def _check_overhead(self) -> float:
         seen = []
@@ -248,17 +252,59 @@ class Bench:
     def _deaths(self, costs: Costs, lone: dict[str, list[float]]) -> None:
         self._drop()
         empty = self._kill(0)[2]
-        lone["exit_delay"].append(empty)
+        lone["exit_delay"].append(self._exit_delay())
         lone["node_stop"].append(self._terminate(0)[3])
         for level in DEATH_LEVELS:
             client, balancer, node = self._kill(level)
             _add(costs, "client_closed", level, client / level)
             _add(costs, "balancer_close", level, balancer / level)
-            _add(costs, "node_exit", level, max(0.0, node - empty) / level)
+            if level > 1:
+                _add(costs, "node_exit", level, max(0.0, node - empty) / level)
             client, said, left, _ = self._terminate(level)
             _add(costs, "client_goodbye", level, client / level)
             _add(costs, "node_goodbye", level, said / level)
             _add(costs, "node_leave", level, left / level)
+
+    def _exit_delay(self) -> float:
+        """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections."""
+        raw = [socket.create_connection(("127.0.0.1", self.node_port)) for _ in range(32)]
+        self._settle()
+        began = time.monotonic()
+        os.kill(self.node.pid, signal.SIGKILL)
+        raw[0].recv(1)
+        took = time.monotonic() - began
+        for one in raw:
+            one.close()
+        self._reap()
+        self._replace()
+        return took
+
+    def _first_parts(self, first: dict[str, list[float]]) -> None:
+        """Let each process find many items ready at once, and see when the first and the last of them come out.
+
+        The process is stopped while the items gather. A round reads all of them before it finishes one, so the time to
+        the first over the time to the last is the share of the first part.
+        """
+        size = 128
+        raw = upgrade(self.node_port, size, answer=False, stop=self.node.pid)
+        first["node"].append(_share(raw, b"HTTP/1.1 101", self.node.pid))
+        raw = upgrade(self.port, size)
+        self._settle()
+        os.kill(self.balancer.part.pid, signal.SIGSTOP)
+        os.kill(self.node.pid, signal.SIGKILL)
+        self._reap()
+        first["balancer"].append(_share(raw, b"", self.balancer.part.pid))
+        self._replace()
+        self._connect(size)
+        os.kill(self.client.pid, signal.SIGSTOP)
+        os.kill(self.node.pid, signal.SIGKILL)
+        self._reap()
+        time.sleep(0.02)
+        since = time.monotonic()
+        os.kill(self.client.pid, signal.SIGCONT)
+        self.client.tell(closed=True, since=since)
+        first["client"].append(float(self.client.hear(30)["first"]))
+        self._replace()
 
     def _connect(self, connections: int) -> tuple[float, float, float]:
         if connections:
@@ -318,6 +364,48 @@ class Bench:
         self.node = self._start_node()
         self.node.hear()
         self._settle()
+
+
+def upgrade(port: int, count: int, answer: bool = True, stop: int = 0) -> list[socket.socket]:
+    """Open raw connections and send the opening handshake on each; `answer` waits for the 101, `stop` stops a process
+    before the requests go out.
+    """
+    raw = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
+    time.sleep(0.05)
+    if stop:
+        os.kill(stop, signal.SIGSTOP)
+    request = (
+        "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    for one in raw:
+        one.sendall(request.encode())
+        if answer and not one.recv(4096).startswith(b"HTTP/1.1 101"):
+            raise ClusterError("calibration: a handshake failed.")
+    return raw
+
+
+def _share(raw: list[socket.socket], expected: bytes, stopped: int) -> float:
+    """Let a stopped process go on and return time to the first answer over time to the last."""
+    with selectors.DefaultSelector() as selector:
+        for one in raw:
+            selector.register(one, selectors.EVENT_READ)
+        began = time.monotonic()
+        os.kill(stopped, signal.SIGCONT)
+        times: list[float] = []
+        while selector.get_map():
+            ready = selector.select(10.0)
+            if not ready:
+                raise ClusterError("calibration: a raw connection got no answer.")
+            times += [time.monotonic() - began] * len(ready)
+            for key, _ in ready:
+                assert isinstance(key.fileobj, socket.socket)
+                if not key.fileobj.recv(4096).startswith(expected):
+                    raise ClusterError("calibration: a raw connection got an unexpected answer.")
+                selector.unregister(key.fileobj)
+    for one in raw:
+        one.close()
+    return min(0.95, times[0] / times[-1])
 
 
 def _add(costs: Costs, name: str, level: int, value: float) -> None:

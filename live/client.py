@@ -61,6 +61,7 @@ class Client:
         self.attempts = 0
         self.draws = 0
         self.first_ping = True
+        self.missed = False
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
@@ -121,12 +122,12 @@ class Client:
         swarm = self.swarm
         assert connection.response is not None
         node = int(connection.response.headers["X-Node"])
+        self.missed = False
         keepalive = asyncio.ensure_future(self.keepalive(connection, node)) if swarm.heartbeat.interval else None
         await connection.wait_closed()
-        missed = keepalive is not None and keepalive.done()
         if keepalive is not None:
             keepalive.cancel()
-        reason = "heartbeat" if missed else str(connection.close_code)
+        reason = "heartbeat" if self.missed else str(connection.close_code)
         swarm.note("disconnected", self.number, node=node, detail=reason)
 
     async def keepalive(self, connection: ClientConnection, node: int) -> None:
@@ -149,6 +150,7 @@ class Client:
                     await pong
                 wait = next_ping(beat.interval, time.monotonic() - sent)
         except TimeoutError:
+            self.missed = True
             self.swarm.note("heartbeat_missed", self.number, node=node)
         except ConnectionClosed:
             await asyncio.sleep(3600)  # `stay` has seen the close and cancels this task

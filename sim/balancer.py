@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from sim.world import World
 
 
+POLL_EVENTS = {"haproxy": 200, "nginx": 512}
+"""Most events of one round. Sources: HAProxy manual, tune.maxpollevents; nginx `epoll_events` 512."""
+
+
 class Costs:
     """The balancer's cost curves of one replication. A refusal is the part that every request pays."""
 
@@ -32,13 +36,14 @@ class Costs:
 class Tunnel:
     """An established connection from a client through the balancer to a node."""
 
-    __slots__ = ("client", "client_left", "generation", "lost", "server", "upstream_gone")
+    __slots__ = ("client", "client_left", "generation", "lost", "opened", "server", "upstream_gone")
 
     def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
         self.client = client
         self.server = server
         self.generation = generation
         self.lost = env.event()
+        self.opened = False
         self.client_left = False
         self.upstream_gone = False
 
@@ -46,12 +51,12 @@ class Tunnel:
 class Attempt:
     """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
 
-    __slots__ = ("answer", "client", "server", "tunnel")
+    __slots__ = ("answer", "client", "generation", "server")
 
     def __init__(self, world: "World", client: "Client") -> None:
         self.client = client
         self.server = -1
-        self.tunnel: Tunnel | None = None
+        self.generation = -1
         self.answer = world.env.event()
         world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
 
@@ -74,6 +79,7 @@ class Balancer:
         self.settings = world.scenario.balancer
         self.generation = 0
         self.draws = 0
+        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.nodes.count)]
         self.forget()
 
     def forget(self) -> None:
@@ -81,10 +87,9 @@ class Balancer:
         servers = self.world.scenario.nodes.count
         self.rule = RULES[self.settings.kind, self.settings.algorithm](servers)
         self.up = [True] * servers
-        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(servers)]
         if isinstance(self.settings, Nginx):
-            nginx = self.settings
-            self.passive = [PassiveCheck(nginx.max_fails, nginx.fail_timeout) for _ in range(servers)]
+            max_fails = self.settings.max_fails if servers > 1 else 0  # nginx never takes its only peer out
+            self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
 
     # Choosing and connecting
 
@@ -115,13 +120,12 @@ class Balancer:
                 attempt.fail("502" if self.settings.kind == "nginx" else "503")
                 return
             attempt.server = server
+            attempt.generation = self.generation
             self.rule.take(server)
-            generation = self.generation
             refused = yield from self.connect(attempt, self.world.nodes[server])
             if refused is None:
                 return
-            if generation == self.generation:
-                self.rule.release(server)
+            self._release(attempt)
             failed += 1
             tried.append(server)
             if isinstance(self.settings, Nginx):
@@ -169,7 +173,7 @@ class Balancer:
         """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
         if self.waiting[node.number - 1].pop(attempt, 0) == 0:
             return
-        tunnel = Tunnel(self.env, attempt.client, attempt.server, self.generation)
+        tunnel = Tunnel(self.env, attempt.client, attempt.server, attempt.generation)
         if attempt.answer.triggered:
             self.released(tunnel)
             return
@@ -222,14 +226,19 @@ class Balancer:
         """The balancer has forgotten the tunnel."""
         if not tunnel.upstream_gone:
             tunnel.upstream_gone = True
-            if tunnel.generation == self.generation:
-                self.rule.release(tunnel.server)
+            self._release(tunnel)
+            if isinstance(self.settings, Nginx) and tunnel.generation == self.generation:
+                self.passive[tunnel.server].succeeded()
+
+    def _release(self, taken: Attempt | Tunnel) -> None:
+        if taken.generation == self.generation:  # an old process keeps its own counts
+            self.rule.release(taken.server)
 
     def reset_pending(self, node: Node) -> None:
         """The node died with connections in its queue or handshakes under way: their clients get a 502."""
         pending = self.waiting[node.number - 1]
         for attempt in list(pending):
-            self.rule.release(attempt.server)
+            self._release(attempt)
             attempt.fail("502")
         pending.clear()
 
@@ -260,30 +269,30 @@ class Balancer:
         return bool(done.processed)
 
     def mark(self, server: int, up: bool, detail: str) -> None:
-        """Mark a server up or down, and cut its tunnels if that is configured."""
+        """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
         self.up[server] = up
         self.world.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
         if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
             return
         node = self.world.nodes[server]
-        for tunnel in [t for t in node.tunnels if not t.client_left]:
+        for tunnel in [t for t in node.tunnels if t.generation == self.generation]:
             del node.tunnels[tunnel]
             self.released(tunnel)
             self._close(tunnel, "1006")
-        for attempt in list(self.waiting[server]):
+        for attempt in [a for a in self.waiting[server] if a.generation == self.generation]:
             del self.waiting[server][attempt]
-            self.rule.release(server)
+            self._release(attempt)
             attempt.fail("502")
 
     def reload(self) -> "simpy.events.ProcessGenerator":
         """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while."""
-        tunnels = [(node, tunnel) for node in self.world.nodes for tunnel in node.tunnels]
         self.generation += 1
+        generation = self.generation
         self.forget()
-        self.world.start_checks(self.env.now)
+        self.world.start_checks(0.0)
         if self.settings.hard_stop_after:
             yield self.env.timeout(self.settings.hard_stop_after)
-            for node, tunnel in tunnels:
-                if tunnel in node.tunnels:
+            for node in self.world.nodes:
+                for tunnel in [t for t in node.tunnels if t.generation < generation]:
                     del node.tunnels[tunnel]
                     self._close(tunnel, "1006")

@@ -74,6 +74,10 @@ class Client:
             yield self.process.work(costs.open)
             self.first_beat = world.env.now + world.heartbeat.interval
             world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
+            answer.opened = True
+            node = world.nodes[answer.server]
+            if node.state == "hung":
+                self.peer_hangs(answer, node)
             return answer
         yield self.process.work(costs.refused)
         world.note("connect_failed", self.number, attempt=self.attempts, detail=answer)
@@ -97,7 +101,7 @@ class Client:
     def peer_hangs(self, tunnel: Tunnel, node: Node) -> None:
         """Foresee the missed heartbeat: the next ping gets no pong if the node is still hung when its timeout ends."""
         world, beat = self.world, self.world.heartbeat
-        if not beat.interval:
+        if not beat.interval or not tunnel.opened:
             return
         hung_at = node.hung_at
         wait = beat_after(self.first_beat, beat.interval, hung_at) + beat.timeout - world.env.now

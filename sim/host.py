@@ -1,8 +1,14 @@
 """The machine: processes that take turns on a few cores.
 
-A process works through its items one after the other, first come first served, as an event loop does. A core serves
-the waiting process that has had the least time so far, for at most one time slice, and changes only between two items.
-This is the kernel's fair scheduler, coarsened. Source: Linux, Documentation/scheduler/sched-eevdf.rst.
+A process is an event loop. It takes everything that is ready (at most `batch` items), does the first part of all of it
+(reading sockets), then the second part of each in turn (the tasks that the reads woke); what becomes ready meanwhile
+waits for the next round. So in a burst nothing comes out until everything has been read. Sources: asyncio's
+`_run_once`, libuv's `uv_run` (1,024 events a poll), HAProxy's `run_poll_loop` (tune.maxpollevents 200).
+
+A core serves the waiting process that has had the least time so far, for at most one time slice, and changes only
+between two pieces of work; a process that wakes up does not cut another's slice short. This is the kernel's fair
+scheduler, coarsened. Source: Linux, Documentation/scheduler/sched-eevdf.rst and kernel/sched/features.h
+(RUN_TO_PARITY).
 """
 
 from collections import deque
@@ -11,7 +17,11 @@ from collections.abc import Callable
 import simpy
 from simpy.events import NORMAL
 
-from twin.profile import Curve
+Cost = Callable[[int, float], float]
+"""Seconds of an item, given how many items are waiting and how long the process has slept; see `twin.profile.Curve`."""
+
+LOOP_EVENTS = 1024
+"""Most events of one round of libuv."""
 
 
 class Item(simpy.Event):  # type: ignore[misc]
@@ -26,24 +36,35 @@ class Item(simpy.Event):  # type: ignore[misc]
 
 
 class Process:
-    """A single-threaded process with a queue of work."""
+    """A single-threaded process with a queue of work.
 
-    def __init__(self, cores: "Cores") -> None:
+    Attributes:
+        first_part: share of an item's cost that a round spends on all its items before it finishes any.
+        batch: most items of one round.
+    """
+
+    def __init__(self, cores: "Cores", first_part: float = 0.0, batch: int = LOOP_EVENTS) -> None:
         self.cores = cores
-        self.items: deque[tuple[Curve, Item]] = deque()
+        self.first_part = first_part
+        self.batch = batch
+        self.items: deque[tuple[Cost, Item]] = deque()
+        self.round: deque[tuple[float, Item]] = deque()
         self.used = 0.0
+        self.turn = 0.0
         self.ready = False
         self.stopped = False
         self.asleep_since = -1.0
 
-    def work(self, cost: Curve, then: Callable[[simpy.Event], None] | None = None, first: bool = False) -> Item:
-        """Queue one item and return the event of its end; `then` is called at that moment, `first` jumps the queue."""
+    @property
+    def busy(self) -> bool:
+        """Whether there is work left."""
+        return bool(self.round or self.items)
+
+    def work(self, cost: Cost, then: Callable[[simpy.Event], None] | None = None) -> Item:
+        """Queue one item and return the event of its end; `then` is called at that moment."""
         item = Item(self.cores.env, self)
         item.callbacks = [self.cores.done] if then is None else [self.cores.done, then]
-        if first:
-            self.items.appendleft((cost, item))
-        else:
-            self.items.append((cost, item))
+        self.items.append((cost, item))
         if not self.ready and not self.stopped:
             self.cores.wake(self)
         return item
@@ -55,12 +76,13 @@ class Process:
     def resume(self) -> None:
         """Put the process back (SIGCONT)."""
         self.stopped = False
-        if self.items and not self.ready:
+        if self.busy and not self.ready:
             self.cores.wake(self)
 
     def clear(self) -> None:
         """Forget all work that has not begun."""
         self.items.clear()
+        self.round.clear()
 
 
 class Cores:
@@ -71,12 +93,13 @@ class Cores:
         self.free = count
         self.time_slice = time_slice
         self.waiting: list[Process] = []
+        self.running: list[Process] = []
         self.least = 0.0
-        self._turn: dict[Process, float] = {}
 
     def wake(self, process: Process) -> None:
         """Make a process that has got work compete for a core; a sleeper may be ahead of the others by one slice."""
         process.ready = True
+        self._advance()
         process.used = max(process.used, self.least - self.time_slice)
         if self.free:
             self.free -= 1
@@ -85,32 +108,60 @@ class Cores:
             self.waiting.append(process)
 
     def _begin(self, process: Process, asleep: float = 0.0) -> None:
-        self._turn[process] = 0.0
+        process.turn = 0.0
+        self.running.append(process)
         self._start(process, asleep)
 
     def _start(self, process: Process, asleep: float) -> None:
-        cost, item = process.items.popleft()
-        seconds = cost(len(process.items) + 1, asleep)
+        if process.round:
+            seconds, item = process.round.popleft()
+        elif len(process.items) == 1 or process.first_part == 0.0:
+            cost, item = process.items.popleft()
+            seconds = cost(len(process.items) + 1, asleep)
+        else:
+            seconds = self._read_all(process, asleep)
+            item = Item(self.env, process)
+            item.callbacks = [self.done]
         process.used += seconds
-        self._turn[process] += seconds
+        process.turn += seconds
         self.env.schedule(item, NORMAL, seconds)
+
+    def _read_all(self, process: Process, asleep: float) -> float:
+        """Begin a round: return the seconds of the first part of all its items, and leave the second parts to do."""
+        count = min(len(process.items), process.batch)
+        share, total = process.first_part, 0.0
+        for _ in range(count):
+            cost, item = process.items.popleft()
+            seconds = cost(count, asleep)
+            asleep = 0.0
+            total += share * seconds
+            process.round.append(((1.0 - share) * seconds, item))
+        return total
 
     def done(self, item: Item) -> None:
         """Choose who runs next after an item has ended."""
         process = item.process
-        if not process.items or process.stopped:
+        if not process.busy or process.stopped:
+            self._advance()
             process.ready = False
             process.asleep_since = self.env.now
+            self.running.remove(process)
             self._hand_over()
             return
         if self.waiting:
             rival = min(self.waiting, key=_used)
-            spent = self._turn[process] >= self.time_slice and rival.used <= process.used
-            if spent or rival.used + self.time_slice < process.used:
+            if process.turn >= self.time_slice and rival.used <= process.used:
+                self.running.remove(process)
                 self.waiting.append(process)
                 self._hand_over()
                 return
         self._start(process, 0.0)
+
+    def _advance(self) -> None:
+        """Note the least time that any process which competes has had; it never goes back."""
+        competing = self.running + self.waiting
+        if competing:
+            self.least = max(self.least, min(map(_used, competing)))
 
     def _hand_over(self) -> None:
         if not self.waiting:
@@ -119,7 +170,7 @@ class Cores:
         process = min(self.waiting, key=_used)
         self.waiting.remove(process)
         self.least = max(self.least, process.used)
-        if not process.items:  # its work was cleared while it waited
+        if not process.busy or process.stopped:  # its work was cleared, or it was stopped, while it waited
             process.ready = False
             process.asleep_since = self.env.now
             self._hand_over()

@@ -59,21 +59,25 @@ class Node:
             return False
         self.backlog.append(attempt)
         if not self.accepting:
-            self.accepting = True
-            self.process.work(self.world.node_costs.accept, self._accepted)
+            self._listen()
         return True
 
+    def _listen(self) -> None:
+        """Wait for the loop to see the listening socket; it accepts one connection a round.
+
+        Source: libuv 1.45 and later, `uv__server_io` in src/unix/stream.c.
+        """
+        self.accepting = True
+        self.process.work(self.world.node_costs.accept, self._accepted)
+
     def _accepted(self, _: simpy.Event) -> None:
-        """Take one connection from the queue; the loop goes on accepting until the queue is empty, then reads."""
-        if not self.backlog:
-            self.accepting = False
-            return
-        attempt = self.backlog.popleft()
-        self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
+        """Take a connection out of the queue and read its handshake in the next round."""
+        self.accepting = False
         if self.backlog:
-            self.process.work(self.world.node_costs.accept, self._accepted, first=True)
-        else:
-            self.accepting = False
+            attempt = self.backlog.popleft()
+            self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
+        if self.backlog:
+            self._listen()
 
     def _answered(self, attempt: "Attempt") -> None:
         if self.state in ("up", "hung"):
@@ -81,6 +85,8 @@ class Node:
 
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
+        if self.state != "up":
+            return
         self.state = "hung"
         self.hung_at = self.world.env.now
         self.process.stop()
@@ -89,6 +95,8 @@ class Node:
 
     def resume(self) -> None:
         """SIGCONT: the process reads what has gathered; connections whose client has left are closed."""
+        if self.state != "hung":
+            return
         self.state = "up"
         self.process.resume()
         for tunnel in [t for t in self.tunnels if t.client_left]:
@@ -100,20 +108,27 @@ class Node:
         world = self.world
         self.process.clear()
         self.process.resume()
-        yield self.process.work(world.exit_delay)
-        self.state = "dead"
-        self.accepting = False
-        world.balancer.reset_pending(self)
-        self.backlog.clear()
-        for tunnel in list(self.tunnels):
-            yield self.process.work(world.node_costs.exit)
-            self.tunnels.pop(tunnel, None)
-            world.balancer.upstream_closed(tunnel, "1006")
+        self.process.first_part = 0.0  # it is the kernel now, which closes one socket after the other
+        ends = [self.process.work(world.exit_delay, self._gone)]
+        ends += [self.process.work(world.node_costs.exit, lambda _, t=t: self._closed(t)) for t in self.tunnels]
+        yield ends[-1]
         world.note("node_stopped", node=self.number)
 
+    def _gone(self, _: simpy.Event) -> None:
+        self.state = "dead"
+        self.accepting = False
+        self.world.balancer.reset_pending(self)
+        self.backlog.clear()
+
+    def _closed(self, tunnel: "Tunnel") -> None:
+        self.tunnels.pop(tunnel, None)
+        self.world.balancer.upstream_closed(tunnel, "1006")
+
     def restart(self) -> "simpy.events.ProcessGenerator":
-        """SIGTERM: stop listening, say 1001 to everybody, end, and start a new process."""
+        """SIGTERM: stop listening, say 1001 to everybody, end, and start a new process; a hung process does so later."""
         world = self.world
+        while self.state == "hung":
+            yield world.env.timeout(0.001)
         self.state = "stopping"
         self.accepting = False
         world.balancer.reset_pending(self)

@@ -32,6 +32,7 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.replication = replication
+        self.marks_given = marks is not None
         self.env = simpy.Environment()
         self.rows: list[Row] = []
         self.reconnect = scenario.clients.reconnect.rule()
@@ -39,21 +40,21 @@ class World:
         self._calibrate(profile, replication if host < 0 else host)
         cluster, clients, one_each = self._cores(profile.time_slice)
         self.nodes = [
-            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
+            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0], self.first_part["node"]))
             for i in range(scenario.nodes.count)
         ]
-        self.balancer = balancer.Balancer(self, Process(cluster[0]))
+        self.balancer = balancer.Balancer(
+            self, Process(cluster[0], self.first_part["balancer"], balancer.POLL_EVENTS[scenario.balancer.kind])
+        )
         per_process = scenario.clients.per_process
-        swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
+        swarms = [Process(clients, self.first_part["client"]) for _ in range(-(-scenario.clients.count // per_process))]
         self.clients = [
             client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)
         ]
         self._warm_up()
-        if marks is None:
-            self.start_checks(self._phase())
-        else:
-            for t, number, up in marks:
-                self._mark_at(t, number, up)
+        self.start_checks(self._phase())
+        for t, number, up in marks or []:
+            self._mark_at(t, number, up)
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
@@ -68,6 +69,9 @@ class World:
         self.client_costs = client.Costs(curve)
         self.balancer_costs = balancer.Costs(curve)
         self.node_costs = node.Costs(curve)
+        parts = ("client", "balancer", "node")
+        draws = [stratified(self.scenario.seed, host, 1 + i, Purpose.HOST) for i in range(len(parts))]
+        self.first_part = {name: profile.first(name, draw) for name, draw in zip(parts, draws, strict=True)}
         self.exit_delay = Curve([16], [profile.lone("exit_delay", u)])
         self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
@@ -88,8 +92,8 @@ class World:
         return stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter
 
     def start_checks(self, phase: float) -> None:
-        """Start the health checks of a new balancer process; `phase` is when it checks node 1."""
-        if isinstance(self.scenario.balancer, HAProxy):
+        """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
+        if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given:
             for server in range(self.scenario.nodes.count):
                 self.env.process(self.balancer.check(server, phase))
 
@@ -105,6 +109,7 @@ class World:
             server = self.balancer.choose(one, [])
             self.balancer.rule.take(server)
             tunnel = balancer.Tunnel(self.env, one, server, 0)
+            tunnel.opened = True
             self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1
             one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)

@@ -16,6 +16,7 @@ _ALLOWED = {
     "string_type": "a text in quotes",
     "list_type": "a list",
     "model_type": "a table of settings",
+    "model_attributes_type": "a table of settings",
     "literal_error": "one of {expected}",
     "union_tag_invalid": "one of {expected_tags}",
     "string_pattern_mismatch": "lower-case letters, digits and hyphens",
@@ -80,7 +81,7 @@ def _show(value: Any) -> str:
 
 def to_toml(data: dict[str, Any], prefix: str = "") -> str:
     """Return nested dicts of numbers, texts and flags, and lists of dicts, as TOML."""
-    lines = [f"{key} = {json.dumps(value)}" for key, value in data.items() if not isinstance(value, dict | list)]
+    lines = [f"{key} = {_toml_value(value)}" for key, value in data.items() if not isinstance(value, dict | list)]
     for key, value in data.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
@@ -89,3 +90,8 @@ def to_toml(data: dict[str, Any], prefix: str = "") -> str:
             for item in value:
                 lines += ["", f"[[{name}]]", to_toml(item, f"{name}.")]
     return "\n".join(lines).strip() + ("\n" if not prefix else "")
+
+
+def _toml_value(value: Any) -> str:
+    # JSON, but for two things: TOML knows no surrogate pairs, and no raw DEL
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

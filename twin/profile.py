@@ -101,7 +101,11 @@ class HostProfile(BaseModel):
     machine: dict[str, Any] = Field(description="CPU, cores, system.")
     parts: dict[str, Part]
     nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
-    exit_delay: list[float] = Field(description="Seconds of CPU from SIGKILL to the first closed connection.")
+    first_part: dict[str, list[float]] = Field(
+        description="Share of an item's cost that a process with many items ready spends on all of them before it "
+        "finishes the first: for client, balancer and node."
+    )
+    exit_delay: list[float] = Field(description="Seconds from SIGKILL to the first closed connection.")
     node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
     node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
@@ -118,6 +122,10 @@ class HostProfile(BaseModel):
                 raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
             return self.nginx_parts[name].at(u)
         return self.parts[name].at(u)
+
+    def first(self, process: str, u: float) -> float:
+        """Return the share of the first part for `client`, `balancer` or `node` at quantile `u` of its repeats."""
+        return _quantile(sorted(self.first_part[process]), u)
 
     def lone(self, name: str, u: float) -> float:
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""

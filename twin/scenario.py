@@ -225,6 +225,7 @@ class Scenario(_Part):
             raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
         except tomllib.TOMLDecodeError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
+        data = _with_kind(data)
         for text in overrides or []:
             data = merge(data, _parse_override(text))
         return cls.parse(data, str(path))
@@ -236,11 +237,8 @@ class Scenario(_Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
-        balancer = data.get("balancer")
-        if isinstance(balancer, dict) and "kind" not in balancer:
-            data = {**data, "balancer": {"kind": "haproxy", **balancer}}
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(_with_kind(data))
         except ValidationError as error:
             raise ScenarioError(f"{where}: {explain(error)}") from None
 
@@ -260,6 +258,14 @@ class Scenario(_Part):
     def warm_up(self) -> float:
         """How long the clients take to connect before the run starts, in seconds."""
         return self.clients.count / self.clients.connect_rate
+
+
+def _with_kind(data: dict[str, Any]) -> dict[str, Any]:
+    """A balancer whose kind is left out is HAProxy."""
+    balancer = data.get("balancer")
+    if isinstance(balancer, dict) and "kind" not in balancer:
+        return {**data, "balancer": {"kind": "haproxy", **balancer}}
+    return data
 
 
 def _parse_override(text: str) -> dict[str, Any]:

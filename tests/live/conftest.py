@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
         "open_timeout": 1.0,
         "reconnect": {"base": 0.1, "cap": 0.5, "jitter": "full"},
     },
-    "balancer": {"kind": "haproxy", "retries": 0, "check": {"inter": 0.2, "fall": 2, "rise": 1, "timeout": 0.2}},
+    "balancer": {"kind": "haproxy", "retries": 0, "check": {"inter": 0.2, "fall": 2, "rise": 1, "timeout": 2.0}},
     "nodes": {"count": 2},
     "host": {"cores": 1},
 }

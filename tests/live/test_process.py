@@ -96,7 +96,16 @@ def lab(folder: Path, small: Callable[..., Scenario], until: Callable[..., None]
 
 def kinds_of(parts: list[psutil.Process]) -> set[str]:
     lines = [" ".join(part.cmdline()) for part in parts]
-    known = ["live.node", "live.client", "live.canary", "live.guard", "haproxy", "nginx: master", "nginx: worker", "valkey"]
+    known = [
+        "live.node",
+        "live.client",
+        "live.canary",
+        "live.guard",
+        "haproxy",
+        "nginx: master",
+        "nginx: worker",
+        "valkey",
+    ]
     return {name for name in known if any(name in line for line in lines)}
 
 
@@ -121,11 +130,11 @@ def test_nothing_survives_the_end_of_a_run(
     balancer_installed: Callable[[str], None],
 ) -> None:
     balancer_installed(kind)
-    one = lab(kind, end, duration=1.0 if end == "success" else 60.0)
+    one = lab(kind, end, duration=0.5 if end == "success" else 60.0)
     parts: list[psutil.Process] = []
     balancer = {"haproxy"} if kind == "haproxy" else {"nginx: master", "nginx: worker"}
     if end == "exception":
-        until(lambda: one.parts() and parts.extend(one.parts()) or one.process.poll() is not None, 60)
+        until(lambda: parts.extend(one.parts()) or one.process.poll() is not None, 60)
     else:
         assert one.process.stdout.readline() == "running\n", one.process.stderr.read()
         parts = one.parts()

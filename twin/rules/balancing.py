@@ -62,8 +62,9 @@ class RoundRobin(_Counting):
         if best < 0:
             best = avoid if avoid >= 0 and usable[avoid] else -1
         if best >= 0:
-            self.turn[best] = self.clock
-            self.clock += 1
+            for server in [best, *(server for server, up in enumerate(usable) if not up)]:
+                self.turn[server] = self.clock
+                self.clock += 1
         return best
 
 
@@ -166,7 +167,7 @@ class IpHash(SmoothRoundRobin):
         """Return the peer that the /24 of `address` hashes to; after 20 rehashes, plain round robin."""
         octets = [int(part) for part in address.split(".")[:3]]
         value = 89
-        for _ in range(20):
+        for _ in range(21):
             for octet in octets:
                 value = (value * 113 + octet) % 6271
             peer = value % len(usable)

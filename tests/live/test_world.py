@@ -1,0 +1,137 @@
+"""A whole run: its record, its swarm, its start-up, and what happens when a part dies."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from live import host
+from live.world import Cluster, measure, run
+from twin.errors import ClusterError
+from twin.record import EVENTS, Record
+from twin.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def pair(small: Callable[..., Scenario]) -> tuple[list[Record], list[tuple[float, str]]]:
+    """Two quiet runs with a swarm in two processes, and what `progress` was told."""
+    told: list[tuple[float, str]] = []
+    scenario = small(duration=1.0, seed=5, clients={"count": 30, "per_process": 20})
+    return measure(scenario, runs=2, first=4, progress=lambda t, what: told.append((t, what))), told
+
+
+def test_a_swarm_in_two_processes_connects_every_client_once(pair: tuple[list[Record], object]) -> None:
+    for record in pair[0]:
+        connected = record.select("connected")
+        assert sorted(connected["client"]) == list(range(30))
+        assert set(connected["attempt"]) == {1}
+        assert sum(int(n) for n in record.select("server_connections")["detail"]) == 30
+        assert record.select("connect_failed", "disconnected", "heartbeat_missed").empty
+
+
+def test_all_clients_are_connected_before_the_run_begins(pair: tuple[list[Record], object]) -> None:
+    for record in pair[0]:
+        assert record.select("connected")["t"].max() < 0
+
+
+def test_successive_runs_are_successive_replications(pair: tuple[list[Record], object]) -> None:
+    assert [record.replication for record in pair[0]] == [4, 5]
+    assert {record.scenario.seed for record in pair[0]} == {5}
+
+
+def test_a_record_of_a_run_says_where_it_came_from_and_survives_a_file(
+    pair: tuple[list[Record], object], folder: Path
+) -> None:
+    record = pair[0][0]
+    assert set(record.events["event"]) <= EVENTS
+    assert record.provenance["world"] == "live"
+    assert record.provenance["balancer"]["version"].startswith("HAProxy")
+    assert record.provenance["bus"]["server"] == "valkey"
+    assert record.provenance["machine"]["cores"] == os.cpu_count()
+    assert set(record.provenance["host"]) == {"scheduling_delay", "others_cores", "starved"}
+    assert record.starved == record.provenance["host"]["starved"]
+    assert Record.load(record.save(folder / "run.parquet")).digest() == record.digest()
+
+
+def test_progress_is_told_over_all_runs_and_never_goes_back(
+    pair: tuple[list[Record], list[tuple[float, str]]],
+) -> None:
+    times = [t for t, _ in pair[1]]
+    assert times == sorted(times)
+    assert times[0] < 0.5
+    assert 1.5 < times[-1] <= 2.0
+
+
+def test_a_cluster_starts_within_nine_seconds(pair: tuple[list[Record], object]) -> None:
+    for record in pair[0]:
+        assert 0 < record.provenance["start_up"] < 9.0
+
+
+def test_a_cluster_has_as_many_processes_as_the_scenario_asks_for(small: Callable[..., Scenario]) -> None:
+    with Cluster(small(clients={"count": 45, "per_process": 20}, nodes={"count": 3}), 0) as cluster:
+        names = [part.name for part in cluster.stage.parts]
+    expected = ["canary", "haproxy", "node 1", "node 2", "node 3", "swarm 0", "swarm 20", "swarm 40", "valkey"]
+    assert sorted(names) == expected
+
+
+@pytest.mark.parametrize("name", ["haproxy", "swarm 0"])
+def test_a_part_that_dies_during_the_run_is_an_error_that_names_it(name: str, small: Callable[..., Scenario]) -> None:
+    with Cluster(small(), 0) as cluster:
+        cluster.warm_up()
+        cluster.attend()
+        part = next(part for part in cluster.stage.parts if part.name == name)
+        part.signal(signal.SIGKILL)
+        assert part.wait(10)
+        with pytest.raises(ClusterError, match=rf"^{name} stopped by itself during the run: "):
+            cluster.attend()
+
+
+def test_a_run_whose_swarm_is_killed_ends_with_an_error_and_leaves_nothing(
+    small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attend, seen = Cluster.attend, []
+
+    def sabotage(cluster: Cluster) -> None:
+        if not seen:
+            seen.extend(part.pid for part in cluster.stage.parts)
+            cluster.swarm[0].signal(signal.SIGKILL)
+            cluster.swarm[0].wait(10)
+        attend(cluster)
+
+    monkeypatch.setattr(Cluster, "attend", sabotage)
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=r"^swarm 0 stopped by itself during the run"):
+        run(small(duration=60.0))
+    assert time.monotonic() - began < 30
+    assert len(seen) == 6
+
+
+def test_a_node_that_cannot_listen_is_an_error_that_names_it_and_leaves_nothing(
+    small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        ports = host.free_ports(3)
+        monkeypatch.setattr(host, "free_ports", lambda count: [*ports, port])
+        with pytest.raises(ClusterError, match=r"^node 2 stopped by itself: .*address already in use"):
+            Cluster(small(), 0)
+
+
+def test_clients_that_connect_too_late_for_the_start_of_the_run_are_an_error(small: Callable[..., Scenario]) -> None:
+    with Cluster(small(), 0) as cluster:
+        cluster.nodes[1].signal(signal.SIGSTOP)
+        later = threading.Timer(1.5, cluster.nodes[1].signal, [signal.SIGCONT])
+        later.start()
+        with pytest.raises(
+            ClusterError, match=r"could not connect at clients\.connect_rate 100 a second \(.* s late\)"
+        ):
+            cluster.warm_up()
+        later.join()

@@ -1,0 +1,228 @@
+import pytest
+
+from sim import simulate
+from sim.balancer import Attempt
+from sim.world import World
+from tests.strategies import small
+from twin.rules.health import detection_bounds
+
+KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
+HANG = [{"at": 1.0, "kind": "hang", "node": 1}]
+CPU = 0.05
+"""Seconds that the work of a storm of thirty clients takes at most."""
+
+
+def first_mark(record, node=1, event="marked_down"):
+    found = record.select(event)
+    return found[found["node"] == node]["t"].iloc[0]
+
+
+def spans(record):
+    """Return how long each attempt after the start took, and how it ended."""
+    events = record.select("attempt_connect", "connected", "connect_failed")
+    pairs = events[events["t"] > 0].groupby(["client", "attempt"])
+    ends = pairs.last()
+    return (ends["t"] - pairs["t"].first())[ends["event"] != "attempt_connect"], ends[ends["event"] != "attempt_connect"]
+
+
+@pytest.mark.parametrize("fall", [1, 2, 3])
+@pytest.mark.parametrize("replication", range(6))
+def test_haproxy_marks_a_killed_node_down_within_the_bounds(fall, replication, profile):
+    delay = first_mark(simulate(small(balancer={"check": {"fall": fall}}, faults=KILL), replication, profile)) - 1.0
+    low, high = detection_bounds(0.5, fall)
+    assert low <= delay <= high + fall * 0.002 + CPU
+
+
+@pytest.mark.parametrize("replication", range(6))
+def test_haproxy_marks_a_hung_node_down_within_the_bounds_of_a_black_hole(replication, profile):
+    delay = first_mark(simulate(small(faults=HANG), replication, profile)) - 1.0
+    low, high = detection_bounds(0.5, 2, 0.3)
+    assert low <= delay <= high + 2 * 0.002 + CPU
+
+
+def test_haproxy_marks_a_node_up_again_after_rise_good_checks(profile):
+    fault = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}]
+    record = simulate(small(balancer={"check": {"rise": 3}}, faults=fault), 0, profile)
+    back = first_mark(record, event="marked_up") - 3.0
+    assert 2 * 0.5 <= back <= 3 * 0.5 + 0.3 + CPU
+    assert record.select("marked_up")["detail"].tolist() == ["check"]
+
+
+def test_retries_without_redispatch_hold_a_request_for_three_turnarounds(profile):
+    scenario = small(balancer={"retries": 3, "check": {"inter": 10.0}}, faults=KILL)
+    record = simulate(scenario, 0, profile)
+    took, ends = spans(record)
+    failed = took[ends["event"] == "connect_failed"]
+    assert len(failed) >= 10
+    assert set(ends[ends["event"] == "connect_failed"]["detail"]) == {"503"}
+    assert failed.between(3.0, 3.0 + CPU).all()
+
+
+def test_the_turnaround_is_no_longer_than_the_connect_timeout(profile):
+    scenario = small(balancer={"retries": 2, "connect_timeout": 0.2, "check": {"inter": 10.0}}, faults=KILL)
+    took, ends = spans(simulate(scenario, 0, profile))
+    assert took[ends["event"] == "connect_failed"].between(0.4, 0.4 + CPU).all()
+
+
+@pytest.mark.parametrize("redispatch", [1, 3, -1])
+def test_with_redispatch_leastconn_reaches_another_node_at_once(redispatch, profile):
+    scenario = small(balancer={"retries": 3, "redispatch": redispatch, "check": {"inter": 10.0}}, faults=KILL)
+    took, ends = spans(simulate(scenario, 0, profile))
+    assert len(ends) == 10
+    assert set(ends["event"]) == {"connected"}
+    assert took.max() < CPU
+
+
+def test_a_source_hash_waits_until_the_nth_retry(profile):
+    balancer = {"algorithm": "source", "retries": 3, "redispatch": 2, "check": {"inter": 10.0}}
+    took, ends = spans(simulate(small(balancer=balancer, faults=KILL, clients={"addresses": 3}), 0, profile))
+    # source chooses the dead node again: it hashes over the servers that are marked up
+    assert set(ends["event"]) == {"connect_failed"}
+    assert took.between(2.0, 2.0 + CPU).all()
+
+
+def test_without_retries_a_refused_connect_answers_503_at_once(profile):
+    took, ends = spans(simulate(small(faults=KILL), 0, profile))
+    failed = ends["event"] == "connect_failed"
+    assert failed.any()
+    assert set(ends[failed]["detail"]) == {"503"}
+    assert took[failed].max() < CPU
+
+
+@pytest.mark.parametrize("heartbeat", [{"interval": 0.0}, {"interval": 0.3, "timeout": 0.1}])
+def test_shutdown_sessions_cuts_every_session_at_the_mark_down(heartbeat, profile):
+    scenario = small(
+        balancer={"on_marked_down": "shutdown-sessions"}, clients={"heartbeat": heartbeat}, faults=HANG, duration=4.0
+    )
+    world = World(scenario, 0, profile)
+    world.run()
+    down = next(one[0] for one in world.rows if one[1] == "marked_down")
+    lost = [one for one in world.rows if one[1] == "disconnected"]
+    assert len({one[2] for one in lost}) == 10
+    assert max(one[0] for one in lost) <= down + CPU
+    if not heartbeat["interval"]:
+        assert min(one[0] for one in lost) >= down
+        assert {one[6] for one in lost} == {"1006"}
+    assert world.balancer.rule.connections[0] == 0
+
+
+def test_a_mark_down_alone_leaves_the_sessions(profile):
+    record = simulate(small(faults=HANG, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
+    assert len(record.select("marked_down"))
+    assert not len(record.select("disconnected"))
+
+
+def test_haproxy_goes_on_counting_the_sessions_of_a_hung_node_and_nginx_does_not(profile):
+    beat = {"interval": 0.3, "timeout": 0.2}
+    for kind, counted in (("haproxy", 10), ("nginx", 0)):
+        balancer = {"kind": kind} | ({"check": {"inter": 0.5, "fall": 1}} if kind == "haproxy" else {})
+        world = World(small(balancer=balancer, clients={"heartbeat": beat, "open_timeout": 0.3}, faults=HANG), 0, profile)
+        world.env.run(until=1.0 + 0.5 - 0.2)
+        before = world.balancer.rule.connections[0]
+        assert before >= 10 or kind == "nginx"
+        world.run()
+        left = sum(tunnel.client_left for tunnel in world.nodes[0].tunnels)
+        assert left >= counted if counted else left == 0
+        assert (world.balancer.rule.connections[0] >= 10) == bool(counted)
+
+
+@pytest.mark.parametrize("algorithm", ["round_robin", "least_conn", "random_two"])
+def test_with_nginx_a_kill_costs_every_client_exactly_one_attempt(algorithm, profile):
+    record = simulate(small(balancer={"kind": "nginx", "algorithm": algorithm}, faults=KILL), 0, profile)
+    took, ends = spans(record)
+    lost = set(record.select("disconnected")["client"])
+    assert lost == set(ends.index.get_level_values("client"))
+    assert len(ends) == len(lost) >= 5
+    assert set(ends["event"]) == {"connected"}
+    assert took.max() < CPU
+    assert record.select("marked_down")[["node", "detail"]].to_numpy().tolist() == [[1, "passive"]]
+
+
+def test_nginx_answers_502_when_no_peer_is_left(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": node} for node in (1, 2, 3)]
+    record = simulate(small(balancer={"kind": "nginx"}, faults=faults), 0, profile)
+    failed = record.select("connect_failed")
+    assert set(failed["detail"]) == {"502"}
+    assert not len(record.select("connected").query("t > 0"))
+
+
+def test_nginx_tries_a_peer_again_after_fail_timeout(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "restart", "node": 1}]
+    faults += [{"at": 6.5, "kind": "kill", "node": 2}]
+    balancer = {"kind": "nginx", "fail_timeout": 2}
+    record = simulate(small(balancer=balancer, faults=faults, clients={"count": 60}), 0, profile)
+    late = record.select("connected").query("t > 6.5")
+    assert (late["node"] == 1).any()
+    assert not record.select("connected").query("node == 1 and t > 1 and t < 3")["t"].size
+
+
+def test_a_single_nginx_peer_is_never_taken_out(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "restart", "node": 1}]
+    record = simulate(small(balancer={"kind": "nginx"}, nodes={"count": 1}, faults=faults), 0, profile)
+    assert not len(record.select("marked_down"))
+    assert len(record.select("connected").query("t > 2")) == 30
+
+
+def test_ip_hash_keeps_each_24_on_its_peer(profile):
+    scenario = small(balancer={"kind": "nginx", "algorithm": "ip_hash"}, clients={"addresses": 6})
+    homes = simulate(scenario, 0, profile).select("connected")
+    by_address = homes.groupby(homes["client"] % 6)["node"].nunique()
+    assert (by_address == 1).all()
+    assert homes["node"].nunique() > 1
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(kind, profile):
+    faults = [{"at": 2.0, "kind": "reload"}]
+    record = simulate(small(balancer={"kind": kind, "hard_stop_after": 1}, faults=faults), 0, profile)
+    lost = record.select("disconnected")
+    assert sorted(lost["client"]) == list(range(30))
+    assert lost["t"].between(3.0, 3.0 + CPU).all()
+    assert len(record.select("connected")) == 60
+    assert not len(simulate(small(balancer={"kind": kind}, faults=faults), 0, profile).select("disconnected"))
+
+
+def test_a_reload_forgets_the_counts_and_whom_it_had_marked_down(profile):
+    world = World(small(faults=[*KILL, {"at": 4.0, "kind": "reload"}]), 0, profile)
+    world.env.run(until=3.99)
+    assert world.balancer.up == [False, True, True]
+    assert sum(world.balancer.rule.connections) == 30
+    world.env.run(until=4.0001)
+    assert world.balancer.up == [True, True, True]
+    assert sum(world.balancer.rule.connections) == 0
+    world.run()
+    assert world.balancer.up == [False, True, True]
+
+
+def test_a_reloaded_haproxy_checks_its_servers_spread_over_one_interval_from_then(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": node} for node in (1, 2, 3)] + [{"at": 4.3, "kind": "reload"}]
+    record = simulate(small(balancer={"check": {"inter": 0.9, "fall": 1}}, faults=faults), 0, profile)
+    again = record.select("marked_down").query("t > 4.2")
+    assert again["node"].tolist() == [1, 2, 3]
+    assert again["t"].tolist() == pytest.approx([4.3, 4.6, 4.9], abs=1e-6)
+
+
+def test_a_handshake_under_way_survives_a_reload_and_is_counted_by_the_process_that_took_it(profile):
+    scenario = small(faults=[{"at": 1.0, "kind": "hang", "node": 1, "duration": 1.0}, {"at": 1.5, "kind": "reload"}])
+    world = World(scenario.vary(balancer={"check": {"fall": 100}}), 0, profile)
+    world.env.run(until=1.2)
+    client = world.clients[1]
+    attempt = Attempt(world, client)
+    for server in (1, 2):
+        world.balancer.rule.connections[server] += 50  # leave only the hung node
+    world.env.process(world.balancer.serve(attempt))
+    world.env.run(until=1.4)
+    assert attempt in world.balancer.waiting[0]
+    world.env.run(until=3.0)
+    assert attempt.answer.value.generation == 0
+    assert world.balancer.rule.connections == [0, 0, 0]
+
+
+def test_a_new_process_leaves_the_old_ones_tunnels_alone_when_it_marks_down(profile):
+    faults = [{"at": 1.0, "kind": "reload"}, {"at": 2.0, "kind": "hang", "node": 1}]
+    scenario = small(
+        balancer={"on_marked_down": "shutdown-sessions"}, clients={"heartbeat": {"interval": 0.0}}, faults=faults
+    )
+    record = simulate(scenario, 0, profile)
+    assert len(record.select("marked_down"))
+    assert not len(record.select("disconnected"))

@@ -1,0 +1,108 @@
+import pytest
+
+from sim import simulate
+from tests.strategies import small
+from twin.rules.heartbeat import detection_bounds
+
+KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
+HANG = [{"at": 2.0, "kind": "hang", "node": 1}]
+CPU = 0.05
+"""Seconds that the work of a storm of thirty clients takes at most."""
+
+
+def waits(record):
+    """Return for each client the times from a loss or failure to the attempt that follows it."""
+    found, left = {}, {}
+    for event in record.events.itertuples():
+        if event.event in ("disconnected", "connect_failed"):
+            left[event.client] = event.t
+        elif event.event == "attempt_connect" and event.client in left:
+            found.setdefault(event.client, []).append(event.t - left.pop(event.client))
+    return found
+
+
+def test_a_client_waits_as_its_policy_says(profile):
+    policy = {"jitter": "none", "base": 0.1, "factor": 2.0, "cap": 0.3}
+    scenario = small(clients={"reconnect": policy}, balancer={"check": {"inter": 5.0}}, faults=KILL, nodes={"count": 1})
+    found = waits(simulate(scenario, 0, profile))
+    assert len(found) == 30
+    for client in found.values():
+        assert client[:5] == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3], abs=1e-9)
+
+
+def test_full_jitter_spreads_the_first_attempts_over_the_base(profile):
+    scenario = small(clients={"count": 90, "reconnect": {"base": 1.0}}, faults=KILL)
+    first = sorted(client[0] for client in waits(simulate(scenario, 0, profile)).values())
+    assert len(first) == 30
+    assert first[0] < 0.2
+    assert 0.8 < first[-1] < 1.0
+
+
+def test_a_client_that_fails_max_attempts_times_gives_up_and_tries_no_more(profile):
+    scenario = small(clients={"reconnect": {"max_attempts": 3}}, nodes={"count": 1}, faults=KILL)
+    events = simulate(scenario, 0, profile).events
+    assert (events["event"] == "gave_up").sum() == 30
+    assert (events["event"] == "connect_failed").sum() == 90
+    assert set(events[events["event"] == "gave_up"]["attempt"]) == {4}
+
+
+@pytest.mark.parametrize("close_timeout", [0.0, 0.5])
+@pytest.mark.parametrize("replication", [0, 1, 2])
+def test_a_hang_is_found_by_the_heartbeat_within_the_bounds(close_timeout, replication, profile):
+    beat = {"interval": 1.5, "timeout": 0.6, "close_timeout": close_timeout}
+    record = simulate(small(clients={"heartbeat": beat}, faults=HANG), replication, profile)
+    lost = record.select("disconnected")
+    first = lost.groupby("client")["t"].first() - 2.0
+    low, high = detection_bounds(1.5, 0.6, close_timeout)
+    assert len(first) == 10
+    assert set(lost["detail"]) == {"heartbeat"}
+    assert low <= first.min()
+    assert first.max() <= high + CPU
+    assert first.max() - first.min() > 0.5  # the clients' pings are out of step
+    assert (record.select("heartbeat_missed")["t"].min() - 2.0) == pytest.approx(first.min() - close_timeout, abs=CPU)
+
+
+def test_without_a_heartbeat_nobody_notices_a_hang(profile):
+    beat = {"interval": 0.0}
+    events = simulate(small(clients={"heartbeat": beat}, faults=HANG), 0, profile).events
+    assert not (events["event"] == "disconnected").any()
+
+
+def test_a_hang_shorter_than_the_timeout_is_forgiven(profile):
+    beat = {"interval": 0.2, "timeout": 1.0}
+    fault = [{"at": 2.0, "kind": "hang", "node": 1, "duration": 0.9}]
+    record = simulate(small(clients={"heartbeat": beat}, faults=fault), 0, profile)
+    assert not len(record.select("disconnected"))
+    assert record.select("healed")[["t", "node", "detail"]].to_numpy().tolist() == [[2.9, 1, "hang"]]
+
+
+def test_a_client_that_connects_just_as_its_node_hangs_finds_out_too(profile):
+    beat = {"interval": 0.5, "timeout": 0.5}
+    for ms in range(0, 60):
+        scenario = small(
+            nodes={"count": 2},
+            clients={"heartbeat": beat, "reconnect": {"jitter": "none", "base": 0.5}},
+            balancer={"check": {"fall": 1, "inter": 0.1}},
+            faults=[{"at": 1.0, "kind": "kill", "node": 1}, {"at": 1.5 + ms / 4000, "kind": "hang", "node": 2}],
+        )
+        events = simulate(scenario, 0, profile).events
+        hung = events[(events["event"] == "connected") & (events["node"] == 2)]
+        lost = events[(events["event"] == "disconnected") & (events["node"] == 2)]
+        assert len(hung) == len(lost) > 0
+        assert lost["t"].min() >= 1.5 + 0.5
+
+
+def test_an_attempt_is_abandoned_after_the_open_timeout(profile):
+    scenario = small(
+        nodes={"count": 1},
+        clients={"open_timeout": 0.7, "heartbeat": {"interval": 0.5, "timeout": 0.5}},
+        balancer={"check": {"fall": 100}},
+        faults=HANG,
+    )
+    record = simulate(scenario, 0, profile)
+    tries = record.select("attempt_connect", "connect_failed").groupby(["client", "attempt"])["t"].agg(["min", "max"])
+    failed = record.select("connect_failed")
+    assert set(failed["detail"]) == {"timeout"}
+    lasted = (tries["max"] - tries["min"])[tries["max"] > tries["min"]]
+    assert len(lasted) >= 30
+    assert lasted.between(0.7, 0.7 + CPU).all()

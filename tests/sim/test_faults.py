@@ -1,0 +1,49 @@
+import pytest
+
+from sim import simulate
+from tests.strategies import small
+
+SOME = [
+    {"at": 3.0, "kind": "reload"},
+    {"at": 1.0, "kind": "kill", "node": 1},
+    {"at": 2.0, "kind": "hang", "node": 2, "duration": 0.5},
+    {"at": 4.0, "kind": "restart", "node": 3},
+]
+
+
+def test_every_fault_is_noted_at_its_time_with_its_node_and_kind(profile):
+    faults = simulate(small(faults=SOME), 0, profile).select("fault")
+    assert faults[["t", "node", "detail"]].to_numpy().tolist() == [
+        [1.0, 1, "kill"],
+        [2.0, 2, "hang"],
+        [3.0, -1, "reload"],
+        [4.0, 3, "restart"],
+    ]
+
+
+def test_what_heals_is_noted_and_what_does_not_is_not(profile):
+    healed = simulate(small(faults=SOME), 0, profile).select("healed")
+    assert healed[["node", "detail"]].to_numpy().tolist() == [[2, "hang"], [3, "restart"]]
+    assert healed["t"].iloc[0] == 2.5
+
+
+@pytest.mark.parametrize("kind", ["kill", "hang", "restart"])
+def test_a_fault_touches_the_clients_of_its_own_node_only(kind, profile):
+    beat = {"interval": 0.5, "timeout": 0.5}
+    balancer = {"retries": 1, "redispatch": 1, "check": {"fall": 1, "inter": 0.1}}
+    faults = [{"at": 1.0, "kind": kind, "node": 2}]
+    lost = simulate(small(clients={"heartbeat": beat}, balancer=balancer, faults=faults), 0, profile).select("disconnected")
+    assert set(lost["node"]) == {2}
+    assert lost["client"].nunique() == 10
+
+
+def test_a_hang_without_a_duration_lasts_to_the_end(profile):
+    record = simulate(small(faults=[{"at": 1.0, "kind": "hang", "node": 1}]), 0, profile)
+    assert not len(record.select("healed"))
+    assert len(record.select("marked_down"))
+    assert not len(record.select("marked_up"))
+
+
+def test_the_order_in_which_faults_are_written_does_not_matter(profile):
+    one, other = (simulate(small(faults=faults), 0, profile).digest() for faults in (SOME, SOME[::-1]))
+    assert one == other

@@ -1,0 +1,163 @@
+import pytest
+import simpy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.host import Cores, Process
+
+SLICE = 0.003
+
+
+def fixed(seconds):
+    return lambda waiting, asleep: seconds
+
+
+def machine(count=1):
+    env = simpy.Environment()
+    return env, Cores(env, count, SLICE)
+
+
+def note(times, env):
+    return lambda _: times.append(env.now)
+
+
+def load(process, items, seconds, times=None):
+    for _ in range(items):
+        process.work(fixed(seconds), note(times if times is not None else [], process.cores.env))
+
+
+def test_a_lone_process_works_through_its_items_one_after_the_other():
+    env, cores = machine()
+    times = []
+    load(Process(cores), 3, 0.01, times)
+    env.run()
+    assert times == pytest.approx([0.01, 0.02, 0.03])
+
+
+def test_two_busy_processes_share_a_core_fairly():
+    env, cores = machine()
+    one, other = Process(cores), Process(cores)
+    load(one, 1000, 0.001)
+    load(other, 4000, 0.00025)
+    for t in (0.1, 0.5, 1.0):
+        env.run(until=t)
+        assert abs(one.used - other.used) <= 2 * SLICE + 0.001
+        assert one.used + other.used == pytest.approx(t, abs=0.0011)
+
+
+def test_a_late_comer_gets_half_of_the_core_and_no_more():
+    env, cores = machine()
+    old, late = Process(cores), Process(cores)
+    load(old, 3000, 0.001)
+    env.run(until=1.0)
+    load(late, 3000, 0.001)
+    before, before_late = old.used, late.used
+    env.run(until=2.0)
+    assert old.used - before == pytest.approx(0.5, abs=0.01)
+    assert late.used - before_late == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_lone_item_waits_no_longer_than_about_a_slice_for_a_busy_core():
+    env, cores = machine()
+    busy, light = Process(cores), Process(cores)
+    load(busy, 5000, 0.0005)
+    env.run(until=1.0)
+    times = []
+    load(light, 1, 0.0001, times)
+    env.run(until=1.1)
+    assert len(times) == 1
+    assert times[0] - 1.0 <= SLICE + 0.0005 + 0.0001
+
+
+@given(st.integers(1, 4), st.lists(st.integers(1, 20), min_size=1, max_size=6))
+def test_no_core_idles_while_a_process_waits_and_no_work_is_lost(count, loads):
+    env, cores = machine(count)
+    times = []
+    for items in loads:
+        load(Process(cores), items, 0.001, times)
+    env.run()
+    assert len(times) == sum(loads)
+    assert env.now >= max(max(loads), sum(loads) / count) * 0.001 - 1e-9
+    assert env.now <= (sum(loads) / count + max(loads)) * 0.001 + 1e-9
+    assert cores.free == count
+    assert not cores.waiting
+
+
+def test_a_burst_is_read_as_a_whole_before_the_first_item_is_finished():
+    env, cores = machine()
+    times = []
+    process = Process(cores, first_part=0.8)
+    process.work(fixed(0.001))  # keeps the process busy while the others gather
+    load(process, 4, 0.01, times)
+    env.run(until=1.0)
+    assert [t - 0.001 for t in times] == pytest.approx([0.034, 0.036, 0.038, 0.04])
+
+
+def test_a_round_takes_no_more_than_its_batch():
+    env, cores = machine()
+    times = []
+    process = Process(cores, first_part=0.5, batch=2)
+    process.work(fixed(0.001))  # keeps the process busy while the others gather
+    load(process, 4, 0.01, times)
+    env.run()
+    assert [t - 0.001 for t in times] == pytest.approx([0.015, 0.02, 0.035, 0.04])
+
+
+def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
+    env, cores = machine()
+    process, asked = Process(cores), []
+
+    def cost(waiting, asleep):
+        asked.append((waiting, round(asleep, 6)))
+        return 0.001
+
+    env.run(until=0.5)
+    for _ in range(3):
+        process.work(cost)
+    env.run(until=0.6)
+    process.work(cost)
+    env.run(until=0.7)
+    assert [waiting for waiting, _ in asked] == [1, 2, 1, 1]
+    assert [asleep for _, asleep in asked][1:3] == [0.0, 0.0]
+    assert asked[3][1] == pytest.approx(0.1 - 0.003, abs=1e-6)
+
+
+def test_a_stopped_process_does_nothing_until_it_goes_on():
+    env, cores = machine()
+    process, times = Process(cores), []
+    process.stop()
+    load(process, 2, 0.01, times)
+    env.run(until=1.0)
+    assert times == []
+    process.resume()
+    env.run()
+    assert times == pytest.approx([1.01, 1.02])
+
+
+def test_a_process_stopped_while_it_waits_for_a_core_does_not_begin():
+    env, cores = machine()
+    busy, waiting, times = Process(cores), Process(cores), []
+    load(busy, 1, 0.01)
+    load(waiting, 1, 0.01, times)
+    waiting.stop()
+    env.run(until=1.0)
+    assert times == []
+    waiting.resume()
+    env.run()
+    assert times == pytest.approx([1.01])
+
+
+def test_cleared_work_is_never_done_and_the_core_goes_to_the_next():
+    env, cores = machine()
+    busy, cleared, other = Process(cores), Process(cores), Process(cores)
+    lost, done = [], []
+    load(busy, 1, 0.01)
+    load(cleared, 5, 0.01, lost)
+    load(other, 1, 0.01, done)
+    cleared.clear()
+    env.run()
+    assert lost == []
+    assert done == pytest.approx([0.02])
+    load(cleared, 1, 0.01, lost)
+    env.run()
+    assert lost == pytest.approx([0.03])

@@ -1,0 +1,168 @@
+import pytest
+
+from sim import simulate
+from sim.balancer import Attempt
+from sim.world import World
+from tests.strategies import NODE_START, small
+from twin.record import Record
+
+CPU = 0.05
+
+
+def run(scenario, profile):
+    world = World(scenario, 0, profile)
+    world.run()
+    return world
+
+
+def test_a_killed_node_refuses_connections_once_its_sockets_are_closed(profile):
+    world = World(small(faults=[{"at": 1.0, "kind": "kill", "node": 1}]), 0, profile)
+    node = world.nodes[0]
+    world.env.run(until=1.001)
+    assert node.listening  # the kernel still frees the memory
+    assert len(node.tunnels) == 10
+    world.env.run(until=1.1)
+    assert not node.listening
+    assert not node.tunnels
+    record = world.run()
+    assert [one[0] for one in record if one[1] == "node_stopped"] == pytest.approx([1.003], abs=0.002)
+    assert not [one for one in record if one[1] == "connected" and one[0] > 1.1 and one[3] == 1]
+
+
+def test_the_clients_of_a_killed_node_lose_their_connections_without_a_close_frame(profile):
+    lost = simulate(small(faults=[{"at": 1.0, "kind": "kill", "node": 1}]), 0, profile).select("disconnected")
+    assert len(lost) == 10
+    assert set(lost["node"]) == {1}
+    assert set(lost["detail"]) == {"1006"}
+    assert lost["t"].between(1.002, 1.002 + CPU).all()
+
+
+@pytest.mark.parametrize("backlog", [1, 5])
+def test_the_accept_queue_of_a_stopped_node_holds_one_more_than_the_backlog(backlog, profile):
+    world = World(small(nodes={"backlog": backlog}), 0, profile)
+    node = world.nodes[0]
+    node.hang()
+    taken = [node.syn(Attempt(world, world.clients[0])) for _ in range(backlog + 4)]
+    assert taken == [True] * (backlog + 1) + [False] * 3
+    assert node.listening
+
+
+@pytest.mark.parametrize("backlog", [1, 3])
+def test_a_burst_into_a_short_backlog_waits_a_second_for_the_next_syn(backlog, profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}]
+    clients = {"count": 80, "reconnect": {"jitter": "none", "base": 1.0}}
+    balancer = {"check": {"fall": 1, "inter": 0.1}}
+
+    def delays(length):
+        nodes = {"count": 2, "backlog": length}
+        events = simulate(small(nodes=nodes, clients=clients, balancer=balancer, faults=faults), 0, profile).events
+        late = events[(events["t"] > 1.5) & events["event"].isin(["attempt_connect", "connected"])]
+        times = late.groupby(["client", "attempt"])["t"]
+        return (times.max() - times.min())[times.count() == 2]
+
+    assert delays(1000).max() < CPU
+    short = delays(backlog)
+    assert 35 <= len(short) <= 40  # the others are still waiting, or were refused after the connect timeout
+    resent = short[short > CPU]
+    assert 5 <= len(resent) < 40
+    assert (resent >= 1.0).all()
+    assert resent.between(1.0, 1.0 + CPU).any()
+    assert ((resent < 1.0 + CPU) | (resent >= 3.0)).all()  # SYNs are sent after 0, 1 and 3 s
+
+
+def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):
+    world = World(small(nodes={"count": 1, "backlog": 1}, balancer={"connect_timeout": 2.0}), 0, profile)
+    world.nodes[0].hang()
+    attempts = [Attempt(world, client) for client in world.clients[:4]]
+    for attempt in attempts:
+        world.env.process(world.balancer.serve(attempt))
+    world.env.run(until=2.0 - 1e-6)
+    assert not any(attempt.answer.triggered for attempt in attempts)
+    world.env.run(until=2.0 + CPU)
+    assert [attempt.answer.triggered and attempt.answer.value for attempt in attempts] == [False, False, "503", "503"]
+
+
+def test_a_hung_node_takes_connections_but_answers_only_when_it_goes_on(profile):
+    world = World(small(), 0, profile)
+    node = world.nodes[0]
+    node.hang()
+    for server in (1, 2):
+        world.balancer.rule.connections[server] += 50
+    attempt = Attempt(world, world.clients[1])
+    world.env.process(world.balancer.serve(attempt))
+    world.env.run(until=2.0)
+    assert not attempt.answer.triggered
+    node.resume()
+    world.env.run(until=2.0 + CPU)
+    assert attempt.answer.value.server == 0
+
+
+def test_a_node_that_goes_on_closes_the_connections_whose_clients_have_left(profile):
+    beat = {"interval": 0.3, "timeout": 0.2}
+    fault = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}]
+    world = World(small(clients={"heartbeat": beat}, faults=fault), 0, profile)
+    world.env.run(until=2.9)
+    assert sum(tunnel.client_left for tunnel in world.nodes[0].tunnels) >= 10
+    assert world.balancer.rule.connections[0] >= 10
+    world.env.run(until=3.1)
+    assert not any(tunnel.client_left for tunnel in world.nodes[0].tunnels)
+    world.run()
+    assert world.balancer.rule.connections == [len(node.tunnels) for node in world.nodes]
+
+
+def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profile):
+    record = simulate(small(faults=[{"at": 1.0, "kind": "restart", "node": 1}]), 0, profile)
+    lost = record.select("disconnected")
+    assert len(lost) == 10
+    assert set(lost["detail"]) == {"1001"}
+    stopped, started = record.select("node_stopped", "node_started").to_numpy()[:, :2].tolist()
+    assert (stopped[1], started[1]) == ("node_stopped", "node_started")
+    assert 1.007 < stopped[0] < 1.007 + CPU
+    assert started[0] - stopped[0] == pytest.approx(NODE_START)
+    assert record.select("healed")["detail"].tolist() == ["restart"]
+    assert len(record.select("connected")) - len(lost) == 30
+    assert sum(map(int, record.select("server_connections")["detail"])) == 30
+
+
+def test_a_restart_brings_a_killed_node_back(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "restart", "node": 1}]
+    world = run(small(faults=faults), profile)
+    assert world.nodes[0].state == "up"
+    assert [one[3] for one in world.rows if one[1] == "marked_up"] == [1]
+
+
+def test_the_end_of_a_hang_does_not_raise_a_node_that_was_killed_meanwhile(profile):
+    faults = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}, {"at": 2.0, "kind": "kill", "node": 1}]
+    world = run(small(faults=faults), profile)
+    assert world.nodes[0].state == "dead"
+    assert not [one for one in world.rows if one[1] == "marked_up"]
+
+
+def test_a_dead_node_cannot_be_hung(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "hang", "node": 1}]
+    world = run(small(faults=faults), profile)
+    assert not world.nodes[0].listening
+
+
+def test_a_second_hang_of_a_hung_node_does_not_hide_the_first(profile):
+    beat = {"interval": 1.0, "timeout": 1.0}
+    twice = [{"at": t, "kind": "hang", "node": 1} for t in (2.0, 3.0)]
+    once, again = (
+        simulate(small(clients={"heartbeat": beat}, faults=faults), 0, profile).select("heartbeat_missed").query("t < 4.1")
+        for faults in (twice[:1], twice)
+    )
+    assert len(once) >= 10
+    assert again["t"].tolist() == once["t"].tolist()
+
+
+def test_a_hung_node_heeds_a_restart_only_when_it_goes_on(profile):
+    faults = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 3.0}, {"at": 2.0, "kind": "restart", "node": 1}]
+    world = World(small(clients={"heartbeat": {"interval": 0.0}}, faults=faults), 0, profile)
+    world.env.run(until=3.0)
+    assert world.nodes[0].listening
+    world.run()
+    record = Record.of(world.rows, {})
+    lost = record.select("disconnected")
+    assert len(lost) == 10
+    assert lost["t"].between(4.0, 4.0 + CPU).all()
+    assert record.select("node_started")["t"].iloc[0] > 4.0

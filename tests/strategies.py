@@ -1,0 +1,155 @@
+"""Hypothesis strategies over the space of scenarios, and the small fixed cases that many tests start from."""
+
+from hypothesis import strategies as st
+
+from twin.profile import PARTS, HostProfile, Part
+from twin.scenario import (
+    Bus,
+    Check,
+    Clients,
+    Fault,
+    HAProxy,
+    Heartbeat,
+    HostSettings,
+    Nginx,
+    Nodes,
+    Reconnect,
+    Scenario,
+)
+
+COST = 1e-4
+NODE_START = 0.15
+
+
+def small_profile(**changes):
+    """Return a host profile in which every part costs `COST` seconds whatever the load."""
+    part = Part(levels=[1, 16, 64, 256], values=[[COST, COST]] * 4)
+    values = {
+        "made": "2000-01-01T00:00:00+00:00",
+        "machine": {"cpu": "test", "cores": 2},
+        "parts": dict.fromkeys(PARTS, part),
+        "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
+        "first_part": {"client": [0.5], "balancer": [0.5], "node": [0.5]},
+        "exit_delay": [0.002],
+        "node_start": [NODE_START],
+        "node_stop": [0.007],
+        "check_overhead": [0.002],
+        "time_slice": 0.003,
+    }
+    return HostProfile.model_validate(values | changes)
+
+
+def small(**changes):
+    """Return a cluster of three nodes with thirty clients and quick timers, with some fields changed."""
+    data = {
+        "name": "small",
+        "duration": 8.0,
+        "clients": {"count": 30, "reconnect": {"base": 0.1, "cap": 1.0, "jitter": "full"}},
+        "balancer": {
+            "kind": "haproxy",
+            "retries": 0,
+            "check": {"inter": 0.5, "fall": 2, "rise": 1, "timeout": 0.3},
+        },
+    }
+    return Scenario.parse(data).vary(**changes)
+
+
+def seconds(low, high):
+    """Return times in whole milliseconds."""
+    return st.integers(round(low * 1000), round(high * 1000)).map(lambda ms: ms / 1000)
+
+
+@st.composite
+def reconnects(draw, calm=False):
+    """Reconnect policies of every kind; `calm` ones try at most some twenty times a second, or not for long."""
+    policy = draw(st.sampled_from(["immediate", "fixed", "exponential"]))
+    base = draw(seconds(0.05 if calm else 0.0, 2.0))
+    jitters = ["none", "full", "equal"] + (["decorrelated"] if policy != "fixed" else [])
+    return Reconnect(
+        policy=policy,
+        base=base,
+        factor=draw(st.floats(1.0, 4.0)),
+        cap=base + draw(seconds(0.0, 5.0)),
+        jitter=draw(st.sampled_from(jitters)),
+        first=draw(st.sampled_from(["backoff", "immediate", "jittered"])),
+        max_attempts=draw(st.integers(1 if calm and policy == "immediate" else 0, 6)),
+        stable_time=draw(seconds(0.0, 4.0)),
+    )
+
+
+@st.composite
+def balancers(draw):
+    """HAProxy and nginx with any settings."""
+    if draw(st.booleans()):
+        retries = draw(st.integers(0, 4))
+        check = Check(
+            inter=draw(seconds(0.05, 3.0)),
+            fall=draw(st.integers(1, 4)),
+            rise=draw(st.integers(1, 3)),
+            timeout=draw(seconds(0.05, 2.0)),
+        )
+        return HAProxy(
+            algorithm=draw(st.sampled_from(["roundrobin", "leastconn", "source", "random"])),
+            check=check,
+            retries=retries,
+            redispatch=draw(st.integers(-1, retries)),
+            connect_timeout=draw(seconds(0.1, 5.0)),
+            on_marked_down=draw(st.sampled_from(["none", "shutdown-sessions"])),
+            hard_stop_after=draw(st.sampled_from([0.0, 0.5, 2.0])),
+        )
+    return Nginx(
+        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two"])),
+        max_fails=draw(st.integers(0, 3)),
+        fail_timeout=draw(st.integers(1, 4)),
+        connect_timeout=draw(seconds(0.1, 5.0)),
+        hard_stop_after=draw(st.integers(0, 2)),
+    )
+
+
+@st.composite
+def faults(draw, nodes, duration):
+    """One fault of any kind that fits the cluster."""
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"]))
+    return Fault(
+        at=draw(seconds(0.0, duration)),
+        kind=kind,
+        node=None if kind == "reload" else draw(st.integers(1, nodes)),
+        duration=draw(st.none() | seconds(0.05, duration)) if kind == "hang" else None,
+    )
+
+
+@st.composite
+def scenarios(draw):
+    """Scenarios of the whole space, but small: at most 40 clients for at most 8 s."""
+    duration = draw(seconds(0.5, 8.0))
+    nodes = draw(st.integers(1, 5))
+    heartbeat = Heartbeat(
+        interval=draw(st.sampled_from([0.0, 0.3, 1.0, 20.0])),
+        timeout=draw(seconds(0.05, 2.0)),
+        close_timeout=draw(st.sampled_from([0.0, 0.2])),
+    )
+    clients = Clients(
+        count=draw(st.integers(1, 40)),
+        per_process=draw(st.sampled_from([7, 2000])),
+        connect_rate=draw(st.sampled_from([50.0, 800.0])),
+        open_timeout=draw(seconds(0.2, 10.0)),
+        addresses=draw(st.integers(1, 5)),
+        reconnect=draw(reconnects(calm=True)),
+        heartbeat=heartbeat,
+    )
+    return Scenario(
+        name=draw(st.from_regex(r"[a-z0-9][a-z0-9-]{0,19}", fullmatch=True)),
+        teaches=draw(st.text(max_size=30)),
+        seed=draw(st.integers(0, 2**63 - 1)),
+        duration=duration,
+        clients=clients,
+        balancer=draw(balancers()),
+        nodes=Nodes(count=nodes, backlog=draw(st.sampled_from([1, 3, 1000]))),
+        bus=Bus(kind=draw(st.sampled_from(["none", "valkey"]))),
+        host=HostSettings(
+            placement=draw(st.sampled_from(["pinned", "free"])),
+            cores=draw(st.integers(1, 4)),
+            profile=draw(st.sampled_from(["calibrated", "reference", "some/where \"else\".json"])),
+        ),
+        faults=draw(st.lists(faults(nodes, duration), max_size=4)),
+    )

@@ -1,0 +1,119 @@
+import heapq
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import reconnects
+from twin.draws import Purpose, uniform
+from twin.rules.backoff import Backoff, Reconnect, exponential_delay, jittered
+
+units = st.floats(0, 1, exclude_max=True)
+FULL = Reconnect("exponential", 0.1, 2.0, 1.0, "full", "backoff", 0, 5.0)
+
+
+def rule(**changes):
+    return Reconnect(**{**vars(FULL), **changes})
+
+
+def test_the_bound_doubles_from_base_to_cap():
+    bounds = [exponential_delay(n, 0.2, 2.0, 5.0) for n in range(7)]
+    assert bounds == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
+
+
+@given(st.integers(0, 10**7), st.floats(0, 100), st.floats(1, 100), st.floats(0, 100))
+def test_the_bound_never_passes_the_cap_and_never_overflows(attempt, base, factor, more):
+    cap = base + more
+    assert base * 0.999 <= exponential_delay(attempt, base, factor, cap) <= cap
+
+
+@given(reconnects(), st.lists(units, min_size=1, max_size=12))
+def test_no_wait_is_negative_or_longer_than_the_cap(policy, draws):
+    backoff = Backoff(policy.rule())
+    waits = [backoff.after_loss(0.0, draws[0])] + [backoff.after_failure(u) for u in draws]
+    assert all(0 <= wait <= policy.cap for wait in waits if wait is not None)
+
+
+@given(st.floats(0.001, 10), units)
+def test_the_jitters_stay_in_their_ranges(bound, u):
+    base, cap = 0.001, 10.0
+    assert jittered(bound, "none", base, cap, base, u) == bound
+    assert 0 <= jittered(bound, "full", base, cap, base, u) <= bound
+    assert bound / 2 <= jittered(bound, "equal", base, cap, base, u) <= bound
+    assert base <= jittered(bound, "decorrelated", base, cap, bound, u) <= min(cap, 3 * bound) + 1e-12
+
+
+def test_decorrelated_jitter_grows_with_the_wait_before_it():
+    backoff = Backoff(rule(jitter="decorrelated", cap=100.0))
+    waits = [backoff.after_loss(0.0, 0.5)] + [backoff.after_failure(0.5) for _ in range(3)]
+    assert waits == pytest.approx([0.2, 0.35, 0.575, 0.9125])  # (0.1 + 3 * previous) / 2
+
+
+@given(reconnects(), st.integers(0, 5), units)
+def test_the_backoff_starts_anew_after_stable_time_and_not_before(policy, failures, u):
+    backoff, fresh = Backoff(policy.rule()), Backoff(policy.rule())
+    backoff.after_loss(0.0, u)
+    for _ in range(failures):
+        backoff.after_failure(u)
+    waited = backoff.waits
+    if policy.stable_time > 0:
+        backoff.after_loss(policy.stable_time * 0.99, u)
+        assert backoff.waits >= waited
+    assert backoff.after_loss(policy.stable_time, u) == fresh.after_loss(policy.stable_time, u)
+    assert backoff.waits == fresh.waits <= 1
+
+
+@given(reconnects(), st.integers(1, 8))
+def test_a_client_gives_up_after_max_attempts_failures_in_a_row(policy, failures):
+    backoff = Backoff(policy.rule())
+    backoff.after_loss(0.0, 0.5)
+    waits = [backoff.after_failure(0.5) for _ in range(failures)]
+    limit = policy.max_attempts
+    assert [wait is None for wait in waits] == [bool(limit) and n >= limit for n in range(1, failures + 1)]
+
+
+def test_a_connection_in_between_forgives_the_failures_before_it():
+    backoff = Backoff(rule(max_attempts=2))
+    assert backoff.after_failure(0.5) is not None
+    backoff.after_loss(0.0, 0.5)
+    assert backoff.after_failure(0.5) is not None
+    assert backoff.after_failure(0.5) is None
+
+
+def test_the_first_wait_is_immediate_jittered_or_the_backoff():
+    assert Backoff(rule(first="immediate", jitter="none")).after_loss(0.0, 0.25) == 0.0
+    assert Backoff(rule(first="jittered", jitter="none")).after_loss(0.0, 0.25) == 0.025
+    assert Backoff(rule(first="backoff", jitter="none")).after_loss(0.0, 0.25) == 0.1
+
+
+def test_a_first_wait_out_of_the_order_does_not_count_as_a_backoff():
+    backoff = Backoff(rule(first="immediate", jitter="none"))
+    backoff.after_loss(0.0, 0.5)
+    assert [backoff.after_failure(0.5) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.4])
+
+
+def test_the_fixed_policy_waits_base_and_the_immediate_one_not_at_all():
+    fixed, immediate = Backoff(rule(policy="fixed", jitter="none")), Backoff(rule(policy="immediate", jitter="none"))
+    assert [fixed.after_loss(0.0, 0.5), fixed.after_failure(0.5), fixed.after_failure(0.5)] == [0.1] * 3
+    assert [immediate.after_loss(0.0, 0.5), immediate.after_failure(0.5)] == [0.0] * 2
+
+
+def contend(jitter, clients=60):
+    """Brooker's experiment: clients contend for one row, one of those that come within 10 ms wins; count the calls."""
+    backoffs = [Backoff(rule(jitter=jitter, base=0.01, cap=2.0)) for _ in range(clients)]
+    queue = [(0.0, client, 0) for client in range(clients)]
+    free_at, calls = 0.0, 0
+    while queue:
+        t, client, n = heapq.heappop(queue)
+        calls += 1
+        if t >= free_at:
+            free_at = t + 0.01
+            continue
+        wait = backoffs[client].after_failure(uniform(1, 0, client, Purpose.RECONNECT, n))
+        heapq.heappush(queue, (t + wait, client, n + 1))
+    return calls
+
+
+def test_jitter_saves_most_calls_as_in_brookers_experiment():
+    calls = {jitter: contend(jitter) for jitter in ("none", "equal", "full", "decorrelated")}
+    assert all(calls[jitter] < calls["none"] / 2 for jitter in ("equal", "full", "decorrelated"))

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.draws import Purpose, philox4x32, stratified, uniform
+
+ONES = 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "words"),
+    [
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((ONES,) * 4, (ONES,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+def test_philox_gives_the_known_answers_of_random123(counter, key, words):
+    assert philox4x32(counter, key) == words
+
+
+def test_a_uniform_number_is_made_of_53_bits_of_the_first_two_words():
+    a, b, _, _ = philox4x32((17, Purpose.RECONNECT, 3, 2), (5, 1))
+    assert uniform(2**32 + 5, 2, 17, Purpose.RECONNECT, 3) == (a * 2**21 + b // 2**11) / 2**53
+
+
+addresses = st.tuples(
+    st.integers(0, 2**63 - 1), st.integers(0, 10**5), st.integers(0, 10**6), st.sampled_from(Purpose), st.integers(0, 10**6)
+)
+
+
+@given(addresses, addresses)
+def test_a_number_depends_on_its_address_alone(one, other):
+    first = uniform(*one)
+    again = uniform(*other)
+    assert 0 <= first < 1
+    assert uniform(*one) == first
+    assert (again == first) == (one == other)
+
+
+def test_the_numbers_are_uniform_and_uncorrelated_from_client_to_client():
+    values = np.array([[uniform(1, 0, client, Purpose.RECONNECT, n) for n in range(20)] for client in range(500)])
+    counts, _ = np.histogram(values, bins=20, range=(0, 1))
+    assert abs(counts - 500).max() < 110  # five standard deviations
+    assert abs(np.corrcoef(values[:, 0], values[:, 1])[0, 1]) < 0.2
+    assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_any_five_successive_replications_cover_the_interval_evenly(seed):
+    values = [stratified(seed, replication, 0, Purpose.CHECK_PHASE) for replication in range(40)]
+    assert all(0 <= value < 1 for value in values)
+    for start in range(35):
+        five = np.sort(values[start : start + 5])
+        gaps = np.diff([*five, five[0] + 1])
+        assert gaps.max() < 0.4
+
+
+def test_the_purposes_keep_their_numbers():
+    assert {purpose.name: purpose.value for purpose in Purpose} == {
+        "RECONNECT": 1,
+        "PING_PHASE": 2,
+        "CHECK_PHASE": 3,
+        "BALANCE": 4,
+        "HOST": 5,
+        "SWARM": 6,
+    }

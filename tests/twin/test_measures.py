@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from tests.strategies import small
+from twin.measures import (
+    CURVE_STEP,
+    MEASURES,
+    connected_curve,
+    marks,
+    measure_record,
+    reconnect_times,
+    unwitnessed,
+)
+from twin.record import Record, row
+
+WARM = [row(-0.4 + 0.1 * i, "connected", i, node, 1) for i, node in enumerate((1, 2, 1, 3))]
+KILL = {"at": 2.0, "kind": "kill", "node": 1}
+
+
+def record(rows, **changes):
+    scenario = small(clients={"count": 4}, duration=10.0, **changes)
+    return Record.of([*WARM, *rows], {"scenario": scenario.model_dump(exclude_none=True)})
+
+
+def killed(*extra):
+    """Node 1 dies at 2 s with clients 0 and 2: client 0 is back at 3.2 s, client 2 gives up."""
+    return record(
+        [
+            row(2.0, "fault", node=1, detail="kill"),
+            row(2.05, "node_stopped", node=1),
+            row(2.1, "disconnected", 0, 1, detail="1006"),
+            row(2.3, "disconnected", 2, 1, detail="1006"),
+            row(2.5, "attempt_connect", 0, attempt=2),
+            row(2.55, "attempt_connect", 2, attempt=2),
+            row(2.57, "connect_failed", 0, attempt=2, detail="503"),
+            row(2.58, "connect_failed", 2, attempt=2, detail="503"),
+            row(2.59, "attempt_connect", 0, attempt=3),
+            row(3.0, "marked_down", node=1),
+            row(3.15, "attempt_connect", 2, attempt=3),
+            row(3.2, "connected", 0, 2, 3),
+            row(3.25, "connect_failed", 2, attempt=3, detail="503"),
+            row(3.25, "gave_up", 2, attempt=3),
+            *extra,
+        ],
+        faults=[KILL],
+    )
+
+
+def test_every_measure_of_a_kill_is_what_a_hand_computes():
+    assert measure_record(killed()) == pytest.approx(
+        {
+            "notice_p50": 0.2,  # of 0.1 and 0.3 s
+            "notice_p99": 0.1 + 0.99 * 0.2,
+            "reconnect_p50": (1.2 + 8.0) / 2,  # client 2 counts with the rest of the run
+            "reconnect_p90": 1.2 + 0.9 * 6.8,
+            "reconnect_p99": 1.2 + 0.99 * 6.8,
+            "attempts_per_client": 4 / 2,
+            "peak_attempts": 3,  # 2.5, 2.55 and 2.59 s
+            "time_to_99": 8.0,  # never all four: censored
+            "time_to_all": 1.2,
+            "gave_up_share": 0.25,
+            "imbalance": 2 / 1.5,  # node 2 has clients 0 and 1, node 3 has client 3, node 1 is gone
+            "mark_down_delay": 1.0,
+        }
+    )
+
+
+def test_every_measure_is_described_and_nothing_else_is_returned():
+    assert set(measure_record(killed())) == set(MEASURES)
+
+
+def test_without_a_fault_only_the_imbalance_is_defined():
+    assert measure_record(record([])) == pytest.approx({"imbalance": 2 / (4 / 3)})
+
+
+def test_a_fault_that_nobody_felt_defines_no_times():
+    found = measure_record(record([row(2.0, "fault", detail="reload")], faults=[{"at": 2.0, "kind": "reload"}]))
+    assert set(found) == {"imbalance"}
+
+
+def test_a_loss_counts_from_the_last_fault_before_it_and_times_end_when_all_stay_connected():
+    found = measure_record(
+        record(
+            [
+                row(1.0, "fault", node=1, detail="kill"),
+                row(1.5, "disconnected", 0, 1),
+                row(2.0, "connected", 0, 2, 2),
+                row(3.0, "fault", node=2, detail="kill"),
+                row(3.1, "disconnected", 0, 2),
+                row(3.6, "connected", 0, 3, 3),
+            ],
+            faults=[KILL | {"at": 1.0}, KILL | {"at": 3.0, "node": 2}],
+        )
+    )
+    assert found["notice_p50"] == pytest.approx((0.5 + 0.1) / 2)
+    assert found["reconnect_p50"] == pytest.approx((1.0 + 0.6) / 2)
+    assert found["time_to_99"] == found["time_to_all"] == pytest.approx(2.6)  # from the first fault
+    assert "mark_down_delay" not in found
+
+
+def test_a_loss_before_the_first_fault_does_not_count():
+    early = [row(0.5, "disconnected", 1, 2), row(0.6, "connected", 1, 2, 2)]
+    assert measure_record(record([*early, row(2.0, "fault", node=1, detail="kill")], faults=[KILL])) == pytest.approx(
+        {"imbalance": 1.5}
+    )
+
+
+def test_the_window_of_the_peak_is_a_tenth_of_a_second_and_half_open():
+    attempts = [row(2.5 + 0.0625 * i, "attempt_connect", 0, attempt=i + 2) for i in range(4)]
+    rows = [row(2.0, "fault", node=1, detail="kill"), row(2.1, "disconnected", 0, 1), *attempts]
+    assert measure_record(record(rows, faults=[KILL]))["peak_attempts"] == 2
+
+
+def test_reconnect_times_name_the_clients_that_came_back():
+    assert reconnect_times(killed()) == pytest.approx({0: 1.2})
+    assert reconnect_times(record([])) == {}
+
+
+def test_the_curve_counts_the_connected_clients():
+    curve = connected_curve(killed())
+    times = np.arange(0.0, 10.0, CURVE_STEP)
+    assert len(curve) == len(times)
+    for t, count in [(0.0, 4), (2.2, 3), (2.6, 2), (3.3, 3), (9.98, 3)]:
+        assert curve[np.argmin(abs(times - t))] == count
+
+
+def test_marks_are_the_balancers_own():
+    assert marks(killed(row(5.0, "marked_up", node=1))) == [(3.0, 1, False), (5.0, 1, True)]
+    assert marks(record([])) == []
+
+
+def test_a_fault_that_left_no_trace_is_named():
+    assert unwitnessed(killed()) == []
+    assert unwitnessed(record([], faults=[KILL])) == ["kill at 2 s had no witnessed effect"]
+    only = [row(2.0, "fault", node=1, detail="kill"), row(2.1, "disconnected", 1, 2)]
+    assert unwitnessed(record(only, faults=[KILL])) == ["kill at 2 s had no witnessed effect"]
+    reload = record([row(2.0, "fault", detail="reload")], faults=[{"at": 2.0, "kind": "reload"}])
+    assert unwitnessed(reload) == []
