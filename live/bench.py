@@ -1,8 +1,11 @@
 """The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
 
-Run as `python -m live.bench CONFIG`. Messages: `batch` starts that many clients at once, each with up to `times` attempts
-without a wait, and answers when all have ended; `closed` answers when every connection that was open has been lost, with the time
-from `since` to the first loss over that to the last.
+Run as `python -m live.bench CONFIG`. Messages:
+
+* `batch` starts that many clients at once, each with up to `times` attempts without a wait, and answers when all have
+  ended;
+* `closed` answers when every connection that was open has been lost, with the time from `since` to the first loss over
+  that to the last.
 """
 
 import asyncio

@@ -58,7 +58,8 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
     except HostError:
         pass
     found: dict[str, Costs] = {}
-    first: dict[str, list[float]] = {"client": [], "balancer": [], "node": []}
+    first: dict[str, list[float]] = {"client": [], "haproxy": [], "nginx": [], "node": []}
+    starts: dict[str, list[float]] = {kind: [] for kind in kinds}
     lone: dict[str, list[float]] = {
         "exit_delay": [],
         "node_start": [],
@@ -73,6 +74,7 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
             tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
             with Stage() as stage, Stage() as refusing_stage:
                 bench = Bench(stage, refusing_stage, chosen)
+                starts[kind].append(bench.balancer_start)
                 bench.measure(found[kind], lone, first)
     tell(1.0, "done")
     haproxy = _parts(found["haproxy"])
@@ -84,6 +86,7 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
         nginx_parts=nginx,
         time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
         first_part=first,
+        balancer_start=starts,
         **lone,
     )
 
@@ -109,7 +112,9 @@ class Bench:
         self.node_start = float(self.node.hear()["listening"]) - began
         quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
         still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
+        began = time.monotonic()
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
+        self.balancer_start = time.monotonic() - began
         self.refusing = self._balancer(refusing_stage, still, self.refusing_port, dead_port)
         config = {
             "port": self.port,
@@ -146,8 +151,7 @@ class Bench:
             for level in LEVELS:
                 self._accepts(costs, level)
             self._deaths(costs, lone)
-            if self.kind == "haproxy":
-                self._first_parts(first)
+            self._first_parts(first)
         finally:
             self.balancer.close()
             self.refusing.close()
@@ -253,17 +257,19 @@ class Bench:
         self._drop()
         empty = self._kill(0)[2]
         lone["exit_delay"].append(self._exit_delay())
-        lone["node_stop"].append(self._terminate(0)[3])
+        bare = self._terminate(0)
+        lone["node_stop"].append(bare[4])
         for level in DEATH_LEVELS:
             client, balancer, node = self._kill(level)
             _add(costs, "client_closed", level, client / level)
             _add(costs, "balancer_close", level, balancer / level)
             if level > 1:
                 _add(costs, "node_exit", level, max(0.0, node - empty) / level)
-            client, said, left, _ = self._terminate(level)
-            _add(costs, "client_goodbye", level, client / level)
+            spent, relayed, said, left, _ = self._terminate(level)
+            _add(costs, "client_goodbye", level, max(0.0, spent - client) / level)
+            _add(costs, "balancer_frame", level, max(0.0, relayed - balancer) / 2 / level)
             _add(costs, "node_goodbye", level, said / level)
-            _add(costs, "node_leave", level, left / level)
+            _add(costs, "node_leave", level, max(0.0, left - bare[3]) / level)
 
     def _exit_delay(self) -> float:
         """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections."""
@@ -290,10 +296,11 @@ class Bench:
         first["node"].append(_share(raw, b"HTTP/1.1 101", self.node.pid))
         raw = upgrade(self.port, size)
         self._settle()
-        os.kill(self.balancer.part.pid, signal.SIGSTOP)
+        forwarder = self.balancer.forwarder()
+        os.kill(forwarder, signal.SIGSTOP)
         os.kill(self.node.pid, signal.SIGKILL)
         self._reap()
-        first["balancer"].append(_share(raw, b"", self.balancer.part.pid))
+        first[self.kind].append(_share(raw, b"", forwarder))
         self._replace()
         self._connect(size)
         os.kill(self.client.pid, signal.SIGSTOP)
@@ -326,12 +333,12 @@ class Bench:
         self._replace()
         return client - before[0], balancer - before[1], node
 
-    def _terminate(self, connections: int) -> tuple[float, float, float, float]:
+    def _terminate(self, connections: int) -> tuple[float, float, float, float, float]:
         """End the node gracefully while the client is stopped, then let the client go on.
 
         Returns:
-            CPU seconds of the client, of the node until its close frames are out, of the node after that, and the
-            seconds from SIGTERM to the end of the node.
+            CPU seconds of the client, of the balancer (two frames and a close for each connection), of the node until
+            its close frames are out, of the node after that, and the seconds from SIGTERM to the end of the node.
         """
         before = self._connect(connections)
         began = time.monotonic()
@@ -349,9 +356,10 @@ class Bench:
         took = time.monotonic() - began
         self.client.tell(closed=True)
         self.client.hear(30)
-        client = self.client.cpu_ns() / 1e9
+        time.sleep(0.02)
+        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
         self._replace()
-        return client - before[0], said, max(0.0, node - said), took
+        return client - before[0], balancer - before[1], said, max(0.0, node - said), took
 
     def _reap(self) -> float:
         """Wait for the node's end and return the CPU seconds of its whole life."""

@@ -43,7 +43,9 @@ def placement(scenario: Scenario) -> Placement:
     Raises:
         HostError: the scenario asks for more cores than there are.
     """
-    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    available = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    )
     wanted = scenario.host.cores
     if wanted > len(available):
         raise HostError(f"host.cores is {wanted}; this machine has {len(available)}.")

@@ -1,7 +1,7 @@
 """One WebSocket server process.
 
-Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog. It answers `/healthz` for the
-balancer's check, and tells the lab on standard output when it listens. It ends when its standard input closes.
+Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog. It answers `/healthz` for
+the balancer's check, and tells the lab on standard output when it listens. It ends when its standard input closes.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ async def main(config: dict[str, Any]) -> None:
         while await reader.readline():
             say(checked=node.checked, connections=len(server.connections))
 
-    done, _ = await asyncio.wait(
+    await asyncio.wait(
         [asyncio.ensure_future(obey()), asyncio.ensure_future(server.wait_closed())],
         return_when=asyncio.FIRST_COMPLETED,
     )

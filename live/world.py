@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
 
 from live import faults, host
 from live.balancer import Balancer, binary, describe
@@ -73,7 +72,12 @@ class Cluster:
         for node in self.nodes:
             node.hear()
         self.balancer = Balancer(
-            self.stage, scenario, self.port, self.node_ports, self.place.cluster, lambda t, e, n, d: self.note(t, e, n, d)
+            self.stage,
+            scenario,
+            self.port,
+            self.node_ports,
+            self.place.cluster,
+            lambda t, e, n, d: self.note(t, e, n, d),
         )
         self.balancer.wait_ready(READY_WITHIN)
         for part in self.swarm:
@@ -85,7 +89,9 @@ class Cluster:
         """Start the process of node `number`; it says `listening` when it does."""
         config = {"number": number, "port": self.node_ports[number - 1], "backlog": self.scenario.nodes.backlog}
         cpus = self.place.cluster
-        return self.stage.python(f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus)
+        return self.stage.python(
+            f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+        )
 
     @property
     def _pinned(self) -> bool:
@@ -130,8 +136,8 @@ class Cluster:
         late = time.monotonic() - start
         if late > 0:
             raise ClusterError(
-                f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a second "
-                f"({late:.1f} s late); set a lower rate."
+                f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a "
+                f"second ({late:.1f} s late); set a lower rate."
             )
         return start
 
@@ -261,7 +267,7 @@ def measure(
     redis_url: str | None = None,
     progress: Progress | None = None,
 ) -> list[Record]:
-    """Run the scenario `runs` times, one after the other, with the random numbers of replications `first`, `first`+1, ...
+    """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ...
 
     Raises:
         ScenarioError: `runs` is not from 1 to 1,000, or the scenario is too large.

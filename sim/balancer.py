@@ -30,6 +30,7 @@ class Costs:
     def __init__(self, curve: "Callable[[str], Curve]") -> None:
         self.read = curve("balancer_refused")
         self.relay = curve("balancer_response")
+        self.frame = curve("balancer_frame")
         self.close = curve("balancer_close")
 
 
@@ -191,11 +192,9 @@ class Balancer:
     # Ends of connections
 
     def upstream_closed(self, tunnel: Tunnel, reason: str) -> None:
-        """The node's side of a tunnel is gone or sends a close frame: pass it on to the client."""
-        if reason != "1001":
-            self.released(tunnel)
+        """The node's side of a tunnel is gone: pass it on to the client."""
+        self.released(tunnel)
         if tunnel.client_left:
-            self.released(tunnel)
             self.world.nodes[tunnel.server].tunnels.pop(tunnel, None)
             return
         self._close(tunnel, reason)
@@ -207,16 +206,23 @@ class Balancer:
 
         self.process.work(self.world.balancer_costs.close, passed_on)
 
+    def _cut(self, tunnel: Tunnel, node: Node) -> None:
+        """Close both sides of a tunnel; the node, too, has to read and close."""
+        del node.tunnels[tunnel]
+        node.process.work(self.world.node_costs.leave)
+        self._close(tunnel, "1006")
+
+    def relay(self, then: "Callable[[simpy.Event], None]") -> None:
+        """Pass on a frame through a tunnel, in either direction."""
+        self.process.work(self.world.balancer_costs.frame, then)
+
     def client_left(self, tunnel: Tunnel) -> None:
         """The client has closed its side. A hung node does not answer that: HAProxy goes on counting the session,
         nginx closes both sides at once.
         """
         node = self.world.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.state == "stopping":
-            self.released(tunnel)
-            node.said_goodbye(tunnel)
-        elif node.state == "hung" and self.settings.kind == "haproxy":
+        if node.state == "hung" and self.settings.kind == "haproxy":
             return
         else:
             node.tunnels.pop(tunnel, None)
@@ -276,16 +282,19 @@ class Balancer:
             return
         node = self.world.nodes[server]
         for tunnel in [t for t in node.tunnels if t.generation == self.generation]:
-            del node.tunnels[tunnel]
             self.released(tunnel)
-            self._close(tunnel, "1006")
+            self._cut(tunnel, node)
         for attempt in [a for a in self.waiting[server] if a.generation == self.generation]:
             del self.waiting[server][attempt]
             self._release(attempt)
             attempt.fail("502")
 
     def reload(self) -> "simpy.events.ProcessGenerator":
-        """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while."""
+        """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while.
+
+        The new process takes over when it has started, and the old one's time runs from then.
+        """
+        yield self.env.timeout(self.world.balancer_start)
         self.generation += 1
         generation = self.generation
         self.forget()
@@ -294,5 +303,4 @@ class Balancer:
             yield self.env.timeout(self.settings.hard_stop_after)
             for node in self.world.nodes:
                 for tunnel in [t for t in node.tunnels if t.generation < generation]:
-                    del node.tunnels[tunnel]
-                    self._close(tunnel, "1006")
+                    self._cut(tunnel, node)

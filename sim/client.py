@@ -92,11 +92,17 @@ class Client:
                 yield world.env.timeout(world.heartbeat.close_timeout)
             yield self.process.work(costs.closed)
             world.balancer.client_left(tunnel)
-        elif reason == "1001":
-            yield self.process.work(costs.goodbye)
-            world.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
+
+    def told_goodbye(self, tunnel: Tunnel, node: Node) -> None:
+        """Answer the node's close frame; the node then closes, and that is what ends the connection."""
+        balancer = self.world.balancer
+
+        def answered(_: simpy.Event) -> None:
+            balancer.relay(lambda _: node.hears_goodbye(tunnel))
+
+        self.process.work(self.world.client_costs.goodbye, answered)
 
     def peer_hangs(self, tunnel: Tunnel, node: Node) -> None:
         """Foresee the missed heartbeat: the next ping gets no pong if the node is still hung when its timeout ends."""

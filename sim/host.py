@@ -24,7 +24,7 @@ LOOP_EVENTS = 1024
 """Most events of one round of libuv."""
 
 
-class Item(simpy.Event):  # type: ignore[misc]
+class Item(simpy.Event):
     """A piece of work of one process; the event happens when the work is done."""
 
     __slots__ = ("process",)

@@ -1,6 +1,7 @@
 """A WebSocket server process, seen from the kernel's side: a queue of connections, an event loop, an end."""
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import simpy
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
 tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
+
+BOOT_PIECE = 0.0005
+"""Seconds of a starting process between two chances for others to have the core."""
 
 State = Literal["up", "hung", "dead", "stopping"]
 
@@ -110,7 +114,7 @@ class Node:
         self.process.resume()
         self.process.first_part = 0.0  # it is the kernel now, which closes one socket after the other
         ends = [self.process.work(world.exit_delay, self._gone)]
-        ends += [self.process.work(world.node_costs.exit, lambda _, t=t: self._closed(t)) for t in self.tunnels]
+        ends += [self.process.work(world.node_costs.exit, partial(self._closed, t)) for t in self.tunnels]
         yield ends[-1]
         world.note("node_stopped", node=self.number)
 
@@ -120,12 +124,12 @@ class Node:
         self.world.balancer.reset_pending(self)
         self.backlog.clear()
 
-    def _closed(self, tunnel: "Tunnel") -> None:
+    def _closed(self, tunnel: "Tunnel", _: simpy.Event) -> None:
         self.tunnels.pop(tunnel, None)
         self.world.balancer.upstream_closed(tunnel, "1006")
 
     def restart(self) -> "simpy.events.ProcessGenerator":
-        """SIGTERM: stop listening, say 1001 to everybody, end, and start a new process; a hung process does so later."""
+        """SIGTERM: stop listening, say 1001 to everybody, end, start a new process. A hung process does so later."""
         world = self.world
         while self.state == "hung":
             yield world.env.timeout(0.001)
@@ -135,17 +139,38 @@ class Node:
         self.backlog.clear()
         leaving = list(self.tunnels)
         for tunnel in leaving:
-            self.process.work(world.node_costs.goodbye, lambda _, t=tunnel: world.balancer.upstream_closed(t, "1001"))
+            self.process.work(world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
         while self.tunnels:
             yield world.env.timeout(0.001)
         yield world.env.timeout(world.node_stop)
         self.state = "dead"
         world.note("node_stopped", node=self.number)
-        yield world.env.timeout(world.node_start)
+        yield from self._boot()
         self.state = "up"
         world.note("node_started", node=self.number)
         world.note("healed", node=self.number, detail="restart")
 
-    def said_goodbye(self, tunnel: "Tunnel") -> None:
-        """The client has answered the close frame: read it and close."""
-        self.process.work(self.world.node_costs.leave, lambda _: self.tunnels.pop(tunnel, None))
+    def _boot(self) -> "simpy.events.ProcessGenerator":
+        """Start a new process: the interpreter keeps the node's core busy until it listens."""
+        left = self.world.node_start
+        while left > 0:
+            piece = min(left, BOOT_PIECE)
+            yield self.process.work(partial(_constant, piece))
+            left -= piece
+
+    def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+        self.world.balancer.relay(lambda _: tunnel.client.told_goodbye(tunnel, self))
+
+    def hears_goodbye(self, tunnel: "Tunnel") -> None:
+        """The client has answered the close frame: read it and close. Source: RFC 6455, sections 5.5.1 and 7.1.1."""
+
+        def left(_: simpy.Event) -> None:
+            if self.tunnels.pop(tunnel, 0) is None:
+                self.world.balancer.upstream_closed(tunnel, "1001")
+
+        self.process.work(self.world.node_costs.leave, left)
+
+
+def _constant(seconds: float, waiting: int, asleep: float) -> float:
+    """A cost that does not depend on load."""
+    return seconds

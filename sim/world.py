@@ -40,7 +40,9 @@ class World:
         self._calibrate(profile, replication if host < 0 else host)
         cluster, clients, one_each = self._cores(profile.time_slice)
         self.nodes = [
-            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0], self.first_part["node"]))
+            node.Node(
+                self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0], self.first_part["node"])
+            )
             for i in range(scenario.nodes.count)
         ]
         self.balancer = balancer.Balancer(
@@ -48,9 +50,7 @@ class World:
         )
         per_process = scenario.clients.per_process
         swarms = [Process(clients, self.first_part["client"]) for _ in range(-(-scenario.clients.count // per_process))]
-        self.clients = [
-            client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)
-        ]
+        self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
         self._warm_up()
         self.start_checks(self._phase())
         for t, number, up in marks or []:
@@ -69,9 +69,10 @@ class World:
         self.client_costs = client.Costs(curve)
         self.balancer_costs = balancer.Costs(curve)
         self.node_costs = node.Costs(curve)
-        parts = ("client", "balancer", "node")
-        draws = [stratified(self.scenario.seed, host, 1 + i, Purpose.HOST) for i in range(len(parts))]
-        self.first_part = {name: profile.first(name, draw) for name, draw in zip(parts, draws, strict=True)}
+        rounds = [stratified(self.scenario.seed, host, 1 + i, Purpose.HOST) for i in range(3)]
+        self.first_part = {"client": profile.first("client", rounds[0]), "node": profile.first("node", rounds[1])}
+        self.first_part["balancer"] = profile.first(kind, rounds[2])
+        self.balancer_start = profile.start(kind, u)
         self.exit_delay = Curve([16], [profile.lone("exit_delay", u)])
         self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
@@ -89,7 +90,10 @@ class World:
         """Return when HAProxy first checks node 1 in this replication, in seconds after the start of the run."""
         if not isinstance(self.scenario.balancer, HAProxy):
             return 0.0
-        return stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter
+        return (
+            stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
+            * self.scenario.balancer.check.inter
+        )
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""

@@ -149,7 +149,7 @@ def scenarios(draw):
         host=HostSettings(
             placement=draw(st.sampled_from(["pinned", "free"])),
             cores=draw(st.integers(1, 4)),
-            profile=draw(st.sampled_from(["calibrated", "reference", "some/where \"else\".json"])),
+            profile=draw(st.sampled_from(["calibrated", "reference", 'some/where "else".json'])),
         ),
         faults=draw(st.lists(faults(nodes, duration), max_size=4)),
     )

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,8 +32,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Stormlab predicts what a WebSocket cluster does, measures what a real one does, and lays the two side by side."
-    "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, [b]measure[/b] runs "
-    "it with real processes on loopback, [b]compare[/b] does both and judges. Start with [b]./lab demo[/b]."
+    "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
+    "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with [b]./lab demo[/b]."
     "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input or a machine that cannot run it.",
 )
 err = Console(stderr=True)
@@ -144,9 +145,7 @@ def demo(
 
 
 @app.command()
-def predict(
-    scenario: Path_, replications: Replications = 200, overrides: Set = None, as_json: AsJson = False
-) -> None:
+def predict(scenario: Path_, replications: Replications = 200, overrides: Set = None, as_json: AsJson = False) -> None:
     """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
     prediction = _predict(Scenario.load(scenario, overrides), replications)
     if as_json:
@@ -199,7 +198,7 @@ def compare(
     comparisons = []
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in _by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(_compare(group[0].scenario, replications, lambda group=group: group))
+            comparisons.append(_compare(group[0].scenario, replications, partial(list, group)))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -208,7 +207,7 @@ def compare(
         for spec in specs:
             _profile(spec)
         for spec in specs:
-            comparisons.append(_compare(spec, replications, lambda spec=spec: _measure(spec, runs, redis_url, save)))
+            comparisons.append(_compare(spec, replications, partial(_measure, spec, runs, redis_url, save)))
             if len(specs) > 1:
                 one = comparisons[-1]
                 err.print(f"{spec.name}: {one.verdict}, {one.coverage:.0%} inside, error {one.median_error:.1%}")
@@ -246,7 +245,7 @@ def calibrate(
     as_json: AsJson = False,
     output: Annotated[Path, typer.Option(help="File to write the profile to.")] = CALIBRATED,
 ) -> None:
-    """Measure what the parts cost on this machine and write its host profile. Takes about 40 s; leave the machine alone."""
+    """Measure what the parts cost on this machine and write its host profile. Takes a minute."""
     profile = _calibrate()
     profile.save(output)
     if as_json:
@@ -258,9 +257,7 @@ def calibrate(
 
 @app.command()
 def figures(
-    records: Annotated[
-        list[str] | None, typer.Option(help="Records to draw; those in records/ by default.")
-    ] = None,
+    records: Annotated[list[str] | None, typer.Option(help="Records to draw; those in records/ by default.")] = None,
     replications: Replications = 200,
     folder: Annotated[Path, typer.Option(help="Where to write the pictures.")] = ROOT / "figures",
     as_json: AsJson = False,
@@ -273,7 +270,7 @@ def figures(
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
     made = []
     for group in _by_scenario(paths):
-        comparison = _compare(group[0].scenario, replications, lambda group=group: group)
+        comparison = _compare(group[0].scenario, replications, partial(list, group))
         made.append(save(comparison.plot(), folder / f"{comparison.scenario.name}.png"))
         made.append(save(comparison.scatter(), folder / f"{comparison.scenario.name}-clients.png"))
     if as_json:
@@ -324,7 +321,9 @@ def main() -> None:
     """Run a command; an error of the user's becomes one sentence and exit status 2."""
     import warnings
 
-    warnings.showwarning = lambda message, *rest, **more: err.print(f"Warning: {message}", highlight=False, soft_wrap=True)
+    warnings.showwarning = lambda message, *rest, **more: err.print(
+        f"Warning: {message}", highlight=False, soft_wrap=True
+    )
     try:
         app(prog_name="./lab")
     except LabError as error:

@@ -71,7 +71,9 @@ class Band:
         return self.low - slack <= value <= self.high + slack
 
     def score(self, value: float) -> float:
-        """Return the interval score: the width, plus 2/alpha times the miss. Source: Gneiting & Raftery 2007, eq. 43."""
+        """Return the interval score: the width, plus 2/alpha times the miss. Source: Gneiting & Raftery
+        2007, eq. 43.
+        """
         miss = max(0.0, self.low - value) + max(0.0, value - self.high)
         return self.high - self.low + 2 / ALPHA * miss
 

@@ -4,6 +4,7 @@ Colours are those of Okabe & Ito, which colour-blind readers can tell apart: blu
 measurements.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from twin.comparison import Comparison
+from twin.comparison import Band, Comparison, Predicted
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ def _curve(axes: Axes, comparison: Comparison) -> None:
     axes.plot(times, median, color=BLUE, lw=1.6, label="predicted, median")
     for i, record in enumerate(comparison.records):
         curve = connected_curve(record)
-        label = f"measured, {len(comparison.records)} runs" if i == 0 else None
-        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, color=VERMILION, lw=1.0, alpha=0.85, label=label)
+        label = _runs(comparison) if i == 0 else None
+        style = "--" if record.starved else "-"
+        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, style, color=VERMILION, lw=1.0, alpha=0.85, label=label)
     count = comparison.scenario.clients.count
     bottom = min(float(low.min()), count * 0.5)
     for fault in comparison.scenario.faults:
@@ -60,6 +62,11 @@ def _curve(axes: Axes, comparison: Comparison) -> None:
     axes.set_xlabel("time since the start of the run (s)")
     axes.set_ylabel("connected clients")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
+
+
+def _runs(comparison: Comparison) -> str:
+    starved = sum(bool(record.starved) for record in comparison.records)
+    return f"measured, {len(comparison.records)} runs" + (f" (dashed: {starved} starved)" if starved else "")
 
 
 def _measures(axes: Axes, comparison: Comparison) -> None:
@@ -75,7 +82,7 @@ def _measures(axes: Axes, comparison: Comparison) -> None:
         for value, inside, offset in zip(row.measured, row.inside, offsets, strict=True):
             axes.plot([value / scale], [place + offset], "o", ms=5, color=VERMILION,
                       mfc=VERMILION if inside else "white")  # fmt: skip
-    labels = [f"{row.name}  ({_number(row.predicted.median)} {_unit(row.name)})" for row in rows]
+    labels = [f"{row.name}  ({f'{_number(row.predicted.median)} {_unit(row.name)}'.strip()})" for row in rows]
     axes.set_yticks(places, labels, fontsize=8.5)
     axes.set_xlabel("value / predicted median  (open circle: outside the band)")
     axes.axvline(1, color=GREY, lw=0.6)
@@ -99,9 +106,11 @@ def scatter_figure(comparison: Comparison) -> Figure:
     if len(pairs):
         top = 1.05 * float(max(pairs[:, 2].max(), pairs[:, 3].max()))
         axes.plot([0, top], [0, top], color=GREY, lw=0.8, label="equal")
-        axes.plot(pairs[:, 2], pairs[:, 3], "o", ms=4, color=VERMILION, alpha=0.45, mew=0, label="one client in one run")
+        axes.plot(
+            pairs[:, 2], pairs[:, 3], "o", ms=4, color=VERMILION, alpha=0.45, mew=0, label="one client in one run"
+        )
         close = float(np.mean(np.abs(pairs[:, 2] - pairs[:, 3]) <= 0.05 * pairs[:, 3] + 0.01))
-        axes.set_title(f"{len(pairs)} reconnects, {close:.0%} within 5 % + 10 ms", fontsize=11)
+        axes.set_title(f"{len(pairs)} reconnects, {100 * close:.0f} % within 5 % + 10 ms", fontsize=11)
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         axes.legend(loc="upper left", frameon=False)
@@ -110,6 +119,23 @@ def scatter_figure(comparison: Comparison) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("predicted reconnect time, given the mark-down (s)")
     axes.set_ylabel("measured reconnect time (s)")
+    return figure
+
+
+def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> Figure:
+    """Return one line a variant: the predicted median of a measure and the interval that holds 95 % of the runs."""
+    figure = Figure(figsize=(7.5, 0.9 + 0.45 * len(predictions)), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(predictions))[::-1]
+    for place, prediction in zip(places, predictions.values(), strict=True):
+        band = Band.of(prediction.measures[measure].dropna().to_numpy())
+        axes.plot([band.low, band.high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
+        axes.plot([band.median], [place], "|", color=BLUE, ms=13, mew=2)
+    axes.set_yticks(places, list(predictions))
+    axes.set_ylim(-0.6, len(predictions) - 0.4)
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and 95 % of the runs")
+    axes.grid(axis="x", alpha=0.25)
     return figure
 
 
@@ -135,12 +161,9 @@ def table_rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "low": band.low,
                 "high": band.high,
                 "measured": float(np.median(row.measured)),
-                "least": min(row.measured),
-                "most": max(row.measured),
                 "inside": f"{sum(row.inside)}/{len(row.inside)}",
                 "error": row.error,
                 "given": given[row.name].error if row.name in given else None,
-                "given_inside": f"{sum(given[row.name].inside)}/{len(row.inside)}" if row.name in given else "",
             }
         )
     return rows

@@ -5,6 +5,7 @@ cold burst touches memory that a lone item finds in the cache, and a full queue 
 """
 
 import json
+import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import log2
@@ -34,12 +35,13 @@ PARTS = {
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
+    "balancer_frame": "balancer: relay a frame through a tunnel",
     "node_accept": "node: accept a connection",
     "node_handshake": "node: read the handshake and answer 101",
     "node_exit": "node: the kernel closes one connection of a killed process",
     "node_goodbye": "node: send a close frame",
     "node_leave": "node: read the answer to a close frame and close",
-    "client_goodbye": "client: read a close frame, answer it, notice the close",
+    "client_goodbye": "client: read a close frame and answer it",
 }
 
 
@@ -103,7 +105,10 @@ class HostProfile(BaseModel):
     nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
     first_part: dict[str, list[float]] = Field(
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
-        "finishes the first: for client, balancer and node."
+        "finishes the first: for client, node, haproxy and nginx."
+    )
+    balancer_start: dict[str, list[float]] = Field(
+        description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
     )
     exit_delay: list[float] = Field(description="Seconds from SIGKILL to the first closed connection.")
     node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
@@ -124,8 +129,12 @@ class HostProfile(BaseModel):
         return self.parts[name].at(u)
 
     def first(self, process: str, u: float) -> float:
-        """Return the share of the first part for `client`, `balancer` or `node` at quantile `u` of its repeats."""
+        """Return the share of the first part for `client`, `node` or a balancer at quantile `u` of its repeats."""
         return _quantile(sorted(self.first_part[process]), u)
+
+    def start(self, balancer: str, u: float) -> float:
+        """Return how long a balancer takes to start, in seconds, at quantile `u` of its repeats."""
+        return _quantile(sorted(self.balancer_start[balancer]), u)
 
     def lone(self, name: str, u: float) -> float:
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
@@ -152,3 +161,19 @@ class HostProfile(BaseModel):
             raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
         except (ValidationError, OSError, UnicodeDecodeError):
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
+
+    @classmethod
+    def for_this_machine(cls) -> "HostProfile":
+        """Return this machine's own profile; without one, warn and return the reference profile.
+
+        Raises:
+            ScenarioError: the file that should be the profile is not one.
+        """
+        if CALIBRATED.exists():
+            return cls.load("calibrated")
+        warnings.warn(
+            "This machine has no profile yet, so the reference machine's is used and times that CPU drives may be off; "
+            "run ./lab calibrate.",
+            stacklevel=2,
+        )
+        return cls.load("reference")

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from twin.scenario import Scenario
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 EVENTS = frozenset(
-    "attempt_connect connected connect_failed disconnected heartbeat_missed gave_up published received delivered gap "
-    "recovered acked resent consistent session_resumed session_lost marked_down marked_up node_started node_stopped "
-    "drained fault healed server_connections".split()
+    {
+        *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
+        *("published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"),
+        *("session_resumed", "session_lost", "marked_down", "marked_up", "server_connections"),
+        *("node_started", "node_stopped", "drained", "fault", "healed"),
+    }
 )
 
 Row = tuple[float, str, int, int, int, int, str]
@@ -51,7 +55,7 @@ class Record:
         Raises:
             ValueError: an event has a name that is not in the vocabulary.
         """
-        table = pd.DataFrame(sorted(rows, key=lambda r: r[0]), columns=COLUMNS)
+        table = pd.DataFrame(sorted(rows, key=itemgetter(0)), columns=COLUMNS)
         unknown = set(table["event"].unique()) - EVENTS
         if unknown:
             raise ValueError(f"unknown events {sorted(unknown)}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -29,26 +30,23 @@ def percent(value: float | None) -> str:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print one scenario's comparison and its verdict."""
+    """Print one scenario's comparison and its verdict; the table fits 80 columns."""
     runs = len(comparison.records)
-    table = Table(title=f"{comparison.scenario.name}: predicted and measured ({runs} runs)", title_justify="left")
-    for name in ("measure", "unit"):
-        table.add_column(name)
-    columns = ("predicted", "95 % band", "measured", "range", "inside", "error", "given mark-down", "inside")
-    for name in columns:
-        table.add_column(name, justify="right")
+    title = f"{comparison.scenario.name}: predicted, and measured in {runs} run{'s' if runs > 1 else ''} (medians)"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("measure", no_wrap=True)
+    for name in ("predicted", "95 % band", "measured", "inside", "error", "error given\nmark-down"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in table_rows(comparison):
+        unit = "" if row["unit"] == "1" else f" ({row['unit']})"
         table.add_row(
-            row["measure"],
-            row["unit"],
+            row["measure"] + unit,
             number(row["predicted"]),
             f"{number(row['low'])} .. {number(row['high'])}",
             number(row["measured"]),
-            f"{number(row['least'])} .. {number(row['most'])}",
             row["inside"],
             percent(row["error"]),
             percent(row["given"]),
-            row["given_inside"],
         )
     console.print(table)
     text = f"Verdict: {comparison.verdict}; {percent(comparison.coverage)} inside, median error "
@@ -95,7 +93,7 @@ def prediction_dict(prediction: Predicted) -> dict[str, Any]:
         "scenario": prediction.scenario.name,
         "replications": len(prediction.measures),
         "measures": {
-            name: {"unit": MEASURES[name].unit, "median": band.median, "low": band.low, "high": band.high}
+            str(name): {"unit": MEASURES[str(name)].unit, "median": band.median, "low": band.low, "high": band.high}
             for name, band in bands.items()
         },
     }
@@ -160,7 +158,7 @@ def learnt(comparison: Comparison) -> str:
         notice = float(np.median(rows["notice_p50"].measured))
         down = float(np.median(rows["mark_down_delay"].measured))
         return (
-            f"Learnt: the clients noticed the fault after {notice * 1000:.0f} ms, but the balancer only after {down:.1f} s; "
-            f"until then it refused them, so half of them were back after {median:.1f} s; {inside}."
+            f"Learnt: clients noticed the fault after {notice * 1000:.0f} ms, the balancer only after {down:.1f} s; "
+            f"half of the clients were back after {median:.1f} s; {inside}."
         )
     return f"Learnt: half of the affected clients were back after {number(median)} s; {inside}."

@@ -148,7 +148,9 @@ class Nodes(_Part):
 class Bus(_Part):
     """The message bus between the nodes; connections do not depend on it, and no measure yet does."""
 
-    kind: Literal["none", "valkey"] = Field("valkey", description="valkey starts an embedded server beside the cluster.")
+    kind: Literal["none", "valkey"] = Field(
+        "valkey", description="valkey starts an embedded server beside the cluster."
+    )
 
 
 class HostSettings(_Part):
@@ -156,7 +158,7 @@ class HostSettings(_Part):
 
     placement: Literal["pinned", "free"] = Field(
         "pinned",
-        description="pinned: clients on the upper half of the cores, the cluster on the lower; free: the kernel chooses.",
+        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses.",
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."

@@ -22,7 +22,8 @@ def spans(record):
     events = record.select("attempt_connect", "connected", "connect_failed")
     pairs = events[events["t"] > 0].groupby(["client", "attempt"])
     ends = pairs.last()
-    return (ends["t"] - pairs["t"].first())[ends["event"] != "attempt_connect"], ends[ends["event"] != "attempt_connect"]
+    over = ends["event"] != "attempt_connect"
+    return (ends["t"] - pairs["t"].first())[over], ends[over]
 
 
 @pytest.mark.parametrize("fall", [1, 2, 3])
@@ -116,7 +117,8 @@ def test_haproxy_goes_on_counting_the_sessions_of_a_hung_node_and_nginx_does_not
     beat = {"interval": 0.3, "timeout": 0.2}
     for kind, counted in (("haproxy", 10), ("nginx", 0)):
         balancer = {"kind": kind} | ({"check": {"inter": 0.5, "fall": 1}} if kind == "haproxy" else {})
-        world = World(small(balancer=balancer, clients={"heartbeat": beat, "open_timeout": 0.3}, faults=HANG), 0, profile)
+        clients = {"heartbeat": beat, "open_timeout": 0.3}
+        world = World(small(balancer=balancer, clients=clients, faults=HANG), 0, profile)
         world.env.run(until=1.0 + 0.5 - 0.2)
         before = world.balancer.rule.connections[0]
         assert before >= 10 or kind == "nginx"
@@ -154,6 +156,17 @@ def test_nginx_tries_a_peer_again_after_fail_timeout(profile):
     late = record.select("connected").query("t > 6.5")
     assert (late["node"] == 1).any()
     assert not record.select("connected").query("node == 1 and t > 1 and t < 3")["t"].size
+
+
+def test_the_end_of_a_connection_clears_nginxs_memory_of_failures_before_its_trial(profile):
+    world = World(small(balancer={"kind": "nginx"}), 0, profile)
+    peer, tunnel, other = world.balancer.passive[0], *list(world.nodes[0].tunnels)[:2]
+    assert peer.failed(1e6)
+    world.balancer.client_left(tunnel)
+    assert peer.fails == 1  # it was there before the failure and proves nothing
+    peer.chosen(1e6 + 11.0)
+    world.balancer.client_left(other)
+    assert peer.fails == 0
 
 
 def test_a_single_nginx_peer_is_never_taken_out(profile):

@@ -32,7 +32,8 @@ def test_a_fault_touches_the_clients_of_its_own_node_only(kind, profile):
     beat = {"interval": 0.5, "timeout": 0.5}
     balancer = {"retries": 1, "redispatch": 1, "check": {"fall": 1, "inter": 0.1}}
     faults = [{"at": 1.0, "kind": kind, "node": 2}]
-    lost = simulate(small(clients={"heartbeat": beat}, balancer=balancer, faults=faults), 0, profile).select("disconnected")
+    scenario = small(clients={"heartbeat": beat}, balancer=balancer, faults=faults)
+    lost = simulate(scenario, 0, profile).select("disconnected")
     assert set(lost["node"]) == {2}
     assert lost["client"].nunique() == 10
 

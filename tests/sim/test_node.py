@@ -110,6 +110,40 @@ def test_a_node_that_goes_on_closes_the_connections_whose_clients_have_left(prof
     assert world.balancer.rule.connections == [len(node.tunnels) for node in world.nodes]
 
 
+def waiting_on_hung_node(profile, **balancer):
+    """Return a world whose node 1 hangs from 1 s on with one connection in its queue."""
+    scenario = small(balancer={"check": {"fall": 3}, **balancer}, clients={"heartbeat": {"interval": 0.0}})
+    world = World(scenario, 0, profile)
+    world.env.run(until=1.0)
+    world.nodes[0].hang()
+    for server in (1, 2):
+        world.balancer.rule.connections[server] += 50
+    attempt = Attempt(world, world.clients[1])
+    world.env.process(world.balancer.serve(attempt))
+    world.env.run(until=1.2)
+    assert world.balancer.rule.connections[0] == 11
+    return world, attempt
+
+
+def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
+    world, attempt = waiting_on_hung_node(profile)
+    world.env.process(world.nodes[0].kill())
+    world.env.run(until=1.2 + CPU)
+    assert attempt.answer.value == "502"
+    assert world.balancer.rule.connections[0] == 0
+
+
+def test_a_connection_that_the_mark_down_has_cut_is_not_answered_later(profile):
+    world, attempt = waiting_on_hung_node(profile, on_marked_down="shutdown-sessions")
+    world.env.run(until=3.5)
+    assert attempt.answer.value == "502"
+    assert world.balancer.rule.connections[0] == 0
+    world.nodes[0].resume()
+    world.env.run(until=3.5 + CPU)
+    assert world.balancer.rule.connections[0] == 0
+    assert not world.nodes[0].tunnels
+
+
 def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profile):
     record = simulate(small(faults=[{"at": 1.0, "kind": "restart", "node": 1}]), 0, profile)
     lost = record.select("disconnected")
@@ -147,10 +181,12 @@ def test_a_dead_node_cannot_be_hung(profile):
 def test_a_second_hang_of_a_hung_node_does_not_hide_the_first(profile):
     beat = {"interval": 1.0, "timeout": 1.0}
     twice = [{"at": t, "kind": "hang", "node": 1} for t in (2.0, 3.0)]
-    once, again = (
-        simulate(small(clients={"heartbeat": beat}, faults=faults), 0, profile).select("heartbeat_missed").query("t < 4.1")
-        for faults in (twice[:1], twice)
-    )
+
+    def missed(faults):
+        record = simulate(small(clients={"heartbeat": beat}, faults=faults), 0, profile)
+        return record.select("heartbeat_missed").query("t < 4.1")
+
+    once, again = missed(twice[:1]), missed(twice)
     assert len(once) >= 10
     assert again["t"].tolist() == once["t"].tolist()
 

@@ -29,8 +29,8 @@ NEXT = {
 
 
 def lives(record):
-    """Follow every client through its events, and return its last state and number of attempts."""
-    state, attempts = Counter(), Counter()
+    """Follow every client through its events and return its last state."""
+    attempts = Counter()
     state = dict.fromkeys(range(record.scenario.clients.count), "new")
     for event in record.events[record.events["client"] >= 0].itertuples():
         assert (state[event.client], event.event) in NEXT, f"{event.event} while {state[event.client]}"

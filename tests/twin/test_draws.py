@@ -30,7 +30,11 @@ def test_a_uniform_number_is_made_of_53_bits_of_the_first_two_words():
 
 
 addresses = st.tuples(
-    st.integers(0, 2**63 - 1), st.integers(0, 10**5), st.integers(0, 10**6), st.sampled_from(Purpose), st.integers(0, 10**6)
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 10**5),
+    st.integers(0, 10**6),
+    st.sampled_from(Purpose),
+    st.integers(0, 10**6),
 )
 
 

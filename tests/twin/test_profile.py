@@ -85,6 +85,22 @@ def test_what_is_not_a_profile_gives_one_sentence(tmp_path, profile):
         HostProfile.load(str(tmp_path))
 
 
-def test_the_share_of_the_first_part_is_the_median_of_its_repeats():
+def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
     mixed = small_profile(first_part={"client": [0.9, 0.1, 0.2], "balancer": [0.5], "node": [0.3, 0.4]})
-    assert [mixed.first(name) for name in ("client", "balancer", "node")] == pytest.approx([0.2, 0.5, 0.35])
+    assert [mixed.first(name, 0.5) for name in ("client", "balancer", "node")] == pytest.approx([0.2, 0.5, 0.35])
+
+
+def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_path, profile, monkeypatch, recwarn):
+    own, borrowed = tmp_path / "own.json", small_profile(made="elsewhere").save(tmp_path / "reference.json")
+    monkeypatch.setattr("twin.profile.CALIBRATED", own)
+    monkeypatch.setattr("twin.profile.REFERENCE", borrowed)
+    with pytest.warns(UserWarning, match=r"^This machine has no profile yet, .*; run \./lab calibrate\.$"):
+        assert HostProfile.for_this_machine().made == "elsewhere"
+    profile.save(own)
+    recwarn.clear()
+    assert HostProfile.for_this_machine() == profile
+    assert not recwarn
+
+
+def test_the_reference_profile_ships_with_the_lab():
+    assert set(HostProfile.load("reference").parts) == set(PARTS)

@@ -14,7 +14,7 @@ def record():
     rows = [
         row(2.0, "disconnected", 1, 2, detail="1006"),
         row(-0.125, "attempt_connect", 1, attempt=1),
-        row(0.1 + 0.2, "fault", node=2, detail="kill, \"hard\"\n"),
+        row(0.1 + 0.2, "fault", node=2, detail='kill, "hard"\n'),
         row(-0.125, "connected", 1, 2, 1),
     ]
     return Record.of(rows, {"scenario": small().model_dump(exclude_none=True), "replication": 3, "world": "sim"})

@@ -105,7 +105,14 @@ def test_a_file_is_read_and_overridden(file):
     plain = Scenario.load(file)
     assert (plain.name, plain.balancer.kind, plain.balancer.retries) == ("one", "haproxy", 2)
     changed = Scenario.load(
-        file, ["clients.count=7", "clients.reconnect.jitter = full", "faults.0.at=2.5", 'name="two"', "balancer.check.fall=1"]
+        file,
+        [
+            "clients.count=7",
+            "clients.reconnect.jitter = full",
+            "faults.0.at=2.5",
+            'name="two"',
+            "balancer.check.fall=1",
+        ],
     )
     assert changed.clients.count == 7
     assert changed.clients.reconnect.jitter == "full"
@@ -148,7 +155,7 @@ def test_a_scenario_survives_being_written_as_toml(scenario):
 
 
 def test_a_text_with_any_character_survives_being_written_as_toml():
-    scenario = small(teaches="quote \" backslash \\ tab \t line \n delete \x7f nul \x00 é \u2028 \U0001f600")
+    scenario = small(teaches='quote " backslash \\ tab \t line \n delete \x7f nul \x00 é \u2028 \U0001f600')
     assert Scenario.parse(tomllib.loads(scenario.to_toml())) == scenario
 
 

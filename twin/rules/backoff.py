@@ -51,8 +51,8 @@ def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> f
 def jittered(bound: float, jitter: Jitter, base: float, cap: float, previous: float, u: float) -> float:
     """Spread a wait of at most `bound` seconds with the uniform number `u` in [0, 1).
 
-    `none`: bound; `full`: U(0, bound); `equal`: bound/2 + U(0, bound/2); `decorrelated`: min(cap, U(base, 3 * previous)),
-    which ignores the bound and grows with the wait before it (`previous`, `base` at first).
+    `none`: bound; `full`: U(0, bound); `equal`: bound/2 + U(0, bound/2); `decorrelated`: min(cap, U(base, 3 *
+    previous)), which ignores the bound and grows with the wait before it (`previous`, `base` at first).
     Source: Brooker 2015.
     """
     if jitter == "full":

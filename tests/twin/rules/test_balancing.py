@@ -22,7 +22,8 @@ HAPROXY = pytest.mark.parametrize("make", [RoundRobin, LeastConn, RandomOfTwo])
 NGINX = pytest.mark.parametrize("make", [SmoothRoundRobin, NginxLeastConn, IpHash])
 addresses = st.tuples(*[st.integers(0, 255)] * 4).map(lambda octets: ".".join(map(str, octets)))
 histories = st.lists(
-    st.tuples(st.lists(st.booleans(), min_size=4, max_size=4), st.integers(-1, 3), addresses, st.booleans()), max_size=40
+    st.tuples(st.lists(st.booleans(), min_size=4, max_size=4), st.integers(-1, 3), addresses, st.booleans()),
+    max_size=40,
 )
 
 

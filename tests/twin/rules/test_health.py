@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def test_every_change_follows_just_so_many_equal_checks(fall, rise, results):
 def test_the_first_checks_are_spread_evenly_over_one_interval(servers):
     times = [first_check(server, servers, 2.0) for server in range(servers)]
     assert times[0] == 0.0
-    assert all(later - earlier == pytest.approx(2.0 / servers) for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier == pytest.approx(2.0 / servers) for earlier, later in pairwise(times))
     assert times[-1] < 2.0
 
 
@@ -93,7 +95,9 @@ def test_a_redispatch_with_no_other_server_waits_the_turnaround():
 @pytest.mark.parametrize("retries", [0, 1, 3])
 @pytest.mark.parametrize("redispatch", [0, -1, 1])
 def test_when_the_retries_are_used_up_the_answer_is_503(retries, redispatch):
-    assert [retry(tried, redispatch, retries).again for tried in range(1, retries + 3)] == [True] * retries + [False] * 2
+    assert [retry(tried, redispatch, retries).again for tried in range(1, retries + 3)] == [True] * retries + [
+        False
+    ] * 2
 
 
 def test_max_fails_failures_take_a_peer_out_for_fail_timeout_and_then_it_gets_one_trial():
