@@ -10,7 +10,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import log2
 from typing import Any
@@ -35,39 +35,38 @@ Progress = Callable[[float, str], None]
 Costs = dict[str, dict[int, list[float]]]
 
 
-def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostProfile:
+def calibrate(
+    progress: Progress | None = None, repeats: int = REPEATS, kinds: Sequence[str] = ("haproxy", "nginx")
+) -> HostProfile:
     """Measure this machine and return its profile.
 
     Args:
         progress: receives the part done (0 to 1) and what is being measured.
         repeats: measurements of each part; the spread between them goes into the predictions.
+        kinds: balancers to measure; nginx is left out where it is not installed.
 
     Raises:
         HostError: HAProxy is missing, or too few files may be open.
         ClusterError: a process failed.
     """
-    binary("haproxy")
-    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 1200}, "balancer": {"retries": 0}})
+    chosen_kinds = [kind for kind in kinds if kind != "nginx" or installed(kind)]
+    for kind in chosen_kinds:
+        binary(kind)
+    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     host.check_limits(scenario)
     host.warn_if_busy()
     tell = progress or (lambda share, what: None)
-    kinds = ["haproxy"]
-    try:
-        binary("nginx")
-        kinds.append("nginx")
-    except HostError:
-        pass
     found: dict[str, Costs] = {}
     first: dict[str, list[float]] = {"client": [], "haproxy": [], "nginx": [], "node": []}
-    starts: dict[str, list[float]] = {kind: [] for kind in kinds}
+    starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {
         "exit_delay": [],
         "node_start": [],
         "node_stop": [],
         "check_overhead": [],
     }
-    steps = len(kinds) * repeats
-    for k, kind in enumerate(kinds):
+    steps = len(chosen_kinds) * repeats
+    for k, kind in enumerate(chosen_kinds):
         found[kind] = {}
         chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
         for i in range(repeats):
@@ -77,18 +76,29 @@ def calibrate(progress: Progress | None = None, repeats: int = REPEATS) -> HostP
                 starts[kind].append(bench.balancer_start)
                 bench.measure(found[kind], lone, first)
     tell(1.0, "done")
-    haproxy = _parts(found["haproxy"])
+    parts = _parts(found[chosen_kinds[0]])
+    if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
+        parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
     nginx = {name: part for name, part in _parts(found.get("nginx", {})).items() if name.startswith("balancer")}
     return HostProfile(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=host.machine(),
-        parts=haproxy,
+        parts=parts,
         nginx_parts=nginx,
         time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
         first_part=first,
         balancer_start=starts,
         **lone,
     )
+
+
+def installed(kind: str) -> bool:
+    """Tell whether a balancer's program is there."""
+    try:
+        binary(kind)
+    except HostError:
+        return False
+    return True
 
 
 def _parts(costs: Costs) -> dict[str, CostPart]:
@@ -218,11 +228,28 @@ class Bench:
                 second[i] += end[i] - middle[i]
         items = batches * level
         first[0] = max(0.0, first[0] - batches * idle)
-        _add(costs, "client_connect", level, first[0] / items)
-        _add(costs, "client_open", level, second[0] / items)
-        _add(costs, "balancer_request", level, first[1] / items)
-        _add(costs, "balancer_response", level, second[1] / items)
-        _add(costs, "node_handshake", level, second[2] / items)
+        whole = self._undisturbed(level, batches, idle)
+        for i, (one, other) in enumerate(
+            (("client_connect", "client_open"), ("balancer_request", "balancer_response"), ("", "node_handshake"))
+        ):
+            share = first[i] / (first[i] + second[i]) if one else 0.0
+            if one:
+                _add(costs, one, level, share * whole[i] / items)
+            _add(costs, other, level, (1.0 - share) * whole[i] / items)
+
+    def _undisturbed(self, level: int, batches: int, idle: float) -> list[float]:
+        """Return the CPU seconds of client, balancer and node for the same batches without a stop.
+
+        A stop costs extra wake-ups; it serves to split a handshake, and this tells what the two halves cost together.
+        """
+        start = self._cpu()
+        for _ in range(batches):
+            self.client.tell(port=self.port, batch=level)
+            if self.client.hear(30)["failed"]:
+                raise ClusterError("calibration: a handshake failed.")
+            self._settle()
+        client, balancer, node = (after - before for after, before in zip(self._cpu(), start, strict=True))
+        return [max(0.0, client - batches * idle), balancer, node]
 
     def _refusals(self, costs: Costs, level: int) -> None:
         times = max(2, 384 // level)

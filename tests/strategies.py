@@ -19,6 +19,7 @@ from twin.scenario import (
 
 COST = 1e-4
 NODE_START = 0.15
+BALANCER_START = 0.02
 
 
 def small_profile(**changes):
@@ -29,7 +30,8 @@ def small_profile(**changes):
         "machine": {"cpu": "test", "cores": 2},
         "parts": dict.fromkeys(PARTS, part),
         "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
-        "first_part": {"client": [0.5], "balancer": [0.5], "node": [0.5]},
+        "first_part": {name: [0.5] for name in ("client", "node", "haproxy", "nginx")},
+        "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
         "exit_delay": [0.002],
         "node_start": [NODE_START],
         "node_stop": [0.007],

@@ -5,8 +5,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,9 +31,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Stormlab predicts what a WebSocket cluster does, measures what a real one does, and lays the two side by side."
+    help="Stormlab predicts what a WebSocket cluster does, measures what a real one does, and lays the two side "
+    "by side."
     "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
-    "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with [b]./lab demo[/b]."
+    "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with "
+    "[b]./lab demo[/b]."
     "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input or a machine that cannot run it.",
 )
 err = Console(stderr=True)
@@ -65,17 +67,21 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 
 def _profile(scenario: Scenario) -> HostProfile:
     """Return the scenario's host profile; calibrate first when it is this machine's and there is none yet."""
-    if scenario.host.profile == "calibrated" and not CALIBRATED.exists():
-        err.print("There is no profile of this machine yet: calibrating.")
-        _calibrate()
+    kind = scenario.balancer.kind
+    if scenario.host.profile == "calibrated" and not (CALIBRATED.exists() and HostProfile.load().knows(kind)):
+        err.print(f"There is no profile of this machine with {kind} yet: calibrating.")
+        _calibrate([kind] if CALIBRATED.exists() or kind == "haproxy" else ["haproxy", kind])
     return HostProfile.load(scenario.host.profile)
 
 
-def _calibrate() -> HostProfile:
+def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx")) -> HostProfile:
     import live
 
     with _progress() as show:
-        profile = live.calibrate(lambda share, what: show(f"calibrating {what}", share))
+        profile = live.calibrate(lambda share, what: show(f"calibrating {what}", share), kinds=kinds)
+    if CALIBRATED.exists():
+        with suppress(ScenarioError):  # a profile of an older lab is replaced
+            profile = profile.with_earlier(HostProfile.load())
     profile.save()
     return profile
 
@@ -245,7 +251,10 @@ def calibrate(
     as_json: AsJson = False,
     output: Annotated[Path, typer.Option(help="File to write the profile to.")] = CALIBRATED,
 ) -> None:
-    """Measure what the parts cost on this machine and write its host profile. Takes a minute."""
+    """Measure what the parts cost on this machine and write its host profile. Takes a minute.
+
+    The repeats of earlier calibrations of the same machine are kept, 20 at most: their spread widens the bands.
+    """
     profile = _calibrate()
     profile.save(output)
     if as_json:

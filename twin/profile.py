@@ -26,6 +26,11 @@ COLD_AFTER = 0.004
 """Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
 pause between two of them)."""
 
+MOST_REPEATS = 20
+"""Repeats of a part that a profile keeps, the latest ones."""
+
+LONE = ("exit_delay", "node_start", "node_stop", "check_overhead")
+
 PARTS = {
     "client_connect": "client: open a TCP connection and send the handshake",
     "client_open": "client: read the 101 and hand over the connection",
@@ -139,6 +144,41 @@ class HostProfile(BaseModel):
     def lone(self, name: str, u: float) -> float:
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
         return _quantile(sorted(getattr(self, name)), u)
+
+    def knows(self, balancer: str) -> bool:
+        """Tell whether the profile was calibrated with this kind of balancer."""
+        return balancer in self.balancer_start
+
+    def with_earlier(self, earlier: "HostProfile") -> "HostProfile":
+        """Return this profile with the repeats of an earlier one of the same machine, at most `MOST_REPEATS` of each.
+
+        A shared machine is faster at one time than at another. The spread between calibrations belongs in the
+        predictions as much as the spread within one.
+        """
+        if earlier.machine != self.machine:
+            return self
+
+        def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
+            return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
+
+        def parts(new: dict[str, Part], old: dict[str, Part]) -> dict[str, Part]:
+            merged = {name: part for name, part in old.items() if name not in new}
+            for name, part in new.items():
+                before = dict(zip(old[name].levels, old[name].values, strict=True)) if name in old else {}
+                values = [(v + before.get(n, []))[:MOST_REPEATS] for n, v in zip(part.levels, part.values, strict=True)]
+                merged[name] = Part(levels=part.levels, values=values)
+            return merged
+
+        lone = {name: getattr(self, name) for name in LONE}
+        return self.model_copy(
+            update={
+                "parts": parts(self.parts, earlier.parts),
+                "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
+                "first_part": lists(self.first_part, earlier.first_part),
+                "balancer_start": lists(self.balancer_start, earlier.balancer_start),
+                **lists(lone, {name: getattr(earlier, name) for name in LONE}),
+            }
+        )
 
     def save(self, path: Path = CALIBRATED) -> Path:
         """Write the profile as JSON."""

@@ -3,7 +3,7 @@ import pytest
 from sim import simulate
 from sim.balancer import Attempt
 from sim.world import World
-from tests.strategies import small
+from tests.strategies import BALANCER_START, small
 from twin.rules.health import detection_bounds
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -200,7 +200,8 @@ def test_a_reload_forgets_the_counts_and_whom_it_had_marked_down(profile):
     world.env.run(until=3.99)
     assert world.balancer.up == [False, True, True]
     assert sum(world.balancer.rule.connections) == 30
-    world.env.run(until=4.0001)
+    assert world.balancer.generation == 0
+    world.env.run(until=4.0 + BALANCER_START + 0.0001)
     assert world.balancer.up == [True, True, True]
     assert sum(world.balancer.rule.connections) == 0
     world.run()
@@ -212,7 +213,8 @@ def test_a_reloaded_haproxy_checks_its_servers_spread_over_one_interval_from_the
     record = simulate(small(balancer={"check": {"inter": 0.9, "fall": 1}}, faults=faults), 0, profile)
     again = record.select("marked_down").query("t > 4.2")
     assert again["node"].tolist() == [1, 2, 3]
-    assert again["t"].tolist() == pytest.approx([4.3, 4.6, 4.9], abs=1e-6)
+    expected = [t + BALANCER_START for t in (4.3, 4.6, 4.9)]
+    assert again["t"].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_handshake_under_way_survives_a_reload_and_is_counted_by_the_process_that_took_it(profile):

@@ -152,7 +152,7 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
     stopped, started = record.select("node_stopped", "node_started").to_numpy()[:, :2].tolist()
     assert (stopped[1], started[1]) == ("node_stopped", "node_started")
     assert 1.007 < stopped[0] < 1.007 + CPU
-    assert started[0] - stopped[0] == pytest.approx(NODE_START)
+    assert NODE_START <= started[0] - stopped[0] < NODE_START + CPU  # the others on its core have their turns
     assert record.select("healed")["detail"].tolist() == ["restart"]
     assert len(record.select("connected")) - len(lost) == 30
     assert sum(map(int, record.select("server_connections")["detail"])) == 30

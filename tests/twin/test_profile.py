@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import COST, small_profile
 from twin.errors import ScenarioError
-from twin.profile import COLD_AFTER, PARTS, Curve, HostProfile, Part
+from twin.profile import COLD_AFTER, MOST_REPEATS, PARTS, Curve, HostProfile, Part
 
 costs = st.lists(st.floats(1e-6, 1e-2), min_size=4, max_size=4)
 
@@ -86,8 +86,8 @@ def test_what_is_not_a_profile_gives_one_sentence(tmp_path, profile):
 
 
 def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
-    mixed = small_profile(first_part={"client": [0.9, 0.1, 0.2], "balancer": [0.5], "node": [0.3, 0.4]})
-    assert [mixed.first(name, 0.5) for name in ("client", "balancer", "node")] == pytest.approx([0.2, 0.5, 0.35])
+    mixed = small_profile(first_part={"client": [0.9, 0.1, 0.2], "haproxy": [0.5], "nginx": [0.1], "node": [0.3, 0.4]})
+    assert [mixed.first(name, 0.5) for name in ("client", "haproxy", "node")] == pytest.approx([0.2, 0.5, 0.35])
 
 
 def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_path, profile, monkeypatch, recwarn):
@@ -104,3 +104,20 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
 
 def test_the_reference_profile_ships_with_the_lab():
     assert set(HostProfile.load("reference").parts) == set(PARTS)
+
+
+def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
+    earlier, later = small_profile(node_start=[0.3]), small_profile(node_start=[0.1], made="later")
+    merged = later.with_earlier(earlier)
+    assert merged.made == "later"
+    assert merged.node_start == [0.1, 0.3]
+    assert all(len(values) == 4 for part in merged.parts.values() for values in part.values)
+    for _ in range(40):
+        merged = later.with_earlier(merged)
+    assert len(merged.node_start) == MOST_REPEATS
+    assert len(merged.first_part["client"]) == MOST_REPEATS
+
+
+def test_a_calibration_of_another_machine_is_forgotten():
+    earlier = small_profile(node_start=[0.3], machine={"cpu": "another"})
+    assert small_profile().with_earlier(earlier) == small_profile()

@@ -1,0 +1,96 @@
+"""The command line, run as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sim
+from tests.strategies import small
+from twin.scenario import Scenario
+
+ROOT = Path(__file__).parents[2]
+FAILOVER = str(ROOT / "scenarios" / "failover.toml")
+REFERENCE = ["--set", "host.profile=reference"]
+
+
+def lab(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["predict", "nope.toml"], ["nope.toml", "no such scenario file"]),
+        (["predict", FAILOVER, "--set", "clients.cont=3"], ["clients.cont = 3", "not a known setting"]),
+        (["predict", FAILOVER, "--set", "clients.open_timeout=5s"], ["clients.open_timeout", "5s", "a number"]),
+        (["measure", FAILOVER, "--set", "faults.0.node=9"], ["faults.0.node is 9", "1 to 3"]),
+        (["measure", FAILOVER, "--set", "clients.reconnect.cap=0.1"], ["cap is 0.1", "at least base"]),
+        (["compare"], ["--all"]),
+        (["compare", "--records", "nope.parquet"], ["nope.parquet", "no such record"]),
+        (["compare", FAILOVER, "--set", "clients.count=6000"], ["clients.count is 6000", "at most 5000"]),
+        (["predict", "lab"], ["lab", "not TOML"]),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):
+    done = lab(*words, *(REFERENCE if "--set" in words or words[-1] == FAILOVER else []))
+    assert done.returncode == 2
+    text = done.stderr.strip()
+    assert "Traceback" not in text
+    assert len(text.splitlines()) == 1, text
+    for part in said:
+        assert part in text
+    assert done.stdout == ""
+
+
+def test_predict_prints_one_json_object():
+    done = lab("predict", FAILOVER, "--replications", "10", "--json", "--set", "clients.count=30", *REFERENCE)
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["replications"] == 10
+    band = data["measures"]["mark_down_delay"]
+    assert 1.0 <= band["low"] <= band["median"] <= band["high"] <= 2.1
+
+
+def test_the_schema_describes_every_setting_with_its_meaning():
+    data = json.loads(lab("schema").stdout)
+
+    def undescribed(part):
+        return [
+            name for name, field in part.get("properties", {}).items() if "description" not in field and name != "kind"
+        ]
+
+    for part in [data, *data["$defs"].values()]:
+        assert undescribed(part) == []
+
+
+@pytest.mark.parametrize(
+    "command", ["demo", "test", "notebook", "schema", "calibrate", "predict", "measure", "compare", "figures"]
+)
+def test_every_command_explains_itself(command):
+    done = lab(command, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 200
+
+
+def test_records_are_compared_again_later(profile, tmp_path):
+    scenario = small(host={"profile": "reference"}, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
+    paths = [str(sim.simulate(scenario, i, profile).save(tmp_path / f"{i}.parquet")) for i in range(2)]
+    done = lab("compare", "--records", paths[0], "--records", paths[1], "--replications", "20", "--json")
+    assert done.returncode in (0, 1), done.stderr
+    data = json.loads(done.stdout)
+    assert data["scenario"] == "small"
+    assert data["runs"] == 2
+    spread = lab("compare", "--records", *paths, "--replications", "20", "--json")
+    assert json.loads(spread.stdout)["runs"] == 2, spread.stderr
+
+
+def test_every_shipped_scenario_is_valid_and_says_what_it_teaches():
+    for path in sorted((ROOT / "scenarios").glob("*.toml")):
+        scenario = Scenario.load(path)
+        assert scenario.name == path.stem
+        assert len(scenario.teaches) > 20

@@ -1,0 +1,107 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import sim
+import twin
+from tests.strategies import small
+from twin.comparison import Band, Row, coverage, fleet, median_error, relative_error
+from twin.errors import ScenarioError
+from twin.record import Record
+
+KILLED = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}])
+
+
+@pytest.fixture(scope="module")
+def prediction(profile):
+    return sim.predict(KILLED, 40, profile, jobs=1)
+
+
+def measured(profile, replication, scenario=KILLED, **provenance):
+    """A record of the model that passes for a measured one."""
+    record = sim.simulate(scenario, replication, profile)
+    return Record(record.events, record.provenance | provenance)
+
+
+def test_a_band_holds_95_percent_of_its_replications():
+    band = Band.of(np.arange(1001.0))
+    assert (band.low, band.median, band.high) == pytest.approx((25.0, 500.0, 975.0))
+    assert band.holds(25.0)
+    assert band.holds(975.0)
+    assert not band.holds(24.9)
+    assert band.half_width == pytest.approx(0.95)
+
+
+def test_the_interval_score_adds_forty_times_the_miss_to_the_width():
+    band = Band(2.0, 1.0, 3.0)
+    assert band.score(1.5) == pytest.approx(2.0)
+    assert band.score(0.5) == pytest.approx(2.0 + 40 * 0.5)
+    assert band.score(4.0) == pytest.approx(2.0 + 40 * 1.0)
+
+
+def test_the_relative_error_is_of_the_measured_value_and_defined_at_zero():
+    assert relative_error(1.5, 2.0) == pytest.approx(0.25)
+    assert relative_error(0.0, 0.0) == 0.0
+    assert relative_error(0.1, 0.0) == 1.0
+
+
+def test_coverage_counts_every_run_and_the_error_every_measure():
+    rows = [Row("notice_p50", [Band(1, 0, 2)] * 2, [1.0, 3.0]), Row("imbalance", [Band(1, 1, 1)] * 2, [1.0, 1.0])]
+    assert coverage(rows) == 0.75
+    assert median_error(rows) == pytest.approx(0.25)
+
+
+def test_runs_of_the_model_itself_pass(prediction, profile):
+    records = [measured(profile, i) for i in range(5)]
+    given = sim.predict_given(records, 8, profile, jobs=1)
+    comparison = twin.compare(prediction, records, given)
+    assert comparison.verdict == "pass"
+    assert comparison.coverage > 0.8
+    data = comparison.as_dict()
+    assert set(data["measures"]["notice_p50"]) >= {"unit", "predicted", "measured", "inside", "error", "interval_score"}
+    assert set(data["measures"]["notice_p50"]["predicted"]) == {"median", "low", "high"}
+    assert data["given_mark_down"]["median_error"] < 0.02
+    pairs = comparison.pairs()
+    assert len(pairs) > 10
+    assert np.median(np.abs(pairs[:, 2] - pairs[:, 3])) < 0.01
+
+
+def test_a_run_of_slower_timers_fails(prediction, profile):
+    slow = KILLED.vary(balancer={"check": {"inter": 2.0}}, clients={"reconnect": {"base": 1.0}})
+    record = measured(profile, 0, slow)
+    disguised = Record(record.events, record.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
+    assert twin.compare(prediction, disguised).verdict == "fail"
+
+
+def test_a_fault_without_an_effect_makes_the_verdict_unknown(prediction, profile):
+    record = measured(profile, 0)
+    events = record.events
+    silent = Record(events[~events["event"].isin(["disconnected", "marked_down", "node_stopped"])], record.provenance)
+    comparison = twin.compare(prediction, silent)
+    assert comparison.verdict == "unknown"
+    assert "kill at 1 s had no witnessed effect" in comparison.reasons[0]
+
+
+def test_starved_runs_do_not_count(prediction, profile):
+    good, starved = measured(profile, 0), measured(profile, 1, host={"starved": "others took 1.00 cores"})
+    assert all(len(row.measured) == 1 for row in twin.compare(prediction, [good, starved]).rows)
+    assert twin.compare(prediction, [starved]).verdict == "unknown"
+
+
+def test_another_scenario_cannot_be_compared(prediction, profile):
+    with pytest.raises(ScenarioError, match="only the same scenario can be compared"):
+        twin.compare(prediction, measured(profile, 0, small()))
+    with pytest.raises(ScenarioError, match="no measured record"):
+        twin.compare(prediction, [])
+
+
+def test_the_fleet_fails_when_one_scenario_is_far_off(prediction, profile):
+    good = twin.compare(prediction, [measured(profile, i) for i in range(3)])
+    assert fleet([good, good])["coverage"] == pytest.approx(good.coverage)
+    shifted = pd.DataFrame(prediction.measures * 3.0)
+    bad = twin.compare(
+        sim.Prediction(KILLED, shifted, prediction.curve_times, prediction.curves, prediction.reconnects),
+        [measured(profile, i) for i in range(3)],
+    )
+    assert bad.verdict == "fail"
+    assert fleet([good, bad])["verdict"] == "fail"

@@ -1,0 +1,35 @@
+import pytest
+
+import sim
+import twin
+from tests.strategies import small
+from twin.figures import save, table_rows
+
+
+@pytest.fixture(scope="module")
+def comparison(profile):
+    scenario = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}])
+    record = sim.simulate(scenario, 0, profile)
+    return twin.compare(
+        sim.predict(scenario, 20, profile, jobs=1), record, sim.predict_given([record], 4, profile, jobs=1)
+    )
+
+
+def test_the_band_figure_shows_every_measure_and_every_run(comparison, tmp_path):
+    figure = comparison.plot()
+    curve, measures = figure.axes
+    assert curve.get_xlabel() == "time since the start of the run (s)"
+    assert len(curve.lines) >= 2  # the median and the run
+    shown = [label.get_text().split()[0] for label in measures.get_yticklabels()]
+    assert shown == [row.name for row in comparison.rows if row.predicted.median > 0]
+    assert save(figure, tmp_path / "deep" / "figure.png").stat().st_size > 10_000
+
+
+def test_the_scatter_has_one_point_for_each_client_affected_in_both_worlds(comparison):
+    axes = comparison.scatter().axes[0]
+    points = max(len(line.get_xdata()) for line in axes.lines)
+    assert points == len(comparison.pairs()) > 5
+
+
+def test_the_table_has_a_row_for_each_measure(comparison):
+    assert [row["measure"] for row in table_rows(comparison)] == [row.name for row in comparison.rows]
