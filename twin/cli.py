@@ -210,6 +210,10 @@ def compare(
         if not names:
             raise ScenarioError("compare: give scenario files, --records files, or --all.")
         specs = [Scenario.load(name, overrides) for name in names]
+        import live.world
+
+        for spec in specs:
+            live.world.check(spec)
         for spec in specs:
             _profile(spec)
         for spec in specs:
