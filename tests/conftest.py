@@ -1,5 +1,7 @@
 """What all tests share: a reproducible Hypothesis and a small host that never changes."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -9,6 +11,9 @@ settings.register_profile(
     "stormlab", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
 )
 settings.load_profile("stormlab")
+
+# a shell that starts the tests in the background has SIGINT ignored, which children would inherit
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
