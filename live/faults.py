@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from twin.scenario import Fault
+from twin.fault_settings import Fault
 
 if TYPE_CHECKING:
     from live.world import Cluster

@@ -202,6 +202,8 @@ def check(scenario: Scenario) -> None:
     """
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
+    if scenario.bus.kind == "kafka":
+        raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
     host.placement(scenario)
     binary(scenario.balancer.kind)
     host.check_limits(scenario)

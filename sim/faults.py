@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from twin.scenario import Fault
+from twin.fault_settings import Fault
 
 if TYPE_CHECKING:
     from sim.world import World

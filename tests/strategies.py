@@ -2,12 +2,12 @@
 
 from hypothesis import strategies as st
 
+from twin.broadcast_settings import Bus, Publisher, Recovery
+from twin.fault_settings import Fault
 from twin.profile import PARTS, HostProfile, Part
 from twin.scenario import (
-    Bus,
     Check,
     Clients,
-    Fault,
     HAProxy,
     Heartbeat,
     HostSettings,
@@ -154,4 +154,57 @@ def scenarios(draw):
             profile=draw(st.sampled_from(["calibrated", "reference", 'some/where "else".json'])),
         ),
         faults=draw(st.lists(faults(nodes, duration), max_size=4)),
+    )
+
+
+@st.composite
+def broadcast_faults(draw, nodes, clients, duration):
+    """One fault that messages can feel: what befalls connections, and what befalls the bus and the readers."""
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "bus_down", "bus_cut", "stall", "partition", "delay"]))
+    lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")
+    return Fault(
+        at=draw(seconds(0.0, duration)),
+        kind=kind,
+        node=None if kind in ("bus_down", "stall") else draw(st.integers(1, nodes)),
+        client=draw(st.integers(0, clients - 1)) if kind == "stall" else None,
+        delay=draw(seconds(0.001, 0.5)) if kind == "delay" else None,
+        duration=draw(seconds(0.05, 2.0)) if lasting else None,
+    )
+
+
+@st.composite
+def broadcasts(draw, kinds=("pubsub", "stream", "kafka")):
+    """Scenarios with a publisher, but small: at most 20 clients, 6 s and 300 messages."""
+    duration = draw(seconds(1.0, 6.0))
+    nodes, clients = draw(st.integers(1, 4)), draw(st.integers(1, 20))
+    start = draw(seconds(0.0, duration / 2))
+    publisher = Publisher(
+        rate=draw(st.sampled_from([5.0, 20.0, 50.0])),
+        payload_bytes=draw(st.sampled_from([0, 64, 2000])),
+        start=start,
+        stop=draw(st.none() | seconds(start, duration)),
+        messages=draw(st.sampled_from([0, 1, 30])),
+        ack_timeout=draw(seconds(0.05, 1.0)),
+        max_resends=draw(st.integers(0, 3)),
+        threshold=draw(st.sampled_from(["all", "majority"]) | st.integers(1, nodes)),
+        scope=draw(st.sampled_from(["node", "client"])),
+    )
+    return small(
+        seed=draw(st.integers(0, 2**63 - 1)),
+        duration=duration,
+        clients={
+            "count": clients,
+            "recovery": Recovery(recover=draw(st.booleans()), on_reconnect=draw(st.booleans()), timeout=0.5),
+        },
+        nodes={"count": nodes},
+        bus={
+            "kind": draw(st.sampled_from(kinds)),
+            "persist": draw(st.booleans()),
+            "max_length": draw(st.sampled_from([1, 10, 10_000])),
+            "commit_interval": draw(seconds(0.1, 2.0)),
+            "lease": draw(seconds(0.3, 2.0)),
+        },
+        publisher=publisher,
+        slow_consumer={"policy": draw(st.sampled_from(["drop", "coalesce", "close"])), "limit_bytes": 4096},
+        faults=draw(st.lists(broadcast_faults(nodes, clients, duration), max_size=3)),
     )

@@ -45,7 +45,7 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
                     items.append(change)
             result[key] = items
         elif isinstance(old, dict) and isinstance(value, dict):
-            other_kind = "kind" in value and value["kind"] != old.get("kind", value["kind"])
+            other_kind = key == "balancer" and value.get("kind") not in (None, old.get("kind", value.get("kind")))
             result[key] = dict(value) if other_kind else merge(old, value)
         elif hasattr(value, "model_dump"):
             result[key] = value.model_dump()

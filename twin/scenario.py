@@ -4,23 +4,19 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.errors import ScenarioError
+from twin.fault_settings import BUS_FAULTS, Fault, fault_problem
 from twin.overrides import explain, merge, to_toml
 from twin.rules.backoff import First, Jitter, Policy
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
-
-Seconds = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
+from twin.settings import Part, Positive, Seconds
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
-
-
-class Reconnect(_Part):
+class Reconnect(Part):
     """When a client that lost its connection tries again."""
 
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
@@ -49,7 +45,7 @@ class Reconnect(_Part):
         return ReconnectRule(**self.model_dump())
 
 
-class Heartbeat(_Part):
+class Heartbeat(Part):
     """How a client finds a dead peer."""
 
     interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
@@ -63,7 +59,7 @@ class Heartbeat(_Part):
         return HeartbeatRule(**self.model_dump())
 
 
-class Clients(_Part):
+class Clients(Part):
     """The clients: they are all connected when the run starts."""
 
     count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(200, description="Number of clients.")
@@ -79,9 +75,10 @@ class Clients(_Part):
     )
     reconnect: Reconnect = Field(Reconnect(), description="Reconnect policy.")
     heartbeat: Heartbeat = Field(Heartbeat(), description="Heartbeat of the client.")
+    recovery: Recovery = Field(Recovery(), description="How a client gets messages that it missed.")
 
 
-class Check(_Part):
+class Check(Part):
     """HAProxy's active health check."""
 
     inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")
@@ -90,7 +87,7 @@ class Check(_Part):
     timeout: Positive = Field(2.0, description="Seconds to wait for the answer to a check.")
 
 
-class HAProxy(_Part):
+class HAProxy(Part):
     """HAProxy as the balancer."""
 
     kind: Literal["haproxy"] = "haproxy"
@@ -117,7 +114,7 @@ class HAProxy(_Part):
         return self
 
 
-class Nginx(_Part):
+class Nginx(Part):
     """nginx as the balancer, one worker."""
 
     kind: Literal["nginx"] = "nginx"
@@ -136,7 +133,7 @@ class Nginx(_Part):
     )
 
 
-class Nodes(_Part):
+class Nodes(Part):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=16)] = Field(3, description="Number of nodes; they are numbered from 1.")
@@ -145,15 +142,7 @@ class Nodes(_Part):
     )
 
 
-class Bus(_Part):
-    """The message bus between the nodes; connections do not depend on it, and no measure yet does."""
-
-    kind: Literal["none", "valkey"] = Field(
-        "valkey", description="valkey starts an embedded server beside the cluster."
-    )
-
-
-class HostSettings(_Part):
+class HostSettings(Part):
     """The machine that carries all processes."""
 
     placement: Literal["pinned", "free"] = Field(
@@ -168,22 +157,13 @@ class HostSettings(_Part):
     )
 
 
-class Fault(_Part):
-    """Something that is done to the cluster at a set time."""
-
-    at: Seconds = Field(description="Seconds after the start of the run.")
-    kind: Literal["kill", "hang", "restart", "reload"] = Field(
-        description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
-        "reload: the balancer reloads its configuration."
-    )
-    node: Annotated[int, Field(ge=1)] | None = Field(None, description="Number of the node, from 1; none for a reload.")
-    duration: Positive | None = Field(None, description="Seconds until a hung node goes on; left out: it never does.")
-
+MOST_MESSAGES = 100_000
+"""Messages that one run may publish."""
 
 Balancer = Annotated[HAProxy | Nginx, Field(discriminator="kind")]
 
 
-class Scenario(_Part):
+class Scenario(Part):
     """A cluster, its clients and the faults that befall it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
@@ -194,23 +174,37 @@ class Scenario(_Part):
     balancer: Balancer = Field(HAProxy(), description="The balancer: haproxy or nginx.")
     nodes: Nodes = Field(Nodes(), description="The nodes.")
     bus: Bus = Field(Bus(), description="The bus.")
+    publisher: Publisher | None = Field(None, description="What is broadcast; left out: nothing is.")
+    slow_consumer: SlowConsumer = Field(SlowConsumer(), description="What a node does with a client that lags.")
     host: HostSettings = Field(HostSettings(), description="The machine.")
     faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
+        self._check_publisher()
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
-            if fault.kind == "reload" and fault.node is not None:
-                raise ValueError(f"faults.{i}.node|{fault.node}|no node for a reload")
-            if fault.kind != "reload" and fault.node is None:
-                raise ValueError(f"faults.{i}.node|missing|a node from 1 to {self.nodes.count}")
-            if fault.node is not None and fault.node > self.nodes.count:
-                raise ValueError(f"faults.{i}.node|{fault.node}|a node from 1 to {self.nodes.count}")
-            if fault.duration is not None and fault.kind != "hang":
-                raise ValueError(f"faults.{i}.duration|{fault.duration:g}|only with kind 'hang'")
+            problem = fault_problem(fault, self.nodes.count, self.clients.count)
+            if problem:
+                raise ValueError(f"faults.{i}.{problem}")
+            if fault.kind in BUS_FAULTS and self.publisher is None:
+                raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario with a [publisher]")
         return self
+
+    def _check_publisher(self) -> None:
+        publisher = self.publisher
+        if publisher is None:
+            return
+        if self.bus.kind not in BROADCAST_BUSES:
+            raise ValueError(f"bus.kind|'{self.bus.kind}'|'pubsub', 'stream' or 'kafka' with a [publisher]")
+        if isinstance(publisher.threshold, int) and publisher.threshold > self.nodes.count:
+            raise ValueError(f"publisher.threshold|{publisher.threshold}|at most nodes.count, {self.nodes.count}")
+        if publisher.start > self.duration:
+            raise ValueError(f"publisher.start|{publisher.start:g}|within duration, {self.duration:g} s")
+        count = len(publisher.times(self.duration))
+        if count > MOST_MESSAGES:
+            raise ValueError(f"publisher.rate|{publisher.rate:g}|such that at most {MOST_MESSAGES} messages are sent")
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":

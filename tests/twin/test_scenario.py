@@ -4,9 +4,10 @@ import tomllib
 import pytest
 from hypothesis import given
 
-from tests.strategies import scenarios, small
+from tests.strategies import broadcasts, scenarios, small
 from twin.errors import ScenarioError
-from twin.scenario import Fault, Nginx, Scenario
+from twin.fault_settings import Fault
+from twin.scenario import Nginx, Scenario
 
 SENTENCE = re.compile(r"[^\n]+\.\Z")
 
@@ -20,6 +21,7 @@ def refused(data):
 
 
 KILL = {"at": 1.0, "kind": "kill", "node": 1}
+STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
 
 
 @pytest.mark.parametrize(
@@ -56,13 +58,34 @@ KILL = {"at": 1.0, "kind": "kill", "node": 1}
         ({"faults": 5}, "faults", "5", "a list"),
         ({"faults": [5]}, "faults.0", "5", "a table of settings"),
         ({"faults": [{"at": 1.0}]}, "faults.0.kind", "missing", "must be given"),
-        ({"faults": [KILL | {"kind": "burn"}]}, "faults.0.kind", "'burn'", "'kill', 'hang', 'restart' or 'reload'"),
+        (
+            {"faults": [KILL | {"kind": "burn"}]},
+            "faults.0.kind",
+            "'burn'",
+            "'kill', 'hang', 'restart', 'reload', 'bus_down'",
+        ),
         ({"faults": [KILL, KILL | {"node": 4}]}, "faults.1.node", "4", "a node from 1 to 3"),
         ({"faults": [{"at": 1.0, "kind": "kill"}]}, "faults.0.node", "missing", "a node from 1 to 3"),
         ({"faults": [KILL | {"at": 10.5}]}, "faults.0.at", "10.5", "within duration, 10 s"),
         ({"faults": [KILL | {"at": -1.0}]}, "faults.0.at", "-1.0", "at least 0"),
         ({"faults": [KILL | {"kind": "reload"}]}, "faults.0.node", "1", "no node for a reload"),
         ({"faults": [KILL | {"duration": 1.0}]}, "faults.0.duration", "1", "only with kind 'hang'"),
+        ({"faults": [KILL | {"client": 1}]}, "faults.0.client", "1", "only with kind 'stall'"),
+        ({"faults": [KILL | {"delay": 1.0}]}, "faults.0.delay", "1", "only with kind 'delay'"),
+        ({"faults": [KILL | {"kind": "bus_cut"}]}, "faults.0.kind", "'bus_cut'", "with a [publisher]"),
+        (STREAM | {"faults": [{"at": 1.0, "kind": "stall"}]}, "faults.0.client", "missing", "a client from 0 to 199"),
+        (STREAM | {"faults": [KILL | {"kind": "bus_down"}]}, "faults.0.node", "1", "no node for a bus_down"),
+        (STREAM | {"faults": [KILL | {"kind": "delay"}]}, "faults.0.delay", "missing", "at most 60 s"),
+        ({"publisher": {}}, "bus.kind", "'valkey'", "'pubsub', 'stream' or 'kafka'"),
+        (STREAM | {"publisher": {"threshold": 4}}, "publisher.threshold", "4", "at most nodes.count, 3"),
+        (STREAM | {"publisher": {"threshold": "most"}}, "publisher.threshold", "'most'", "'all', 'majority'"),
+        (STREAM | {"publisher": {"threshold": True}}, "publisher.threshold", "True", "'all', 'majority'"),
+        (STREAM | {"publisher": {"start": 11.0}}, "publisher.start", "11", "within duration"),
+        (STREAM | {"publisher": {"start": 2.0, "stop": 1.0}}, "publisher.stop", "1", "at least start, 2 s"),
+        (STREAM | {"publisher": {"rate": 1e4}, "duration": 60.0}, "publisher.rate", "10000", "at most 100000"),
+        ({"bus": {"kind": "stream", "max_length": 0}}, "bus.max_length", "0", "at least 1"),
+        ({"bus": {"retry": {"cap": 0.001}}}, "bus.retry.cap", "0.001", "at least base, 0.01 s"),
+        ({"slow_consumer": {"policy": "wait"}}, "slow_consumer.policy", "'wait'", "'coalesce'"),
         ({"faults": [KILL] * 101}, "faults", "[", "at most 100 entries"),
     ],
 )
@@ -149,7 +172,7 @@ def test_an_override_with_a_bad_value_is_refused_like_the_same_value_in_the_file
     assert str(caught.value).startswith(str(file))
 
 
-@given(scenarios())
+@given(scenarios() | broadcasts())
 def test_a_scenario_survives_being_written_as_toml(scenario):
     assert Scenario.parse(tomllib.loads(scenario.to_toml())) == scenario
 
@@ -163,7 +186,7 @@ def test_toml_writes_every_field_out():
     data = tomllib.loads(Scenario(name="all").to_toml())
     assert data["clients"]["reconnect"]["cap"] == 5.0
     assert data["balancer"]["kind"] == "haproxy"
-    assert set(data) == set(Scenario.model_fields) - {"faults"}
+    assert set(data) == set(Scenario.model_fields) - {"faults", "publisher"}
 
 
 def test_vary_changes_what_it_names_and_leaves_the_original_alone():
@@ -188,3 +211,16 @@ def test_vary_refuses_what_a_file_may_not_hold():
 
 def test_the_warm_up_is_the_clients_over_their_rate():
     assert small(clients={"count": 40, "connect_rate": 50.0}).warm_up == 0.8
+
+
+def test_another_kind_of_bus_by_override_keeps_the_other_settings():
+    before = small(bus={"kind": "stream", "max_length": 7}, publisher={"rate": 20.0})
+    after = before.vary(bus={"kind": "pubsub"})
+    assert (after.bus.kind, after.bus.max_length, after.publisher.rate) == ("pubsub", 7, 20.0)
+
+
+def test_the_publishers_times_end_before_its_stop_and_before_the_end_of_the_run():
+    publisher = small(bus={"kind": "stream"}, publisher={"rate": 2.0, "start": 1.0}).publisher
+    assert publisher.times(3.0) == [1.0, 1.5, 2.0, 2.5]
+    assert publisher.model_copy(update={"stop": 2.0}).times(3.0) == [1.0, 1.5]
+    assert publisher.model_copy(update={"messages": 3}).times(3.0) == [1.0, 1.5, 2.0]

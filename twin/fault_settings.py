@@ -1,0 +1,64 @@
+"""What goes wrong, and when."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from twin.settings import Part, Positive, Seconds
+
+FaultKind = Literal["kill", "hang", "restart", "reload", "bus_down", "bus_cut", "stall", "partition", "delay"]
+BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
+"""Faults that only messages can feel."""
+_NO_NODE = frozenset({"reload", "bus_down", "stall"})
+_LASTING = ("hang", "bus_down", "stall", "partition", "delay")
+
+
+class Fault(Part):
+    """Something that is done to the cluster at a set time."""
+
+    at: Seconds = Field(description="Seconds after the start of the run.")
+    kind: FaultKind = Field(
+        description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
+        "reload: the balancer reloads its configuration; bus_down: the bus is killed and started again after "
+        "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
+        "partition: nothing passes between the node and the bus; delay: what passes between them takes `delay` longer."
+    )
+    node: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Number of the node, from 1; none for a reload, bus_down or stall."
+    )
+    client: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Number of the client that stalls, from 0; only for a stall."
+    )
+    delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
+        None, description="Seconds that each direction of the node's link to the bus takes longer; only for a delay."
+    )
+    duration: Positive | None = Field(
+        None,
+        description="Seconds until it is over, for hang, bus_down, stall, partition and delay; left out: it never is.",
+    )
+
+
+def fault_problem(fault: Fault, nodes: int, clients: int) -> str:
+    """Return what does not fit, as `field|value|allowed`, or an empty text.
+
+    Args:
+        fault: what the scenario asks for.
+        nodes: number of nodes of the cluster.
+        clients: number of its clients.
+    """
+    if fault.kind in _NO_NODE and fault.node is not None:
+        return f"node|{fault.node}|no node for a {fault.kind}"
+    if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= nodes:
+        return f"node|{'missing' if fault.node is None else fault.node}|a node from 1 to {nodes}"
+    if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
+        return f"client|{'missing' if fault.client is None else fault.client}|a client from 0 to {clients - 1}"
+    if fault.kind != "stall" and fault.client is not None:
+        return f"client|{fault.client}|only with kind 'stall'"
+    if fault.kind == "delay" and fault.delay is None:
+        return "delay|missing|more than 0 and at most 60 s"
+    if fault.kind != "delay" and fault.delay is not None:
+        return f"delay|{fault.delay:g}|only with kind 'delay'"
+    if fault.duration is not None and fault.kind not in _LASTING:
+        kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
+        return f"duration|{fault.duration:g}|only with kind {kinds} or '{_LASTING[-1]}'"
+    return ""

@@ -1,0 +1,67 @@
+"""What happens to those who read too slowly: clients of a node, and subscribers of the bus.
+
+Both keep a bounded number of bytes for each reader, so that one that stops reading neither exhausts the sender nor
+delays the others.
+"""
+
+from typing import Literal
+
+SlowPolicy = Literal["drop", "coalesce", "close"]
+Decision = Literal["send", "drop", "coalesce", "close"]
+
+
+class Outlet:
+    """What a node does with the messages for one client.
+
+    A message is sent as long as it fits below the limit together with what waits in the node's memory for this client.
+    One that does not fit is dropped (`drop`: a gap, which the client may recover), ends the connection (`close`: the
+    client reconnects and resumes), or begins a snapshot (`coalesce`): nothing is sent any more until half the limit is
+    free, then one snapshot of the newest position stands for all that was not sent. A snapshot is small and counts as a
+    message of the size given.
+    """
+
+    def __init__(self, policy: SlowPolicy, limit_bytes: int) -> None:
+        self.policy = policy
+        self.limit_bytes = limit_bytes
+        self.owes_snapshot = False
+
+    def offer(self, size: int, waiting: int) -> Decision:
+        """Decide about a message of `size` bytes while `waiting` bytes wait for the client."""
+        if self.owes_snapshot:
+            return "coalesce"
+        if waiting + size <= self.limit_bytes:
+            return "send"
+        self.owes_snapshot = self.policy == "coalesce"
+        return self.policy
+
+    def pay(self, waiting: int) -> bool:
+        """Tell whether to send the snapshot now; asked when bytes have left, with those that still wait."""
+        if not self.owes_snapshot or 2 * waiting > self.limit_bytes:
+            return False
+        self.owes_snapshot = False
+        return True
+
+
+class OutputBuffer:
+    """When the bus cuts a subscriber: more than the hard limit waits, or the soft limit is exceeded for too long.
+
+    Source: Valkey, `src/networking.c`, checkClientOutputBufferLimits; valkey.conf, `client-output-buffer-limit`. The
+    server counts the soft time in whole seconds of its clock; here it is exact.
+    """
+
+    def __init__(self, hard_bytes: int, soft_bytes: int, soft_seconds: float) -> None:
+        self.hard_bytes = hard_bytes
+        self.soft_bytes = soft_bytes
+        self.soft_seconds = soft_seconds
+        self._soft_since: float | None = None
+
+    def cuts(self, waiting: int, now: float) -> bool:
+        """Tell whether a subscriber for whom `waiting` bytes wait at `now` seconds is cut; 0 is no limit."""
+        if self.hard_bytes and waiting >= self.hard_bytes:
+            return True
+        if not self.soft_bytes or waiting < self.soft_bytes:
+            self._soft_since = None
+            return False
+        if self._soft_since is None:
+            self._soft_since = now
+        return now - self._soft_since > self.soft_seconds
