@@ -16,12 +16,13 @@ from twin.errors import ScenarioError
 from twin.scenario import Scenario
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
-EVENTS = frozenset(
+MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
+"""Events of the broadcast; all others are of connections and the cluster."""
+EVENTS = MESSAGE_EVENTS | frozenset(
     {
         *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
-        *("published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"),
         *("session_resumed", "session_lost", "marked_down", "marked_up", "server_connections"),
-        *("node_started", "node_stopped", "drained", "fault", "healed"),
+        *("node_started", "node_stopped", "drained", "bus_lost", "bus_joined", "fault", "healed"),
     }
 )
 

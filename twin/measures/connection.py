@@ -1,29 +1,17 @@
-"""Named numbers out of a record; each is defined once, here, for both worlds. See docs/measures.md."""
-
-from dataclasses import dataclass
-from typing import Any, Literal
+"""What a record says about connections: who lost one, who noticed when, who was back when."""
 
 import numpy as np
 
-from twin.record import Record
+from twin.measures.base import Array, Measure, percentiles
+from twin.record import MESSAGE_EVENTS, Record
 
-Array = np.ndarray[Any, Any]
 CURVE_STEP = 0.02
 """Seconds between the points of a curve."""
 PEAK_WINDOW = 0.1
 """Seconds of the window in which attempts are counted for the peak."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A measure: its unit, what drives it (timers and rules, or CPU time), and its definition."""
-
-    unit: str
-    driver: Literal["timer", "cpu", "count"]
-    meaning: str
-
-
-MEASURES = {
+CONNECTION = {
     "notice_p50": Measure("s", "cpu", "median time from a fault to the client's notice that its connection is lost"),
     "notice_p99": Measure("s", "cpu", "99th percentile of the same"),
     "reconnect_p50": Measure("s", "timer", "median time from a fault until an affected client is connected again"),
@@ -37,11 +25,10 @@ MEASURES = {
     "imbalance": Measure("1", "count", "largest over mean number of connections of the nodes that run at the end"),
     "mark_down_delay": Measure("s", "timer", "time from a fault until the balancer marks that node down"),
 }
-"""A measure that a record does not define (no client was affected, the balancer marked nothing down) is left out."""
 
 
-def measure_record(record: Record) -> dict[str, float]:
-    """Return every measure that the record defines.
+def measure_connections(record: Record) -> dict[str, float]:
+    """Return every measure of connections that the record defines.
 
     A client that is not back at the end of the run counts with the time until then (censored), in both worlds alike.
     """
@@ -57,10 +44,10 @@ def measure_record(record: Record) -> dict[str, float]:
     if len(lost_at):
         cause = faults[np.searchsorted(faults, lost_at, side="right") - 1]
         notice = lost_at - cause
-        found["notice_p50"], found["notice_p99"] = _percentiles(notice, 50, 99)
+        found["notice_p50"], found["notice_p99"] = percentiles(notice, 50, 99)
         back = _back(t, event, client, lost_at, lost_client)
         waits = np.where(np.isnan(back), end, back) - cause
-        p50, p90, p99 = _percentiles(waits, 50, 90, 99)
+        p50, p90, p99 = percentiles(waits, 50, 90, 99)
         found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
         attempts = t[(event == "attempt_connect") & (t >= first)]
         found["attempts_per_client"] = len(attempts) / len(np.unique(lost_client))
@@ -111,40 +98,14 @@ def marks(record: Record) -> list[tuple[float, int, bool]]:
     ]
 
 
-def unwitnessed(record: Record) -> list[str]:
-    """Return the scheduled faults that had no effect in the record, as sentences."""
-    t, event, _, node = _columns(record)
-    detail = record.events["detail"].to_numpy()
-    silent = []
-    for fault in record.scenario.faults:
-        done = (event == "fault") & (detail == fault.kind) & (np.abs(t - fault.at) < 1.0)
-        if fault.node is not None:
-            done &= node == fault.node
-        effect = np.zeros(len(t), dtype=bool)
-        if done.any():
-            when = t[done][0]
-            if fault.kind == "reload":
-                effect = done
-            else:
-                effect = (t >= when) & (node == fault.node)
-                effect &= np.isin(event, ["disconnected", "marked_down", "node_stopped", "healed"])
-        if not effect.any():
-            silent.append(f"{fault.kind} at {fault.at:g} s had no witnessed effect")
-    return silent
-
-
 def _columns(record: Record) -> tuple[Array, Array, Array, Array]:
-    events = record.events
+    events = record.events[~record.events["event"].isin(MESSAGE_EVENTS)]
     return (
         events["t"].to_numpy(),
         events["event"].to_numpy(dtype=object),
         events["client"].to_numpy(),
         events["node"].to_numpy(),
     )
-
-
-def _percentiles(values: Array, *which: float) -> list[float]:
-    return [float(value) for value in np.percentile(values, which)]
 
 
 def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Array) -> Array:

@@ -3,13 +3,12 @@ import pytest
 
 from tests.strategies import small
 from twin.measures import (
+    CONNECTION,
     CURVE_STEP,
-    MEASURES,
     connected_curve,
     marks,
     measure_record,
     reconnect_times,
-    unwitnessed,
 )
 from twin.record import Record, row
 
@@ -66,7 +65,7 @@ def test_every_measure_of_a_kill_is_what_a_hand_computes():
 
 
 def test_every_measure_is_described_and_nothing_else_is_returned():
-    assert set(measure_record(killed())) == set(MEASURES)
+    assert set(measure_record(killed())) == set(CONNECTION)
 
 
 def test_without_a_fault_only_the_imbalance_is_defined():
@@ -127,12 +126,3 @@ def test_the_curve_counts_the_connected_clients():
 def test_marks_are_the_balancers_own():
     assert marks(killed(row(5.0, "marked_up", node=1))) == [(3.0, 1, False), (5.0, 1, True)]
     assert marks(record([])) == []
-
-
-def test_a_fault_that_left_no_trace_is_named():
-    assert unwitnessed(killed()) == []
-    assert unwitnessed(record([], faults=[KILL])) == ["kill at 2 s had no witnessed effect"]
-    only = [row(2.0, "fault", node=1, detail="kill"), row(2.1, "disconnected", 1, 2)]
-    assert unwitnessed(record(only, faults=[KILL])) == ["kill at 2 s had no witnessed effect"]
-    reload = record([row(2.0, "fault", detail="reload")], faults=[{"at": 2.0, "kind": "reload"}])
-    assert unwitnessed(reload) == []

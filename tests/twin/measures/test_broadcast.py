@@ -1,0 +1,179 @@
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.messages import good_rows, record, without
+from tests.strategies import small
+from twin.measures import CONNECTION, CURVE_STEP, MEASURES, latency_quantiles, measure_record, staleness_curves
+from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast
+from twin.record import COLUMNS, Record, row
+
+
+def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
+    found = measure_broadcast(record(good_rows()))
+    assert found == pytest.approx(
+        {
+            "latency_p50": 0.05,
+            "latency_p90": 0.08,
+            "latency_p99": 0.08,
+            "lost_share": 0.0,
+            "duplicated_share": 0.0,
+            "reordered_share": 0.0,
+            "consistent_p50": 0.3,
+            "consistent_p99": 0.3,
+            "resends_per_message": 0.0,
+            "staleness": 3 * (0.02 + 0.04 + 0.06 + 0.08),
+        }
+    )
+    assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
+    assert set(found) | {"gaps_recovered"} == set(BROADCAST)
+    assert set(MEASURES) == set(CONNECTION) | set(BROADCAST)
+
+
+def test_a_record_without_a_publisher_has_none_of_these():
+    assert measure_broadcast(record(good_rows()[:8])) == {}
+
+
+def test_a_lost_message_counts_for_its_client_and_keeps_it_behind_until_the_next():
+    rows = without(good_rows(), "delivered", client=3, version=2)
+    found = measure_broadcast(record(rows))
+    assert found["lost_share"] == pytest.approx(1 / 12)
+    assert found["staleness"] == pytest.approx(0.6 - 2 * 0.08 + (3.08 - 2.0))
+
+
+def test_a_client_that_never_hears_again_is_behind_until_the_end():
+    rows = without(without(good_rows(), "delivered", client=3, version=2), "delivered", client=3, version=3)
+    assert measure_broadcast(record(rows))["staleness"] == pytest.approx(0.6 - 2 * 0.08 + (6.0 - 2.0))
+
+
+def test_a_snapshot_ends_the_lag_but_what_it_covers_is_lost():
+    rows = without(good_rows(), "delivered", client=3, version=2)
+    rows += [
+        row(2.5, "gap", 3, 3, version=2, detail="1 1 3"),
+        row(2.6, "recovered", 3, 3, version=2, detail="1 snapshot"),
+    ]
+    found = measure_broadcast(record(rows))
+    assert found["lost_share"] == pytest.approx(1 / 12)
+    assert found["staleness"] == pytest.approx(0.6 + (2.6 - 2.08))
+    assert found["gaps_recovered"] == 0.0
+
+
+def test_a_gap_counts_as_recovered_when_its_answer_replayed_or_the_message_came_late():
+    rows = good_rows()
+    rows += [
+        row(2.01, "gap", 0, 1, version=2, detail="1 1 3"),
+        row(2.015, "recovered", 0, 1, version=3, detail="1 replayed 1"),
+    ]
+    rows += [row(2.01, "gap", 1, 2, version=2, detail="1 1 3")]
+    rows += [row(2.01, "gap", 2, 1, version=9, detail="1 1 10")]
+    assert measure_broadcast(record(rows))["gaps_recovered"] == pytest.approx(2 / 3)
+
+
+def test_duplicates_and_late_arrivals_count_per_application():
+    rows = good_rows()
+    rows += [row(2.5, "received", 0, 1, version=1, detail="1 1 duplicate")] * 3
+    rows += [
+        row(2.5, "received", 0, 1, version=1, detail="1 1 late"),
+        row(2.5, "received", 0, 1, version=3, detail="1 3 early"),
+    ]
+    rows += [row(2.5, "received", -1, 1, version=1, detail="1 1 duplicate")]  # at a node: not counted
+    found = measure_broadcast(record(rows))
+    assert found["duplicated_share"] == pytest.approx(3 / 12)
+    assert found["reordered_share"] == pytest.approx(1 / 12)
+
+
+def test_a_message_that_never_becomes_consistent_counts_until_the_end_and_resends_per_message():
+    rows = without(good_rows(), "consistent", version=2)
+    rows += [row(3.0 + i, "resent", attempt=i + 1, version=2, detail="1 2") for i in range(2)]
+    found = measure_broadcast(record(rows))
+    assert found["consistent_p50"] == pytest.approx(0.3)
+    assert found["consistent_p99"] == pytest.approx(0.3 + 0.98 * (4.0 - 0.3))
+    assert found["resends_per_message"] == pytest.approx(2 / 3)
+
+
+def test_a_message_still_under_way_at_the_end_is_not_lost():
+    rows = [*good_rows(), row(5.5, "published", attempt=1, version=4, detail="1 4 acknowledged 3")]
+    found = measure_broadcast(record(rows))
+    assert found["lost_share"] == 0.0
+    assert found["consistent_p99"] == pytest.approx(0.3)
+    assert found["staleness"] == pytest.approx(0.6 + 4 * 0.5)
+
+
+def test_a_message_that_the_broker_did_not_acknowledge_is_not_lost_but_its_deliveries_count():
+    rows = without(good_rows(), "published", version=2)
+    rows.append(row(2.0, "published", attempt=3, detail="0 2 unknown 3"))
+    rows = without(rows, "delivered", client=3, version=2)
+    found = measure_broadcast(record(rows))
+    assert found["lost_share"] == 0.0
+    assert found["latency_p90"] == pytest.approx(0.08)
+    assert found["staleness"] == pytest.approx(0.6 - 2 * 0.08 + (3.08 - 2.0))
+
+
+def test_a_client_that_gave_up_is_not_expected_to_hear():
+    rows = without(good_rows(), "delivered", client=3, version=3)
+    rows += [row(2.5, "disconnected", 3, 3), row(2.6, "gave_up", 3, attempt=1)]
+    assert measure_broadcast(record(rows))["lost_share"] == 0.0
+
+
+def test_a_new_epoch_follows_the_old_one_although_its_versions_begin_anew():
+    rows = good_rows()
+    rows.append(row(4.0, "published", attempt=1, version=1, detail="2 4 acknowledged 3"))
+    rows += [row(4.1, "recovered", i, 1, version=1, detail="2 snapshot") for i in range(4)]
+    found = measure_broadcast(record(rows))
+    assert found["staleness"] == pytest.approx(0.6 + 4 * 0.1)
+    assert found["lost_share"] == pytest.approx(4 / 16)
+
+
+def test_the_latency_distribution_and_the_curves():
+    quantiles = latency_quantiles(record(good_rows()))
+    assert quantiles.shape == SHARES.shape
+    assert quantiles[49] == pytest.approx(0.05)
+    assert np.isnan(latency_quantiles(record(good_rows()[:8]))).all()
+    curves = staleness_curves(record(without(good_rows(), "delivered", client=0, version=3)))
+    at = round(5.0 / CURVE_STEP)
+    assert {node: curve[at] for node, curve in curves.items()} == {1: 0.5, 2: 0.0, 3: 0.0}
+    acks = acknowledgement_curves(record(good_rows()))
+    assert [int(acks[name][round(2.5 / CURVE_STEP)]) for name in acks] == [2, 6, 0, 2]
+
+
+def big_record(clients=1000, messages=600):
+    """Every client applies every message 10 ms after its publication, at 60 messages a second."""
+    spec = small(
+        clients={"count": clients}, duration=12.0, bus={"kind": "stream"}, publisher={"rate": 60.0}, host={"cores": 2}
+    )
+    when = np.arange(messages) / 60.0
+    key = np.arange(1, messages + 1)
+    frames = [
+        pd.DataFrame({"t": -1.0, "event": "connected", "client": np.arange(clients), "node": 1, "attempt": 1}),
+        pd.DataFrame({"t": when, "event": "published", "version": key, "attempt": 1}).assign(
+            detail=[f"1 {k} acknowledged 3" for k in key]
+        ),
+        pd.DataFrame({"t": when + 0.005, "event": "received", "version": key, "node": 1}).assign(
+            detail=[f"1 {k}" for k in key]
+        ),
+        pd.DataFrame(
+            {
+                "t": np.repeat(when + 0.01, clients),
+                "event": "delivered",
+                "client": np.tile(np.arange(clients), messages),
+                "node": 1,
+                "version": np.repeat(key, clients),
+                "detail": np.repeat([f"1 {k}" for k in key], clients),
+            }
+        ),
+    ]
+    table = pd.concat(frames).fillna({"client": -1, "node": -1, "attempt": -1, "version": -1, "detail": ""})
+    types = dict.fromkeys(("client", "node", "attempt", "version"), "int64")
+    table = table.astype(types).sort_values("t", kind="stable", ignore_index=True)[COLUMNS]
+    return Record(table, {"world": "sim", "scenario": spec.model_dump(exclude_none=True)})
+
+
+def test_six_hundred_thousand_deliveries_are_measured_quickly():
+    made = big_record()
+    began = time.process_time()
+    found = measure_record(made)
+    assert time.process_time() - began < 4.0  # 2 s on an idle core; a shared one gets twice that
+    assert found["lost_share"] == 0.0
+    assert found["staleness"] == pytest.approx(600_000 * 0.01)

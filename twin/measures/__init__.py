@@ -1,0 +1,41 @@
+"""Named numbers out of a record; each is defined once, here, for both worlds. See docs/measures.md."""
+
+from twin.measures.base import Measure
+from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
+from twin.measures.connection import (
+    CONNECTION,
+    CURVE_STEP,
+    PEAK_WINDOW,
+    connected_curve,
+    marks,
+    measure_connections,
+    reconnect_times,
+)
+from twin.measures.witness import unwitnessed
+from twin.record import Record
+
+__all__ = [
+    "BROADCAST",
+    "CONNECTION",
+    "CURVE_STEP",
+    "MEASURES",
+    "PEAK_WINDOW",
+    "Measure",
+    "connected_curve",
+    "latency_quantiles",
+    "marks",
+    "measure_broadcast",
+    "measure_connections",
+    "measure_record",
+    "reconnect_times",
+    "staleness_curves",
+    "unwitnessed",
+]
+
+MEASURES = CONNECTION | BROADCAST
+"""A measure that a record does not define (no client was affected, nothing was published) is left out."""
+
+
+def measure_record(record: Record) -> dict[str, float]:
+    """Return every measure that the record defines; those of the broadcast if anything was published."""
+    return measure_connections(record) | measure_broadcast(record)

@@ -1,0 +1,154 @@
+"""What a record says about messages: how late, how many lost, doubled or out of order, and when consistent."""
+
+import numpy as np
+
+from twin.measures.base import Array, Measure, percentiles
+from twin.measures.connection import CURVE_STEP
+from twin.measures.messages import Messages
+from twin.record import Record
+
+SETTLE = 1.0
+"""Seconds before the end of a run within which a published message may still be under way: it is not called lost."""
+SHARES = np.arange(1, 100) / 100.0
+"""Shares of deliveries at which the latency distribution is kept, shape (99,)."""
+
+BROADCAST = {
+    "latency_p50": Measure("s", "cpu", "median time from a message's publication to its application by a client"),
+    "latency_p90": Measure("s", "cpu", "90th percentile of the same"),
+    "latency_p99": Measure("s", "cpu", "99th percentile of the same"),
+    "lost_share": Measure("1", "count", "share of (client, acknowledged message) that the client never applied"),
+    "duplicated_share": Measure("1", "count", "arrivals at clients of what they had already, per application"),
+    "reordered_share": Measure("1", "count", "arrivals at clients behind a higher version, per application"),
+    "gaps_recovered": Measure("1", "count", "share of noted gaps after which the client got every missing message"),
+    "consistent_p50": Measure("s", "cpu", "median time from a message's publication until it is consistent"),
+    "consistent_p99": Measure("s", "timer", "99th percentile of the same"),
+    "resends_per_message": Measure("1", "timer", "times a message was sent again, per published message"),
+    "staleness": Measure("client-s", "timer", "seconds that clients stood behind the head, summed over the clients"),
+}
+
+
+def measure_broadcast(record: Record) -> dict[str, float]:
+    """Return every measure of the broadcast that the record defines; none when nothing was published."""
+    if not record.events["event"].eq("published").any():
+        return {}
+    messages = Messages(record)
+    end = record.scenario.duration
+    found: dict[str, float] = {}
+    latency = _latencies(messages)
+    if len(latency):
+        p50, p90, p99 = percentiles(latency, 50, 90, 99)
+        found.update(latency_p50=p50, latency_p90=p90, latency_p99=p99)
+        arrived = messages["received"]
+        arrived = arrived.where(arrived.client >= 0)
+        count = len(messages["delivered"].t)
+        found["duplicated_share"] = float(np.sum(arrived.word == "duplicate")) / count
+        found["reordered_share"] = float(np.sum(arrived.word == "late")) / count
+    _, when, acknowledged = messages.names
+    settled = acknowledged & (when <= end - SETTLE)
+    gave_up = record.select("gave_up")["client"].unique()
+    stayed = np.setdiff1d(np.arange(record.scenario.clients.count), gave_up)
+    if settled.any() and len(stayed):
+        found["lost_share"] = float(np.mean(np.isinf(messages.applied[np.ix_(stayed, settled)])))
+    if len(messages["gap"].t):
+        found["gaps_recovered"] = float(np.mean(_recovered(messages)))
+    waits = consistency_times(messages, end)
+    if len(waits):
+        found["consistent_p50"], found["consistent_p99"] = percentiles(waits, 50, 99)
+    found["resends_per_message"] = len(messages["resent"].t) / len(messages["published"].t)
+    found["staleness"] = staleness(messages, end)
+    return found
+
+
+def _latencies(messages: Messages) -> Array:
+    delivered = messages["delivered"]
+    latency = delivered.t - messages.published_at(delivered.key)
+    return np.asarray(latency[~np.isnan(latency)])
+
+
+def latency_quantiles(record: Record) -> Array:
+    """Return the latency of a delivery at each of `SHARES`, in seconds, shape (99,); NaN without a delivery."""
+    latency = _latencies(Messages(record))
+    return np.quantile(latency, SHARES) if len(latency) else np.full(len(SHARES), np.nan)
+
+
+def consistency_times(messages: Messages, end: float) -> Array:
+    """Return for each settled, acknowledged message the seconds until it was consistent, or until `end`."""
+    places, when, acknowledged = messages.names
+    declared = messages["consistent"]
+    first = np.full(len(places), end)
+    if len(places):
+        rank = np.minimum(np.searchsorted(places, declared.place), len(places) - 1)
+        fits = places[rank] == declared.place
+        first[rank[fits][::-1]] = np.minimum(declared.t[fits][::-1], end)
+    settled = acknowledged & (when <= end - SETTLE)
+    return np.asarray((first - when)[settled])
+
+
+def staleness(messages: Messages, end: float) -> float:
+    """Return the client-seconds behind the head until `end`: a client is behind while the newest published message is
+    newer than where it stands. Each message alone adds its latency at every client.
+    """
+    covered = np.minimum(messages.covered, end)
+    before = np.concatenate([np.full((len(covered), 1), -np.inf), covered[:, :-1]], axis=1)[:, : covered.shape[1]]
+    return float(np.sum(np.maximum(0.0, covered - np.maximum(messages.head, before))))
+
+
+def staleness_curves(record: Record) -> dict[int, Array]:
+    """Return for each node how many messages its clients lag behind the head on average, each `CURVE_STEP`.
+
+    A client belongs to the node that it was last connected to, also while it is not connected; a node without clients
+    lags by 0. Shape of each curve: (points,).
+    """
+    messages = Messages(record)
+    times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
+    head = np.searchsorted(messages.head, times, side="right")
+    ups = record.select("connected")
+    order = np.lexsort((ups["t"], ups["client"]))
+    t, client, node = (ups[name].to_numpy()[order] for name in ("t", "client", "node"))
+    lag = np.zeros((record.scenario.nodes.count + 1, len(times)))
+    members = np.zeros_like(lag)
+    for number, covered in enumerate(messages.covered):
+        low, high = np.searchsorted(client, number, "left"), np.searchsorted(client, number, "right")
+        if low == high:
+            continue
+        stint = np.maximum(np.searchsorted(t[low:high], times, side="right") - 1, 0)
+        home = node[low:high][stint]
+        behind = np.maximum(0, head - np.searchsorted(covered, times, side="right"))
+        columns = np.arange(len(times))
+        lag[home, columns] += behind
+        members[home, columns] += 1
+    mean = lag / np.maximum(members, 1)
+    return {number: mean[number] for number in range(1, record.scenario.nodes.count + 1)}
+
+
+def acknowledgement_curves(record: Record) -> dict[str, Array]:
+    """Return how many events of the publisher there were by each `CURVE_STEP`, shape (points,) each.
+
+    Keys: `published` (those the broker acknowledged), `acked`, `resent`, `consistent`.
+    """
+    times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
+    messages = Messages(record)
+    published = messages["published"]
+    curves = {"published": published.t[published.place >= 0]}
+    curves |= {name: messages[name].t for name in ("acked", "resent", "consistent")}
+    return {name: np.searchsorted(np.sort(t), times, side="right") for name, t in curves.items()}
+
+
+def _recovered(messages: Messages) -> Array:
+    """Tell for each gap whether the first answer that its client got from then on held all that was missing, or,
+    without an answer, whether the missing message came late; shape (gaps,).
+    """
+    gaps, answers = messages["gap"], messages["recovered"]
+    order = np.lexsort((answers.t, answers.client))
+    client, t, word = answers.client[order], answers.t[order], answers.word[order]
+    places, _, _ = messages.names
+    rank = np.searchsorted(places, gaps.place)
+    good = np.zeros(len(gaps.t), dtype=bool)
+    for i, (when, who) in enumerate(zip(gaps.t, gaps.client, strict=True)):
+        low, high = np.searchsorted(client, who, "left"), np.searchsorted(client, who, "right")
+        first = low + np.searchsorted(t[low:high], when, "left")
+        if first < high:
+            good[i] = word[first] == "replayed"
+        elif rank[i] < len(places) and places[rank[i]] == gaps.place[i] and 0 <= who < len(messages.applied):
+            good[i] = np.isfinite(messages.applied[who, rank[i]])
+    return good
