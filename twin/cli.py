@@ -18,7 +18,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from twin.errors import LabError, ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
-from twin.report import learnt, print_comparison, print_fleet, print_measures, print_prediction, print_profile
+from twin.report import (
+    learnt,
+    print_audit,
+    print_comparison,
+    print_fleet,
+    print_measures,
+    print_prediction,
+    print_profile,
+)
 from twin.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -291,6 +299,30 @@ def figures(
     else:
         for path in made:
             out.print(os.path.relpath(path))
+
+
+@app.command()
+def audit(
+    records: Annotated[list[str], typer.Argument(help="Records (Parquet) of either world.")],
+    within: Annotated[
+        float | None,
+        typer.Option(help="Seconds after the last fault for all to be well; by default from the scenario."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the invariants on records, and print each violation with the events that show it.
+
+    Exit status 1 when one is broken, or when a scheduled fault had no witnessed effect: then the verdict is unknown.
+    """
+    from twin.invariants import audit as examine
+
+    audits = [examine(Record.load(path), within) for path in records]
+    if as_json:
+        _say_json({"records": [{"record": path, **one.as_dict()} for path, one in zip(records, audits, strict=True)]})
+    else:
+        for path, one in zip(records, audits, strict=True):
+            print_audit(out, path, one)
+    raise typer.Exit(0 if all(one.verdict == "pass" for one in audits) else 1)
 
 
 @app.command()

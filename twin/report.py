@@ -10,6 +10,7 @@ from rich.table import Table
 
 from twin.comparison import Band, Comparison, Predicted
 from twin.figures import table_rows
+from twin.invariants import Audit
 from twin.measures import MEASURES, measure_record
 from twin.profile import PARTS, HostProfile
 from twin.record import Record
@@ -162,3 +163,22 @@ def learnt(comparison: Comparison) -> str:
             f"half of the clients were back after {median:.1f} s; {inside}."
         )
     return f"Learnt: half of the affected clients were back after {number(median)} s; {inside}."
+
+
+def print_audit(console: Console, path: str, audit: Audit) -> None:
+    """Print what the invariants say about one record: a line, and each violation with its witness."""
+    checked = sum(not finding.skipped for finding in audit.findings.values())
+    console.print(f"{path}: {audit.verdict}; {checked} invariants checked", highlight=False, soft_wrap=True)
+    for reason in audit.reasons:
+        console.print(f"  {reason}", highlight=False)
+    for name, finding in audit.findings.items():
+        if finding.skipped:
+            console.print(f"  {name}: not checked, {finding.skipped}", highlight=False, style="dim", soft_wrap=True)
+        elif finding.count:
+            console.print(f"  {name}: broken {finding.count} times", highlight=False, style="red")
+        for violation in finding.violations:
+            console.print(f"    {violation.text}", highlight=False, markup=False, soft_wrap=True)
+            for event in violation.witness:
+                words = [f"{key} {value}" for key, value in event.items() if key not in ("t", "event")]
+                line = f"      {event['t']:.6f} {event['event']}: {', '.join(words)}"
+                console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import sim
+from tests.messages import good_end, good_rows, record
 from tests.strategies import small
+from twin.record import row
 from twin.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +36,8 @@ def lab(*words):
         (["compare", "--records", "nope.parquet"], ["nope.parquet", "no such record"]),
         (["compare", FAILOVER, "--set", "clients.count=6000"], ["clients.count is 6000", "at most 5000"]),
         (["predict", "lab"], ["lab", "not TOML"]),
+        (["audit", "nope.parquet"], ["nope.parquet", "no such record"]),
+        (["audit", FAILOVER], [FAILOVER, "not a Parquet record"]),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):
@@ -69,7 +73,7 @@ def test_the_schema_describes_every_setting_with_its_meaning():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "test", "notebook", "schema", "calibrate", "predict", "measure", "compare", "figures"]
+    "command", ["demo", "test", "notebook", "schema", "calibrate", "predict", "measure", "compare", "figures", "audit"]
 )
 def test_every_command_explains_itself(command):
     done = lab(command, "--help")
@@ -87,6 +91,23 @@ def test_records_are_compared_again_later(profile, tmp_path):
     assert data["runs"] == 2
     spread = lab("compare", "--records", *paths, "--replications", "20", "--json")
     assert json.loads(spread.stdout)["runs"] == 2, spread.stderr
+
+
+def test_an_audit_prints_each_violation_with_its_witness_and_its_status_says_the_verdict(tmp_path):
+    rows = [*good_rows(), *good_end()]
+    good = str(record(rows).save(tmp_path / "good.parquet"))
+    bad = str(record([*rows, row(5.0, "delivered", 2, 1, version=2, detail="1 2")]).save(tmp_path / "bad.parquet"))
+    kill = {"at": 2.0, "kind": "kill", "node": 1}
+    silent = str(record(rows, faults=[kill]).save(tmp_path / "silent.parquet"))
+    assert lab("audit", good).returncode == 0
+    done = lab("audit", good, bad)
+    assert done.returncode == 1
+    assert "client 2 applied version 2 after version 3" in done.stdout
+    assert "5.000000 delivered: client 2, node 1, version 2, detail 1 2" in done.stdout
+    data = json.loads(lab("audit", bad, silent, "--json").stdout)["records"]
+    assert [one["verdict"] for one in data] == ["fail", "unknown"]
+    assert data[0]["broken"] == {"rising": 1, "contiguous": 1, "once": 1}
+    assert data[1]["reasons"] == ["kill at 2 s had no witnessed effect"]
 
 
 def test_every_shipped_scenario_is_valid_and_says_what_it_teaches():

@@ -1,0 +1,198 @@
+"""What an invariant looks at, and what it says when it is broken."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from twin.measures.base import Array
+from twin.measures.broadcast import SETTLE
+from twin.measures.messages import Messages
+from twin.record import Record
+from twin.scenario import HAProxy, Scenario
+
+MOST_SHOWN = 20
+"""Violations of one invariant that are shown with their witness; all are counted."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One broken promise and the fewest events that show it.
+
+    Attributes:
+        invariant: which one, a key of `INVARIANTS`.
+        text: one sentence.
+        t: when it was broken, in seconds.
+        client, node, version: where; -1 does not apply.
+        witness: the events, in order, as dicts of the columns that apply.
+    """
+
+    invariant: str
+    text: str
+    t: float
+    client: int = -1
+    node: int = -1
+    version: int = -1
+    witness: tuple[dict[str, Any], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the violation as it appears in JSON."""
+        data = {name: getattr(self, name) for name in ("invariant", "text", "t")}
+        data |= {name: getattr(self, name) for name in ("client", "node", "version") if getattr(self, name) >= 0}
+        return {**data, "witness": list(self.witness)}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one invariant says about a record: how often it is broken, or why it could not be checked."""
+
+    count: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    skipped: str = ""
+
+
+class Case:
+    """A record under examination.
+
+    Args:
+        record: of either world.
+        within: seconds after the last fault is over within which every client must be connected again;
+            `return_within` of the scenario by default.
+    """
+
+    def __init__(self, record: Record, within: float | None = None) -> None:
+        self.record = record
+        self.scenario = record.scenario
+        self.end = self.scenario.duration
+        self.within = return_within(self.scenario) if within is None else within
+
+    @cached_property
+    def messages(self) -> Messages:
+        """The message events."""
+        return Messages(self.record)
+
+    @cached_property
+    def healed_at(self) -> float:
+        """When the last fault was over, in seconds; infinite if one never is, minus infinite without a fault."""
+        last = -inf
+        healed = self.record.select("healed")
+        for fault in self.scenario.faults:
+            over = fault.at
+            if fault.kind in ("hang", "bus_down", "stall", "partition", "delay"):
+                over = fault.at + fault.duration if fault.duration is not None else inf
+            if fault.kind == "restart":
+                back = healed[
+                    healed["node"].eq(fault.node or -1) & healed["detail"].eq("restart") & (healed["t"] >= over)
+                ]
+                over = float(back["t"].iloc[0]) if len(back) else inf
+            if fault.kind == "reload":
+                over += self.scenario.balancer.hard_stop_after
+            last = max(last, over if over <= self.end else inf)
+        return last
+
+    @cached_property
+    def quiet_from(self) -> float:
+        """When every client must be connected again, in seconds; infinite if that lies behind the end of the record."""
+        when = self.healed_at + self.within
+        return when if when <= self.end else inf
+
+    @cached_property
+    def last_contact(self) -> tuple[Array, Array]:
+        """For each client when it last connected (s, NaN if never) and to which node it is connected at the end (-1: to
+        none); each of shape (clients,).
+        """
+        count = self.scenario.clients.count
+        when, home = np.full(count, np.nan), np.full(count, -1)
+        table = self.record.select("connected", "disconnected")
+        up = table["event"].eq("connected").to_numpy()
+        for t, client, node, is_up in zip(table["t"], table["client"], table["node"], up, strict=True):
+            if 0 <= client < count:
+                home[client] = node if is_up else -1
+                if is_up:
+                    when[client] = t
+        return when, home
+
+    @cached_property
+    def gave_up(self) -> Array:
+        """Which clients gave up, shape (clients,)."""
+        mask = np.zeros(self.scenario.clients.count, dtype=bool)
+        who = self.record.select("gave_up")["client"].to_numpy()
+        mask[who[(who >= 0) & (who < len(mask))]] = True
+        return mask
+
+    def row(self, at: int) -> dict[str, Any]:
+        """Return one event of the record without the columns that do not apply."""
+        one = self.record.events.iloc[int(at)].to_dict()
+        return {str(name): value for name, value in one.items() if name in ("t", "event") or value not in (-1, "")}
+
+    def found(
+        self,
+        invariant: str,
+        broken: Sequence[int] | Array,
+        say: Callable[[int], str],
+        witness: Callable[[int], Sequence[int]] | None = None,
+    ) -> Finding:
+        """Return the finding for the events `broken`, rows of the record.
+
+        Args:
+            invariant: its name.
+            broken: rows of the record at which the promise was broken.
+            say: gives the sentence for the i-th of them.
+            witness: gives the rows of the record that show the i-th, by default the row itself.
+        """
+        shown = []
+        for i, at in enumerate(list(broken)[:MOST_SHOWN]):
+            one = self.record.events.iloc[int(at)]
+            rows = sorted({int(at), *(int(r) for r in (witness(i) if witness else ()) if r >= 0)})
+            shown.append(
+                Violation(
+                    invariant,
+                    say(i),
+                    float(one["t"]),
+                    int(one["client"]),
+                    int(one["node"]),
+                    int(one["version"]),
+                    tuple(self.row(r) for r in rows),
+                )
+            )
+        return Finding(len(broken), shown)
+
+
+def return_within(scenario: Scenario) -> float:
+    """Return how long after the last fault every client is connected again, in seconds.
+
+    The sum of what may follow each other: a peer that died in silence is noticed by the heartbeat, the balancer finds
+    out about the node, an attempt that was sent to it fails, and the client waits as long as its policy may have it.
+    What does not concern the scenario's faults is left out.
+    """
+    kinds = {fault.kind for fault in scenario.faults}
+    clients, balancer, beat = scenario.clients, scenario.balancer, scenario.clients.heartbeat
+    silent, nodes = "hang" in kinds, bool(kinds & {"kill", "hang", "restart"})
+    within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
+    if isinstance(balancer, HAProxy):
+        check = balancer.check
+        blind = max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + balancer.retries
+    else:
+        blind = balancer.fail_timeout
+    within += blind if nodes else 0.0
+    if nodes and (silent or scenario.nodes.backlog < clients.count):
+        within += clients.open_timeout
+    policy = clients.reconnect
+    longest = {"immediate": 0.0, "fixed": policy.base, "exponential": policy.cap}[policy.policy]
+    return within + longest
+
+
+def too_short(case: Case) -> str:
+    """Return why liveness cannot be checked."""
+    return f"the record ends less than {case.within:g} s after the last fault"
+
+
+def catch_up(scenario: Scenario) -> float:
+    """Return the seconds within which a connected client stands at the head: the bus is retried, a question that was
+    lost in a fault is asked again, and what is under way arrives.
+    """
+    asked_again = scenario.clients.recovery.timeout if scenario.faults else 0.0
+    return SETTLE + scenario.bus.retry.cap + asked_again
