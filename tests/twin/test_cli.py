@@ -37,7 +37,7 @@ def lab(*words):
         (["compare", FAILOVER, "--set", "clients.count=6000"], ["clients.count is 6000", "at most 5000"]),
         (["predict", "lab"], ["lab", "not TOML"]),
         (["audit", "nope.parquet"], ["nope.parquet", "no such record"]),
-        (["audit", FAILOVER], [FAILOVER, "not a Parquet record"]),
+        (["audit", "README.md"], ["README.md", "not a Parquet record"]),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):

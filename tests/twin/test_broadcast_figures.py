@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from tests.messages import good_rows, record, without
+from twin.broadcast_figures import acknowledgements_figure, latency_figure, staleness_figure
+from twin.figures import save
+from twin.measures import CURVE_STEP, latency_quantiles
+from twin.measures.broadcast import SHARES
+
+CUT = {"at": 1.5, "kind": "partition", "node": 3, "duration": 1.0}
+
+
+def line(axes, word):
+    return next(one for one in axes.lines if word in str(one.get_label()))
+
+
+def test_the_latency_figure_shows_each_run_over_the_predicted_band(tmp_path):
+    made = record(good_rows())
+    predicted = np.outer([0.9, 1.0, 1.1], latency_quantiles(made))
+    figure = latency_figure([made, made], predicted)
+    axes = figure.axes[0]
+    assert line(axes, "median").get_xdata() == pytest.approx(1000 * latency_quantiles(made))
+    measured = [one for one in axes.lines if one is not line(axes, "median")]
+    assert len(measured) == 2
+    assert list(measured[0].get_ydata()) == list(SHARES)
+    assert len(axes.collections) == 1  # the band
+    assert save(figure, tmp_path / "latency.png").stat().st_size > 5_000
+
+
+def test_the_latency_figure_needs_neither_a_prediction_nor_a_delivery(tmp_path):
+    assert len(latency_figure([record(good_rows())]).axes[0].collections) == 0
+    empty = record(good_rows()[:8])
+    save(latency_figure([empty], np.full((2, len(SHARES)), np.nan)), tmp_path / "empty.png")
+
+
+def test_the_staleness_figure_has_a_line_a_node_and_marks_the_faults(tmp_path):
+    made = record(without(good_rows(), "delivered", client=3, version=3), faults=[CUT])
+    axes = staleness_figure(made).axes[0]
+    at = round(5.0 / CURVE_STEP)
+    assert [line(axes, f"node {node}").get_ydata()[at] for node in (1, 2, 3)] == [0.0, 0.0, 1.0]
+    assert [text.get_text() for text in axes.texts] == ["partition node 3"]
+    save(staleness_figure(made), tmp_path / "staleness.png")
+
+
+def test_the_acknowledgements_figure_counts_what_came_and_what_was_expected(tmp_path):
+    made = record(without(good_rows(), "acked", node=3, version=2))
+    figure = acknowledgements_figure(made)
+    axes = figure.axes[0]
+    assert [line(axes, word).get_ydata()[-1] for word in ("expected", "acknowledged", "consistent", "again")] == [
+        9,
+        8,
+        9,
+        0,
+    ]
+    save(figure, tmp_path / "acks.png")
