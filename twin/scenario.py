@@ -75,7 +75,7 @@ class Clients(Part):
     )
     reconnect: Reconnect = Field(Reconnect(), description="Reconnect policy.")
     heartbeat: Heartbeat = Field(Heartbeat(), description="Heartbeat of the client.")
-    recovery: Recovery = Field(Recovery(), description="How a client gets messages that it missed.")
+    recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
 
 
 class Check(Part):
