@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
@@ -39,6 +40,8 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
         label = f"measured, {len(records)} run{'s' if len(records) > 1 else ''}" if i == 0 else None
         axes.plot(latency_quantiles(record) * 1000, SHARES, style, color=VERMILION, lw=1.0, label=label)
     axes.set_xscale("log")
+    for shown in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        shown(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0, 1)
     axes.set_xlabel("time from publication to application (ms)")
     axes.set_ylabel("share of deliveries")
@@ -84,7 +87,7 @@ def acknowledgements_figure(record: Record) -> Figure:
     _faults(axes, record)
     axes.set_ylabel("number so far")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left", frameon=False, fontsize=9)
+    axes.legend(loc="lower right", frameon=False, fontsize=9)
     return figure
 
 

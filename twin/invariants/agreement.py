@@ -47,10 +47,7 @@ def consistent_acked(case: Case) -> Finding:
     """
     declared, acked, published = (case.messages[name] for name in ("consistent", "acked", "published"))
     assert case.scenario.publisher is not None or not len(declared.t)
-    details = case.record.events["detail"]
-    nodes = {
-        int(p): int(str(details.iloc[int(at)]).split()[3]) for p, at in zip(published.place, published.at, strict=True)
-    }
+    nodes = dict(zip(published.place.tolist(), published.registered.tolist(), strict=True))
     index, first = np.unique(_pair(acked), return_index=True)
     place, row = index // 32, acked.at[first]
     order = np.lexsort((row, place))

@@ -10,7 +10,10 @@ from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Rows
 
-NO_PROMISE = "the scenario promises it only with kind 'stream' or 'kafka' and clients that recover"
+NO_PROMISE = (
+    "it is promised only with bus.kind 'stream' or 'kafka', clients that recover and do so on a reconnect, and a "
+    "slow_consumer.policy other than 'drop'"
+)
 
 
 def published(case: Case) -> Finding:
@@ -148,8 +151,9 @@ def reached(case: Case) -> Finding:
     """With a stream, every message that the broker acknowledged reaches every client that stayed: by the end it has
     applied it or holds a snapshot that covers it, unless it or the bus came back too shortly before.
     """
-    recovers = case.scenario.clients.recovery.recover
-    if case.scenario.bus.kind not in ("stream", "kafka") or not recovers:
+    scenario = case.scenario
+    recovers = scenario.clients.recovery.recover and scenario.clients.recovery.on_reconnect
+    if scenario.bus.kind not in ("stream", "kafka") or not recovers or scenario.slow_consumer.policy == "drop":
         return Finding(skipped=NO_PROMISE)
     if case.healed_at > case.end:
         return Finding(skipped="a fault was not over by the end of the record")

@@ -17,7 +17,8 @@ class Rows:
     """Message events of one name, in order of time; arrays of shape (rows,).
 
     `place` orders all (epoch, version) as one number, -1 without a version; `key` is the publisher's number of the
-    message, -1 where the event names none; `word` is the third word of the detail; `at` is the row in the record.
+    message, -1 where the event names none; `word` is that of the detail that says how; `registered` is its fourth word
+    as a number (`published` only), -1 without one; `at` is the row in the record.
     """
 
     t: Array
@@ -29,6 +30,7 @@ class Rows:
     key: Array
     place: Array
     word: Array
+    registered: Array
     at: Array
 
     def where(self, mask: Array) -> "Rows":
@@ -55,6 +57,7 @@ class Messages:
         keys = np.array([_number(parts, 1) for parts in words], dtype=np.int64)
         thirds = np.array([parts[2] if len(parts) > 2 else "" for parts in words], dtype=object)
         seconds = np.array([parts[1] if len(parts) > 1 else "" for parts in words], dtype=object)
+        fourths = np.array([_number(parts, 3) for parts in words], dtype=np.int64)
         order = np.unique(epochs)
         epoch, version = epochs[detail], table["version"].to_numpy()
         place = np.where(version >= 0, np.searchsorted(order, epoch) * _EPOCHS_APART + version, -1)
@@ -75,6 +78,7 @@ class Messages:
                 np.full(len(codes), -1) if gap_or_answer else keys[codes],
                 place[mask],
                 (seconds if gap_or_answer else thirds)[codes],
+                fourths[codes],
                 at[mask],
             )
 
