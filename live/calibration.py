@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from math import log2
 from typing import Any
 
-from live import host
+from live import host, interrupt
 from live.balancer import Balancer, binary
 from live.process import READY_WITHIN, Part, Stage
 from twin.errors import ClusterError, HostError
@@ -71,7 +71,7 @@ def calibrate(
         chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
         for i in range(repeats):
             tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
-            with Stage() as stage, Stage() as refusing_stage:
+            with interrupt.remembered(), Stage() as stage, Stage() as refusing_stage:
                 bench = Bench(stage, refusing_stage, chosen)
                 starts[kind].append(bench.balancer_start)
                 bench.measure(found[kind], lone, first)
