@@ -7,6 +7,11 @@ import pytest
 from live import interrupt
 
 
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(5)
+
+
 def lose_an_interrupt() -> None:
     """Let Ctrl-C come inside a finalizer, where Python drops the exception."""
 
@@ -29,14 +34,12 @@ def test_an_interrupt_that_python_drops_is_raised_at_the_next_check() -> None:
 
 def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
     with pytest.raises(KeyboardInterrupt), interrupt.remembered():
-        os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(5)
+        press()
 
 
 def test_nothing_is_remembered_after_the_block() -> None:
     with pytest.raises(KeyboardInterrupt), interrupt.remembered():
-        os.kill(os.getpid(), signal.SIGINT)
-        threading.Event().wait(5)
+        press()
     interrupt.check()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
