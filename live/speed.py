@@ -2,13 +2,11 @@
 
 Neighbours on the same machine (the other thread of a core, other guests) make a core slower for a second or so at a
 time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
-of sockets, takes more CPU time then; how much more is the core's slowness. Run as `python -m live.speed CPU SECONDS` it
-prints a trace of that work's times.
+of sockets, takes more CPU time then; how much more is the core's slowness. Run as `python -m live.speed CONFIG` it
+prints a series of that work's times, or how long it keeps a core that others want.
 """
 
-import contextlib
 import json
-import os
 import socket
 import sys
 import time
@@ -17,8 +15,10 @@ from websockets.client import ClientProtocol
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-PERIOD = 0.04
-"""Seconds between two samples of a trace."""
+from twin.profile import PACE_STEP
+
+GAP = 0.0003
+"""Seconds without the core that end a stretch; interrupts take less."""
 _ROUNDS = 4
 _URI = parse_uri("ws://127.0.0.1/")
 
@@ -34,18 +34,6 @@ def sample() -> float:
         return (time.thread_time_ns() - began) / 1e9
 
 
-def sample_on(cpu: int) -> float:
-    """Return `sample` of one CPU; the calling thread may run on all of its own again afterwards."""
-    if not hasattr(os, "sched_setaffinity"):
-        return sample()
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, [cpu])
-    try:
-        return sample()
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
 def _handshake(near: socket.socket, far: socket.socket) -> None:
     client, server = ClientProtocol(_URI), ServerProtocol()
     client.send_request(client.connect())
@@ -57,18 +45,30 @@ def _handshake(near: socket.socket, far: socket.socket) -> None:
     client.receive_data(near.recv(4096))
 
 
-def trace(cpu: int, seconds: float) -> list[float]:
-    """Return samples of one CPU, one each `PERIOD` for `seconds` seconds."""
-    if hasattr(os, "sched_setaffinity"):
-        with contextlib.suppress(OSError):
-            os.sched_setaffinity(0, [cpu])
+def trace(seconds: float) -> list[float]:
+    """Return samples of the core this process is bound to, one every `PACE_STEP` for `seconds` seconds."""
     began = time.monotonic()
     samples = []
-    for i in range(round(seconds / PERIOD)):
-        time.sleep(max(0.0, began + i * PERIOD - time.monotonic()))
+    for i in range(round(seconds / PACE_STEP)):
+        time.sleep(max(0.0, began + i * PACE_STEP - time.monotonic()))
         samples.append(sample())
     return samples
 
 
+def stretches(seconds: float) -> list[float]:
+    """Keep busy for `seconds` seconds and return how long each stretch lasted in which nobody else had the core."""
+    began = last = start = time.monotonic()
+    found = []
+    while last - began < seconds:
+        now = time.monotonic()
+        if now - last > GAP:
+            found.append(last - start)
+            start = now
+        last = now
+    return found[1:]
+
+
 if __name__ == "__main__":
-    print(json.dumps(trace(int(sys.argv[1]), float(sys.argv[2]))))  # noqa: T201 (the answer to the lab)
+    config = json.loads(sys.argv[1])
+    answer = {"stretches": stretches(config["busy"])} if "busy" in config else {"samples": trace(config["seconds"])}
+    print(json.dumps(answer), flush=True)  # noqa: T201 (the answer to the lab)

@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.host import Process
+from sim.host import Cost, Process
 from sim.node import SYN_RETRIES, Node
 from twin.addresses import source_address
 from twin.draws import Purpose
-from twin.profile import Curve
 from twin.rules.balancing import RULES
 from twin.rules.health import ActiveCheck, PassiveCheck, first_check, haproxy_retry
 from twin.scenario import HAProxy, Nginx
@@ -25,13 +24,13 @@ POLL_EVENTS = {"haproxy": 200, "nginx": 512}
 
 
 class Costs:
-    """The balancer's cost curves of one replication. A refusal is the part that every request pays."""
+    """What the balancer does, and what it costs. A refusal is the part that every request pays."""
 
-    def __init__(self, curve: "Callable[[str], Curve]") -> None:
-        self.read = curve("balancer_refused")
-        self.relay = curve("balancer_response")
-        self.frame = curve("balancer_frame")
-        self.close = curve("balancer_close")
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.read = cost("balancer_refused")
+        self.relay = cost("balancer_response")
+        self.frame = cost("balancer_frame")
+        self.close = cost("balancer_close")
 
 
 class Tunnel:
@@ -147,7 +146,7 @@ class Balancer:
                 attempt.fail("503")
                 return
             if retry.wait > 0:
-                yield self.env.timeout(retry.wait)
+                yield self.process.sleep(retry.wait)
             if retry.redispatch:
                 server = self.choose(attempt.client, tried)
 
@@ -218,15 +217,15 @@ class Balancer:
 
     def client_left(self, tunnel: Tunnel) -> None:
         """The client has closed its side. A hung node does not answer that: HAProxy goes on counting the session,
-        nginx closes both sides at once.
+        nginx does not.
         """
         node = self.world.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.state == "hung" and self.settings.kind == "haproxy":
+        if node.state == "hung":
+            if self.settings.kind == "nginx":
+                self.released(tunnel)
             return
-        else:
-            node.tunnels.pop(tunnel, None)
-            self.released(tunnel)
+        node.sees_leaving(tunnel)
 
     def released(self, tunnel: Tunnel) -> None:
         """The balancer has forgotten the tunnel."""
@@ -300,7 +299,7 @@ class Balancer:
         self.forget()
         self.world.start_checks(0.0)
         if self.settings.hard_stop_after:
-            yield self.env.timeout(self.settings.hard_stop_after)
+            yield self.process.sleep(self.settings.hard_stop_after)
             for node in self.world.nodes:
                 for tunnel in [t for t in node.tunnels if t.generation < generation]:
                     self._cut(tunnel, node)

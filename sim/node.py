@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import simpy
 
-from sim.host import Process
-from twin.profile import Curve
+from sim.host import Cost, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,14 +25,15 @@ State = Literal["up", "hung", "dead", "stopping"]
 
 
 class Costs:
-    """The node's cost curves of one replication."""
+    """What a node does, and what it costs."""
 
-    def __init__(self, curve: "Callable[[str], Curve]") -> None:
-        self.accept = curve("node_accept")
-        self.handshake = curve("node_handshake")
-        self.exit = curve("node_exit")
-        self.goodbye = curve("node_goodbye")
-        self.leave = curve("node_leave")
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.accept = cost("node_accept")
+        self.handshake = cost("node_handshake")
+        self.exit_delay = cost("exit_delay")
+        self.exit = cost("node_exit")
+        self.goodbye = cost("node_goodbye")
+        self.leave = cost("node_leave")
 
 
 class Node:
@@ -104,16 +104,23 @@ class Node:
         self.state = "up"
         self.process.resume()
         for tunnel in [t for t in self.tunnels if t.client_left]:
-            del self.tunnels[tunnel]
-            self.world.balancer.released(tunnel)
+            self.sees_leaving(tunnel)
+
+    def sees_leaving(self, tunnel: "Tunnel") -> None:
+        """The client of a tunnel has closed it: read that and close."""
+
+        def left(_: simpy.Event) -> None:
+            if self.tunnels.pop(tunnel, 0) is None:
+                self.world.balancer.released(tunnel)
+
+        self.process.work(self.world.node_costs.leave, left)
 
     def kill(self) -> "simpy.events.ProcessGenerator":
         """SIGKILL: the kernel frees the memory, then closes the sockets one by one."""
         world = self.world
         self.process.clear()
         self.process.resume()
-        self.process.first_part = 0.0  # it is the kernel now, which closes one socket after the other
-        ends = [self.process.work(world.exit_delay, self._gone)]
+        ends = [self.process.work(world.node_costs.exit_delay, self._gone)]
         ends += [self.process.work(world.node_costs.exit, partial(self._closed, t)) for t in self.tunnels]
         yield ends[-1]
         world.note("node_stopped", node=self.number)
@@ -155,7 +162,7 @@ class Node:
         left = self.world.node_start
         while left > 0:
             piece = min(left, BOOT_PIECE)
-            yield self.process.work(partial(_constant, piece))
+            yield self.process.work(Cost.constant(piece))
             left -= piece
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
@@ -169,8 +176,3 @@ class Node:
                 self.world.balancer.upstream_closed(tunnel, "1001")
 
         self.process.work(self.world.node_costs.leave, left)
-
-
-def _constant(seconds: float, waiting: int, asleep: float) -> float:
-    """A cost that does not depend on load."""
-    return seconds
