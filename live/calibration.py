@@ -55,6 +55,7 @@ def calibrate(
     host.warn_if_busy()
     tell = progress or (lambda share, what: None)
     found: dict[str, costs.Costs] = {kind: {} for kind in chosen_kinds}
+    wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *chosen_kinds)}
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
@@ -67,11 +68,12 @@ def calibrate(
                 with Stage() as stage, Stage() as refusing_stage:
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
-                    _measure(bench, found[kind], lone, first)
+                    _measure(bench, found[kind], wakes, lone, first)
         tell(1 - 2 / steps, "the speed of the cores")
         place = host.placement(scenario)
         speed = trace_cores([*place.cluster, *place.clients], TRACE)
         tick = stretch(place.cluster[0], STRETCH)
+        lone["table_growth"] = table_growths(place.cluster[0])
     tell(1.0, "done")
     parts = _parts(found[chosen_kinds[0]], first)
     if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
@@ -85,6 +87,7 @@ def calibrate(
         time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
         tick=tick,
         first_part={name: shares for name, shares in first.items() if name != "client_dial"},
+        wake=wakes,
         balancer_start=starts,
         speed=speed,
         **lone,
@@ -100,14 +103,20 @@ def installed(kind: str) -> bool:
     return True
 
 
-def _measure(bench: Bench, found: costs.Costs, lone: dict[str, list[float]], first: rounds.Shares) -> None:
+def _measure(
+    bench: Bench,
+    found: costs.Costs,
+    wakes: dict[str, list[float]],
+    lone: dict[str, list[float]],
+    first: rounds.Shares,
+) -> None:
     """Measure everything once at a bench and append the figures."""
     try:
         lone["node_start"].append(bench.node_start)
         if bench.kind == "haproxy":
             lone["check_overhead"].append(_check_overhead(bench))
         bench.warm()
-        costs.measure(bench, found)
+        costs.measure(bench, found, wakes)
         lone["node_stop"].append(bench.terminate(0)[4])
         rounds.measure(bench, first)
     finally:
@@ -139,6 +148,12 @@ def stretch(cpu: int, seconds: float) -> float:
         rivals = [stage.python(f"rival {i}", "live.speed", config, [cpu]) for i in range(2)]
         kept = sorted(run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"])
     return kept[len(kept) // 2] if kept else 0.0
+
+
+def table_growths(cpu: int) -> list[float]:
+    """Return how long a process waited each time that its table of open files doubled, in seconds."""
+    with Stage() as stage:
+        return list(stage.python("files", "live.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
 
 
 def _parts(found: costs.Costs, first: rounds.Shares) -> dict[str, CostPart]:

@@ -22,80 +22,107 @@ BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
 itself, so that the spread between them shows how the speed of the core changes."""
 
 
-def measure(bench: Bench, costs: Costs) -> None:
-    """Measure every part once and append the figures."""
+def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+    """Measure every part once and append the figures; `wakes` has a list for client, node and the balancer's kind."""
     for level in LEVELS:
+        if level > LEVELS[1]:
+            bench.drop()  # no more connections are open than the tables of open files hold
         handshakes(bench, costs, level)
         refusals(bench, costs, level)
     for level in LEVELS:
         accepts(bench, costs, level)
+    wake_ups(bench, costs, wakes)
     deaths(bench, costs)
 
 
 def handshakes(bench: Bench, costs: Costs, level: int) -> None:
-    """Measure an opening handshake in all three processes, and which share of the client's comes before the answer."""
+    """Measure an opening handshake step by step: at each step `level` items have gathered before a process that was
+    stopped, and it goes on alone.
+    """
     idle, batches = bench.overhead(), BATCHES[level]
-    whole = [_handshake_batch(bench, level, idle) for _ in range(batches)]
-    before, after = 0.0, 0.0
-    for _ in range(batches):
-        one, other = _stopped_batch(bench, level)
-        before += max(0.0, one - idle)
-        after += other
-    share = before / (before + after)
+    steps = [_gathered_handshakes(bench, level) for _ in range(batches)]
     if level == 1:
-        whole = [tuple(sum(column) / batches for column in zip(*whole, strict=True))]
-    for client, balancer, node in whole:
-        _add(costs, "client_request", level, share * client / level)
-        _add(costs, "client_open", level, (1.0 - share) * client / level)
-        _add(costs, "balancer_response", level, balancer / level)
-        _add(costs, "node_handshake", level, node / level)
+        steps = [[sum(column) / batches for column in zip(*steps, strict=True)]]
+    for request, passed, answered, relayed, opened in steps:
+        _add(costs, "client_request", level, max(0.0, request - idle) / level)
+        _add(costs, "balancer_request", level, passed / level)
+        _add(costs, "node_handshake", level, answered / level)
+        _add(costs, "balancer_response", level, relayed / level)
+        _add(costs, "client_open", level, opened / level)
 
 
-def _handshake_batch(bench: Bench, level: int, idle: float) -> tuple[float, float, float]:
-    """Return the CPU seconds of client, balancer and node for a batch of handshakes."""
-    start = bench.cpu()
+def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
+    """Return the CPU seconds of each step: client, balancer, node, balancer, client."""
+    client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
+    bench.stop(node, balancer)
+    spent = [bench.cpu()]
     bench.client.tell(port=bench.port, batch=level)
+    spent.append(bench.settle())
+    bench.go_on(balancer)
+    spent.append(bench.settle())
+    bench.stop(balancer)
+    bench.go_on(node)
+    spent.append(bench.settle())
+    bench.stop(client)
+    bench.go_on(balancer)
+    spent.append(bench.settle())
+    bench.go_on(client)
     if bench.client.hear(30)["failed"]:
         raise ClusterError("calibration: a handshake failed.")
-    bench.settle()
-    client, balancer, node = (after - before for after, before in zip(bench.cpu(), start, strict=True))
-    return max(0.0, client - idle), balancer, node
-
-
-def _stopped_batch(bench: Bench, level: int) -> tuple[float, float]:
-    """Return the client's CPU seconds before and after the node's answers, which are held back meanwhile."""
-    start = bench.cpu()[0]
-    os.kill(bench.node.pid, signal.SIGSTOP)
-    bench.client.tell(port=bench.port, batch=level)
-    time.sleep(0.004)
-    bench.settle()
-    middle = bench.cpu()[0]
-    os.kill(bench.node.pid, signal.SIGCONT)
-    if bench.client.hear(30)["failed"]:
-        raise ClusterError("calibration: a handshake failed.")
-    bench.settle()
-    return middle - start, bench.cpu()[0] - middle
+    spent.append(bench.settle())
+    who = (0, 1, 2, 1, 0)  # client, balancer, node: as in bench.cpu()
+    return [spent[step + 1][i] - spent[step][i] for step, i in enumerate(who)]
 
 
 def refusals(bench: Bench, costs: Costs, level: int) -> None:
-    """Measure a handshake that the balancer answers with 503; what comes before the answer is known already.
-
-    The balancer's share of a refusal is what every request costs it before it has a node; the rest of a handshake is
-    the relay of the answer.
+    """Measure a request that the balancer answers with 503, in the balancer (from accepting it to closing) and in the
+    client (from the answer on).
     """
-    times = max(2, 384 // level)
-    client, balancer = bench.client.cpu_ns(), bench.refusing.cpu_ns()
-    bench.client.tell(port=bench.refusing_port, batch=level, times=times)
-    if bench.client.hear(30)["opened"]:
-        raise ClusterError("calibration: a connection that must be refused was not.")
-    bench.settle()
-    items = times * level
-    whole = (bench.client.cpu_ns() - client) / 1e9 / items
-    _add(costs, "client_refused", level, max(0.0, whole - _median(costs["client_request"][level])))
-    refused = (bench.refusing.cpu_ns() - balancer) / 1e9 / items
-    _add(costs, "balancer_refused", level, refused)
-    responses, batches = costs["balancer_response"][level], 1 if level == 1 else BATCHES[level]
-    responses[-batches:] = [max(0.1 * both, both - refused) for both in responses[-batches:]]
+    batches, balancer, client = BATCHES[level], bench.refusing.forwarder(), bench.client.pid
+    found = []
+    for _ in range(batches):
+        bench.stop(balancer)
+        bench.client.tell(port=bench.refusing_port, batch=level)
+        bench.settle()
+        bench.stop(client)
+        before = bench.refusing.cpu_ns()
+        bench.go_on(balancer)
+        bench.settle(bench.refusing.cpu_ns)
+        refused = (bench.refusing.cpu_ns() - before) / 1e9
+        start = bench.cpu()[0]
+        bench.go_on(client)
+        if bench.client.hear(30)["opened"]:
+            raise ClusterError("calibration: a connection that must be refused was not.")
+        found.append((bench.settle()[0] - start, refused))
+    if level == 1:
+        found = [(sum(one for one, _ in found) / batches, sum(other for _, other in found) / batches)]
+    for read, refused in found:
+        _add(costs, "client_refused", level, read / level)
+        _add(costs, "balancer_refused", level, refused / level)
+
+
+def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+    """Measure what it costs a process to be woken for a single item, its caches warm.
+
+    In an undisturbed burst of handshakes the processes wait for each other and wake up for nearly every item: the
+    balancer twice a handshake, client and node once. What a burst costs more than the same items gathered is that.
+    """
+    level = LEVELS[-2]
+    bench.drop()
+    for _ in range(BATCHES[level]):
+        start = bench.settle()
+        bench.client.tell(port=bench.port, batch=level)
+        if bench.client.hear(30)["failed"]:
+            raise ClusterError("calibration: a handshake failed.")
+        burst = [(after - before) / level for after, before in zip(bench.settle(), start, strict=True)]
+        steps = (("client_request", "client_open"), ("balancer_request", "balancer_response"))
+        for name, parts, each, whole in (
+            ("client", steps[0], 1, burst[0]),
+            (bench.kind, steps[1], 2, burst[1]),
+            ("node", ("node_handshake", "node_accept"), 1, burst[2]),
+        ):
+            gathered = sum(_median(costs[part][level]) for part in parts)
+            wakes[name].append(max(0.0, whole - gathered) / each)
 
 
 def accepts(bench: Bench, costs: Costs, level: int) -> None:

@@ -2,13 +2,18 @@
 
 import os
 import signal
+import socket
 import time
+from collections.abc import Callable
 
 from live import host
 from live.balancer import Balancer
 from live.process import READY_WITHIN, Part, Stage
 from twin.errors import ClusterError
 from twin.scenario import Scenario
+
+MOST_FILES = 520
+"""Connections a process has had before it is measured, so that its table of open files is large enough."""
 
 
 class Bench:
@@ -21,14 +26,14 @@ class Bench:
         ports = host.free_ports(5)
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
         began = time.monotonic()
-        self.node = self._start_node()
+        self.node = self._start_node(self.node_port)
         self.node_start = float(self.node.hear()["listening"]) - began
         quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
         still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
         began = time.monotonic()
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
         self.balancer_start = time.monotonic() - began
-        self.refusing = self._balancer(refusing_stage, still, self.refusing_port, dead_port)
+        self.refusing = self._refusing(refusing_stage, still, dead_port)
         config = {
             "port": self.port,
             "seed": 0,
@@ -47,14 +52,28 @@ class Bench:
         balancer.wait_ready(READY_WITHIN)
         return balancer
 
-    def _start_node(self) -> Part:
-        config = {"number": 1, "port": self.node_port, "backlog": 4000}
+    def _refusing(self, stage: Stage, scenario: Scenario, node_port: int) -> Balancer:
+        """Start a balancer whose only node dies after its first check, so that it is tried and refuses."""
+        node = self._start_node(node_port)
+        node.hear()
+        balancer = self._balancer(stage, scenario, self.refusing_port, node_port)
+        deadline = time.monotonic() + READY_WITHIN
+        while self.kind == "haproxy" and time.monotonic() < deadline:
+            node.tell(ask="checked")
+            if node.hear()["checked"]:
+                break
+            time.sleep(0.005)
+        self.stage.end(node)
+        return balancer
+
+    def _start_node(self, port: int) -> Part:
+        config = {"number": 1, "port": port, "backlog": 4000}
         return self.stage.python("node", "live.node", config, self.place.cluster[:1])
 
     def warm(self) -> None:
-        """Do some handshakes and refusals that nobody measures."""
-        for port in (self.port, self.refusing_port):
-            self.client.tell(port=port, batch=64)
+        """Do handshakes and refusals that nobody measures; the client's table of open files grows meanwhile."""
+        for port, size in ((self.port, MOST_FILES), (self.refusing_port, 64)):
+            self.client.tell(port=port, batch=size)
             self.client.hear(30)
         self.drop()
 
@@ -66,17 +85,30 @@ class Bench:
         """Return the CPU seconds that client, balancer and node have used so far."""
         return tuple(part.cpu_ns() / 1e9 for part in (self.client, self.balancer, self.node))  # type: ignore[return-value]
 
-    def settle(self) -> None:
-        """Wait until client, balancer and node have nothing more to do."""
+    def settle(self, also: Callable[[], int] = lambda: 0) -> tuple[float, float, float]:
+        """Wait until client, balancer and node (and `also`, CPU time in ns) have nothing more to do; return `cpu`."""
         deadline = time.monotonic() + 20
-        before = self.cpu()
+        time.sleep(0.004)
+        before = (*self.cpu(), also() / 1e9)
         while time.monotonic() < deadline:
             time.sleep(0.008)
-            after = self.cpu()
-            if sum(after) - sum(before) < 0.0005:
-                return
+            after = (*self.cpu(), also() / 1e9)
+            if sum(after) - sum(before) < 0.0003:
+                return after[:3]
             before = after
         raise ClusterError("calibration: the bench does not come to rest.")
+
+    @staticmethod
+    def stop(*pids: int) -> None:
+        """Stop processes (SIGSTOP)."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    @staticmethod
+    def go_on(*pids: int) -> None:
+        """Let stopped processes go on (SIGCONT)."""
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
     def overhead(self) -> float:
         """Return what telling the client to start a batch and its answer cost it, in CPU seconds."""
@@ -145,6 +177,14 @@ class Bench:
     def replace(self) -> None:
         """Start a new node in the place of the one that ended."""
         self.stage.end(self.node)
-        self.node = self._start_node()
+        self.node = self._start_node(self.node_port)
         self.node.hear()
+        self._grow()
         self.settle()
+
+    def _grow(self) -> None:
+        """Let the node's table of open files grow, for which a process has to wait (`table_growth`)."""
+        raw = [socket.create_connection(("127.0.0.1", self.node_port)) for _ in range(MOST_FILES)]
+        self.settle()
+        for one in raw:
+            one.close()

@@ -24,10 +24,11 @@ POLL_EVENTS = {"haproxy": 200, "nginx": 512}
 
 
 class Costs:
-    """What the balancer does, and what it costs. A refusal is the part that every request pays."""
+    """What the balancer does, and what it costs."""
 
     def __init__(self, cost: "Callable[[str], Cost]") -> None:
-        self.read = cost("balancer_refused")
+        self.request = cost("balancer_request")
+        self.refuse = cost("balancer_refused").less(self.request)
         self.relay = cost("balancer_response")
         self.frame = cost("balancer_frame")
         self.close = cost("balancer_close")
@@ -111,13 +112,13 @@ class Balancer:
 
     def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
-        yield self.process.work(self.world.balancer_costs.read)
+        yield self.process.work(self.world.balancer_costs.request)
         tried: list[int] = []
         failed = 0
         server = self.choose(attempt.client, tried)
         while not attempt.answer.triggered:
             if server < 0:
-                attempt.fail("502" if self.settings.kind == "nginx" else "503")
+                yield from self.refuse(attempt, "502" if self.settings.kind == "nginx" else "503")
                 return
             attempt.server = server
             attempt.generation = self.generation
@@ -143,12 +144,17 @@ class Balancer:
                 sum(self.up),
             )
             if not retry.again:
-                attempt.fail("503")
+                yield from self.refuse(attempt, "503")
                 return
             if retry.wait > 0:
                 yield self.process.sleep(retry.wait)
             if retry.redispatch:
                 server = self.choose(attempt.client, tried)
+
+    def refuse(self, attempt: Attempt, status: str) -> "simpy.events.ProcessGenerator":
+        """Answer a request with an error."""
+        yield self.process.carry_on(self.world.balancer_costs.refuse)
+        attempt.fail(status)
 
     def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
         """Connect to a node; return None when the kernel took the connection, else why it did not.
@@ -253,7 +259,7 @@ class Balancer:
         """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
         assert isinstance(self.settings, HAProxy)
         check, generation = self.settings.check, self.generation
-        counter = ActiveCheck(check.fall, check.rise)
+        counter = ActiveCheck(check.fall, check.rise, fresh=generation > 0)
         spread = first_check(server, len(self.up), check.inter)
         yield self.env.timeout((phase + spread) % check.inter)
         while generation == self.generation:

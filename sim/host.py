@@ -53,6 +53,10 @@ class Cost:
         """Return a cost that depends neither on load nor on the core's speed."""
         return cls([Curve([16], [seconds])])
 
+    def less(self, part: "Cost") -> "Cost":
+        """Return what is left of this cost without a `part` of it that has been paid."""
+        return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)
+
     def __call__(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
         curves = self.curves

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import simpy
 
 from sim.host import Cost, Process
+from twin.profile import FIRST_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
 tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
+
+OWN_FILES = 16
+"""Files that a node has open besides its connections. Source: /proc/PID/fd of a node."""
 
 BOOT_PIECE = 0.0005
 """Seconds of a starting process between two chances for others to have the core."""
@@ -47,6 +51,8 @@ class Node:
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
         self.accepting = False
+        self.opening = 0
+        self.table = FIRST_TABLE
         self.hung_at = 0.0
 
     @property
@@ -79,11 +85,33 @@ class Node:
         self.accepting = False
         if self.backlog:
             attempt = self.backlog.popleft()
+            self.opening += 1
+            self._make_room()
             self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
         if self.backlog:
             self._listen()
 
+    def warmed_up(self) -> None:
+        """The first connections are there, and the table of open files has grown for them."""
+        while OWN_FILES + len(self.tunnels) > self.table:
+            self.table *= 2
+
+    def _make_room(self) -> None:
+        """Wait while the kernel doubles the table of open files if the new connection does not fit in.
+
+        Source: Linux, `expand_fdtable` in fs/file.c.
+        """
+        if OWN_FILES + len(self.tunnels) + self.opening > self.table:
+            self.table *= 2
+            self.process.stop()
+            self.world.env.timeout(self.world.table_growth).callbacks.append(self._has_room)
+
+    def _has_room(self, _: simpy.Event) -> None:
+        if self.state != "hung":
+            self.process.resume()
+
     def _answered(self, attempt: "Attempt") -> None:
+        self.opening -= 1
         if self.state in ("up", "hung"):
             self.world.balancer.answered(attempt, self)
 
@@ -164,6 +192,8 @@ class Node:
             piece = min(left, BOOT_PIECE)
             yield self.process.work(Cost.constant(piece))
             left -= piece
+        self.opening = 0
+        self.table = FIRST_TABLE
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
         self.world.balancer.relay(lambda _: tunnel.client.told_goodbye(tunnel, self))

@@ -73,6 +73,7 @@ class World:
         self.balancer_start = profile.start(kind, u)
         self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
+        self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
 
     def _cores(self, profile: HostProfile, host: int) -> tuple[list[Cores], Cores, bool]:
@@ -133,6 +134,8 @@ class World:
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             self.env.process(one.live(tunnel))
+        for one_node in self.nodes:
+            one_node.warmed_up()
 
     def draw(self, entity: int, purpose: Purpose, n: int) -> float:
         """Return a uniform number of this replication."""

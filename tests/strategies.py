@@ -30,14 +30,19 @@ def small_profile(**changes):
     values = {
         "made": "2000-01-01T00:00:00+00:00",
         "machine": {"cpu": "test", "cores": 2},
-        "parts": {**dict.fromkeys(PARTS, part), "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]])},
+        "parts": {
+            **dict.fromkeys(PARTS, part),
+            "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
+        },
         "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
         "first_part": {name: [0.5] for name in FIRST_PARTS},
         "speed": [[1e-3] * 10],
+        "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
         "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
         "node_start": [NODE_START],
         "node_stop": [0.007],
         "check_overhead": [0.002],
+        "table_growth": [0.01],
         "time_slice": 0.003,
         "tick": 0.004,
     }

@@ -27,16 +27,23 @@ COLD_AFTER = 0.004
 """Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
 pause between two of them)."""
 
+FIRST_TABLE = 256
+"""Open files that a new process has room for; the table doubles from there. Source: FDSize in /proc/PID/status of a
+node."""
+
 PACE_STEP = 0.04
 """Seconds between two samples of a core's speed."""
 
 LEVELS_OF_PACE = 11
 """Speed levels of a core: level k has the quantile k / 10 of the repeated measurements of every part."""
 
+LEAST_SHARE = 0.2
+"""An item of a batch costs at least this share of the batch's average, however dear the first of them was."""
+
 MOST_REPEATS = 40
 """Repeats of a part that a profile keeps, the latest ones."""
 
-LONE = ("node_start", "node_stop", "check_overhead")
+LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
 
 PARTS = {
     "client_dial": "client: open a TCP connection",
@@ -44,6 +51,7 @@ PARTS = {
     "client_open": "client: read the 101 and hand over the connection",
     "client_refused": "client: read a 503 and close",
     "client_closed": "client: notice that the connection was closed",
+    "balancer_request": "balancer: accept, read the request, choose a node, connect to it",
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
@@ -65,19 +73,29 @@ class Part(BaseModel):
     levels: list[int]
     values: list[list[float]]
 
-    def at(self, u: float) -> "Curve":
-        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements."""
-        return Curve(self.levels, [_quantile(sorted(repeats), u) for repeats in self.values])
+    def at(self, u: float, wake: float = 0.0) -> "Curve":
+        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements.
+
+        A batch is measured after a rest, so it holds one lone item's cost; the others share what is left. `wake` is
+        the least a process pays for waking up.
+        """
+        costs = [_quantile(sorted(repeats), u) for repeats in self.values]
+        if self.levels[0] == 1:
+            rest = [(n * cost - costs[0]) / (n - 1) for n, cost in zip(self.levels[1:], costs[1:], strict=True)]
+            costs[1:] = [max(LEAST_SHARE * cost, one) for cost, one in zip(costs[1:], rest, strict=True)]
+        return Curve(self.levels, costs, wake)
 
 
 class Curve:
     """A cost that depends on load.
 
     One of n items that wait costs an amount that is linear in log(n) between the levels of the calibration. An item
-    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep.
+    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep, and at
+    least `wake` more than the others.
     """
 
-    def __init__(self, levels: Sequence[int], costs: Sequence[float]) -> None:
+    def __init__(self, levels: Sequence[int], costs: Sequence[float], wake: float = 0.0) -> None:
+        self.wake = wake
         lone = levels[0] == 1
         self.lone = costs[0] if lone else max(costs)
         self.levels = list(levels[1:] if lone else levels)
@@ -92,12 +110,17 @@ class Curve:
         share = log2(n / low) / log2(high / low)
         return self.costs[i - 1] * (1 - share) + self.costs[i] * share
 
+    def less(self, part: "Curve") -> "Curve":
+        """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody."""
+        rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
+        return Curve(self.levels, rest)
+
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
         table = self._table
         cost = table[waiting] if waiting < len(table) else table[-1]
         if asleep > 0.0:
-            cost += max(0.0, self.lone - cost) * min(1.0, asleep / COLD_AFTER)
+            cost += max(self.wake, (self.lone - cost) * min(1.0, asleep / COLD_AFTER))
         return cost
 
 
@@ -120,6 +143,9 @@ class HostProfile(BaseModel):
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
         "finishes the first: for node, haproxy, nginx and the parts of the client."
     )
+    wake: dict[str, list[float]] = Field(
+        description="Seconds of waking up for a single item with warm caches: client, node, haproxy and nginx."
+    )
     speed: list[list[float]] = Field(
         description="How long a fixed piece of work took a core, every PACE_STEP seconds, in seconds; one series a "
         "core and calibration."
@@ -130,6 +156,9 @@ class HostProfile(BaseModel):
     node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
     node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
+    table_growth: list[float] = Field(
+        description="Seconds a process of several threads waits while its table of open files doubles."
+    )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
     _curves: dict[tuple[str, bool], list["Curve"]] = PrivateAttr(default_factory=dict)
@@ -145,7 +174,9 @@ class HostProfile(BaseModel):
             raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
         if (name, of_nginx) not in self._curves:
             part = self.nginx_parts[name] if of_nginx else self.parts[name]
-            self._curves[name, of_nginx] = [part.at(k / (LEVELS_OF_PACE - 1)) for k in range(LEVELS_OF_PACE)]
+            levels = [k / (LEVELS_OF_PACE - 1) for k in range(LEVELS_OF_PACE)]
+            wakes = sorted(self.wake.get(balancer if name.startswith("balancer") else name.split("_")[0], [0.0]))
+            self._curves[name, of_nginx] = [part.at(u, _quantile(wakes, u)) for u in levels]
         return self._curves[name, of_nginx]
 
     @cached_property
@@ -202,6 +233,7 @@ class HostProfile(BaseModel):
                 "parts": parts(self.parts, earlier.parts),
                 "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
                 "first_part": lists(self.first_part, earlier.first_part),
+                "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
                 "speed": (self.speed + earlier.speed)[:MOST_REPEATS],
                 **lists(lone, {name: getattr(earlier, name) for name in LONE}),

@@ -31,6 +31,12 @@ def test_a_curve_without_a_lone_level_takes_its_dearest_level_for_a_sleeper():
     assert curve(256, 1.0) == 2.0
 
 
+def test_what_is_left_of_a_curve_is_never_below_nothing():
+    whole, part = Curve([1, 16, 64], [9.0, 4.0, 2.0]), Curve([1, 16, 64], [10.0, 1.0, 1.5])
+    rest = whole.less(part)
+    assert [rest.lone, rest(16), rest(64)] == [0.0, 3.0, 0.5]
+
+
 @given(costs, st.integers(0, 1000), st.floats(0, 1))
 def test_a_cost_is_never_outside_the_measured_ones(measured, waiting, asleep):
     cost = Curve([1, 16, 64, 256], measured)(waiting, asleep)
