@@ -3,9 +3,8 @@
 Run as `python -m live.bench CONFIG`. Messages:
 
 * `batch` starts that many clients at once, each with up to `times` attempts without a wait, and answers when all have
-  ended;
-* `closed` answers when every connection that was open has been lost, with the time from `since` to the first loss over
-  that to the last.
+  ended, with how many opened and when the first and the last attempt ended;
+* `closed` answers when every connection that was open has been lost, with the times of the first and the last loss.
 """
 
 import asyncio
@@ -47,16 +46,17 @@ async def main(config: dict[str, Any]) -> None:
         clients = [Client(swarm, made + i) for i in range(size)]
         made += size
         opened = await asyncio.gather(*(attempt(client, times) for client in clients))
-        swarm.events.clear()
-        say(opened=sum(opened), failed=size - sum(opened))
+        say(opened=sum(opened), failed=size - sum(opened), **span("connected", "connect_failed"))
 
-    async def closed(began: float) -> None:
+    async def closed() -> None:
         await asyncio.gather(*held)
         held.clear()
-        lost = [t for t, event, *_ in swarm.events if event == "disconnected" and t > began]
+        say(closed=True, **span("disconnected"))
+
+    def span(*names: str) -> dict[str, float]:
+        seen = [t for t, event, *_ in swarm.events if event in names]
         swarm.events.clear()
-        share = (min(lost) - began) / (max(lost) - began) if lost and max(lost) > began else 0.0
-        say(closed=True, first=min(0.95, share))
+        return {"first": min(seen, default=0.0), "last": max(seen, default=0.0)}
 
     tasks: list[asyncio.Task[None]] = []
     while line := await reader.readline():
@@ -66,7 +66,7 @@ async def main(config: dict[str, Any]) -> None:
         if "batch" in message:
             tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("times", 1))))
         elif "closed" in message:
-            tasks.append(asyncio.ensure_future(closed(message.get("since", 0.0))))
+            tasks.append(asyncio.ensure_future(closed()))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """The machine under the live cluster: what it allows, who runs where, and whether it had time for us."""
 
+import contextlib
 import os
 import platform
 import resource
 import socket
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,20 @@ def placement(scenario: Scenario) -> Placement:
         return Placement(cores, cores)
     half = wanted // 2
     return Placement(cores[:half], cores[half:])
+
+
+@contextlib.contextmanager
+def pinned(cpus: list[int]) -> Iterator[None]:
+    """Bind the lab's own thread to some CPUs inside this block, so that it does not compete with what it watches."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def check_limits(scenario: Scenario) -> None:

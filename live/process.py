@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from live import interrupt
 from twin.errors import ClusterError
 
 READY_WITHIN = 10.0
@@ -154,6 +155,7 @@ class Stage:
         self.parts.append(part)
         if cpus:
             pin(process.pid, cpus)
+        interrupt.check()
         return part
 
     def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> Part:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from live import faults, host
+from live import faults, host, interrupt
 from live.balancer import Balancer, binary, describe
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
@@ -226,12 +226,13 @@ def run(
     """
     check(scenario)
     host.warn_if_busy()
-    with Cluster(scenario, replication, redis_url) as cluster:
+    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
         steps = faults.schedule(cluster, list(scenario.faults))
         cluster.watch.begin()
         began = datetime.now(UTC)
         while (now := time.monotonic() - start) < scenario.duration:
+            interrupt.check()
             if steps and now >= steps[0][0]:
                 steps.pop(0)[1]()
                 continue

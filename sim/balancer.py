@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.host import Process
+from sim.host import Cost, Process
 from sim.node import SYN_RETRIES, Node
 from twin.addresses import source_address
 from twin.draws import Purpose
-from twin.profile import Curve
 from twin.rules.balancing import RULES
 from twin.rules.health import ActiveCheck, PassiveCheck, first_check, haproxy_retry
 from twin.scenario import HAProxy, Nginx
@@ -25,13 +24,14 @@ POLL_EVENTS = {"haproxy": 200, "nginx": 512}
 
 
 class Costs:
-    """The balancer's cost curves of one replication. A refusal is the part that every request pays."""
+    """What the balancer does, and what it costs."""
 
-    def __init__(self, curve: "Callable[[str], Curve]") -> None:
-        self.read = curve("balancer_refused")
-        self.relay = curve("balancer_response")
-        self.frame = curve("balancer_frame")
-        self.close = curve("balancer_close")
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.request = cost("balancer_request")
+        self.refuse = cost("balancer_refused").less(self.request)
+        self.relay = cost("balancer_response")
+        self.frame = cost("balancer_frame")
+        self.close = cost("balancer_close")
 
 
 class Tunnel:
@@ -112,13 +112,13 @@ class Balancer:
 
     def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
-        yield self.process.work(self.world.balancer_costs.read)
+        yield self.process.work(self.world.balancer_costs.request)
         tried: list[int] = []
         failed = 0
         server = self.choose(attempt.client, tried)
         while not attempt.answer.triggered:
             if server < 0:
-                attempt.fail("502" if self.settings.kind == "nginx" else "503")
+                yield from self.refuse(attempt, "502" if self.settings.kind == "nginx" else "503")
                 return
             attempt.server = server
             attempt.generation = self.generation
@@ -144,12 +144,17 @@ class Balancer:
                 sum(self.up),
             )
             if not retry.again:
-                attempt.fail("503")
+                yield from self.refuse(attempt, "503")
                 return
             if retry.wait > 0:
-                yield self.env.timeout(retry.wait)
+                yield self.process.sleep(retry.wait)
             if retry.redispatch:
                 server = self.choose(attempt.client, tried)
+
+    def refuse(self, attempt: Attempt, status: str) -> "simpy.events.ProcessGenerator":
+        """Answer a request with an error."""
+        yield self.process.carry_on(self.world.balancer_costs.refuse)
+        attempt.fail(status)
 
     def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
         """Connect to a node; return None when the kernel took the connection, else why it did not.
@@ -218,15 +223,15 @@ class Balancer:
 
     def client_left(self, tunnel: Tunnel) -> None:
         """The client has closed its side. A hung node does not answer that: HAProxy goes on counting the session,
-        nginx closes both sides at once.
+        nginx does not.
         """
         node = self.world.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.state == "hung" and self.settings.kind == "haproxy":
+        if node.state == "hung":
+            if self.settings.kind == "nginx":
+                self.released(tunnel)
             return
-        else:
-            node.tunnels.pop(tunnel, None)
-            self.released(tunnel)
+        node.sees_leaving(tunnel)
 
     def released(self, tunnel: Tunnel) -> None:
         """The balancer has forgotten the tunnel."""
@@ -254,7 +259,7 @@ class Balancer:
         """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
         assert isinstance(self.settings, HAProxy)
         check, generation = self.settings.check, self.generation
-        counter = ActiveCheck(check.fall, check.rise)
+        counter = ActiveCheck(check.fall, check.rise, fresh=generation > 0)
         spread = first_check(server, len(self.up), check.inter)
         yield self.env.timeout((phase + spread) % check.inter)
         while generation == self.generation:
@@ -300,7 +305,7 @@ class Balancer:
         self.forget()
         self.world.start_checks(0.0)
         if self.settings.hard_stop_after:
-            yield self.env.timeout(self.settings.hard_stop_after)
+            yield self.process.sleep(self.settings.hard_stop_after)
             for node in self.world.nodes:
                 for tunnel in [t for t in node.tunnels if t.generation < generation]:
                     self._cut(tunnel, node)

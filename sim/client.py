@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.balancer import Attempt, Tunnel
-from sim.host import Process
+from sim.host import Cost, Process
 from sim.node import Node
 from twin.draws import Purpose
-from twin.profile import Curve
 from twin.rules.backoff import Backoff
 from twin.rules.heartbeat import beat_after
 
@@ -19,14 +18,15 @@ if TYPE_CHECKING:
 
 
 class Costs:
-    """The client's cost curves of one replication."""
+    """What a client does, and what it costs."""
 
-    def __init__(self, curve: "Callable[[str], Curve]") -> None:
-        self.connect = curve("client_connect")
-        self.open = curve("client_open")
-        self.refused = curve("client_refused")
-        self.closed = curve("client_closed")
-        self.goodbye = curve("client_goodbye")
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.dial = cost("client_dial")
+        self.request = cost("client_request")
+        self.open = cost("client_open")
+        self.refused = cost("client_refused")
+        self.closed = cost("client_closed")
+        self.goodbye = cost("client_goodbye")
 
 
 class Client:
@@ -57,16 +57,17 @@ class Client:
                 world.note("gave_up", self.number, attempt=self.attempts)
                 return
             if wait > 0:
-                yield world.env.timeout(wait)
-            tunnel = yield from self.connect()
+                yield self.process.sleep(wait)
+            tunnel = yield from self.connect(wait > 0)
 
-    def connect(self) -> "simpy.events.ProcessGenerator":
-        """Try once; return the tunnel, or None."""
+    def connect(self, rested: bool) -> "simpy.events.ProcessGenerator":
+        """Try once; return the tunnel, or None. `rested`: a timer woke the client, else it goes on from a failure."""
         world, costs = self.world, self.world.client_costs
         self.attempts += 1
+        yield self.process.work(costs.dial) if rested else self.process.carry_on(costs.dial)
         world.note("attempt_connect", self.number, attempt=self.attempts)
         attempt = Attempt(world, self)
-        yield self.process.work(costs.connect)
+        yield self.process.work(costs.request)
         if not attempt.answer.triggered:
             world.env.process(world.balancer.serve(attempt))
         answer = yield attempt.answer
@@ -89,7 +90,7 @@ class Client:
         if reason == "heartbeat":
             world.note("heartbeat_missed", self.number, tunnel.server + 1)
             if world.heartbeat.close_timeout > 0:
-                yield world.env.timeout(world.heartbeat.close_timeout)
+                yield self.process.sleep(world.heartbeat.close_timeout)
             yield self.process.work(costs.closed)
             world.balancer.client_left(tunnel)
         else:
@@ -116,7 +117,7 @@ class Client:
             if not tunnel.lost.triggered and node.state == "hung" and node.hung_at == hung_at:
                 tunnel.lost.succeed("heartbeat")
 
-        world.env.timeout(wait).callbacks.append(due)
+        self.process.sleep(wait).callbacks.append(due)
 
     def draw(self) -> float:
         """Return this client's next uniform number for its reconnect policy."""

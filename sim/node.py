@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import simpy
 
-from sim.host import Process
-from twin.profile import Curve
+from sim.host import Cost, Process
+from twin.profile import FIRST_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,9 @@ SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
 tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
 
+OWN_FILES = 16
+"""Files that a node has open besides its connections. Source: /proc/PID/fd of a node."""
+
 BOOT_PIECE = 0.0005
 """Seconds of a starting process between two chances for others to have the core."""
 
@@ -26,14 +29,15 @@ State = Literal["up", "hung", "dead", "stopping"]
 
 
 class Costs:
-    """The node's cost curves of one replication."""
+    """What a node does, and what it costs."""
 
-    def __init__(self, curve: "Callable[[str], Curve]") -> None:
-        self.accept = curve("node_accept")
-        self.handshake = curve("node_handshake")
-        self.exit = curve("node_exit")
-        self.goodbye = curve("node_goodbye")
-        self.leave = curve("node_leave")
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.accept = cost("node_accept")
+        self.handshake = cost("node_handshake")
+        self.exit_delay = cost("exit_delay")
+        self.exit = cost("node_exit")
+        self.goodbye = cost("node_goodbye")
+        self.leave = cost("node_leave")
 
 
 class Node:
@@ -47,6 +51,8 @@ class Node:
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
         self.accepting = False
+        self.opening = 0
+        self.table = FIRST_TABLE
         self.hung_at = 0.0
 
     @property
@@ -79,11 +85,33 @@ class Node:
         self.accepting = False
         if self.backlog:
             attempt = self.backlog.popleft()
+            self.opening += 1
+            self._make_room()
             self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
         if self.backlog:
             self._listen()
 
+    def warmed_up(self) -> None:
+        """The first connections are there, and the table of open files has grown for them."""
+        while OWN_FILES + len(self.tunnels) > self.table:
+            self.table *= 2
+
+    def _make_room(self) -> None:
+        """Wait while the kernel doubles the table of open files if the new connection does not fit in.
+
+        Source: Linux, `expand_fdtable` in fs/file.c.
+        """
+        if OWN_FILES + len(self.tunnels) + self.opening > self.table:
+            self.table *= 2
+            self.process.stop()
+            self.world.env.timeout(self.world.table_growth).callbacks.append(self._has_room)
+
+    def _has_room(self, _: simpy.Event) -> None:
+        if self.state != "hung":
+            self.process.resume()
+
     def _answered(self, attempt: "Attempt") -> None:
+        self.opening -= 1
         if self.state in ("up", "hung"):
             self.world.balancer.answered(attempt, self)
 
@@ -104,16 +132,23 @@ class Node:
         self.state = "up"
         self.process.resume()
         for tunnel in [t for t in self.tunnels if t.client_left]:
-            del self.tunnels[tunnel]
-            self.world.balancer.released(tunnel)
+            self.sees_leaving(tunnel)
+
+    def sees_leaving(self, tunnel: "Tunnel") -> None:
+        """The client of a tunnel has closed it: read that and close."""
+
+        def left(_: simpy.Event) -> None:
+            if self.tunnels.pop(tunnel, 0) is None:
+                self.world.balancer.released(tunnel)
+
+        self.process.work(self.world.node_costs.leave, left)
 
     def kill(self) -> "simpy.events.ProcessGenerator":
         """SIGKILL: the kernel frees the memory, then closes the sockets one by one."""
         world = self.world
         self.process.clear()
         self.process.resume()
-        self.process.first_part = 0.0  # it is the kernel now, which closes one socket after the other
-        ends = [self.process.work(world.exit_delay, self._gone)]
+        ends = [self.process.work(world.node_costs.exit_delay, self._gone)]
         ends += [self.process.work(world.node_costs.exit, partial(self._closed, t)) for t in self.tunnels]
         yield ends[-1]
         world.note("node_stopped", node=self.number)
@@ -155,8 +190,10 @@ class Node:
         left = self.world.node_start
         while left > 0:
             piece = min(left, BOOT_PIECE)
-            yield self.process.work(partial(_constant, piece))
+            yield self.process.work(Cost.constant(piece))
             left -= piece
+        self.opening = 0
+        self.table = FIRST_TABLE
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
         self.world.balancer.relay(lambda _: tunnel.client.told_goodbye(tunnel, self))
@@ -169,8 +206,3 @@ class Node:
                 self.world.balancer.upstream_closed(tunnel, "1001")
 
         self.process.work(self.world.node_costs.leave, left)
-
-
-def _constant(seconds: float, waiting: int, asleep: float) -> float:
-    """A cost that does not depend on load."""
-    return seconds

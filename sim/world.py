@@ -11,12 +11,12 @@ import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
-from sim.host import Cores, Process
+from sim.host import Cores, Cost, Process
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, connected_curve, measure_record, reconnect_times
 from twin.measures import marks as marks_of
-from twin.profile import Curve, HostProfile
+from twin.profile import PACE_STEP, HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
 
@@ -38,18 +38,14 @@ class World:
         self.reconnect = scenario.clients.reconnect.rule()
         self.heartbeat = scenario.clients.heartbeat.rule()
         self._calibrate(profile, replication if host < 0 else host)
-        cluster, clients, one_each = self._cores(profile.time_slice)
+        cluster, clients, one_each = self._cores(profile, replication if host < 0 else host)
         self.nodes = [
-            node.Node(
-                self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0], self.first_part["node"])
-            )
+            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
             for i in range(scenario.nodes.count)
         ]
-        self.balancer = balancer.Balancer(
-            self, Process(cluster[0], self.first_part["balancer"], balancer.POLL_EVENTS[scenario.balancer.kind])
-        )
+        self.balancer = balancer.Balancer(self, Process(cluster[0], balancer.POLL_EVENTS[scenario.balancer.kind]))
         per_process = scenario.clients.per_process
-        swarms = [Process(clients, self.first_part["client"]) for _ in range(-(-scenario.clients.count // per_process))]
+        swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
         self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
         self._warm_up()
         self.start_checks(self._phase())
@@ -59,32 +55,49 @@ class World:
             self.env.process(faults.befall(self, fault))
 
     def _calibrate(self, profile: HostProfile, host: int) -> None:
-        """Draw how fast the host is in this replication: one quantile of the repeated measurements, for all parts."""
-        u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
+        """Look up what each part costs. Costs vary with the speed of the core; what happens once is drawn here."""
         kind = self.scenario.balancer.kind
+        shares = {
+            name: profile.first(name, stratified(self.scenario.seed, host, i, Purpose.ROUND))
+            for i, name in enumerate(profile.first_part)
+        }
 
-        def curve(name: str) -> Curve:
-            return profile.cost(name, u, kind)
+        def cost(name: str) -> Cost:
+            who = kind if name.startswith("balancer") else "node" if name.startswith("node") else name
+            return Cost(profile.curves(name, kind), 0.0 if name == "node_exit" else shares.get(who, 0.0))
 
-        self.client_costs = client.Costs(curve)
-        self.balancer_costs = balancer.Costs(curve)
-        self.node_costs = node.Costs(curve)
-        rounds = [stratified(self.scenario.seed, host, 1 + i, Purpose.HOST) for i in range(3)]
-        self.first_part = {"client": profile.first("client", rounds[0]), "node": profile.first("node", rounds[1])}
-        self.first_part["balancer"] = profile.first(kind, rounds[2])
+        self.client_costs = client.Costs(cost)
+        self.balancer_costs = balancer.Costs(cost)
+        self.node_costs = node.Costs(cost)
+        u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
-        self.exit_delay = Curve([16], [profile.lone("exit_delay", u)])
         self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
+        self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
 
-    def _cores(self, time_slice: float) -> tuple[list[Cores], Cores, bool]:
+    def _cores(self, profile: HostProfile, host: int) -> tuple[list[Cores], Cores, bool]:
+        """Return the cores of the cluster and of the clients, and whether each node has one of its own."""
+        paces = profile.paces
+
+        def pace(core: int) -> Callable[[float], int]:
+            u = stratified(self.scenario.seed, host, core, Purpose.PACE)
+            series = paces[int(u * len(paces))]
+            start = (u * len(paces)) % 1.0 * len(series)
+            return lambda now: series[int(start + now / PACE_STEP) % len(series)]
+
+        clock = self.draw(0, Purpose.CLOCK, 0)
+
+        def some(first: int, count: int) -> Cores:
+            series = [pace(first + i) for i in range(count)]
+            return Cores(self.env, count, profile.time_slice, profile.tick, series, clock)
+
         count = self.scenario.host.cores
         if self.scenario.host.placement == "free" or count == 1:
-            shared = Cores(self.env, count, time_slice)
+            shared = some(0, count)
             return [shared], shared, False
         half = count // 2
-        return [Cores(self.env, 1, time_slice) for _ in range(half)], Cores(self.env, count - half, time_slice), True
+        return [some(i, 1) for i in range(half)], some(half, count - half), True
 
     def _phase(self) -> float:
         """Return when HAProxy first checks node 1 in this replication, in seconds after the start of the run."""
@@ -121,6 +134,8 @@ class World:
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             self.env.process(one.live(tunnel))
+        for one_node in self.nodes:
+            one_node.warmed_up()
 
     def draw(self, entity: int, purpose: Purpose, n: int) -> float:
         """Return a uniform number of this replication."""
@@ -219,7 +234,7 @@ def predict(
         raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
     profile = profile or HostProfile.load(scenario.host.profile)
     if scenario.balancer.kind == "nginx":
-        profile.cost("balancer_close", 0.5, "nginx")
+        profile.curves("balancer_close", "nginx")
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     chunk = max(1, min(16, replications // 8))
     chunks = [calls[i : i + chunk] for i in range(0, replications, chunk)]

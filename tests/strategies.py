@@ -18,8 +18,10 @@ from twin.scenario import (
 )
 
 COST = 1e-4
+EXIT_DELAY = 0.002
 NODE_START = 0.15
 BALANCER_START = 0.02
+FIRST_PARTS = ("node", "haproxy", "nginx", "client_request", "client_refused", "client_open", "client_closed")
 
 
 def small_profile(**changes):
@@ -28,15 +30,21 @@ def small_profile(**changes):
     values = {
         "made": "2000-01-01T00:00:00+00:00",
         "machine": {"cpu": "test", "cores": 2},
-        "parts": dict.fromkeys(PARTS, part),
+        "parts": {
+            **dict.fromkeys(PARTS, part),
+            "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
+        },
         "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
-        "first_part": {name: [0.5] for name in ("client", "node", "haproxy", "nginx")},
+        "first_part": {name: [0.5] for name in FIRST_PARTS},
+        "speed": [[1e-3] * 10],
+        "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
         "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
-        "exit_delay": [0.002],
         "node_start": [NODE_START],
         "node_stop": [0.007],
         "check_overhead": [0.002],
+        "table_growth": [0.01],
         "time_slice": 0.003,
+        "tick": 0.004,
     }
     return HostProfile.model_validate(values | changes)
 

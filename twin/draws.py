@@ -23,6 +23,9 @@ class Purpose(IntEnum):
     BALANCE = 4
     HOST = 5
     SWARM = 6
+    PACE = 7
+    ROUND = 8
+    CLOCK = 9
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

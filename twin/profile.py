@@ -8,11 +8,12 @@ import json
 import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from math import log2
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from twin.errors import ScenarioError
 
@@ -26,13 +27,27 @@ COLD_AFTER = 0.004
 """Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
 pause between two of them)."""
 
-MOST_REPEATS = 20
+FIRST_TABLE = 256
+"""Open files that a new process has room for; the table doubles from there. Source: FDSize in /proc/PID/status of a
+node."""
+
+PACE_STEP = 0.04
+"""Seconds between two samples of a core's speed."""
+
+LEVELS_OF_PACE = 11
+"""Speed levels of a core: level k has the quantile k / 10 of the repeated measurements of every part."""
+
+LEAST_SHARE = 0.2
+"""An item of a batch costs at least this share of the batch's average, however dear the first of them was."""
+
+MOST_REPEATS = 40
 """Repeats of a part that a profile keeps, the latest ones."""
 
-LONE = ("exit_delay", "node_start", "node_stop", "check_overhead")
+LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
 
 PARTS = {
-    "client_connect": "client: open a TCP connection and send the handshake",
+    "client_dial": "client: open a TCP connection",
+    "client_request": "client: send the handshake over it",
     "client_open": "client: read the 101 and hand over the connection",
     "client_refused": "client: read a 503 and close",
     "client_closed": "client: notice that the connection was closed",
@@ -43,6 +58,7 @@ PARTS = {
     "balancer_frame": "balancer: relay a frame through a tunnel",
     "node_accept": "node: accept a connection",
     "node_handshake": "node: read the handshake and answer 101",
+    "exit_delay": "node: the kernel frees the memory of a killed process before it closes its connections",
     "node_exit": "node: the kernel closes one connection of a killed process",
     "node_goodbye": "node: send a close frame",
     "node_leave": "node: read the answer to a close frame and close",
@@ -57,19 +73,29 @@ class Part(BaseModel):
     levels: list[int]
     values: list[list[float]]
 
-    def at(self, u: float) -> "Curve":
-        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements."""
-        return Curve(self.levels, [_quantile(sorted(repeats), u) for repeats in self.values])
+    def at(self, u: float, wake: float = 0.0) -> "Curve":
+        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements.
+
+        A batch is measured after a rest, so it holds one lone item's cost; the others share what is left. `wake` is
+        the least a process pays for waking up.
+        """
+        costs = [_quantile(sorted(repeats), u) for repeats in self.values]
+        if self.levels[0] == 1:
+            rest = [(n * cost - costs[0]) / (n - 1) for n, cost in zip(self.levels[1:], costs[1:], strict=True)]
+            costs[1:] = [max(LEAST_SHARE * cost, one) for cost, one in zip(costs[1:], rest, strict=True)]
+        return Curve(self.levels, costs, wake)
 
 
 class Curve:
     """A cost that depends on load.
 
     One of n items that wait costs an amount that is linear in log(n) between the levels of the calibration. An item
-    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep.
+    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep, and at
+    least `wake` more than the others.
     """
 
-    def __init__(self, levels: Sequence[int], costs: Sequence[float]) -> None:
+    def __init__(self, levels: Sequence[int], costs: Sequence[float], wake: float = 0.0) -> None:
+        self.wake = wake
         lone = levels[0] == 1
         self.lone = costs[0] if lone else max(costs)
         self.levels = list(levels[1:] if lone else levels)
@@ -84,12 +110,17 @@ class Curve:
         share = log2(n / low) / log2(high / low)
         return self.costs[i - 1] * (1 - share) + self.costs[i] * share
 
+    def less(self, part: "Curve") -> "Curve":
+        """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody."""
+        rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
+        return Curve(self.levels, rest)
+
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
         table = self._table
         cost = table[waiting] if waiting < len(table) else table[-1]
         if asleep > 0.0:
-            cost += max(0.0, self.lone - cost) * min(1.0, asleep / COLD_AFTER)
+            cost += max(self.wake, (self.lone - cost) * min(1.0, asleep / COLD_AFTER))
         return cost
 
 
@@ -110,32 +141,58 @@ class HostProfile(BaseModel):
     nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
     first_part: dict[str, list[float]] = Field(
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
-        "finishes the first: for client, node, haproxy and nginx."
+        "finishes the first: for node, haproxy, nginx and the parts of the client."
+    )
+    wake: dict[str, list[float]] = Field(
+        description="Seconds of waking up for a single item with warm caches: client, node, haproxy and nginx."
+    )
+    speed: list[list[float]] = Field(
+        description="How long a fixed piece of work took a core, every PACE_STEP seconds, in seconds; one series a "
+        "core and calibration."
     )
     balancer_start: dict[str, list[float]] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
     )
-    exit_delay: list[float] = Field(description="Seconds from SIGKILL to the first closed connection.")
     node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
     node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
+    table_growth: list[float] = Field(
+        description="Seconds a process of several threads waits while its table of open files doubles."
+    )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
+    tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
+    _curves: dict[tuple[str, bool], list["Curve"]] = PrivateAttr(default_factory=dict)
 
-    def cost(self, name: str, u: float, balancer: str = "haproxy") -> Curve:
-        """Return the cost of a part at quantile `u` of its repeated measurements.
+    def curves(self, name: str, balancer: str = "haproxy") -> list[Curve]:
+        """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         Raises:
             ScenarioError: the profile was made without nginx, and the part is nginx's.
         """
-        if balancer == "nginx" and name.startswith("balancer"):
-            if name not in self.nginx_parts:
-                raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-            return self.nginx_parts[name].at(u)
-        return self.parts[name].at(u)
+        of_nginx = balancer == "nginx" and name.startswith("balancer")
+        if of_nginx and name not in self.nginx_parts:
+            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
+        if (name, of_nginx) not in self._curves:
+            part = self.nginx_parts[name] if of_nginx else self.parts[name]
+            levels = [k / (LEVELS_OF_PACE - 1) for k in range(LEVELS_OF_PACE)]
+            wakes = sorted(self.wake.get(balancer if name.startswith("balancer") else name.split("_")[0], [0.0]))
+            self._curves[name, of_nginx] = [part.at(u, _quantile(wakes, u)) for u in levels]
+        return self._curves[name, of_nginx]
 
-    def first(self, process: str, u: float) -> float:
-        """Return the share of the first part for `client`, `node` or a balancer at quantile `u` of its repeats."""
-        return _quantile(sorted(self.first_part[process]), u)
+    @cached_property
+    def paces(self) -> list[list[int]]:
+        """The series of `speed` as levels from 0, the fastest: the rank of each sample among all of them.
+
+        The median of three neighbours stands for a sample, so that an interrupt does not pass for a slow core.
+        """
+        smooth = [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in self.speed]
+        ranked = sorted(sample for series in smooth for sample in series)
+        top = LEVELS_OF_PACE - 1
+        return [[round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in smooth]
+
+    def first(self, name: str, u: float) -> float:
+        """Return the share of the first part for a name in `first_part` at quantile `u` of its repeats."""
+        return _quantile(sorted(self.first_part[name]), u)
 
     def start(self, balancer: str, u: float) -> float:
         """Return how long a balancer takes to start, in seconds, at quantile `u` of its repeats."""
@@ -170,12 +227,15 @@ class HostProfile(BaseModel):
             return merged
 
         lone = {name: getattr(self, name) for name in LONE}
-        return self.model_copy(
-            update={
+        return HostProfile.model_validate(
+            {
+                **self.model_dump(),
                 "parts": parts(self.parts, earlier.parts),
                 "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
                 "first_part": lists(self.first_part, earlier.first_part),
+                "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
+                "speed": (self.speed + earlier.speed)[:MOST_REPEATS],
                 **lists(lone, {name: getattr(earlier, name) for name in LONE}),
             }
         )

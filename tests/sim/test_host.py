@@ -3,27 +3,28 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.host import Cores, Process
+from sim.host import MOST_SLACK, TIMER_SLACK, Cores, Cost, Process
+from twin.profile import Curve
 
 SLICE = 0.003
 
 
-def fixed(seconds):
-    return lambda waiting, asleep: seconds
+def fixed(seconds, first_part=0.0):
+    return Cost([Curve([16], [seconds])], first_part)
 
 
-def machine(count=1):
+def machine(count=1, **settings):
     env = simpy.Environment()
-    return env, Cores(env, count, SLICE)
+    return env, Cores(env, count, SLICE, **settings)
 
 
 def note(times, env):
     return lambda _: times.append(env.now)
 
 
-def load(process, items, seconds, times=None):
+def load(process, items, seconds, times=None, first_part=0.0):
     for _ in range(items):
-        process.work(fixed(seconds), note(times if times is not None else [], process.cores.env))
+        process.work(fixed(seconds, first_part), note(times if times is not None else [], process.cores.env))
 
 
 def test_a_lone_process_works_through_its_items_one_after_the_other():
@@ -79,16 +80,16 @@ def test_no_core_idles_while_a_process_waits_and_no_work_is_lost(count, loads):
     assert len(times) == sum(loads)
     assert env.now >= max(max(loads), sum(loads) / count) * 0.001 - 1e-9
     assert env.now <= (sum(loads) / count + max(loads)) * 0.001 + 1e-9
-    assert cores.free == count
+    assert sorted(cores.idle) == list(range(count))
     assert not cores.waiting
 
 
 def test_a_burst_is_read_as_a_whole_before_the_first_item_is_finished():
     env, cores = machine()
     times = []
-    process = Process(cores, first_part=0.8)
+    process = Process(cores)
     process.work(fixed(0.001))  # keeps the process busy while the others gather
-    load(process, 4, 0.01, times)
+    load(process, 4, 0.01, times, 0.8)
     env.run(until=1.0)
     assert [t - 0.001 for t in times] == pytest.approx([0.034, 0.036, 0.038, 0.04])
 
@@ -96,9 +97,9 @@ def test_a_burst_is_read_as_a_whole_before_the_first_item_is_finished():
 def test_a_round_takes_no_more_than_its_batch():
     env, cores = machine()
     times = []
-    process = Process(cores, first_part=0.5, batch=2)
+    process = Process(cores, batch=2)
     process.work(fixed(0.001))  # keeps the process busy while the others gather
-    load(process, 4, 0.01, times)
+    load(process, 4, 0.01, times, 0.5)
     env.run()
     assert [t - 0.001 for t in times] == pytest.approx([0.015, 0.02, 0.035, 0.04])
 
@@ -107,10 +108,11 @@ def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
     env, cores = machine()
     process, asked = Process(cores), []
 
-    def cost(waiting, asleep):
+    def curve(waiting, asleep):
         asked.append((waiting, round(asleep, 6)))
         return 0.001
 
+    cost = Cost([curve])
     env.run(until=0.5)
     for _ in range(3):
         process.work(cost)
@@ -161,3 +163,73 @@ def test_cleared_work_is_never_done_and_the_core_goes_to_the_next():
     load(cleared, 1, 0.01, lost)
     env.run()
     assert lost == pytest.approx([0.03])
+
+
+def test_a_core_works_at_the_pace_of_the_moment():
+    env, cores = machine(pace=[lambda now: int(now >= 1.0)])
+    process, times = Process(cores), []
+    cost = Cost([Curve([16], [0.01]), Curve([16], [0.03])])
+    process.work(cost, note(times, env))
+    env.run(until=1.0)
+    process.work(cost, note(times, env))
+    env.run()
+    assert times == pytest.approx([0.01, 1.03])
+
+
+def test_who_waits_gets_the_core_at_a_tick_and_not_before():
+    env, cores = machine(tick=0.01)
+    busy, waiting, times = Process(cores), Process(cores), []
+    load(busy, 100, 0.001)
+    env.run(until=0.0005)
+    load(waiting, 1, 0.001, times)
+    env.run()
+    assert times == pytest.approx([0.011])
+
+
+def test_a_process_that_wakes_after_the_slice_does_not_wait_for_the_tick():
+    env, cores = machine(tick=0.01)
+    busy, waiting, times = Process(cores), Process(cores), []
+    load(busy, 100, 0.001)
+    env.run(until=0.0045)
+    load(waiting, 1, 0.001, times)
+    env.run()
+    assert times == pytest.approx([0.006])
+
+
+def test_an_item_carries_on_before_the_loop_turns_to_what_waits():
+    env, cores = machine()
+    process, order = Process(cores), []
+
+    def client():
+        yield process.work(fixed(0.001))
+        order.append("one")
+        yield process.carry_on(fixed(0.001))
+        order.append("its next")
+
+    process.work(fixed(0.001))  # keeps the process busy while the others gather
+    env.process(client())
+    env.run(until=0.0005)
+    process.work(fixed(0.001), lambda _: order.append("another"))
+    env.run()
+    assert order == ["one", "its next", "another"]
+
+
+@given(st.floats(0.0, 0.999), st.floats(0.001, 20.0), st.floats(0.0, 0.05))
+def test_a_timer_of_a_sleeping_loop_is_late_by_its_slack_and_a_millisecond_at_most(clock, seconds, start):
+    env, cores = machine(clock=clock)
+    process, fired = Process(cores), []
+    env.run(until=start + 0.001)
+    process.work(fixed(0.0001), lambda _: process.sleep(seconds).callbacks.append(note(fired, env)))
+    env.run()
+    late = fired[0] - (start + 0.0011) - seconds
+    assert -0.0015 - 1e-9 <= late <= 0.0015 + min(MOST_SLACK, TIMER_SLACK * seconds) + 1e-9
+
+
+def test_timers_set_in_the_same_millisecond_of_a_busy_loop_fire_together():
+    env, cores = machine()
+    process, fired = Process(cores), []
+    for _ in range(4):
+        process.work(fixed(0.0002), lambda _: process.sleep(0.01).callbacks.append(note(fired, env)))
+    process.work(fixed(0.5))
+    env.run()
+    assert fired == pytest.approx([0.01] * 4)

@@ -12,6 +12,7 @@ from sim import predict, simulate
 from sim.world import World
 from tests.strategies import scenarios, small, small_profile
 from twin.errors import ScenarioError
+from twin.profile import Part
 from twin.record import Record
 
 ROOT = Path(__file__).parents[2]
@@ -172,7 +173,8 @@ def test_a_prediction_has_a_row_a_curve_and_the_reconnects_of_each_replication(p
 
 
 def test_a_paired_prediction_varies_the_host_alone():
-    slow = small_profile(exit_delay=[0.002, 0.1])
+    parts = {**small_profile().parts, "exit_delay": Part(levels=[16], values=[[0.002, 0.1]])}
+    slow = small_profile(parts=parts, speed=[[0.001] * 50 + [0.002] * 50])
     marks = [(1.6, 1, False)]
     prediction = predict(small(faults=KILL), 4, slow, marks=marks, paired=3, jobs=1)
     spread = prediction.measures["notice_p50"]

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import COST, small_profile
+from tests.strategies import COST, FIRST_PARTS, small_profile
 from twin.errors import ScenarioError
-from twin.profile import COLD_AFTER, MOST_REPEATS, PARTS, Curve, HostProfile, Part
+from twin.profile import COLD_AFTER, LEVELS_OF_PACE, MOST_REPEATS, PARTS, Curve, HostProfile, Part
 
 costs = st.lists(st.floats(1e-6, 1e-2), min_size=4, max_size=4)
 
@@ -31,6 +31,12 @@ def test_a_curve_without_a_lone_level_takes_its_dearest_level_for_a_sleeper():
     assert curve(256, 1.0) == 2.0
 
 
+def test_what_is_left_of_a_curve_is_never_below_nothing():
+    whole, part = Curve([1, 16, 64], [9.0, 4.0, 2.0]), Curve([1, 16, 64], [10.0, 1.0, 1.5])
+    rest = whole.less(part)
+    assert [rest.lone, rest(16), rest(64)] == [0.0, 3.0, 0.5]
+
+
 @given(costs, st.integers(0, 1000), st.floats(0, 1))
 def test_a_cost_is_never_outside_the_measured_ones(measured, waiting, asleep):
     cost = Curve([1, 16, 64, 256], measured)(waiting, asleep)
@@ -50,23 +56,45 @@ def test_a_profile_survives_saving(tmp_path, profile):
 
 
 def test_every_part_has_a_cost(profile):
-    for name in PARTS:
-        assert profile.cost(name, 0.5)(20) == pytest.approx(COST)
+    for name in set(PARTS) - {"exit_delay"}:
+        assert [curve(20) for curve in profile.curves(name)] == pytest.approx([COST] * LEVELS_OF_PACE)
+
+
+def test_a_faster_level_of_a_core_costs_a_lower_quantile_of_the_repeats():
+    spread = small_profile(parts={"node_leave": Part(levels=[1, 16], values=[[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])})
+    curves = spread.curves("node_leave")
+    assert [curves[k](16) for k in (0, 5, 10)] == [10.0, 20.0, 30.0]
+    assert [curves[k].lone for k in (0, 5, 10)] == [1.0, 2.0, 3.0]
+
+
+@given(st.lists(st.lists(st.floats(1e-4, 1e-2), min_size=3, max_size=60), min_size=1, max_size=3))
+def test_paces_rank_the_samples_of_all_series_together(speed):
+    paces = small_profile(speed=speed).paces
+    assert [len(series) for series in paces] == [len(series) for series in speed]
+    assert {level for series in paces for level in series} <= set(range(LEVELS_OF_PACE))
+
+
+def test_a_slow_second_has_higher_levels_and_an_interrupt_has_not():
+    slow = [1.0] * 25 + [2.0] * 25
+    slow[10] = 9.0
+    (series,) = small_profile(speed=[slow]).paces
+    assert set(series[:24]) == {0}
+    assert min(series[26:]) >= LEVELS_OF_PACE // 2
 
 
 def test_a_profile_made_without_nginx_says_so_only_when_it_matters():
     bare = small_profile(nginx_parts={})
-    assert bare.cost("balancer_close", 0.5, "haproxy")(1) == COST
-    assert bare.cost("client_open", 0.5, "nginx")(1) == COST
+    assert bare.curves("balancer_close", "haproxy")[0](1) == COST
+    assert bare.curves("client_open", "nginx")[0](1) == COST
     with pytest.raises(ScenarioError, match=r"^balancer.kind is 'nginx'; .*calibrated without nginx\.$"):
-        bare.cost("balancer_close", 0.5, "nginx")
+        bare.curves("balancer_close", "nginx")
 
 
 def test_nginx_parts_are_used_for_nginx_alone():
     dear = Part(levels=[1, 16], values=[[0.5], [0.5]])
     mixed = small_profile(nginx_parts={"balancer_close": dear})
-    assert mixed.cost("balancer_close", 0.5, "nginx")(1) == 0.5
-    assert mixed.cost("balancer_close", 0.5, "haproxy")(1) == COST
+    assert mixed.curves("balancer_close", "nginx")[0](1) == 0.5
+    assert mixed.curves("balancer_close", "haproxy")[0](1) == COST
 
 
 def test_a_missing_profile_gives_one_sentence(tmp_path):
@@ -86,8 +114,8 @@ def test_what_is_not_a_profile_gives_one_sentence(tmp_path, profile):
 
 
 def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
-    mixed = small_profile(first_part={"client": [0.9, 0.1, 0.2], "haproxy": [0.5], "nginx": [0.1], "node": [0.3, 0.4]})
-    assert [mixed.first(name, 0.5) for name in ("client", "haproxy", "node")] == pytest.approx([0.2, 0.5, 0.35])
+    mixed = small_profile(first_part={"client_open": [0.9, 0.1, 0.2], "haproxy": [0.5], "node": [0.3, 0.4]})
+    assert [mixed.first(name, 0.5) for name in ("client_open", "haproxy", "node")] == pytest.approx([0.2, 0.5, 0.35])
 
 
 def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_path, profile, monkeypatch, recwarn):
@@ -111,11 +139,13 @@ def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
     merged = later.with_earlier(earlier)
     assert merged.made == "later"
     assert merged.node_start == [0.1, 0.3]
-    assert all(len(values) == 4 for part in merged.parts.values() for values in part.values)
-    for _ in range(40):
+    assert all(len(values) == 4 for values in merged.parts["node_leave"].values)
+    assert len(merged.speed) == 2
+    for _ in range(50):
         merged = later.with_earlier(merged)
     assert len(merged.node_start) == MOST_REPEATS
-    assert len(merged.first_part["client"]) == MOST_REPEATS
+    assert all(len(merged.first_part[name]) == MOST_REPEATS for name in FIRST_PARTS)
+    assert len(merged.speed) == MOST_REPEATS
 
 
 def test_a_calibration_of_another_machine_is_forgotten():

@@ -11,21 +11,27 @@ Change = Literal["down", "up", ""]
 
 
 class ActiveCheck:
-    """HAProxy's counter: `fall` failed checks in a row mark a server down, `rise` good ones mark it up again."""
+    """HAProxy's counter: `fall` failed checks in a row mark a server down, `rise` good ones mark it up again.
 
-    def __init__(self, fall: int, rise: int) -> None:
+    A `fresh` server, one that HAProxy has not checked since it started, is up on trial: its first failed check marks it
+    down. Source: HAProxy 2.8 `src/server.c`, "up, but will fall down at first failure".
+    """
+
+    def __init__(self, fall: int, rise: int, fresh: bool = False) -> None:
         self.fall = fall
         self.rise = rise
         self.up = True
+        self.fresh = fresh
         self.streak = 0
 
     def result(self, passed: bool) -> Change:
         """Count one check and return what it changed."""
+        fresh, self.fresh = self.fresh, False
         if passed == self.up:
             self.streak = 0
             return ""
         self.streak += 1
-        if self.streak < (self.fall if self.up else self.rise):
+        if self.streak < (self.fall if self.up else self.rise) and not fresh:
             return ""
         self.streak = 0
         self.up = passed

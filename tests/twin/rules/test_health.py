@@ -138,3 +138,10 @@ def test_max_fails_zero_never_takes_a_peer_out():
     peer = PassiveCheck(max_fails=0, fail_timeout=10)
     assert not any(peer.failed(100.0) for _ in range(50))
     assert peer.usable(100.0)
+
+
+def test_a_fresh_server_falls_at_its_first_failed_check_and_only_then():
+    fresh = ActiveCheck(fall=3, rise=2, fresh=True)
+    assert fresh.result(False) == "down"
+    passed = ActiveCheck(fall=3, rise=2, fresh=True)
+    assert [passed.result(ok) for ok in (True, False, False, False)] == ["", "", "", "down"]

@@ -1,0 +1,188 @@
+"""What the parts cost: CPU time that the kernel booked on one process for a known number of items.
+
+A stopped node (SIGSTOP) splits a handshake: while it is stopped the client can do only its first half.
+"""
+
+import os
+import signal
+import socket
+import time
+
+from live import host
+from live.workbench import Bench
+from twin.errors import ClusterError
+from twin.profile import LEVELS
+
+Costs = dict[str, dict[int, list[float]]]
+"""For each part and number of items at once the repeated measurements, in seconds an item."""
+
+DEATH_LEVELS = (1, 64, 256)
+BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
+"""How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
+itself, so that the spread between them shows how the speed of the core changes."""
+
+
+def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+    """Measure every part once and append the figures; `wakes` has a list for client, node and the balancer's kind."""
+    for level in LEVELS:
+        if level > LEVELS[1]:
+            bench.drop()  # no more connections are open than the tables of open files hold
+        handshakes(bench, costs, level)
+        refusals(bench, costs, level)
+    for level in LEVELS:
+        accepts(bench, costs, level)
+    wake_ups(bench, costs, wakes)
+    deaths(bench, costs)
+
+
+def handshakes(bench: Bench, costs: Costs, level: int) -> None:
+    """Measure an opening handshake step by step: at each step `level` items have gathered before a process that was
+    stopped, and it goes on alone.
+    """
+    idle, batches = bench.overhead(), BATCHES[level]
+    steps = [_gathered_handshakes(bench, level) for _ in range(batches)]
+    if level == 1:
+        steps = [[sum(column) / batches for column in zip(*steps, strict=True)]]
+    for request, passed, answered, relayed, opened in steps:
+        _add(costs, "client_request", level, max(0.0, request - idle) / level)
+        _add(costs, "balancer_request", level, passed / level)
+        _add(costs, "node_handshake", level, answered / level)
+        _add(costs, "balancer_response", level, relayed / level)
+        _add(costs, "client_open", level, opened / level)
+
+
+def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
+    """Return the CPU seconds of each step: client, balancer, node, balancer, client."""
+    client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
+    bench.stop(node, balancer)
+    spent = [bench.cpu()]
+    bench.client.tell(port=bench.port, batch=level)
+    spent.append(bench.settle())
+    bench.go_on(balancer)
+    spent.append(bench.settle())
+    bench.stop(balancer)
+    bench.go_on(node)
+    spent.append(bench.settle())
+    bench.stop(client)
+    bench.go_on(balancer)
+    spent.append(bench.settle())
+    bench.go_on(client)
+    if bench.client.hear(30)["failed"]:
+        raise ClusterError("calibration: a handshake failed.")
+    spent.append(bench.settle())
+    who = (0, 1, 2, 1, 0)  # client, balancer, node: as in bench.cpu()
+    return [spent[step + 1][i] - spent[step][i] for step, i in enumerate(who)]
+
+
+def refusals(bench: Bench, costs: Costs, level: int) -> None:
+    """Measure a request that the balancer answers with 503, in the balancer (from accepting it to closing) and in the
+    client (from the answer on).
+    """
+    batches, balancer, client = BATCHES[level], bench.refusing.forwarder(), bench.client.pid
+    found = []
+    for _ in range(batches):
+        bench.stop(balancer)
+        bench.client.tell(port=bench.refusing_port, batch=level)
+        bench.settle()
+        bench.stop(client)
+        before = bench.refusing.cpu_ns()
+        bench.go_on(balancer)
+        bench.settle(bench.refusing.cpu_ns)
+        refused = (bench.refusing.cpu_ns() - before) / 1e9
+        start = bench.cpu()[0]
+        bench.go_on(client)
+        if bench.client.hear(30)["opened"]:
+            raise ClusterError("calibration: a connection that must be refused was not.")
+        found.append((bench.settle()[0] - start, refused))
+    if level == 1:
+        found = [(sum(one for one, _ in found) / batches, sum(other for _, other in found) / batches)]
+    for read, refused in found:
+        _add(costs, "client_refused", level, read / level)
+        _add(costs, "balancer_refused", level, refused / level)
+
+
+def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+    """Measure what it costs a process to be woken for a single item, its caches warm.
+
+    In an undisturbed burst of handshakes the processes wait for each other and wake up for nearly every item: the
+    balancer twice a handshake, client and node once. What a burst costs more than the same items gathered is that.
+    """
+    level = LEVELS[-2]
+    bench.drop()
+    for _ in range(BATCHES[level]):
+        start = bench.settle()
+        bench.client.tell(port=bench.port, batch=level)
+        if bench.client.hear(30)["failed"]:
+            raise ClusterError("calibration: a handshake failed.")
+        burst = [(after - before) / level for after, before in zip(bench.settle(), start, strict=True)]
+        steps = (("client_request", "client_open"), ("balancer_request", "balancer_response"))
+        for name, parts, each, whole in (
+            ("client", steps[0], 1, burst[0]),
+            (bench.kind, steps[1], 2, burst[1]),
+            ("node", ("node_handshake", "node_accept"), 1, burst[2]),
+        ):
+            gathered = sum(_median(costs[part][level]) for part in parts)
+            wakes[name].append(max(0.0, whole - gathered) / each)
+
+
+def accepts(bench: Bench, costs: Costs, level: int) -> None:
+    """Measure what accepting a bare connection costs the node; the rest of a handshake is reading and answering."""
+    batches = BATCHES[level]
+    used = 0
+    for _ in range(batches):
+        bench.settle()
+        before = bench.node.cpu_ns()
+        os.kill(bench.node.pid, signal.SIGSTOP)
+        raw = [socket.create_connection(("127.0.0.1", bench.node_port)) for _ in range(level)]
+        os.kill(bench.node.pid, signal.SIGCONT)
+        bench.settle()
+        used += bench.node.cpu_ns() - before
+        for one in raw:
+            one.close()
+    cost = used / 1e9 / batches / level
+    _add(costs, "node_accept", level, cost)
+    answers, count = costs["node_handshake"][level], 1 if level == 1 else batches
+    answers[-count:] = [max(0.1 * both, both - cost) for both in answers[-count:]]
+
+
+def deaths(bench: Bench, costs: Costs) -> None:
+    """Measure what the end of a node costs everybody: killed, and asked to end."""
+    bench.drop()
+    empty = bench.kill(0)[2]
+    _add(costs, "exit_delay", 16, exit_delay(bench))
+    bare = bench.terminate(0)
+    for level in DEATH_LEVELS:
+        client, balancer, node = bench.kill(level)
+        _add(costs, "client_closed", level, client / level)
+        _add(costs, "balancer_close", level, balancer / level)
+        if level > 1:
+            _add(costs, "node_exit", level, max(0.0, node - empty) / level)
+        spent, relayed, said, left, _ = bench.terminate(level)
+        _add(costs, "client_goodbye", level, max(0.0, spent - client) / level)
+        _add(costs, "balancer_frame", level, max(0.0, relayed - balancer) / 2 / level)
+        _add(costs, "node_goodbye", level, said / level)
+        _add(costs, "node_leave", level, max(0.0, left - bare[3]) / level)
+
+
+def exit_delay(bench: Bench) -> float:
+    """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections."""
+    raw = [socket.create_connection(("127.0.0.1", bench.node_port)) for _ in range(32)]
+    bench.settle()
+    with host.pinned(bench.place.clients):
+        began = time.monotonic()
+        os.kill(bench.node.pid, signal.SIGKILL)
+        raw[0].recv(1)
+        took = time.monotonic() - began
+    for one in raw:
+        one.close()
+    bench.reap()
+    bench.replace()
+    return took
+
+
+def _add(costs: Costs, name: str, level: int, value: float) -> None:
+    costs.setdefault(name, {}).setdefault(level, []).append(value)
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]

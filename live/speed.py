@@ -1,0 +1,101 @@
+"""How fast the cores are just now.
+
+Neighbours on the same machine (the other thread of a core, other guests) make a core slower for a second or so at a
+time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
+of sockets, takes more CPU time then; how much more is the core's slowness. Run as `python -m live.speed CONFIG` it
+prints a series of that work's times, how long it keeps a core that others want, or how long it waits for a larger table
+of open files.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+
+from websockets.client import ClientProtocol
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
+
+from twin.profile import FIRST_TABLE, PACE_STEP
+
+GAP = 0.0003
+"""Seconds without the core that end a stretch; interrupts take less."""
+MOST_FILES = 1100
+_ROUNDS = 4
+_URI = parse_uri("ws://127.0.0.1/")
+
+
+def sample() -> float:
+    """Return the CPU seconds that a fixed number of opening handshakes takes this thread just now."""
+    near, far = socket.socketpair()
+    with near, far:
+        _handshake(near, far)  # warms the caches
+        began = time.thread_time_ns()
+        for _ in range(_ROUNDS):
+            _handshake(near, far)
+        return (time.thread_time_ns() - began) / 1e9
+
+
+def _handshake(near: socket.socket, far: socket.socket) -> None:
+    client, server = ClientProtocol(_URI), ServerProtocol()
+    client.send_request(client.connect())
+    near.sendall(b"".join(client.data_to_send()))
+    server.receive_data(far.recv(4096))
+    request = server.events_received()[0]
+    server.send_response(server.accept(request))  # type: ignore[arg-type]
+    far.sendall(b"".join(server.data_to_send()))
+    client.receive_data(near.recv(4096))
+
+
+def trace(seconds: float) -> list[float]:
+    """Return samples of the core this process is bound to, one every `PACE_STEP` for `seconds` seconds."""
+    began = time.monotonic()
+    samples = []
+    for i in range(round(seconds / PACE_STEP)):
+        time.sleep(max(0.0, began + i * PACE_STEP - time.monotonic()))
+        samples.append(sample())
+    return samples
+
+
+def stretches(seconds: float) -> list[float]:
+    """Keep busy for `seconds` seconds and return how long each stretch lasted in which nobody else had the core."""
+    began = last = start = time.monotonic()
+    found = []
+    while last - began < seconds:
+        now = time.monotonic()
+        if now - last > GAP:
+            found.append(last - start)
+            start = now
+        last = now
+    return found[1:]
+
+
+def growths() -> list[float]:
+    """Return how long this process waits each time that its table of open files doubles, in seconds.
+
+    A process of several threads waits until no core reads the old table any more. Source: Linux, `expand_fdtable` in
+    fs/file.c (synchronize_rcu).
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    longest: dict[int, float] = {}
+    for _ in range(MOST_FILES):
+        began = time.monotonic()
+        number = os.dup(0)
+        size = 1 << number.bit_length()
+        longest[size] = max(longest.get(size, 0.0), time.monotonic() - began)
+    return [longest[size] for size in sorted(longest) if size > FIRST_TABLE]
+
+
+if __name__ == "__main__":
+    config = json.loads(sys.argv[1])
+    if "busy" in config:
+        answer = {"stretches": stretches(config["busy"])}
+    elif "grow" in config:
+        answer = {"growths": growths()}
+    else:
+        answer = {"samples": trace(config["seconds"])}
+    print(json.dumps(answer), flush=True)  # noqa: T201 (the answer to the lab)

@@ -1,0 +1,190 @@
+"""The workbench of the calibration: one node, one balancer and one client process, to be told what to do."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+
+from live import host
+from live.balancer import Balancer
+from live.process import READY_WITHIN, Part, Stage
+from twin.errors import ClusterError
+from twin.scenario import Scenario
+
+MOST_FILES = 520
+"""Connections a process has had before it is measured, so that its table of open files is large enough."""
+
+
+class Bench:
+    """One node, one balancer and one client process, pinned as in a scenario, to be measured once."""
+
+    def __init__(self, stage: Stage, refusing_stage: Stage, scenario: Scenario) -> None:
+        self.stage = stage
+        self.place = host.placement(scenario)
+        self.kind = scenario.balancer.kind
+        ports = host.free_ports(5)
+        self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
+        began = time.monotonic()
+        self.node = self._start_node(self.node_port)
+        self.node_start = float(self.node.hear()["listening"]) - began
+        quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
+        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
+        began = time.monotonic()
+        self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
+        self.balancer_start = time.monotonic() - began
+        self.refusing = self._refusing(refusing_stage, still, dead_port)
+        config = {
+            "port": self.port,
+            "seed": 0,
+            "replication": 0,
+            "first": 0,
+            "addresses": 1,
+            "open_timeout": 30.0,
+            "reconnect": scenario.clients.reconnect.model_dump(),
+            "heartbeat": scenario.clients.heartbeat.model_dump(),
+        }
+        self.client = stage.python("bench", "live.bench", config, self.place.clients)
+        self.client.hear()
+
+    def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:
+        balancer = Balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
+        balancer.wait_ready(READY_WITHIN)
+        return balancer
+
+    def _refusing(self, stage: Stage, scenario: Scenario, node_port: int) -> Balancer:
+        """Start a balancer whose only node dies after its first check, so that it is tried and refuses."""
+        node = self._start_node(node_port)
+        node.hear()
+        balancer = self._balancer(stage, scenario, self.refusing_port, node_port)
+        deadline = time.monotonic() + READY_WITHIN
+        while self.kind == "haproxy" and time.monotonic() < deadline:
+            node.tell(ask="checked")
+            if node.hear()["checked"]:
+                break
+            time.sleep(0.005)
+        self.stage.end(node)
+        return balancer
+
+    def _start_node(self, port: int) -> Part:
+        config = {"number": 1, "port": port, "backlog": 4000}
+        return self.stage.python("node", "live.node", config, self.place.cluster[:1])
+
+    def warm(self) -> None:
+        """Do handshakes and refusals that nobody measures; the client's table of open files grows meanwhile."""
+        for port, size in ((self.port, MOST_FILES), (self.refusing_port, 64)):
+            self.client.tell(port=port, batch=size)
+            self.client.hear(30)
+        self.drop()
+
+    def drop(self) -> None:
+        """Close all connections by replacing the node."""
+        self.kill(0)
+
+    def cpu(self) -> tuple[float, float, float]:
+        """Return the CPU seconds that client, balancer and node have used so far."""
+        return tuple(part.cpu_ns() / 1e9 for part in (self.client, self.balancer, self.node))  # type: ignore[return-value]
+
+    def settle(self, also: Callable[[], int] = lambda: 0) -> tuple[float, float, float]:
+        """Wait until client, balancer and node (and `also`, CPU time in ns) have nothing more to do; return `cpu`."""
+        deadline = time.monotonic() + 20
+        time.sleep(0.004)
+        before = (*self.cpu(), also() / 1e9)
+        while time.monotonic() < deadline:
+            time.sleep(0.008)
+            after = (*self.cpu(), also() / 1e9)
+            if sum(after) - sum(before) < 0.0003:
+                return after[:3]
+            before = after
+        raise ClusterError("calibration: the bench does not come to rest.")
+
+    @staticmethod
+    def stop(*pids: int) -> None:
+        """Stop processes (SIGSTOP)."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    @staticmethod
+    def go_on(*pids: int) -> None:
+        """Let stopped processes go on (SIGCONT)."""
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+    def overhead(self) -> float:
+        """Return what telling the client to start a batch and its answer cost it, in CPU seconds."""
+        before = self.client.cpu_ns()
+        for _ in range(16):
+            self.client.tell(port=self.port, batch=0)
+            self.client.hear()
+            time.sleep(0.004)
+        return (self.client.cpu_ns() - before) / 1e9 / 16
+
+    def connect(self, connections: int) -> tuple[float, float, float]:
+        """Open connections, wait until all is quiet and return `cpu`."""
+        if connections:
+            self.client.tell(port=self.port, batch=connections)
+            if self.client.hear(30)["failed"]:
+                raise ClusterError("calibration: a handshake failed.")
+        self.settle()
+        return self.cpu()
+
+    def kill(self, connections: int) -> tuple[float, float, float]:
+        """Kill the node and return the CPU seconds this costs client, balancer and node."""
+        before = self.connect(connections)
+        os.kill(self.node.pid, signal.SIGKILL)
+        node = self.reap() - before[2]
+        self.client.tell(closed=True)
+        self.client.hear(30)
+        time.sleep(0.02)
+        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
+        self.replace()
+        return client - before[0], balancer - before[1], node
+
+    def terminate(self, connections: int) -> tuple[float, float, float, float, float]:
+        """End the node gracefully while the client is stopped, then let the client go on.
+
+        Returns:
+            CPU seconds of the client, of the balancer (two frames and a close for each connection), of the node until
+            its close frames are out, of the node after that, and the seconds from SIGTERM to the end of the node.
+        """
+        before = self.connect(connections)
+        began = time.monotonic()
+        said = 0.0
+        if connections:
+            os.kill(self.client.pid, signal.SIGSTOP)
+            os.kill(self.node.pid, signal.SIGTERM)
+            time.sleep(0.01)
+            self.settle()
+            said = self.node.cpu_ns() / 1e9 - before[2]
+            os.kill(self.client.pid, signal.SIGCONT)
+        else:
+            os.kill(self.node.pid, signal.SIGTERM)
+        node = self.reap() - before[2]
+        took = time.monotonic() - began
+        self.client.tell(closed=True)
+        self.client.hear(30)
+        time.sleep(0.02)
+        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
+        self.replace()
+        return client - before[0], balancer - before[1], said, max(0.0, node - said), took
+
+    def reap(self) -> float:
+        """Wait for the node's end and return the CPU seconds of its whole life."""
+        _, _, usage = os.wait4(self.node.pid, 0)
+        self.node.process.returncode = 0
+        return usage.ru_utime + usage.ru_stime
+
+    def replace(self) -> None:
+        """Start a new node in the place of the one that ended."""
+        self.stage.end(self.node)
+        self.node = self._start_node(self.node_port)
+        self.node.hear()
+        self._grow()
+        self.settle()
+
+    def _grow(self) -> None:
+        """Let the node's table of open files grow, for which a process has to wait (`table_growth`)."""
+        raw = [socket.create_connection(("127.0.0.1", self.node_port)) for _ in range(MOST_FILES)]
+        self.settle()
+        for one in raw:
+            one.close()

@@ -1,0 +1,72 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from live import interrupt
+
+
+def press() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait(5)
+
+
+def lose_an_interrupt() -> None:
+    """Let Ctrl-C come inside a finalizer, where Python drops the exception."""
+
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(1000):  # the handler runs between two bytecodes
+                pass
+
+    Finalized()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_that_python_drops_is_raised_at_the_next_check() -> None:
+    with interrupt.remembered():
+        lose_an_interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
+
+
+def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupt.remembered():
+        press()
+
+
+def test_nothing_is_remembered_after_the_block() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupt.remembered():
+        press()
+    interrupt.check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_handler_of_the_users_own_is_left_alone() -> None:
+    def own(number: int, frame: object) -> None:
+        pass
+
+    before = signal.signal(signal.SIGINT, own)
+    try:
+        with interrupt.remembered():
+            assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_another_thread_may_run_a_cluster_without_a_handler() -> None:
+    failed: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            with interrupt.remembered():
+                interrupt.check()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert not failed
