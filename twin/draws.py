@@ -26,6 +26,8 @@ class Purpose(IntEnum):
     PACE = 7
     ROUND = 8
     CLOCK = 9
+    BUS_RETRY = 10
+    CAMPAIGN = 11
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
