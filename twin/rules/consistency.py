@@ -21,6 +21,8 @@ from typing import Literal
 
 Threshold = Literal["all", "majority"] | int
 Scope = Literal["node", "client"]
+SIGNS_A_LEASE = 3
+"""Signs of life that a node gives in the time of one lease, so that a lost one does not end it."""
 
 
 def reached(
