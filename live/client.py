@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,6 +22,9 @@ from twin.addresses import source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
+
+if TYPE_CHECKING:
+    from live.inbox import Inbox
 
 Event = tuple[float, str, int, int, int, int, str]
 
@@ -37,6 +40,7 @@ class Swarm:
         self.reconnect = Reconnect(**config["reconnect"])
         self.heartbeat = Heartbeat(**config["heartbeat"])
         self.addresses: int = config["addresses"]
+        self.broadcast: dict[str, Any] | None = config.get("broadcast")
         self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
         self.start = 0.0
         self.events: list[Event] = []
@@ -46,6 +50,12 @@ class Swarm:
     def note(self, event: str, client: int, node: int = -1, attempt: int = -1, detail: str = "") -> None:
         """Append one event; the time is CLOCK_MONOTONIC, one clock for the host."""
         self.events.append((time.monotonic(), event, client, node, attempt, -1, detail))
+
+    def stall(self, number: int, stalled: bool) -> None:
+        """Let one client stop reading, or go on."""
+        for client in self.clients:
+            if client.number == number and client.inbox is not None:
+                client.inbox.stall(stalled)
 
     def draw(self, client: int, purpose: Purpose, n: int) -> float:
         """Return the uniform number that the simulated client of the same number draws."""
@@ -65,6 +75,7 @@ class Client:
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
+        self.inbox: Inbox | None = None
 
     async def live(self, start: float) -> None:
         """Connect at `start`, stay connected, and come back after every loss."""
@@ -113,6 +124,8 @@ class Client:
             swarm.awaited -= 1
             if swarm.awaited == 0:
                 swarm.all_connected.set()
+            if self.inbox is not None:
+                self.inbox.connected(connection, node)  # type: ignore[arg-type]
             return connection
         swarm.note("connect_failed", self.number, attempt=self.attempts, detail=reason)
         return None
@@ -127,6 +140,8 @@ class Client:
         await connection.wait_closed()
         if keepalive is not None:
             keepalive.cancel()
+        if self.inbox is not None:
+            self.inbox.lost()
         reason = "heartbeat" if self.missed else str(connection.close_code)
         swarm.note("disconnected", self.number, node=node, detail=reason)
 
@@ -165,10 +180,16 @@ class Client:
 
 
 async def main(config: dict[str, Any]) -> None:
-    """Obey the lab: `warm` connects all clients before the run's `start`, `finish` writes the events and ends."""
+    """Obey the lab: `warm` connects all clients before the run's `start`, `stall` lets one stop reading (`on`) or go
+    on, `finish` writes the events and ends.
+    """
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     swarm = Swarm(config)
+    if swarm.broadcast is not None:
+        from live.inbox import listen
+
+        listen(swarm, swarm.broadcast)
     reader = await lines()
     say(ready=True)
     tasks: list[asyncio.Task[None]] = []
@@ -179,6 +200,8 @@ async def main(config: dict[str, Any]) -> None:
             swarm.start = message["start"]
             tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
             asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
+        elif "stall" in message:
+            swarm.stall(message["stall"], message["on"])
         elif "finish" in message:
             events = list(swarm.events)
             Path(message["finish"]).write_text(json.dumps(events))

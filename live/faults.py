@@ -1,16 +1,22 @@
 """Faults done to real processes on the scenario's schedule."""
 
+import contextlib
 import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from live.process import READY_WITHIN
+from twin.errors import ClusterError, HostError
 from twin.fault_settings import Fault
 
 if TYPE_CHECKING:
+    from live.broadcast import Broadcast
     from live.world import Cluster
 
 Step = tuple[float, Callable[[], None]]
+_SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "restart": signal.SIGTERM}
 
 
 def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
@@ -18,28 +24,77 @@ def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
     steps: list[Step] = []
     for fault in faults:
         steps.append((fault.at, lambda fault=fault: _begin(cluster, fault)))  # type: ignore[misc]
-        if fault.kind == "hang" and fault.duration is not None:
-            steps.append((fault.at + fault.duration, lambda fault=fault: _resume(cluster, fault)))  # type: ignore[misc]
+        if fault.duration is not None:
+            steps.append((fault.at + fault.duration, lambda fault=fault: _heal(cluster, fault)))  # type: ignore[misc]
     return sorted(steps, key=lambda step: step[0])
 
 
 def _begin(cluster: "Cluster", fault: Fault) -> None:
+    note(cluster, "fault", fault)
     if fault.kind == "reload":
-        cluster.note(time.monotonic(), "fault", detail="reload")
         cluster.balancer.reload()
+    elif fault.kind in _SIGNALS:
+        assert fault.node is not None
+        cluster.nodes[fault.node - 1].signal(_SIGNALS[fault.kind])
+        if fault.kind == "restart":
+            cluster.restarting.append(fault.node)
+        elif fault.kind == "kill":
+            cluster.killed.append(fault.node)
+    elif fault.kind == "stall":
+        _stall(cluster, fault, True)
+    else:
+        _on_bus(_broadcast(cluster), fault)
+
+
+def _heal(cluster: "Cluster", fault: Fault) -> None:
+    if fault.kind == "bus_down":
+        _broadcast(cluster).bus.start_again()
+        threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
         return
-    assert fault.node is not None
-    part = cluster.nodes[fault.node - 1]
-    number = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "restart": signal.SIGTERM}[fault.kind]
-    cluster.note(time.monotonic(), "fault", node=fault.node, detail=fault.kind)
-    part.signal(number)
-    if fault.kind == "restart":
-        cluster.restarting.append(fault.node)
-    elif fault.kind == "kill":
-        cluster.killed.append(fault.node)
+    if fault.kind == "hang":
+        assert fault.node is not None
+        cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
+    elif fault.kind == "stall":
+        _stall(cluster, fault, False)
+    else:
+        _relay(_broadcast(cluster), fault, cut=False, delay=0.0)
+    note(cluster, "healed", fault)
 
 
-def _resume(cluster: "Cluster", fault: Fault) -> None:
+def note(cluster: "Cluster", event: str, fault: Fault) -> None:
+    """Note that a fault begins or is over."""
+    node, client = (-1 if number is None else number for number in (fault.node, fault.client))
+    cluster.note(time.monotonic(), event, node, fault.kind, client)
+
+
+def _broadcast(cluster: "Cluster") -> "Broadcast":
+    assert cluster.broadcast is not None  # a fault of the bus needs a publisher
+    return cluster.broadcast
+
+
+def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
+    assert fault.client is not None
+    cluster.swarm[fault.client // cluster.scenario.clients.per_process].tell(stall=fault.client, on=on)
+
+
+def _on_bus(broadcast: "Broadcast", fault: Fault) -> None:
+    if fault.kind == "bus_down":
+        broadcast.bus.kill()
+    elif fault.kind == "bus_cut":
+        assert fault.node is not None
+        broadcast.cut(fault.node)
+    elif fault.kind == "partition":
+        _relay(broadcast, fault, cut=True)
+    else:
+        _relay(broadcast, fault, delay=fault.delay)
+
+
+def _relay(broadcast: "Broadcast", fault: Fault, **orders: Any) -> None:
     assert fault.node is not None
-    cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
-    cluster.note(time.monotonic(), "healed", node=fault.node, detail=fault.kind)
+    broadcast.relays[fault.node].tell(**orders)
+
+
+def _answers_again(cluster: "Cluster", fault: Fault) -> None:
+    with contextlib.suppress(ClusterError, HostError, OSError):
+        _broadcast(cluster).bus.wait_ready(READY_WITHIN)
+        note(cluster, "healed", fault)

@@ -1,7 +1,8 @@
 """One WebSocket server process.
 
-Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog. It answers `/healthz` for
-the balancer's check, and tells the lab on standard output when it listens. It ends when its standard input closes.
+Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog, and what `live.fanout` needs
+when something is broadcast. It answers `/healthz` for the balancer's check, and tells the lab on standard output when
+it listens. It ends when its standard input closes.
 """
 
 import asyncio
@@ -11,7 +12,9 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -65,8 +68,16 @@ async def main(config: dict[str, Any]) -> None:
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     node = Node(config["number"])
+    fan_out, options = None, dict[str, Any]()
+    serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
+    if "broadcast" in config:
+        from live.fanout import FanOut, Reader
+
+        fan_out = FanOut(config["number"], config["broadcast"])
+        serve_client = fan_out.serve_client
+        options = {"create_connection": Reader, "write_limit": fan_out.write_limit}
     server = await serve(
-        node.serve_client,
+        serve_client,
         "127.0.0.1",
         config["port"],
         backlog=config["backlog"],
@@ -74,14 +85,29 @@ async def main(config: dict[str, Any]) -> None:
         ping_interval=None,
         process_request=node.answer_check,
         process_response=node.name_itself,
+        **options,
     )
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.close)
+
+    def end() -> None:
+        server.close()
+        if fan_out is not None:
+            fan_out.bus.leave()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+    if fan_out is not None:
+        fan_out.bus.start()
     say(listening=time.monotonic())
     reader = await lines()
 
     async def obey() -> None:
-        while await reader.readline():
-            say(checked=node.checked, connections=len(server.connections))
+        while line := await reader.readline():
+            message = json.loads(line)
+            if "finish" in message:
+                events = fan_out.events if fan_out is not None else []
+                Path(message["finish"]).write_text(json.dumps(events))
+                say(done=len(events))
+            else:
+                say(checked=node.checked, connections=len(server.connections))
 
     await asyncio.wait(
         [asyncio.ensure_future(obey()), asyncio.ensure_future(server.wait_closed())],

@@ -1,16 +1,18 @@
 """Start a real cluster, run the schedule, collect the record, stop everything."""
 
 import contextlib
-import json
+import signal
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
+from typing import Any
 
 from live import faults, host, interrupt
 from live.balancer import Balancer, binary, describe
-from live.bus import Bus
+from live.broadcast import Broadcast, collect, relayed
+from live.bus import Bus, answers
 from live.process import READY_WITHIN, Part, Stage
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
@@ -18,6 +20,8 @@ from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
 
 MOST_CLIENTS = 5000
+MOST_DELIVERIES = 2_000_000
+"""Deliveries that one run may note."""
 _SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
 
@@ -29,14 +33,15 @@ class Cluster:
     """All processes of one run, started and ready; used as a context manager."""
 
     def __init__(self, scenario: Scenario, replication: int, redis_url: str | None = None) -> None:
-        check(scenario)
+        check(scenario, redis_url)
         self.scenario = scenario
         self.replication = replication
-        self.events: list[tuple[float, str, int, str]] = []
+        self.events: list[tuple[float, str, int, str, int]] = []
         self.killed: list[int] = []
         self.restarting: list[int] = []
         self.place = host.placement(scenario)
         self._lock = threading.Lock()
+        self._helpers: list[threading.Thread] = []
         self._exit = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             self.stage = undo.enter_context(Stage())
@@ -50,15 +55,24 @@ class Cluster:
     def __exit__(self, *error: object) -> None:
         self._exit.close()
 
-    def note(self, t: float, event: str, node: int = -1, detail: str = "") -> None:
+    def note(self, t: float, event: str, node: int = -1, detail: str = "", client: int = -1) -> None:
         """Note an event of the cluster at the monotonic time `t`; may be called from any thread."""
         with self._lock:
-            self.events.append((t, event, node, detail))
+            self.events.append((t, event, node, detail, client))
 
     def _start(self, redis_url: str | None) -> None:
         scenario, began = self.scenario, time.monotonic()
-        ports = host.free_ports(scenario.nodes.count + 2)
-        self.port, self.node_ports = ports[0], ports[2:]
+        ports = host.free_ports(scenario.nodes.count + 2 + len(relayed(scenario)))
+        last = 2 + scenario.nodes.count
+        self.port, self.node_ports = ports[0], ports[2:last]
+        bus = None
+        self.broadcast: Broadcast | None = None
+        if scenario.bus.kind != "none":
+            bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
+            if scenario.publisher is not None:
+                self.broadcast = Broadcast(
+                    self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:]
+                )
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
         first, self.swarm = 0, list[Part]()
         while first < scenario.clients.count:
@@ -66,9 +80,6 @@ class Cluster:
             self.swarm.append(self._start_swarm(first, count))
             first += count
         self.watch = host.Watch(self.stage, sorted({*self.place.cluster, *self.place.clients}))
-        bus = None
-        if scenario.bus.kind == "valkey":
-            bus = Bus(self.stage, ports[1], self.place.cluster, redis_url)
         for node in self.nodes:
             node.hear()
         self.balancer = Balancer(
@@ -83,11 +94,16 @@ class Cluster:
         for part in self.swarm:
             part.hear()
         self.bus = bus.wait_ready(READY_WITHIN) if bus is not None else {}
+        if self.broadcast is not None:
+            self.broadcast.wait_ready()
         self.start_up = time.monotonic() - began
 
     def start_node(self, number: int) -> Part:
         """Start the process of node `number`; it says `listening` when it does."""
-        config = {"number": number, "port": self.node_ports[number - 1], "backlog": self.scenario.nodes.backlog}
+        config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
+        config["backlog"] = self.scenario.nodes.backlog
+        if self.broadcast is not None:
+            config["broadcast"] = self.broadcast.of_node(number)
         cpus = self.place.cluster
         return self.stage.python(
             f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
@@ -99,7 +115,7 @@ class Cluster:
 
     def _start_swarm(self, first: int, count: int) -> Part:
         clients = self.scenario.clients
-        config = {
+        config: dict[str, Any] = {
             "port": self.port,
             "seed": self.scenario.seed,
             "replication": self.replication,
@@ -111,6 +127,8 @@ class Cluster:
             "reconnect": clients.reconnect.model_dump(),
             "heartbeat": clients.heartbeat.model_dump(),
         }
+        if self.broadcast is not None:
+            config["broadcast"] = self.broadcast.of_clients()
         return self.stage.python(f"swarm {first}", "live.client", config, self.place.clients)
 
     def warm_up(self) -> float:
@@ -139,6 +157,8 @@ class Cluster:
                 f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a "
                 f"second ({late:.1f} s late); set a lower rate."
             )
+        if self.broadcast is not None:
+            self.broadcast.publisher.tell(start=start)
         return start
 
     def _last_check(self) -> float:
@@ -166,8 +186,10 @@ class Cluster:
             self.note(time.monotonic(), "node_stopped", number)
             self.nodes[number - 1] = self.start_node(number)
             self.restarting.remove(number)
-            threading.Thread(target=self._welcome, args=(number,), daemon=True).start()
-        for part in [*self.swarm, self.balancer.part]:
+            self._helpers.append(threading.Thread(target=self._welcome, args=(number,), daemon=True))
+            self._helpers[-1].start()
+        publisher = [] if self.broadcast is None else [self.broadcast.publisher]
+        for part in [*self.swarm, *publisher, self.balancer.part]:
             if not part.running:
                 raise part.failure("stopped by itself during the run")
 
@@ -179,34 +201,46 @@ class Cluster:
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
-        rows = [row(t - start, event, node=node, detail=detail) for t, event, node, detail in self.events]
+        rows = [row(t - start, event, client, node, detail=detail) for t, event, node, detail, client in self.events]
         counts = self.balancer.connections()
         if counts is not None:
             end = time.monotonic() - start
             rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
         for part in self.swarm:
-            part.tell(finish=str(self.stage.folder / f"events-{part.pid}.json"))
-        for part in self.swarm:
-            part.hear(60.0)
-            for t, *rest in json.loads((self.stage.folder / f"events-{part.pid}.json").read_text()):
-                rows.append((t - start, *rest))
+            rows += collect(self.stage, part, start)
+        if self.broadcast is not None:
+            for helper in self._helpers:
+                helper.join(READY_WITHIN)
+            for part in self.nodes:
+                part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
+            rows += self.broadcast.finish(self.nodes, start)
         return rows
 
 
-def check(scenario: Scenario) -> None:
+def check(scenario: Scenario, redis_url: str | None = None) -> None:
     """See whether this machine can run the scenario; nothing is started.
 
     Raises:
-        ScenarioError: the scenario is too large for a live run.
-        HostError: a program is missing, or too few files may be open.
+        ScenarioError: the scenario is too large for a live run, or has a fault that cannot be done to the user's bus.
+        HostError: a program is missing, too few files may be open, or the user's bus does not answer.
     """
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
+    messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
+    if messages * scenario.clients.count > MOST_DELIVERIES:
+        raise ScenarioError(
+            f"publisher.rate gives {messages} messages for {scenario.clients.count} clients; a live run allows at most "
+            f"{MOST_DELIVERIES} deliveries."
+        )
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
     host.placement(scenario)
     binary(scenario.balancer.kind)
     host.check_limits(scenario)
+    if redis_url is not None and scenario.bus.kind != "none":
+        if any(fault.kind == "bus_down" for fault in scenario.faults):
+            raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
+        answers(redis_url)
 
 
 def run(
@@ -224,7 +258,7 @@ def run(
         ScenarioError, HostError: nothing was started.
         ClusterError: a process failed; everything was stopped.
     """
-    check(scenario)
+    check(scenario, redis_url)
     host.warn_if_busy()
     with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()

@@ -79,6 +79,13 @@ class Registry:
         """Return the nodes that are registered at `now` seconds."""
         return frozenset(node for node, until in self._until.items() if until > now)
 
+    def expire(self, now: float) -> list[int]:
+        """Take out the nodes whose lease has run out by `now` seconds, and return them."""
+        gone = [node for node, until in self._until.items() if until <= now]
+        for node in gone:
+            del self._until[node]
+        return gone
+
     def next_expiry(self) -> float | None:
         """Return when the next lease runs out, in seconds, or None without a member."""
         return min(self._until.values(), default=None)

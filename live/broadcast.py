@@ -1,0 +1,139 @@
+"""The parts of a cluster that are there only when something is broadcast: publisher, relays, and what all are told."""
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import uuid4
+
+from live import wire
+from live.broker import Topic
+from live.bus import Bus
+from live.process import READY_WITHIN, Part, Stage
+from live.resp import Address
+from twin.errors import ClusterError
+from twin.record import Row
+from twin.scenario import Scenario
+
+_THROUGH_RELAY = ("partition", "delay")
+
+
+class Broadcast:
+    """The broadcast of one run.
+
+    Args:
+        stage: where its processes run.
+        scenario: with a publisher.
+        replication: which random numbers to use.
+        bus: the server, which need not answer yet.
+        cpus: where its processes run.
+        ports: free ones, as many as `ports_needed` says.
+    """
+
+    def __init__(
+        self, stage: Stage, scenario: Scenario, replication: int, bus: Bus, cpus: list[int], ports: list[int]
+    ) -> None:
+        assert scenario.publisher is not None
+        self.stage = stage
+        self.scenario = scenario
+        self.replication = replication
+        self.bus = bus
+        self.cpus = cpus
+        self.settings = scenario.publisher
+        self.topic = Topic(f"stormlab:{uuid4().hex[:8]}:", scenario.bus.max_length, scenario.bus.idempotency_window)
+        self.relays: dict[int, Part] = {}
+        self.ports = dict(zip(relayed(scenario), ports, strict=True))
+        for node, port in self.ports.items():
+            address = bus.address
+            config = {"port": port, "host": address.host, "bus_port": address.port}
+            self.relays[node] = stage.python(f"relay {node}", "live.relay", config, cpus)
+        self.publisher = self._start_publisher()
+
+    def _access(self, address: Address) -> dict[str, Any]:
+        return {
+            "address": asdict(address),
+            "topic": asdict(self.topic),
+            "retry": self.scenario.bus.retry.model_dump(),
+            "seed": self.scenario.seed,
+            "replication": self.replication,
+            "lease": self.scenario.bus.lease,
+        }
+
+    def _start_publisher(self) -> Part:
+        publisher, scenario = self.settings, self.scenario
+        config = {
+            **self._access(self.bus.address),
+            "nodes": scenario.nodes.count,
+            "rate": publisher.rate,
+            "start": publisher.start,
+            "stop": scenario.duration if publisher.stop is None else min(publisher.stop, scenario.duration),
+            "messages": publisher.messages,
+            "payload_bytes": publisher.payload_bytes,
+            "threshold": publisher.threshold,
+            "ack_timeout": publisher.ack_timeout,
+            "max_resends": publisher.max_resends,
+        }
+        return self.stage.python("publisher", "live.publisher", config, self.cpus)
+
+    def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know."""
+        address = self.bus.address
+        if number in self.ports:
+            address = replace(address, host="127.0.0.1", port=self.ports[number])
+        return {
+            **self._access(address),
+            "kind": self.scenario.bus.kind,
+            "scope": self.settings.scope,
+            "policy": self.scenario.slow_consumer.policy,
+            "limit_bytes": self.scenario.slow_consumer.limit_bytes,
+        }
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know."""
+        recovery = self.scenario.clients.recovery
+        largest = max(self.scenario.slow_consumer.limit_bytes, self.settings.payload_bytes + wire.LARGEST_HEADER)
+        return {**recovery.model_dump(), "confirm": self.settings.scope == "client", "max_size": largest}
+
+    def wait_ready(self) -> None:
+        """Wait until every node is registered with the publisher, and the relays pass everything on.
+
+        Raises:
+            ClusterError: that took too long.
+        """
+        for relay in self.relays.values():
+            relay.hear()
+        try:
+            self.publisher.hear(READY_WITHIN)
+        except ClusterError:
+            raise self.publisher.failure(f"did not hear of all nodes over the bus within {READY_WITHIN:g} s") from None
+
+    def cut(self, node: int) -> int:
+        """Let the bus close the connections over which a node reads; return how many there were."""
+        name = f"{self.topic.prefix}node-{node}-"
+        return self.bus.cut(name + "reader") + self.bus.cut(name + "again")
+
+    def finish(self, nodes: list[Part], start: float) -> list[Row]:
+        """Collect the events of the publisher and of all nodes that still run; times become seconds since `start`."""
+        rows = collect(self.stage, self.publisher, start)
+        for part in nodes:
+            if part.running:
+                rows += collect(self.stage, part, start)
+        self.bus.forget(self.topic.head, self.topic.log)
+        return rows
+
+
+def relayed(scenario: Scenario) -> list[int]:
+    """Return the nodes that reach the bus through a relay, because a fault of the scenario acts on their link."""
+    return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
+
+
+def collect(stage: Stage, part: Part, start: float) -> list[Row]:
+    """Ask a part for its events; times become seconds since `start`.
+
+    Raises:
+        ClusterError: it does not answer.
+    """
+    path = stage.folder / f"events-{part.pid}.json"
+    part.tell(finish=str(path))
+    while "done" not in part.hear(60.0):
+        continue
+    return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]
