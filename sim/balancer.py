@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.client import Client
+    from sim.lane import Frame
     from sim.world import World
+    from twin.rules.slow_consumer import Outlet
 
 
 POLL_EVENTS = {"haproxy": 200, "nginx": 512}
@@ -35,9 +37,18 @@ class Costs:
 
 
 class Tunnel:
-    """An established connection from a client through the balancer to a node."""
+    """An established connection from a client through the balancer to a node.
 
-    __slots__ = ("client", "client_left", "generation", "lost", "opened", "server", "upstream_gone")
+    Attributes:
+        in_flight: bytes of messages that were sent and that the client has not read.
+        held: frames that wait for a client that does not read.
+        outlet: the node's bound for a client that does not keep up.
+    """
+
+    __slots__ = (
+        *("client", "client_left", "generation", "held", "in_flight", "lost", "opened", "outlet", "server"),
+        "upstream_gone",
+    )
 
     def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
         self.client = client
@@ -47,6 +58,9 @@ class Tunnel:
         self.opened = False
         self.client_left = False
         self.upstream_gone = False
+        self.in_flight = 0
+        self.held: list[Frame] = []
+        self.outlet: Outlet | None = None
 
 
 class Attempt:
@@ -238,6 +252,9 @@ class Balancer:
         if not tunnel.upstream_gone:
             tunnel.upstream_gone = True
             self._release(tunnel)
+            fanout = self.world.nodes[tunnel.server].fanout
+            if fanout is not None:
+                fanout.confirmed(tunnel, None)
             if isinstance(self.settings, Nginx) and tunnel.generation == self.generation:
                 self.passive[tunnel.server].succeeded()
 

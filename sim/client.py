@@ -14,6 +14,7 @@ from twin.rules.heartbeat import beat_after
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.subscriber import Subscriber
     from sim.world import World
 
 
@@ -40,6 +41,7 @@ class Client:
         self.attempts = 0
         self.draws = 0
         self.first_beat = 0.0
+        self.subscriber: Subscriber | None = None
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
@@ -48,7 +50,11 @@ class Client:
             if tunnel is not None:
                 since = world.env.now if self.attempts > 1 else -world.scenario.warm_up
                 reason = yield tunnel.lost
+                if self.subscriber is not None and self.subscriber.stalled and reason != "heartbeat":
+                    yield self.subscriber.reads_again
                 yield from self.notice(tunnel, reason)
+                if self.subscriber is not None:
+                    self.subscriber.disconnected()
                 world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
                 wait: float | None = self.backoff.after_loss(world.env.now - since, self.draw())
             else:
@@ -76,6 +82,8 @@ class Client:
             self.first_beat = world.env.now + world.heartbeat.interval
             world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
             answer.opened = True
+            if self.subscriber is not None:
+                self.subscriber.connected(answer)
             node = world.nodes[answer.server]
             if node.state == "hung":
                 self.peer_hangs(answer, node)

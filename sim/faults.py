@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from twin.fault_settings import Fault
+from twin.fault_settings import BUS_FAULTS, Fault
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -16,6 +16,9 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     if fault.kind == "reload":
         world.note("fault", detail="reload")
         yield from world.balancer.reload()
+        return
+    if fault.kind in BUS_FAULTS:
+        yield from befall_messages(world, fault)
         return
     assert fault.node is not None
     node = world.nodes[fault.node - 1]
@@ -30,3 +33,37 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
             yield world.env.timeout(fault.duration)
             node.resume()
             world.note("healed", node=fault.node, detail="hang")
+
+
+def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+    """Do what only messages can feel, and undo it after its duration."""
+    assert world.broadcast is not None
+    bus, fanouts = world.broadcast.bus, world.broadcast.fanouts
+    whom = {"client": -1 if fault.client is None else fault.client, "node": fault.node or -1}
+    world.note("fault", detail=fault.kind, **whom)
+    if fault.kind == "bus_cut":
+        bus.leave(whom["node"], "closed")
+        return
+    link = fanouts[whom["node"] - 1].link
+    subscriber = world.broadcast.subscribers[whom["client"]]
+    delay = fault.delay or 0.0
+    if fault.kind == "bus_down":
+        bus.kill()
+    elif fault.kind == "stall":
+        subscriber.stall()
+    elif fault.kind == "partition":
+        link.cuts += 1
+    else:
+        link.delay += delay
+    if fault.duration is None:
+        return
+    yield world.env.timeout(fault.duration)
+    if fault.kind == "bus_down":
+        yield from bus.start()
+    elif fault.kind == "stall":
+        subscriber.read_again()
+    elif fault.kind == "partition":
+        link.restore()
+    else:
+        link.delay -= delay
+    world.note("healed", detail=fault.kind, **whom)

@@ -18,7 +18,7 @@ at each moment.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from math import floor
+from math import ceil, floor
 
 import simpy
 from simpy.events import NORMAL
@@ -33,6 +33,9 @@ TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 `select_estimate_accuracy` in fs/select.c."""
 
 MILLISECOND = 0.001
+
+PIECE = 0.0005
+"""Longest stretch, in seconds, for which the first parts of a round of batches hold the core undivided."""
 
 
 class Cost:
@@ -74,11 +77,36 @@ class Item(simpy.Event):
         self.process = process
 
 
+class Batch(Item):
+    """Work on several connections of one process, done in one go: as many items for the round, one event at its end.
+
+    Attributes:
+        count: connections.
+        begin: called when the process reads the connections; returns the seconds of what it finds beyond one item each.
+        span: seconds of the part that is done one connection after the other, known when the event happens.
+    """
+
+    __slots__ = ("begin", "count", "span")
+
+    def __init__(self, env: simpy.Environment, process: "Process", count: int, begin: Callable[[int], float]) -> None:
+        super().__init__(env, process)
+        self.count = count
+        self.begin = begin
+        self.span = 0.0
+
+    def seconds(self, cost: Cost, waiting: int, asleep: float, level: int) -> float:
+        """Return the seconds of the whole batch; who was asleep pays for that once."""
+        one = cost(waiting, 0.0, level)
+        first = cost(waiting, asleep, level) if asleep > 0.0 else one
+        return first + (self.count - 1) * one + self.begin(level)
+
+
 class Process:
     """A single-threaded process with a queue of work.
 
     Attributes:
         batch: most items of one round.
+        last: seconds of the item that was begun last.
     """
 
     def __init__(self, cores: "Cores", batch: int = LOOP_EVENTS) -> None:
@@ -94,6 +122,8 @@ class Process:
         self.stopped = False
         self.asleep_since = -1.0
         self.slept = 0.0
+        self.last = 0.0
+        self.gathers = False
 
     @property
     def busy(self) -> bool:
@@ -108,6 +138,15 @@ class Process:
         if not self.ready and not self.stopped:
             self.cores.wake(self)
         return item
+
+    def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[Batch], None]) -> None:
+        """Queue work on `count` connections that are ready at once; see `Batch`."""
+        batch = Batch(self.cores.env, self, count, begin)
+        batch.callbacks = [then]
+        self.gathers = True
+        self.items.append((cost, batch))
+        if not self.ready and not self.stopped:
+            self.cores.wake(self)
 
     def carry_on(self, cost: Cost) -> Item:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
@@ -218,6 +257,8 @@ class Cores:
     def _start(self, process: Process, asleep: float) -> None:
         if process.round:
             seconds, item = process.round.popleft()
+        elif process.gathers:
+            seconds, item = self._gather(process, asleep)
         elif len(process.items) == 1 or process.items[0][0].first_part == 0.0:
             cost, item = process.items.popleft()
             seconds = cost(len(process.items) + 1, asleep, self.level(process.core))
@@ -226,8 +267,38 @@ class Cores:
             item = Item(self.env, process)
             item.callbacks = []
         process.used += seconds
+        process.last = seconds
         item.callbacks.append(self._done)
         self.env.schedule(item, NORMAL, seconds)
+
+    def _gather(self, process: Process, asleep: float) -> tuple[float, Item]:
+        """Begin a round with batches in it: return its first piece. The first part of all goes in pieces of `PIECE`, so
+        that others may have the core in between.
+        """
+        queue, level = process.items, self.level(process.core)
+        taken = [queue.popleft()]
+        count = getattr(taken[0][1], "count", 1)
+        while taken[0][0].first_part and queue and queue[0][0].first_part and count < process.batch:
+            taken.append(queue.popleft())
+            count += getattr(taken[-1][1], "count", 1)
+        waiting = count if len(taken) > 1 or not queue else count + len(queue)
+        total = 0.0
+        for cost, item in taken:
+            part = cost.first_part if count > 1 else 0.0
+            if isinstance(item, Batch):
+                seconds = item.seconds(cost, waiting, asleep, level)
+                item.span = (1.0 - part) * seconds
+            else:
+                seconds = cost(waiting, asleep, level)
+            asleep = 0.0
+            total += part * seconds
+            process.round.append(((1.0 - part) * seconds, item))
+        pieces = ceil(total / PIECE)
+        for _ in range(pieces):
+            piece = Item(self.env, process)
+            piece.callbacks = []
+            process.round.appendleft((total / pieces, piece))
+        return process.round.popleft()
 
     def _read_all(self, process: Process, asleep: float) -> float:
         """Begin a round: return the seconds of the first part of all its items, and leave the second parts to do."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.balancer import Attempt, Tunnel
+    from sim.fanout import Fanout
     from sim.world import World
 
 SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -54,6 +55,7 @@ class Node:
         self.opening = 0
         self.table = FIRST_TABLE
         self.hung_at = 0.0
+        self.fanout: Fanout | None = None
 
     @property
     def listening(self) -> bool:
@@ -146,6 +148,8 @@ class Node:
     def kill(self) -> "simpy.events.ProcessGenerator":
         """SIGKILL: the kernel frees the memory, then closes the sockets one by one."""
         world = self.world
+        if self.fanout is not None:
+            self.fanout.stop(goodbye=False)
         self.process.clear()
         self.process.resume()
         ends = [self.process.work(world.node_costs.exit_delay, self._gone)]
@@ -169,6 +173,8 @@ class Node:
         while self.state == "hung":
             yield world.env.timeout(0.001)
         self.state = "stopping"
+        if self.fanout is not None:
+            self.fanout.stop(goodbye=True)
         self.accepting = False
         world.balancer.reset_pending(self)
         self.backlog.clear()
@@ -183,6 +189,8 @@ class Node:
         yield from self._boot()
         self.state = "up"
         world.note("node_started", node=self.number)
+        if self.fanout is not None:
+            self.fanout.start()
         world.note("healed", node=self.number, detail="restart")
 
     def _boot(self) -> "simpy.events.ProcessGenerator":

@@ -11,6 +11,7 @@ import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
+from sim.broadcast import OWN_ROUNDS, Broadcast
 from sim.host import Cores, Cost, Process
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ScenarioError
@@ -47,6 +48,7 @@ class World:
         per_process = scenario.clients.per_process
         swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
         self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
+        self.broadcast = self._broadcast(profile, cluster[-1]) if scenario.publisher is not None else None
         self._warm_up()
         self.start_checks(self._phase())
         for t, number, up in marks or []:
@@ -64,17 +66,30 @@ class World:
 
         def cost(name: str) -> Cost:
             who = kind if name.startswith("balancer") else "node" if name.startswith("node") else name
+            who = OWN_ROUNDS.get(name, who).format(kind)
             return Cost(profile.curves(name, kind), 0.0 if name == "node_exit" else shares.get(who, 0.0))
 
+        self.cost = cost
         self.client_costs = client.Costs(cost)
         self.balancer_costs = balancer.Costs(cost)
         self.node_costs = node.Costs(cost)
-        u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
+        self.host_quantile = u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
         self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
         self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
+
+    def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
+        """Return the bus, the publisher and what nodes and clients have to do with them."""
+        profile.must_know_broadcast()
+        start, room = (profile.lone(name, self.host_quantile) for name in ("bus_start", "path_bytes"))
+        broadcast = Broadcast(self, cores, self.cost, start, room)
+        for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
+            one.fanout = fanout
+        for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):
+            member.subscriber = subscriber
+        return broadcast
 
     def _cores(self, profile: HostProfile, host: int) -> tuple[list[Cores], Cores, bool]:
         """Return the cores of the cluster and of the clients, and whether each node has one of its own."""
@@ -129,6 +144,8 @@ class World:
             tunnel.opened = True
             self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1
+            if one.subscriber is not None:
+                one.subscriber.connected(tunnel, again=False)
             one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
@@ -141,13 +158,17 @@ class World:
         """Return a uniform number of this replication."""
         return uniform(self.scenario.seed, self.replication, entity, purpose, n)
 
-    def note(self, event: str, client: int = -1, node: int = -1, attempt: int = -1, detail: str = "") -> None:
+    def note(
+        self, event: str, client: int = -1, node: int = -1, attempt: int = -1, detail: str = "", version: int = -1
+    ) -> None:
         """Append one event at the present time."""
-        self.rows.append((self.env.now, event, client, node, attempt, -1, detail))
+        self.rows.append((self.env.now, event, client, node, attempt, version, detail))
 
     def run(self) -> list[Row]:
         """Run to the end of the scenario and return the events."""
         self.env.run(until=self.scenario.duration)
+        if self.broadcast is not None:
+            self.broadcast.publisher.finish()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=str(count))

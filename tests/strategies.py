@@ -21,6 +21,8 @@ COST = 1e-4
 EXIT_DELAY = 0.002
 NODE_START = 0.15
 BALANCER_START = 0.02
+BUS_START = 0.03
+PATH_BYTES = 4096
 FIRST_PARTS = ("node", "haproxy", "nginx", "client_request", "client_refused", "client_open", "client_closed")
 
 
@@ -43,6 +45,8 @@ def small_profile(**changes):
         "node_stop": [0.007],
         "check_overhead": [0.002],
         "table_growth": [0.01],
+        "bus_start": [BUS_START],
+        "path_bytes": [PATH_BYTES],
         "time_slice": 0.003,
         "tick": 0.004,
     }

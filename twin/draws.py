@@ -28,6 +28,7 @@ class Purpose(IntEnum):
     CLOCK = 9
     BUS_RETRY = 10
     CAMPAIGN = 11
+    LEASE_PHASE = 12
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -65,6 +65,28 @@ PARTS = {
     "client_goodbye": "client: read a close frame and answer it",
 }
 
+BROADCAST_PARTS = {
+    "publisher_send": "publisher: wake up at its time, and send a message to the bus",
+    "publisher_answer": "publisher: read the bus's answer",
+    "publisher_ack": "publisher: read one word of a node, and count it",
+    "bus_stamp": "bus: stamp a message and answer, without those to whom it goes",
+    "bus_publish": "bus: send a message to one subscriber or reader",
+    "bus_command": "bus: read and answer a command that has nobody to go to",
+    "bus_read": "bus: read and answer a question for what came after a position",
+    "node_receive": "node: read one message from the bus",
+    "node_ack": "node: send one command to the bus, and read the answer",
+    "node_fanout": "node: write one message to one client",
+    "node_fanout_more": "node: one further message that is written together with another",
+    "node_read": "node: read a frame of a client",
+    "balancer_delivery": "balancer: relay a message from the node to the client",
+    "balancer_delivery_more": "balancer: one further message that is relayed together with another",
+    "client_delivery": "client: read a message and apply it",
+    "client_delivery_more": "client: one further message that is read together with another",
+    "client_send": "client: send a frame",
+}
+PARTS |= BROADCAST_PARTS
+LONE_OF_BROADCAST = ("bus_start", "path_bytes")
+
 
 class Part(BaseModel):
     """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
@@ -159,6 +181,14 @@ class HostProfile(BaseModel):
     table_growth: list[float] = Field(
         description="Seconds a process of several threads waits while its table of open files doubles."
     )
+    bus_start: list[float] = Field(
+        [], description="Seconds from starting a bus that holds data until it answers; empty without a broadcast."
+    )
+    path_bytes: list[float] = Field(
+        [],
+        description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
+        "memory; empty without a broadcast.",
+    )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
     _curves: dict[tuple[str, bool], list["Curve"]] = PrivateAttr(default_factory=dict)
@@ -202,6 +232,17 @@ class HostProfile(BaseModel):
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
         return _quantile(sorted(getattr(self, name)), u)
 
+    def must_know_broadcast(self) -> None:
+        """Make sure that the parts of a broadcast were calibrated.
+
+        Raises:
+            ScenarioError: the profile was made before there were broadcasts, or without them.
+        """
+        if not all(name in self.parts for name in BROADCAST_PARTS) or not self.bus_start or not self.path_bytes:
+            raise ScenarioError(
+                "publisher is given; this host profile was calibrated without a broadcast: run ./lab calibrate again."
+            )
+
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
         return balancer in self.balancer_start
@@ -226,7 +267,8 @@ class HostProfile(BaseModel):
                 merged[name] = Part(levels=part.levels, values=values)
             return merged
 
-        lone = {name: getattr(self, name) for name in LONE}
+        names = LONE + LONE_OF_BROADCAST
+        lone = {name: getattr(self, name) for name in names}
         return HostProfile.model_validate(
             {
                 **self.model_dump(),
@@ -236,7 +278,7 @@ class HostProfile(BaseModel):
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
                 "speed": (self.speed + earlier.speed)[:MOST_REPEATS],
-                **lists(lone, {name: getattr(earlier, name) for name in LONE}),
+                **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
         )
 

@@ -1,0 +1,127 @@
+"""What a run with a publisher has besides: the bus, the publisher, and the frames' ways through all processes.
+
+A message goes from the node through the balancer to the clients: three processes, in each of which the frames of many
+connections wait (`sim.lane`). Loops run to completion, so the stages follow each other rather than flow: a node writes
+its whole fan-out, the balancer relays in rounds, a client process reads all that is ready before it applies any of it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sim import fanout, publisher
+from sim.bus import Bus
+from sim.host import Cores, Cost, Process
+from sim.lane import Bundle, Frame, Lane
+from sim.subscriber import Subscriber
+from twin.rules.delivery import Message, Recovery
+
+if TYPE_CHECKING:
+    from sim.balancer import Tunnel
+    from sim.world import World
+
+
+OWN_ROUNDS = {
+    "node_fanout": "node_fanout",
+    "balancer_delivery": "{}_delivery",
+    "client_delivery": "client_delivery",
+}
+"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
+the balancer."""
+
+
+class Broadcast:
+    """The broadcast of a run.
+
+    Attributes:
+        room: bytes that the path from a node to a client holds outside of the node's own memory.
+    """
+
+    def __init__(
+        self, world: "World", cores: Cores, cost: Callable[[str], Cost], bus_start: float, room: float
+    ) -> None:
+        assert world.scenario.publisher is not None
+        self.world = world
+        self.scope = world.scenario.publisher.scope
+        self.room = round(room)
+        self.bus = Bus(world, Process(cores), cost, bus_start, room)
+        self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(cost))
+        node_costs = fanout.Costs(cost)
+        self.fanouts = [fanout.Fanout(self, node, node_costs) for node in world.nodes]
+        relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
+        self.balancer = Lane(world.balancer.process, relay, more, self.relayed)
+        self.balancer_up = Lane(world.balancer.process, relay, more, self.relayed_up)
+        read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
+        swarms = {client.process for client in world.clients}
+        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
+        self.swarms = {swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered}
+        self.asking = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
+        self.subscribers = [Subscriber(self, client) for client in world.clients]
+
+    # Down: from a node to the clients
+
+    def relay(self, taken: list[Bundle]) -> None:
+        """Let the balancer have what a node has written."""
+        self.balancer.pass_on(taken)
+
+    def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
+        ready: dict[Process, list[Bundle]] = {}
+        for tunnel, frames in taken:
+            if tunnel.client_left:
+                continue
+            subscriber = self.subscribers[tunnel.client.number]
+            if subscriber.stalled or not tunnel.opened or tunnel.held:
+                tunnel.held += frames
+                continue
+            ready.setdefault(tunnel.client.process, []).append((tunnel, frames))
+        for process, bundles in ready.items():
+            self.swarms[process].pass_on(bundles)
+
+    def release(self, tunnel: "Tunnel") -> None:
+        """Let a client read what has gathered on its connection."""
+        if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stalled:
+            held, tunnel.held = tunnel.held, []
+            self.swarms[tunnel.client.process].pass_on([(tunnel, held)])
+
+    def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """A client process has dealt with frames: one client after the other."""
+        each = (ended - began) / len(taken)
+        t = began
+        for tunnel, frames in taken:
+            t += each
+            subscriber = self.subscribers[tunnel.client.number]
+            if subscriber.tunnel is not tunnel:
+                continue
+            if subscriber.stalled:
+                tunnel.held = frames + tunnel.held
+                continue
+            for frame in frames:
+                tunnel.in_flight -= frame.size
+                body = frame.body
+                if isinstance(body, Message):
+                    subscriber.arrive(body, frame.detail, t)
+                elif isinstance(body, Recovery):
+                    subscriber.answered(body, t)
+            if tunnel.outlet is not None:
+                self.fanouts[tunnel.server].drained(tunnel)
+
+    def cut(self, tunnel: "Tunnel") -> None:
+        """The node drops what waits for a client in its own memory."""
+        while tunnel.held and tunnel.in_flight > self.room:
+            tunnel.in_flight -= tunnel.held.pop().size
+
+    # Up: from a client to its node
+
+    def ask(self, tunnel: "Tunnel", frame: Frame) -> None:
+        """Send a question or a confirmation."""
+        self.asking[tunnel.client.process].send([tunnel], frame)
+
+    def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """A client process has sent frames."""
+        self.balancer_up.pass_on([(tunnel, frames) for tunnel, frames in taken if not tunnel.client_left])
+
+    def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """The balancer has passed frames on to the nodes."""
+        for tunnel, frames in taken:
+            if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
+                self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])

@@ -1,0 +1,336 @@
+"""The bus: a broker process, and the links over which nodes and publisher reach it.
+
+The broker is a single-threaded server that does one command after the other. It stamps messages by the rules
+(`twin.rules.delivery.Broker`), pushes them to those who are subscribed (pub/sub, at most once) and answers those who
+wait with a cursor (stream, partition log). Source: Valkey's `aeProcessEvents`, PUBLISH, XREAD BLOCK.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from sim.host import Cost, Process
+from twin.draws import Purpose
+from twin.rules.consistency import retry_delay
+from twin.rules.delivery import Broker, Cursor, Message, Stamp
+from twin.rules.slow_consumer import OutputBuffer
+
+if TYPE_CHECKING:
+    from sim.world import World
+
+ENTRY_BYTES = 64
+"""Bytes of a message on the bus besides its payload."""
+
+MOST_READ = 1000
+"""Most messages of one answer to a node that reads with a cursor."""
+
+Act = Callable[[], Any]
+Command = tuple[Cost, Act]
+"""What a command costs the broker, and what it does there."""
+
+
+class Costs:
+    """What the broker does, and what it costs."""
+
+    def __init__(self, cost: Callable[[str], Cost]) -> None:
+        self.stamp = cost("bus_stamp")
+        self.publish = cost("bus_publish")
+        self.command = cost("bus_command")
+        self.read = cost("bus_read")
+
+
+class Link:
+    """The way between one process and the bus: in order, both ways; it may be slow, or cut for a while.
+
+    Nothing is lost on it: what comes while it is cut waits, as TCP and a relay that does not read let it wait.
+
+    Attributes:
+        number: of the node, 0 for the publisher.
+        delay: seconds that each direction takes.
+        cuts: faults that let nothing pass at present.
+    """
+
+    def __init__(self, env: simpy.Environment, number: int) -> None:
+        self.env = env
+        self.number = number
+        self.delay = 0.0
+        self.cuts = 0
+        self.held: deque[Act] = deque()
+        self.free_at = {True: 0.0, False: 0.0}
+
+    @property
+    def cut(self) -> bool:
+        """Whether nothing passes."""
+        return self.cuts > 0
+
+    def carry(self, then: Act, up: bool = True) -> None:
+        """Call `then` when what is sent now arrives, towards the bus (`up`) or from it."""
+        if self.cut:
+            self.held.append(lambda: self.carry(then, up))
+            return
+        arrival = max(self.env.now + self.delay, self.free_at[up])
+        if arrival <= self.env.now:
+            then()
+            return
+        self.free_at[up] = arrival
+
+        def arrive(_: simpy.Event) -> None:
+            if self.cut:
+                self.held.append(then)
+            else:
+                then()
+
+        self.env.timeout(arrival - self.env.now).callbacks.append(arrive)
+
+    def restore(self) -> None:
+        """End one fault: let what waits pass, and all that follows, if it was the last one."""
+        self.cuts -= 1
+        while self.held and not self.cut:
+            self.held.popleft()()
+
+
+class Subscription:
+    """One subscriber as the broker sees it: what waits for it, and when that is too much.
+
+    Args:
+        link: the way to it.
+        buffer: limits of the broker's buffer.
+        room: bytes that the connection itself holds.
+        take: receives each message at the subscriber's side.
+        lost: called there with a word when the broker closes the connection.
+    """
+
+    def __init__(
+        self, link: Link, buffer: OutputBuffer, room: float, take: Callable[[Any], None], lost: Callable[[str], None]
+    ) -> None:
+        self.link = link
+        self.buffer = buffer
+        self.room = room
+        self.take = take
+        self.lost = lost
+        self.waiting = 0
+        self.open = True
+
+    def push(self, what: Any, size: int) -> bool:
+        """Send something; False when the broker closes the connection instead, because too much waits."""
+        if not self.open:
+            return False
+        if self.buffer.cuts(max(0, round(self.waiting + size - self.room)), self.link.env.now):
+            self.close("buffer")
+            return False
+        self.waiting += size
+        self.link.carry(lambda: self.take(what), False)
+        return True
+
+    def read(self, size: int) -> None:
+        """The subscriber has read so many bytes."""
+        self.waiting -= size
+
+    def close(self, reason: str) -> None:
+        """Close the connection; the subscriber reads what was sent before it notices."""
+        if self.open:
+            self.open = False
+            self.link.carry(lambda: self.lost(reason), False)
+
+
+class Bus:
+    """The broker's process and all that is connected to it."""
+
+    def __init__(
+        self, world: "World", process: Process, cost: Callable[[str], Cost], start: float, room: float
+    ) -> None:
+        settings = world.scenario.bus
+        self.world = world
+        self.env = world.env
+        self.process = process
+        self.settings = settings
+        self.costs = Costs(cost)
+        self.room = room
+        self.start_time = start
+        self.broker = Broker(settings.max_length, settings.idempotency_window)
+        self.up = True
+        self.life = 0
+        self.subscriptions: dict[int, Subscription] = {}
+        self.blocked: dict[int, Act] = {}
+        self.asking: dict[simpy.Event, Link] = {}
+        self.draws: dict[int, int] = {}
+
+    # Those who are subscribed
+
+    def subscribe(self, link: Link, take: Callable[[Any], None], lost: Callable[[str], None]) -> Subscription:
+        """Subscribe the process at the end of a link, in place of an earlier subscription of it."""
+        limits = self.settings.output_buffer
+        buffer = OutputBuffer(limits.hard_bytes, limits.soft_bytes, limits.soft_seconds)
+        self.subscriptions[link.number] = Subscription(link, buffer, self.room, take, lost)
+        return self.subscriptions[link.number]
+
+    def leave(self, number: int, reason: str = "") -> None:
+        """End a subscription: the broker cuts it for a `reason`, or its process is gone."""
+        self.blocked.pop(number, None)
+        subscription = self.subscriptions.pop(number, None)
+        if subscription is not None and reason:
+            subscription.close(reason)
+
+    def push(self, number: int, what: Any, size: int) -> None:
+        """Send something to one subscriber, if there is one."""
+        subscription = self.subscriptions.get(number)
+        if subscription is None:
+            return
+
+        def pushed(_: simpy.Event) -> None:
+            if self.subscriptions.get(number) is subscription and not subscription.push(what, size):
+                self.leave(number)
+
+        self.process.work(self.costs.publish, pushed)
+
+    def distribute(self, message: Message, again: bool = False) -> None:
+        """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor.
+
+        Args:
+            message: a stamped one.
+            again: a resend, which is pushed whatever the kind of the bus.
+        """
+        if again or self.settings.kind == "pubsub":
+            for number in [number for number in self.subscriptions if number]:
+                self.push(number, message, ENTRY_BYTES + len(message.payload))
+            return
+        for number in list(self.blocked):
+            look = self.blocked.pop(number)
+            self.process.work(self.costs.publish, partial(self._look, self.life, look))
+
+    def _look(self, life: int, look: Act, _: simpy.Event) -> None:
+        if life == self.life:
+            look()
+
+    # Commands
+
+    def serve(self, link: Link, *commands: Command) -> simpy.Event:
+        """Send commands over a link in one go; the event's value is (True, what each returned at the bus), or (False,
+        []) if the connection is refused or breaks before the last answer.
+        """
+        reply = self.env.event()
+        values: list[Any] = []
+
+        def execute(act: Act) -> None:
+            values.append(act())
+            if len(values) == len(commands):
+                self.asking.pop(reply, None)
+                link.carry(lambda: _answer(reply, (True, values)), False)
+
+        def arrive() -> None:
+            for cost, act in commands:
+                self._arrive(link, cost, reply, partial(execute, act))
+
+        link.carry(arrive)
+        return reply
+
+    def fetch(self, link: Link, cursor: Cursor) -> simpy.Event:
+        """Ask for what follows a cursor and wait for it; the event's value is (True, (messages, where the cursor stands
+        behind them)), or (False, []) if the connection is refused or breaks.
+        """
+        reply = self.env.event()
+
+        def look() -> None:
+            behind = copy(cursor)
+            found = behind.read(self.broker, MOST_READ)
+            if not found:
+                self.blocked[link.number] = look
+                return
+            self.asking.pop(reply, None)
+            link.carry(lambda: _answer(reply, (True, (found, behind))), False)
+
+        link.carry(lambda: self._arrive(link, self.costs.read, reply, look))
+        return reply
+
+    def _arrive(self, link: Link, cost: Cost, reply: simpy.Event, execute: Act) -> None:
+        """Take a command in; one that is under way when the broker dies does nothing."""
+        if not self.up:
+            link.carry(lambda: _answer(reply, (False, [])), False)
+            return
+        life = self.life
+        self.asking[reply] = link
+
+        def executed(_: simpy.Event) -> None:
+            if life == self.life:
+                execute()
+
+        self.process.work(cost, executed)
+
+    def command(
+        self, link: Link, commands: Sequence[Command], owner: Process, tries: list[int]
+    ) -> "simpy.events.ProcessGenerator":
+        """Do commands with the client library's retries, all again when the connection breaks before the last answer;
+        return what they returned, or None when no try succeeded.
+
+        Args:
+            link: the way to the bus.
+            commands: what each costs the broker, and what it does there.
+            owner: the process that asks.
+            tries: its first number counts how often the bus was asked.
+
+        Source: redis-py 8, `retry.py`, Retry.call_with_retry.
+        """
+        retry = self.settings.retry
+        for failures in range(1, retry.retries + 2):
+            tries[0] += 1
+            reply = self.serve(link, *commands)
+            yield reply | self.env.timeout(retry.timeout)
+            ok, values = outcome(reply)
+            if ok:
+                return values
+            if failures <= retry.retries:
+                yield owner.sleep(self.delay(link, failures))
+        return None
+
+    def delay(self, link: Link, failures: int) -> float:
+        """Return the wait before the next try after `failures` failures, in seconds."""
+        n = self.draws.get(link.number, 0)
+        self.draws[link.number] = n + 1
+        u = self.world.draw(link.number, Purpose.BUS_RETRY, n)
+        return retry_delay(failures, self.settings.retry.base, self.settings.retry.cap, u)
+
+    def stamp(self, key: int, payload: bytes) -> Stamp:
+        """Stamp a message and send it out, unless its key is known."""
+        stamp = self.broker.publish(key, payload, self.env.now)
+        if stamp.fresh:
+            self.distribute(stamp.message)
+        return stamp
+
+    # Its end and its return
+
+    def kill(self) -> None:
+        """SIGKILL: every connection breaks, and what was under way is gone."""
+        self.up = False
+        self.life += 1
+        self.process.clear()
+        asking, self.asking = self.asking, {}
+        for reply, link in asking.items():
+            link.carry(partial(_answer, reply, (False, [])), False)
+        for number in list(self.subscriptions):
+            self.leave(number, "closed")
+        self.blocked.clear()
+
+    def start(self) -> "simpy.events.ProcessGenerator":
+        """Start the broker again; it answers when its process is up."""
+        yield self.env.timeout(self.start_time)
+        if self.up:
+            return
+        self.broker.restart(self.settings.persist)
+        self.up = True
+
+
+def _answer(reply: simpy.Event, value: tuple[bool, Any]) -> None:
+    if not reply.triggered:
+        reply.succeed(value)
+
+
+def outcome(reply: simpy.Event) -> tuple[bool, Any]:
+    """Return what an answer of the bus says so far: whether the command was done, and what came back."""
+    if not reply.triggered or reply.value is None:
+        return False, []
+    ok, value = reply.value
+    return bool(ok), value

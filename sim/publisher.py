@@ -1,0 +1,179 @@
+"""The publisher: one process that publishes on a schedule, counts acknowledgements and sends again."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import simpy
+
+from sim.bus import ENTRY_BYTES, Bus, Link, outcome
+from sim.host import MILLISECOND, Cost, Process
+from twin.record import row
+from twin.rules.consistency import Counted, Ledger, Pending, Registry
+from twin.rules.delivery import Message, Stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.world import World
+
+LEAST_SLEEP = 2 * MILLISECOND
+"""Shortest sleep, in seconds; a timer of a loop that counts milliseconds may be early by one."""
+
+
+class Costs:
+    """What the publisher does, and what it costs."""
+
+    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.send = cost("publisher_send")
+        self.answer = cost("publisher_answer")
+        self.acknowledgement = cost("publisher_ack")
+
+
+class Publisher:
+    """The publisher of a run. It is registered for acknowledgements and signs of life under number 0 of the bus."""
+
+    def __init__(self, world: "World", process: Process, bus: Bus, costs: Costs) -> None:
+        assert world.scenario.publisher is not None
+        self.world = world
+        self.env = world.env
+        self.process = process
+        self.bus = bus
+        self.costs = costs
+        self.settings = world.scenario.publisher
+        self.link = Link(world.env, 0)
+        self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
+        self.registry = Registry(world.scenario.bus.lease)
+        self.payload = bytes(self.settings.payload_bytes)
+        self.members = frozenset(range(1, world.scenario.nodes.count + 1))
+        for number in self.members:
+            self.registry.renew(number, 0.0)
+        self.under_way: tuple[float, int, list[int]] | None = None
+        self.timing = False
+        self.bus.subscribe(self.link, self.take, self.lost)
+        self.env.process(self.publish())
+        self.env.process(self.watch())
+
+    # Publishing
+
+    def publish(self) -> "simpy.events.ProcessGenerator":
+        """Publish one message after the other, each at its time or as soon as the one before it is answered."""
+        for key, due in enumerate(self.settings.times(self.world.scenario.duration), 1):
+            if due > self.env.now:
+                yield self.process.sleep(due - self.env.now)
+            yield self.process.work(self.costs.send)
+            tries = [0]
+            self.under_way = (self.env.now - self.process.last, key, tries)
+            ask = (self.bus.costs.stamp, partial(self.bus.stamp, key, self.payload))
+            stamps = yield from self.bus.command(self.link, [ask], self.process, tries)
+            if stamps is not None:
+                yield self.process.work(self.costs.answer)
+            self.note_published(stamps[0] if stamps is not None else None)
+
+    def note_published(self, stamp: Stamp | None) -> None:
+        """Write what is known of the message that is under way, and wait for its acknowledgements."""
+        assert self.under_way is not None
+        (asked, key, tries), self.under_way = self.under_way, None
+        if stamp is None:
+            self.world.rows.append(row(asked, "published", attempt=max(1, tries[0]), detail=f"0 {key} unknown 0"))
+            return
+        now, message = self.env.now, stamp.message
+        members = self.registry.members(now)
+        detail = f"{message.epoch} {key} acknowledged {len(members)}"
+        self.world.rows.append(row(asked, "published", attempt=tries[0], version=message.version, detail=detail))
+        self.ledger.publish(key, message.epoch, message.version, message.payload, members, now)
+        if not self.timing:
+            self.env.process(self.resend())
+
+    def finish(self) -> None:
+        """The run is over: what is still under way has an unknown outcome."""
+        if self.under_way is not None:
+            self.note_published(None)
+
+    # Acknowledgements
+
+    def take(self, said: tuple[str, int, int, int]) -> None:
+        """Read what a node said: `ack`, `alive` or `bye`, its number, epoch and version."""
+        subscription = self.bus.subscriptions.get(0)
+
+        def read(_: simpy.Event) -> None:
+            if subscription is not None:
+                subscription.read(ENTRY_BYTES)
+            self.heard(*said)
+
+        self.process.work(self.costs.acknowledgement, read)
+
+    def heard(self, word: str, node: int, epoch: int, version: int) -> None:
+        """Count an acknowledgement, or a sign of life."""
+        if word == "bye":
+            self.registry.leave(node)
+        else:
+            self.registry.renew(node, self.env.now)
+        self.look_around()
+        if word == "ack":
+            counted = self.ledger.acknowledge(node, epoch, version, self.members)
+            self.settle(node, counted)
+
+    def settle(self, node: int, counted: Counted) -> None:
+        """Write what an acknowledgement changed."""
+        message = counted.message
+        if message is None:
+            return
+        detail = f"{message.epoch} {message.key}"
+        if counted.first:
+            self.world.note("acked", node=node, version=message.version, detail=detail)
+        if counted.consistent:
+            self.world.note("consistent", version=message.version, detail=detail)
+
+    def look_around(self) -> None:
+        """See who is registered now; a message may become consistent because a node is not waited for any more."""
+        members = self.registry.members(self.env.now)
+        if members != self.members:
+            self.members = members
+            for message in self.ledger.view(members):
+                self.world.note("consistent", version=message.version, detail=f"{message.epoch} {message.key}")
+
+    def watch(self) -> "simpy.events.ProcessGenerator":
+        """Notice when the lease of a node runs out."""
+        while True:
+            expiry = self.registry.next_expiry()
+            wait = self.world.scenario.bus.lease if expiry is None else expiry - self.env.now
+            yield self.process.sleep(max(LEAST_SLEEP, wait))
+            self.look_around()
+
+    # Sending again
+
+    def resend(self) -> "simpy.events.ProcessGenerator":
+        """Send again what is not consistent in time, as long as anything is waited for."""
+        self.timing = True
+        while (due := self.ledger.next_due()) is not None:
+            yield self.process.sleep(max(LEAST_SLEEP, due - self.env.now))
+            for message in self.ledger.due(self.env.now):
+                self.env.process(self.send_again(message, message.resends))
+        self.timing = False
+
+    def send_again(self, message: Pending, count: int) -> "simpy.events.ProcessGenerator":
+        """Publish a message under its own name; the broker stamps nothing."""
+        detail = f"{message.epoch} {message.key}"
+        self.world.note("resent", attempt=count, version=message.version, detail=detail)
+        again = Message(message.epoch, message.version, message.key, message.payload)
+        yield self.process.work(self.costs.send)
+        ask = (self.bus.costs.command, partial(self.bus.distribute, again, True))
+        yield from self.bus.command(self.link, [ask], self.process, [0])
+
+    # The connection on which acknowledgements come
+
+    def lost(self, reason: str) -> None:
+        """The bus has closed the subscription: subscribe again."""
+        self.env.process(self.rejoin())
+
+    def rejoin(self) -> "simpy.events.ProcessGenerator":
+        """Try until the bus takes the subscription; what nodes say meanwhile is lost."""
+        failures = 0
+        while True:
+            failures = failures % max(1, self.bus.settings.retry.retries) + 1
+            yield self.process.sleep(self.bus.delay(self.link, failures))
+            ask = (self.bus.costs.command, partial(self.bus.subscribe, self.link, self.take, self.lost))
+            reply = self.bus.serve(self.link, ask)
+            yield reply | self.env.timeout(self.bus.settings.retry.timeout)
+            if outcome(reply)[0]:
+                return
