@@ -7,6 +7,9 @@ import simpy
 from twin.fault_settings import BUS_FAULTS, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.broadcast import Broadcast
     from sim.world import World
 
 
@@ -38,32 +41,40 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
 def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     """Do what only messages can feel, and undo it after its duration."""
     assert world.broadcast is not None
-    bus, fanouts = world.broadcast.bus, world.broadcast.fanouts
+    bus = world.broadcast.bus
     whom = {"client": -1 if fault.client is None else fault.client, "node": fault.node or -1}
     world.note("fault", detail=fault.kind, **whom)
     if fault.kind == "bus_cut":
         bus.leave(whom["node"], "closed")
         return
-    link = fanouts[whom["node"] - 1].link
-    subscriber = world.broadcast.subscribers[whom["client"]]
-    delay = fault.delay or 0.0
-    if fault.kind == "bus_down":
-        bus.kill()
-    elif fault.kind == "stall":
-        subscriber.stall()
-    elif fault.kind == "partition":
-        link.cuts += 1
-    else:
-        link.delay += delay
+    over = _begin(world.broadcast, fault)
     if fault.duration is None:
         return
     yield world.env.timeout(fault.duration)
     if fault.kind == "bus_down":
         yield from bus.start()
-    elif fault.kind == "stall":
-        subscriber.read_again()
-    elif fault.kind == "partition":
-        link.restore()
     else:
-        link.delay -= delay
+        over()
     world.note("healed", detail=fault.kind, **whom)
+
+
+def _begin(broadcast: "Broadcast", fault: Fault) -> "Callable[[], None]":
+    """Begin a fault that lasts, and return what ends it."""
+    if fault.kind == "bus_down":
+        broadcast.bus.kill()
+        return lambda: None
+    if fault.client is not None:
+        subscriber = broadcast.subscribers[fault.client]
+        subscriber.stall()
+        return subscriber.read_again
+    assert fault.node is not None
+    link, delay = broadcast.fanouts[fault.node - 1].link, fault.delay or 0.0
+    if fault.kind == "partition":
+        link.cuts += 1
+        return link.restore
+    link.delay += delay
+
+    def faster() -> None:
+        link.delay -= delay
+
+    return faster

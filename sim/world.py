@@ -15,8 +15,9 @@ from sim.broadcast import OWN_ROUNDS, Broadcast
 from sim.host import Cores, Cost, Process
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ScenarioError
-from twin.measures import CURVE_STEP, connected_curve, measure_record, reconnect_times
+from twin.measures import CURVE_STEP, connected_curve, latency_quantiles, measure_record, reconnect_times
 from twin.measures import marks as marks_of
+from twin.measures.broadcast import SHARES
 from twin.profile import PACE_STEP, HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
@@ -219,6 +220,8 @@ class Prediction:
         curve_times: seconds after the start of the run, shape (points,).
         curves: connected clients, shape (replications, points).
         reconnects: for each replication the client's first reconnect time in seconds, by client number.
+        latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
+            (replications, 99); NaN where nothing was delivered.
     """
 
     scenario: Scenario
@@ -226,6 +229,11 @@ class Prediction:
     curve_times: np.ndarray[Any, np.dtype[np.float64]]
     curves: np.ndarray[Any, np.dtype[np.float64]]
     reconnects: list[Mapping[int, float]]
+    latencies: np.ndarray[Any, np.dtype[np.float64]]
+
+
+Replicated = tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float], np.ndarray[Any, Any]]
+"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies."""
 
 
 def predict(
@@ -259,7 +267,9 @@ def predict(
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     chunk = max(1, min(16, replications // 8))
     chunks = [calls[i : i + chunk] for i in range(0, replications, chunk)]
-    found: list[tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float]]] = []
+    if scenario.publisher is not None:
+        profile.must_know_broadcast()
+    found: list[Replicated] = []
     workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
     for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls) for calls in chunks):
         found += part
@@ -268,10 +278,11 @@ def predict(
     times = np.arange(0.0, scenario.duration, CURVE_STEP)
     return Prediction(
         scenario,
-        pd.DataFrame([measures for measures, _, _ in found]),
+        pd.DataFrame([measures for measures, *_ in found]),
         times,
-        np.array([curve for _, curve, _ in found]),
-        [reconnects for _, _, reconnects in found],
+        np.array([curve for _, curve, _, _ in found]),
+        [reconnects for _, _, reconnects, _ in found],
+        np.array([latencies for *_, latencies in found]),
     )
 
 
@@ -304,9 +315,10 @@ def predict_given(
 
 def _replicate(
     scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]]
-) -> list[tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float]]]:
+) -> list[Replicated]:
     found = []
     for replication, host in calls:
         record = simulate(scenario, replication, profile, marks, host)
-        found.append((measure_record(record), connected_curve(record), reconnect_times(record)))
+        latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
+        found.append((measure_record(record), connected_curve(record), reconnect_times(record), latencies))
     return found
