@@ -51,6 +51,7 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         _broadcast(cluster).bus.start_again()
         threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
         return
+    note(cluster, "healed", fault)
     if fault.kind == "hang":
         assert fault.node is not None
         cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
@@ -58,7 +59,6 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         _stall(cluster, fault, False)
     else:
         _relay(_broadcast(cluster), fault, cut=False, delay=0.0)
-    note(cluster, "healed", fault)
 
 
 def note(cluster: "Cluster", event: str, fault: Fault) -> None:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.campaign_command import campaign
 from twin.errors import LabError, ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
@@ -221,7 +222,7 @@ def compare(
         import live.world
 
         for spec in specs:
-            live.world.check(spec)
+            live.world.check(spec, redis_url)
         for spec in specs:
             _profile(spec)
         for spec in specs:
@@ -323,6 +324,9 @@ def audit(
         for path, one in zip(records, audits, strict=True):
             print_audit(out, path, one)
     raise typer.Exit(0 if all(one.verdict == "pass" for one in audits) else 1)
+
+
+app.command()(campaign)
 
 
 @app.command()

@@ -1,0 +1,173 @@
+"""Many short live runs with random faults; the invariants are checked on every record.
+
+Run number n of a seed is always the same scenario, so that a violation can be looked for again. Chance in the machine's
+own timing stays: the same run may take another course.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from live.world import check, run
+from twin.draws import Purpose, uniform
+from twin.errors import ScenarioError
+from twin.invariants import Audit, audit
+from twin.measures import measure_record
+from twin.scenario import Scenario
+
+MOST_RUNS = 10_000
+NODES, CLIENTS, DURATION = 3, 24, 3.2
+LAST_HEAL = 1.4
+"""Seconds by which the faults are over, so that `reached` has its time to judge."""
+MOST_FAULTS = 3
+LATE = 0.006
+"""Seconds after a message is due within which a kill or a hang comes: in the middle of its way through the nodes."""
+
+OfNode = Literal["kill", "hang", "restart", "bus_cut", "partition", "delay"]
+ON_NODES: tuple[OfNode, ...] = ("kill", "hang", "restart", "bus_cut", "partition", "delay")
+KINDS = (*ON_NODES, "bus_down", "stall")
+
+
+class _Dice:
+    """The random numbers of one run, one after the other."""
+
+    def __init__(self, seed: int, number: int) -> None:
+        self.seed, self.number, self.n = seed, number, 0
+
+    def between(self, low: float, high: float) -> float:
+        """Return the next number in [low, high)."""
+        self.n += 1
+        return low + (high - low) * uniform(self.seed, self.number, 0, Purpose.CAMPAIGN, self.n - 1)
+
+    def choose(self, *options: Any) -> Any:
+        """Return one of the options."""
+        return options[int(self.between(0, len(options)))]
+
+
+def make(seed: int, number: int, bus: str = "stream") -> Scenario:
+    """Return the scenario of one run: settings and one to three faults, at random.
+
+    Args:
+        seed: of the campaign.
+        number: of the run, from 0.
+        bus: kind of the bus: stream or pubsub.
+    """
+    dice = _Dice(seed, number)
+    rate = dice.choose(10.0, 20.0, 40.0)
+    data: dict[str, Any] = {
+        "name": f"campaign-{bus}-{number}",
+        "seed": seed,
+        "duration": DURATION,
+        "clients": {
+            "count": CLIENTS,
+            "connect_rate": 200.0,
+            "open_timeout": 1.0,
+            "reconnect": {"base": 0.05, "cap": 0.2, "jitter": "full"},
+            "heartbeat": dice.choose({"interval": 0.0}, {"interval": 0.3, "timeout": 0.3}),
+            "recovery": {"timeout": 0.3},
+        },
+        "balancer": {"kind": "haproxy", "retries": 0, "check": {"inter": 0.1, "fall": 2, "rise": 1, "timeout": 0.3}},
+        "nodes": {"count": NODES},
+        "bus": {
+            "kind": bus,
+            "persist": dice.choose(True, False),
+            "max_length": dice.choose(10_000, 10_000, 10),
+            "lease": 0.6,
+            "retry": {"cap": 0.2, "timeout": dice.choose(0.5, 5.0)},
+        },
+        "publisher": {
+            "rate": rate,
+            "payload_bytes": dice.choose(0, 64, 4096),
+            "ack_timeout": 0.3,
+            "threshold": dice.choose("all", "majority", 1),
+            "scope": dice.choose("node", "node", "client"),
+        },
+        "slow_consumer": {
+            "policy": dice.choose("close", "coalesce"),
+            "limit_bytes": dice.choose(2**20, 2**16),
+        },
+        "faults": _faults(dice, rate),
+    }
+    return Scenario.parse(data, f"campaign run {number}")
+
+
+def _faults(dice: _Dice, rate: float) -> list[dict[str, Any]]:
+    nodes = list(range(1, NODES + 1))
+    kinds = list(KINDS)
+    faults = []
+    for _ in range(int(dice.between(1, MOST_FAULTS + 1))):
+        kind = dice.choose(*kinds)
+        if kind in ("kill", "bus_down", "stall"):
+            kinds.remove(kind)  # two nodes stay alive, and the bus goes down once
+        at = dice.between(0.2, 0.8)
+        if kind in ("kill", "hang"):
+            at = round(at * rate) / rate + dice.between(0.0, LATE)
+        fault: dict[str, Any] = {"kind": kind, "at": at}
+        if kind in ON_NODES:
+            fault["node"] = nodes.pop(int(dice.between(0, len(nodes))))
+        if kind == "stall":
+            fault["client"] = int(dice.between(0, CLIENTS))
+        if kind == "delay":
+            fault["delay"] = dice.between(0.02, 0.2)
+        if kind not in ("kill", "restart", "bus_cut"):
+            fault["duration"] = dice.between(0.4, LAST_HEAL - at)  # longer than what a witness leaves out
+        faults.append(fault)
+    return faults
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of a campaign.
+
+    Attributes:
+        number: of the run.
+        audit: what the invariants say about its record.
+        lost_share: see the measure; on a stream, what a client did not apply but a snapshot told it of.
+    """
+
+    number: int
+    audit: Audit
+    lost_share: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the outcome as it appears in JSON, with its scenario's faults."""
+        record = self.audit.record
+        faults = [fault.model_dump(exclude_none=True) for fault in record.scenario.faults]
+        found = self.audit.as_dict()
+        found["starved"] = record.starved
+        return {"run": self.number, "faults": faults, "lost_share": self.lost_share, **found}
+
+
+def campaign(
+    runs: int,
+    seed: int,
+    first: int = 0,
+    bus: str = "stream",
+    progress: Callable[[float, str], None] | None = None,
+) -> Iterator[Outcome]:
+    """Do the runs `first` to `first + runs - 1` of a seed, one after the other, and yield what came of each.
+
+    Args:
+        runs: how many.
+        seed: of all random numbers.
+        first: number of the first run.
+        bus: kind of the bus: stream or pubsub.
+        progress: told how far the campaign is, as a share, and what is going on.
+
+    Raises:
+        ScenarioError: `runs` or `bus` is not allowed.
+        HostError: this machine cannot do it.
+        ClusterError: a process failed; everything was stopped.
+    """
+    if not 1 <= runs <= MOST_RUNS:
+        raise ScenarioError(f"runs is {runs}; allowed is 1 to {MOST_RUNS}.")
+    if bus not in ("stream", "pubsub"):
+        raise ScenarioError(f"bus is '{bus}'; allowed is 'stream' or 'pubsub'.")
+    scenarios = [make(seed, number, bus) for number in range(first, first + runs)]
+    check(scenarios[0])
+    for i, scenario in enumerate(scenarios):
+        number = first + i
+        if progress is not None:
+            progress(i / runs, f"run {number}: {', '.join(fault.kind for fault in scenario.faults)}")
+        record = run(scenario, number)
+        yield Outcome(number, audit(record), measure_record(record).get("lost_share", 0.0))
