@@ -55,6 +55,7 @@ class Fanout:
         self.life = 0
         self.seen = Seen()
         self.cursor = Cursor(self.bus.broker.epoch)
+        self.ended = False
         self.joined = True
         self.broken = self.env.event()
         self.newest = (0, 0)
@@ -78,13 +79,15 @@ class Fanout:
     def stop(self, goodbye: bool) -> None:
         """The node's process ends; `goodbye`: it says so to the publisher."""
         self.life += 1
+        self.ended = True
         if goodbye:
             bye = ("bye", self.node.number, 0, 0)
             self.bus.serve(self.link, (self.bus.costs.command, partial(self.bus.push, 0, bye, ENTRY_BYTES)))
+        else:
+            self.down.clear()
+            self.up.clear()
         self.joined = False
         self.bus.leave(self.node.number)
-        self.down.clear()
-        self.up.clear()
         self.awaiting.clear()
         self.asked.clear()
         self.outbox.clear()
@@ -92,6 +95,7 @@ class Fanout:
 
     def start(self) -> None:
         """A new process of the node listens: it joins the bus as one that has never been there."""
+        self.ended = False
         self.seen = Seen()
         self.env.process(self.join(self.life, ""))
 
@@ -282,6 +286,8 @@ class Fanout:
             for frame in frames:
                 assert isinstance(frame.body, tuple)
                 self.confirmed(tunnel, frame.body)
+                if self.ended:
+                    continue
                 if frame.question and frame.body in self.asked:
                     self.asked[frame.body].append(tunnel)
                 elif frame.question:
@@ -331,6 +337,8 @@ class Fanout:
 
     def speak(self, command: Command, done: simpy.Event | None = None) -> None:
         """Queue a command for the bus; `done` happens with what it returns there, or None."""
+        if self.ended:
+            return
         self.outbox.append((command, done))
         if not self.speaking:
             self.speaking = True
