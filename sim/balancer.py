@@ -41,13 +41,14 @@ class Tunnel:
 
     Attributes:
         in_flight: bytes of messages that were sent and that the client has not read.
+        standing: epoch and version that the client has told the node it stands at.
         held: frames that wait for a client that does not read.
         outlet: the node's bound for a client that does not keep up.
     """
 
     __slots__ = (
         *("client", "client_left", "generation", "held", "in_flight", "lost", "opened", "outlet", "server"),
-        "upstream_gone",
+        *("standing", "upstream_gone"),
     )
 
     def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
@@ -59,6 +60,7 @@ class Tunnel:
         self.client_left = False
         self.upstream_gone = False
         self.in_flight = 0
+        self.standing = (0, 0)
         self.held: list[Frame] = []
         self.outlet: Outlet | None = None
 

@@ -218,7 +218,9 @@ class Fanout:
         size = FRAME_BYTES + len(message.payload)
         tunnels = list(self.node.tunnels) if self.node.state == "up" else []
         if self.broadcast.scope == "client" and tunnels:
-            self.awaiting[place] = set(tunnels)
+            self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
+            if not self.awaiting[place]:
+                del self.awaiting[place]
         room = self.broadcast.room
         sent = []
         for tunnel in tunnels:
@@ -285,6 +287,7 @@ class Fanout:
         for tunnel, frames in taken:
             for frame in frames:
                 assert isinstance(frame.body, tuple)
+                tunnel.standing = frame.body
                 self.confirmed(tunnel, frame.body)
                 if self.ended:
                     continue

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.bus import ENTRY_BYTES, Bus, Link, outcome
+from sim.bus import ENTRY_BYTES, Bus, Command, Link, outcome
 from sim.host import MILLISECOND, Cost, Process
 from twin.record import row
-from twin.rules.consistency import Counted, Ledger, Pending, Registry
+from twin.rules.consistency import Ledger, Pending, Registry
 from twin.rules.delivery import Message, Stamp
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sim.world import World
 
+MOST_UNCLAIMED = 1000
+"""Acknowledgements kept that came before the broker's answer to the publish."""
 LEAST_SLEEP = 2 * MILLISECOND
 """Shortest sleep, in seconds; a timer of a loop that counts milliseconds may be early by one."""
 
@@ -44,10 +46,11 @@ class Publisher:
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
         self.registry = Registry(world.scenario.bus.lease)
         self.payload = bytes(self.settings.payload_bytes)
-        self.members = frozenset(range(1, world.scenario.nodes.count + 1))
-        for number in self.members:
+        for number in range(1, world.scenario.nodes.count + 1):
             self.registry.renew(number, 0.0)
-        self.under_way: tuple[float, int, list[int]] | None = None
+        self.under_way: tuple[float, int, list[int], frozenset[int]] | None = None
+        self.unclaimed: list[tuple[int, int, int]] = []
+        self.caller = simpy.Resource(world.env)
         self.timing = False
         self.bus.subscribe(self.link, self.take, self.lost)
         self.env.process(self.publish())
@@ -62,25 +65,35 @@ class Publisher:
                 yield self.process.sleep(due - self.env.now)
             yield self.process.work(self.costs.send)
             tries = [0]
-            self.under_way = (self.env.now - self.process.last, key, tries)
-            ask = (self.bus.costs.stamp, partial(self.bus.stamp, key, self.payload))
-            stamps = yield from self.bus.command(self.link, [ask], self.process, tries)
+            asked = self.env.now - self.process.last
+            self.under_way = (asked, key, tries, self.registry.members(asked))
+            stamps = yield from self.ask((self.bus.costs.stamp, partial(self.bus.stamp, key, self.payload)), tries)
             if stamps is not None:
                 yield self.process.work(self.costs.answer)
             self.note_published(stamps[0] if stamps is not None else None)
 
+    def ask(self, command: Command, tries: list[int]) -> "simpy.events.ProcessGenerator":
+        """Do one command after the other over the one connection for commands."""
+        with self.caller.request() as turn:
+            yield turn
+            answer = yield from self.bus.command(self.link, [command], self.process, tries)
+        return answer
+
     def note_published(self, stamp: Stamp | None) -> None:
         """Write what is known of the message that is under way, and wait for its acknowledgements."""
         assert self.under_way is not None
-        (asked, key, tries), self.under_way = self.under_way, None
+        (asked, key, tries, registered), self.under_way = self.under_way, None
         if stamp is None:
-            self.world.rows.append(row(asked, "published", attempt=max(1, tries[0]), detail=f"0 {key} unknown 0"))
+            detail = f"0 {key} unknown {len(registered)}"
+            self.world.rows.append(row(asked, "published", attempt=max(1, tries[0]), detail=detail))
             return
         now, message = self.env.now, stamp.message
-        members = self.registry.members(now)
-        detail = f"{message.epoch} {key} acknowledged {len(members)}"
+        detail = f"{message.epoch} {key} acknowledged {len(registered)}"
         self.world.rows.append(row(asked, "published", attempt=tries[0], version=message.version, detail=detail))
-        self.ledger.publish(key, message.epoch, message.version, message.payload, members, now)
+        self.ledger.publish(key, message.epoch, message.version, message.payload, registered, now)
+        unclaimed, self.unclaimed = self.unclaimed, []
+        for one in unclaimed:
+            self.count(*one)
         if not self.timing:
             self.env.process(self.resend())
 
@@ -108,15 +121,18 @@ class Publisher:
             self.registry.leave(node)
         else:
             self.registry.renew(node, self.env.now)
-        self.look_around()
         if word == "ack":
-            counted = self.ledger.acknowledge(node, epoch, version, self.members)
-            self.settle(node, counted)
+            self.count(node, epoch, version)
+        else:
+            self.settle()
 
-    def settle(self, node: int, counted: Counted) -> None:
-        """Write what an acknowledgement changed."""
+    def count(self, node: int, epoch: int, version: int) -> None:
+        """Count an acknowledgement; one that comes before the broker's own answer is kept until then."""
+        counted = self.ledger.acknowledge(node, epoch, version, self.registry.members(self.env.now))
         message = counted.message
         if message is None:
+            if self.under_way is not None and len(self.unclaimed) < MOST_UNCLAIMED:
+                self.unclaimed.append((node, epoch, version))
             return
         detail = f"{message.epoch} {message.key}"
         if counted.first:
@@ -124,13 +140,10 @@ class Publisher:
         if counted.consistent:
             self.world.note("consistent", version=message.version, detail=detail)
 
-    def look_around(self) -> None:
-        """See who is registered now; a message may become consistent because a node is not waited for any more."""
-        members = self.registry.members(self.env.now)
-        if members != self.members:
-            self.members = members
-            for message in self.ledger.view(members):
-                self.world.note("consistent", version=message.version, detail=f"{message.epoch} {message.key}")
+    def settle(self) -> None:
+        """See which messages are consistent because a node is not waited for any more."""
+        for message in self.ledger.view(self.registry.members(self.env.now)):
+            self.world.note("consistent", version=message.version, detail=f"{message.epoch} {message.key}")
 
     def watch(self) -> "simpy.events.ProcessGenerator":
         """Notice when the lease of a node runs out."""
@@ -138,7 +151,8 @@ class Publisher:
             expiry = self.registry.next_expiry()
             wait = self.world.scenario.bus.lease if expiry is None else expiry - self.env.now
             yield self.process.sleep(max(LEAST_SLEEP, wait))
-            self.look_around()
+            if self.registry.expire(self.env.now):
+                self.settle()
 
     # Sending again
 
@@ -148,17 +162,16 @@ class Publisher:
         while (due := self.ledger.next_due()) is not None:
             yield self.process.sleep(max(LEAST_SLEEP, due - self.env.now))
             for message in self.ledger.due(self.env.now):
-                self.env.process(self.send_again(message, message.resends))
+                yield from self.send_again(message)
         self.timing = False
 
-    def send_again(self, message: Pending, count: int) -> "simpy.events.ProcessGenerator":
+    def send_again(self, message: Pending) -> "simpy.events.ProcessGenerator":
         """Publish a message under its own name; the broker stamps nothing."""
         detail = f"{message.epoch} {message.key}"
-        self.world.note("resent", attempt=count, version=message.version, detail=detail)
+        self.world.note("resent", attempt=message.resends, version=message.version, detail=detail)
         again = Message(message.epoch, message.version, message.key, message.payload)
         yield self.process.work(self.costs.send)
-        ask = (self.bus.costs.command, partial(self.bus.distribute, again, True))
-        yield from self.bus.command(self.link, [ask], self.process, [0])
+        yield from self.ask((self.bus.costs.command, partial(self.bus.distribute, again, True)), [0])
 
     # The connection on which acknowledgements come
 

@@ -95,7 +95,7 @@ class Subscriber:
             rows.append((t, "delivered", self.number, node, -1, one.version, text))
         if arrival.ask:
             self.ask()
-        elif self.confirms and arrival.kind != "early":
+        if self.confirms and arrival.deliver:
             self.confirm()
 
     def answered(self, recovery: Recovery, t: float) -> None:
@@ -108,7 +108,7 @@ class Subscriber:
             rows.append((t, "delivered", self.number, node, -1, one.version, f"{one.epoch} {one.key}"))
         if answered.ask:
             self.ask()
-        elif self.confirms:
+        if self.confirms and (answered.deliver or answered.snapshot):
             self.confirm()
 
     @property
