@@ -1,14 +1,17 @@
 """The bus: the embedded Valkey, the user's own server, and no server."""
 
+import socket
+import time
 from collections.abc import Callable
 
 import pytest
 import redis
 
-from live import host, world
-from live.bus import Bus
+from live import host
+from live.bus import ANSWER_WITHIN, Bus
 from live.process import Stage
 from live.world import Cluster
+from twin import broadcast_settings
 from twin.errors import ClusterError, HostError
 from twin.scenario import Scenario
 
@@ -45,13 +48,18 @@ def test_a_cluster_without_a_bus_has_none(small: Callable[..., Scenario]) -> Non
         assert "valkey" not in {part.name for part in cluster.stage.parts}
 
 
-def test_a_url_where_nobody_answers_is_refused_and_the_cluster_is_stopped(
-    small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+def test_a_url_where_nobody_answers_is_refused_within_two_seconds_and_nothing_is_started(
+    small: Callable[..., Scenario], nothing_starts: type[Exception]
 ) -> None:
-    monkeypatch.setattr(world, "READY_WITHIN", 3.0)
-    url = f"redis://127.0.0.1:{host.free_ports(1)[0]}/0"
-    with pytest.raises(HostError, match=rf"^--redis-url {url}: no Redis or Valkey answers there"):
-        Cluster(small(), 0, url)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        for port in (host.free_ports(1)[0], silent.getsockname()[1]):
+            url = f"redis://127.0.0.1:{port}/0"
+            began = time.monotonic()
+            with pytest.raises(HostError, match=rf"^--redis-url {url}: no Redis or Valkey answers there"):
+                Cluster(small(), 0, url)
+            assert time.monotonic() - began < ANSWER_WITHIN + 1.0
 
 
 def test_a_url_that_is_not_one_is_refused_in_a_sentence(stage: Stage) -> None:
@@ -68,3 +76,31 @@ def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_serv
         bus.url = "redis://127.0.0.1:1/0"
         with pytest.raises(ClusterError, match=r"^valkey stopped by itself"):
             bus.wait_ready(10)
+
+
+def test_limits_of_a_subscribers_buffer_and_persistence_are_those_of_the_scenario(stage: Stage) -> None:
+    settings = broadcast_settings.Bus.model_validate(
+        {
+            "kind": "pubsub",
+            "persist": True,
+            "output_buffer": {"hard_bytes": 4096, "soft_bytes": 2048, "soft_seconds": 3},
+        }
+    )
+    bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
+    bus.wait_ready(10)
+    with redis.Redis.from_url(bus.url) as client:
+        assert "pubsub 4096 2048 3" in client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
+        assert client.config_get("append*")["appendfsync"] == "always"
+        assert client.config_get("append*")["appendonly"] == "yes"
+
+
+def test_cut_closes_the_named_connections_and_no_other(own_server: str, stage: Stage) -> None:
+    bus = Bus(stage, 0, [], own_server)
+    with redis.Redis.from_url(own_server) as mine, redis.Redis.from_url(own_server) as other:
+        mine.client_setname("run-node-1-reader")
+        other.client_setname("run-node-2-reader")
+        first, second = mine.client_id(), other.client_id()
+        assert bus.cut("run-node-1-") == 1
+        left = {int(one["id"]) for one in other.client_list()}
+        assert second in left
+        assert first not in left

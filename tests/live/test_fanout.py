@@ -1,0 +1,184 @@
+"""A node's fan-out without a network: who gets what, what a slow client costs, and when it acknowledges."""
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from live import wire
+from live.broker import body
+from live.fanout import Client, FanOut
+from twin.rules.delivery import Message, Recovery
+from twin.rules.slow_consumer import Outlet
+
+LIMIT = 4096
+
+
+class Bus:
+    """The node's side of a bus that answers what the test says."""
+
+    def __init__(self, found: Recovery | None = None) -> None:
+        self.said: list[tuple[object, ...]] = []
+        self.asked: list[tuple[int, int]] = []
+        self.found = found
+
+    def say(self, *words: object) -> None:
+        self.said.append(words)
+
+    async def recover(self, epoch: int, version: int) -> Recovery | None:
+        self.asked.append((epoch, version))
+        await asyncio.sleep(0)
+        return self.found
+
+
+class Line:
+    """A connection whose bytes stay where they are."""
+
+    def __init__(self) -> None:
+        self.protocol = SimpleNamespace(state=State.OPEN)
+        self.frames: list[bytes] = []
+        self.waiting = 0
+        self.aborted = False
+        self.transport = SimpleNamespace(write=self.write, get_write_buffer_size=lambda: self.waiting, abort=self.abort)
+
+    def write(self, data: bytes) -> None:
+        self.frames.append(data)
+        self.waiting += len(data)
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def frame(data: bytes) -> bytes:
+    return Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
+
+
+def one(version: int, size: int = 10) -> bytes:
+    return body(Message(5, version, version, bytes(size)))
+
+
+@pytest.fixture
+def node() -> Callable[..., tuple[FanOut, list[Line], Bus]]:
+    """A node with three clients."""
+
+    def make(policy: str = "close", scope: str = "node", found: Recovery | None = None) -> Any:
+        config = {
+            **{"policy": policy, "limit_bytes": LIMIT, "scope": scope, "kind": "stream", "lease": 2.0},
+            "address": {"host": "127.0.0.1", "port": 1},
+            "topic": {"prefix": "t:", "max_length": 10, "window": 60.0},
+            "retry": {"base": 0.01, "cap": 1.0, "retries": 10, "timeout": 5.0},
+            **{"seed": 1, "replication": 0},
+        }
+        fan_out, lines, bus = FanOut(2, config), [Line() for _ in range(3)], Bus(found)
+        fan_out.bus = bus  # type: ignore[assignment]
+        for line in lines:
+            fan_out.clients[line] = Client(line, Outlet(policy, LIMIT))  # type: ignore[index, arg-type]
+        return fan_out, lines, bus
+
+    async def enter(*args: Any, **options: Any) -> Any:
+        return make(*args, **options)
+
+    return lambda *args, **options: asyncio.run(enter(*args, **options))
+
+
+def clients(fan_out: FanOut) -> list[Client]:
+    return list(fan_out.clients.values())
+
+
+def test_each_version_goes_once_to_every_open_connection_and_is_acknowledged_each_time(node: Any) -> None:
+    fan_out, lines, bus = node()
+    lines[2].protocol.state = State.CLOSING
+    for version in (1, 2, 1):
+        fan_out.take(one(version))
+    assert lines[0].frames == lines[1].frames == [frame(one(1)), frame(one(2))]
+    assert lines[2].frames == []
+    assert bus.said == [("ack", 2, 5, 1), ("ack", 2, 5, 2), ("ack", 2, 5, 1)]
+    assert [(event, version, detail) for _, event, _, _, _, version, detail in fan_out.events] == [
+        ("received", 1, "5 1"),
+        ("received", 2, "5 2"),
+        ("received", 1, "5 1 duplicate"),
+    ]
+
+
+@pytest.mark.parametrize("policy", ["drop", "close", "coalesce"])
+def test_a_client_that_does_not_read_never_has_more_than_the_limit_waiting(node: Any, policy: str) -> None:
+    fan_out, lines, _ = node(policy)
+    for version in range(1, 30):
+        fan_out.take(one(version, 1000))
+        for line in lines[1:]:
+            line.waiting = 0
+    assert lines[0].waiting <= LIMIT
+    assert len(lines[0].frames) == 3
+    assert lines[0].aborted == (policy == "close")
+    assert all(len(line.frames) == 29 and not line.aborted for line in lines[1:])
+
+
+def test_one_snapshot_of_the_newest_position_stands_for_all_that_was_not_sent(node: Any) -> None:
+    fan_out, lines, _ = node("coalesce")
+    for version in range(1, 10):
+        fan_out.take(one(version, 1000))
+    slow = clients(fan_out)[0]
+    lines[0].waiting = LIMIT // 2 + 1
+    fan_out.pay(slow)
+    assert len(lines[0].frames) == 3
+    lines[0].waiting = LIMIT // 2
+    fan_out.pay(slow)
+    fan_out.pay(slow)
+    assert lines[0].frames[3:] == [frame(wire.answer(Recovery(False, 5, 9)))]
+    fan_out.take(one(10))
+    assert lines[0].frames[4:] == [frame(one(10))]
+
+
+def test_with_scope_client_a_node_acknowledges_when_all_its_clients_have_confirmed_or_left(node: Any) -> None:
+    fan_out, _, bus = node(scope="client")
+    first, second, third = clients(fan_out)
+    fan_out.take(one(1))
+    fan_out.take(one(2))
+    fan_out.hear(first, wire.standing(5, 2))
+    fan_out.hear(second, wire.standing(5, 1))
+    assert bus.said == []
+    fan_out.confirm(third, None)
+    assert bus.said == [("ack", 2, 5, 1)]
+    fan_out.take(one(2))
+    assert bus.said == [("ack", 2, 5, 1)]
+    fan_out.hear(second, wire.standing(5, 2))
+    fan_out.take(one(2))
+    assert bus.said == [("ack", 2, 5, 1), ("ack", 2, 5, 2), ("ack", 2, 5, 2)]
+
+
+def ask(fan_out: FanOut, *asking: Client, at: int = 0) -> None:
+    async def run() -> None:
+        for client in asking:
+            fan_out.hear(client, wire.question(5, at))
+        await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+
+
+def test_clients_at_one_place_share_an_answer_of_the_broker(node: Any) -> None:
+    found = Recovery(True, 5, 2, (Message(5, 1, 1), Message(5, 2, 2)))
+    fan_out, lines, bus = node(found=found)
+    ask(fan_out, *clients(fan_out)[:2])
+    assert bus.asked == [(5, 0)]
+    assert lines[0].frames == lines[1].frames == [frame(wire.answer(found))]
+    assert lines[2].frames == []
+    ask(fan_out, clients(fan_out)[2])
+    assert bus.asked == [(5, 0), (5, 0)]
+
+
+def test_an_answer_that_does_not_fit_is_nothing_but_the_head(node: Any) -> None:
+    large = Recovery(True, 5, 3, tuple(Message(5, v, v, bytes(1000)) for v in (1, 2, 3)))
+    fan_out, lines, _ = node(found=large)
+    ask(fan_out, clients(fan_out)[0])
+    assert lines[0].frames == [frame(wire.answer(Recovery(False, 5, 3)))]
+
+
+def test_without_an_answer_of_the_broker_the_client_hears_nothing(node: Any) -> None:
+    fan_out, lines, bus = node()
+    ask(fan_out, clients(fan_out)[0])
+    assert bus.asked == [(5, 0)]
+    assert lines[0].frames == []

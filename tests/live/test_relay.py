@@ -1,0 +1,91 @@
+"""The relay before a node: it passes everything on, makes it late, or holds it back without closing anything."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from live import host
+from live.bus import Bus
+from live.process import Part, Stage
+from live.resp import Address, Link
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def relay(stage: Stage) -> tuple[Part, Address, Bus]:
+    port, bus_port = host.free_ports(2)
+    bus = Bus(stage, bus_port, [])
+    part = stage.python("relay 1", "live.relay", {"port": port, "host": "127.0.0.1", "bus_port": bus_port})
+    part.hear()
+    bus.wait_ready(10)
+    return part, Address("127.0.0.1", port), bus
+
+
+def talk(address: Address, what: Callable[[Link], Awaitable[None]]) -> None:
+    async def run() -> None:
+        link = await Link.open(address, "me", 5.0)
+        await what(link)
+        link.abort()
+
+    asyncio.run(run())
+
+
+def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tuple[Part, Address, Bus]) -> None:
+    part, address, _ = relay
+
+    async def check(link: Link) -> None:
+        part.tell(cut=True)
+        await asyncio.sleep(0.2)
+        asked = link.send("PING")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await asyncio.shield(asked)
+        assert not link.reason
+        part.tell(cut=False)
+        async with asyncio.timeout(5.0):
+            assert await asked == b"PONG"
+
+    talk(address, check)
+
+
+def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Part, Address, Bus]) -> None:
+    part, address, _ = relay
+
+    async def check(link: Link) -> None:
+        part.tell(delay=0.1)
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        replies = await asyncio.gather(*(link.send("ECHO", i) for i in range(50)))
+        assert time.monotonic() - began >= 0.2
+        assert replies == [str(i).encode() for i in range(50)]
+        part.tell(delay=0.0)
+        await asyncio.sleep(0.2)
+        assert await link.ask(5.0, "PING") == b"PONG"
+
+    talk(address, check)
+
+
+def test_large_replies_pass_unharmed(relay: tuple[Part, Address, Bus]) -> None:
+    part, address, _ = relay
+    blob = bytes(range(256)) * 4096
+
+    async def check(link: Link) -> None:
+        await link.ask(5.0, "SET", "blob", blob)
+        part.tell(delay=0.05)
+        assert await link.ask(5.0, "GET", "blob") == blob
+
+    talk(address, check)
+
+
+def test_the_end_of_the_bus_ends_the_connection(relay: tuple[Part, Address, Bus]) -> None:
+    _, address, bus = relay
+
+    async def check(link: Link) -> None:
+        bus.kill()
+        async with asyncio.timeout(5.0):
+            assert await link.lost
+
+    talk(address, check)

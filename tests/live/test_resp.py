@@ -1,0 +1,89 @@
+"""The connection to the bus: commands and replies as the server speaks them, whatever pieces they come in."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live import host
+from live.bus import Bus
+from live.process import Stage
+from live.resp import Link, LinkLostError, RefusedError, decode, encode
+
+VALUES = st.recursive(
+    st.integers(-(2**40), 2**40) | st.binary(max_size=30) | st.none(), lambda inner: st.lists(inner, max_size=4)
+)
+
+
+def wire(value: Any) -> bytes:
+    """Write a reply as a server does."""
+    if value is None:
+        return b"$-1\r\n"
+    if isinstance(value, int):
+        return b":%d\r\n" % value
+    if isinstance(value, bytes):
+        return b"$%d\r\n%b\r\n" % (len(value), value)
+    return b"*%d\r\n" % len(value) + b"".join(wire(one) for one in value)
+
+
+@given(VALUES)
+def test_a_reply_is_read_back_as_it_was_written(value: Any) -> None:
+    assert decode(wire(value)) == (value, len(wire(value)))
+
+
+@given(st.lists(VALUES.filter(lambda value: value != []), min_size=1, max_size=4), st.integers(1, 7))
+def test_replies_that_come_in_pieces_answer_the_commands_in_order(values: list[Any], size: int) -> None:
+    async def talk() -> list[Any]:
+        link = Link()
+        asked = [link.loop.create_future() for _ in values]
+        link.waiting.extend(asked)
+        data = b"".join(wire(value) for value in values)
+        for start in range(0, len(data), size):
+            link.data_received(data[start : start + size])
+        return [one.result() for one in asked]
+
+    assert asyncio.run(talk()) == values
+
+
+def test_a_command_is_an_array_of_its_parts() -> None:
+    assert encode("SET", b"\r\n", 12) == b"*3\r\n$3\r\nSET\r\n$2\r\n\r\n\r\n$2\r\n12\r\n"
+
+
+def test_an_error_is_raised_at_the_command_that_caused_it_and_a_push_disturbs_nobody() -> None:
+    async def talk() -> list[tuple[bytes, bytes]]:
+        pushed: list[tuple[bytes, bytes]] = []
+        link = Link(lambda channel, data: pushed.append((channel, data)))
+        good, bad, loading = (link.loop.create_future() for _ in range(3))
+        link.waiting.extend([good, bad, loading])
+        link.data_received(wire([b"message", b"c", b"hello"]) + b"+OK\r\n-ERR no\r\n-LOADING soon\r\n")
+        assert good.result() == b"OK"
+        assert isinstance(bad.exception(), RefusedError)
+        assert isinstance(loading.exception(), LinkLostError)
+        return pushed
+
+    assert asyncio.run(talk()) == [(b"c", b"hello")]
+
+
+@pytest.mark.live
+def test_a_broken_connection_is_noticed_at_once_by_all_who_wait(stage: Stage, until: Callable[..., None]) -> None:
+    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus.wait_ready(10)
+
+    async def talk() -> str:
+        link = await Link.open(bus.address, "me", 5.0)
+        assert await link.ask(5.0, "PING") == b"PONG"
+        waits = link.send("BLPOP", "nothing", 0)
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(bus.cut, "me")
+        async with asyncio.timeout(5.0):
+            with pytest.raises(LinkLostError):
+                await waits
+            assert await link.lost == "closed"
+        with pytest.raises(LinkLostError):
+            await link.send("PING")
+        return link.reason
+
+    assert asyncio.run(talk()) == "closed"

@@ -1,0 +1,29 @@
+"""What nodes and clients say to each other comes back as it was said."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from live import broker, wire
+from twin.rules.delivery import Message, Recovery
+
+NUMBERS = st.integers(0, 2**63)
+MESSAGES = st.builds(Message, NUMBERS, NUMBERS, NUMBERS, st.binary(max_size=40))
+
+
+@given(MESSAGES)
+def test_a_message_keeps_its_names_and_its_payload(one: Message) -> None:
+    data = broker.body(one)
+    assert broker.message(data) == one
+    assert broker.place(data) == (one.epoch, one.version, one.key)
+    assert len(data) - len(one.payload) < wire.LARGEST_HEADER
+
+
+@given(st.builds(Recovery, st.booleans(), NUMBERS, NUMBERS, st.lists(MESSAGES, max_size=4).map(tuple)))
+def test_an_answer_keeps_its_messages_in_order(found: Recovery) -> None:
+    assert wire.read_answer(wire.answer(found)) == found
+
+
+@given(NUMBERS, NUMBERS)
+def test_a_position_is_kept(epoch: int, version: int) -> None:
+    assert wire.read_place(wire.question(epoch, version)) == (epoch, version)
+    assert wire.read_place(wire.standing(epoch, version)) == (epoch, version)
