@@ -23,14 +23,14 @@ def broadcast(small: Callable[..., Scenario]) -> Callable[..., Record]:
     """Runs 24 clients on 3 nodes through one fault, and keeps the record."""
     done: dict[str, Record] = {}
 
-    def make(bus: str, fault: dict[str, Any] | None = None, **changes: Any) -> Record:
-        name = repr((bus, fault, changes))
+    def make(kind: str, fault: dict[str, Any] | None = None, **changes: Any) -> Record:
+        name = repr((kind, fault, changes))
         if name not in done:
             settings: dict[str, Any] = {
                 "duration": DURATION,
                 "nodes": {"count": 3},
                 "clients": {"count": COUNT, "connect_rate": 200.0, "recovery": {"timeout": 0.3}},
-                "bus": {"kind": bus, "lease": 0.6, "retry": {"cap": 0.2}},
+                "bus": {"kind": kind, "lease": 0.6, "retry": {"cap": 0.2}},
                 "publisher": {"rate": RATE, "ack_timeout": 0.3},
                 "faults": [] if fault is None else [{"at": 0.6, **fault}],
             }
@@ -58,9 +58,7 @@ every_fault = pytest.mark.parametrize("name", [*FAULTS, "bus_down_persist"])
 
 def of(broadcast: Callable[..., Record], bus: str, name: str) -> Record:
     if name == "bus_down_persist":
-        return broadcast(
-            bus, FAULTS["bus_down"], bus={"kind": bus, "lease": 0.6, "retry": {"cap": 0.2}, "persist": True}
-        )
+        return broadcast(bus, FAULTS["bus_down"], bus={"persist": True})
     return broadcast(bus, FAULTS[name] or None)
 
 
