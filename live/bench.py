@@ -4,6 +4,8 @@ Run as `python -m live.bench CONFIG`. Messages:
 
 * `batch` starts that many clients at once, each with up to `times` attempts without a wait, and answers when all have
   ended, with how many opened and when the first and the last attempt ended;
+* `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
+* `delivered` answers with the times of the first and the last delivery since it was asked before;
 * `closed` answers when every connection that was open has been lost, with the times of the first and the last loss.
 """
 
@@ -17,6 +19,7 @@ from typing import Any
 import uvloop
 
 from live.client import Client, Swarm
+from live.inbox import listen
 from live.node import YOUNG_GARBAGE, lines, say
 from twin.rules.backoff import Backoff
 
@@ -45,6 +48,10 @@ async def main(config: dict[str, Any]) -> None:
         nonlocal made
         clients = [Client(swarm, made + i) for i in range(size)]
         made += size
+        if swarm.broadcast is not None:
+            earlier, swarm.clients = swarm.clients, clients
+            listen(swarm, swarm.broadcast)
+            swarm.clients = earlier + clients
         opened = await asyncio.gather(*(attempt(client, times) for client in clients))
         say(opened=sum(opened), failed=size - sum(opened), **span("connected", "connect_failed"))
 
@@ -65,6 +72,14 @@ async def main(config: dict[str, Any]) -> None:
             swarm.uri = f"ws://127.0.0.1:{message['port']}/"
         if "batch" in message:
             tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("times", 1))))
+        elif "ask" in message:
+            for client in swarm.clients:
+                if client.inbox is not None:
+                    client.inbox.ask()
+        elif "stall" in message:
+            swarm.stall(message["stall"], message["on"])
+        elif "delivered" in message:
+            say(**span("delivered"))
         elif "closed" in message:
             tasks.append(asyncio.ensure_future(closed()))
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from math import log2
 from typing import Any
 
-from live import costs, host, interrupt, rounds
+from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.workbench import Bench
@@ -59,6 +59,7 @@ def calibrate(
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
+    lone |= {"bus_start": [], "path_bytes": []}
     steps = len(chosen_kinds) * repeats + 2
     with interrupt.remembered():
         for k, kind in enumerate(chosen_kinds):
@@ -69,6 +70,8 @@ def calibrate(
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
                     _measure(bench, found[kind], wakes, lone, first)
+                tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
+                measure_broadcast(chosen, found[kind], first, lone)
         tell(1 - 2 / steps, "the speed of the cores")
         place = host.placement(scenario)
         speed = trace_cores([*place.cluster, *place.clients], TRACE)
@@ -122,6 +125,19 @@ def _measure(
     finally:
         bench.balancer.close()
         bench.refusing.close()
+
+
+def measure_broadcast(
+    scenario: Scenario, found: costs.Costs, first: rounds.Shares, lone: dict[str, list[float]]
+) -> None:
+    """Measure the parts of a broadcast once, with processes of their own, and append the figures."""
+    with Stage() as stage:
+        bench = deliveries.DeliveryBench(stage, scenario)
+        try:
+            lone["bus_start"].append(bench.bus_start)
+            deliveries.measure(bench, found, first, lone["path_bytes"])
+        finally:
+            bench.close()
 
 
 def _check_overhead(bench: Bench) -> float:

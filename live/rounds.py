@@ -33,7 +33,7 @@ def measure(bench: Bench, shares: Shares) -> None:
     """Measure each process once and append the shares; the client has one for each kind of item."""
     raw = upgrade(bench.node_port, SIZE, answer=False, stop=bench.node.pid)
     with host.pinned(bench.place.clients):
-        shares["node"].append(_share(raw, b"HTTP/1.1 101", bench.node.pid))
+        shares["node"].append(share(raw, b"HTTP/1.1 101", bench.node.pid))
     raw = upgrade(bench.port, SIZE)
     bench.settle()
     forwarder = bench.balancer.forwarder()
@@ -41,7 +41,7 @@ def measure(bench: Bench, shares: Shares) -> None:
     os.kill(bench.node.pid, signal.SIGKILL)
     bench.reap()
     with host.pinned(bench.place.clients):
-        shares[bench.kind].append(_share(raw, b"", forwarder))
+        shares[bench.kind].append(share(raw, b"", forwarder))
     bench.replace()
     with host.pinned(bench.place.cluster):
         dial, request = _dial(bench)
@@ -67,7 +67,7 @@ def upgrade(port: int, count: int, answer: bool = True, stop: int = 0) -> list[s
     return raw
 
 
-def _share(raw: list[socket.socket], expected: bytes, stopped: int) -> float:
+def share(raw: list[socket.socket], expected: bytes, stopped: int) -> float:
     """Let a stopped process go on and return time to the first answer over time to the last."""
     with selectors.DefaultSelector() as selector:
         for one in raw:

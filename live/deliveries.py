@@ -1,0 +1,337 @@
+"""What the parts of a broadcast cost: one node, one balancer, one swarm, a bus and a publisher, each on its own.
+
+As in `live.costs` the items gather before a process that is stopped, and it goes on alone: first the node writes to all
+its clients, then the balancer relays all of it, then the clients read. When somebody gets a message is not looked at.
+"""
+
+import socket
+import time
+
+import redis
+
+from live import host, rounds
+from live.balancer import Balancer
+from live.broadcast import Broadcast
+from live.broker import SCRIPTS
+from live.bus import Bus
+from live.process import READY_WITHIN, Part, Stage
+from live.resp import encode
+from live.workbench import Bench
+from twin.errors import ClusterError
+from twin.profile import LEVELS
+from twin.scenario import Scenario
+
+Costs = dict[str, dict[int, list[float]]]
+"""For each part and number of items at once the repeated measurements, in seconds an item."""
+
+BATCHES = {1: 9, 16: 5, 64: 4, 256: 3}
+"""How many batches of each size one measurement does; their median counts."""
+FANOUTS = (64, 256)
+"""Levels of what a node does for one client: for fewer it is lost in what it costs the node to wake up."""
+TOGETHER = 4
+"""Messages that are ready on one connection at once, to see what a further one costs."""
+SUBSCRIBERS = 8
+"""Subscribers of a channel, to see what one costs."""
+PAYLOAD = bytes(64)
+LARGE = bytes(64 * 1024)
+MOST_LARGE = 400
+"""Large messages after which a client that does not read must have been cut."""
+PUBLISHED, RATE = 40, 40.0
+LEAST = 1e-7
+"""Seconds that stand for a cost that is lost in the noise of a difference."""
+
+
+class DeliveryBench:
+    """The processes of a broadcast with one node.
+
+    Args:
+        stage: where they run.
+        scenario: names the balancer.
+    """
+
+    def __init__(self, stage: Stage, scenario: Scenario) -> None:
+        quiet = {} if scenario.balancer.kind == "nginx" else {"check": {"inter": 3600.0}}
+        scenario = scenario.vary(
+            balancer=quiet,
+            nodes={"count": 1},
+            bus={"kind": "stream", "lease": 3600.0},
+            publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},
+            slow_consumer={"policy": "close", "limit_bytes": len(LARGE) * 2},
+            duration=60.0,
+        )
+        self.limit = scenario.slow_consumer.limit_bytes
+        self.place = place = host.placement(scenario)
+        self.port, self.node_port, bus_port = host.free_ports(3)
+        began = time.monotonic()
+        self.bus = Bus(stage, bus_port, place.cluster, None, scenario.bus)
+        self.bus.wait_ready(READY_WITHIN)
+        self.bus_start = time.monotonic() - began
+        self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
+        config = {"number": 1, "port": self.node_port, "backlog": 4000, "broadcast": self.broadcast.of_node(1)}
+        self.node = stage.python("node", "live.node", config, place.cluster[:1])
+        self.node.hear()
+        self.broadcast.wait_ready()
+        self.balancer = Balancer(stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None)
+        self.balancer.wait_ready(READY_WITHIN)
+        clients = {
+            "port": self.port,
+            "seed": 0,
+            "replication": 0,
+            "first": 0,
+            "addresses": 1,
+            "open_timeout": 30.0,
+            "reconnect": scenario.clients.reconnect.model_dump(),
+            "heartbeat": scenario.clients.heartbeat.model_dump(),
+            "broadcast": {**self.broadcast.of_clients(), "max_size": 2**24},
+        }
+        self.client = stage.python("bench", "live.bench", clients, place.clients)
+        self.client.hear()
+        assert self.bus.part is not None
+        self.server: Part = self.bus.part
+        self.redis = redis.Redis.from_url(self.bus.url)
+        for text in SCRIPTS.values():
+            self.redis.script_load(text)
+        self.number = 1_000_000
+        self.open = 0
+
+    def close(self) -> None:
+        """Give back what the stage does not."""
+        self.redis.close()
+        self.balancer.close()
+
+    def cpu(self) -> list[float]:
+        """Return the CPU seconds that client, balancer, node, bus and publisher have used so far."""
+        parts = (self.client, self.balancer, self.node, self.server, self.broadcast.publisher)
+        return [part.cpu_ns() / 1e9 for part in parts]
+
+    def settle(self) -> list[float]:
+        """Wait until nobody has anything to do; return `cpu`."""
+        deadline = time.monotonic() + 20
+        time.sleep(0.004)
+        before = self.cpu()
+        while time.monotonic() < deadline:
+            time.sleep(0.008)
+            after = self.cpu()
+            if sum(after) - sum(before) < 0.0003:
+                return after
+            before = after
+        raise ClusterError("calibration: the bench of a broadcast does not come to rest.")
+
+    def connect(self, connections: int) -> None:
+        """Have so many clients connected."""
+        if connections > self.open:
+            self.client.tell(batch=connections - self.open)
+            if self.client.hear(30)["failed"]:
+                raise ClusterError("calibration: a handshake failed.")
+            self.open = connections
+        self.settle()
+
+    def next_number(self) -> int:
+        """Return a number that no message has had."""
+        self.number += 1
+        return self.number
+
+    def publish(self, messages: int, payload: bytes = PAYLOAD) -> None:
+        """Have the bus stamp messages."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for _ in range(messages):
+                pipeline.execute_command(*self.broadcast.topic.stamp(self.next_number(), payload))
+            pipeline.execute()
+
+    def fan_out(self, messages: int) -> tuple[float, float, float]:
+        """Publish messages that gather before each process in turn; return the CPU seconds of node, balancer and
+        client.
+        """
+        client, node, balancer = self.client.pid, self.node.pid, self.balancer.forwarder()
+        Bench.stop(client, balancer, node)
+        self.publish(messages)
+        spent = [self.settle()]
+        for pid in (node, balancer, client):
+            Bench.go_on(pid)
+            spent.append(self.settle())
+        return spent[1][2] - spent[0][2], spent[2][1] - spent[1][1], spent[3][0] - spent[2][0]
+
+    def ask(self) -> tuple[float, float]:
+        """Let every client ask what it missed; return the CPU seconds of the clients, and of the node."""
+        client, node, balancer = self.client.pid, self.node.pid, self.balancer.forwarder()
+        Bench.stop(balancer, node)
+        before = self.settle()
+        self.client.tell(nothing=True)
+        idle = self.settle()
+        self.client.tell(ask=True)
+        asked = self.settle()
+        Bench.stop(client)
+        Bench.go_on(balancer)
+        relayed = self.settle()
+        Bench.go_on(node)
+        answered = self.settle()
+        Bench.go_on(client)
+        self.settle()
+        return max(0.0, asked[0] - 2 * idle[0] + before[0]), answered[2] - relayed[2]
+
+    def serve(self, commands: list[bytes]) -> float:
+        """Let the bus do commands that have gathered; return its CPU seconds."""
+        with socket.create_connection(("127.0.0.1", self.bus.address.port)) as link:
+            link.sendall(encode("PING"))
+            link.recv(64)
+            Bench.stop(self.server.pid)
+            link.sendall(b"".join(commands))
+            before = self.settle()
+            Bench.go_on(self.server.pid)
+            return self.settle()[3] - before[3]
+
+
+def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list[float]) -> None:
+    """Measure every part once and append the figures; `room` gets the bytes that a path holds."""
+    kind = bench.broadcast.scenario.balancer.kind
+    first.setdefault("node_fanout", []).append(_first_of_raw(bench, bench.node_port, bench.node.pid))
+    first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
+    alone = {level: _median([bench.fan_out(level)[0] for _ in range(BATCHES[level])]) for level in LEVELS}
+    for level in LEVELS:
+        for name in ("node_receive", "node_ack"):  # reading and acknowledging are about the same work
+            _add(costs, name, level, alone[level] / level / 2)
+    together = _median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
+    room.append(path_bytes(bench))
+    for level in LEVELS:
+        bench.connect(level)
+        _deliveries(bench, costs, level, alone[1], together)
+        _questions(bench, costs, level, alone[1])
+    bench.connect(rounds.SIZE)
+    first.setdefault("client_delivery", []).append(_first_of_clients(bench))
+    for level in LEVELS:
+        _bus(bench, costs, level)
+    _publisher(bench, costs)
+
+
+def _deliveries(bench: DeliveryBench, costs: Costs, level: int, alone: float, together: float) -> None:
+    """Measure a message to each of `level` clients, and further ones that are ready with it."""
+    bench.fan_out(1)  # the first message over a connection is dearer
+    ones = [bench.fan_out(1) for _ in range(BATCHES[level])]
+    node, balancer, client = (_median([one[i] for one in ones]) for i in range(3))
+    _add(costs, "balancer_delivery", level, balancer / level)
+    _add(costs, "client_delivery", level, client / level)
+    if level not in FANOUTS:
+        return
+    _add(costs, "node_fanout", level, (node - alone) / level)
+    many = [bench.fan_out(TOGETHER) for _ in range(BATCHES[level])]
+    further = level * (TOGETHER - 1)
+    _add(costs, "node_fanout_more", level, (_median([one[0] for one in many]) - together - node + alone) / further)
+    _add(costs, "balancer_delivery_more", level, (_median([one[1] for one in many]) - balancer) / further)
+    _add(costs, "client_delivery_more", level, (_median([one[2] for one in many]) - client) / further)
+
+
+def _questions(bench: DeliveryBench, costs: Costs, level: int, alone: float) -> None:
+    """Measure a client's frame: sent by the client, read by the node (which answers all with what it asked once)."""
+    bench.ask()
+    spent = [bench.ask() for _ in range(BATCHES[level])]
+    _add(costs, "client_send", level, _median([one for one, _ in spent]) / level)
+    if level in FANOUTS:
+        node = (_median([other for _, other in spent]) - alone) / level - costs["node_fanout"][level][-1]
+        _add(costs, "node_read", level, node)
+
+
+def _bus(bench: DeliveryBench, costs: Costs, level: int) -> None:
+    """Measure the commands of the bus."""
+    topic = bench.broadcast.topic
+    aside = type(topic)(topic.prefix + "aside:", topic.max_length, topic.window)
+    batches = range(BATCHES[level])
+
+    def each(*command: str | bytes | int) -> float:
+        return _median([bench.serve([encode(*command)] * level) for _ in batches]) / level
+
+    stamps = [[encode(*aside.stamp(bench.next_number(), PAYLOAD)) for _ in range(level)] for _ in batches]
+    _add(costs, "bus_stamp", level, _median([bench.serve(commands) for commands in stamps]) / level)
+    head = bench.redis.hgetall(aside.head)
+    assert isinstance(head, dict)
+    _add(costs, "bus_read", level, each(*aside.read(int(head[b"epoch"]), int(head[b"version"]))))
+    command = each("PUBLISH", aside.acks, PAYLOAD)
+    _add(costs, "bus_command", level, command)
+    links = [socket.create_connection(("127.0.0.1", bench.bus.address.port)) for _ in range(SUBSCRIBERS)]
+    for link in links:
+        link.sendall(encode("SUBSCRIBE", aside.fresh))
+        link.recv(256)
+    _add(costs, "bus_publish", level, (each("PUBLISH", aside.fresh, PAYLOAD) - command) / SUBSCRIBERS)
+    for link in links:
+        link.close()
+
+
+def _publisher(bench: DeliveryBench, costs: Costs) -> None:
+    """Measure the publisher: words of nodes that have gathered, and messages that it publishes one by one."""
+    publisher, topic = bench.broadcast.publisher, bench.broadcast.topic
+    for level in LEVELS:
+        spent = []
+        for _ in range(BATCHES[level]):
+            Bench.stop(publisher.pid)
+            bench.serve([encode("PUBLISH", topic.acks, "ack 1 1 1")] * level)
+            before = bench.settle()[4]
+            Bench.go_on(publisher.pid)
+            spent.append(bench.settle()[4] - before)
+        _add(costs, "publisher_ack", level, _median(spent) / level)
+    before = bench.settle()[4]
+    publisher.tell(start=time.monotonic() + 0.05)
+    time.sleep(0.05 + PUBLISHED / RATE)
+    one = (bench.settle()[4] - before) / PUBLISHED - costs["publisher_ack"][1][-1]
+    for name in ("publisher_send", "publisher_answer"):  # always alone; half is for the timer and the command
+        _add(costs, name, LEVELS[1], one / 2)
+
+
+def path_bytes(bench: DeliveryBench) -> float:
+    """Return the bytes that the way to a client that does not read takes before they wait in the node's memory: what
+    was sent when the node cut the connection, less what may wait there.
+    """
+    bench.connect(1)
+    bench.client.tell(stall=0, on=True)
+    bench.settle()
+    sent = 0
+    for _ in range(MOST_LARGE):
+        bench.publish(1, LARGE)
+        sent += len(LARGE)
+        bench.settle()
+        bench.node.tell(ask="connections")
+        if not bench.node.hear()["connections"]:
+            break
+    else:
+        raise ClusterError("calibration: a client that does not read was not cut.")
+    bench.client.tell(stall=0, on=False)
+    bench.client.tell(closed=True)
+    bench.client.hear(30)
+    bench.open = 0
+    bench.settle()
+    return float(max(0, sent - bench.limit))
+
+
+def _first_of_raw(bench: DeliveryBench, port: int, stopped: int) -> float:
+    """Return the share of a fan-out to raw connections that comes before the first frame is out, for the process that
+    is stopped meanwhile.
+    """
+    raw = rounds.upgrade(port, rounds.SIZE)
+    bench.settle()
+    Bench.stop(stopped)
+    bench.publish(1)
+    bench.settle()
+    with host.pinned(bench.place.clients):
+        return rounds.share(raw, b"\x82", stopped)
+
+
+def _first_of_clients(bench: DeliveryBench) -> float:
+    """Return the same for the clients, from when each of them has applied the message."""
+    bench.client.tell(delivered=True)
+    bench.client.hear()
+    Bench.stop(bench.client.pid)
+    bench.publish(1)
+    bench.settle()
+    began = time.monotonic()
+    Bench.go_on(bench.client.pid)
+    bench.settle()
+    bench.client.tell(delivered=True)
+    answer = bench.client.hear()
+    share = (answer["first"] - began) / (answer["last"] - began)
+    return min(rounds.LARGEST_SHARE, max(0.0, share))
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _add(costs: Costs, name: str, level: int, value: float) -> None:
+    costs.setdefault(name, {}).setdefault(level, []).append(max(LEAST, value))
