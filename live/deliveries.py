@@ -135,7 +135,8 @@ class DeliveryBench:
         """Have the bus stamp messages."""
         with self.redis.pipeline(transaction=False) as pipeline:
             for _ in range(messages):
-                pipeline.execute_command(*self.broadcast.topic.stamp(self.next_number(), payload))
+                stamp = self.broadcast.topic.stamp(self.next_number(), payload)
+                pipeline.execute_command(*stamp)  # type: ignore[no-untyped-call]
             pipeline.execute()
 
     def fan_out(self, messages: int) -> tuple[float, float, float]:
@@ -325,7 +326,7 @@ def _first_of_clients(bench: DeliveryBench) -> float:
     bench.settle()
     bench.client.tell(delivered=True)
     answer = bench.client.hear()
-    share = (answer["first"] - began) / (answer["last"] - began)
+    share = (float(answer["first"]) - began) / (float(answer["last"]) - began)
     return min(rounds.LARGEST_SHARE, max(0.0, share))
 
 
