@@ -117,7 +117,7 @@ def _measure(
             lone["check_overhead"].append(_check_overhead(bench))
         bench.warm()
         costs.measure(bench, found, wakes)
-        lone["node_stop"].append(bench.terminate(0)[4])
+        lone["node_stop"].append(bench.terminate()[1])
         rounds.measure(bench, first)
     finally:
         bench.balancer.close()

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from sim.world import World
 
 
+HOPS = {"client_open": 1, "client_refused": 1, "client_closed": 1}
+"""Rounds of the loop between the reading of an answer or a close and the client's task: the close of a refused
+connection is read by itself, and asyncio wakes a task by way of its future. Source: `websockets` asyncio/client.py
+(`handshake`) and asyncio/connection.py (`connection_lost`); seen with strace."""
+
+
 class Costs:
     """What a client does, and what it costs."""
 

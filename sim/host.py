@@ -1,11 +1,11 @@
 """The machine: processes that take turns on a few cores.
 
-A process is an event loop. It takes everything that is ready (at most `batch` items), does the first part of all of it
-(reading sockets), then the second part of each in turn (the tasks that the reads woke); what becomes ready meanwhile
-waits for the next round. So in a burst nothing comes out until everything has been read. Its timers count whole
-milliseconds of a clock that is read once a round, and a sleeping loop wakes late by a thousandth of its sleep. Sources:
-asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (1,024 events a poll, milliseconds), HAProxy's
-`run_poll_loop` (tune.maxpollevents 200); Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
+A process is an event loop: it takes what is ready in the order in which it became ready. An item is done in two steps,
+first the reading of the socket, then, a round later, the task that the reading woke; in between the loop does what else
+is ready. So in a burst nothing comes out until everything has been read, and who needs several rounds waits for all
+others in each of them. Its timers count whole milliseconds of a clock, and a sleeping loop wakes late by a thousandth
+of its sleep. Sources: asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (milliseconds), HAProxy's
+`run_poll_loop`; Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
 
 A core serves the waiting process that has had the least time so far. Who runs keeps the core for a time slice; after it
 the core changes when another process wakes up, or else at the next tick of the kernel's clock. This is the kernel's
@@ -25,9 +25,6 @@ from simpy.events import NORMAL
 
 from twin.profile import Curve
 
-LOOP_EVENTS = 1024
-"""Most events of one round of libuv."""
-
 TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 """How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
 `select_estimate_accuracy` in fs/select.c."""
@@ -39,14 +36,16 @@ class Cost:
     """What an item costs: a curve for each speed level of the core, the slowest last.
 
     Attributes:
-        first_part: share that a round spends on all its items before it finishes any.
+        first_part: share of the first step; 0 is an item of one step.
+        hops: rounds that pass between the two steps without work for this item.
     """
 
-    __slots__ = ("curves", "first_part")
+    __slots__ = ("curves", "first_part", "hops")
 
-    def __init__(self, curves: Sequence[Curve], first_part: float = 0.0) -> None:
+    def __init__(self, curves: Sequence[Curve], first_part: float = 0.0, hops: int = 0) -> None:
         self.curves = curves
         self.first_part = first_part
+        self.hops = hops
 
     @classmethod
     def constant(cls, seconds: float) -> "Cost":
@@ -66,26 +65,26 @@ class Cost:
 class Item(simpy.Event):
     """A piece of work of one process; the event happens when the work is done."""
 
-    __slots__ = ("process",)
+    __slots__ = ("cost", "hops", "later", "now", "process")
 
-    def __init__(self, env: simpy.Environment, process: "Process") -> None:
+    def __init__(self, env: simpy.Environment, process: "Process", cost: Cost) -> None:
         super().__init__(env)
         self._ok = True
         self.process = process
+        self.cost = cost
+        self.now = cost.first_part or 1.0
+        self.later = 1.0 - self.now
+        self.hops = 0
 
 
 class Process:
-    """A single-threaded process with a queue of work.
+    """A single-threaded process with a queue of work."""
 
-    Attributes:
-        batch: most items of one round.
-    """
-
-    def __init__(self, cores: "Cores", batch: int = LOOP_EVENTS) -> None:
+    def __init__(self, cores: "Cores") -> None:
         self.cores = cores
-        self.batch = batch
-        self.items: deque[tuple[Cost, Item]] = deque()
-        self.round: deque[tuple[float, Item]] = deque()
+        self.items: deque[Item] = deque()
+        self.step = simpy.Event(cores.env)
+        self.step._ok = True
         self.used = 0.0
         self.core = 0
         self.turn_began = 0.0
@@ -98,13 +97,13 @@ class Process:
     @property
     def busy(self) -> bool:
         """Whether there is work left."""
-        return bool(self.round or self.items)
+        return bool(self.items)
 
     def work(self, cost: Cost, then: Callable[[simpy.Event], None] | None = None) -> Item:
         """Queue one item and return the event of its end; `then` is called at that moment."""
-        item = Item(self.cores.env, self)
+        item = Item(self.cores.env, self, cost)
         item.callbacks = [] if then is None else [then]
-        self.items.append((cost, item))
+        self.items.append(item)
         if not self.ready and not self.stopped:
             self.cores.wake(self)
         return item
@@ -113,9 +112,10 @@ class Process:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
         if not self.ready or self.stopped:
             return self.work(cost)
-        item = Item(self.cores.env, self)
+        item = Item(self.cores.env, self, cost)
         item.callbacks = []
-        self.round.appendleft((cost(1 + len(self.round), 0.0, self.cores.level(self.core)), item))
+        item.now, item.later = 1.0, 0.0
+        self.items.appendleft(item)
         return item
 
     def sleep(self, seconds: float) -> simpy.Event:
@@ -158,7 +158,6 @@ class Process:
     def clear(self) -> None:
         """Forget all work that has not begun."""
         self.items.clear()
-        self.round.clear()
 
 
 class Cores:
@@ -216,35 +215,34 @@ class Cores:
         self._start(process, slept)
 
     def _start(self, process: Process, asleep: float) -> None:
-        if process.round:
-            seconds, item = process.round.popleft()
-        elif len(process.items) == 1 or process.items[0][0].first_part == 0.0:
-            cost, item = process.items.popleft()
-            seconds = cost(len(process.items) + 1, asleep, self.level(process.core))
-        else:
-            seconds = self._read_all(process, asleep)
-            item = Item(self.env, process)
-            item.callbacks = []
+        """Do the next step of the next item."""
+        items = process.items
+        item = items.popleft()
+        while item.hops and items:
+            item.hops -= 1
+            items.append(item)
+            item = items.popleft()
+        seconds = item.now * item.cost(len(items) + 1, asleep, self.level(process.core))
         process.used += seconds
-        item.callbacks.append(self._done)
-        self.env.schedule(item, NORMAL, seconds)
+        if item.later > 0.0:
+            process.step.callbacks = [lambda _: self._stepped(item)]
+            self.env.schedule(process.step, NORMAL, seconds)
+        else:
+            item.callbacks.append(self._done)
+            self.env.schedule(item, NORMAL, seconds)
 
-    def _read_all(self, process: Process, asleep: float) -> float:
-        """Begin a round: return the seconds of the first part of all its items, and leave the second parts to do."""
-        count, level = min(len(process.items), process.batch), self.level(process.core)
-        total = 0.0
-        for _ in range(count):
-            cost, item = process.items.popleft()
-            seconds = cost(count, asleep, level)
-            asleep = 0.0
-            total += cost.first_part * seconds
-            process.round.append(((1.0 - cost.first_part) * seconds, item))
-        return total
+    def _stepped(self, item: Item) -> None:
+        """Let the second step of an item wait for its round."""
+        item.now, item.later, item.hops = item.later, 0.0, item.cost.hops
+        item.process.items.append(item)
+        self._go_on(item.process)
 
     def _done(self, item: simpy.Event) -> None:
-        """Choose who runs next after an item has ended."""
         assert isinstance(item, Item)
-        process = item.process
+        self._go_on(item.process)
+
+    def _go_on(self, process: Process) -> None:
+        """Choose who runs next after a step has ended."""
         if not process.busy or process.stopped:
             self._advance()
             process.ready = False
