@@ -21,8 +21,8 @@ from twin.profile import HostProfile
 from twin.profile import Part as CostPart
 from twin.scenario import Nginx, Scenario
 
-REPEATS = 5
-TRACE = 8.0
+REPEATS = 4
+TRACE = 6.0
 """Seconds for which the speed of the cores is sampled."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""

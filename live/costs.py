@@ -17,7 +17,7 @@ Costs = dict[str, dict[int, list[float]]]
 """For each part and number of items at once the repeated measurements, in seconds an item."""
 
 DEATH_LEVELS = (1, 64, 256)
-BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
+BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
 itself, so that the spread between them shows how the speed of the core changes."""
 
@@ -149,11 +149,10 @@ def deaths(bench: Bench, costs: Costs) -> None:
     """Measure what the end of a node costs everybody: killed, and asked to end. Each step waits for the one before."""
     bench.drop()
     killed = bench.kill()
-    ended, _ = bench.terminate()
     _add(costs, "exit_delay", 16, exit_delay(bench))
     for level in DEATH_LEVELS:
         _killed(bench, costs, level, killed)
-        _ended(bench, costs, level, ended)
+        _ended(bench, costs, level)
 
 
 def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
@@ -175,12 +174,14 @@ def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
         _add(costs, "node_exit", level, max(0.0, exited) / level)
     _add(costs, "balancer_close", level, (relayed[1] - start[1]) / level)
     _add(costs, "client_closed", level, (lost[0] - relayed[0]) / level)
+    _add(costs, "balancer_release", level, (lost[1] - relayed[1]) / level)
 
 
-def _ended(bench: Bench, costs: Costs, level: int, empty: float) -> None:
-    """End a node with `level` connections by SIGTERM; `empty` are the CPU seconds of the end of one without any.
+def _ended(bench: Bench, costs: Costs, level: int) -> None:
+    """End a node with `level` connections by SIGTERM.
 
-    The close frames go to the clients, their answers to the node, and the node closes.
+    The close frames go to the clients, their answers to the node, and the node closes. It says itself how much CPU time
+    it had used when it was done; its end comes after that.
     """
     client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
     start = bench.connect(level)
@@ -197,7 +198,8 @@ def _ended(bench: Bench, costs: Costs, level: int, empty: float) -> None:
     back = bench.settle()
     bench.stop(balancer)
     bench.go_on(node)
-    left = bench.reap() - said[2]
+    left = float(bench.node.hear()["closed"]) - said[2]
+    bench.reap()
     bench.go_on(balancer)
     bench.client.tell(closed=True)
     bench.client.hear(30)
@@ -206,11 +208,12 @@ def _ended(bench: Bench, costs: Costs, level: int, empty: float) -> None:
     _add(costs, "node_goodbye", level, (said[2] - start[2]) / level)
     _add(costs, "balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level)
     _add(costs, "client_goodbye", level, (answered[0] - there[0]) / level)
-    _add(costs, "node_leave", level, max(0.0, left - empty) / level)
+    _add(costs, "node_leave", level, max(0.0, left) / level)
 
 
 def exit_delay(bench: Bench) -> float:
-    """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections."""
+    """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections of a new node."""
+    bench.replace(grown=False)
     raw = [socket.create_connection(("127.0.0.1", bench.node_port)) for _ in range(32)]
     bench.settle()
     with host.pinned(bench.place.clients):

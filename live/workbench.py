@@ -155,12 +155,13 @@ class Bench:
         self.node.process.returncode = 0
         return usage.ru_utime + usage.ru_stime
 
-    def replace(self) -> None:
-        """Start a new node in the place of the one that ended."""
+    def replace(self, grown: bool = True) -> None:
+        """Start a new node in the place of the one before, with a `grown` table of open files."""
         self.stage.end(self.node)
         self.node = self._start_node(self.node_port)
         self.node.hear()
-        self._grow()
+        if grown:
+            self._grow()
         self.settle()
 
     def _grow(self) -> None:

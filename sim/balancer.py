@@ -28,6 +28,7 @@ class Costs:
         self.relay = cost("balancer_response")
         self.frame = cost("balancer_frame")
         self.close = cost("balancer_close")
+        self.release = cost("balancer_release")
 
 
 class Tunnel:

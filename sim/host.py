@@ -78,7 +78,11 @@ class Item(simpy.Event):
 
 
 class Process:
-    """A single-threaded process with a queue of work."""
+    """A single-threaded process with a queue of work.
+
+    Attributes:
+        yields: whether it lets any other process have its core after each step, as one does that the kernel ends.
+    """
 
     def __init__(self, cores: "Cores") -> None:
         self.cores = cores
@@ -91,6 +95,7 @@ class Process:
         self.woken = 0.0
         self.ready = False
         self.stopped = False
+        self.yields = False
         self.asleep_since = -1.0
         self.slept = 0.0
 
@@ -252,7 +257,7 @@ class Cores:
             return
         if self.waiting:
             rival = min(self.waiting, key=_used)
-            if rival.used <= process.used and self._turn_is_over(process):
+            if process.yields or (rival.used <= process.used and self._turn_is_over(process)):
                 self.running.remove(process)
                 self.waiting.append(process)
                 self._hand_over(process.core)

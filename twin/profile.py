@@ -55,6 +55,7 @@ PARTS = {
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
+    "balancer_release": "balancer: read the client's end of a closed connection and forget it",
     "balancer_frame": "balancer: relay a frame through a tunnel",
     "node_accept": "node: accept a connection",
     "node_handshake": "node: read the handshake and answer 101",
