@@ -21,8 +21,8 @@ from twin.profile import HostProfile
 from twin.profile import Part as CostPart
 from twin.scenario import Nginx, Scenario
 
-REPEATS = 5
-TRACE = 8.0
+REPEATS = 4
+TRACE = 6.0
 """Seconds for which the speed of the cores is sampled."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""
@@ -120,7 +120,7 @@ def _measure(
             lone["check_overhead"].append(_check_overhead(bench))
         bench.warm()
         costs.measure(bench, found, wakes)
-        lone["node_stop"].append(bench.terminate(0)[4])
+        lone["node_stop"].append(bench.terminate()[1])
         rounds.measure(bench, first)
     finally:
         bench.balancer.close()

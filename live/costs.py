@@ -17,7 +17,7 @@ Costs = dict[str, dict[int, list[float]]]
 """For each part and number of items at once the repeated measurements, in seconds an item."""
 
 DEATH_LEVELS = (1, 64, 256)
-BATCHES = {1: 10, 16: 4, 64: 2, 256: 1}
+BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
 itself, so that the spread between them shows how the speed of the core changes."""
 
@@ -146,26 +146,74 @@ def accepts(bench: Bench, costs: Costs, level: int) -> None:
 
 
 def deaths(bench: Bench, costs: Costs) -> None:
-    """Measure what the end of a node costs everybody: killed, and asked to end."""
+    """Measure what the end of a node costs everybody: killed, and asked to end. Each step waits for the one before."""
     bench.drop()
-    empty = bench.kill(0)[2]
+    killed = bench.kill()
     _add(costs, "exit_delay", 16, exit_delay(bench))
-    bare = bench.terminate(0)
     for level in DEATH_LEVELS:
-        client, balancer, node = bench.kill(level)
-        _add(costs, "client_closed", level, client / level)
-        _add(costs, "balancer_close", level, balancer / level)
-        if level > 1:
-            _add(costs, "node_exit", level, max(0.0, node - empty) / level)
-        spent, relayed, said, left, _ = bench.terminate(level)
-        _add(costs, "client_goodbye", level, max(0.0, spent - client) / level)
-        _add(costs, "balancer_frame", level, max(0.0, relayed - balancer) / 2 / level)
-        _add(costs, "node_goodbye", level, said / level)
-        _add(costs, "node_leave", level, max(0.0, left - bare[3]) / level)
+        _killed(bench, costs, level, killed)
+        _ended(bench, costs, level)
+
+
+def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
+    """Kill a node with `level` connections; `empty` are the CPU seconds of the end of one without any."""
+    client, balancer = bench.client.pid, bench.balancer.forwarder()
+    before = bench.connect(level)
+    bench.stop(client, balancer)
+    os.kill(bench.node.pid, signal.SIGKILL)
+    exited = bench.reap() - before[2] - empty
+    start = bench.settle()
+    bench.go_on(balancer)
+    relayed = bench.settle()
+    bench.client.tell(closed=True)
+    bench.go_on(client)
+    bench.client.hear(30)
+    lost = bench.settle()
+    bench.replace()
+    if level > 1:
+        _add(costs, "node_exit", level, max(0.0, exited) / level)
+    _add(costs, "balancer_close", level, (relayed[1] - start[1]) / level)
+    _add(costs, "client_closed", level, (lost[0] - relayed[0]) / level)
+    _add(costs, "balancer_release", level, (lost[1] - relayed[1]) / level)
+
+
+def _ended(bench: Bench, costs: Costs, level: int) -> None:
+    """End a node with `level` connections by SIGTERM.
+
+    The close frames go to the clients, their answers to the node, and the node closes. It says itself how much CPU time
+    it had used when it was done; its end comes after that.
+    """
+    client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
+    start = bench.connect(level)
+    bench.stop(client, balancer)
+    os.kill(node, signal.SIGTERM)
+    said = bench.settle()
+    bench.stop(node)
+    bench.go_on(balancer)
+    there = bench.settle()
+    bench.stop(balancer)
+    bench.go_on(client)
+    answered = bench.settle()
+    bench.go_on(balancer)
+    back = bench.settle()
+    bench.stop(balancer)
+    bench.go_on(node)
+    left = float(bench.node.hear()["closed"]) - said[2]
+    bench.reap()
+    bench.go_on(balancer)
+    bench.client.tell(closed=True)
+    bench.client.hear(30)
+    bench.settle()
+    bench.replace()
+    _add(costs, "node_goodbye", level, (said[2] - start[2]) / level)
+    _add(costs, "balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level)
+    _add(costs, "client_goodbye", level, (answered[0] - there[0]) / level)
+    _add(costs, "node_leave", level, max(0.0, left) / level)
 
 
 def exit_delay(bench: Bench) -> float:
-    """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections."""
+    """Return the seconds from SIGKILL until the kernel has closed the first of some raw connections of a new node."""
+    bench.replace(grown=False)
     raw = [socket.create_connection(("127.0.0.1", bench.node_port)) for _ in range(32)]
     bench.settle()
     with host.pinned(bench.place.clients):

@@ -109,10 +109,10 @@ async def main(config: dict[str, Any]) -> None:
             else:
                 say(checked=node.checked, connections=len(server.connections))
 
-    await asyncio.wait(
-        [asyncio.ensure_future(obey()), asyncio.ensure_future(server.wait_closed())],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
+    closed = asyncio.ensure_future(server.wait_closed())
+    await asyncio.wait([asyncio.ensure_future(obey()), closed], return_when=asyncio.FIRST_COMPLETED)
+    if closed.done():
+        say(closed=time.process_time())
 
 
 if __name__ == "__main__":

@@ -79,11 +79,12 @@ class Bench:
 
     def drop(self) -> None:
         """Close all connections by replacing the node."""
-        self.kill(0)
+        self.kill()
 
     def cpu(self) -> tuple[float, float, float]:
-        """Return the CPU seconds that client, balancer and node have used so far."""
-        return tuple(part.cpu_ns() / 1e9 for part in (self.client, self.balancer, self.node))  # type: ignore[return-value]
+        """Return the CPU seconds that client, balancer and node have used so far; 0 for a node that is gone."""
+        node = 0 if self.node.process.returncode is not None else self.node.cpu_ns()
+        return self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9, node / 1e9
 
     def settle(self, also: Callable[[], int] = lambda: 0) -> tuple[float, float, float]:
         """Wait until client, balancer and node (and `also`, CPU time in ns) have nothing more to do; return `cpu`."""
@@ -128,45 +129,25 @@ class Bench:
         self.settle()
         return self.cpu()
 
-    def kill(self, connections: int) -> tuple[float, float, float]:
-        """Kill the node and return the CPU seconds this costs client, balancer and node."""
-        before = self.connect(connections)
+    def kill(self) -> float:
+        """Kill the node, whatever its connections, and return the CPU seconds of its end."""
+        before = self.settle()[2]
         os.kill(self.node.pid, signal.SIGKILL)
-        node = self.reap() - before[2]
+        spent = self.reap() - before
         self.client.tell(closed=True)
         self.client.hear(30)
-        time.sleep(0.02)
-        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
         self.replace()
-        return client - before[0], balancer - before[1], node
+        return spent
 
-    def terminate(self, connections: int) -> tuple[float, float, float, float, float]:
-        """End the node gracefully while the client is stopped, then let the client go on.
-
-        Returns:
-            CPU seconds of the client, of the balancer (two frames and a close for each connection), of the node until
-            its close frames are out, of the node after that, and the seconds from SIGTERM to the end of the node.
-        """
-        before = self.connect(connections)
+    def terminate(self) -> tuple[float, float]:
+        """End a node without connections by SIGTERM and return the CPU seconds and the seconds that this takes."""
+        before = self.settle()[2]
         began = time.monotonic()
-        said = 0.0
-        if connections:
-            os.kill(self.client.pid, signal.SIGSTOP)
-            os.kill(self.node.pid, signal.SIGTERM)
-            time.sleep(0.01)
-            self.settle()
-            said = self.node.cpu_ns() / 1e9 - before[2]
-            os.kill(self.client.pid, signal.SIGCONT)
-        else:
-            os.kill(self.node.pid, signal.SIGTERM)
-        node = self.reap() - before[2]
+        os.kill(self.node.pid, signal.SIGTERM)
+        spent = self.reap() - before
         took = time.monotonic() - began
-        self.client.tell(closed=True)
-        self.client.hear(30)
-        time.sleep(0.02)
-        client, balancer = self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9
         self.replace()
-        return client - before[0], balancer - before[1], said, max(0.0, node - said), took
+        return spent, took
 
     def reap(self) -> float:
         """Wait for the node's end and return the CPU seconds of its whole life."""
@@ -174,12 +155,13 @@ class Bench:
         self.node.process.returncode = 0
         return usage.ru_utime + usage.ru_stime
 
-    def replace(self) -> None:
-        """Start a new node in the place of the one that ended."""
+    def replace(self, grown: bool = True) -> None:
+        """Start a new node in the place of the one before, with a `grown` table of open files."""
         self.stage.end(self.node)
         self.node = self._start_node(self.node_port)
         self.node.hear()
-        self._grow()
+        if grown:
+            self._grow()
         self.settle()
 
     def _grow(self) -> None:

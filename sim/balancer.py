@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from twin.rules.slow_consumer import Outlet
 
 
-POLL_EVENTS = {"haproxy": 200, "nginx": 512}
-"""Most events of one round. Sources: HAProxy manual, tune.maxpollevents; nginx `epoll_events` 512."""
-
-
 class Costs:
     """What the balancer does, and what it costs."""
 
@@ -34,6 +30,7 @@ class Costs:
         self.relay = cost("balancer_response")
         self.frame = cost("balancer_frame")
         self.close = cost("balancer_close")
+        self.release = cost("balancer_release")
 
 
 class Tunnel:
@@ -68,12 +65,13 @@ class Tunnel:
 class Attempt:
     """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
 
-    __slots__ = ("answer", "client", "generation", "server")
+    __slots__ = ("answer", "client", "generation", "server", "tried")
 
     def __init__(self, world: "World", client: "Client") -> None:
         self.client = client
         self.server = -1
         self.generation = -1
+        self.tried: list[int] = []
         self.answer = world.env.event()
         world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
 
@@ -129,9 +127,10 @@ class Balancer:
     def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
         yield self.process.work(self.world.balancer_costs.request)
-        tried: list[int] = []
-        failed = 0
-        server = self.choose(attempt.client, tried)
+        yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
+
+    def forward(self, attempt: Attempt, server: int) -> "simpy.events.ProcessGenerator":
+        """Connect a request to a server, and to others as configured when that fails."""
         while not attempt.answer.triggered:
             if server < 0:
                 yield from self.refuse(attempt, "502" if self.settings.kind == "nginx" else "503")
@@ -143,15 +142,12 @@ class Balancer:
             if refused is None:
                 return
             self._release(attempt)
-            failed += 1
-            tried.append(server)
             if isinstance(self.settings, Nginx):
-                if self.passive[server].failed(self.env.now + 1e6):
-                    self.world.note("marked_down", node=server + 1, detail="passive")
-                server = self.choose(attempt.client, tried)
+                server = self._next_peer(attempt)
                 continue
+            attempt.tried.append(server)
             retry = haproxy_retry(
-                failed,
+                len(attempt.tried),
                 self.settings.retries,
                 self.settings.redispatch,
                 self.settings.connect_timeout,
@@ -165,7 +161,14 @@ class Balancer:
             if retry.wait > 0:
                 yield self.process.sleep(retry.wait)
             if retry.redispatch:
-                server = self.choose(attempt.client, tried)
+                server = self.choose(attempt.client, attempt.tried)
+
+    def _next_peer(self, attempt: Attempt) -> int:
+        """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
+        attempt.tried.append(attempt.server)
+        if self.passive[attempt.server].failed(self.env.now + 1e6):
+            self.world.note("marked_down", node=attempt.server + 1, detail="passive")
+        return self.choose(attempt.client, attempt.tried)
 
     def refuse(self, attempt: Attempt, status: str) -> "simpy.events.ProcessGenerator":
         """Answer a request with an error."""
@@ -265,12 +268,19 @@ class Balancer:
             self.rule.release(taken.server)
 
     def reset_pending(self, node: Node) -> None:
-        """The node died with connections in its queue or handshakes under way: their clients get a 502."""
-        pending = self.waiting[node.number - 1]
-        for attempt in list(pending):
+        """The node died with connections in its queue or handshakes under way.
+
+        HAProxy answers their clients with a 502, nginx tries the next peer. Sources: HAProxy manual, `retry-on`
+        (conn-failure by default); nginx manual, `proxy_next_upstream` (error and timeout by default).
+        """
+        pending = list(self.waiting[node.number - 1])
+        self.waiting[node.number - 1].clear()
+        for attempt in pending:
             self._release(attempt)
-            attempt.fail("502")
-        pending.clear()
+            if self.settings.kind == "haproxy":
+                attempt.fail("502")
+            elif not attempt.answer.triggered:
+                self.env.process(self.forward(attempt, self._next_peer(attempt)))
 
     # Health
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from sim.world import World
 
 
+HOPS = {"client_open": 1, "client_refused": 1}
+"""Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is
+read by itself, and asyncio wakes a task by way of its future. Source: `websockets` asyncio/client.py (`handshake`);
+seen with strace."""
+
+
 class Costs:
     """What a client does, and what it costs."""
 
@@ -103,6 +109,7 @@ class Client:
             world.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
+        world.balancer.process.work(world.balancer_costs.release)
 
     def told_goodbye(self, tunnel: Tunnel, node: Node) -> None:
         """Answer the node's close frame; the node then closes, and that is what ends the connection."""

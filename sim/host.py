@@ -1,11 +1,11 @@
 """The machine: processes that take turns on a few cores.
 
-A process is an event loop. It takes everything that is ready (at most `batch` items), does the first part of all of it
-(reading sockets), then the second part of each in turn (the tasks that the reads woke); what becomes ready meanwhile
-waits for the next round. So in a burst nothing comes out until everything has been read. Its timers count whole
-milliseconds of a clock that is read once a round, and a sleeping loop wakes late by a thousandth of its sleep. Sources:
-asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (1,024 events a poll, milliseconds), HAProxy's
-`run_poll_loop` (tune.maxpollevents 200); Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
+A process is an event loop: it takes what is ready in the order in which it became ready. An item is done in two steps,
+first the reading of the socket, then, a round later, the task that the reading woke; in between the loop does what else
+is ready. So in a burst nothing comes out until everything has been read, and who needs several rounds waits for all
+others in each of them. Its timers count whole milliseconds of a clock, and a sleeping loop wakes late by a thousandth
+of its sleep. Sources: asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (milliseconds), HAProxy's
+`run_poll_loop`; Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
 
 A core serves the waiting process that has had the least time so far. Who runs keeps the core for a time slice; after it
 the core changes when another process wakes up, or else at the next tick of the kernel's clock. This is the kernel's
@@ -18,15 +18,18 @@ at each moment.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from math import ceil, floor
+from math import floor
 
 import simpy
 from simpy.events import NORMAL
 
 from twin.profile import Curve
 
-LOOP_EVENTS = 1024
-"""Most events of one round of libuv."""
+TIMER_SLACK, MOST_SLACK = 0.001, 0.1
+"""How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
+`select_estimate_accuracy` in fs/select.c."""
+
+MILLISECOND = 0.001
 
 TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 """How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
@@ -42,14 +45,16 @@ class Cost:
     """What an item costs: a curve for each speed level of the core, the slowest last.
 
     Attributes:
-        first_part: share that a round spends on all its items before it finishes any.
+        first_part: share of the first step; 0 is an item of one step.
+        hops: rounds that pass between the two steps without work for this item.
     """
 
-    __slots__ = ("curves", "first_part")
+    __slots__ = ("curves", "first_part", "hops")
 
-    def __init__(self, curves: Sequence[Curve], first_part: float = 0.0) -> None:
+    def __init__(self, curves: Sequence[Curve], first_part: float = 0.0, hops: int = 0) -> None:
         self.curves = curves
         self.first_part = first_part
+        self.hops = hops
 
     @classmethod
     def constant(cls, seconds: float) -> "Cost":
@@ -67,84 +72,105 @@ class Cost:
 
 
 class Item(simpy.Event):
-    """A piece of work of one process; the event happens when the work is done."""
+    """A piece of work of one process; the event happens when the work is done.
 
-    __slots__ = ("process",)
+    Attributes:
+        count: how many connections it is about.
+    """
 
-    def __init__(self, env: simpy.Environment, process: "Process") -> None:
+    __slots__ = ("cost", "hops", "later", "now", "process")
+    count = 1
+
+    def __init__(self, env: simpy.Environment, process: "Process", cost: Cost) -> None:
         super().__init__(env)
         self._ok = True
         self.process = process
+        self.cost = cost
+        self.now = cost.first_part or 1.0
+        self.later = 1.0 - self.now
+        self.hops = 0
+
+    def spend(self, waiting: int, asleep: float, level: int) -> float:
+        """Return the seconds of the step that is due."""
+        return self.now * self.cost(waiting, asleep, level)
 
 
 class Batch(Item):
-    """Work on several connections of one process, done in one go: as many items for the round, one event at its end.
+    """Work on several connections of one process, done in one go: as many items for the loop, one event at its end.
 
     Attributes:
-        count: connections.
         begin: called when the process reads the connections; returns the seconds of what it finds beyond one item each.
         span: seconds of the part that is done one connection after the other, known when the event happens.
     """
 
-    __slots__ = ("begin", "count", "span")
+    __slots__ = ("begin", "count", "span", "total")
 
-    def __init__(self, env: simpy.Environment, process: "Process", count: int, begin: Callable[[int], float]) -> None:
-        super().__init__(env, process)
+    def __init__(
+        self, env: simpy.Environment, process: "Process", cost: Cost, count: int, begin: Callable[[int], float]
+    ) -> None:
+        super().__init__(env, process, cost)
         self.count = count
         self.begin = begin
         self.span = 0.0
+        self.total = -1.0
 
-    def seconds(self, cost: Cost, waiting: int, asleep: float, level: int) -> float:
-        """Return the seconds of the whole batch; who was asleep pays for that once."""
-        one = cost(waiting, 0.0, level)
-        first = cost(waiting, asleep, level) if asleep > 0.0 else one
-        return first + (self.count - 1) * one + self.begin(level)
+    def spend(self, waiting: int, asleep: float, level: int) -> float:
+        """Return the seconds of the step that is due; who was asleep pays for that once."""
+        if self.total < 0.0:
+            one = self.cost(waiting, 0.0, level)
+            first = self.cost(waiting, asleep, level) if asleep > 0.0 else one
+            self.total = first + (self.count - 1) * one + self.begin(level)
+            self.span = (self.later or 1.0) * self.total
+        return self.now * self.total
 
 
 class Process:
     """A single-threaded process with a queue of work.
 
     Attributes:
-        batch: most items of one round.
-        last: seconds of the item that was begun last.
+        load: connections that wait.
+        last: seconds of the step that was begun last.
+        yields: whether it lets any other process have its core after each step, as one does that the kernel ends.
     """
 
-    def __init__(self, cores: "Cores", batch: int = LOOP_EVENTS) -> None:
+    def __init__(self, cores: "Cores") -> None:
         self.cores = cores
-        self.batch = batch
-        self.items: deque[tuple[Cost, Item]] = deque()
-        self.round: deque[tuple[float, Item]] = deque()
+        self.items: deque[Item] = deque()
+        self.step = simpy.Event(cores.env)
+        self.step._ok = True
         self.used = 0.0
         self.core = 0
         self.turn_began = 0.0
         self.woken = 0.0
         self.ready = False
         self.stopped = False
+        self.yields = False
         self.asleep_since = -1.0
         self.slept = 0.0
+        self.load = 0
         self.last = 0.0
-        self.gathers = False
 
     @property
     def busy(self) -> bool:
         """Whether there is work left."""
-        return bool(self.round or self.items)
+        return bool(self.items)
 
     def work(self, cost: Cost, then: Callable[[simpy.Event], None] | None = None) -> Item:
         """Queue one item and return the event of its end; `then` is called at that moment."""
-        item = Item(self.cores.env, self)
+        item = Item(self.cores.env, self, cost)
         item.callbacks = [] if then is None else [then]
-        self.items.append((cost, item))
-        if not self.ready and not self.stopped:
-            self.cores.wake(self)
+        self._queue(item)
         return item
 
     def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[Batch], None]) -> None:
         """Queue work on `count` connections that are ready at once; see `Batch`."""
-        batch = Batch(self.cores.env, self, count, begin)
+        batch = Batch(self.cores.env, self, cost, count, begin)
         batch.callbacks = [then]
-        self.gathers = True
-        self.items.append((cost, batch))
+        self._queue(batch)
+
+    def _queue(self, item: Item) -> None:
+        self.items.append(item)
+        self.load += item.count
         if not self.ready and not self.stopped:
             self.cores.wake(self)
 
@@ -152,9 +178,11 @@ class Process:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
         if not self.ready or self.stopped:
             return self.work(cost)
-        item = Item(self.cores.env, self)
+        item = Item(self.cores.env, self, cost)
         item.callbacks = []
-        self.round.appendleft((cost(1 + len(self.round), 0.0, self.cores.level(self.core)), item))
+        item.now, item.later = 1.0, 0.0
+        self.items.appendleft(item)
+        self.load += 1
         return item
 
     def sleep(self, seconds: float) -> simpy.Event:
@@ -197,7 +225,7 @@ class Process:
     def clear(self) -> None:
         """Forget all work that has not begun."""
         self.items.clear()
-        self.round.clear()
+        self.load = 0
 
 
 class Cores:
@@ -255,67 +283,37 @@ class Cores:
         self._start(process, slept)
 
     def _start(self, process: Process, asleep: float) -> None:
-        if process.round:
-            seconds, item = process.round.popleft()
-        elif process.gathers:
-            seconds, item = self._gather(process, asleep)
-        elif len(process.items) == 1 or process.items[0][0].first_part == 0.0:
-            cost, item = process.items.popleft()
-            seconds = cost(len(process.items) + 1, asleep, self.level(process.core))
-        else:
-            seconds = self._read_all(process, asleep)
-            item = Item(self.env, process)
-            item.callbacks = []
+        """Do the next step of the next item."""
+        items = process.items
+        item = items.popleft()
+        while item.hops and items:
+            item.hops -= 1
+            items.append(item)
+            item = items.popleft()
+        seconds = item.spend(process.load, asleep, self.level(process.core))
+        process.load -= item.count
         process.used += seconds
         process.last = seconds
-        item.callbacks.append(self._done)
-        self.env.schedule(item, NORMAL, seconds)
+        if item.later > 0.0:
+            process.step.callbacks = [lambda _: self._stepped(item)]
+            self.env.schedule(process.step, NORMAL, seconds)
+        else:
+            item.callbacks.append(self._done)
+            self.env.schedule(item, NORMAL, seconds)
 
-    def _gather(self, process: Process, asleep: float) -> tuple[float, Item]:
-        """Begin a round with batches in it: return its first piece. The first part of all goes in pieces of `PIECE`, so
-        that others may have the core in between.
-        """
-        queue, level = process.items, self.level(process.core)
-        taken = [queue.popleft()]
-        count = getattr(taken[0][1], "count", 1)
-        while taken[0][0].first_part and queue and queue[0][0].first_part and count < process.batch:
-            taken.append(queue.popleft())
-            count += getattr(taken[-1][1], "count", 1)
-        waiting = count if len(taken) > 1 or not queue else count + len(queue)
-        total = 0.0
-        for cost, item in taken:
-            part = cost.first_part if count > 1 else 0.0
-            if isinstance(item, Batch):
-                seconds = item.seconds(cost, waiting, asleep, level)
-                item.span = (1.0 - part) * seconds
-            else:
-                seconds = cost(waiting, asleep, level)
-            asleep = 0.0
-            total += part * seconds
-            process.round.append(((1.0 - part) * seconds, item))
-        pieces = ceil(total / PIECE)
-        for _ in range(pieces):
-            piece = Item(self.env, process)
-            piece.callbacks = []
-            process.round.appendleft((total / pieces, piece))
-        return process.round.popleft()
-
-    def _read_all(self, process: Process, asleep: float) -> float:
-        """Begin a round: return the seconds of the first part of all its items, and leave the second parts to do."""
-        count, level = min(len(process.items), process.batch), self.level(process.core)
-        total = 0.0
-        for _ in range(count):
-            cost, item = process.items.popleft()
-            seconds = cost(count, asleep, level)
-            asleep = 0.0
-            total += cost.first_part * seconds
-            process.round.append(((1.0 - cost.first_part) * seconds, item))
-        return total
+    def _stepped(self, item: Item) -> None:
+        """Let the second step of an item wait for its round."""
+        item.now, item.later, item.hops = item.later, 0.0, item.cost.hops
+        item.process.items.append(item)
+        item.process.load += item.count
+        self._go_on(item.process)
 
     def _done(self, item: simpy.Event) -> None:
-        """Choose who runs next after an item has ended."""
         assert isinstance(item, Item)
-        process = item.process
+        self._go_on(item.process)
+
+    def _go_on(self, process: Process) -> None:
+        """Choose who runs next after a step has ended."""
         if not process.busy or process.stopped:
             self._advance()
             process.ready = False
@@ -325,7 +323,7 @@ class Cores:
             return
         if self.waiting:
             rival = min(self.waiting, key=_used)
-            if rival.used <= process.used and self._turn_is_over(process):
+            if process.yields or (rival.used <= process.used and self._turn_is_over(process)):
                 self.running.remove(process)
                 self.waiting.append(process)
                 self._hand_over(process.core)

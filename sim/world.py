@@ -45,7 +45,7 @@ class World:
             node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
             for i in range(scenario.nodes.count)
         ]
-        self.balancer = balancer.Balancer(self, Process(cluster[0], balancer.POLL_EVENTS[scenario.balancer.kind]))
+        self.balancer = balancer.Balancer(self, Process(cluster[0]))
         per_process = scenario.clients.per_process
         swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
         self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
@@ -68,7 +68,8 @@ class World:
         def cost(name: str) -> Cost:
             who = kind if name.startswith("balancer") else "node" if name.startswith("node") else name
             who = OWN_ROUNDS.get(name, who).format(kind)
-            return Cost(profile.curves(name, kind), 0.0 if name == "node_exit" else shares.get(who, 0.0))
+            first_part = 0.0 if name == "node_exit" else shares.get(who, 0.0)
+            return Cost(profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
 
         self.cost = cost
         self.client_costs = client.Costs(cost)
@@ -97,7 +98,8 @@ class World:
         paces = profile.paces
 
         def pace(core: int) -> Callable[[float], int]:
-            u = stratified(self.scenario.seed, host, core, Purpose.PACE)
+            draw = uniform if core else stratified  # the cores' neighbours have nothing to do with each other
+            u = draw(self.scenario.seed, host, core, Purpose.PACE)
             series = paces[int(u * len(paces))]
             start = (u * len(paces)) % 1.0 * len(series)
             return lambda now: series[int(start + now / PACE_STEP) % len(series)]

@@ -138,7 +138,7 @@ def _say_json(data: Any) -> None:
 
 @app.command()
 def demo(
-    runs: Runs = 5,
+    runs: Runs = 4,
     replications: Replications = 200,
     scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
     as_json: AsJson = False,

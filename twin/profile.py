@@ -13,7 +13,7 @@ from math import log2
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.errors import ScenarioError
 
@@ -55,6 +55,7 @@ PARTS = {
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
+    "balancer_release": "balancer: read the client's end of a closed connection and forget it",
     "balancer_frame": "balancer: relay a frame through a tunnel",
     "node_accept": "node: accept a connection",
     "node_handshake": "node: read the handshake and answer 101",
@@ -191,7 +192,6 @@ class HostProfile(BaseModel):
     )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
-    _curves: dict[tuple[str, bool], list["Curve"]] = PrivateAttr(default_factory=dict)
 
     def curves(self, name: str, balancer: str = "haproxy") -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
@@ -208,6 +208,10 @@ class HostProfile(BaseModel):
             wakes = sorted(self.wake.get(balancer if name.startswith("balancer") else name.split("_")[0], [0.0]))
             self._curves[name, of_nginx] = [part.at(u, _quantile(wakes, u)) for u in levels]
         return self._curves[name, of_nginx]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, bool], list[Curve]]:
+        return {}
 
     @cached_property
     def paces(self) -> list[list[int]]:

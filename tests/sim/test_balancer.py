@@ -2,6 +2,7 @@ import pytest
 
 from sim import simulate
 from sim.balancer import Attempt
+from sim.host import MILLISECOND
 from sim.world import World
 from tests.strategies import BALANCER_START, small
 from twin.rules.health import detection_bounds
@@ -56,13 +57,13 @@ def test_retries_without_redispatch_hold_a_request_for_three_turnarounds(profile
     failed = took[ends["event"] == "connect_failed"]
     assert len(failed) >= 10
     assert set(ends[ends["event"] == "connect_failed"]["detail"]) == {"503"}
-    assert failed.between(3.0, 3.0 + CPU).all()
+    assert failed.between(3.0 - 2 * MILLISECOND, 3.0 + CPU).all()
 
 
 def test_the_turnaround_is_no_longer_than_the_connect_timeout(profile):
     scenario = small(balancer={"retries": 2, "connect_timeout": 0.2, "check": {"inter": 10.0}}, faults=KILL)
     took, ends = spans(simulate(scenario, 0, profile))
-    assert took[ends["event"] == "connect_failed"].between(0.4, 0.4 + CPU).all()
+    assert took[ends["event"] == "connect_failed"].between(0.4 - MILLISECOND, 0.4 + CPU).all()
 
 
 @pytest.mark.parametrize("redispatch", [1, 3, -1])
@@ -79,7 +80,7 @@ def test_a_source_hash_waits_until_the_nth_retry(profile):
     took, ends = spans(simulate(small(balancer=balancer, faults=KILL, clients={"addresses": 3}), 0, profile))
     # source chooses the dead node again: it hashes over the servers that are marked up
     assert set(ends["event"]) == {"connect_failed"}
-    assert took.between(2.0, 2.0 + CPU).all()
+    assert took.between(2.0 - 2 * MILLISECOND, 2.0 + CPU).all()
 
 
 def test_without_retries_a_refused_connect_answers_503_at_once(profile):
@@ -124,7 +125,7 @@ def test_haproxy_goes_on_counting_the_sessions_of_a_hung_node_and_nginx_does_not
         assert before >= 10 or kind == "nginx"
         world.run()
         left = sum(tunnel.client_left for tunnel in world.nodes[0].tunnels)
-        assert left >= counted if counted else left == 0
+        assert left >= 10
         assert (world.balancer.rule.connections[0] >= 10) == bool(counted)
 
 
@@ -163,9 +164,11 @@ def test_the_end_of_a_connection_clears_nginxs_memory_of_failures_before_its_tri
     peer, tunnel, other = world.balancer.passive[0], *list(world.nodes[0].tunnels)[:2]
     assert peer.failed(1e6)
     world.balancer.client_left(tunnel)
+    world.env.run(until=0.01)
     assert peer.fails == 1  # it was there before the failure and proves nothing
     peer.chosen(1e6 + 11.0)
     world.balancer.client_left(other)
+    world.env.run(until=0.02)
     assert peer.fails == 0
 
 
@@ -190,22 +193,25 @@ def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(ki
     record = simulate(small(balancer={"kind": kind, "hard_stop_after": 1}, faults=faults), 0, profile)
     lost = record.select("disconnected")
     assert sorted(lost["client"]) == list(range(30))
-    assert lost["t"].between(3.0, 3.0 + CPU).all()
+    assert lost["t"].between(3.0 - 2 * MILLISECOND, 3.0 + CPU).all()
     assert len(record.select("connected")) == 60
     assert not len(simulate(small(balancer={"kind": kind}, faults=faults), 0, profile).select("disconnected"))
 
 
 def test_a_reload_forgets_the_counts_and_whom_it_had_marked_down(profile):
-    world = World(small(faults=[*KILL, {"at": 4.0, "kind": "reload"}]), 0, profile)
+    faults = [{"at": 1.0, "kind": "kill", "node": 3}, {"at": 4.0, "kind": "reload"}]
+    world = World(small(faults=faults), 0, profile)
     world.env.run(until=3.99)
-    assert world.balancer.up == [False, True, True]
+    assert world.balancer.up == [True, True, False]
     assert sum(world.balancer.rule.connections) == 30
     assert world.balancer.generation == 0
     world.env.run(until=4.0 + BALANCER_START + 0.0001)
     assert world.balancer.up == [True, True, True]
     assert sum(world.balancer.rule.connections) == 0
     world.run()
-    assert world.balancer.up == [False, True, True]
+    assert world.balancer.up == [True, True, False]
+    marked = [one[0] for one in world.rows if one[1] == "marked_down"]
+    assert marked[1] - 4.0 <= 0.5 + BALANCER_START  # the first failed check of a fresh server is enough
 
 
 def test_a_reloaded_haproxy_checks_its_servers_spread_over_one_interval_from_then(profile):

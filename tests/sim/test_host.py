@@ -94,14 +94,36 @@ def test_a_burst_is_read_as_a_whole_before_the_first_item_is_finished():
     assert [t - 0.001 for t in times] == pytest.approx([0.034, 0.036, 0.038, 0.04])
 
 
-def test_a_round_takes_no_more_than_its_batch():
+def test_what_comes_later_is_read_before_an_earlier_item_is_finished():
     env, cores = machine()
-    times = []
-    process = Process(cores, batch=2)
-    process.work(fixed(0.001))  # keeps the process busy while the others gather
-    load(process, 4, 0.01, times, 0.5)
+    order = []
+    process = Process(cores)
+    process.work(fixed(0.01, 0.5), lambda _: order.append("first"))
+    env.run(until=0.001)
+    process.work(fixed(0.001), lambda _: order.append("second"))
     env.run()
-    assert [t - 0.001 for t in times] == pytest.approx([0.015, 0.02, 0.035, 0.04])
+    assert order == ["second", "first"]
+
+
+def test_an_item_with_a_hop_waits_one_round_more():
+    env, cores = machine()
+    order = []
+    process = Process(cores)
+    process.work(Cost([Curve([16], [0.01])], 0.5, hops=1), lambda _: order.append("hopping"))
+    process.work(fixed(0.01, 0.5), lambda _: order.append("straight"))
+    env.run()
+    assert order == ["straight", "hopping"]
+
+
+def test_a_process_that_yields_lets_others_run_after_each_step():
+    env, cores = machine()
+    dying, other, times = Process(cores), Process(cores), []
+    dying.yields = True
+    load(dying, 10, 0.001)
+    env.run(until=0.0005)
+    load(other, 1, 0.001, times)
+    env.run()
+    assert times == pytest.approx([0.002])
 
 
 def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():

@@ -2,8 +2,9 @@ import pytest
 
 from sim import simulate
 from sim.balancer import Attempt
+from sim.node import OWN_FILES
 from sim.world import World
-from tests.strategies import NODE_START, small
+from tests.strategies import COST, NODE_START, small, small_profile
 from twin.record import Record
 
 CPU = 0.05
@@ -131,6 +132,46 @@ def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
     world.env.run(until=1.2 + CPU)
     assert attempt.answer.value == "502"
     assert world.balancer.rule.connections[0] == 0
+
+
+def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_dies(profile):
+    world = World(small(balancer={"kind": "nginx"}, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
+    world.nodes[0].hang()
+    attempts = [Attempt(world, world.clients[i]) for i in range(3)]  # one of three peers in turn is the hung one
+    for attempt in attempts:
+        world.env.process(world.balancer.serve(attempt))
+    world.env.run(until=0.5)
+    (held,) = [attempt for attempt in attempts if not attempt.answer.triggered]
+    world.env.process(world.nodes[0].kill())
+    world.env.run(until=0.5 + CPU)
+    assert held.answer.value.server in (1, 2)
+    assert world.balancer.passive[0].fails == 1
+
+
+def test_a_node_that_goes_on_reads_each_close_before_it_is_done(profile):
+    fault = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}]
+    world = World(small(clients={"heartbeat": {"interval": 0.3, "timeout": 0.2}}, faults=fault), 0, profile)
+    world.env.run(until=3.0 + 0.9 * COST)
+    assert sum(tunnel.client_left for tunnel in world.nodes[0].tunnels) >= 10
+    world.env.run(until=3.0 + CPU)
+    assert not any(tunnel.client_left for tunnel in world.nodes[0].tunnels)
+
+
+def test_a_node_whose_table_of_open_files_is_full_stands_still_while_it_grows(profile):
+    stall = 0.05
+    slow = small_profile(table_growth=[stall])
+    took = []
+    for host in (profile, slow):
+        world = World(small(clients={"count": 30}), 0, host)
+        world.nodes[0].table = OWN_FILES + len(world.nodes[0].tunnels)
+        attempts = [Attempt(world, one) for one in world.clients[:3]]
+        for attempt in attempts:
+            world.env.process(world.balancer.serve(attempt))
+        done = world.env.all_of([attempt.answer for attempt in attempts])
+        world.env.run(until=done)
+        took.append(world.env.now)
+        assert world.nodes[0].table == 2 * (OWN_FILES + 10)
+    assert took[1] - took[0] == pytest.approx(stall - profile.table_growth[0], abs=1e-3)
 
 
 def test_a_connection_that_the_mark_down_has_cut_is_not_answered_later(profile):

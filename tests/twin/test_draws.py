@@ -73,4 +73,7 @@ def test_the_purposes_keep_their_numbers():
         "BALANCE": 4,
         "HOST": 5,
         "SWARM": 6,
+        "PACE": 7,
+        "ROUND": 8,
+        "CLOCK": 9,
     }

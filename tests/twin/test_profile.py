@@ -34,7 +34,7 @@ def test_a_curve_without_a_lone_level_takes_its_dearest_level_for_a_sleeper():
 def test_what_is_left_of_a_curve_is_never_below_nothing():
     whole, part = Curve([1, 16, 64], [9.0, 4.0, 2.0]), Curve([1, 16, 64], [10.0, 1.0, 1.5])
     rest = whole.less(part)
-    assert [rest.lone, rest(16), rest(64)] == [0.0, 3.0, 0.5]
+    assert [rest(16), rest(64)] == [3.0, 0.5]
 
 
 @given(costs, st.integers(0, 1000), st.floats(0, 1))
@@ -44,9 +44,9 @@ def test_a_cost_is_never_outside_the_measured_ones(measured, waiting, asleep):
 
 
 def test_a_quantile_lies_between_the_sorted_repeats():
-    part = Part(levels=[1, 16], values=[[3.0, 1.0, 2.0], [5.0, 5.0, 7.0]])
-    assert [part.at(u).lone for u in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.5, 2.0, 3.0]
-    assert [part.at(u)(1) for u in (0.0, 0.75, 1.0)] == [5.0, 6.0, 7.0]
+    part = Part(levels=[16, 64], values=[[3.0, 1.0, 2.0], [5.0, 5.0, 7.0]])
+    assert [part.at(u)(16) for u in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.5, 2.0, 3.0]
+    assert [part.at(u)(64) for u in (0.0, 0.75, 1.0)] == [5.0, 6.0, 7.0]
     assert small_profile(node_start=[0.3, 0.1]).lone("node_start", 0.5) == pytest.approx(0.2)
 
 
@@ -61,10 +61,24 @@ def test_every_part_has_a_cost(profile):
 
 
 def test_a_faster_level_of_a_core_costs_a_lower_quantile_of_the_repeats():
-    spread = small_profile(parts={"node_leave": Part(levels=[1, 16], values=[[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]])})
+    spread = small_profile(parts={"node_leave": Part(levels=[16], values=[[10.0, 20.0, 30.0]])})
     curves = spread.curves("node_leave")
     assert [curves[k](16) for k in (0, 5, 10)] == [10.0, 20.0, 30.0]
-    assert [curves[k].lone for k in (0, 5, 10)] == [1.0, 2.0, 3.0]
+
+
+def test_the_first_of_a_batch_bears_the_cost_of_a_lone_item_and_the_others_share_the_rest():
+    curve = Part(levels=[1, 16], values=[[16.0], [2.5]]).at(0.5)
+    assert curve.lone == 16.0
+    assert curve(16) == pytest.approx((16 * 2.5 - 16.0) / 15)
+    assert Part(levels=[1, 16], values=[[100.0], [2.5]]).at(0.5)(16) == pytest.approx(0.2 * 2.5)
+
+
+def test_waking_up_costs_at_least_a_wake_and_at_most_a_lone_item():
+    curve = Curve([1, 16], [9.0, 4.0], 0.5)
+    assert curve(1) == 4.0
+    assert curve(1, COLD_AFTER / 100) == pytest.approx(4.5)
+    assert curve(1, COLD_AFTER / 2) == pytest.approx(6.5)
+    assert curve(1, 1.0) == 9.0
 
 
 @given(st.lists(st.lists(st.floats(1e-4, 1e-2), min_size=3, max_size=60), min_size=1, max_size=3))
