@@ -31,15 +31,6 @@ TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 
 MILLISECOND = 0.001
 
-TIMER_SLACK, MOST_SLACK = 0.001, 0.1
-"""How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
-`select_estimate_accuracy` in fs/select.c."""
-
-MILLISECOND = 0.001
-
-PIECE = 0.0005
-"""Longest stretch, in seconds, for which the first parts of a round of batches hold the core undivided."""
-
 
 class Cost:
     """What an item costs: a curve for each speed level of the core, the slowest last.
