@@ -223,6 +223,10 @@ class Balancer:
                 counts[names[cells[name]]] = int(cells[current] or 0)
         return counts
 
+    def cut(self, node: int) -> None:
+        """Let HAProxy cut all tunnels to a node (from 1)."""
+        self._ask(f"shutdown sessions server cluster/n{node}")
+
     def forwarder(self) -> int:
         """Return the pid of the process that forwards: HAProxy, or nginx's worker."""
         if self.kind == "haproxy":

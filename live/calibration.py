@@ -34,7 +34,7 @@ Progress = Callable[[float, str], None]
 
 
 def calibrate(
-    progress: Progress | None = None, repeats: int = REPEATS, kinds: Sequence[str] = ("haproxy", "nginx")
+    progress: Progress | None = None, repeats: int = REPEATS, kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True
 ) -> HostProfile:
     """Measure this machine and return its profile.
 
@@ -42,6 +42,7 @@ def calibrate(
         progress: receives the part done (0 to 1) and what is being measured.
         repeats: measurements of each part; the spread between them goes into the predictions.
         kinds: balancers to measure; nginx is left out where it is not installed.
+        broadcast: measure the parts of a broadcast, too.
 
     Raises:
         HostError: HAProxy is missing, or too few files may be open.
@@ -70,8 +71,9 @@ def calibrate(
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
                     _measure(bench, found[kind], wakes, lone, first)
-                tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
-                measure_broadcast(chosen, found[kind], first, lone)
+                if broadcast:
+                    tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
+                    measure_broadcast(chosen, found[kind], first, lone)
         tell(1 - 2 / steps, "the speed of the cores")
         place = host.placement(scenario)
         speed = trace_cores([*place.cluster, *place.clients], TRACE)
@@ -89,7 +91,7 @@ def calibrate(
         nginx_parts=nginx,
         time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
         tick=tick,
-        first_part={name: shares for name, shares in first.items() if name != "client_dial"},
+        first_part={name: shares for name, shares in first.items() if shares and name != "client_dial"},
         wake=wakes,
         balancer_start=starts,
         speed=speed,

@@ -153,6 +153,8 @@ def deaths(bench: Bench, costs: Costs) -> None:
     for level in DEATH_LEVELS:
         _killed(bench, costs, level, killed)
         _ended(bench, costs, level)
+        if bench.kind == "haproxy":
+            _cut(bench, costs, level)
 
 
 def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
@@ -209,6 +211,21 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     _add(costs, "balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level)
     _add(costs, "client_goodbye", level, (answered[0] - there[0]) / level)
     _add(costs, "node_leave", level, max(0.0, left) / level)
+
+
+def _cut(bench: Bench, costs: Costs, level: int) -> None:
+    """Let HAProxy cut `level` tunnels, as it does at a mark-down with shutdown-sessions and at the end of a reload."""
+    client, node = bench.client.pid, bench.node.pid
+    bench.connect(level)
+    bench.stop(client, node)
+    start = bench.settle()
+    bench.balancer.cut(1)
+    cut = bench.settle()
+    bench.client.tell(closed=True)
+    bench.go_on(client, node)
+    bench.client.hear(30)
+    bench.settle()
+    _add(costs, "haproxy_cut", level, (cut[1] - start[1]) / level)
 
 
 def exit_delay(bench: Bench) -> float:

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 class Costs:
     """What the balancer does, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+    def __init__(self, cost: "Callable[[str], Cost]", kind: str) -> None:
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
         self.relay = cost("balancer_response")
         self.frame = cost("balancer_frame")
         self.close = cost("balancer_close")
         self.release = cost("balancer_release")
+        self.cut = cost("haproxy_cut") if kind == "haproxy" else self.close
 
 
 class Tunnel:
@@ -233,8 +234,13 @@ class Balancer:
     def _cut(self, tunnel: Tunnel, node: Node) -> None:
         """Close both sides of a tunnel; the node, too, has to read and close."""
         del node.tunnels[tunnel]
-        node.process.work(self.world.node_costs.leave)
-        self._close(tunnel, "1006")
+
+        def cut(_: simpy.Event) -> None:
+            node.process.work(self.world.node_costs.leave)
+            if not tunnel.lost.triggered:
+                tunnel.lost.succeed("1006")
+
+        self.process.work(self.world.balancer_costs.cut, cut)
 
     def relay(self, then: "Callable[[simpy.Event], None]") -> None:
         """Pass on a frame through a tunnel, in either direction."""

@@ -66,14 +66,14 @@ class World:
         }
 
         def cost(name: str) -> Cost:
-            who = kind if name.startswith("balancer") else "node" if name.startswith("node") else name
+            who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
             who = OWN_ROUNDS.get(name, who).format(kind)
             first_part = 0.0 if name == "node_exit" else shares.get(who, 0.0)
             return Cost(profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
 
         self.cost = cost
         self.client_costs = client.Costs(cost)
-        self.balancer_costs = balancer.Costs(cost)
+        self.balancer_costs = balancer.Costs(cost, kind)
         self.node_costs = node.Costs(cost)
         self.host_quantile = u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)

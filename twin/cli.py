@@ -75,19 +75,21 @@ def _progress() -> Iterator[Callable[[str, float], None]]:
 
 
 def _profile(scenario: Scenario) -> HostProfile:
-    """Return the scenario's host profile; calibrate first when it is this machine's and there is none yet."""
-    kind = scenario.balancer.kind
-    if scenario.host.profile == "calibrated" and not (CALIBRATED.exists() and HostProfile.load().knows(kind)):
-        err.print(f"There is no profile of this machine with {kind} yet: calibrating.")
-        _calibrate([kind] if CALIBRATED.exists() or kind == "haproxy" else ["haproxy", kind])
+    """Return the scenario's host profile; calibrate first what it is to be asked for and does not know yet."""
+    kind, broadcast = scenario.balancer.kind, scenario.publisher is not None
+    if scenario.host.profile == "calibrated":
+        known = HostProfile.load() if CALIBRATED.exists() else None
+        if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
+            err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
+            _calibrate([kind] if known is not None or kind == "haproxy" else ["haproxy", kind], broadcast)
     return HostProfile.load(scenario.host.profile)
 
 
-def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx")) -> HostProfile:
+def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True) -> HostProfile:
     import live
 
     with _progress() as show:
-        profile = live.calibrate(lambda share, what: show(f"calibrating {what}", share), kinds=kinds)
+        profile = live.calibrate(lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast)
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced
             profile = profile.with_earlier(HostProfile.load())

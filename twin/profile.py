@@ -55,6 +55,7 @@ PARTS = {
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
+    "haproxy_cut": "HAProxy: close both sides of a tunnel by itself",
     "balancer_release": "balancer: read the client's end of a closed connection and forget it",
     "balancer_frame": "balancer: relay a frame through a tunnel",
     "node_accept": "node: accept a connection",
@@ -242,10 +243,16 @@ class HostProfile(BaseModel):
         Raises:
             ScenarioError: the profile was made before there were broadcasts, or without them.
         """
-        if not all(name in self.parts for name in BROADCAST_PARTS) or not self.bus_start or not self.path_bytes:
+        if not self.knows_broadcast():
             raise ScenarioError(
                 "publisher is given; this host profile was calibrated without a broadcast: run ./lab calibrate again."
             )
+
+    def knows_broadcast(self, balancer: str = "haproxy") -> bool:
+        """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
+        here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
+        relayed = balancer != "nginx" or "balancer_delivery" in self.nginx_parts
+        return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes)
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -301,12 +308,17 @@ class HostProfile(BaseModel):
         """
         path = {"calibrated": CALIBRATED, "reference": REFERENCE}.get(name, Path(name))
         try:
-            return cls.model_validate_json(path.read_text())
+            profile = cls.model_validate_json(path.read_text())
         except FileNotFoundError:
             hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
             raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
         except (ValidationError, OSError, UnicodeDecodeError):
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
+        if not (set(PARTS) - set(BROADCAST_PARTS)) <= set(profile.parts):
+            raise ScenarioError(
+                f"host.profile is '{name}': {path.name} was made by an older version of the lab; run ./lab calibrate again."
+            )
+        return profile
 
     @classmethod
     def for_this_machine(cls) -> "HostProfile":

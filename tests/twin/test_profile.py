@@ -127,6 +127,13 @@ def test_what_is_not_a_profile_gives_one_sentence(tmp_path, profile):
         HostProfile.load(str(tmp_path))
 
 
+def test_a_profile_of_an_older_lab_says_what_to_do(tmp_path, profile):
+    parts = {name: part for name, part in profile.parts.items() if name != "haproxy_cut"}
+    path = small_profile(parts=parts).save(tmp_path / "old.json")
+    with pytest.raises(ScenarioError, match=r"old.json was made by an older version .*; run \./lab calibrate again\.$"):
+        HostProfile.load(str(path))
+
+
 def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
     mixed = small_profile(first_part={"client_open": [0.9, 0.1, 0.2], "haproxy": [0.5], "node": [0.3, 0.4]})
     assert [mixed.first(name, 0.5) for name in ("client_open", "haproxy", "node")] == pytest.approx([0.2, 0.5, 0.35])
