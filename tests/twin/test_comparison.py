@@ -100,7 +100,9 @@ def test_the_fleet_fails_when_one_scenario_is_far_off(prediction, profile):
     assert fleet([good, good])["coverage"] == pytest.approx(good.coverage)
     shifted = pd.DataFrame(prediction.measures * 3.0)
     bad = twin.compare(
-        sim.Prediction(KILLED, shifted, prediction.curve_times, prediction.curves, prediction.reconnects),
+        sim.Prediction(
+            KILLED, shifted, prediction.curve_times, prediction.curves, prediction.reconnects, prediction.latencies
+        ),
         [measured(profile, i) for i in range(3)],
     )
     assert bad.verdict == "fail"

@@ -1,0 +1,246 @@
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim import predict, simulate
+from sim.fanout import Fanout
+from tests.strategies import COST, broadcasts, small, small_profile
+from twin.errors import ScenarioError
+from twin.invariants import audit
+from twin.measures import measure_record
+from twin.profile import BROADCAST_PARTS
+
+KINDS = ("pubsub", "stream", "kafka")
+
+
+def broadcast(kind="stream", **changes):
+    """Ten messages a second for six of eight seconds, to twelve clients of three nodes."""
+    data = {"clients": {"count": 12}, "bus": {"kind": kind}, "publisher": {"rate": 10.0, "stop": 6.0}}
+    return small(**data).vary(**changes)
+
+
+def run(scenario, profile=None):
+    record = simulate(scenario, 0, profile or small_profile())
+    found = audit(record)
+    assert found.as_dict()["broken"] == {}
+    return record
+
+
+def keys(rows):
+    return [int(text.split()[1]) for text in rows["detail"]]
+
+
+def of_nodes(record):
+    rows = record.select("received")
+    return rows[rows["client"] < 0]
+
+
+def of_clients(record, word):
+    rows = record.select("received")
+    return rows[(rows["client"] >= 0) & rows["detail"].str.endswith(word)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_faults_everybody_gets_every_message_once_in_order(kind):
+    record = run(broadcast(kind))
+    assert len(record.select("published")) == 60
+    assert Counter(record.select("delivered")["client"]) == dict.fromkeys(range(12), 60)
+    assert len(of_nodes(record)) == 180 == len(record.select("acked"))
+    assert len(record.select("consistent")) == 60
+    assert not len(record.select("resent", "gap", "recovered"))
+
+
+def test_a_lone_delivery_takes_the_sum_of_its_parts():
+    # publisher, stamp, push, the node reads and fans out, the balancer relays, the client reads
+    scenario = broadcast("pubsub", clients={"count": 1}, nodes={"count": 1}, host={"cores": 4})
+    record = run(scenario)
+    assert measure_record(record)["latency_p50"] == pytest.approx(7 * COST, abs=1e-9)
+
+
+def test_a_fan_out_comes_out_after_it_has_been_read_and_its_last_delivery_after_all_work():
+    record = run(broadcast("pubsub", clients={"count": 100}, publisher={"rate": 1.0}, nodes={"count": 1}))
+    first = record.select("published")["t"].iloc[0]
+    times = record.select("delivered")["t"].iloc[:100] - first
+    assert times.min() > 50 * COST  # the first part of the whole fan-out
+    assert 200 * COST < times.max() < 320 * COST  # node and balancer share a core, the clients have their own
+
+
+def test_messages_that_wait_together_cost_less_than_one_by_one():
+    parts = small_profile().parts
+    cheap = {name: part.model_copy(update={"values": [[COST / 10] * 2] * 4}) for name, part in parts.items()
+             if name.endswith("_more")}  # fmt: skip
+    scenario = broadcast("pubsub", clients={"count": 100}, publisher={"rate": 100.0, "stop": 2.0})
+    dear, less = (
+        measure_record(run(scenario, small_profile(parts=parts | some)))["latency_p50"] for some in ({}, cheap)
+    )
+    assert less < dear / 2
+
+
+def test_pubsub_loses_what_is_published_while_a_node_is_away_and_a_stream_does_not():
+    fault = [{"at": 2.0, "kind": "bus_cut", "node": 1}]
+    retry = {"base": 0.6, "cap": 1.0}
+    changes = {"faults": fault, "bus": {"retry": retry}, "publisher": {"rate": 50.0, "max_resends": 0}}
+    for kind in ("pubsub", "stream"):
+        record = run(broadcast(kind, **changes))
+        lost, joined = (float(record.select(name)["t"].iloc[0]) for name in ("bus_lost", "bus_joined"))
+        assert 2.0 < lost < joined < 3.3
+        published = record.select("published")
+        missed = set(keys(published[published["t"].between(lost, joined - 0.01)]))
+        got = of_nodes(record)
+        received = set(keys(got[got["node"] == 1]))
+        assert missed
+        assert (missed & received == set()) if kind == "pubsub" else (missed <= received)
+        assert measure_record(record)["lost_share"] == 0.0  # clients ask for what a gap shows
+    without = broadcast("pubsub", **changes).vary(clients={"recovery": {"recover": False}})
+    assert measure_record(run(without))["lost_share"] > 0.01
+
+
+def test_what_a_node_missed_is_sent_again_until_it_is_consistent():
+    retry = {"base": 0.6, "cap": 1.0}
+    publisher = {"rate": 50.0, "ack_timeout": 0.5}
+    fault = [{"at": 2.0, "kind": "bus_cut", "node": 1}]
+    record = run(broadcast("pubsub", faults=fault, bus={"retry": retry}, publisher=publisher))
+    assert len(record.select("resent"))
+    assert len(record.select("consistent")) == len(record.select("published"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("persist", [True, False])
+def test_a_bus_that_loses_its_data_begins_an_epoch(kind, persist):
+    fault = [{"at": 2.0, "kind": "bus_down", "duration": 1.0}]
+    record = run(broadcast(kind, bus={"persist": persist}, faults=fault))
+    epochs = {text.split()[0] for text in record.select("published")["detail"]}
+    assert epochs == ({"1"} if persist else {"1", "2"})
+    assert record.select("healed")["t"].iloc[0] == pytest.approx(3.03)
+    assert record.select("published")["attempt"].max() > 1
+    assert set(record.select("bus_lost")["node"]) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_partition_holds_back_and_a_delay_shifts_what_one_node_gets(kind):
+    fault = [{"at": 2.0, "kind": "partition", "node": 2, "duration": 1.0}]
+    got = of_nodes(run(broadcast(kind, faults=fault)))
+    there = got[got["node"] == 2]["t"]
+    assert not there.between(2.01, 2.99).any()
+    assert len(there) >= 60
+    fault = [{"at": 2.0, "kind": "delay", "node": 2, "delay": 0.05, "duration": 1.0}]
+    record = run(broadcast(kind, faults=fault))
+    got = of_nodes(record)
+    late = got[(got["node"] == 2) & got["t"].between(2.2, 2.9)]
+    published = dict(zip(keys(record.select("published")), record.select("published")["t"], strict=True))
+    assert all(t - published[key] > 0.05 for t, key in zip(late["t"], keys(late), strict=True))
+
+
+def test_a_stream_reader_that_hears_nothing_in_time_connects_anew():
+    fault = [{"at": 2.0, "kind": "partition", "node": 2, "duration": 2.0}]
+    lost = run(broadcast(bus={"retry": {"timeout": 0.5}}, faults=fault)).select("bus_lost")
+    assert lost[["node", "detail"]].to_numpy().tolist() == [[2, "timeout"]]
+    assert not len(run(broadcast("pubsub", bus={"retry": {"timeout": 0.5}}, faults=fault)).select("bus_lost"))
+
+
+def test_a_subscriber_that_does_not_read_is_cut_by_the_bus():
+    fault = [{"at": 2.0, "kind": "hang", "node": 2, "duration": 2.0}]
+    buffer = {"hard_bytes": 4096, "soft_bytes": 0}
+    changes = {"faults": fault, "publisher": {"rate": 50.0, "payload_bytes": 1000}}
+    lost = run(broadcast("pubsub", bus={"output_buffer": buffer}, **changes)).select("bus_lost")
+    assert lost[["node", "detail"]].to_numpy().tolist() == [[2, "buffer"]]
+    assert lost["t"].iloc[0] > 4.0
+    assert not len(run(broadcast("pubsub", **changes)).select("bus_lost"))
+
+
+@pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
+def test_a_client_that_stops_reading_is_treated_as_the_policy_says_and_delays_nobody(policy):
+    fault = [{"at": 2.0, "kind": "stall", "client": 5, "duration": 2.0}]
+    slow = {"policy": policy, "limit_bytes": 4096}
+    scenario = broadcast(publisher={"rate": 50.0, "payload_bytes": 1000}, slow_consumer=slow)
+    record = run(scenario.vary(faults=fault))
+    delivered = record.select("delivered")
+    assert not delivered[delivered["client"] == 5]["t"].between(2.01, 3.99).any()
+    assert (len(record.select("disconnected")) == 1) == (policy == "close")
+    snapshots = record.select("recovered")["detail"].str.endswith("snapshot")
+    assert snapshots.any() or policy != "coalesce"
+    assert (len(record.select("gap")) > 0) == (policy == "drop")
+    waits = [one[one["client"] != 5].merge(record.select("published"), on="version") for one in (delivered,)]
+    calm = run(scenario).select("delivered").merge(run(scenario).select("published"), on="version")
+    assert (waits[0]["t_x"] - waits[0]["t_y"]).quantile(0.99) < 1.1 * (calm["t_x"] - calm["t_y"]).quantile(0.99)
+
+
+def test_a_node_killed_in_the_middle_of_a_fan_out_leaves_the_rest_to_recovery():
+    scenario = broadcast(clients={"count": 60}, publisher={"rate": 10.0, "start": 1.0})
+    record = run(scenario.vary(faults=[{"at": 1.0015, "kind": "kill", "node": 1}]))
+    mine = record.select("connected").drop_duplicates("client").set_index("client")["node"] == 1
+    delivered = record.select("delivered")
+    first = delivered[delivered["version"] == 1].set_index("client")["t"]
+    late = first[mine] > 1.1
+    assert late.any()
+    assert measure_record(record)["lost_share"] == 0.0
+
+
+def test_a_partition_log_reads_again_what_was_not_committed_and_a_stream_does_not():
+    fault = [{"at": 3.0, "kind": "restart", "node": 1}]
+    changes = {"faults": fault, "bus": {"commit_interval": 2.0}, "nodes": {"count": 1}}
+    changes["publisher"] = {"max_resends": 0}
+    for kind in ("kafka", "stream"):
+        record = run(broadcast(kind, **changes))
+        assert Counter(keys(of_nodes(record))).most_common(1)[0][1] == (2 if kind == "kafka" else 1)
+        assert measure_record(record)["lost_share"] == 0.0
+
+
+def test_with_client_scope_a_node_waits_for_its_clients():
+    by_node, by_client = (run(broadcast(publisher={"scope": scope})) for scope in ("node", "client"))
+    for record in (by_node, by_client):
+        assert len(record.select("consistent")) == 60
+    assert measure_record(by_client)["consistent_p50"] > measure_record(by_node)["consistent_p50"] + 2 * COST
+    delivered = by_client.select("delivered").groupby("version")["t"].max()
+    assert (by_client.select("consistent").set_index("version")["t"] > delivered).all()
+    fault = [{"at": 2.0, "kind": "stall", "client": 5, "duration": 1.0}]
+    waits = run(broadcast(publisher={"scope": "client", "ack_timeout": 5.0}, faults=fault)).select("consistent")
+    assert not waits["t"].between(2.02, 2.99).any()
+
+
+def test_a_profile_without_the_parts_of_a_broadcast_says_so():
+    old = {name: part for name, part in small_profile().parts.items() if name not in BROADCAST_PARTS}
+    with pytest.raises(ScenarioError, match="calibrated without a broadcast"):
+        predict(broadcast(), 1, small_profile(parts=old))
+    assert len(simulate(small(), 0, small_profile(parts=old)).events)
+
+
+def test_a_prediction_holds_the_distribution_of_latencies():
+    found = predict(broadcast(), 3, small_profile(), jobs=1)
+    assert found.latencies.shape == (3, 99)
+    assert (found.latencies > 0).all()
+    assert found.latencies[:, 49] == pytest.approx(found.measures["latency_p50"], rel=0.02)
+
+
+def test_the_same_replication_gives_the_same_record():
+    fault = [{"at": 2.0, "kind": "bus_down", "duration": 1.0}, {"at": 4.0, "kind": "restart", "node": 2}]
+    one, other = (simulate(broadcast(faults=fault), 3, small_profile()).digest() for _ in range(2))
+    assert one == other
+
+
+PROFILE = small_profile()
+
+
+@settings(max_examples=300)
+@given(scenario=broadcasts(), replication=st.integers(0, 1000))
+def test_the_invariants_hold_in_every_broadcast(scenario, replication):
+    found = audit(simulate(scenario, replication, PROFILE))
+    broken = found.as_dict()["broken"]
+    if {fault.node for fault in scenario.faults if fault.kind == "kill"} >= set(range(1, scenario.nodes.count + 1)):
+        broken.pop("back", None)  # no node is left to be connected to
+    assert broken == {}, found.violations[:3]
+
+
+def test_a_node_that_drops_messages_is_found_out(monkeypatch):
+    real = Fanout.fan_out
+
+    def forgetful(self, message, detail):
+        if message.version % 7:
+            real(self, message, detail)
+
+    monkeypatch.setattr(Fanout, "fan_out", forgetful)
+    scenario = broadcast(clients={"recovery": {"timeout": 100.0}}, publisher={"stop": 0.65})
+    found = audit(simulate(scenario.vary(publisher={"messages": 7}), 0, PROFILE))
+    assert set(found.as_dict()["broken"]) == {"reached", "at_head"}
