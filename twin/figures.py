@@ -84,7 +84,7 @@ def _measures(axes: Axes, comparison: Comparison) -> None:
                       mfc=VERMILION if inside else "white")  # fmt: skip
     labels = [f"{row.name}  ({f'{_number(row.predicted.median)} {_unit(row.name)}'.strip()})" for row in rows]
     axes.set_yticks(places, labels, fontsize=8.5)
-    axes.set_xlabel("value / predicted median  (open circle: outside the band)")
+    axes.set_xlabel("value / predicted median\n(open circle: outside the band)")
     axes.axvline(1, color=GREY, lw=0.6)
     axes.grid(axis="x", alpha=0.25)
 

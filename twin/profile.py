@@ -40,7 +40,7 @@ LEVELS_OF_PACE = 11
 LEAST_SHARE = 0.2
 """An item of a batch costs at least this share of the batch's average, however dear the first of them was."""
 
-MOST_REPEATS = 40
+MOST_REPEATS = 80
 """Repeats of a part that a profile keeps, the latest ones."""
 
 LONE = ("node_start", "node_stop", "check_overhead", "table_growth")

@@ -162,7 +162,7 @@ def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
     assert merged.node_start == [0.1, 0.3]
     assert all(len(values) == 4 for values in merged.parts["node_leave"].values)
     assert len(merged.speed) == 2
-    for _ in range(50):
+    for _ in range(90):
         merged = later.with_earlier(merged)
     assert len(merged.node_start) == MOST_REPEATS
     assert all(len(merged.first_part[name]) == MOST_REPEATS for name in FIRST_PARTS)
