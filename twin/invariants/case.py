@@ -116,6 +116,12 @@ class Case:
         return when, home
 
     @cached_property
+    def some_node_is_up(self) -> bool:
+        """Whether a node had not stopped, or had been started again, by the end; one that hangs is up."""
+        last = self.record.select("node_stopped", "node_started").groupby("node")["event"].last()
+        return int(last.eq("node_stopped").sum()) < self.scenario.nodes.count
+
+    @cached_property
     def gave_up(self) -> Array:
         """Which clients gave up, shape (clients,)."""
         mask = np.zeros(self.scenario.clients.count, dtype=bool)

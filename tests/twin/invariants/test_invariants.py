@@ -232,6 +232,20 @@ def test_a_client_that_does_not_come_back():
     assert "the record ends less than" in late.findings["back"].skipped
 
 
+def test_nobody_can_come_back_when_every_node_is_killed():
+    kills = [{"at": 1.5 + 0.1 * node, "kind": "kill", "node": node} for node in (1, 2, 3)]
+    rows = good_rows()
+    for node in (1, 2, 3):
+        rows += [row(1.5 + 0.1 * node, "fault", node=node, detail="kill"), row(3.5, "node_stopped", node=node)]
+    rows += [row(3.5, "disconnected", client, home, detail="1006") for client, home in enumerate(HOMES)]
+    found = audit(record(rows, faults=kills)).findings["back"]
+    assert (found.count, found.skipped) == (0, "no node was up at the end of the record")
+    survived = without(rows, "node_stopped", node=3)
+    assert audit(record(survived, faults=kills[:2])).findings["back"].count == len(HOMES)
+    started = [*rows, row(4.0, "node_started", node=2)]
+    assert audit(record(started, faults=kills)).findings["back"].count == len(HOMES)
+
+
 def test_a_client_that_stays_behind_although_all_is_well_again():
     rows = without(good_rows(), "delivered", client=2, version=3)
     violation = the("at_head", rows, bus={"kind": "pubsub"})
