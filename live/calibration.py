@@ -34,7 +34,10 @@ Progress = Callable[[float, str], None]
 
 
 def calibrate(
-    progress: Progress | None = None, repeats: int = REPEATS, kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True
+    progress: Progress | None = None,
+    repeats: int = REPEATS,
+    kinds: Sequence[str] = ("haproxy", "nginx"),
+    broadcast: bool = True,
 ) -> HostProfile:
     """Measure this machine and return its profile.
 

@@ -89,7 +89,9 @@ def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = Tr
     import live
 
     with _progress() as show:
-        profile = live.calibrate(lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast)
+        profile = live.calibrate(
+            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast
+        )
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced
             profile = profile.with_earlier(HostProfile.load())

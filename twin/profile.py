@@ -316,7 +316,8 @@ class HostProfile(BaseModel):
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
         if not (set(PARTS) - set(BROADCAST_PARTS)) <= set(profile.parts):
             raise ScenarioError(
-                f"host.profile is '{name}': {path.name} was made by an older version of the lab; run ./lab calibrate again."
+                f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
+                "run ./lab calibrate again."
             )
         return profile
 

@@ -76,4 +76,7 @@ def test_the_purposes_keep_their_numbers():
         "PACE": 7,
         "ROUND": 8,
         "CLOCK": 9,
+        "BUS_RETRY": 10,
+        "CAMPAIGN": 11,
+        "LEASE_PHASE": 12,
     }
