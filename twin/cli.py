@@ -147,7 +147,7 @@ def demo(
     scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
     as_json: AsJson = False,
 ) -> None:
-    """Predict and measure a failover, compare the two, and draw figures/failover.png. Takes under two minutes."""
+    """Predict and measure a failover, compare the two, and draw figures/failover.png."""
     from twin.figures import save
 
     spec = Scenario.load(scenario)
@@ -268,7 +268,7 @@ def calibrate(
     as_json: AsJson = False,
     output: Annotated[Path, typer.Option(help="File to write the profile to.")] = CALIBRATED,
 ) -> None:
-    """Measure what the parts cost on this machine and write its host profile. Takes a minute.
+    """Measure what the parts cost on this machine and write its host profile. Takes some minutes.
 
     The repeats of earlier calibrations of the same machine are kept, 20 at most: their spread widens the bands.
     """
