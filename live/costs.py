@@ -1,6 +1,7 @@
 """What the parts cost: CPU time that the kernel booked on one process for a known number of items.
 
-A stopped node (SIGSTOP) splits a handshake: while it is stopped the client can do only its first half.
+Stopped processes (SIGSTOP) take a handshake apart: the items gather before the next process, which then does its part
+of all of them, and nobody else runs. What the processes lose by waking each other up is measured by itself.
 """
 
 import os

@@ -16,7 +16,7 @@ from live.broker import SCRIPTS
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from live.workbench import Bench
+from live.workbench import Bench, client_config
 from twin.errors import ClusterError
 from twin.profile import LEVELS
 from twin.scenario import Scenario
@@ -73,17 +73,8 @@ class DeliveryBench:
         self.broadcast.wait_ready()
         self.balancer = Balancer(stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None)
         self.balancer.wait_ready(READY_WITHIN)
-        clients = {
-            "port": self.port,
-            "seed": 0,
-            "replication": 0,
-            "first": 0,
-            "addresses": 1,
-            "open_timeout": 30.0,
-            "reconnect": scenario.clients.reconnect.model_dump(),
-            "heartbeat": scenario.clients.heartbeat.model_dump(),
-            "broadcast": {**self.broadcast.of_clients(), "max_size": 2**24},
-        }
+        clients = client_config(scenario, self.port)
+        clients["broadcast"] = {**self.broadcast.of_clients(), "max_size": 2**24}
         self.client = stage.python("bench", "live.bench", clients, place.clients)
         self.client.hear()
         assert self.bus.part is not None

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 from live import host
 from live.balancer import Balancer
@@ -14,6 +15,20 @@ from twin.scenario import Scenario
 
 MOST_FILES = 520
 """Connections a process has had before it is measured, so that its table of open files is large enough."""
+
+
+def client_config(scenario: Scenario, port: int) -> dict[str, Any]:
+    """Return the settings of the client process of a bench."""
+    return {
+        "port": port,
+        "seed": 0,
+        "replication": 0,
+        "first": 0,
+        "addresses": 1,
+        "open_timeout": 30.0,
+        "reconnect": scenario.clients.reconnect.model_dump(),
+        "heartbeat": scenario.clients.heartbeat.model_dump(),
+    }
 
 
 class Bench:
@@ -34,17 +49,7 @@ class Bench:
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
         self.balancer_start = time.monotonic() - began
         self.refusing = self._refusing(refusing_stage, still, dead_port)
-        config = {
-            "port": self.port,
-            "seed": 0,
-            "replication": 0,
-            "first": 0,
-            "addresses": 1,
-            "open_timeout": 30.0,
-            "reconnect": scenario.clients.reconnect.model_dump(),
-            "heartbeat": scenario.clients.heartbeat.model_dump(),
-        }
-        self.client = stage.python("bench", "live.bench", config, self.place.clients)
+        self.client = stage.python("bench", "live.bench", client_config(scenario, self.port), self.place.clients)
         self.client.hear()
 
     def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:

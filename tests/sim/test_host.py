@@ -198,24 +198,15 @@ def test_a_core_works_at_the_pace_of_the_moment():
     assert times == pytest.approx([0.01, 1.03])
 
 
-def test_who_waits_gets_the_core_at_a_tick_and_not_before():
+@pytest.mark.parametrize(("wakes", "done"), [(0.0005, 0.011), (0.0045, 0.006)])
+def test_who_woke_within_the_slice_waits_for_the_tick_and_who_woke_after_it_does_not(wakes, done):
     env, cores = machine(tick=0.01)
     busy, waiting, times = Process(cores), Process(cores), []
     load(busy, 100, 0.001)
-    env.run(until=0.0005)
+    env.run(until=wakes)
     load(waiting, 1, 0.001, times)
     env.run()
-    assert times == pytest.approx([0.011])
-
-
-def test_a_process_that_wakes_after_the_slice_does_not_wait_for_the_tick():
-    env, cores = machine(tick=0.01)
-    busy, waiting, times = Process(cores), Process(cores), []
-    load(busy, 100, 0.001)
-    env.run(until=0.0045)
-    load(waiting, 1, 0.001, times)
-    env.run()
-    assert times == pytest.approx([0.006])
+    assert times == pytest.approx([done])
 
 
 def test_an_item_carries_on_before_the_loop_turns_to_what_waits():
