@@ -183,8 +183,9 @@ def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
 def _ended(bench: Bench, costs: Costs, level: int) -> None:
     """End a node with `level` connections by SIGTERM.
 
-    The close frames go to the clients, their answers to the node, and the node closes. It says itself how much CPU time
-    it had used when it was done; its end comes after that.
+    The close frames go to the clients, their answers to the node, the node ends its half of each connection, the
+    clients end theirs, and the node closes. It says itself how much CPU time it had used when it was done; its end
+    comes after that.
     """
     client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
     start = bench.connect(level)
@@ -199,13 +200,17 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     answered = bench.settle()
     bench.go_on(balancer)
     back = bench.settle()
-    bench.stop(balancer)
+    bench.stop(client, balancer)
+    bench.go_on(node)
+    bench.settle()
+    bench.stop(node)
+    bench.client.tell(closed=True)
+    bench.go_on(client, balancer)
+    bench.client.hear(30)
+    bench.settle()
     bench.go_on(node)
     left = float(bench.node.hear()["closed"]) - said[2]
     bench.reap()
-    bench.go_on(balancer)
-    bench.client.tell(closed=True)
-    bench.client.hear(30)
     bench.settle()
     bench.replace()
     _add(costs, "node_goodbye", level, (said[2] - start[2]) / level)
