@@ -15,7 +15,7 @@ from typing import Any
 from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
-from live.workbench import Bench
+from live.workbench import Bench, Costs
 from twin.errors import HostError
 from twin.profile import HostProfile
 from twin.profile import Part as CostPart
@@ -58,7 +58,7 @@ def calibrate(
     host.check_limits(scenario)
     host.warn_if_busy()
     tell = progress or (lambda share, what: None)
-    found: dict[str, costs.Costs] = {kind: {} for kind in chosen_kinds}
+    found = {kind: Costs() for kind in chosen_kinds}
     wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *chosen_kinds)}
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
@@ -86,7 +86,9 @@ def calibrate(
     parts = _parts(found[chosen_kinds[0]], first)
     if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
         parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
-    nginx = {name: part for name, part in _parts(found.get("nginx", {}), first).items() if name.startswith("balancer")}
+    nginx = {
+        name: part for name, part in _parts(found.get("nginx", Costs()), first).items() if name.startswith("balancer")
+    }
     return HostProfile(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=host.machine(),
@@ -113,7 +115,7 @@ def installed(kind: str) -> bool:
 
 def _measure(
     bench: Bench,
-    found: costs.Costs,
+    found: Costs,
     wakes: dict[str, list[float]],
     lone: dict[str, list[float]],
     first: rounds.Shares,
@@ -132,9 +134,7 @@ def _measure(
         bench.refusing.close()
 
 
-def measure_broadcast(
-    scenario: Scenario, found: costs.Costs, first: rounds.Shares, lone: dict[str, list[float]]
-) -> None:
+def measure_broadcast(scenario: Scenario, found: Costs, first: rounds.Shares, lone: dict[str, list[float]]) -> None:
     """Measure the parts of a broadcast once, with processes of their own, and append the figures."""
     with Stage() as stage:
         bench = deliveries.DeliveryBench(stage, scenario)
@@ -177,19 +177,20 @@ def table_growths(cpu: int) -> list[float]:
         return list(stage.python("files", "live.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
 
 
-def _parts(found: costs.Costs, first: rounds.Shares) -> dict[str, CostPart]:
+def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
     """Return the parts of a profile; the client's time before the answer is split into dialling and the request."""
     dialling = sorted(first["client_dial"])[len(first["client_dial"]) // 2]
-    split: costs.Costs = {}
-    for name, by_level in found.items():
-        if name == "client_request":
-            split["client_dial"] = {n: [dialling * v for v in values] for n, values in by_level.items()}
-            by_level = {n: [(1 - dialling) * v for v in values] for n, values in by_level.items()}
-        split[name] = by_level
-    return {
-        name: CostPart(levels=sorted(by_level), values=[by_level[level] for level in sorted(by_level)])
-        for name, by_level in split.items()
-    }
+    shares = {"client_dial": dialling, "client_request": 1 - dialling}
+    split = {name: name for name in found}
+    if "client_request" in found:
+        split["client_dial"] = "client_request"
+    parts = {}
+    for name, measured in split.items():
+        levels = sorted(found[measured])
+        values = [[shares.get(name, 1.0) * v for v in found[measured][level]] for level in levels]
+        paces = [found.paces.get(measured, {}).get(level, []) for level in levels]
+        parts[name] = CostPart(levels=levels, values=values, paces=paces)
+    return parts
 
 
 def summary(profile: HostProfile) -> list[tuple[str, str, dict[str, Any]]]:

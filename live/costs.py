@@ -10,17 +10,14 @@ import socket
 import time
 
 from live import host
-from live.workbench import Bench
+from live.workbench import Bench, Costs, mean_pace
 from twin.errors import ClusterError
 from twin.profile import LEVELS
-
-Costs = dict[str, dict[int, list[float]]]
-"""For each part and number of items at once the repeated measurements, in seconds an item."""
 
 DEATH_LEVELS = (1, 64, 256)
 BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
-itself, so that the spread between them shows how the speed of the core changes."""
+itself: their spread, beside the core's pace at each of them, shows how much a slow core costs."""
 
 
 def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
@@ -41,15 +38,19 @@ def handshakes(bench: Bench, costs: Costs, level: int) -> None:
     stopped, and it goes on alone.
     """
     idle, batches = bench.overhead(), BATCHES[level]
-    steps = [_gathered_handshakes(bench, level) for _ in range(batches)]
+    paces, steps = [bench.pace()], []
+    for _ in range(batches):
+        steps.append(_gathered_handshakes(bench, level))
+        paces.append(bench.pace())
     if level == 1:
         steps = [[sum(column) / batches for column in zip(*steps, strict=True)]]
-    for request, passed, answered, relayed, opened in steps:
-        _add(costs, "client_request", level, max(0.0, request - idle) / level)
-        _add(costs, "balancer_request", level, passed / level)
-        _add(costs, "node_handshake", level, answered / level)
-        _add(costs, "balancer_response", level, relayed / level)
-        _add(costs, "client_open", level, opened / level)
+    for i, (request, passed, answered, relayed, opened) in enumerate(steps):
+        pace = mean_pace(paces if level == 1 else paces[i : i + 2])
+        costs.add("client_request", level, max(0.0, request - idle) / level, pace)
+        costs.add("balancer_request", level, passed / level, pace)
+        costs.add("node_handshake", level, answered / level, pace)
+        costs.add("balancer_response", level, relayed / level, pace)
+        costs.add("client_open", level, opened / level, pace)
 
 
 def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
@@ -80,7 +81,7 @@ def refusals(bench: Bench, costs: Costs, level: int) -> None:
     client (from the answer on).
     """
     batches, balancer, client = BATCHES[level], bench.refusing.forwarder(), bench.client.pid
-    found = []
+    found, paces = [], [bench.pace()]
     for _ in range(batches):
         bench.stop(balancer)
         bench.client.tell(port=bench.refusing_port, batch=level)
@@ -95,11 +96,13 @@ def refusals(bench: Bench, costs: Costs, level: int) -> None:
         if bench.client.hear(30)["opened"]:
             raise ClusterError("calibration: a connection that must be refused was not.")
         found.append((bench.settle()[0] - start, refused))
+        paces.append(bench.pace())
     if level == 1:
         found = [(sum(one for one, _ in found) / batches, sum(other for _, other in found) / batches)]
-    for read, refused in found:
-        _add(costs, "client_refused", level, read / level)
-        _add(costs, "balancer_refused", level, refused / level)
+    for i, (read, refused) in enumerate(found):
+        pace = mean_pace(paces if level == 1 else paces[i : i + 2])
+        costs.add("client_refused", level, read / level, pace)
+        costs.add("balancer_refused", level, refused / level, pace)
 
 
 def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
@@ -129,7 +132,7 @@ def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
 def accepts(bench: Bench, costs: Costs, level: int) -> None:
     """Measure what accepting a bare connection costs the node; the rest of a handshake is reading and answering."""
     batches = BATCHES[level]
-    used = 0
+    used, paces = 0, [bench.pace()]
     for _ in range(batches):
         bench.settle()
         before = bench.node.cpu_ns()
@@ -140,8 +143,9 @@ def accepts(bench: Bench, costs: Costs, level: int) -> None:
         used += bench.node.cpu_ns() - before
         for one in raw:
             one.close()
+        paces.append(bench.pace())
     cost = used / 1e9 / batches / level
-    _add(costs, "node_accept", level, cost)
+    costs.add("node_accept", level, cost, mean_pace(paces))
     answers, count = costs["node_handshake"][level], 1 if level == 1 else batches
     answers[-count:] = [max(0.1 * both, both - cost) for both in answers[-count:]]
 
@@ -150,7 +154,8 @@ def deaths(bench: Bench, costs: Costs) -> None:
     """Measure what the end of a node costs everybody: killed, and asked to end. Each step waits for the one before."""
     bench.drop()
     killed = bench.kill()
-    _add(costs, "exit_delay", 16, exit_delay(bench))
+    before = bench.pace()
+    costs.add("exit_delay", 16, exit_delay(bench), mean_pace([before, bench.pace()]))
     for level in DEATH_LEVELS:
         _killed(bench, costs, level, killed)
         _ended(bench, costs, level)
@@ -161,6 +166,7 @@ def deaths(bench: Bench, costs: Costs) -> None:
 def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
     """Kill a node with `level` connections; `empty` are the CPU seconds of the end of one without any."""
     client, balancer = bench.client.pid, bench.balancer.forwarder()
+    paces = [bench.pace()]
     before = bench.connect(level)
     bench.stop(client, balancer)
     os.kill(bench.node.pid, signal.SIGKILL)
@@ -173,11 +179,12 @@ def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
     bench.client.hear(30)
     lost = bench.settle()
     bench.replace()
+    pace = mean_pace([*paces, bench.pace()])
     if level > 1:
-        _add(costs, "node_exit", level, max(0.0, exited) / level)
-    _add(costs, "balancer_close", level, (relayed[1] - start[1]) / level)
-    _add(costs, "client_closed", level, (lost[0] - relayed[0]) / level)
-    _add(costs, "balancer_release", level, (lost[1] - relayed[1]) / level)
+        costs.add("node_exit", level, max(0.0, exited) / level, pace)
+    costs.add("balancer_close", level, (relayed[1] - start[1]) / level, pace)
+    costs.add("client_closed", level, (lost[0] - relayed[0]) / level, pace)
+    costs.add("balancer_release", level, (lost[1] - relayed[1]) / level, pace)
 
 
 def _ended(bench: Bench, costs: Costs, level: int) -> None:
@@ -188,6 +195,7 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     comes after that.
     """
     client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
+    paces = [bench.pace()]
     start = bench.connect(level)
     bench.stop(client, balancer)
     os.kill(node, signal.SIGTERM)
@@ -213,15 +221,17 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     bench.reap()
     bench.settle()
     bench.replace()
-    _add(costs, "node_goodbye", level, (said[2] - start[2]) / level)
-    _add(costs, "balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level)
-    _add(costs, "client_goodbye", level, (answered[0] - there[0]) / level)
-    _add(costs, "node_leave", level, max(0.0, left) / level)
+    pace = mean_pace([*paces, bench.pace()])
+    costs.add("node_goodbye", level, (said[2] - start[2]) / level, pace)
+    costs.add("balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level, pace)
+    costs.add("client_goodbye", level, (answered[0] - there[0]) / level, pace)
+    costs.add("node_leave", level, max(0.0, left) / level, pace)
 
 
 def _cut(bench: Bench, costs: Costs, level: int) -> None:
     """Let HAProxy cut `level` tunnels, as it does at a mark-down with shutdown-sessions and at the end of a reload."""
     client, node = bench.client.pid, bench.node.pid
+    before = bench.pace()
     bench.connect(level)
     bench.stop(client, node)
     start = bench.settle()
@@ -231,7 +241,7 @@ def _cut(bench: Bench, costs: Costs, level: int) -> None:
     bench.go_on(client, node)
     bench.client.hear(30)
     bench.settle()
-    _add(costs, "haproxy_cut", level, (cut[1] - start[1]) / level)
+    costs.add("haproxy_cut", level, (cut[1] - start[1]) / level, mean_pace([before, bench.pace()]))
 
 
 def exit_delay(bench: Bench) -> float:
@@ -249,10 +259,6 @@ def exit_delay(bench: Bench) -> float:
     bench.reap()
     bench.replace()
     return took
-
-
-def _add(costs: Costs, name: str, level: int, value: float) -> None:
-    costs.setdefault(name, {}).setdefault(level, []).append(value)
 
 
 def _median(values: list[float]) -> float:

@@ -16,13 +16,10 @@ from live.broker import SCRIPTS
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from live.workbench import Bench, client_config
+from live.workbench import Bench, Costs, client_config, pace_of
 from twin.errors import ClusterError
 from twin.profile import LEVELS
 from twin.scenario import Scenario
-
-Costs = dict[str, dict[int, list[float]]]
-"""For each part and number of items at once the repeated measurements, in seconds an item."""
 
 BATCHES = {1: 9, 16: 5, 64: 4, 256: 3}
 """How many batches of each size one measurement does; their median counts."""
@@ -176,6 +173,7 @@ class DeliveryBench:
 def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list[float]) -> None:
     """Measure every part once and append the figures; `room` gets the bytes that a path holds."""
     kind = bench.broadcast.scenario.balancer.kind
+    costs.now = pace_of(bench.place)
     first.setdefault("node_fanout", []).append(_first_of_raw(bench, bench.node_port, bench.node.pid))
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
     alone = {level: _median([bench.fan_out(level)[0] for _ in range(BATCHES[level])]) for level in LEVELS}
@@ -186,10 +184,12 @@ def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list
     room.append(path_bytes(bench))
     for level in LEVELS:
         bench.connect(level)
+        costs.now = pace_of(bench.place)
         _deliveries(bench, costs, level, alone[1], together)
         _questions(bench, costs, level, alone[1])
     bench.connect(rounds.SIZE)
     first.setdefault("client_delivery", []).append(_first_of_clients(bench))
+    costs.now = pace_of(bench.place)
     for level in LEVELS:
         _bus(bench, costs, level)
     _publisher(bench, costs)
@@ -326,4 +326,4 @@ def _median(values: list[float]) -> float:
 
 
 def _add(costs: Costs, name: str, level: int, value: float) -> None:
-    costs.setdefault(name, {}).setdefault(level, []).append(max(LEAST, value))
+    costs.add(name, level, max(LEAST, value), costs.now)

@@ -4,12 +4,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from live import host
 from live.balancer import Balancer
 from live.process import READY_WITHIN, Part, Stage
+from live.speed import sample
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -29,6 +30,44 @@ def client_config(scenario: Scenario, port: int) -> dict[str, Any]:
         "reconnect": scenario.clients.reconnect.model_dump(),
         "heartbeat": scenario.clients.heartbeat.model_dump(),
     }
+
+
+Pace = tuple[float, float]
+"""How long a fixed piece of work takes the first core of the cluster, and the first of the clients, in seconds."""
+
+
+class Costs(dict[str, dict[int, list[float]]]):
+    """For each part and number of items at once the repeated measurements, in seconds an item.
+
+    Attributes:
+        paces: how long a fixed piece of work took the part's core at that time, in the same order.
+        now: the pace that was measured last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paces: dict[str, dict[int, list[float]]] = {}
+        self.now: Pace = (0.0, 0.0)
+
+    def add(self, name: str, level: int, cost: float, pace: Pace) -> None:
+        """Append a measurement; clients have their own core."""
+        self.setdefault(name, {}).setdefault(level, []).append(cost)
+        here = pace[1] if name.startswith("client") else pace[0]
+        self.paces.setdefault(name, {}).setdefault(level, []).append(here)
+
+
+def pace_of(place: host.Placement) -> Pace:
+    """Return the pace of the cores just now."""
+    found = []
+    for cpus in (place.cluster, place.clients):
+        with host.pinned(cpus[:1]):
+            found.append(sorted(sample() for _ in range(3))[1])
+    return found[0], found[1]
+
+
+def mean_pace(paces: Sequence[Pace]) -> Pace:
+    """Return the mean of some paces."""
+    return sum(one for one, _ in paces) / len(paces), sum(other for _, other in paces) / len(paces)
 
 
 class Bench:
@@ -74,6 +113,10 @@ class Bench:
     def _start_node(self, port: int) -> Part:
         config = {"number": 1, "port": port, "backlog": 4000}
         return self.stage.python("node", "live.node", config, self.place.cluster[:1])
+
+    def pace(self) -> Pace:
+        """Return the pace of the cores just now."""
+        return pace_of(self.place)
 
     def warm(self) -> None:
         """Do handshakes and refusals that nobody measures; the client's table of open files grows meanwhile."""

@@ -131,20 +131,26 @@ class Balancer:
         yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
 
     def forward(self, attempt: Attempt, server: int) -> "simpy.events.ProcessGenerator":
-        """Connect a request to a server, and to others as configured when that fails."""
+        """Connect a request to a server, and to others as configured when that fails.
+
+        HAProxy counts a request for its server while it waits to try that server again. Source: HAProxy,
+        `back_handle_st_cer` in src/backend.c (`sess_change_server` only at a redispatch or at the end).
+        """
+        taken = -1
         while not attempt.answer.triggered:
             if server < 0:
                 yield from self.refuse(attempt, "502" if self.settings.kind == "nginx" else "503")
                 return
-            attempt.server = server
-            attempt.generation = self.generation
-            self.rule.take(server)
+            if server != taken:
+                attempt.server = taken = server
+                attempt.generation = self.generation
+                self.rule.take(server)
             refused = yield from self.connect(attempt, self.world.nodes[server])
             if refused is None:
                 return
-            self._release(attempt)
             if isinstance(self.settings, Nginx):
-                server = self._next_peer(attempt)
+                self._release(attempt)
+                server, taken = self._next_peer(attempt), -1
                 continue
             attempt.tried.append(server)
             retry = haproxy_retry(
@@ -157,11 +163,14 @@ class Balancer:
                 sum(self.up),
             )
             if not retry.again:
+                self._release(attempt)
                 yield from self.refuse(attempt, "503")
                 return
             if retry.wait > 0:
                 yield self.process.sleep(retry.wait)
             if retry.redispatch:
+                self._release(attempt)
+                taken = -1
                 server = self.choose(attempt.client, attempt.tried)
 
     def _next_peer(self, attempt: Attempt) -> int:

@@ -9,7 +9,7 @@ import warnings
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
-from math import log2
+from math import log, log2
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,16 @@ PACE_STEP = 0.04
 """Seconds between two samples of a core's speed."""
 
 LEVELS_OF_PACE = 11
-"""Speed levels of a core: level k has the quantile k / 10 of the repeated measurements of every part."""
+"""Speed levels of a core: level k has the quantile k / 10 of the samples of the cores' speed."""
+
+FASTEST, SLOWEST = 0.025, 0.975
+"""Quantiles of the samples that stand for the first and the last level, in the middle of what these hold."""
+
+READING_ERROR = 0.15
+"""Relative error of a pace that is read beside a measurement; two readings, one before and one after it, differ so."""
+
+LARGE = 64
+"""Items of a batch that takes long enough to be compared with the pace of its core."""
 
 LEAST_SHARE = 0.2
 """An item of a batch costs at least this share of the batch's average, however dear the first of them was."""
@@ -96,18 +105,53 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     levels: list[int]
     values: list[list[float]]
+    paces: list[list[float]] = Field(
+        [],
+        description="How long the fixed piece of work of `speed` took the core at each measurement, in seconds; "
+        "without it a cost does not depend on the core's speed.",
+    )
 
-    def at(self, u: float, wake: float = 0.0) -> "Curve":
-        """Return the cost as a function of load, at quantile `u` in [0, 1] of the repeated measurements.
+    def at(self, pace: float, slowness: float = 1.0, wake: float = 0.0) -> "Curve":
+        """Return the cost as a function of load on a core of this pace: the median of the measurements, each turned
+        into what it would have been at this pace.
 
-        A batch is measured after a rest, so it holds one lone item's cost; the others share what is left. `wake` is
-        the least a process pays for waking up.
+        A batch is measured after a rest, so it holds one lone item's cost; the others share what is left.
+
+        Args:
+            pace: seconds of the fixed piece of work.
+            slowness: power of the pace to which the cost goes.
+            wake: the least a process pays for waking up, in seconds.
         """
-        costs = [_quantile(sorted(repeats), u) for repeats in self.values]
+        paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
+        costs = [
+            _quantile(sorted(cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)), 0.5)
+            for repeats, at in zip(self.values, paces, strict=True)
+        ]
         if self.levels[0] == 1:
             rest = [(n * cost - costs[0]) / (n - 1) for n, cost in zip(self.levels[1:], costs[1:], strict=True)]
             costs[1:] = [max(LEAST_SHARE * cost, one) for cost, one in zip(costs[1:], rest, strict=True)]
         return Curve(self.levels, costs, wake)
+
+    def with_earlier(self, earlier: "Part") -> "Part":
+        """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level."""
+
+        def both(new: list[list[float]], old: list[list[float]]) -> list[list[float]]:
+            before = dict(zip(earlier.levels, old, strict=True))
+            return [(some + before.get(n, []))[:MOST_REPEATS] for n, some in zip(self.levels, new, strict=True)]
+
+        if bool(self.paces) != bool(earlier.paces):
+            return self
+        paces = both(self.paces, earlier.paces) if self.paces else []
+        return Part(levels=self.levels, values=both(self.values, earlier.values), paces=paces)
+
+    def scatter(self) -> tuple[list[float], list[float]]:
+        """Return the logarithms of pace and cost, each less the mean of its level, of the large batches."""
+        paces, costs = list[float](), list[float]()
+        for level, repeats, at in zip(self.levels, self.values, self.paces, strict=False):
+            if level >= LARGE and min(repeats, default=0.0) > 0.0:
+                paces += _centred([log(then) for then in at])
+                costs += _centred([log(cost) for cost in repeats])
+        return paces, costs
 
 
 class Curve:
@@ -146,6 +190,11 @@ class Curve:
         if asleep > 0.0:
             cost += max(self.wake, (self.lone - cost) * min(1.0, asleep / COLD_AFTER))
         return cost
+
+
+def _centred(values: Sequence[float]) -> list[float]:
+    mean = sum(values) / len(values)
+    return [value - mean for value in values]
 
 
 def _quantile(values: Sequence[float], u: float) -> float:
@@ -205,25 +254,64 @@ class HostProfile(BaseModel):
             raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
         if (name, of_nginx) not in self._curves:
             part = self.nginx_parts[name] if of_nginx else self.parts[name]
-            levels = [k / (LEVELS_OF_PACE - 1) for k in range(LEVELS_OF_PACE)]
-            wakes = sorted(self.wake.get(balancer if name.startswith("balancer") else name.split("_")[0], [0.0]))
-            self._curves[name, of_nginx] = [part.at(u, _quantile(wakes, u)) for u in levels]
+            who = balancer if name.startswith("balancer") else name.split("_")[0]
+            wake = _quantile(sorted(self.wake.get(who, [0.0])), 0.5)
+            slow, usual = self.slowness(who), _quantile(self._samples, 0.5)
+            self._curves[name, of_nginx] = [part.at(pace, slow, wake * (pace / usual) ** slow) for pace in self.speeds]
         return self._curves[name, of_nginx]
 
     @cached_property
     def _curves(self) -> dict[tuple[str, bool], list[Curve]]:
         return {}
 
+    def slowness(self, who: str) -> float:
+        """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
+
+        It is fitted to the measurements of large batches. As a pace is read with an error, little spread of the paces
+        tells little, and the power stays near 1 then: the process slows down as the fixed piece of work does. Source:
+        ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
+        """
+        if who not in self._slowness:
+            paces, costs = list[float](), list[float]()
+            for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
+                for name, part in parts.items():
+                    if who == (balancer if name.startswith("balancer") else name.split("_")[0]):
+                        some, others = part.scatter()
+                        paces += some
+                        costs += others
+            hold = READING_ERROR**2 * max(1, len(paces))
+            both = sum(pace * cost for pace, cost in zip(paces, costs, strict=True))
+            self._slowness[who] = (both + hold) / (sum(pace * pace for pace in paces) + hold)
+        return self._slowness[who]
+
+    @cached_property
+    def _slowness(self) -> dict[str, float]:
+        return {}
+
+    @cached_property
+    def _smooth(self) -> list[list[float]]:
+        """The series of `speed`; the median of three neighbours stands for a sample, so that an interrupt does not pass
+        for a slow core.
+        """
+        return [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in self.speed]
+
+    @cached_property
+    def _samples(self) -> list[float]:
+        return sorted(sample for series in self._smooth for sample in series)
+
+    @cached_property
+    def speeds(self) -> list[float]:
+        """The pace of a core at each of the levels, in seconds of the fixed piece of work, the fastest first."""
+        top = LEVELS_OF_PACE - 1
+        return [_quantile(self._samples, min(SLOWEST, max(FASTEST, k / top))) for k in range(top + 1)]
+
     @cached_property
     def paces(self) -> list[list[int]]:
-        """The series of `speed` as levels from 0, the fastest: the rank of each sample among all of them.
-
-        The median of three neighbours stands for a sample, so that an interrupt does not pass for a slow core.
-        """
-        smooth = [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in self.speed]
-        ranked = sorted(sample for series in smooth for sample in series)
-        top = LEVELS_OF_PACE - 1
-        return [[round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in smooth]
+        """The series of `speed` as levels from 0, the fastest: the rank of each sample among all of them."""
+        ranked, top = self._samples, LEVELS_OF_PACE - 1
+        return [
+            [round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in self._smooth
+        ]
 
     def first(self, name: str, u: float) -> float:
         """Return the share of the first part for a name in `first_part` at quantile `u` of its repeats."""
@@ -273,9 +361,7 @@ class HostProfile(BaseModel):
         def parts(new: dict[str, Part], old: dict[str, Part]) -> dict[str, Part]:
             merged = {name: part for name, part in old.items() if name not in new}
             for name, part in new.items():
-                before = dict(zip(old[name].levels, old[name].values, strict=True)) if name in old else {}
-                values = [(v + before.get(n, []))[:MOST_REPEATS] for n, v in zip(part.levels, part.values, strict=True)]
-                merged[name] = Part(levels=part.levels, values=values)
+                merged[name] = part.with_earlier(old[name]) if name in old else part
             return merged
 
         names = LONE + LONE_OF_BROADCAST

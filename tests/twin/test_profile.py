@@ -43,10 +43,15 @@ def test_a_cost_is_never_outside_the_measured_ones(measured, waiting, asleep):
     assert min(measured) * 0.999999 <= cost <= max(measured) * 1.000001
 
 
-def test_a_quantile_lies_between_the_sorted_repeats():
-    part = Part(levels=[16, 64], values=[[3.0, 1.0, 2.0], [5.0, 5.0, 7.0]])
-    assert [part.at(u)(16) for u in (0.0, 0.25, 0.5, 1.0)] == [1.0, 1.5, 2.0, 3.0]
-    assert [part.at(u)(64) for u in (0.0, 0.75, 1.0)] == [5.0, 6.0, 7.0]
+def test_a_cost_is_the_median_of_the_repeats_turned_to_the_pace_of_the_core():
+    part = Part(levels=[16, 64], values=[[3.0, 2.0, 1.0], [5.0, 5.0, 7.0]], paces=[[3.0, 2.0, 1.0], [1.0, 1.0, 2.0]])
+    assert [part.at(pace)(16) for pace in (1.0, 2.0, 4.0)] == pytest.approx([1.0, 2.0, 4.0])
+    assert part.at(1.0, slowness=0.0)(64) == 5.0
+    assert part.at(4.0, slowness=0.5)(64) == pytest.approx(5.0 * 2.0)
+    assert Part(levels=[16], values=[[1.0, 2.0, 9.0]]).at(123.0)(16) == 2.0  # no pace is known
+
+
+def test_a_lone_figure_is_a_quantile_of_its_repeats():
     assert small_profile(node_start=[0.3, 0.1]).lone("node_start", 0.5) == pytest.approx(0.2)
 
 
@@ -60,17 +65,38 @@ def test_every_part_has_a_cost(profile):
         assert [curve(20) for curve in profile.curves(name)] == pytest.approx([COST] * LEVELS_OF_PACE)
 
 
-def test_a_faster_level_of_a_core_costs_a_lower_quantile_of_the_repeats():
-    spread = small_profile(parts={"node_leave": Part(levels=[16], values=[[10.0, 20.0, 30.0]])})
-    curves = spread.curves("node_leave")
-    assert [curves[k](16) for k in (0, 5, 10)] == [10.0, 20.0, 30.0]
+@given(st.floats(0.2, 2.0), st.lists(st.floats(1e-4, 1e-2), min_size=8, max_size=20))
+def test_how_much_a_process_slows_down_with_its_core_is_found_from_the_measurements(power, paces):
+    costs = [0.5 * pace**power for pace in paces]
+    part = Part(levels=[1, 64], values=[costs, costs], paces=[paces, paces])
+    known = small_profile(parts={"node_leave": part}, speed=[paces])
+    assert min(1.0, power) - 1e-9 <= known.slowness("node") <= max(1.0, power) + 1e-9
+    assert known.slowness("client") == 1.0
+
+
+def test_the_slower_the_cores_were_the_more_the_measurements_count():
+    def slowness(spread):
+        paces = [1e-3, 1e-3 * spread] * 10
+        part = Part(levels=[64], values=[[pace**0.5 for pace in paces]], paces=[paces])
+        return small_profile(parts={"node_leave": part}).slowness("node")
+
+    assert 1.0 > slowness(1.05) > slowness(1.5) > slowness(4.0) > 0.5
+    assert slowness(4.0) == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_slow_core_makes_everything_dearer(profile):
+    paces = [1e-3, 2e-3]
+    part = Part(levels=[16], values=[[10.0, 20.0]], paces=[paces])
+    curves = small_profile(parts={"node_leave": part}, speed=[paces * 10]).curves("node_leave")
+    assert curves[0](16) == pytest.approx(10.0)
+    assert curves[-1](16) == pytest.approx(20.0)
 
 
 def test_the_first_of_a_batch_bears_the_cost_of_a_lone_item_and_the_others_share_the_rest():
-    curve = Part(levels=[1, 16], values=[[16.0], [2.5]]).at(0.5)
+    curve = Part(levels=[1, 16], values=[[16.0], [2.5]]).at(1.0)
     assert curve.lone == 16.0
     assert curve(16) == pytest.approx((16 * 2.5 - 16.0) / 15)
-    assert Part(levels=[1, 16], values=[[100.0], [2.5]]).at(0.5)(16) == pytest.approx(0.2 * 2.5)
+    assert Part(levels=[1, 16], values=[[100.0], [2.5]]).at(1.0)(16) == pytest.approx(0.2 * 2.5)
 
 
 def test_waking_up_costs_at_least_a_wake_and_at_most_a_lone_item():
@@ -167,6 +193,13 @@ def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
     assert len(merged.node_start) == MOST_REPEATS
     assert all(len(merged.first_part[name]) == MOST_REPEATS for name in FIRST_PARTS)
     assert len(merged.speed) == MOST_REPEATS
+
+
+def test_repeats_without_a_pace_do_not_mix_with_those_that_have_one():
+    old, new = Part(levels=[16], values=[[1.0]]), Part(levels=[16], values=[[2.0]], paces=[[1e-3]])
+    assert new.with_earlier(old) == new
+    assert new.with_earlier(new).paces == [[1e-3, 1e-3]]
+    assert old.with_earlier(old).values == [[1.0, 1.0]]
 
 
 def test_a_calibration_of_another_machine_is_forgotten():
