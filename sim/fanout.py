@@ -32,8 +32,10 @@ class Costs:
     """What a node does for a broadcast, and what it costs."""
 
     def __init__(self, cost: "Callable[[str], Cost]") -> None:
+        self.poll = cost("node_poll")
         self.receive = cost("node_receive")
         self.acknowledge = cost("node_ack")
+        self.answer = cost("node_answer")
         self.fanout = cost("node_fanout")
         self.more = cost("node_fanout_more")
         self.read = cost("node_read")
@@ -169,6 +171,7 @@ class Fanout:
             if life != self.life or broken.triggered or not ok:
                 return
             messages, self.cursor = found
+            process.work(self.costs.poll)
             for message in messages:
                 last = self.process_message(message, None)
             yield last
@@ -358,6 +361,8 @@ class Fanout:
             batch, self.outbox = self.outbox, []
             commands = [(cost, partial(self._alive, life, act)) for (cost, act), _ in batch]
             values = yield from self.bus.command(self.link, commands, self.node.process, [0])
+            if values is not None and life == self.life:
+                yield [self.node.process.work(self.costs.answer) for _ in batch][-1]
             for i, (_, done) in enumerate(batch):
                 if done is not None:
                     done.succeed(None if values is None else values[i])
