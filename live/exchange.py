@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Costs = dict[str, dict[int, list[float]]]
 """For each part and number of items at once the repeated measurements, in seconds an item."""
 
-BATCHES = {1: 9, 16: 5, 64: 4, 256: 3, 1024: 2}
+BATCHES = {1: 5, 16: 3, 64: 3, 256: 3, 1024: 2}
 """How many batches of each size one measurement does; their median counts."""
 SUBSCRIBERS = 8
 """Subscribers of a channel, to see what one costs."""

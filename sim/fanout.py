@@ -28,14 +28,38 @@ Said = tuple[Command, simpy.Event | None]
 _NOTHING = Cost.constant(0.0)
 
 
+class Habit(Cost):
+    """The cost of something that a process does now and then, by how long ago it did the same.
+
+    What is cold after a pause is the code and the data of this very thing: a process that has been up for a while with
+    something else finds it as cold as one that has slept. It is done in one step.
+
+    Args:
+        env: the simulation.
+        cost: what it costs.
+    """
+
+    __slots__ = ("env", "last")
+
+    def __init__(self, env: simpy.Environment, cost: Cost) -> None:
+        super().__init__(cost.curves)
+        self.env = env
+        self.last = -1.0
+
+    def __call__(self, waiting: int, asleep: float, level: int) -> float:
+        """Return the seconds of one of `waiting` items."""
+        pause, self.last = self.env.now - self.last, self.env.now
+        return super().__call__(waiting, max(asleep, pause), level)
+
+
 class Costs:
     """What a node does for a broadcast, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+    def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
         self.poll = cost("node_poll")
-        self.receive = cost("node_receive")
-        self.acknowledge = cost("node_ack")
-        self.answer = cost("node_answer")
+        self.receive = Habit(env, cost("node_receive"))
+        self.acknowledge = Habit(env, cost("node_ack"))
+        self.answer = Habit(env, cost("node_answer"))
         self.fanout = cost("node_fanout")
         self.more = cost("node_fanout_more")
         self.read = cost("node_read")

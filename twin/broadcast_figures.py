@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from twin.comparison import Comparison
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
 from twin.measures.base import Array
@@ -30,7 +31,12 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
             `latency_quantiles` gives it; the band holds 95 % of the replications at each share.
     """
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    draw_latencies(figure.subplots(), records, predicted)
+    return figure
+
+
+def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | None = None) -> None:
+    """Draw what `latency_figure` shows into one panel."""
     if predicted is not None and np.isfinite(predicted).any():
         low, median, high = np.nanquantile(predicted, [0.025, 0.5, 0.975], axis=0) * 1000
         axes.fill_betweenx(SHARES, low, high, color=BLUE, alpha=0.22, lw=0, label="predicted, 95 % of runs")
@@ -48,7 +54,17 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", frameon=False, fontsize=9)
-    return figure
+
+
+def pictures(comparison: Comparison) -> dict[str, Figure]:
+    """Return the figures of a comparison, each with the ending of its file's name: for a broadcast how far the clients
+    lag and how acknowledgements come in, else the reconnect times client by client.
+    """
+    found = {"": comparison.plot()}
+    if comparison.scenario.publisher is None:
+        return found | {"-clients": comparison.scatter()}
+    run = next((record for record in comparison.records if not record.starved), comparison.records[0])
+    return found | {"-staleness": staleness_figure(run), "-acknowledgements": acknowledgements_figure(run)}
 
 
 def staleness_figure(record: Record) -> Figure:

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import simpy
 
@@ -34,8 +32,13 @@ class Road:
         return [ended for _, _, ended in self.batches]
 
 
+class Tunnel:
+    def __init__(self, name):
+        self.name = name
+
+
 def tunnels(count):
-    return [SimpleNamespace(name=i) for i in range(count)]
+    return [Tunnel(i) for i in range(count)]
 
 
 def frame(size=1):
@@ -54,9 +57,11 @@ def test_one_frame_for_many_connections_costs_each_and_is_handed_over_in_batches
 def test_what_waits_for_the_same_connection_goes_together_and_costs_less():
     road = Road()
     first, second = tunnels(2)
+    road.process.stop()
     road.lane.send([first, second], frame(1))
     road.lane.send([first], frame(2))
     road.lane.pass_on([(first, [frame(3), frame(4)])])
+    road.process.resume()
     road.env.run()
     assert road.passed == [(0, [1, 2, 3, 4]), (1, [1])]
     assert road.ended == pytest.approx([2 * ONE + 3 * MORE])

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from sim.fanout import Fanout
@@ -83,7 +85,7 @@ def test_without_acknowledgements_a_message_is_sent_again_after_each_timeout_and
     assert times(one, "resent") == pytest.approx([1.4, 1.8, 2.2], abs=5 * MS)
     assert [row["attempt"] for row in rows(one, "resent")] == [1, 2, 3]
     duplicates = [row for row in rows(one, "received") if row["detail"].endswith("duplicate")]
-    assert [row["node"] for row in duplicates] == [1, 2, 3] * 3
+    assert Counter(row["node"] for row in duplicates) == {1: 3, 2: 3, 3: 3}
     assert times(one, "consistent") == []
 
 
@@ -124,7 +126,7 @@ def test_a_node_that_says_goodbye_is_not_waited_for():
     (row,) = rows(one, "published")
     assert row["detail"].endswith("acknowledged 2")
     (at,) = times(one, "consistent")
-    assert at < 1.02 + 30 * COST
+    assert at < times(one, "node_started")[0]  # its core is busy with the new process
 
 
 def test_words_that_come_before_the_broker_s_own_answer_are_counted_with_it():
@@ -145,7 +147,7 @@ def test_words_about_what_is_not_waited_for_are_not_kept():
 
 
 def test_what_nodes_say_while_the_publisher_s_subscription_is_broken_is_lost():
-    retry = {"base": 10.0, "cap": 0.5}
+    retry = {"base": 0.5, "cap": 0.5}
     settings = {"messages": 1, "ack_timeout": 0.8}
     one = world(publisher=settings, bus={"retry": retry, "lease": 100.0})
     one.env.run(until=0.99)
