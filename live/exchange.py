@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 Costs = dict[str, dict[int, list[float]]]
 """For each part and number of items at once the repeated measurements, in seconds an item."""
 
-BATCHES = {1: 5, 16: 3, 64: 3, 256: 3, 1024: 2}
+BATCHES = {1: 7, 16: 3, 64: 3, 256: 3, 1024: 2}
 """How many batches of each size one measurement does; their median counts."""
+WARM = 4
+"""Batches that are not counted, for a process that has not done such a thing before."""
 SUBSCRIBERS = 8
 """Subscribers of a channel, to see what one costs."""
 PUBLISHED, RATE = 18, 12.0
@@ -49,6 +51,8 @@ def _node(bench: "DeliveryBench", costs: Costs) -> None:
     """
     sizes = [(level, BATCHES[level]) for level in LEVELS]
     node, silent = bench.node.pid, bench.silent.pid
+    for _ in range(WARM):
+        _push(bench, LEVELS[1], node)
     whole = {level: median([_push(bench, level, node)[2] for _ in range(n)]) for level, n in sizes}
     until = {level: median([_push(bench, level, node, bench.server.pid)[2] for _ in range(n)]) for level, n in sizes}
     bench.resume(silent)
@@ -64,7 +68,8 @@ def _node(bench: "DeliveryBench", costs: Costs) -> None:
         add(costs, "node_receive", level, (until[level] - saying) / level)
         add(costs, "node_ack", level, saying / level)
         add(costs, "node_answer", level, (whole[level] - until[level]) / level)
-    bench.settle()
+    for _ in range(WARM):
+        bench.fan_out(1)
     polled = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
     add(costs, "node_poll", LEVELS[1], polled - whole[1])
 
