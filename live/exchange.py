@@ -1,8 +1,8 @@
 """What node, bus and publisher spend on each other: commands and words, taken apart while nobody else runs.
 
-A process that is stopped lets what is sent to it gather, and one whose partner is stopped gets no answer: so sending and
-reading the answer are told apart. What an answer costs is the whole exchange, undisturbed, less what comes before it,
-because after a stop it would find a colder process than it does in a run.
+A process that is stopped lets what is sent to it gather, and one whose partner is stopped gets no answer: so sending
+and reading the answer are told apart. What an answer costs is the whole exchange, undisturbed, less what comes before
+it, because after a stop it would find a colder process than it does in a run.
 """
 
 import socket

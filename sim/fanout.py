@@ -56,7 +56,7 @@ class Costs:
     """What a node does for a broadcast, and what it costs."""
 
     def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
-        self.poll = cost("node_poll")
+        self.poll = Habit(env, cost("node_poll"))
         self.receive = Habit(env, cost("node_receive"))
         self.acknowledge = Habit(env, cost("node_ack"))
         self.answer = Habit(env, cost("node_answer"))

@@ -24,7 +24,8 @@ def campaign(
     first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0)] = 0,
     bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
     replications: Annotated[
-        int, typer.Option(help="Simulate each run so often and compare what its clients lost; 0 does not.", min=0, max=1000)
+        int,
+        typer.Option(help="Simulate each run so often and compare what its clients lost; 0 does not.", min=0, max=1000),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
@@ -76,7 +77,9 @@ def campaign(
                 found = losses(outcome, bands)
                 if not found["inside"]:
                     low, high = found["predicted_loss"]
-                    out.print(f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}")
+                    out.print(
+                        f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}"
+                    )
         out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
     raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
 

@@ -62,9 +62,7 @@ def back_at(record: Record) -> float:
     return float(joined.iloc[0]) if len(joined) else record.scenario.duration
 
 
-def runs_side_by_side(
-    scenario: Scenario, records: Sequence[Record], simulate: Callable[[int], Record]
-) -> pd.DataFrame:
+def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: Callable[[int], Record]) -> pd.DataFrame:
     """Hold measured runs against the simulated replications of the same number, which draw the same waits.
 
     Args:

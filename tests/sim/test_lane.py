@@ -20,7 +20,9 @@ class Road:
         self.batches = []
 
     def take(self, taken, began, ended):
-        self.batches.append(([(tunnel.name, [frame.size for frame in frames]) for tunnel, frames in taken], began, ended))
+        self.batches.append(
+            ([(tunnel.name, [frame.size for frame in frames]) for tunnel, frames in taken], began, ended)
+        )
 
     @property
     def passed(self):

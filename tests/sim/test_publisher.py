@@ -73,7 +73,8 @@ def test_a_publication_that_is_given_up_has_an_unknown_outcome_and_the_next_one_
     fault = [{"at": 1.05, "kind": "bus_down", "duration": 0.2}]
     retry = {"base": 0.01, "cap": 0.01, "retries": 2}
     found = rows(finished(world(faults=fault, bus={"retry": retry, "persist": True})), "published")
-    assert [row["detail"].split()[2] for row in found] == ["acknowledged", "unknown", "unknown", "acknowledged", "acknowledged"]  # fmt: skip
+    outcomes = [row["detail"].split()[2] for row in found]
+    assert outcomes == ["acknowledged", "unknown", "unknown", "acknowledged", "acknowledged"]
     assert [(row["version"], row["attempt"]) for row in found] == [(1, 1), (-1, 3), (-1, 3), (2, 1), (3, 1)]
     assert found[1]["detail"] == "0 2 unknown 3"
 
@@ -122,7 +123,9 @@ def test_a_dead_node_is_waited_for_until_its_lease_runs_out():
 
 def test_a_node_that_says_goodbye_is_not_waited_for():
     fault = [{"at": 1.0, "kind": "restart", "node": 2}]
-    one = finished(world(faults=fault, publisher={"ack_timeout": 5.0, "start": 1.02, "messages": 1}, bus={"lease": 100.0}))
+    one = finished(
+        world(faults=fault, publisher={"ack_timeout": 5.0, "start": 1.02, "messages": 1}, bus={"lease": 100.0})
+    )
     (row,) = rows(one, "published")
     assert row["detail"].endswith("acknowledged 2")
     (at,) = times(one, "consistent")

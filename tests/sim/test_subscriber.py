@@ -20,7 +20,9 @@ class Case:
         self.node = self.one.tunnel.server + 1
         self.asked = []
         if monkeypatch is not None:
-            monkeypatch.setattr(self.broadcast, "ask", lambda tunnel, frame: self.asked.append((self.now, tunnel, frame)))
+            monkeypatch.setattr(
+                self.broadcast, "ask", lambda tunnel, frame: self.asked.append((self.now, tunnel, frame))
+            )
 
     @property
     def now(self):

@@ -55,7 +55,11 @@ def test_a_record_in_which_nobody_was_away_says_nothing():
 def test_only_the_clients_and_the_return_of_the_node_that_was_away_count():
     rows = without(good_rows(), "delivered", client=1, version=2)  # client 1 is the one on node 2
     rows = without(rows, "delivered", client=0, version=3)
-    away = [row(1.5, "bus_lost", node=2, detail="closed"), row(1.6, "bus_joined", node=3), row(2.5, "bus_joined", node=2)]
+    away = [
+        row(1.5, "bus_lost", node=2, detail="closed"),
+        row(1.6, "bus_joined", node=3),
+        row(2.5, "bus_joined", node=2),
+    ]
     found = absence(record(sorted([*rows, *away], key=lambda one: one[0])))
     assert found == {"away": 1.0, "published": 1.0, "lost": 1.0, "latest": pytest.approx(0.04)}
 
