@@ -49,29 +49,32 @@ def _node(bench: "DeliveryBench", costs: Costs) -> None:
     A second node has a client that never confirms what it gets, so it reads and says nothing. What the first one, with
     such a client too, spends more is the saying.
     """
-    sizes = [(level, BATCHES[level]) for level in LEVELS]
-    node, silent = bench.node.pid, bench.silent.pid
+    node, silent, bus = bench.node.pid, bench.silent.pid, bench.server.pid
     for _ in range(WARM):
         _push(bench, LEVELS[1], node)
-    whole = {level: median([_push(bench, level, node)[2] for _ in range(n)]) for level, n in sizes}
-    until = {level: median([_push(bench, level, node, bench.server.pid)[2] for _ in range(n)]) for level, n in sizes}
+    until, answers = {}, {}
+    for level in LEVELS:  # what is subtracted follows at once, because a core's speed changes
+        pairs = [(_push(bench, level, node)[2], _push(bench, level, node, bus)[2]) for _ in range(BATCHES[level])]
+        until[level] = median([before for _, before in pairs])
+        answers[level] = median([whole - before for whole, before in pairs])
+    polls = [bench.fan_out(1)[0] - _push(bench, 1, node)[2] for _ in range(BATCHES[1])]
     bench.resume(silent)
     raw = [*rounds.upgrade(bench.node_port, 1), *rounds.upgrade(bench.silent_port, 1)]
-    said = {level: median([_push(bench, level, node, bench.server.pid)[2] for _ in range(n)]) for level, n in sizes}
-    bench.resume(silent)
-    quiet = {level: median([_push(bench, level, silent)[5] for _ in range(n)]) for level, n in sizes}
-    bench.resume(node)
+    for level in LEVELS:
+        words = []
+        for _ in range(BATCHES[level]):
+            said = _push(bench, level, node, bus)[2]
+            bench.resume(silent)
+            words.append(said - _push(bench, level, silent)[5])
+            bench.resume(node)
+        word = max(0.0, median(words))
+        add(costs, "node_receive", level, (until[level] - word) / level)
+        add(costs, "node_ack", level, word / level)
+        add(costs, "node_answer", level, answers[level] / level)
+    add(costs, "node_poll", LEVELS[1], median(polls))
     for one in raw:
         one.close()
-    for level in LEVELS:
-        saying = max(0.0, said[level] - quiet[level])
-        add(costs, "node_receive", level, (until[level] - saying) / level)
-        add(costs, "node_ack", level, saying / level)
-        add(costs, "node_answer", level, (whole[level] - until[level]) / level)
-    for _ in range(WARM):
-        bench.fan_out(1)
-    polled = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
-    add(costs, "node_poll", LEVELS[1], polled - whole[1])
+    bench.settle()
 
 
 def _push(bench: "DeliveryBench", messages: int, reader: int, stopped: int = 0) -> list[float]:

@@ -46,14 +46,21 @@ def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | Non
         label = f"measured, {len(records)} run{'s' if len(records) > 1 else ''}" if i == 0 else None
         axes.plot(latency_quantiles(record) * 1000, SHARES, style, color=VERMILION, lw=1.0, label=label)
     axes.set_xscale("log")
-    for shown in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        shown(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between(value, *axes.get_xlim())))
     axes.set_ylim(0, 1)
     axes.set_xlabel("time from publication to application (ms)")
     axes.set_ylabel("share of deliveries")
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", frameon=False, fontsize=9)
+
+
+def _between(value: float, low: float, high: float) -> str:
+    """Label a tick between two powers of ten as far as there is room for it."""
+    decades = np.log10(high / low)
+    first = int(f"{value:e}"[0])
+    return f"{value:g}" if decades < 1.0 or (decades < 2.5 and first in (2, 5)) else ""
 
 
 def pictures(comparison: Comparison) -> dict[str, Figure]:
@@ -103,7 +110,7 @@ def acknowledgements_figure(record: Record) -> Figure:
     _faults(axes, record)
     axes.set_ylabel("number so far")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower right", frameon=False, fontsize=9)
+    axes.legend(loc="center right", frameon=False, fontsize=9)
     return figure
 
 
