@@ -147,7 +147,8 @@ def _publisher(bench: "DeliveryBench", costs: Costs) -> None:
     Bench.stop(bench.node.pid)  # nobody acknowledges
     start = time.monotonic() + 0.1
     publisher.tell(start=start)
-    sends, wholes = [], []
+    sends: list[float] = []
+    wholes: list[float] = []
     for n in range(PUBLISHED):
         due = start + n / RATE
         time.sleep(max(0.0, due - 0.03 - time.monotonic()))

@@ -36,11 +36,11 @@ def absence(record: Record) -> dict[str, float]:
     if not len(lost):
         return nothing
     node, began = int(lost["node"].iloc[0]), float(lost["t"].iloc[0])
-    joined = record.select("bus_joined")
-    joined = joined[(joined["node"] == node) & (joined["t"] >= began)]["t"]
-    if not len(joined):
+    back = record.select("bus_joined")
+    returns = back[(back["node"] == node) & (back["t"] >= began)]["t"].to_numpy()
+    if not len(returns):
         return nothing
-    ended = float(joined.iloc[0])
+    ended = float(returns[0])
     messages = Messages(record)
     _, when, acknowledged = messages.names
     homes = record.select("connected").drop_duplicates("client", keep="last")
