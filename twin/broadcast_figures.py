@@ -110,7 +110,7 @@ def acknowledgements_figure(record: Record) -> Figure:
     _faults(axes, record)
     axes.set_ylabel("number so far")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="center right", frameon=False, fontsize=9)
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.37), frameon=False, fontsize=9)
     return figure
 
 
