@@ -88,6 +88,8 @@ def make(seed: int, number: int, bus: str = "stream") -> Scenario:
         },
         "faults": _faults(dice, rate),
     }
+    if bus == "pubsub":  # without recovery a client shows what its node missed
+        data["clients"]["recovery"]["recover"] = dice.choose(True, False)
     return Scenario.parse(data, f"campaign run {number}")
 
 

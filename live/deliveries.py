@@ -9,37 +9,33 @@ import time
 
 import redis
 
-from live import host, rounds
+from live import exchange, host, rounds
 from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
 from live.bus import Bus
+from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add, median
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
 from live.workbench import Bench, Costs, client_config, pace_of
 from twin.errors import ClusterError
-from twin.profile import LEVELS
+from twin.profile import BROADCAST_LEVELS
 from twin.scenario import Scenario
 
-BATCHES = {1: 9, 16: 5, 64: 4, 256: 3}
-"""How many batches of each size one measurement does; their median counts."""
-FANOUTS = (64, 256)
+FANOUTS = (64, 256, 1024)
 """Levels of what a node does for one client: for fewer it is lost in what it costs the node to wake up."""
+ROUND = 256
+"""Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
-SUBSCRIBERS = 8
-"""Subscribers of a channel, to see what one costs."""
-PAYLOAD = bytes(64)
-LARGE = bytes(64 * 1024)
-MOST_LARGE = 400
+LARGE = bytes(256 * 1024)
+MOST_LARGE = 100
 """Large messages after which a client that does not read must have been cut."""
-PUBLISHED, RATE = 40, 40.0
-LEAST = 1e-7
-"""Seconds that stand for a cost that is lost in the noise of a difference."""
 
 
 class DeliveryBench:
-    """The processes of a broadcast with one node.
+    """The processes of a broadcast with one node, and another one, `silent`, that waits for its client's word before it
+    says anything to the bus.
 
     Args:
         stage: where they run.
@@ -50,7 +46,7 @@ class DeliveryBench:
         quiet = {} if scenario.balancer.kind == "nginx" else {"check": {"inter": 3600.0}}
         scenario = scenario.vary(
             balancer=quiet,
-            nodes={"count": 1},
+            nodes={"count": 2},
             bus={"kind": "stream", "lease": 3600.0},
             publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},
             slow_consumer={"policy": "close", "limit_bytes": len(LARGE) * 2},
@@ -58,15 +54,14 @@ class DeliveryBench:
         )
         self.limit = scenario.slow_consumer.limit_bytes
         self.place = place = host.placement(scenario)
-        self.port, self.node_port, bus_port = host.free_ports(3)
+        self.port, self.node_port, self.silent_port, bus_port = host.free_ports(4)
         began = time.monotonic()
         self.bus = Bus(stage, bus_port, place.cluster, None, scenario.bus)
         self.bus.wait_ready(READY_WITHIN)
         self.bus_start = time.monotonic() - began
         self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
-        config = {"number": 1, "port": self.node_port, "backlog": 4000, "broadcast": self.broadcast.of_node(1)}
-        self.node = stage.python("node", "live.node", config, place.cluster[:1])
-        self.node.hear()
+        self.node = self._start_node(stage, 1, self.node_port, "node")
+        self.silent = self._start_node(stage, 2, self.silent_port, "client")
         self.broadcast.wait_ready()
         self.balancer = Balancer(stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None)
         self.balancer.wait_ready(READY_WITHIN)
@@ -82,14 +77,22 @@ class DeliveryBench:
         self.number = 1_000_000
         self.open = 0
 
+    def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> Part:
+        """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
+        broadcast = {**self.broadcast.of_node(number), "scope": scope}
+        config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
+        node = stage.python(f"node {number}", "live.node", config, self.place.cluster[:1])
+        node.hear()
+        return node
+
     def close(self) -> None:
         """Give back what the stage does not."""
         self.redis.close()
         self.balancer.close()
 
     def cpu(self) -> list[float]:
-        """Return the CPU seconds that client, balancer, node, bus and publisher have used so far."""
-        parts = (self.client, self.balancer, self.node, self.server, self.broadcast.publisher)
+        """Return the CPU seconds that client, balancer, node, bus, publisher and silent node have used so far."""
+        parts = (self.client, self.balancer, self.node, self.server, self.broadcast.publisher, self.silent)
         return [part.cpu_ns() / 1e9 for part in parts]
 
     def settle(self) -> list[float]:
@@ -104,6 +107,11 @@ class DeliveryBench:
                 return after
             before = after
         raise ClusterError("calibration: the bench of a broadcast does not come to rest.")
+
+    def resume(self, pid: int) -> None:
+        """Let a stopped process go on, and wait until it has worked off what has gathered."""
+        Bench.go_on(pid)
+        self.settle()
 
     def connect(self, connections: int) -> None:
         """Have so many clients connected."""
@@ -176,95 +184,45 @@ def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list
     costs.now = pace_of(bench.place)
     first.setdefault("node_fanout", []).append(_first_of_raw(bench, bench.node_port, bench.node.pid))
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
-    alone = {level: _median([bench.fan_out(level)[0] for _ in range(BATCHES[level])]) for level in LEVELS}
-    for level in LEVELS:
-        for name in ("node_receive", "node_ack"):  # reading and acknowledging are about the same work
-            _add(costs, name, level, alone[level] / level / 2)
-    together = _median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
+    exchange.measure(bench, costs)
+    Bench.stop(bench.silent.pid)
+    alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
+    together = median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
     room.append(path_bytes(bench))
-    for level in LEVELS:
+    for level in BROADCAST_LEVELS:
         bench.connect(level)
         costs.now = pace_of(bench.place)
-        _deliveries(bench, costs, level, alone[1], together)
-        _questions(bench, costs, level, alone[1])
-    bench.connect(rounds.SIZE)
-    first.setdefault("client_delivery", []).append(_first_of_clients(bench))
-    costs.now = pace_of(bench.place)
-    for level in LEVELS:
-        _bus(bench, costs, level)
-    _publisher(bench, costs)
+        _deliveries(bench, costs, level, alone, together)
+        _questions(bench, costs, level, alone)
+        if level == ROUND:
+            first.setdefault("client_delivery", []).append(_first_of_clients(bench))
 
 
 def _deliveries(bench: DeliveryBench, costs: Costs, level: int, alone: float, together: float) -> None:
     """Measure a message to each of `level` clients, and further ones that are ready with it."""
     bench.fan_out(1)  # the first message over a connection is dearer
     ones = [bench.fan_out(1) for _ in range(BATCHES[level])]
-    node, balancer, client = (_median([one[i] for one in ones]) for i in range(3))
-    _add(costs, "balancer_delivery", level, balancer / level)
-    _add(costs, "client_delivery", level, client / level)
+    node, balancer, client = (median([one[i] for one in ones]) for i in range(3))
+    add(costs, "balancer_delivery", level, balancer / level)
+    add(costs, "client_delivery", level, client / level)
     if level not in FANOUTS:
         return
-    _add(costs, "node_fanout", level, (node - alone) / level)
+    add(costs, "node_fanout", level, (node - alone) / level)
     many = [bench.fan_out(TOGETHER) for _ in range(BATCHES[level])]
     further = level * (TOGETHER - 1)
-    _add(costs, "node_fanout_more", level, (_median([one[0] for one in many]) - together - node + alone) / further)
-    _add(costs, "balancer_delivery_more", level, (_median([one[1] for one in many]) - balancer) / further)
-    _add(costs, "client_delivery_more", level, (_median([one[2] for one in many]) - client) / further)
+    add(costs, "node_fanout_more", level, (median([one[0] for one in many]) - together - node + alone) / further)
+    add(costs, "balancer_delivery_more", level, (median([one[1] for one in many]) - balancer) / further)
+    add(costs, "client_delivery_more", level, (median([one[2] for one in many]) - client) / further)
 
 
 def _questions(bench: DeliveryBench, costs: Costs, level: int, alone: float) -> None:
     """Measure a client's frame: sent by the client, read by the node (which answers all with what it asked once)."""
     bench.ask()
     spent = [bench.ask() for _ in range(BATCHES[level])]
-    _add(costs, "client_send", level, _median([one for one, _ in spent]) / level)
+    add(costs, "client_send", level, median([one for one, _ in spent]) / level)
     if level in FANOUTS:
-        node = (_median([other for _, other in spent]) - alone) / level - costs["node_fanout"][level][-1]
-        _add(costs, "node_read", level, node)
-
-
-def _bus(bench: DeliveryBench, costs: Costs, level: int) -> None:
-    """Measure the commands of the bus."""
-    topic = bench.broadcast.topic
-    aside = type(topic)(topic.prefix + "aside:", topic.max_length, topic.window)
-    batches = range(BATCHES[level])
-
-    def each(*command: str | bytes | int) -> float:
-        return _median([bench.serve([encode(*command)] * level) for _ in batches]) / level
-
-    stamps = [[encode(*aside.stamp(bench.next_number(), PAYLOAD)) for _ in range(level)] for _ in batches]
-    _add(costs, "bus_stamp", level, _median([bench.serve(commands) for commands in stamps]) / level)
-    head = bench.redis.hgetall(aside.head)
-    assert isinstance(head, dict)
-    _add(costs, "bus_read", level, each(*aside.read(int(head[b"epoch"]), int(head[b"version"]))))
-    command = each("PUBLISH", aside.acks, PAYLOAD)
-    _add(costs, "bus_command", level, command)
-    links = [socket.create_connection(("127.0.0.1", bench.bus.address.port)) for _ in range(SUBSCRIBERS)]
-    for link in links:
-        link.sendall(encode("SUBSCRIBE", aside.fresh))
-        link.recv(256)
-    _add(costs, "bus_publish", level, (each("PUBLISH", aside.fresh, PAYLOAD) - command) / SUBSCRIBERS)
-    for link in links:
-        link.close()
-
-
-def _publisher(bench: DeliveryBench, costs: Costs) -> None:
-    """Measure the publisher: words of nodes that have gathered, and messages that it publishes one by one."""
-    publisher, topic = bench.broadcast.publisher, bench.broadcast.topic
-    for level in LEVELS:
-        spent = []
-        for _ in range(BATCHES[level]):
-            Bench.stop(publisher.pid)
-            bench.serve([encode("PUBLISH", topic.acks, "ack 1 1 1")] * level)
-            before = bench.settle()[4]
-            Bench.go_on(publisher.pid)
-            spent.append(bench.settle()[4] - before)
-        _add(costs, "publisher_ack", level, _median(spent) / level)
-    before = bench.settle()[4]
-    publisher.tell(start=time.monotonic() + 0.05)
-    time.sleep(0.05 + PUBLISHED / RATE)
-    one = (bench.settle()[4] - before) / PUBLISHED - costs["publisher_ack"][1][-1]
-    for name in ("publisher_send", "publisher_answer"):  # always alone; half is for the timer and the command
-        _add(costs, name, LEVELS[1], one / 2)
+        node = (median([other for _, other in spent]) - alone) / level - costs["node_fanout"][level][-1]
+        add(costs, "node_read", level, node)
 
 
 def path_bytes(bench: DeliveryBench) -> float:
@@ -319,11 +277,3 @@ def _first_of_clients(bench: DeliveryBench) -> float:
     answer = bench.client.hear()
     share = (float(answer["first"]) - began) / (float(answer["last"]) - began)
     return min(rounds.LARGEST_SHARE, max(0.0, share))
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
-
-
-def _add(costs: Costs, name: str, level: int, value: float) -> None:
-    costs.add(name, level, max(LEAST, value), costs.now)

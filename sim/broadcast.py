@@ -45,8 +45,7 @@ class Broadcast:
         self.room = round(room)
         self.bus = Bus(world, Process(cores), cost, bus_start, room)
         self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(cost))
-        node_costs = fanout.Costs(cost)
-        self.fanouts = [fanout.Fanout(self, node, node_costs) for node in world.nodes]
+        self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Lane(world.balancer.process, relay, more, self.relayed)
         self.balancer_up = Lane(world.balancer.process, relay, more, self.relayed_up)

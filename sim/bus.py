@@ -59,6 +59,7 @@ class Link:
         self.number = number
         self.delay = 0.0
         self.cuts = 0
+        self.stopped: deque[Act] = deque()
         self.held: deque[Act] = deque()
         self.free_at = {True: 0.0, False: 0.0}
 
@@ -80,17 +81,20 @@ class Link:
 
         def arrive(_: simpy.Event) -> None:
             if self.cut:
-                self.held.append(then)
+                self.stopped.append(then)
             else:
                 then()
 
         self.env.timeout(arrival - self.env.now).callbacks.append(arrive)
 
     def restore(self) -> None:
-        """End one fault: let what waits pass, and all that follows, if it was the last one."""
+        """End one fault: let what waits pass, and all that follows, if it was the last one.
+
+        What was on its way when the link was cut is ahead of what has not left yet.
+        """
         self.cuts -= 1
-        while self.held and not self.cut:
-            self.held.popleft()()
+        while (self.stopped or self.held) and not self.cut:
+            (self.stopped or self.held).popleft()()
 
 
 class Subscription:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from sim.bus import ENTRY_BYTES, Act, Command, Link, Subscription, outcome
+from sim.habit import Habit
 from sim.host import Cost
 from sim.lane import Bundle, Frame, Lane
 from twin.draws import Purpose
@@ -31,9 +32,11 @@ _NOTHING = Cost.constant(0.0)
 class Costs:
     """What a node does for a broadcast, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
-        self.receive = cost("node_receive")
-        self.acknowledge = cost("node_ack")
+    def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
+        self.poll = Habit(env, cost("node_poll"))
+        self.receive = Habit(env, cost("node_receive"))
+        self.acknowledge = Habit(env, cost("node_ack"))
+        self.answer = Habit(env, cost("node_answer"))
         self.fanout = cost("node_fanout")
         self.more = cost("node_fanout_more")
         self.read = cost("node_read")
@@ -169,6 +172,7 @@ class Fanout:
             if life != self.life or broken.triggered or not ok:
                 return
             messages, self.cursor = found
+            process.work(self.costs.poll)
             for message in messages:
                 last = self.process_message(message, None)
             yield last
@@ -358,6 +362,8 @@ class Fanout:
             batch, self.outbox = self.outbox, []
             commands = [(cost, partial(self._alive, life, act)) for (cost, act), _ in batch]
             values = yield from self.bus.command(self.link, commands, self.node.process, [0])
+            if values is not None and life == self.life:
+                yield [self.node.process.work(self.costs.answer) for _ in batch][-1]
             for i, (_, done) in enumerate(batch):
                 if done is not None:
                     done.succeed(None if values is None else values[i])

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from twin.comparison import Comparison
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
 from twin.measures.base import Array
@@ -30,7 +31,12 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
             `latency_quantiles` gives it; the band holds 95 % of the replications at each share.
     """
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    draw_latencies(figure.subplots(), records, predicted)
+    return figure
+
+
+def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | None = None) -> None:
+    """Draw what `latency_figure` shows into one panel."""
     if predicted is not None and np.isfinite(predicted).any():
         low, median, high = np.nanquantile(predicted, [0.025, 0.5, 0.975], axis=0) * 1000
         axes.fill_betweenx(SHARES, low, high, color=BLUE, alpha=0.22, lw=0, label="predicted, 95 % of runs")
@@ -40,15 +46,32 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
         label = f"measured, {len(records)} run{'s' if len(records) > 1 else ''}" if i == 0 else None
         axes.plot(latency_quantiles(record) * 1000, SHARES, style, color=VERMILION, lw=1.0, label=label)
     axes.set_xscale("log")
-    for shown in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        shown(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between(value, *axes.get_xlim())))
     axes.set_ylim(0, 1)
     axes.set_xlabel("time from publication to application (ms)")
     axes.set_ylabel("share of deliveries")
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="lower right", frameon=False, fontsize=9)
-    return figure
+
+
+def _between(value: float, low: float, high: float) -> str:
+    """Label a tick between two powers of ten as far as there is room for it."""
+    decades = np.log10(high / low)
+    first = int(f"{value:e}"[0])
+    return f"{value:g}" if decades < 1.0 or (decades < 2.5 and first in (2, 5)) else ""
+
+
+def pictures(comparison: Comparison) -> dict[str, Figure]:
+    """Return the figures of a comparison, each with the ending of its file's name: for a broadcast how far the clients
+    lag and how acknowledgements come in, else the reconnect times client by client.
+    """
+    found = {"": comparison.plot()}
+    if comparison.scenario.publisher is None:
+        return found | {"-clients": comparison.scatter()}
+    run = next((record for record in comparison.records if not record.starved), comparison.records[0])
+    return found | {"-staleness": staleness_figure(run), "-acknowledgements": acknowledgements_figure(run)}
 
 
 def staleness_figure(record: Record) -> Figure:
@@ -87,7 +110,7 @@ def acknowledgements_figure(record: Record) -> Figure:
     _faults(axes, record)
     axes.set_ylabel("number so far")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="lower right", frameon=False, fontsize=9)
+    axes.legend(loc="center right", bbox_to_anchor=(1.0, 0.37), frameon=False, fontsize=9)
     return figure
 
 

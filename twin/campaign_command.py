@@ -4,12 +4,17 @@ import json
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.comparison import Band
+from twin.profile import HostProfile
+from twin.record import Record
 from twin.report import print_audit
 
 
@@ -18,18 +23,24 @@ def campaign(
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,
     first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0)] = 0,
     bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
+    replications: Annotated[
+        int,
+        typer.Option(help="Simulate each run so often and compare what its clients lost; 0 does not.", min=0, max=1000),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Run many short broadcasts with random faults on real processes, and check the invariants on each record.
 
     Every violation is printed with the events that show it and the number of its run. Exit status 1 when one is found,
-    or when no run could be judged because no fault had a witnessed effect.
+    or when no run could be judged because no fault had a witnessed effect. With --replications also the share of
+    (client, message) that each run lost is held against its simulation with the same random numbers.
     """
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
 
     out, err = Console(), Console(stderr=True)
     outcomes: list[Outcome] = []
+    bands: dict[int, Band] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar, warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning)  # a busy machine does not matter to an invariant
@@ -38,12 +49,15 @@ def campaign(
             runs, seed, first, bus, lambda share, text: bar.update(task, description=text, completed=share)
         ):
             outcomes.append(outcome)
+            if replications:
+                bands[outcome.number] = predicted_loss(outcome.audit.record, replications)
             if outcome.audit.verdict != "pass" and not as_json:
                 kinds = ", ".join(fault.kind for fault in outcome.audit.record.scenario.faults)
                 print_audit(bar.console, f"run {outcome.number} of seed {seed} ({kinds})", outcome.audit)
-    total = summary(outcomes)
+    total = summary(outcomes, bands)
     if as_json:
-        data = {"seed": seed, "bus": bus, **total, "runs": [outcome.as_dict() for outcome in outcomes]}
+        runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
+        data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
         sys.stdout.write(json.dumps(data) + "\n")
     else:
         out.print(
@@ -52,17 +66,46 @@ def campaign(
             highlight=False,
             soft_wrap=True,
         )
+        if bands:
+            out.print(
+                f"Losses: {total['losses_inside']} of {total['losses_compared']} runs inside their predicted band; "
+                f"mean lost share {total['mean_lost_share']:.4f}, predicted {total['mean_predicted']:.4f}",
+                highlight=False,
+                soft_wrap=True,
+            )
+            for outcome in outcomes:
+                found = losses(outcome, bands)
+                if not found["inside"]:
+                    low, high = found["predicted_loss"]
+                    out.print(
+                        f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}"
+                    )
         out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
     raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
 
 
-def summary(outcomes: list[Any]) -> dict[str, Any]:
+def predicted_loss(record: Record, replications: int) -> Band:
+    """Return the 95 % band of `lost_share` for a run, simulated with its random numbers on hosts of various speeds."""
+    import sim
+
+    profile = HostProfile.for_this_machine()
+    prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)
+    return Band.of(prediction.measures["lost_share"].fillna(0.0).to_numpy())
+
+
+def losses(outcome: Any, bands: Mapping[int, Band]) -> dict[str, Any]:
+    """Return the band that was predicted for a run's lost share, and whether it holds what was found; empty without."""
+    band = bands.get(outcome.number)
+    return {} if band is None else {"predicted_loss": [band.low, band.high], "inside": band.holds(outcome.lost_share)}
+
+
+def summary(outcomes: list[Any], bands: Mapping[int, Band] = MappingProxyType({})) -> dict[str, Any]:
     """Return the counts over all runs of a campaign: `judged` are those whose faults were all witnessed or that broke
-    an invariant.
+    an invariant. The losses are those of the runs that have a band.
     """
     verdicts = Counter(outcome.audit.verdict for outcome in outcomes)
     kinds = Counter(fault.kind for outcome in outcomes for fault in outcome.audit.record.scenario.faults)
-    return {
+    total = {
         "judged": verdicts["pass"] + verdicts["fail"],
         "failed": verdicts["fail"],
         "violations": sum(finding.count for outcome in outcomes for finding in outcome.audit.findings.values()),
@@ -70,3 +113,10 @@ def summary(outcomes: list[Any]) -> dict[str, Any]:
         "with_loss": sum(outcome.lost_share > 0 for outcome in outcomes),
         "faults": dict(sorted(kinds.items())),
     }
+    compared = [one for one in outcomes if one.number in bands]
+    if compared:
+        total["losses_compared"] = len(compared)
+        total["losses_inside"] = sum(losses(one, bands)["inside"] for one in compared)
+        total["mean_lost_share"] = sum(one.lost_share for one in compared) / len(compared)
+        total["mean_predicted"] = sum(bands[one.number].median for one in compared) / len(compared)
+    return total

@@ -288,7 +288,8 @@ def figures(
     folder: Annotated[Path, typer.Option(help="Where to write the pictures.")] = ROOT / "figures",
     as_json: AsJson = False,
 ) -> None:
-    """Draw the band figure and the client-by-client scatter of recorded runs, one pair a scenario."""
+    """Draw the bands of recorded runs, and client by client the reconnects; of a broadcast lag and acknowledgements."""
+    from twin.broadcast_figures import pictures
     from twin.figures import save
 
     paths = records or sorted(glob.glob(str(BUNDLED / "*.parquet")))
@@ -297,8 +298,8 @@ def figures(
     made = []
     for group in _by_scenario(paths):
         comparison = _compare(group[0].scenario, replications, partial(list, group))
-        made.append(save(comparison.plot(), folder / f"{comparison.scenario.name}.png"))
-        made.append(save(comparison.scatter(), folder / f"{comparison.scenario.name}-clients.png"))
+        name = comparison.scenario.name
+        made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
     if as_json:
         _say_json({"figures": [str(path) for path in made]})
     else:

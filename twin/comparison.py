@@ -50,6 +50,10 @@ class Predicted(Protocol):
     def reconnects(self) -> Sequence[Mapping[int, float]]:
         """For each replication the clients' reconnect times in seconds."""
 
+    @property
+    def latencies(self) -> Array:
+        """Seconds of delivery at each of `measures.broadcast.SHARES` of the deliveries, shape (replications, 99)."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -198,7 +202,7 @@ class Comparison:
         }
 
     def plot(self) -> "Figure":
-        """Draw the connected clients and the measures against their bands."""
+        """Draw the connected clients, or the latencies of a broadcast, and the measures against their bands."""
         from twin.figures import comparison_figure
 
         return comparison_figure(self)

@@ -22,10 +22,17 @@ BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
-    """Return two panels: connected clients over time with the predicted band, and each measure in its band."""
+    """Return two panels: connected clients over time, or the latencies of a broadcast, with the predicted band, and
+    each measure in its band.
+    """
     figure = Figure(figsize=(11, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    _curve(left, comparison)
+    if comparison.scenario.publisher is None:
+        _curve(left, comparison)
+    else:
+        from twin.broadcast_figures import draw_latencies
+
+        draw_latencies(left, comparison.records, comparison.prediction.latencies)
     _measures(right, comparison)
     scenario = comparison.scenario
     figure.suptitle(

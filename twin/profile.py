@@ -23,6 +23,9 @@ CALIBRATED = Path(__file__).parent.parent / ".lab" / "host.json"
 LEVELS = (1, 16, 64, 256)
 """Numbers of items at once at which the costs are measured; 1 is a lone item after a pause of some milliseconds."""
 
+BROADCAST_LEVELS = (*LEVELS, 1024)
+"""The same for what is done for each of the connected clients."""
+
 COLD_AFTER = 0.004
 """Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
 pause between two of them)."""
@@ -84,8 +87,10 @@ BROADCAST_PARTS = {
     "bus_publish": "bus: send a message to one subscriber or reader",
     "bus_command": "bus: read and answer a command that has nobody to go to",
     "bus_read": "bus: read and answer a question for what came after a position",
-    "node_receive": "node: read one message from the bus",
-    "node_ack": "node: send one command to the bus, and read the answer",
+    "node_receive": "node: read one message that the bus has pushed",
+    "node_poll": "node: ask for what follows its cursor, and take the answer apart, whatever it holds",
+    "node_ack": "node: send one command to the bus",
+    "node_answer": "node: read the bus's answer to a command",
     "node_fanout": "node: write one message to one client",
     "node_fanout_more": "node: one further message that is written together with another",
     "node_read": "node: read a frame of a client",

@@ -34,10 +34,10 @@ LEAST_RATIO = 0.9
 LIMIT = 2**20
 PAYLOAD, MESSAGES, PACE = 200_000, 150, 0.02
 OTHERS = 5
-SLACK_BYTES = 8 * 2**20
+SLACK_BYTES = 2 * 2**20
 """What the memory of a process may differ by between two runs, besides what waits for a client."""
-TICK = 0.004
-"""Seconds of a kernel's clock tick; two percentiles closer than that are the same."""
+RESOLUTION = 0.0005
+"""Seconds; two percentiles closer than that are the same."""
 
 
 def node_config(limit: int, policy: str, port: int, topic: Topic) -> dict[str, Any]:
@@ -182,19 +182,20 @@ def one_node() -> Callable[[bool, str], tuple[list[float], int]]:
     return run
 
 
-@pytest.mark.parametrize("policy", ["drop", "coalesce"])
+@pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
 def test_a_client_that_stops_reading_costs_a_node_its_limit_and_the_others_nothing(
     policy: str, one_node: Callable[[bool, str], tuple[list[float], int]]
 ) -> None:
-    without, beside = [], []
+    """Runs with and without it take turns, and of each kind the one counts that the machine disturbed least."""
+    percentiles: dict[bool, list[float]] = {False: [], True: []}
     grown: dict[bool, list[int]] = {False: [], True: []}
     for stalls in (False, True, True, False):
         latencies, growth = one_node(stalls, policy)
-        (beside if stalls else without).extend(latencies)
+        percentiles[stalls].append(float(np.percentile(latencies, 99)))
         grown[stalls].append(growth)
-    usual, then = float(np.percentile(without, 99)), float(np.percentile(beside, 99))
+    usual, then = min(percentiles[False]), min(percentiles[True])
     megabytes = {stalls: [round(each / 2**20, 1) for each in values] for stalls, values in grown.items()}
     print(f"\n{policy}: p99 {usual * 1e3:.2f} ms, with one that does not read {then * 1e3:.2f} ms; MiB {megabytes}")  # noqa: T201
-    assert PAYLOAD * MESSAGES > 2 * (LIMIT + SLACK_BYTES), "without a limit it would show"
+    assert PAYLOAD * MESSAGES > 5 * (LIMIT + SLACK_BYTES), "without a limit it would show"
     assert min(grown[True]) <= min(grown[False]) + LIMIT + SLACK_BYTES
-    assert then <= 1.1 * usual + TICK
+    assert then <= 1.1 * usual + RESOLUTION

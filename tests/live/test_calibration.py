@@ -10,7 +10,7 @@ import pytest
 from live import calibration, host
 from live.balancer import binary
 from twin.errors import HostError
-from twin.profile import LEVELS, PACE_STEP, PARTS, HostProfile
+from twin.profile import BROADCAST_LEVELS, LEVELS, PACE_STEP, PARTS, HostProfile
 
 pytestmark = pytest.mark.live
 
@@ -35,9 +35,12 @@ def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile
     profile = calibrated[0]
     assert set(PARTS) <= set(profile.parts)
     for name, part in profile.parts.items():
-        assert set(part.levels) <= set(LEVELS), name
+        assert set(part.levels) <= set(BROADCAST_LEVELS), name
         assert part.levels == sorted(part.levels), name
         assert all(len(values) >= REPEATS for values in part.values), name
+    for name in ("client_delivery", "balancer_delivery"):
+        assert profile.parts[name].levels == list(BROADCAST_LEVELS)
+    assert profile.parts["node_ack"].levels == list(LEVELS)
 
 
 def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:

@@ -6,10 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from live import campaign
+from sim import simulate
 from tests.messages import good_end, good_rows, record
 from twin.cli import app
 from twin.errors import ScenarioError
 from twin.invariants import audit, catch_up
+from twin.profile import HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -67,3 +69,33 @@ def test_a_violation_is_printed_with_its_witness_and_the_status_says_so(monkeypa
     assert "run 9 of seed 5" in result.output
     assert "applied message 1 more than once" in result.output
     assert audit(broken(campaign.make(5, 9), 9)).verdict == "fail"
+
+
+def test_half_of_the_pubsub_runs_have_clients_that_do_not_recover_and_a_stream_has_none() -> None:
+    recover = [campaign.make(3, number, "pubsub").clients.recovery.recover for number in range(100)]
+    assert 30 < sum(recover) < 70
+    assert all(campaign.make(3, number).clients.recovery.recover for number in range(100))
+
+
+def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.MonkeyPatch, profile: HostProfile) -> None:
+    spoilt = 2
+
+    def simulated(scenario: Scenario, number: int) -> Record:
+        """A simulated run in place of a live one; one of them loses what no fault explains."""
+        run = simulate(scenario, number, profile)
+        if number != spoilt:
+            return run
+        rows = [tuple(row) for row in run.events.itertuples(index=False)]
+        return Record.of([row for row in rows if row[1] != "delivered" or row[2] > 3], run.provenance)
+
+    monkeypatch.setattr(campaign, "run", simulated)
+    monkeypatch.setattr(campaign, "check", lambda scenario: None)
+    monkeypatch.setattr(HostProfile, "for_this_machine", classmethod(lambda cls: profile))
+    command = ["campaign", "--runs", "4", "--seed", "1", "--bus", "pubsub", "--replications", "3"]
+    data = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert [run["inside"] for run in data["runs"]] == [True, True, False, True]
+    assert (data["losses_compared"], data["losses_inside"]) == (4, 3)
+    assert data["mean_lost_share"] > data["mean_predicted"] + 0.03
+    text = CliRunner().invoke(app, command).output
+    assert "Losses: 3 of 4 runs inside their predicted band" in text
+    assert "run 2: lost" in text

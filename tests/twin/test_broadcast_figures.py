@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
+import sim
+import twin
 from tests.messages import good_rows, record, without
-from twin.broadcast_figures import acknowledgements_figure, latency_figure, staleness_figure
+from tests.strategies import small
+from twin.broadcast_figures import acknowledgements_figure, latency_figure, pictures, staleness_figure
 from twin.figures import save
 from twin.measures import CURVE_STEP, latency_quantiles
 from twin.measures.broadcast import SHARES
@@ -53,3 +56,22 @@ def test_the_acknowledgements_figure_counts_what_came_and_what_was_expected(tmp_
         0,
     ]
     save(figure, tmp_path / "acks.png")
+
+
+def test_a_comparison_of_a_broadcast_shows_latencies_lag_and_acknowledgements(profile, tmp_path):
+    scenario = small(clients={"count": 6}, bus={"kind": "stream"}, publisher={"rate": 10.0}, faults=[CUT], duration=4.0)
+    run = sim.simulate(scenario, 0, profile)
+    found = pictures(twin.compare(sim.predict(scenario, 3, profile, jobs=1), run))
+    assert list(found) == ["", "-staleness", "-acknowledgements"]
+    left = found[""].axes[0]
+    assert left.get_xlabel() == "time from publication to application (ms)"
+    assert line(left, "measured").get_xdata() == pytest.approx(1000 * latency_quantiles(run))
+    for ending, figure in found.items():
+        assert save(figure, tmp_path / f"x{ending}.png").stat().st_size > 10_000
+
+
+def test_a_comparison_without_a_publisher_shows_connections_and_reconnects(profile):
+    scenario = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}], duration=4.0)
+    found = pictures(twin.compare(sim.predict(scenario, 3, profile, jobs=1), sim.simulate(scenario, 0, profile)))
+    assert list(found) == ["", "-clients"]
+    assert found[""].axes[0].get_ylabel() == "connected clients"

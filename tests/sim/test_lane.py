@@ -1,0 +1,138 @@
+import pytest
+import simpy
+
+from sim.host import Cores, Cost, Process
+from sim.lane import CHUNK, Frame, Lane
+
+ONE, MORE = 0.001, 0.0002
+SLICE = 0.003
+
+
+class Road:
+    """One process with a lane, and what it has dealt with."""
+
+    def __init__(self, one=ONE, more=MORE, first_part=0.0):
+        self.env = simpy.Environment()
+        self.cores = Cores(self.env, 1, SLICE)
+        self.process = Process(self.cores)
+        cost = Cost(Cost.constant(one).curves, first_part)
+        self.lane = Lane(self.process, cost, Cost.constant(more), self.take)
+        self.batches = []
+
+    def take(self, taken, began, ended):
+        self.batches.append(
+            ([(tunnel.name, [frame.size for frame in frames]) for tunnel, frames in taken], began, ended)
+        )
+
+    @property
+    def passed(self):
+        """Return what has come through, in order."""
+        return [one for batch, _, _ in self.batches for one in batch]
+
+    @property
+    def ended(self):
+        return [ended for _, _, ended in self.batches]
+
+
+class Tunnel:
+    def __init__(self, name):
+        self.name = name
+
+
+def tunnels(count):
+    return [Tunnel(i) for i in range(count)]
+
+
+def frame(size=1):
+    return Frame((1, 1), size)
+
+
+def test_one_frame_for_many_connections_costs_each_and_is_handed_over_in_batches():
+    road = Road()
+    road.lane.send(tunnels(2 * CHUNK + 3), frame())
+    road.env.run()
+    assert [len(batch) for batch, _, _ in road.batches] == [CHUNK, CHUNK, 3]
+    assert road.ended == pytest.approx([CHUNK * ONE, 2 * CHUNK * ONE, (2 * CHUNK + 3) * ONE])
+    assert [name for name, _ in road.passed] == list(range(2 * CHUNK + 3))
+
+
+def test_what_waits_for_the_same_connection_goes_together_and_costs_less():
+    road = Road()
+    first, second = tunnels(2)
+    road.process.stop()
+    road.lane.send([first, second], frame(1))
+    road.lane.send([first], frame(2))
+    road.lane.pass_on([(first, [frame(3), frame(4)])])
+    road.process.resume()
+    road.env.run()
+    assert road.passed == [(0, [1, 2, 3, 4]), (1, [1])]
+    assert road.ended == pytest.approx([2 * ONE + 3 * MORE])
+
+
+def test_frames_that_are_ready_together_on_a_connection_are_counted_from_the_second_on():
+    road = Road()
+    road.lane.pass_on([(tunnels(1)[0], [frame(1), frame(2)])])
+    road.env.run()
+    assert road.ended == pytest.approx([ONE + MORE])
+
+
+def test_a_frame_that_comes_when_a_batch_has_begun_waits_for_the_next_one():
+    road = Road(first_part=0.5)
+    one = tunnels(1)
+    road.lane.send(one, frame(1))
+    road.env.run(until=0.7 * ONE)
+    road.lane.send(one, frame(2))
+    road.env.run()
+    assert [batch for batch, _, _ in road.batches] == [[(0, [1])], [(0, [2])]]
+    assert road.ended == pytest.approx([ONE, 2 * ONE])
+
+
+def test_nothing_is_lost_and_nothing_overtakes_however_the_frames_come():
+    road = Road(first_part=0.3)
+    some = tunnels(3 * CHUNK)
+    for step in range(40):
+        road.lane.send(some[: 1 + 7 * step % len(some)], frame(step))
+        road.env.run(until=0.004 * (step + 1))
+    road.env.run()
+    for i in range(len(some)):
+        sent = [step for step in range(40) if i < 1 + 7 * step % len(some)]
+        assert [size for name, sizes in road.passed if name == i for size in sizes] == sent
+
+
+def test_the_first_part_of_all_batches_comes_before_the_end_of_the_first():
+    road = Road(first_part=0.5)
+    road.lane.send(tunnels(4 * CHUNK), frame())
+    road.env.run()
+    half = CHUNK * ONE / 2
+    assert road.ended == pytest.approx([half * (4 + k) for k in (1, 2, 3, 4)])
+    assert [ended - began for _, began, ended in road.batches] == pytest.approx([half] * 4)
+
+
+def test_a_batch_says_over_which_time_its_connections_were_done_further_frames_included():
+    road = Road()
+    road.lane.pass_on([(one, [frame(), frame()]) for one in tunnels(CHUNK)])
+    road.env.run()
+    assert [(began, ended) for _, began, ended in road.batches] == [(0.0, pytest.approx(CHUNK * (ONE + MORE)))]
+
+
+def test_another_process_may_have_the_core_between_two_batches():
+    road = Road()
+    rival, done = Process(road.cores), []
+    road.lane.send(tunnels(4 * CHUNK), frame())
+    rival.work(Cost.constant(ONE), lambda _: done.append(road.env.now))
+    road.env.run()
+    assert done == [pytest.approx((CHUNK + 1) * ONE)]
+    assert road.ended[-1] == pytest.approx((4 * CHUNK + 1) * ONE)
+
+
+def test_a_process_that_ends_forgets_what_waits_and_serves_what_comes_later():
+    road = Road()
+    some = tunnels(2)
+    road.process.stop()
+    road.lane.send(some, frame(1))
+    road.process.clear()
+    road.lane.clear()
+    road.process.resume()
+    road.lane.send(some[:1], frame(2))
+    road.env.run()
+    assert road.passed == [(0, [2])]
