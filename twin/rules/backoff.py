@@ -58,7 +58,8 @@ def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> f
     """
     if attempt * (factor - 1.0) > 700.0:  # the power could overflow; far past any cap
         return cap
-    return float(min(cap, base * factor**attempt))
+    bound: float = base * factor ** float(attempt)
+    return min(cap, bound)
 
 
 def jittered(
@@ -96,6 +97,14 @@ def listed_delay(delay: Delay, u: float) -> float:
     return low + u * (high - low)
 
 
+def list_delay(rule: Reconnect, n: int, u: float) -> float | None:
+    """Return the `n`-th wait of a list in seconds, or None when the list has ended and the client stops."""
+    last = len(rule.delays) - 1
+    if n > last and rule.then == "stop":
+        return None
+    return listed_delay(rule.delays[min(n, last)], u)
+
+
 def reconnect_delay(rule: Reconnect, n: int, previous: float, u: float) -> float | None:
     """Return the `n`-th wait (from 0) of a policy in seconds, or None when its list has ended.
 
@@ -108,8 +117,7 @@ def reconnect_delay(rule: Reconnect, n: int, previous: float, u: float) -> float
     if rule.policy == "immediate":
         return 0.0
     if rule.policy == "list":
-        last = len(rule.delays) - 1
-        return None if n > last and rule.then == "stop" else listed_delay(rule.delays[min(n, last)], u)
+        return list_delay(rule, n, u)
     # what is beyond cap / (1 - spread) exceeds the cap whatever is taken away; with a spread of 1 nothing is certain
     cap = rule.cap if rule.jitter != "around" else rule.cap / max(1.0 - rule.spread, 1e-6)
     bound = rule.base if rule.policy == "fixed" else exponential_delay(n, rule.base, rule.factor, cap)
@@ -145,26 +153,40 @@ class Backoff:
         """Return the wait before the first attempt after a connection of `uptime` seconds was lost, or None when the
         client gives up.
         """
-        if uptime >= self.rule.stable_time:
-            self.waits = 0
-            self.previous = self.rule.base
-        self.failed = 0
-        if self.rule.first == "immediate":
-            return 0.0
-        if self.rule.first == "jittered":
-            return u * self.rule.base
-        return self._next(u)
+        return wait_after_loss(self, self.rule, uptime, u)
 
     def after_failure(self, u: float) -> float | None:
         """Return the wait after one more failed attempt, or None when the client gives up."""
-        self.failed += 1
-        if self.rule.max_attempts and self.failed >= self.rule.max_attempts:
-            return None
-        return self._next(u)
+        return wait_after_failure(self, self.rule, u)
 
-    def _next(self, u: float) -> float | None:
-        wait = reconnect_delay(self.rule, self.waits, self.previous, u)
-        if wait is not None:
-            self.previous = wait
-            self.waits += 1
-        return wait
+
+def wait_after_loss(memory: Backoff, rule: Reconnect, uptime: float, u: float) -> float | None:
+    """Return the wait before the first attempt after a connection of `uptime` seconds was lost, and remember it; None
+    when the client gives up.
+    """
+    if uptime >= rule.stable_time:
+        memory.waits = 0
+        memory.previous = rule.base
+    memory.failed = 0
+    if rule.first == "immediate":
+        return 0.0
+    if rule.first == "jittered":
+        return u * rule.base
+    return next_wait(memory, rule, u)
+
+
+def wait_after_failure(memory: Backoff, rule: Reconnect, u: float) -> float | None:
+    """Return the wait after one more failed attempt, or None when the client gives up, and remember it."""
+    memory.failed += 1
+    if rule.max_attempts > 0 and memory.failed >= rule.max_attempts:
+        return None
+    return next_wait(memory, rule, u)
+
+
+def next_wait(memory: Backoff, rule: Reconnect, u: float) -> float | None:
+    """Return the wait that follows the last one, and remember it; None when a list of waits has ended."""
+    wait = reconnect_delay(rule, memory.waits, memory.previous, u)
+    if wait is not None:
+        memory.previous = wait
+        memory.waits += 1
+    return wait
