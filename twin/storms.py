@@ -137,10 +137,10 @@ def back_within(prediction: Predicted) -> pd.Series:
 def attempt_times(record: Record) -> pd.DataFrame:
     """Return the attempts after the first fault: columns client, number (1 is the first after the loss) and t."""
     fault = record.select("fault")["t"].iloc[0]
-    table = record.select("attempt_connect")[["client", "t"]]
-    table = table[table["t"] >= fault].copy()
-    table.insert(1, "number", table.groupby("client").cumcount() + 1)
-    return table.reset_index(drop=True)
+    made = record.select("attempt_connect")
+    made = made[made["t"] >= fault]
+    number = made.groupby("client").cumcount() + 1
+    return pd.DataFrame({"client": made["client"], "number": number, "t": made["t"]}).reset_index(drop=True)
 
 
 def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.Series:
@@ -274,14 +274,11 @@ def explorer(draw: Callable[..., Figure], settings: Mapping[str, Any]) -> Any:
 
     def redraw(_: Any = None) -> None:
         values = {name: control.value for name, control in controls.items()}
-        with picture:
-            picture.clear_output(wait=True)
-            from IPython.display import display
-
-            try:
-                display(draw(**values))
-            except ScenarioError as error:
-                display(str(error))
+        picture.clear_output(wait=True)
+        try:
+            picture.append_display_data(draw(**values))
+        except ScenarioError as error:
+            picture.append_stdout(f"{error}\n")
 
     for control in controls.values():
         control.observe(redraw, "value")

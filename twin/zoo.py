@@ -104,8 +104,12 @@ def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenar
     left, right = halves[0]
     rows = left.subplots(count, 1, sharex=True, sharey=True)
     top = max(float(one.max()) for one in rates.values())
+    last = max(float(np.flatnonzero(one).max(initial=0)) for one in rates.values())
+    end = min(scenario.duration, 1.1 * BIN * (last + 1))
     for axes, name in zip(rows, table[LIBRARY], strict=True):
         _storm(axes, rates[name], name, scenario, top)
+        axes.set_xlim(0, end)
+    rows[0].legend(loc="upper right", frameon=False, fontsize=8, ncols=2)
     rows[-1].set_xlabel("time since the start of the run (s)")
     rows[0].set_title(f"attempts a second, one run, in bins of {BIN:g} s (log scale)", fontsize=10)
     columns = right.subplots(1, len(RANKED), sharey=True)
@@ -124,19 +128,18 @@ def _first(table: pd.DataFrame) -> str:
 
 def _label(name: str) -> str:
     unit = MEASURES[name].unit
-    return name.replace("_", " ") + ("" if unit == "1" else f" ({unit})")
+    return name.replace("_99", "_99 %").replace("_", " ") + ("" if unit == "1" else f" ({unit})")
 
 
 def _storm(axes: Axes, rates: Sequence[float] | Array, name: str, scenario: Scenario, top: float) -> None:
     edges = np.arange(len(rates) + 1) * BIN
     axes.stairs(np.maximum(rates, 0.5), edges, fill=True, color=BLUE, alpha=0.75, baseline=0.5, lw=0)
-    for fault in scenario.faults:
-        axes.axvline(fault.at, color=VERMILION, lw=0.9)
-        if fault.duration is not None:
-            axes.axvline(fault.at + fault.duration, color=VERMILION, lw=0.9, ls=":")
+    for at in sorted({fault.at for fault in scenario.faults}):
+        axes.axvline(at, color=VERMILION, lw=1.1, label="a fault begins")
+    for over in sorted({fault.at + fault.duration for fault in scenario.faults if fault.duration is not None}):
+        axes.axvline(over, color=VERMILION, lw=1.1, ls=":", label="it is over")
     axes.set_yscale("log")
     axes.set_ylim(0.5, 1.6 * top)
-    axes.set_xlim(0, scenario.duration)
     axes.set_ylabel(name.replace(" ", "\n", 1), rotation=0, ha="right", va="center", fontsize=9)
     axes.tick_params(labelsize=7)
     for side in ("top", "right"):
