@@ -21,6 +21,7 @@ from twin.profile import BROADCAST_PARTS, PARTS, HostProfile, Part
 from twin.record import Record
 from twin.scenario import Scenario
 from twin.sweep_figures import COLOURS, DASHES
+from twin.sweeps import Sweep, Variant
 
 BEGIN = 5.0
 """Seconds after the start of the run when the outage begins."""
@@ -80,6 +81,7 @@ def outage(
     nodes: int = 3,
     seconds: float = 20.0,
     after: float = 60.0,
+    inter: float = 1.0,
     **reconnect: Any,
 ) -> Scenario:
     """Return an outage of everything: all nodes stand still, the balancer cuts the tunnels, then all go on.
@@ -91,6 +93,7 @@ def outage(
         nodes: how many.
         seconds: length of the outage.
         after: seconds of the run after its end.
+        inter: seconds between two checks of a node by the balancer, and until a check counts as failed.
         reconnect: settings of the reconnect policy; `stable_time` is 0.
 
     Raises:
@@ -112,7 +115,7 @@ def outage(
                 "algorithm": "leastconn",
                 "retries": 0,
                 "on_marked_down": "shutdown-sessions",
-                "check": {"inter": 2.0, "fall": 2, "rise": 1, "timeout": 2.0},
+                "check": {"inter": inter, "fall": 2, "rise": 1, "timeout": inter},
             },
             "nodes": {"count": nodes, "backlog": 1000},
             "host": {"placement": "pinned", "cores": min(64, 2 * nodes)},
@@ -200,7 +203,8 @@ class Storm:
 
 
 def storm_figure(storms: Mapping[str, Storm]) -> Figure:
-    """Return a column for each storm: connected clients with their 95 % band, and the attempts in each 100 ms."""
+    """Return a column for each storm: connected clients with their 95 % band, and the attempts in each 100 ms
+    of the first run."""
     figure = Figure(figsize=(max(6.5, 3.6 * len(storms)), 5.0), layout="constrained")
     grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
     for column, (name, storm) in enumerate(storms.items()):
@@ -210,7 +214,7 @@ def storm_figure(storms: Mapping[str, Storm]) -> Figure:
         upper.set_title(name, fontsize=11)
         lower.set_xlabel("time (s)")
     grid[0][0].set_ylabel("connected clients")
-    grid[1][0].set_ylabel("attempts in 100 ms")
+    grid[1][0].set_ylabel("attempts in 100 ms, one run")
     grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
     return figure
 
@@ -224,9 +228,9 @@ def _connected(axes: Axes, storm: Storm) -> None:
 
 
 def _attempts(axes: Axes, storm: Storm) -> None:
-    mean = storm.counts.mean(axis=0)
-    edges = np.arange(len(mean) + 1) * BIN
-    axes.stairs(mean, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
+    one = storm.counts[0]
+    edges = np.arange(len(one) + 1) * BIN
+    axes.stairs(one, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
     _shade(axes, storm)
     axes.set_xlim(0, storm.scenario.duration)
 
@@ -336,8 +340,28 @@ def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, deare
     return Answer(True, f"{found}, within {target:g} s.")
 
 
-def sizing_table(sweep: Any, scenario: Scenario) -> pd.DataFrame:
+NODES, CAP = "nodes.count", "clients.reconnect.cap"
+
+
+def sizing_variants(
+    build: Callable[[int, float], Scenario], nodes: Sequence[int], caps: Sequence[float]
+) -> list[Variant]:
+    """Return the outage with every number of nodes and every cap, for `sim.simulate_variants`.
+
+    Args:
+        build: returns the outage of so many nodes with such a cap in seconds.
+        nodes: numbers of nodes.
+        caps: caps in seconds.
+    """
+    return [Variant({NODES: n, CAP: cap}, build(n, cap)) for n in nodes for cap in caps]
+
+
+def sizing_table(sweep: Sweep, scenario: Scenario) -> pd.DataFrame:
     """Return one row a variant of a sweep over nodes and cap: what it costs and what it gives.
+
+    Args:
+        sweep: results of `sizing_variants`.
+        scenario: one of the variants; all have the same outage.
 
     Returns:
         Columns nodes, cap (s), `back`, `low` and `high` (s after the outage until 99 % are connected: median and 95 %
@@ -345,7 +369,7 @@ def sizing_table(sweep: Any, scenario: Scenario) -> pd.DataFrame:
     """
     away = end_of_outage(scenario) - min(fault.at for fault in scenario.faults)
     bands = sweep.bands("time_to_99")
-    table = pd.DataFrame({"nodes": bands["nodes.count"], "cap": bands["clients.reconnect.cap"].astype(float)})
+    table = pd.DataFrame({"nodes": bands[NODES], "cap": bands[CAP].astype(float)})
     for name, column in (("back", "median"), ("low", "low"), ("high", "high")):
         table[name] = bands[column] - away
     table["attempts"] = sweep.bands("attempts_per_client")["median"]
