@@ -6,6 +6,7 @@ so it does not matter where it ran, in which order, or whether the sweep was int
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import lru_cache
 from hashlib import sha256
@@ -19,12 +20,13 @@ import joblib
 import pandas as pd
 
 from sim.world import simulate
-from twin.errors import HostError
+from twin.errors import HostError, ScenarioError
 from twin.measures import measure_record
 from twin.profile import HostProfile
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
 
+MOST_JOBS = 1024
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a Dask scheduler."""
 
@@ -79,6 +81,8 @@ def simulate_variants(
 ) -> Sweep:
     """Simulate given variants of a scenario; `vary` says what their labels may be. Otherwise as `sweep`."""
     check_replications(replications)
+    if jobs != -1 and not 1 <= jobs <= MOST_JOBS:
+        raise ScenarioError(f"jobs is {jobs}; allowed is -1 (one a core) or 1 to {MOST_JOBS}.")
     profiles = [_profile(one.scenario, profile) for one in combinations]
     code = fingerprint()
     names = [key(one.scenario.model_dump_json(), text, code) for one, text in zip(combinations, profiles, strict=True)]
@@ -184,16 +188,33 @@ def _workers(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[It
     """Give the results of all tasks in the order in which they are finished."""
     if scheduler is not None:
         with _cluster(scheduler) as client:
-            from distributed import as_completed
-
             sent = {text: client.scatter(text, broadcast=True) for text in {text for _, _, text, _, _ in tasks}}
             futures = [client.submit(run, i, one, sent[text], *rest, pure=False) for i, one, text, *rest in tasks]
-            yield (done for _, done in as_completed(futures, loop=client.loop, with_results=True))
+            yield _gathered(client, futures, scheduler)
     elif jobs == 1 or len(tasks) <= 1:
         yield starmap(run, tasks)
     else:
         workers = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
         yield workers(joblib.delayed(run)(*task) for task in tasks)
+
+
+def _gathered(client: Any, futures: list[Any], address: str) -> Iterator[Done]:
+    """Yield results of a cluster as they come.
+
+    Raises:
+        HostError: the workers cannot do the work, or are lost; what they have finished is kept.
+    """
+    from distributed import KilledWorker, as_completed
+    from distributed.comm import CommClosedError
+
+    try:
+        for _, done in as_completed(futures, loop=client.loop, with_results=True):
+            yield done
+    except ImportError as error:
+        raise HostError(f"--scheduler {address}: the lab is not installed on its workers ({error}).") from None
+    except (CancelledError, CommClosedError, KilledWorker) as error:
+        what = type(error).__name__
+        raise HostError(f"--scheduler {address}: its workers are lost ({what}); the same command goes on.") from None
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Sweeps give the same table wherever and however often they run."""
 
+import json
 import subprocess
 import sys
 import time
@@ -62,6 +63,36 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(alone, profile, tmp_path)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), alone.table, check_exact=True)
 
 
+def test_a_sweep_that_is_killed_goes_on_where_it_stopped(tmp_path):
+    words = [
+        "sweep",
+        "scenarios/outage.toml",
+        "--vary",
+        "nodes.backlog=10,20,30",
+        "--replications",
+        "10",
+        "--jobs",
+        "1",
+    ]
+    words += ["--set", "host.profile=reference", "--set", "clients.count=150", "--folder", str(tmp_path), "--json"]
+    command = [sys.executable, "-m", "twin.cli", *words]
+    root = Path(__file__).parents[2]
+    first = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not list(tmp_path.glob("parts/*.parquet")):
+            assert first.poll() is None, "it ended before a part was finished"
+            time.sleep(0.01)
+    finally:
+        first.kill()
+        first.wait()
+    assert not (tmp_path / "table.parquet").exists()
+    second = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    parts = json.loads(second.stdout)["parts"]
+    assert parts["reused"] >= 1
+    assert parts["reused"] + parts["made"] == 6
+
+
 def test_more_replications_or_values_reuse_what_is_there_and_another_setting_does_not(alone, profile, tmp_path):
     sim.sweep(SCENARIO, {"nodes.count": [2]}, 10, profile, tmp_path, jobs=1)
     wider = sim.sweep(SCENARIO, {"nodes.count": [2, 3]}, 15, profile, tmp_path, jobs=1)
@@ -89,6 +120,8 @@ def test_variants_share_their_random_numbers(alone):
 def test_a_sweep_that_is_not_possible_gives_one_sentence(profile, tmp_path):
     with pytest.raises(ScenarioError, match=r"^replications is 0; allowed is 1 to 100000\.$"):
         sim.sweep(SCENARIO, VARY, 0, profile)
+    with pytest.raises(ScenarioError, match=r"^jobs is 0; allowed is -1 \(one a core\) or 1 to 1024\.$"):
+        sim.sweep(SCENARIO, VARY, 1, profile, jobs=0)
     with pytest.raises(ScenarioError, match="calibrated without nginx"):
         sim.sweep(SCENARIO, {"balancer": ["nginx"]}, 1, small_profile(nginx_parts={}))
     with pytest.raises(HostError, match=r"^--scheduler nonsense://x: no Dask scheduler answers there"):
