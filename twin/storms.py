@@ -245,6 +245,7 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> Figure:
     axes = figure.subplots()
     for i, (name, spread) in enumerate(spreads.items()):
         axes.plot(spread.index, spread.to_numpy(), marker="osD^vPX"[i], color=COLOURS[i], ls=DASHES[i], label=name)
+    axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
     axes.set_xlabel("attempt after the loss")
     axes.set_ylabel("middle 90 % of the clients within (s)")
     axes.set_yscale("symlog", linthresh=0.1)

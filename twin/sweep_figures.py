@@ -49,7 +49,9 @@ def sweep_figure(
     axes = figure.subplots()
     places = _places(sweep.vary[against])
     for i, (values, group) in enumerate(groups):
-        name = ", ".join(f"{path.rsplit('.', 1)[-1]} {value}" for path, value in zip(others, values, strict=True))
+        name = ", ".join(
+            f"{'.'.join(path.split('.')[-2:])} {value}" for path, value in zip(others, values, strict=True)
+        )
         _line(axes, i, [places[value] for value in group[against]], group, name)
     if target is not None:
         axes.axhline(target, color=GREY, lw=1.0, ls=":")

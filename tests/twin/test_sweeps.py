@@ -128,7 +128,9 @@ def test_the_figure_has_a_line_for_each_combination_of_the_other_settings(tmp_pa
     sweep = a_sweep({"nodes.count": [2, 4], "clients.reconnect": ["phoenix", "nats", "classic"]}, lambda n, k, r: k + n)
     axes = sweep.plot("time_to_99").axes[0]
     assert axes.get_xlabel() == "nodes.count"
-    assert [line.get_label() for line in axes.lines] == ["reconnect phoenix", "reconnect nats", "reconnect classic"]
+    assert [line.get_label() for line in axes.lines] == [
+        f"clients.reconnect {name}" for name in ("phoenix", "nats", "classic")
+    ]
     assert axes.lines[0].get_xdata().tolist() == [2.0, 4.0]
     assert axes.lines[0].get_ydata().tolist() == [3.0, 5.0]
     by_name = sweep.plot("time_to_99", "clients.reconnect", {"nodes.count": 4}, target=5).axes[0]
