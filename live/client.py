@@ -86,13 +86,13 @@ class Client:
             connection = await self.attempt()
             if connection is None:
                 wait = backoff.after_failure(self.draw())
-                if wait is None:
-                    swarm.note("gave_up", self.number, attempt=self.attempts)
-                    return
             else:
                 since = time.monotonic()
                 await self.stay(connection)
                 wait = backoff.after_loss(time.monotonic() - since, self.draw())
+            if wait is None:
+                swarm.note("gave_up", self.number, attempt=self.attempts)
+                return
             if wait > 0:
                 await asyncio.sleep(wait)
 

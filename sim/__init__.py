@@ -1,5 +1,6 @@
 """The predicted world: a discrete-event model of the cluster in SimPy."""
 
+from sim.sweeping import simulate_variants, sweep
 from sim.world import Prediction, predict, predict_given, simulate
 
-__all__ = ["Prediction", "predict", "predict_given", "simulate"]
+__all__ = ["Prediction", "predict", "predict_given", "simulate", "simulate_variants", "sweep"]

@@ -62,7 +62,7 @@ class Client:
                 if self.subscriber is not None:
                     self.subscriber.disconnected()
                 world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
-                wait: float | None = self.backoff.after_loss(world.env.now - since, self.draw())
+                wait = self.backoff.after_loss(world.env.now - since, self.draw())
             else:
                 wait = self.backoff.after_failure(self.draw())
             if wait is None:

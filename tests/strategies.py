@@ -74,11 +74,22 @@ def seconds(low, high):
 
 
 @st.composite
+def delays(draw, least=0.0):
+    """Lists of waits, some of them drawn between two bounds."""
+
+    def delay():
+        low = draw(seconds(least, 2.0))
+        return draw(st.sampled_from([low, [low, low + draw(seconds(0.0, 2.0))]]))
+
+    return [delay() for _ in range(draw(st.integers(1, 5)))]
+
+
+@st.composite
 def reconnects(draw, calm=False):
     """Reconnect policies of every kind; `calm` ones try at most some twenty times a second, or not for long."""
-    policy = draw(st.sampled_from(["immediate", "fixed", "exponential"]))
+    policy = draw(st.sampled_from(["immediate", "fixed", "exponential", "list"]))
     base = draw(seconds(0.05 if calm else 0.0, 2.0))
-    jitters = ["none", "full", "equal"] + (["decorrelated"] if policy != "fixed" else [])
+    jitters = ["none", "full", "equal", "offset", "around"] + (["decorrelated"] if policy != "fixed" else [])
     return Reconnect(
         policy=policy,
         base=base,
@@ -88,6 +99,9 @@ def reconnects(draw, calm=False):
         first=draw(st.sampled_from(["backoff", "immediate", "jittered"])),
         max_attempts=draw(st.integers(1 if calm and policy == "immediate" else 0, 6)),
         stable_time=draw(seconds(0.0, 4.0)),
+        spread=draw(st.floats(0.0, 1.0)),
+        delays=draw(delays(0.05 if calm else 0.0)) if policy == "list" else [],
+        then=draw(st.sampled_from(["repeat", "stop"])) if policy == "list" else "repeat",
     )
 
 

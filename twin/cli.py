@@ -29,6 +29,8 @@ from twin.report import (
     print_profile,
 )
 from twin.scenario import Scenario
+from twin.sweep_command import sweep
+from twin.zoo_command import zoo
 
 ROOT = Path(__file__).parent.parent
 FLAGSHIP = "scenarios/failover.toml"
@@ -332,6 +334,8 @@ def audit(
 
 
 app.command()(campaign)
+app.command()(sweep)
+app.command()(zoo)
 
 
 @app.command()

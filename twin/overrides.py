@@ -29,7 +29,7 @@ _ALLOWED = {
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Return `base` with `changes` laid over it, dict into dict; a list is changed by index (`faults.0.at`).
 
-    A change of `balancer.kind` drops the settings of the other kind.
+    A change of `balancer.kind` drops the settings of the other kind, and one of `reconnect.policy` the list of waits.
     """
     result = dict(base)
     for key, value in changes.items():
@@ -46,6 +46,8 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
             result[key] = items
         elif isinstance(old, dict) and isinstance(value, dict):
             other_kind = key == "balancer" and value.get("kind") not in (None, old.get("kind", value.get("kind")))
+            if key == "reconnect" and value.get("policy", "list") != "list":
+                old = {name: one for name, one in old.items() if name not in ("delays", "then")}
             result[key] = dict(value) if other_kind else merge(old, value)
         elif hasattr(value, "model_dump"):
             result[key] = value.model_dump()
@@ -63,7 +65,7 @@ def explain(error: ValidationError) -> str:
     kind, context = first["type"], first.get("ctx", {})
     if kind == "value_error":
         field, value, allowed = str(context["error"]).split("|")
-        return f"{'.'.join([*path, field])} is {value}; allowed is {allowed}."
+        return f"{'.'.join([*path, field] if field else path)} is {value}; allowed is {allowed}."
     name = ".".join(path)
     if kind == "extra_forbidden":
         return f"{name} = {_show(first['input'])} is not a known setting; ./lab schema lists those there are."
@@ -80,16 +82,21 @@ def _show(value: Any) -> str:
 
 
 def to_toml(data: dict[str, Any], prefix: str = "") -> str:
-    """Return nested dicts of numbers, texts and flags, and lists of dicts, as TOML."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in data.items() if not isinstance(value, dict | list)]
-    for key, value in data.items():
+    """Return nested dicts of numbers, texts and flags, and lists, as TOML; an empty list is left out."""
+    tables = {key: value for key, value in data.items() if isinstance(value, dict) or _is_tables(value)}
+    lines = [f"{key} = {_toml_value(value)}" for key, value in data.items() if key not in tables and value != []]
+    for key, value in tables.items():
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             lines += ["", f"[{name}]", to_toml(value, f"{name}.")]
-        elif isinstance(value, list):
+        else:
             for item in value:
                 lines += ["", f"[[{name}]]", to_toml(item, f"{name}.")]
     return "\n".join(lines).strip() + ("\n" if not prefix else "")
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 def _toml_value(value: Any) -> str:

@@ -4,26 +4,29 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS, Fault, fault_problem
 from twin.overrides import explain, merge, to_toml
-from twin.rules.backoff import First, Jitter, Policy
+from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
+from twin.rules.backoff import First, Jitter, Policy, Then
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
-from twin.settings import Part, Positive, Seconds
+from twin.settings import Delays, Part, Positive, Seconds
 
 
 class Reconnect(Part):
-    """When a client that lost its connection tries again."""
+    """When a client that lost its connection tries again; the name of a client library stands for what it does."""
 
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
     base: Seconds = Field(0.2, description="First wait, in seconds.")
     factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
     cap: Seconds = Field(5.0, description="Longest wait, in seconds; at least `base`.")
-    jitter: Jitter = Field("none", description="How a wait is spread: none, full, equal or decorrelated.")
+    jitter: Jitter = Field(
+        "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
+    )
     first: First = Field("backoff", description="Wait before the first attempt: backoff, immediate, or U(0, base).")
     max_attempts: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         0, description="Give up after so many failed attempts in a row; 0 is never."
@@ -31,13 +34,24 @@ class Reconnect(Part):
     stable_time: Seconds = Field(
         5.0, description="How long a connection must have lasted before the backoff starts anew, in seconds."
     )
+    spread: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Share of the wait by which the jitter `around` changes it at most."
+    )
+    delays: Delays = Field(
+        [], description="Waits of the policy `list` in seconds, each a number or [low, high] for one drawn evenly."
+    )
+    then: Then = Field("repeat", description="When the list is used up: repeat its last wait, or stop.")
 
     @model_validator(mode="after")
     def _check(self) -> "Reconnect":
+        if self.policy == "list" and not self.delays:
+            raise ValueError("delays|[]|at least one wait with policy 'list'")
+        if self.policy != "list" and self.delays:
+            raise ValueError(f"delays|{self.delays}|nothing but with policy 'list'")
         if self.cap < self.base:
             raise ValueError(f"cap|{self.cap:g}|at least base, {self.base:g} s")
         if self.policy == "fixed" and self.jitter == "decorrelated":
-            raise ValueError("jitter|'decorrelated'|none, full or equal with policy 'fixed'")
+            raise ValueError("jitter|'decorrelated'|none, full, equal, offset or around with policy 'fixed'")
         return self
 
     def rule(self) -> ReconnectRule:
@@ -73,8 +87,12 @@ class Clients(Part):
     addresses: Annotated[int, Field(ge=1, le=200)] = Field(
         1, description="Loopback source addresses the clients share in turn; 1 is one for all."
     )
-    reconnect: Reconnect = Field(Reconnect(), description="Reconnect policy.")
-    heartbeat: Heartbeat = Field(Heartbeat(), description="Heartbeat of the client.")
+    reconnect: Annotated[
+        Reconnect, BeforeValidator(preset("reconnect"), json_schema_input_type=ClientPreset | Reconnect)
+    ] = Field(Reconnect(), description="Reconnect policy, or the name of a client library.")
+    heartbeat: Annotated[
+        Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
+    ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
 
 
@@ -171,7 +189,11 @@ class Scenario(Part):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
     duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
     clients: Clients = Field(Clients(), description="The clients.")
-    balancer: Balancer = Field(HAProxy(), description="The balancer: haproxy or nginx.")
+    balancer: Annotated[
+        Balancer, BeforeValidator(balancer_preset, json_schema_input_type=BalancerPreset | Balancer)
+    ] = Field(
+        HAProxy(), description="The balancer: a table of HAProxy or nginx, or one of these names for its defaults."
+    )
     nodes: Nodes = Field(Nodes(), description="The nodes.")
     bus: Bus = Field(Bus(), description="The bus.")
     publisher: Publisher | None = Field(None, description="What is broadcast; left out: nothing is.")
@@ -221,9 +243,8 @@ class Scenario(Part):
             raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
         except tomllib.TOMLDecodeError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
-        data = _with_kind(data)
         for text in overrides or []:
-            data = merge(data, _parse_override(text))
+            data = merge(spelled_out(data), _parse_override(text))
         return cls.parse(data, str(path))
 
     @classmethod
@@ -234,7 +255,7 @@ class Scenario(Part):
             ScenarioError: a value is not allowed.
         """
         try:
-            return cls.model_validate(_with_kind(data))
+            return cls.model_validate(spelled_out(data))
         except ValidationError as error:
             raise ScenarioError(f"{where}: {explain(error)}") from None
 
@@ -254,14 +275,6 @@ class Scenario(Part):
     def warm_up(self) -> float:
         """How long the clients take to connect before the run starts, in seconds."""
         return self.clients.count / self.clients.connect_rate
-
-
-def _with_kind(data: dict[str, Any]) -> dict[str, Any]:
-    """A balancer whose kind is left out is HAProxy."""
-    balancer = data.get("balancer")
-    if isinstance(balancer, dict) and "kind" not in balancer:
-        return {**data, "balancer": {"kind": "haproxy", **balancer}}
-    return data
 
 
 def _parse_override(text: str) -> dict[str, Any]:

@@ -85,8 +85,11 @@ def closed_port() -> Iterator[int]:
         {"policy": "exponential", "base": 0.2, "cap": 5.0, "jitter": "full"},
         {"policy": "exponential", "base": 0.2, "cap": 0.3, "jitter": "decorrelated"},
         {"policy": "fixed", "base": 0.3, "cap": 0.3, "jitter": "equal"},
+        {"policy": "exponential", "base": 0.15, "cap": 0.3, "jitter": "around"},
+        {"policy": "exponential", "base": 0.1, "cap": 0.25, "jitter": "offset"},
+        {"policy": "list", "delays": [[0.0, 0.2], [0.2, 0.4], 0.05]},
     ],
-    ids=lambda reconnect: f"{reconnect['policy']}-{reconnect['jitter']}",
+    ids=lambda reconnect: f"{reconnect['policy']}-{reconnect.get('jitter', 'none')}",
 )
 def test_a_client_waits_before_its_third_attempt_as_long_as_the_rule_says(
     reconnect: dict[str, Any], closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
@@ -147,6 +150,18 @@ def test_a_client_gives_up_after_max_attempts_failures_in_a_row(
             ("connect_failed", 3, "reset"),
             ("gave_up", 3, ""),
         ]
+
+
+def test_a_client_gives_up_when_its_list_of_waits_has_ended(
+    closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+) -> None:
+    policy = {"policy": "list", "delays": [0.05, [0.05, 0.1]], "then": "stop"}
+    part, _ = swarm(closed_port, 5, reconnect=policy)
+    time.sleep(1.0)
+    seen = events(stage, part)
+    for client in range(5):
+        story = [(event, attempt) for _, event, number, _, attempt, _, _ in seen if number == client]
+        assert story[-2:] == [("connect_failed", 3), ("gave_up", 3)]
 
 
 def test_a_client_gives_up_an_attempt_that_nobody_answers_after_open_timeout(

@@ -18,6 +18,7 @@ def pictures(notebook):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_a_clean_kernel_and_shows_its_figures(path, monkeypatch):
     monkeypatch.delenv("STORMLAB_LIVE", raising=False)
+    monkeypatch.setenv("STORMLAB_SHORT", "1")  # smaller sizes where a notebook offers them
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from sim import simulate
 from tests.strategies import small
 from twin.rules.heartbeat import detection_bounds
+from twin.rules.presets import CLIENTS
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 HANG = [{"at": 2.0, "kind": "hang", "node": 1}]
@@ -28,6 +30,29 @@ def test_a_client_waits_as_its_policy_says(profile):
     assert len(found) == 30
     for client in found.values():
         assert client[:5] == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.3], abs=CPU)
+
+
+def test_a_client_waits_as_its_list_says_and_stops_at_its_end(profile):
+    policy = {"policy": "list", "delays": [0.0, 0.4, [0.2, 0.6]], "then": "stop"}
+    scenario = small(clients={"reconnect": policy}, nodes={"count": 1}, faults=KILL)
+    record = simulate(scenario, 0, profile)
+    found = np.array(list(waits(record).values()))
+    assert found.shape == (30, 3)
+    assert found[:, 0] == pytest.approx(0.0, abs=CPU)
+    assert found[:, 1] == pytest.approx(0.4, abs=CPU)
+    assert 0.2 <= found[:, 2].min() < 0.3
+    assert 0.5 < found[:, 2].max() < 0.6 + CPU
+    assert (record.events["event"] == "gave_up").sum() == 30
+
+
+@pytest.mark.parametrize("name", sorted(CLIENTS))
+def test_every_preset_brings_its_clients_back_or_gives_up(name, profile):
+    beat = {"reconnect": name, "heartbeat": name}
+    record = simulate(small(duration=30.0, clients=beat, faults=KILL), 0, profile)
+    lost = set(record.select("disconnected")["client"])
+    back = set(record.select("connected").query("attempt > 1")["client"])
+    assert len(lost) == 10
+    assert back | set(record.select("gave_up")["client"]) == lost
 
 
 def test_full_jitter_spreads_the_first_attempts_over_the_base(profile):

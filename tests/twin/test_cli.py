@@ -11,6 +11,7 @@ import sim
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small
 from twin.record import row
+from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,12 @@ def lab(*words):
         (["predict", "lab"], ["lab", "not TOML"]),
         (["audit", "nope.parquet"], ["nope.parquet", "no such record"]),
         (["audit", "README.md"], ["README.md", "not a Parquet record"]),
+        (["sweep", FAILOVER, "--vary", "nodes.count"], ["--vary nodes.count", "give a path, '=' and values"]),
+        (["sweep", FAILOVER, "--vary", "nodes.count=2,99"], ["nodes.count=99", "nodes.count is 99", "at most 16"]),
+        (["sweep", FAILOVER, "--vary", "nodes.count=2", "--measure", "speed"], ["measure is 'speed'", "time_to_99"]),
+        (["sweep", FAILOVER, "--vary", "seed=1", "--against", "nodes.count"], ["nodes.count is not varied", "seed"]),
+        (["zoo", FAILOVER, "--by", "luck"], ["--by is 'luck'", "peak_attempts"]),
+        (["zoo", "scenarios/broadcast-100.toml"], ["broadcast-100 has no faults"]),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):
@@ -60,6 +67,34 @@ def test_predict_prints_one_json_object():
     assert 1.0 <= band["low"] <= band["median"] <= band["high"] <= 2.1
 
 
+def test_a_sweep_prints_one_json_object_draws_and_the_second_time_only_draws(tmp_path):
+    words = ["sweep", FAILOVER, "--vary", "clients.reconnect=phoenix,classic", "--vary", "nodes.count=2:3", *REFERENCE]
+    words += ["--replications", "2", "--set", "clients.count=20", "--folder", str(tmp_path), "--json"]
+    done = lab(*words)
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert [one["values"]["nodes.count"] for one in data["variants"]] == [2, 3, 2, 3]
+    assert data["parts"] == {"reused": 0, "made": 4}
+    assert data["variants"][0]["measures"]["attempts_per_client"]["unit"] == "1"
+    assert Path(data["figure"]).stat().st_size > 10_000
+    again = json.loads(lab(*words).stdout)
+    assert again["parts"] == {"reused": 4, "made": 0}
+    assert again["variants"] == data["variants"]
+
+
+def test_the_zoo_ranks_every_library(tmp_path):
+    words = ["zoo", FAILOVER, "--replications", "2", "--set", "clients.count=30", *REFERENCE, "--json"]
+    done = lab(*words, "--figure", str(tmp_path / "zoo.png"))
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    names = [one["library"] for one in data["libraries"]]
+    assert set(names) == {*CLIENTS, "the scenario's own"}
+    assert [one["peak_attempts"]["rank"] for one in data["libraries"]] == sorted(
+        one["peak_attempts"]["rank"] for one in data["libraries"]
+    )
+    assert (tmp_path / "zoo.png").stat().st_size > 10_000
+
+
 def test_the_schema_describes_every_setting_with_its_meaning():
     data = json.loads(lab("schema").stdout)
 
@@ -73,7 +108,21 @@ def test_the_schema_describes_every_setting_with_its_meaning():
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "test", "notebook", "schema", "calibrate", "predict", "measure", "compare", "figures", "audit"]
+    "command",
+    [
+        "demo",
+        "test",
+        "notebook",
+        "schema",
+        "calibrate",
+        "predict",
+        "measure",
+        "compare",
+        "figures",
+        "audit",
+        "sweep",
+        "zoo",
+    ],
 )
 def test_every_command_explains_itself(command):
     done = lab(command, "--help")

@@ -52,7 +52,7 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
             {"clients": {"reconnect": {"policy": "fixed", "jitter": "decorrelated"}}},
             "clients.reconnect.jitter",
             "'decorrelated'",
-            "none, full or equal",
+            "none, full, equal, offset or around with policy 'fixed'",
         ),
         ({"balancer": {"retries": 1, "redispatch": 2}}, "balancer.redispatch", "2", "at most retries, 1"),
         ({"faults": 5}, "faults", "5", "a list"),

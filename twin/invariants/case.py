@@ -12,6 +12,7 @@ from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Messages
 from twin.record import Record
+from twin.rules.backoff import longest_delay
 from twin.scenario import HAProxy, Scenario
 
 MOST_SHOWN = 20
@@ -186,9 +187,7 @@ def return_within(scenario: Scenario) -> float:
     within += blind if nodes else 0.0
     if nodes and (silent or scenario.nodes.backlog < clients.count):
         within += clients.open_timeout
-    policy = clients.reconnect
-    longest = {"immediate": 0.0, "fixed": policy.base, "exponential": policy.cap}[policy.policy]
-    return within + longest
+    return within + longest_delay(clients.reconnect.rule())
 
 
 def too_short(case: Case) -> str:

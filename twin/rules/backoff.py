@@ -1,14 +1,20 @@
 """When a client that lost its connection tries again.
 
-Source of the jitter formulas: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+Source of the jitter formulas `full`, `equal` and `decorrelated`: Brooker, "Exponential Backoff And Jitter", AWS
+Architecture Blog, 2015; `offset` is that of centrifuge-js (`backoff` in src/utils.ts), `around` that of Socket.IO
+(`Backoff.duration` in contrib/backo2.ts of socket.io-client).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Policy = Literal["immediate", "fixed", "exponential"]
-Jitter = Literal["none", "full", "equal", "decorrelated"]
+Policy = Literal["immediate", "fixed", "exponential", "list"]
+Jitter = Literal["none", "full", "equal", "decorrelated", "offset", "around"]
 First = Literal["backoff", "immediate", "jittered"]
+Then = Literal["repeat", "stop"]
+Delay = float | Sequence[float]
+"""A wait in seconds, or the bounds [low, high] of one that is drawn evenly."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,8 @@ class Reconnect:
     """A reconnect policy. Times in seconds.
 
     Attributes:
-        policy: `immediate` retries at once, `fixed` waits `base`, `exponential` waits `base * factor**n` up to `cap`.
+        policy: `immediate` retries at once, `fixed` waits `base`, `exponential` waits `base * factor**n` up to `cap`,
+            `list` waits as `delays` says, without `cap` and `jitter`.
         base: the first wait.
         factor: growth a failed attempt.
         cap: no wait is longer.
@@ -25,6 +32,9 @@ class Reconnect:
             `jittered` anything up to `base`.
         max_attempts: give up after so many failed attempts in a row; 0 is never.
         stable_time: a connection must have lasted so long before the next loss starts from `base` again.
+        spread: share of the wait by which the jitter `around` changes it at most.
+        delays: the waits of `list`, one after the other.
+        then: when they are used up, `repeat` the last one or `stop`.
     """
 
     policy: Policy
@@ -35,6 +45,9 @@ class Reconnect:
     first: First
     max_attempts: int
     stable_time: float
+    spread: float = 0.5
+    delays: Sequence[Delay] = ()
+    then: Then = "repeat"
 
 
 def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> float:
@@ -45,15 +58,21 @@ def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> f
     """
     if attempt * (factor - 1.0) > 700.0:  # the power could overflow; far past any cap
         return cap
-    return float(min(cap, base * factor**attempt))
+    bound: float = base * factor ** float(attempt)
+    return min(cap, bound)
 
 
-def jittered(bound: float, jitter: Jitter, base: float, cap: float, previous: float, u: float) -> float:
+def jittered(
+    bound: float, jitter: Jitter, base: float, cap: float, previous: float, u: float, spread: float = 0.5
+) -> float:
     """Spread a wait of at most `bound` seconds with the uniform number `u` in [0, 1).
 
     `none`: bound; `full`: U(0, bound); `equal`: bound/2 + U(0, bound/2); `decorrelated`: min(cap, U(base, 3 *
-    previous)), which ignores the bound and grows with the wait before it (`previous`, `base` at first).
-    Source: Brooker 2015.
+    previous)), which ignores the bound and grows with the wait before it (`previous`, `base` at first); `offset`:
+    min(cap, base + U(0, bound)); `around`: min(cap, bound * (1 +- u * spread)), less if the first decimal of `u` is
+    even, more if it is odd. The cap comes after the jitter there, so the bound must not have been capped below
+    cap / (1 - spread), and waits pile up at the cap.
+    Source: Brooker 2015; centrifuge-js; Socket.IO.
     """
     if jitter == "full":
         return u * bound
@@ -62,7 +81,60 @@ def jittered(bound: float, jitter: Jitter, base: float, cap: float, previous: fl
     if jitter == "decorrelated":
         high = max(base, 3.0 * previous)
         return min(cap, base + u * (high - base))
+    if jitter == "offset":
+        return min(cap, base + u * bound)
+    if jitter == "around":
+        deviation = u * spread * bound
+        return min(cap, bound + deviation if int(u * 10.0) % 2 else bound - deviation)
     return bound
+
+
+def listed_delay(delay: Delay, u: float) -> float:
+    """Return one wait of a list in seconds: the number, or low + `u` * (high - low)."""
+    if isinstance(delay, int | float):
+        return delay
+    low, high = delay
+    return low + u * (high - low)
+
+
+def list_delay(rule: Reconnect, n: int, u: float) -> float | None:
+    """Return the `n`-th wait of a list in seconds, or None when the list has ended and the client stops."""
+    last = len(rule.delays) - 1
+    if n > last and rule.then == "stop":
+        return None
+    return listed_delay(rule.delays[min(n, last)], u)
+
+
+def reconnect_delay(rule: Reconnect, n: int, previous: float, u: float) -> float | None:
+    """Return the `n`-th wait (from 0) of a policy in seconds, or None when its list has ended.
+
+    Args:
+        rule: the policy.
+        n: how many waits there were since the backoff began.
+        previous: the wait before this one, `rule.base` at first.
+        u: uniform number in [0, 1).
+    """
+    if rule.policy == "immediate":
+        return 0.0
+    if rule.policy == "list":
+        return list_delay(rule, n, u)
+    # what is beyond cap / (1 - spread) exceeds the cap whatever is taken away; with a spread of 1 nothing is certain
+    cap = rule.cap if rule.jitter != "around" else rule.cap / max(1.0 - rule.spread, 1e-6)
+    bound = rule.base if rule.policy == "fixed" else exponential_delay(n, rule.base, rule.factor, cap)
+    return jittered(bound, rule.jitter, rule.base, rule.cap, previous, u, rule.spread)
+
+
+def longest_delay(rule: Reconnect) -> float:
+    """Return a bound in seconds that no wait of a policy exceeds."""
+    if rule.policy == "immediate":
+        longest = 0.0
+    elif rule.policy == "list":
+        longest = max(listed_delay(delay, 1.0) for delay in rule.delays)
+    elif rule.policy == "fixed" and rule.jitter not in ("offset", "around"):
+        longest = rule.base
+    else:
+        longest = rule.cap
+    return max(longest, rule.base) if rule.first == "jittered" else longest
 
 
 class Backoff:
@@ -77,30 +149,44 @@ class Backoff:
         self.failed = 0
         self.previous = rule.base
 
-    def after_loss(self, uptime: float, u: float) -> float:
-        """Return the wait before the first attempt after a connection of `uptime` seconds was lost."""
-        if uptime >= self.rule.stable_time:
-            self.waits = 0
-            self.previous = self.rule.base
-        self.failed = 0
-        if self.rule.first == "immediate":
-            return 0.0
-        if self.rule.first == "jittered":
-            return u * self.rule.base
-        return self._next(u)
+    def after_loss(self, uptime: float, u: float) -> float | None:
+        """Return the wait before the first attempt after a connection of `uptime` seconds was lost, or None when the
+        client gives up.
+        """
+        return wait_after_loss(self, self.rule, uptime, u)
 
     def after_failure(self, u: float) -> float | None:
         """Return the wait after one more failed attempt, or None when the client gives up."""
-        self.failed += 1
-        if self.rule.max_attempts and self.failed >= self.rule.max_attempts:
-            return None
-        return self._next(u)
+        return wait_after_failure(self, self.rule, u)
 
-    def _next(self, u: float) -> float:
-        rule = self.rule
-        if rule.policy == "immediate":
-            return 0.0
-        bound = rule.base if rule.policy == "fixed" else exponential_delay(self.waits, rule.base, rule.factor, rule.cap)
-        self.previous = jittered(bound, rule.jitter, rule.base, rule.cap, self.previous, u)
-        self.waits += 1
-        return self.previous
+
+def wait_after_loss(memory: Backoff, rule: Reconnect, uptime: float, u: float) -> float | None:
+    """Return the wait before the first attempt after a connection of `uptime` seconds was lost, and remember it; None
+    when the client gives up.
+    """
+    if uptime >= rule.stable_time:
+        memory.waits = 0
+        memory.previous = rule.base
+    memory.failed = 0
+    if rule.first == "immediate":
+        return 0.0
+    if rule.first == "jittered":
+        return u * rule.base
+    return next_wait(memory, rule, u)
+
+
+def wait_after_failure(memory: Backoff, rule: Reconnect, u: float) -> float | None:
+    """Return the wait after one more failed attempt, or None when the client gives up, and remember it."""
+    memory.failed += 1
+    if rule.max_attempts > 0 and memory.failed >= rule.max_attempts:
+        return None
+    return next_wait(memory, rule, u)
+
+
+def next_wait(memory: Backoff, rule: Reconnect, u: float) -> float | None:
+    """Return the wait that follows the last one, and remember it; None when a list of waits has ended."""
+    wait = reconnect_delay(rule, memory.waits, memory.previous, u)
+    if wait is not None:
+        memory.previous = wait
+        memory.waits += 1
+    return wait

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from tests.strategies import reconnects
 from twin.draws import Purpose, uniform
-from twin.rules.backoff import Backoff, Reconnect, exponential_delay, jittered
+from twin.rules.backoff import (
+    Backoff,
+    Reconnect,
+    exponential_delay,
+    jittered,
+    listed_delay,
+    longest_delay,
+    reconnect_delay,
+)
 
 units = st.floats(0, 1, exclude_max=True)
 FULL = Reconnect("exponential", 0.1, 2.0, 1.0, "full", "backoff", 0, 5.0)
@@ -28,10 +36,19 @@ def test_the_bound_never_passes_the_cap_and_never_overflows(attempt, base, facto
 
 
 @given(reconnects(), st.lists(units, min_size=1, max_size=12))
-def test_no_wait_is_negative_or_longer_than_the_cap(policy, draws):
+def test_no_wait_is_negative_or_longer_than_the_longest(policy, draws):
     backoff = Backoff(policy.rule())
     waits = [backoff.after_loss(0.0, draws[0])] + [backoff.after_failure(u) for u in draws]
-    assert all(0 <= wait <= policy.cap for wait in waits if wait is not None)
+    longest = longest_delay(policy.rule())
+    assert all(0 <= wait <= longest for wait in waits if wait is not None)
+    if policy.policy != "list":
+        assert longest <= policy.cap
+
+
+@given(reconnects(), units, st.integers(0, 9))
+def test_a_wait_depends_on_nothing_but_its_arguments(policy, u, n):
+    rule = policy.rule()
+    assert reconnect_delay(rule, n, rule.base, u) == reconnect_delay(rule, n, rule.base, u)
 
 
 @given(st.floats(0.001, 10), units)
@@ -41,6 +58,43 @@ def test_the_jitters_stay_in_their_ranges(bound, u):
     assert 0 <= jittered(bound, "full", base, cap, base, u) <= bound
     assert bound / 2 <= jittered(bound, "equal", base, cap, base, u) <= bound
     assert base <= jittered(bound, "decorrelated", base, cap, bound, u) <= min(cap, 3 * bound) + 1e-12
+    assert base <= jittered(bound, "offset", base, cap, base, u) <= min(cap, base + bound)
+    assert bound * 0.6 <= jittered(bound, "around", base, 100.0, base, u, 0.4) <= bound * 1.4
+
+
+def test_the_jitter_around_takes_away_or_adds_by_the_first_decimal():
+    waits = [jittered(2.0, "around", 1.0, 99.0, 1.0, u) for u in (0.0, 0.05, 0.15, 0.8, 0.95)]
+    assert waits == pytest.approx([2.0, 1.95, 2.15, 1.2, 2.95])
+
+
+def test_a_cap_after_the_jitter_makes_the_jitter_collapse_at_the_cap():
+    policy = rule(jitter="around", base=1.0, cap=5.0)
+    draws = [uniform(3, 0, 0, Purpose.RECONNECT, n) for n in range(1000)]
+    distinct = [len({reconnect_delay(policy, n, 1.0, u) for u in draws}) for n in range(6)]
+    assert distinct[:2] == [1000, 1000]  # 1 s and 2 s, half around
+    assert distinct[2] < 800  # of 4 s +- half what exceeds 5 s is 5 s
+    assert distinct[4:] == [1, 1]  # 16 s and more: always 5 s
+
+
+@given(st.floats(0.01, 10), st.floats(0, 10), st.floats(0, 0.99), st.integers(0, 60), units)
+def test_the_bound_before_the_cap_is_high_enough_for_the_jitter_around(base, more, spread, n, u):
+    policy = rule(jitter="around", base=base, cap=base + more, spread=spread)
+    endless = rule(jitter="around", base=base, cap=1e300, spread=spread)
+    assert reconnect_delay(policy, n, base, u) == min(policy.cap, reconnect_delay(endless, n, base, u))
+
+
+def test_a_list_of_waits_is_followed_and_its_last_one_repeated():
+    backoff = Backoff(rule(policy="list", jitter="none", delays=[0.0, [1.0, 3.0], 5]))
+    waits = [backoff.after_loss(0.0, 0.5)] + [backoff.after_failure(0.5) for _ in range(3)]
+    assert waits == [0.0, 2.0, 5, 5]
+    assert [listed_delay([1.0, 3.0], u) for u in (0.0, 0.25)] == [1.0, 1.5]
+
+
+def test_a_list_that_stops_gives_up_after_as_many_attempts_as_it_has_waits():
+    backoff = Backoff(rule(policy="list", delays=[0.0, 2.0], then="stop", stable_time=9.0))
+    assert [backoff.after_loss(0.0, 0.5), backoff.after_failure(0.5), backoff.after_failure(0.5)] == [0.0, 2.0, None]
+    assert backoff.after_loss(8.0, 0.5) is None  # not stable, so the list stays used up
+    assert backoff.after_loss(9.0, 0.5) == 0.0
 
 
 def test_decorrelated_jitter_grows_with_the_wait_before_it():
@@ -68,8 +122,10 @@ def test_a_client_gives_up_after_max_attempts_failures_in_a_row(policy, failures
     backoff = Backoff(policy.rule())
     backoff.after_loss(0.0, 0.5)
     waits = [backoff.after_failure(0.5) for _ in range(failures)]
-    limit = policy.max_attempts
-    assert [wait is None for wait in waits] == [bool(limit) and n >= limit for n in range(1, failures + 1)]
+    limit = policy.max_attempts or failures + 1
+    if policy.then == "stop":
+        limit = min(limit, len(policy.delays) + (policy.first != "backoff"))
+    assert [wait is None for wait in waits] == [n >= limit for n in range(1, failures + 1)]
 
 
 def test_a_connection_in_between_forgives_the_failures_before_it():

@@ -1,0 +1,238 @@
+"""Sweeps: simulate every variant of a scenario, on this machine's cores or on a Dask cluster.
+
+What a replication gives depends on nothing but the scenario, the replication's number, the host profile and the code,
+so it does not matter where it ran, in which order, or whether the sweep was interrupted.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import lru_cache
+from hashlib import sha256
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from itertools import starmap
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from sim.world import simulate
+from twin.errors import HostError, ScenarioError
+from twin.measures import measure_record
+from twin.profile import HostProfile
+from twin.scenario import Scenario
+from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
+
+MOST_JOBS = 1024
+CONNECT_TIMEOUT = 10
+"""Seconds to wait for a Dask scheduler."""
+
+Task = tuple[int, Scenario, str, int, int]
+"""Number of the variant, scenario, host profile as JSON, first replication, how many."""
+Done = tuple[int, int, list[dict[str, float]], str]
+"""Number of the variant, first replication, measures of each replication, fingerprint of the code that ran."""
+
+
+def sweep(
+    scenario: Scenario,
+    vary: Mapping[str, Sequence[Any]],
+    replications: int = 50,
+    profile: HostProfile | None = None,
+    folder: str | Path | None = None,
+    jobs: int = -1,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Simulate every combination of some settings, all with the same random numbers.
+
+    Args:
+        scenario: what is varied.
+        vary: for each setting its values, as in `{"clients.reconnect.cap": [5, 10], "clients.reconnect": ["phoenix"]}`.
+        replications: how many of each variant. Replication k has the same luck in all of them, so that differences
+            between variants may be taken replication by replication.
+        profile: costs of the host; each variant's `host.profile` by default, where a machine without a profile of its
+            own takes the reference.
+        folder: where finished parts are kept; a sweep that was interrupted goes on from there. None keeps nothing.
+        jobs: processes to use on this machine; -1 is one a core.
+        scheduler: address of a Dask scheduler whose workers do the work instead, as in `tcp://127.0.0.1:8786`.
+        progress: receives (parts done, parts).
+
+    Raises:
+        ScenarioError: a value is not allowed, or the folder cannot be used.
+        HostError: there is no such scheduler, its workers run other code, or Dask is not installed.
+    """
+    combinations = variants(scenario, vary)
+    return simulate_variants(scenario, combinations, vary, replications, profile, folder, jobs, scheduler, progress)
+
+
+def simulate_variants(
+    scenario: Scenario,
+    combinations: Sequence[Variant],
+    vary: Mapping[str, Sequence[Any]],
+    replications: int,
+    profile: HostProfile | None = None,
+    folder: str | Path | None = None,
+    jobs: int = -1,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sweep:
+    """Simulate given variants of a scenario; `vary` says what their labels may be. Otherwise as `sweep`."""
+    check_replications(replications)
+    if jobs != -1 and not 1 <= jobs <= MOST_JOBS:
+        raise ScenarioError(f"jobs is {jobs}; allowed is -1 (one a core) or 1 to {MOST_JOBS}.")
+    profiles = [_profile(one.scenario, profile) for one in combinations]
+    code = fingerprint()
+    names = [key(one.scenario.model_dump_json(), text, code) for one, text in zip(combinations, profiles, strict=True)]
+    store = Store(folder) if folder is not None else None
+    ranges = list(parts_of(replications))
+    found: dict[tuple[int, int], pd.DataFrame] = {}
+    tasks: list[Task] = []
+    for i, (variant, text) in enumerate(zip(combinations, profiles, strict=True)):
+        for first, count in ranges:
+            if store is not None and store.has(names[i], first, count):
+                found[i, first] = store.load(names[i], first, count)
+            else:
+                tasks.append((i, variant.scenario, text, first, count))
+    reused, total = len(found), len(found) + len(tasks)
+    if progress is not None:
+        progress(reused, total)
+    with _workers(tasks, jobs, scheduler) as results:
+        for i, first, rows, ran in results:
+            if ran != code:
+                raise HostError(f"scheduler {scheduler}: its workers run another version of the lab than this one.")
+            found[i, first] = _part(first, rows)
+            if store is not None:
+                store.save(names[i], first, found[i, first])
+            if progress is not None:
+                progress(len(found), total)
+    parts = [(one, [found[i, first] for first, _ in ranges]) for i, one in enumerate(combinations)]
+    done = assemble(scenario, vary, parts, reused=reused, made=len(tasks))
+    if store is not None:
+        write(done.table, store.folder / "table.parquet")
+    return done
+
+
+def _part(first: int, rows: list[dict[str, float]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows).astype("float64")
+    table.insert(0, "replication", range(first, first + len(rows)))
+    return table
+
+
+def _profile(scenario: Scenario, profile: HostProfile | None) -> str:
+    """Return the host profile of a scenario as JSON, and make sure that it knows what the scenario needs."""
+    if profile is None:
+        profile = named_profile(scenario.host.profile)
+    if scenario.balancer.kind == "nginx":
+        profile.curves("balancer_close", "nginx")
+    if scenario.publisher is not None:
+        profile.must_know_broadcast()
+    return _as_json(profile)
+
+
+@lru_cache(maxsize=8)
+def named_profile(name: str) -> HostProfile:
+    """Return a host profile; `calibrated` is the reference's where this machine has none of its own (with a warning).
+
+    Raises:
+        ScenarioError: there is no such profile.
+    """
+    return HostProfile.for_this_machine() if name == "calibrated" else HostProfile.load(name)
+
+
+_texts: dict[int, tuple[HostProfile, str]] = {}
+
+
+def _as_json(profile: HostProfile) -> str:
+    """Return a profile as JSON, written once for all variants."""
+    known = _texts.get(id(profile))
+    if known is None or known[0] is not profile:
+        _texts.clear()
+        known = _texts[id(profile)] = (profile, profile.model_dump_json())
+    return known[1]
+
+
+@lru_cache(maxsize=4)
+def _from_json(text: str) -> HostProfile:
+    return HostProfile.model_validate_json(text)
+
+
+def run(number: int, scenario: Scenario, text: str, first: int, count: int) -> Done:
+    """Simulate one part of a sweep; this is what a worker does. The arguments are those of a `Task`."""
+    profile = _from_json(text)
+    rows = [measure_record(simulate(scenario, n, profile)) for n in range(first, first + count)]
+    return number, first, rows, fingerprint()
+
+
+@lru_cache(maxsize=1)
+def fingerprint() -> str:
+    """Return a short name of the code that simulates: results of other code are not reused."""
+    digest = sha256(platform.python_version().encode())
+    for package in ("sim", "twin"):
+        folder = Path(import_module(package).__path__[0])
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(path.read_bytes())
+    for name in ("numpy", "pandas", "simpy", "numba"):
+        try:
+            digest.update(version(name).encode())
+        except PackageNotFoundError:
+            digest.update(b"-")
+    return digest.hexdigest()[:20]
+
+
+@contextmanager
+def _workers(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[Iterable[Done]]:
+    """Give the results of all tasks in the order in which they are finished."""
+    if scheduler is not None:
+        with _cluster(scheduler) as client:
+            sent = {text: client.scatter(text, broadcast=True) for text in {text for _, _, text, _, _ in tasks}}
+            futures = [client.submit(run, i, one, sent[text], *rest, pure=False) for i, one, text, *rest in tasks]
+            yield _gathered(client, futures, scheduler)
+    elif jobs == 1 or len(tasks) <= 1:
+        yield starmap(run, tasks)
+    else:
+        workers = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        yield workers(joblib.delayed(run)(*task) for task in tasks)
+
+
+def _gathered(client: Any, futures: list[Any], address: str) -> Iterator[Done]:
+    """Yield results of a cluster as they come.
+
+    Raises:
+        HostError: the workers cannot do the work, or are lost; what they have finished is kept.
+    """
+    from distributed import KilledWorker, as_completed
+    from distributed.comm import CommClosedError
+
+    try:
+        for _, done in as_completed(futures, loop=client.loop, with_results=True):
+            yield done
+    except ImportError as error:
+        raise HostError(f"--scheduler {address}: the lab is not installed on its workers ({error}).") from None
+    except (CancelledError, CommClosedError, KilledWorker) as error:
+        what = type(error).__name__
+        raise HostError(f"--scheduler {address}: its workers are lost ({what}); the same command goes on.") from None
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Any]:
+    """Connect to a Dask scheduler.
+
+    Raises:
+        HostError: Dask is not installed, or nobody answers there.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise HostError("--scheduler needs Dask: pip install 'stormlab[dask]'.") from None
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise HostError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None
+    with client:
+        if not client.scheduler_info()["workers"]:
+            raise HostError(f"--scheduler {address}: it has no workers; start one with dask worker {address}.")
+        yield client

@@ -1,0 +1,36 @@
+"""How much faster a sweep is on two cores; both numbers come from this run. Run with `-s` to see them."""
+
+import os
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+import sim
+from tests.strategies import small_profile
+from twin.storms import outage
+
+VARY = {
+    "clients.reconnect.cap": [2, 4, 6, 8, 10, 15, 20, 30],
+    "nodes.backlog": [10, 20, 50, 100, 200, 300, 500, 1000],
+}
+LEAST_SPEED_UP = 1.7
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+@pytest.mark.timeout(300)
+def test_a_sweep_of_64_variants_scales_on_two_cores() -> None:
+    """Start of the worker processes included."""
+    profile, scenario = small_profile(), outage(200, 3, 20.0, 40.0, base=1.0, cap=8.0, jitter="full")
+    took, tables = {}, {}
+    for jobs in (1, 2):
+        begin = time.perf_counter()
+        tables[jobs] = sim.sweep(scenario, VARY, 5, profile, jobs=jobs).table
+        took[jobs] = time.perf_counter() - begin
+    pd.testing.assert_frame_equal(tables[1], tables[2], check_exact=True)
+    ratio = took[1] / took[2]
+    sys.stdout.write(
+        f"\n64 variants x 5 replications: {took[1]:.1f} s on one core, {took[2]:.1f} s on two: {ratio:.2f} x\n"
+    )
+    assert ratio >= LEAST_SPEED_UP

@@ -1,0 +1,378 @@
+"""What the notebooks on storms and on sizing compute: an outage of everything, on a host whose costs are given.
+
+Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from twin.comparison import Band, Predicted
+from twin.course import Answer, Predict
+from twin.errors import ScenarioError
+from twin.figures import BLUE, GREY, VERMILION
+from twin.measures.base import Array
+from twin.profile import BROADCAST_PARTS, PARTS, HostProfile, Part
+from twin.record import Record
+from twin.scenario import Scenario
+from twin.sweep_figures import COLOURS, DASHES
+from twin.sweeps import Sweep, Variant
+
+BEGIN = 5.0
+"""Seconds after the start of the run when the outage begins."""
+SMALL_COST = 20e-6
+"""Seconds of a part that a given host does not name: small against a handshake."""
+PROGRAMS = ("node", "haproxy", "nginx")
+CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
+BIN = 0.1
+"""Seconds over which attempts are counted in the pictures: the window of `peak_attempts`."""
+
+
+def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: float = 1.0) -> HostProfile:
+    """Return a host whose costs are chosen and not measured: every part costs the same at any load.
+
+    The nodes' handshakes are what is scarce; clients cost next to nothing, as if each had a machine of its own.
+
+    Args:
+        handshake_rate: handshakes a second that one node can do.
+        balancer_rate: handshakes a second that the balancer can do.
+        scale: how many real clients one simulated client stands for: everything takes as much longer.
+
+    Raises:
+        ScenarioError: a rate is not more than 0.
+    """
+    for name, rate in (("handshake_rate", handshake_rate), ("balancer_rate", balancer_rate), ("scale", scale)):
+        if not rate > 0:
+            raise ScenarioError(f"{name} is {rate:g}; allowed is more than 0.")
+    costs = dict.fromkeys((name for name in PARTS if name not in BROADCAST_PARTS), SMALL_COST)
+    costs["node_handshake"] = max(0.0, 1.0 / handshake_rate - SMALL_COST)  # the accept is the rest
+    costs["balancer_request"] = costs["balancer_response"] = 0.5 / balancer_rate
+    costs["balancer_refused"] = 0.7 / balancer_rate
+    costs |= {name: 1e-6 / scale for name in costs if name.startswith("client")}
+    parts = {name: Part(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
+    parts["exit_delay"] = Part(levels=[16], values=[[0.002]])
+    return HostProfile.model_validate(
+        {
+            "made": "given",
+            "machine": {"cpu": "given", "cores": 64},
+            "parts": parts,
+            "nginx_parts": {name: part for name, part in parts.items() if name.startswith("balancer")},
+            "first_part": {name: [0.5] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
+            "speed": [[1e-3] * 10],
+            "wake": {name: [0.0] for name in ("client", *PROGRAMS)},
+            "balancer_start": {"haproxy": [0.05], "nginx": [0.05]},
+            "node_start": [0.5],
+            "node_stop": [0.01],
+            "check_overhead": [0.002],
+            "table_growth": [0.001],
+            "time_slice": 0.003,
+            "tick": 0.004,
+        }
+    )
+
+
+def outage(
+    clients: int = 300,
+    nodes: int = 3,
+    seconds: float = 20.0,
+    after: float = 60.0,
+    inter: float = 1.0,
+    **reconnect: Any,
+) -> Scenario:
+    """Return an outage of everything: all nodes stand still, the balancer cuts the tunnels, then all go on.
+
+    Every node has a core of its own.
+
+    Args:
+        clients: how many.
+        nodes: how many.
+        seconds: length of the outage.
+        after: seconds of the run after its end.
+        inter: seconds between two checks of a node by the balancer, and until a check counts as failed.
+        reconnect: settings of the reconnect policy; `stable_time` is 0.
+
+    Raises:
+        ScenarioError: a value is not allowed.
+    """
+    faults = [{"at": BEGIN, "kind": "hang", "node": i + 1, "duration": float(seconds)} for i in range(nodes)]
+    return Scenario.parse(
+        {
+            "name": "storm",
+            "duration": BEGIN + seconds + after,
+            "clients": {
+                "count": clients,
+                "connect_rate": 100_000.0,
+                "open_timeout": 10.0,
+                "heartbeat": {"interval": 0.0},
+                "reconnect": {"policy": "exponential", "stable_time": 0.0, **reconnect},
+            },
+            "balancer": {
+                "algorithm": "leastconn",
+                "retries": 0,
+                "on_marked_down": "shutdown-sessions",
+                "check": {"inter": inter, "fall": 2, "rise": 1, "timeout": inter},
+            },
+            "nodes": {"count": nodes, "backlog": 1000},
+            "host": {"placement": "pinned", "cores": min(64, 2 * nodes)},
+            "faults": faults,
+        },
+        "outage",
+    )
+
+
+def end_of_outage(scenario: Scenario) -> float:
+    """Return when the last fault is over, in seconds after the start of the run."""
+    return max(fault.at + (fault.duration or 0.0) for fault in scenario.faults)
+
+
+def back_within(prediction: Predicted) -> pd.Series:
+    """Return for each replication the seconds from the end of the outage until 99 % of the clients are connected."""
+    scenario = prediction.scenario
+    first = min(fault.at for fault in scenario.faults)
+    return prediction.measures["time_to_99"] - (end_of_outage(scenario) - first)
+
+
+def attempt_times(record: Record) -> pd.DataFrame:
+    """Return the attempts after the first fault: columns client, number (1 is the first after the loss) and t."""
+    fault = record.select("fault")["t"].iloc[0]
+    made = record.select("attempt_connect")
+    made = made[made["t"] >= fault]
+    number = made.groupby("client").cumcount() + 1
+    return pd.DataFrame({"client": made["client"], "number": number, "t": made["t"]}).reset_index(drop=True)
+
+
+def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.Series:
+    """Return in how many seconds the middle 90 % of the clients make their first, second, ... attempt after the loss.
+
+    Each client's time counts from its own notice, so that only the policy spreads them.
+
+    Args:
+        record: a simulated run.
+        most: how many attempts to look at.
+        least: an attempt counts that at least this share of the affected clients make.
+    """
+    fault = record.select("fault")["t"].iloc[0]
+    lost = record.select("disconnected")
+    notice = lost[lost["t"] >= fault].groupby("client")["t"].first()
+    times = attempt_times(record)
+    times["since"] = times["t"] - times["client"].map(notice)
+    found = {}
+    for number, group in times[times["number"] <= most].groupby("number"):
+        if len(group) >= least * len(notice):
+            low, high = np.quantile(group["since"], [0.05, 0.95])
+            found[number] = high - low
+    return pd.Series(found, name="spread (s)", dtype=float)
+
+
+def attempt_counts(record: Record) -> Array:
+    """Return the attempts in each `BIN` of the run, shape (bins,)."""
+    t = record.select("attempt_connect")["t"].to_numpy()
+    return np.histogram(t, np.arange(0.0, record.scenario.duration + BIN, BIN))[0]
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Some runs of one outage: what a picture needs.
+
+    Attributes:
+        scenario: the outage.
+        curves: connected clients, shape (runs, points).
+        times: seconds of the points.
+        counts: attempts in each `BIN`, shape (runs, bins).
+    """
+
+    scenario: Scenario
+    curves: Array
+    times: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, prediction: Predicted, records: Sequence[Record]) -> "Storm":
+        """Put a prediction and some of its runs together."""
+        return cls(
+            prediction.scenario,
+            prediction.curves,
+            prediction.curve_times,
+            np.array([attempt_counts(record) for record in records]),
+        )
+
+
+def storm_figure(storms: Mapping[str, Storm]) -> Figure:
+    """Return a column for each storm: connected clients with their 95 % band, and the attempts in each 100 ms
+    of the first run."""
+    figure = Figure(figsize=(max(6.5, 3.6 * len(storms)), 5.0), layout="constrained")
+    grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
+    for column, (name, storm) in enumerate(storms.items()):
+        upper, lower = grid[0][column], grid[1][column]
+        _connected(upper, storm)
+        _attempts(lower, storm)
+        upper.set_title(name, fontsize=11)
+        lower.set_xlabel("time (s)")
+    grid[0][0].set_ylabel("connected clients")
+    grid[1][0].set_ylabel("attempts in 100 ms, one run")
+    grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
+    return figure
+
+
+def _connected(axes: Axes, storm: Storm) -> None:
+    low, median, high = np.quantile(storm.curves, [0.025, 0.5, 0.975], axis=0)
+    axes.fill_between(storm.times, low, high, color=BLUE, alpha=0.22, lw=0, label="95 % of runs")
+    axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median")
+    _shade(axes, storm)
+    axes.set_ylim(0, 1.05 * storm.scenario.clients.count)
+
+
+def _attempts(axes: Axes, storm: Storm) -> None:
+    one = storm.counts[0]
+    edges = np.arange(len(one) + 1) * BIN
+    axes.stairs(one, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
+    _shade(axes, storm)
+    axes.set_xlim(0, storm.scenario.duration)
+
+
+def _shade(axes: Axes, storm: Storm) -> None:
+    axes.axvspan(BEGIN, end_of_outage(storm.scenario), color=GREY, alpha=0.15, lw=0)
+
+
+def spread_figure(spreads: Mapping[str, pd.Series]) -> Figure:
+    """Return how wide the herd is at its first, second, ... attempt, one line a policy."""
+    figure = Figure(figsize=(6.8, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for i, (name, spread) in enumerate(spreads.items()):
+        axes.plot(spread.index, spread.to_numpy(), marker="osD^vPX"[i], color=COLOURS[i], ls=DASHES[i], label=name)
+    axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
+    axes.set_xlabel("attempt after the loss")
+    axes.set_ylabel("middle 90 % of the clients within (s)")
+    axes.set_yscale("symlog", linthresh=0.1)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
+    return figure
+
+
+def explorer(draw: Callable[..., Figure], settings: Mapping[str, Any]) -> Any:
+    """Return sliders that redraw a storm, or where widgets do not run the picture of the first settings.
+
+    Args:
+        draw: makes the picture from one value of each setting.
+        settings: for each argument (first value, lowest, highest, step), or a list of words of which the first counts.
+    """
+    first = {name: one[0] for name, one in settings.items()}
+    try:
+        import ipywidgets
+    except ImportError:
+        return draw(**first)
+    controls = {}
+    for name, one in settings.items():
+        if isinstance(one, list):
+            controls[name] = ipywidgets.Dropdown(options=one, value=one[0], description=name)
+            continue
+        value, low, high, step = one
+        kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
+        controls[name] = kind(value=value, min=low, max=high, step=step, description=name, continuous_update=False)
+    picture = ipywidgets.Output()
+
+    def redraw(_: Any = None) -> None:
+        values = {name: control.value for name, control in controls.items()}
+        picture.clear_output(wait=True)
+        try:
+            picture.append_display_data(draw(**values))
+        except ScenarioError as error:
+            picture.append_stdout(f"{error}\n")
+
+    for control in controls.values():
+        control.observe(redraw, "value")
+    redraw()
+    return ipywidgets.VBox([ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"}), picture])
+
+
+def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, **reconnect: Any) -> Answer:
+    """Judge a reconnect policy that shall bring the clients back soon without a large peak.
+
+    Args:
+        scenario: the outage.
+        peak: most attempts in 100 ms that the upper end of the 95 % interval may reach.
+        back: seconds after the outage within which the upper end of the interval of 99 % back must lie.
+        predict: predicts the varied scenario.
+        reconnect: settings of the policy.
+    """
+    try:
+        varied = scenario.vary(clients={"reconnect": reconnect})
+    except ScenarioError as error:
+        return Answer(False, f"the policy is not possible. {error}")
+    prediction = predict(varied)
+    highest = Band.of(prediction.measures["peak_attempts"].dropna().to_numpy()).high
+    latest = Band.of(back_within(prediction).to_numpy()).high
+    found = f"at most {highest:.0f} attempts in 100 ms, and 99 % are back {latest:.1f} s after the outage"
+    if highest > peak:
+        return Answer(
+            False, f"{found}; allowed are {peak:g} attempts. Spread the waits more, or begin with longer ones."
+        )
+    if latest > back:
+        return Answer(False, f"{found}; allowed are {back:g} s. A wait that has grown past that keeps clients away.")
+    return Answer(True, f"{found}.")
+
+
+def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
+    """Judge a number of nodes and a cap by a sweep.
+
+    Args:
+        table: bands of `back` by `nodes.count` and `clients.reconnect.cap`, from `sizing_table`.
+        nodes: the choice.
+        cap: the choice, in seconds.
+        target: seconds within which the upper end of the interval must lie.
+        dearest: most nodes that one wants to pay for.
+    """
+    row = table[(table["nodes"] == nodes) & (table["cap"] == cap)]
+    if row.empty:
+        known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
+        return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
+    high = float(row["high"].iloc[0])
+    found = f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {high:.0f} s"
+    if high > target:
+        return Answer(False, f"{found}, later than {target:g} s.")
+    if nodes > dearest:
+        return Answer(False, f"{found}, but {dearest} nodes are the most that you pay for.")
+    return Answer(True, f"{found}, within {target:g} s.")
+
+
+NODES, CAP = "nodes.count", "clients.reconnect.cap"
+
+
+def sizing_variants(
+    build: Callable[[int, float], Scenario], nodes: Sequence[int], caps: Sequence[float]
+) -> list[Variant]:
+    """Return the outage with every number of nodes and every cap, for `sim.simulate_variants`.
+
+    Args:
+        build: returns the outage of so many nodes with such a cap in seconds.
+        nodes: numbers of nodes.
+        caps: caps in seconds.
+    """
+    return [Variant({NODES: n, CAP: cap}, build(n, cap)) for n in nodes for cap in caps]
+
+
+def sizing_table(sweep: Sweep, scenario: Scenario) -> pd.DataFrame:
+    """Return one row a variant of a sweep over nodes and cap: what it costs and what it gives.
+
+    Args:
+        sweep: results of `sizing_variants`.
+        scenario: one of the variants; all have the same outage.
+
+    Returns:
+        Columns nodes, cap (s), `back`, `low` and `high` (s after the outage until 99 % are connected: median and 95 %
+        interval), `attempts` a client and `peak` attempts in 100 ms (medians).
+    """
+    away = end_of_outage(scenario) - min(fault.at for fault in scenario.faults)
+    bands = sweep.bands("time_to_99")
+    table = pd.DataFrame({"nodes": bands[NODES], "cap": bands[CAP].astype(float)})
+    for name, column in (("back", "median"), ("low", "low"), ("high", "high")):
+        table[name] = bands[column] - away
+    table["attempts"] = sweep.bands("attempts_per_client")["median"]
+    table["peak"] = sweep.bands("peak_attempts")["median"]
+    return table

@@ -1,0 +1,134 @@
+"""The command `./lab sweep`; registered in `twin.cli`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from twin.errors import ScenarioError
+from twin.figures import save
+from twin.measures import MEASURES
+from twin.report import number
+from twin.scenario import Scenario
+from twin.sweeps import Sweep, parse_vary
+
+SHOWN = ("time_to_99", "peak_attempts", "attempts_per_client", "gave_up_share")
+"""Measures of the table when none is asked for."""
+
+
+def sweep(
+    scenario: Annotated[str, typer.Argument(help="Scenario file (TOML).")],
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary", metavar="PATH=VALUES", help="A setting and its values: cap=5,10,30, count=3:10, or a TOML list."
+        ),
+    ],
+    replications: Annotated[int, typer.Option(help="Simulated runs of each variant.", min=1, max=100_000)] = 50,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a setting in all variants.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes on this machine; -1 is one a core.")] = -1,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use, as in tcp://127.0.0.1:8786.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where results are kept; sweeps/NAME by default.")] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="Measure to show, the first one also in the figure; repeatable.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Setting on the figure's axis; the first --vary by default.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="PATH=VALUE", help="Restrict the figure to one value of a setting.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="Draw a line at this value of the measure.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="File of the figure; FOLDER/MEASURE.png by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Simulate every combination of some settings, all with the same random numbers, and draw a measure against one.
+
+    ./lab sweep scenarios/failover.toml --vary clients.reconnect.cap=1,5,30 --vary nodes.count=3:6
+
+    Finished parts land in FOLDER as Parquet; the same command goes on where a killed one stopped, and one that is
+    finished only draws. FOLDER/table.parquet has one row a variant and replication. Results are the same to the bit
+    wherever they were computed. On a Dask cluster, with the lab installed on all its machines:
+
+    .venv/bin/dask scheduler --port 8786
+
+    .venv/bin/dask worker tcp://HOST:8786 --nworkers 2 --nthreads 1
+    """
+    import sim
+
+    out, err = Console(), Console(stderr=True)
+    axes = {}
+    for text in vary:
+        setting, values = parse_vary(text)
+        if setting in axes:
+            raise ScenarioError(f"--vary {text}: {setting} is varied already; give all its values at once.")
+        axes[setting] = values
+    fixed = dict(_fixed(text) for text in where or [])
+    for setting in [*([against] if against else []), *fixed]:
+        if setting not in axes:
+            raise ScenarioError(f"sweep: {setting} is not varied; allowed is one of {', '.join(axes)}.")
+    names = [name.strip() for text in measure or [] for name in text.split(",")]
+    for name in names:
+        if name not in MEASURES:
+            raise ScenarioError(f"measure is '{name}'; allowed is one of {', '.join(MEASURES)}.")
+    spec = Scenario.load(scenario, overrides)
+    folder = folder or Path("sweeps") / spec.name
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(f"sweeping {spec.name}", total=None)
+        found = sim.sweep(
+            spec,
+            axes,
+            replications,
+            folder=folder,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
+    path = save(found.plot(names[0], against, fixed, target), figure or folder / f"{names[0]}.png")
+    if as_json:
+        sys.stdout.write(json.dumps({**found.as_dict(), "folder": str(folder), "figure": str(path)}) + "\n")
+        return
+    print_sweep(out, found, names)
+    parts = f"{found.made} parts simulated, {found.reused} found finished"
+    out.print(f"{parts}; table: {os.path.relpath(folder / 'table.parquet')}", highlight=False, soft_wrap=True)
+    out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)
+
+
+def _fixed(text: str) -> tuple[str, object]:
+    path, values = parse_vary(text)
+    if len(values) != 1:
+        raise ScenarioError(f"--where {text}: give one value.")
+    return path, values[0]
+
+
+def print_sweep(console: Console, sweep: Sweep, measures: list[str]) -> None:
+    """Print one row a variant: median and 95 % band of some measures."""
+    replications = len(sweep.table) // max(1, len(sweep.bands(measures[0])))
+    title = f"{sweep.scenario.name}: median and 95 % band of {replications} runs each"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for path in sweep.vary:
+        table.add_column(path.replace(".", ".\u200b"), justify="right")
+    for name in measures:
+        unit = MEASURES[name].unit
+        table.add_column(name if unit == "1" else f"{name} ({unit})", justify="right")
+    bands = {name: sweep.bands(name) for name in measures}
+    for i, (_, row) in enumerate(bands[measures[0]].iterrows()):
+        cells = [str(row[path]) for path in sweep.vary]
+        for band in bands.values():
+            one = band.iloc[i]
+            cells.append(f"{number(one['median'])} ({number(one['low'])} .. {number(one['high'])})")
+        table.add_row(*cells)
+    console.print(table)

@@ -1,0 +1,91 @@
+"""The command `./lab zoo`; registered in `twin.cli`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from twin.figures import save
+from twin.measures import MEASURES
+from twin.report import number, percent
+from twin.scenario import Scenario
+from twin.zoo import LIBRARY, RANKED, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
+
+ROOT = Path(__file__).parent.parent
+
+
+def zoo(
+    scenario: Annotated[str, typer.Argument(help="Scenario file (TOML) with an outage.")] = str(
+        ROOT / "scenarios" / "outage.toml"
+    ),
+    replications: Annotated[int, typer.Option(help="Simulated runs of each library.", min=1, max=100_000)] = 20,
+    by: Annotated[str, typer.Option(help=f"Measure that orders the table: {', '.join(RANKED)}.")] = RANKED[0],
+    keep_heartbeat: Annotated[
+        bool, typer.Option("--keep-heartbeat", help="Exchange the reconnect policy only, not the heartbeat.")
+    ] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a setting of the scenario.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="Processes to use; -1 is one a core.")] = -1,
+    figure: Annotated[Path, typer.Option(help="File of the figure.")] = ROOT / "figures" / "zoo.png",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Rank the reconnect policies of client libraries on an outage, and draw figures/zoo.png.
+
+    Each library's preset takes the place of the scenario's reconnect policy and heartbeat; all have the same luck. The
+    figure in parentheses is the rank. For a library that is not among them, give its delays in the scenario
+    (policy = "list"): it is ranked as the scenario's own.
+    """
+    import sim
+    from sim.sweeping import named_profile
+
+    out, err = Console(), Console(stderr=True)
+    spec = Scenario.load(scenario, overrides)
+    variants = zoo_variants(spec, keep_heartbeat)
+    names = [variant.labels[LIBRARY] for variant in variants]
+    check_by(by)
+    profile = named_profile(spec.host.profile)
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(f"zoo on {spec.name}", total=None)
+        found = sim.simulate_variants(
+            spec,
+            variants,
+            {LIBRARY: names},
+            replications,
+            profile,
+            folder=Path("sweeps") / f"zoo-{spec.name}",
+            jobs=jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    table = ranking(found, by)
+    rates = {one.labels[LIBRARY]: attempt_rates(sim.simulate(one.scenario, 0, profile)) for one in variants}
+    path = save(zoo_figure(table, rates, spec), figure)
+    if as_json:
+        sys.stdout.write(json.dumps({**zoo_dict(table, spec, replications), "figure": str(path)}) + "\n")
+        return
+    print_zoo(out, table, spec, replications)
+    out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)
+
+
+def print_zoo(console: Console, table: pd.DataFrame, scenario: Scenario, replications: int) -> None:
+    """Print the ranking: medians, with the rank in each measure."""
+    title = f"{scenario.name}: {scenario.clients.count} clients, medians of {replications} runs (rank)"
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column(LIBRARY, no_wrap=True)
+    for name in RANKED:
+        unit = MEASURES[name].unit
+        shown.add_column(name if unit == "1" else f"{name}\n({unit})", justify="right")
+    shown.add_column("gave up", justify="right")
+    for _, row in table.iterrows():
+        cells = [f"{number(row[f'{name}.median'])} ({row[f'{name}.rank']})" for name in RANKED]
+        shown.add_row(row[LIBRARY], *cells, percent(row["gave_up_share.median"]))
+    console.print(shown)
