@@ -11,14 +11,15 @@ import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
-from sim.broadcast import OWN_ROUNDS, Broadcast
-from sim.host import Cores, Cost, Process
-from twin.draws import Purpose, stratified, uniform
+from sim.broadcast import Broadcast
+from sim.host import Alone, Cores, Process
+from sim.machine import Machine
+from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, connected_curve, latency_quantiles, measure_record, reconnect_times
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
-from twin.profile import PACE_STEP, HostProfile
+from twin.profile import HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
 
@@ -39,48 +40,40 @@ class World:
         self.rows: list[Row] = []
         self.reconnect = scenario.clients.reconnect.rule()
         self.heartbeat = scenario.clients.heartbeat.rule()
-        self._calibrate(profile, replication if host < 0 else host)
-        cluster, clients, one_each = self._cores(profile, replication if host < 0 else host)
-        self.nodes = [
-            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
-            for i in range(scenario.nodes.count)
-        ]
-        self.balancer = balancer.Balancer(self, Process(cluster[0]))
+        machine = Machine(scenario, profile, replication if host < 0 else host)
+        self._calibrate(machine)
+        groups = [self._cores(machine, cores) for cores in machine.groups]
+        self.nodes = [node.Node(self, i + 1, Process(groups[of])) for i, of in enumerate(machine.of_node)]
+        self.balancer = balancer.Balancer(self, Process(groups[machine.of_balancer]))
         per_process = scenario.clients.per_process
-        swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
-        self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
-        self.broadcast = self._broadcast(profile, cluster[-1]) if scenario.publisher is not None else None
+        swarms: list[Process] | list[Alone] = [Alone(self.env)]
+        if machine.swarm is not None:
+            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
+            swarms = [Process(cores) for _ in range(-(-scenario.clients.count // per_process))]
+        self.clients = [
+            client.Client(self, i, swarms[i // per_process if len(swarms) > 1 else 0])
+            for i in range(scenario.clients.count)
+        ]
+        self.broadcast = self._broadcast(profile, groups[-1]) if scenario.publisher is not None else None
         self._warm_up()
-        self.start_checks(self._phase())
+        self.start_checks(machine.check_phase(replication))
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
-    def _calibrate(self, profile: HostProfile, host: int) -> None:
-        """Look up what each part costs. Costs vary with the speed of the core; what happens once is drawn here."""
-        kind = self.scenario.balancer.kind
-        shares = {
-            name: profile.first(name, stratified(self.scenario.seed, host, i, Purpose.ROUND))
-            for i, name in enumerate(profile.first_part)
-        }
-
-        def cost(name: str) -> Cost:
-            who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
-            who = OWN_ROUNDS.get(name, who).format(kind)
-            first_part = 0.0 if name == "node_exit" else shares.get(who, 0.0)
-            return Cost(profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
-
-        self.cost = cost
-        self.client_costs = client.Costs(cost)
-        self.balancer_costs = balancer.Costs(cost, kind)
-        self.node_costs = node.Costs(cost)
-        self.host_quantile = u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
-        self.balancer_start = profile.start(kind, u)
-        self.node_start = profile.lone("node_start", u)
-        self.node_stop = profile.lone("node_stop", u)
-        self.table_growth = profile.lone("table_growth", u)
-        self.check_overhead = profile.lone("check_overhead", 0.5)
+    def _calibrate(self, machine: Machine) -> None:
+        """Keep what each part costs in this replication."""
+        self.cost = machine.cost
+        self.client_costs = machine.client_costs
+        self.balancer_costs = machine.balancer_costs
+        self.node_costs = machine.node_costs
+        self.host_quantile = machine.host_quantile
+        self.balancer_start = machine.balancer_start
+        self.node_start = machine.node_start
+        self.node_stop = machine.node_stop
+        self.table_growth = machine.table_growth
+        self.check_overhead = machine.check_overhead
 
     def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
@@ -93,38 +86,11 @@ class World:
             member.subscriber = subscriber
         return broadcast
 
-    def _cores(self, profile: HostProfile, host: int) -> tuple[list[Cores], Cores, bool]:
-        """Return the cores of the cluster and of the clients, and whether each node has one of its own."""
-        paces = profile.paces
-
-        def pace(core: int) -> Callable[[float], int]:
-            draw = uniform if core else stratified  # the cores' neighbours have nothing to do with each other
-            u = draw(self.scenario.seed, host, core, Purpose.PACE)
-            series = paces[int(u * len(paces))]
-            start = (u * len(paces)) % 1.0 * len(series)
-            return lambda now: series[int(start + now / PACE_STEP) % len(series)]
-
-        clock = self.draw(0, Purpose.CLOCK, 0)
-
-        def some(first: int, count: int) -> Cores:
-            series = [pace(first + i) for i in range(count)]
-            return Cores(self.env, count, profile.time_slice, profile.tick, series, clock)
-
-        count = self.scenario.host.cores
-        if self.scenario.host.placement == "free" or count == 1:
-            shared = some(0, count)
-            return [shared], shared, False
-        half = count // 2
-        return [some(i, 1) for i in range(half)], some(half, count - half), True
-
-    def _phase(self) -> float:
-        """Return when HAProxy first checks node 1 in this replication, in seconds after the start of the run."""
-        if not isinstance(self.scenario.balancer, HAProxy):
-            return 0.0
-        return (
-            stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
-            * self.scenario.balancer.check.inter
-        )
+    def _cores(self, machine: Machine, cores: range) -> Cores:
+        """Return some cores of the machine."""
+        profile, clock = machine.profile, machine.clock(self.replication)
+        paces = [machine.pace(core) for core in cores]
+        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock)
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""

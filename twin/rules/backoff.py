@@ -45,7 +45,7 @@ def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> f
     """
     if attempt * (factor - 1.0) > 700.0:  # the power could overflow; far past any cap
         return cap
-    return float(min(cap, base * factor**attempt))
+    return min(cap, base * factor ** float(attempt))
 
 
 def jittered(bound: float, jitter: Jitter, base: float, cap: float, previous: float, u: float) -> float:
@@ -79,28 +79,39 @@ class Backoff:
 
     def after_loss(self, uptime: float, u: float) -> float:
         """Return the wait before the first attempt after a connection of `uptime` seconds was lost."""
-        if uptime >= self.rule.stable_time:
-            self.waits = 0
-            self.previous = self.rule.base
-        self.failed = 0
-        if self.rule.first == "immediate":
-            return 0.0
-        if self.rule.first == "jittered":
-            return u * self.rule.base
-        return self._next(u)
+        return wait_after_loss(self, self.rule, uptime, u)
 
     def after_failure(self, u: float) -> float | None:
         """Return the wait after one more failed attempt, or None when the client gives up."""
-        self.failed += 1
-        if self.rule.max_attempts and self.failed >= self.rule.max_attempts:
-            return None
-        return self._next(u)
+        return wait_after_failure(self, self.rule, u)
 
-    def _next(self, u: float) -> float:
-        rule = self.rule
-        if rule.policy == "immediate":
-            return 0.0
-        bound = rule.base if rule.policy == "fixed" else exponential_delay(self.waits, rule.base, rule.factor, rule.cap)
-        self.previous = jittered(bound, rule.jitter, rule.base, rule.cap, self.previous, u)
-        self.waits += 1
-        return self.previous
+
+def wait_after_loss(memory: Backoff, rule: Reconnect, uptime: float, u: float) -> float:
+    """Return the wait before the first attempt after a connection of `uptime` seconds was lost, and remember it."""
+    if uptime >= rule.stable_time:
+        memory.waits = 0
+        memory.previous = rule.base
+    memory.failed = 0
+    if rule.first == "immediate":
+        return 0.0
+    if rule.first == "jittered":
+        return u * rule.base
+    return next_wait(memory, rule, u)
+
+
+def wait_after_failure(memory: Backoff, rule: Reconnect, u: float) -> float | None:
+    """Return the wait after one more failed attempt, or None when the client gives up, and remember it."""
+    memory.failed += 1
+    if rule.max_attempts > 0 and memory.failed >= rule.max_attempts:
+        return None
+    return next_wait(memory, rule, u)
+
+
+def next_wait(memory: Backoff, rule: Reconnect, u: float) -> float:
+    """Return the wait that follows the last one, and remember it."""
+    if rule.policy == "immediate":
+        return 0.0
+    bound = rule.base if rule.policy == "fixed" else exponential_delay(memory.waits, rule.base, rule.factor, rule.cap)
+    memory.previous = jittered(bound, rule.jitter, rule.base, rule.cap, memory.previous, u)
+    memory.waits += 1
+    return memory.previous
