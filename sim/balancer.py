@@ -184,7 +184,8 @@ class Balancer:
     def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
         """Connect to a node; return None when the kernel took the connection, else why it did not.
 
-        Of a balancer that died meanwhile nothing comes. A full accept queue drops the SYN, which is sent again after 1, 3, 7, ... s, within the connect timeout.
+        None also means that the balancer died meanwhile. A full accept queue drops the SYN, which is sent again after
+        1, 3, 7, ... s, within the connect timeout.
         """
         left, life = self.settings.connect_timeout, self.life
         for wait in SYN_RETRIES:

@@ -1,5 +1,6 @@
 """Build the model of a scenario, run it, return its record; many replications make a prediction."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,6 +13,7 @@ import simpy
 
 from sim import balancer, client, faults, node
 from sim.broadcast import Broadcast
+from sim.engines import Engine, pick
 from sim.host import Alone, Cores, Process
 from sim.machine import Machine
 from twin.draws import Purpose, uniform
@@ -22,6 +24,9 @@ from twin.measures.broadcast import SHARES
 from twin.profile import HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
+
+WORTH_A_WORKER = 3.0
+"""Seconds of work in this process after which the compiled engine's further replications go to others."""
 
 MarkDowns = Sequence[tuple[float, int, bool]]
 """Observed marks of the balancer: (time in seconds, node from 1, up)."""
@@ -150,6 +155,7 @@ def simulate(
     profile: HostProfile | None = None,
     marks: MarkDowns | None = None,
     host: int = -1,
+    engine: Engine = "simpy",
 ) -> Record:
     """Run one replication and return its record.
 
@@ -159,21 +165,28 @@ def simulate(
         profile: costs of the host; the scenario's `host.profile` by default.
         marks: observed mark-downs and mark-ups, which then replace the model's health checks.
         host: which draw of the host's speed to use, if not that of the replication.
+        engine: see `sim.engines`; all give the same record.
 
     Raises:
-        ScenarioError: there is no such profile, or it does not know the balancer.
+        ScenarioError: there is no such profile, or it does not know the balancer, or the engine not the scenario.
     """
     profile = profile or HostProfile.load(scenario.host.profile)
-    rows = World(scenario, replication, profile, marks, host).run()
+    engine, _ = pick(scenario, engine)
+    if engine == "compiled":
+        from sim.compiled.engine import Run
+
+        rows = Run(scenario, replication, profile, marks, host).go().rows()
+    else:
+        rows = World(scenario, replication, profile, marks, host).run()
     provenance = {
         "world": "sim",
-        "engine": "simpy",
+        "engine": engine,
         "scenario": scenario.model_dump(exclude_none=True),
         "seed": scenario.seed,
         "replication": replication,
         "given_marks": [list(mark) for mark in marks] if marks is not None else None,
         "profile": {"made": profile.made, "machine": profile.machine},
-        "versions": {name: version(name) for name in ("simpy", "stormlab")},
+        "versions": {name: version(name) for name in ("numba" if engine == "compiled" else "simpy", "stormlab")},
     }
     return Record.of(rows, provenance)
 
@@ -190,6 +203,7 @@ class Prediction:
         reconnects: for each replication the client's first reconnect time in seconds, by client number.
         latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
             (replications, 99); NaN where nothing was delivered.
+        engine: which engine was used, `simpy` or `compiled`.
     """
 
     scenario: Scenario
@@ -198,9 +212,10 @@ class Prediction:
     curves: np.ndarray[Any, np.dtype[np.float64]]
     reconnects: list[Mapping[int, float]]
     latencies: np.ndarray[Any, np.dtype[np.float64]]
+    engine: str = "simpy"
 
 
-Replicated = tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float], np.ndarray[Any, Any]]
+Replicated = tuple[dict[str, float], np.ndarray[Any, Any], Mapping[int, float], np.ndarray[Any, Any]]
 """What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies."""
 
 
@@ -212,6 +227,7 @@ def predict(
     paired: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = -1,
+    engine: Engine = "auto",
 ) -> Prediction:
     """Simulate many replications and return their measures.
 
@@ -222,24 +238,32 @@ def predict(
         marks: observed mark-downs, for the prediction given them.
         paired: use the random numbers of this replication throughout, and vary only the speed of the host.
         progress: receives (done, replications).
-        jobs: processes to use; -1 is one a core.
+        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
+        engine: see `sim.engines`; all give the same prediction.
 
     Raises:
-        ScenarioError: `replications` is not from 1 to 100,000, or there is no such profile.
+        ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
+            the scenario.
     """
     if not 1 <= replications <= 100_000:
         raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
+    engine, _ = pick(scenario, engine)
     profile = profile or HostProfile.load(scenario.host.profile)
     if scenario.balancer.kind == "nginx":
         profile.curves("balancer_close", "nginx")
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
-    chunk = max(1, min(16, replications // 8))
-    chunks = [calls[i : i + chunk] for i in range(0, replications, chunk)]
     if scenario.publisher is not None:
         profile.must_know_broadcast()
     found: list[Replicated] = []
+    began = time.perf_counter()
+    while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
+        found += _replicate(scenario, profile, marks, [calls.pop(0)], engine)
+        if progress is not None:
+            progress(len(found), replications)
+    chunk = max(1, min(16, replications // 8))
+    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
     workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
-    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls) for calls in chunks):
+    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls, engine) for calls in chunks):
         found += part
         if progress is not None:
             progress(len(found), replications)
@@ -251,6 +275,7 @@ def predict(
         np.array([curve for _, curve, _, _ in found]),
         [reconnects for _, _, reconnects, _ in found],
         np.array([latencies for *_, latencies in found]),
+        engine,
     )
 
 
@@ -282,10 +307,18 @@ def predict_given(
 
 
 def _replicate(
-    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]]
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]], engine: Engine
 ) -> list[Replicated]:
     found = []
     for replication, host in calls:
+        if engine == "compiled":
+            from sim.compiled.engine import Run
+
+            done = Run(scenario, replication, profile, marks, host, full=False).go()
+            course = done.course()
+            nothing = np.full(len(SHARES), np.nan)
+            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing))
+            continue
         record = simulate(scenario, replication, profile, marks, host)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
         found.append((measure_record(record), connected_curve(record), reconnect_times(record), latencies))

@@ -35,7 +35,8 @@ class Fault(Part):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, outage, bus_down, stall, partition and delay; left out: it never is.",
+        description="Seconds until it is over, for hang, outage, bus_down, stall, partition and delay; left out: it "
+        "never is.",
     )
 
 

@@ -138,6 +138,12 @@ def choose(w: Any, client: int, last: int, mask: int) -> int:
 
 
 @jit
+def choose_for(w: Any, attempt: Any) -> int:
+    """Return the server for an attempt, or -1."""
+    return choose(w, int(attempt.client), int(attempt.last), attempt.mask)
+
+
+@jit
 def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
     """Apply the choice rule."""
     connections, current = integers(w.connections, w.n_nodes), integers(w.current, w.n_nodes)
@@ -210,7 +216,7 @@ def serve(w: Any, i: int) -> None:
 def served(w: Any, i: int) -> None:
     """A request has been read: choose a server."""
     attempt = attempt_at(w.attempts.data, i)
-    forward(w, i, choose(w, attempt.client, attempt.last, attempt.mask))
+    forward(w, i, choose_for(w, attempt))
 
 
 @jit
@@ -238,9 +244,10 @@ def forward(w: Any, i: int, server: int) -> None:
 def connect(w: Any, i: int) -> int:
     """Send a SYN: NOT_REFUSED when the kernel took it or the balancer waits to send it again, else NOT_LISTENING."""
     attempt = attempt_at(w.attempts.data, i)
-    if not listening(w, attempt.server):
+    server = int(attempt.server)
+    if not listening(w, server):
         return NOT_LISTENING
-    if syn(w, attempt.server, i):
+    if syn(w, server, i):
         add_waiting(w, i)
         return NOT_REFUSED
     wait = SYN_RETRIES[attempt.syn]
@@ -273,7 +280,7 @@ def failed(w: Any, i: int) -> None:
 def after_failure(w: Any, i: int) -> int:
     """Return the server to try after a failed connect, -1 if there is none, -2 if that is for later."""
     attempt = attempt_at(w.attempts.data, i)
-    release(w, attempt.server, attempt.generation)
+    release(w, int(attempt.server), attempt.generation)
     if w.nginx:
         return next_peer(w, i)
     attempt.tried += 1
@@ -297,14 +304,14 @@ def after_failure(w: Any, i: int) -> int:
         attempt.moves = retry.redispatch
         sleep(w, w.balancer, retry.wait, OF_RETRY, i, w.life)
         return -2
-    return choose(w, attempt.client, attempt.last, attempt.mask) if retry.redispatch else attempt.server
+    return choose_for(w, attempt) if retry.redispatch else int(attempt.server)
 
 
 @jit
 def retry(w: Any, i: int) -> None:
     """The turnaround is over."""
     attempt = attempt_at(w.attempts.data, i)
-    server = choose(w, attempt.client, attempt.last, attempt.mask) if attempt.moves else attempt.server
+    server = choose_for(w, attempt) if attempt.moves else int(attempt.server)
     forward(w, i, server)
 
 
@@ -315,8 +322,8 @@ def next_peer(w: Any, i: int) -> int:
     attempt.last = attempt.server
     attempt.mask |= 1 << attempt.server
     if peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
-        note(w, w.now, MARKED_DOWN, -1, attempt.server + 1, -1, PASSIVE)
-    return choose(w, attempt.client, attempt.last, attempt.mask)
+        note(w, w.now, MARKED_DOWN, -1, int(attempt.server) + 1, -1, PASSIVE)
+    return choose_for(w, attempt)
 
 
 @jit
@@ -357,7 +364,7 @@ def answered(w: Any, i: int, server: int) -> None:
     if not attempt.listed or attempt.server != server:
         return
     remove_waiting(w, i)
-    tunnel = hold_tunnel(w, new_tunnel(w, attempt.client, attempt.server, attempt.generation))
+    tunnel = hold_tunnel(w, new_tunnel(w, int(attempt.client), int(attempt.server), int(attempt.generation)))
     if attempt.answer != PENDING:
         released(w, tunnel)
         drop_tunnel(w, tunnel)
@@ -420,7 +427,7 @@ def released(w: Any, i: int) -> None:
     tunnel = tunnel_at(w.tunnels.data, i)
     if not tunnel.upstream_gone:
         tunnel.upstream_gone = True
-        release(w, tunnel.server, tunnel.generation)
+        release(w, int(tunnel.server), tunnel.generation)
         if w.nginx and tunnel.generation == w.generation:
             peer_succeeded(peer_at(w.peers, tunnel.server))
 
@@ -429,7 +436,7 @@ def released(w: Any, i: int) -> None:
 def reset_pending(w: Any, server: int) -> None:
     """The node died with connections in its queue or handshakes under way."""
     node = node_at(w.nodes, server)
-    i = node.waiting
+    i = int(node.waiting)
     node.waiting = -1
     node.waiting_last = -1
     k = i
@@ -438,8 +445,8 @@ def reset_pending(w: Any, server: int) -> None:
         k = attempt_at(w.attempts.data, k).next
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = attempt.next
-        release(w, attempt.server, attempt.generation)
+        following = int(attempt.next)
+        release(w, int(attempt.server), attempt.generation)
         if not w.nginx:
             answer(w, i, failure(REFUSED_502))
             drop_attempt(w, i)
@@ -457,21 +464,21 @@ def mark(w: Any, server: int, up: bool, detail: int) -> None:
     note(w, w.now, MARKED_UP if up else MARKED_DOWN, -1, server + 1, -1, detail)
     if up or not w.shutdown:
         return
-    i = node_at(w.nodes, server).tunnels
+    i = int(node_at(w.nodes, server).tunnels)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
-        following = tunnel.next
+        following = int(tunnel.next)
         if tunnel.generation == w.generation:
             released(w, i)
             cut(w, i)
         i = following
-    i = node_at(w.nodes, server).waiting
+    i = int(node_at(w.nodes, server).waiting)
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = attempt.next
+        following = int(attempt.next)
         if attempt.generation == w.generation:
             remove_waiting(w, i)
-            release(w, attempt.server, attempt.generation)
+            release(w, int(attempt.server), attempt.generation)
             answer(w, i, failure(REFUSED_502))
             drop_attempt(w, i)
         i = following
@@ -500,9 +507,9 @@ def start_checks(w: Any) -> None:
 def cut_old(w: Any, generation: int) -> None:
     """Cut the tunnels of processes older than a generation."""
     for server in range(w.n_nodes):
-        i = node_at(w.nodes, server).tunnels
+        i = int(node_at(w.nodes, server).tunnels)
         while i >= 0:
-            following = tunnel_at(w.tunnels.data, i).next
+            following = int(tunnel_at(w.tunnels.data, i).next)
             if tunnel_at(w.tunnels.data, i).generation < generation:
                 cut(w, i)
             i = following

@@ -42,6 +42,7 @@ from sim.compiled.layout import (
     WAITING,
     attempt_at,
     client_at,
+    f8_at,
     node_at,
     ring_at,
     tunnel_at,
@@ -81,7 +82,7 @@ def draw_next(w: Any, c: int) -> float:
     """Return a client's next uniform number for its reconnect policy."""
     who = client_at(w.clients, c)
     who.draws += 1
-    return draw(w, c, RECONNECT, who.draws - 1)
+    return draw(w, c, RECONNECT, int(who.draws) - 1)
 
 
 @jit
@@ -107,13 +108,13 @@ def dial(w: Any, c: int, rested: bool) -> None:
 def dialled(w: Any, c: int) -> None:
     """Send the request; without a balancer the kernel refuses."""
     who = client_at(w.clients, c)
-    note(w, w.now, ATTEMPT_CONNECT, c, -1, who.attempts, 0)
+    note(w, w.now, ATTEMPT_CONNECT, c, -1, int(who.attempts), 0)
     if not w.listening:
         who.state = REFUSING
         client_work(w, c, CLIENT_REFUSED, False)
         return
     who.attempt = new_attempt(w, c)
-    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, who.attempts)
+    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, int(who.attempts))
     who.state = REQUESTING
     client_work(w, c, REQUEST, False)
 
@@ -124,7 +125,7 @@ def requested(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     attempt = attempt_at(w.attempts.data, who.attempt)
     if attempt.answer == PENDING:
-        schedule_first(w, SERVE, hold_attempt(w, who.attempt), 0)
+        schedule_first(w, SERVE, hold_attempt(w, int(who.attempt)), 0)
     who.state = WAITING
     if attempt.state == 1:
         read_answer(w, c)
@@ -137,7 +138,7 @@ def answer_came(w: Any, i: int) -> None:
     attempt.state = 1
     who = client_at(w.clients, attempt.client)
     if who.attempt == i and who.state == WAITING:
-        read_answer(w, attempt.client)
+        read_answer(w, int(attempt.client))
     drop_attempt(w, i)
 
 
@@ -157,13 +158,13 @@ def read_answer(w: Any, c: int) -> None:
 def opened(w: Any, c: int) -> None:
     """The connection is there: stay on it."""
     who = client_at(w.clients, c)
-    i = hold_tunnel(w, attempt_at(w.attempts.data, who.attempt).answer)
-    drop_attempt(w, who.attempt)
+    i = hold_tunnel(w, int(attempt_at(w.attempts.data, who.attempt).answer))
+    drop_attempt(w, int(who.attempt))
     who.attempt = -1
     who.tunnel = i
     tunnel = tunnel_at(w.tunnels.data, i)
-    who.first_beat = w.now + w.interval
-    note(w, w.now, CONNECTED, c, tunnel.server + 1, who.attempts, 0)
+    f8_at(w.first_beats, c).v = w.now + w.interval
+    note(w, w.now, CONNECTED, c, int(tunnel.server) + 1, int(who.attempts), 0)
     tunnel.opened = True
     if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
         peer_hangs(w, i)
@@ -179,13 +180,13 @@ def refused(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     reason = REFUSED
     if who.attempt >= 0:
-        reason = failure(attempt_at(w.attempts.data, who.attempt).answer)
-        drop_attempt(w, who.attempt)
+        reason = failure(int(attempt_at(w.attempts.data, who.attempt).answer))
+        drop_attempt(w, int(who.attempt))
         who.attempt = -1
-    note(w, w.now, CONNECT_FAILED, c, -1, who.attempts, reason)
+    note(w, w.now, CONNECT_FAILED, c, -1, int(who.attempts), reason)
     wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
     if wait is None:
-        note(w, w.now, GAVE_UP, c, -1, who.attempts, 0)
+        note(w, w.now, GAVE_UP, c, -1, int(who.attempts), 0)
         who.state = GONE
     else:
         rest(w, c, wait)
@@ -198,7 +199,7 @@ def lost(w: Any, i: int) -> None:
     tunnel.lost = 2
     who = client_at(w.clients, tunnel.client)
     if who.state == STAYING and who.tunnel == i:
-        notice(w, tunnel.client)
+        notice(w, int(tunnel.client))
     drop_tunnel(w, i)
 
 
@@ -208,7 +209,7 @@ def notice(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     tunnel = tunnel_at(w.tunnels.data, who.tunnel)
     if tunnel.reason == HEARTBEAT:
-        note(w, w.now, HEARTBEAT_MISSED, c, tunnel.server + 1, -1, 0)
+        note(w, w.now, HEARTBEAT_MISSED, c, int(tunnel.server) + 1, -1, 0)
         if w.close_timeout > 0:
             who.state = CLOSE_WAIT
             sleep(w, swarm_of(w, c), w.close_timeout, OF_CLIENT, c, 0)
@@ -221,13 +222,13 @@ def notice(w: Any, c: int) -> None:
 def closed(w: Any, c: int) -> None:
     """The client has closed its side: wait, and try again."""
     who = client_at(w.clients, c)
-    i = who.tunnel
+    i = int(who.tunnel)
     tunnel = tunnel_at(w.tunnels.data, i)
     if tunnel.reason == HEARTBEAT:
         client_left(w, i)
     if w.listening:
         work(w, w.balancer, I_NOTHING, B_RELEASE, -1, 0)
-    note(w, w.now, DISCONNECTED, c, tunnel.server + 1, -1, tunnel.reason)
+    note(w, w.now, DISCONNECTED, c, int(tunnel.server) + 1, -1, int(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)
     rest(w, c, wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c)))
@@ -240,7 +241,7 @@ def told_goodbye(w: Any, i: int) -> None:
     if w.separate:
         schedule(w, ring_at(w.fifos, GOODBYE_READ).delay, ANSWERS_GOODBYE, i, 0)
     else:
-        work(w, swarm_of(w, tunnel_at(w.tunnels.data, i).client), I_GOODBYE, GOODBYE_READ, i, 0)
+        work(w, swarm_of(w, int(tunnel_at(w.tunnels.data, i).client)), I_GOODBYE, GOODBYE_READ, i, 0)
 
 
 @jit
@@ -250,6 +251,5 @@ def peer_hangs(w: Any, i: int) -> None:
     if w.interval == 0.0 or not tunnel.opened:
         return
     node = node_at(w.nodes, tunnel.server)
-    who = client_at(w.clients, tunnel.client)
-    wait = beat_after(who.first_beat, w.interval, node.hung_at) + w.timeout - w.now
-    sleep(w, swarm_of(w, tunnel.client), wait, OF_HANG, hold_tunnel(w, i), node.hangs)
+    wait = beat_after(f8_at(w.first_beats, tunnel.client).v, w.interval, node.hung_at) + w.timeout - w.now
+    sleep(w, swarm_of(w, int(tunnel.client)), wait, OF_HANG, hold_tunnel(w, i), int(node.hangs))

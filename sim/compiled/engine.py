@@ -9,30 +9,18 @@ from sim.compiled import layout as at
 from sim.compiled.kernel import run
 from sim.host import Cost, lone_seconds
 from sim.machine import Machine
-from twin.fault_settings import BUS_FAULTS
-from twin.measures.connection import CURVE_STEP
+from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.record import Row
 from twin.scenario import HAProxy, Nginx, Scenario
 
 Array = np.ndarray[Any, Any]
 
-MOST_PEERS = 63
-"""Peers of nginx that the kernel can tell apart in one request."""
-LEAST_ROOM = 1024
-BUCKETS = 1 << 17
-"""Most buckets of the wheel."""
-
-
-def uncovered(scenario: Scenario) -> str:
-    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
-    if scenario.publisher is not None:
-        return "it has a publisher"
-    if any(fault.kind in BUS_FAULTS for fault in scenario.faults):
-        return "it has a fault of the bus"
-    if scenario.balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS:
-        return f"nginx has more than {MOST_PEERS} nodes"
-    return ""
+LEAST_ROOM = 4096
+BUCKETS = 1 << 12, 1 << 20
+"""Least and most buckets of the wheel."""
+LEAST_RATE = 1000.0
+"""Least number of buckets a second."""
 
 
 def _power(n: int) -> int:
@@ -206,8 +194,9 @@ class Run:
 
     def _queues(self, w: Any) -> None:
         n = self.scenario.clients.count
-        clients = self._keep("clients", np.empty(n, at.CLIENT))
-        clients["next"] = -1
+        self._keep("clients", np.empty(n, at.CLIENT))
+        self._keep("timers", np.empty(n, at.TIMER))
+        self._keep("first_beats", np.empty(n))
         for name, dtype, room in (
             ("items", at.ITEM, 4 * n),
             ("tunnels", at.TUNNEL, 2 * n),
@@ -225,9 +214,10 @@ class Run:
         self._keep("heads", np.full(at.FIFOS, np.inf))
         for i in range(at.FIFOS):
             self._set_ring(rings[i], f"fifo {i}", np.empty(LEAST_ROOM, at.TIMED))
-        buckets = min(BUCKETS, _power(4 * n))
+        buckets = min(max(BUCKETS[0], _power(n)), BUCKETS[1])
         self._keep("wheel", np.full(buckets, -1, np.int32))
-        w["wheel_mask"], w["wheel_rate"] = buckets - 1, max(1000.0, n / 8)
+        horizon = 1.0 + max(self.scenario.clients.reconnect.cap, self.scenario.clients.reconnect.base)
+        w["wheel_mask"], w["wheel_rate"] = buckets - 1, max(buckets / horizon, n / 32, LEAST_RATE)
         self._keep("soon", np.empty(n + LEAST_ROOM, at.TIMED))
         w["soon_room"] = n + LEAST_ROOM
 
@@ -290,6 +280,51 @@ class Run:
                 self._set_ring(ring, name, array)
                 ring["first"] = 0
         w["short_fifo"] = False
+
+    @property
+    def processed(self) -> int:
+        """Number of events that the kernel has processed."""
+        return int(self.world[0]["processed"])
+
+    def course(self) -> Course:
+        """Return what was counted of connections; the run must not be a full one."""
+        w, noted, scenario = self.world[0], self.noted(), self.scenario
+        names = np.array(at.EVENTS, dtype=object)[noted["event"]]
+        losses = self._kept["losses"][: w["losses"]["used"]]
+        faults = noted["t"][names == "fault"]
+        running = set(range(scenario.nodes.count))
+        for event, server in zip(names, noted["node"].tolist(), strict=True):
+            if event == "node_stopped":
+                running.discard(server - 1)
+            elif event == "node_started":
+                running.add(server - 1)
+
+        def time_to(wanted: int) -> float:
+            if int(w["least_connected"]) >= wanted:
+                return 0.0
+            if int(w["connected"]) < wanted:
+                return float(scenario.duration - faults[0])
+            return float(self._kept["last_rise"][wanted] - faults[0])
+
+        return Course(
+            faults,
+            scenario.duration,
+            scenario.clients.count,
+            losses["t"],
+            losses["client"],
+            np.where(losses["back"] < 0, np.nan, losses["back"]),
+            int(w["tried"]),
+            int(w["peak"]),
+            int(w["gave_up"]),
+            time_to,
+            unevenness([int(self._kept["held"][server]) for server in sorted(running)]),
+            mark_down_delays(noted["t"], names, noted["node"]),
+        )
+
+    def curve(self) -> Array:
+        """Return the number of connected clients at each `CURVE_STEP` of the run; the run must not be a full one."""
+        found: Array = np.cumsum(self._kept["curve"])[: len(self.times)]
+        return found
 
     def noted(self) -> Array:
         """Return the events that were noted, in order."""

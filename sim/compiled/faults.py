@@ -53,9 +53,9 @@ POLL = 0.001
 def befall(w: Any, place: int) -> None:
     """The time of a fault has come."""
     fault = fault_at(w.faults, place)
-    kind = fault.kind
-    note(w, w.now, FAULT_BEGAN, -1, fault.node, -1, kind)
-    server = fault.node - 1
+    kind = int(fault.kind)
+    note(w, w.now, FAULT_BEGAN, -1, int(fault.node), -1, kind)
+    server = int(fault.node) - 1
     if kind == RELOAD:
         if w.listening:
             schedule(w, w.balancer_start, RELOADED, place, w.life)
@@ -78,8 +78,8 @@ def heal(w: Any, place: int) -> None:
     """The duration of a fault is over."""
     fault = fault_at(w.faults, place)
     if fault.kind == HANG:
-        unhang(w, fault.node - 1)
-        note(w, w.now, HEALED, -1, fault.node, -1, HANG)
+        unhang(w, int(fault.node) - 1)
+        note(w, w.now, HEALED, -1, int(fault.node), -1, HANG)
         return
     w.away = w.n_nodes + 1
     schedule(w, w.balancer_start, OUTAGE_OVER, 0, 0)
@@ -97,10 +97,10 @@ def hang(w: Any, server: int) -> None:
     node.hung_at = w.now
     node.hangs += 1
     stop(w, node.proc)
-    i = node.tunnels
+    i = int(node.tunnels)
     while i >= 0:
         peer_hangs(w, i)
-        i = tunnel_at(w.tunnels.data, i).next
+        i = int(tunnel_at(w.tunnels.data, i).next)
 
 
 @jit
@@ -111,12 +111,12 @@ def unhang(w: Any, server: int) -> None:
         return
     node.state = NODE_UP
     resume(w, node.proc)
-    i = node.tunnels
+    i = int(node.tunnels)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
         if tunnel.client_left:
             sees_leaving(w, i)
-        i = tunnel.next
+        i = int(tunnel.next)
 
 
 @jit
@@ -132,7 +132,7 @@ def gone(w: Any, server: int) -> None:
 @jit
 def hung_yet(w: Any, place: int) -> None:
     """SIGTERM: a hung process waits; else stop listening and say 1001 to everybody."""
-    server = fault_at(w.faults, place).node - 1
+    server = int(fault_at(w.faults, place).node) - 1
     node = node_at(w.nodes, server)
     if node.state == NODE_HUNG:
         schedule(w, POLL, HUNG_YET, place, 0)
@@ -141,10 +141,10 @@ def hung_yet(w: Any, place: int) -> None:
     node.accepting = False
     reset_pending(w, server)
     clear_backlog(w, server)
-    i = node.tunnels
+    i = int(node.tunnels)
     while i >= 0:
         work(w, node.proc, I_SAY_GOODBYE, N_GOODBYE, hold_tunnel(w, i), 0)
-        i = tunnel_at(w.tunnels.data, i).next
+        i = int(tunnel_at(w.tunnels.data, i).next)
     left_yet(w, place)
 
 
@@ -160,7 +160,7 @@ def left_yet(w: Any, place: int) -> None:
 @jit
 def stopped(w: Any, place: int) -> None:
     """The old process is gone: start a new one."""
-    server = fault_at(w.faults, place).node - 1
+    server = int(fault_at(w.faults, place).node) - 1
     node_at(w.nodes, server).state = NODE_DEAD
     note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
     begin_boot(w, place)
@@ -177,7 +177,7 @@ def begin_boot(w: Any, place: int) -> None:
 def boot(w: Any, place: int) -> None:
     """Do the next piece of a start, or end it."""
     fault = fault_at(w.faults, place)
-    server = fault.node - 1
+    server = int(fault.node) - 1
     node = node_at(w.nodes, server)
     if fault.left > 0:
         fault.piece = min(fault.left, BOOT_PIECE)
@@ -220,7 +220,7 @@ def reloaded(w: Any, place: int, life: int) -> None:
 def hard_stop(w: Any, place: int, life: int) -> None:
     """The time of the old processes is over."""
     if life == w.life:
-        cut_old(w, fault_at(w.faults, place).node)
+        cut_old(w, int(fault_at(w.faults, place).node))
 
 
 @jit
@@ -235,13 +235,13 @@ def black_out(w: Any) -> None:
     for c in range(w.n_clients):
         who = client_at(w.clients, c)
         if who.attempt >= 0:
-            found = attempt_at(w.attempts.data, who.attempt).answer
+            found = int(attempt_at(w.attempts.data, who.attempt).answer)
             if found >= 0:
                 lose(w, found, ABNORMAL)
             elif found == PENDING:
-                answer(w, who.attempt, failure(RESET))
+                answer(w, int(who.attempt), failure(RESET))
         elif who.tunnel >= 0:
-            lose(w, who.tunnel, ABNORMAL)
+            lose(w, int(who.tunnel), ABNORMAL)
 
 
 @jit
@@ -250,17 +250,17 @@ def die(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     clear(w, node.proc)
     resume(w, node.proc)
-    i = node.waiting
+    i = int(node.waiting)
     node.waiting = -1
     node.waiting_last = -1
     while i >= 0:
-        following = attempt_at(w.attempts.data, i).next
+        following = int(attempt_at(w.attempts.data, i).next)
         attempt_at(w.attempts.data, i).listed = False
         drop_attempt(w, i)
         i = following
     clear_backlog(w, server)
     while node.tunnels >= 0:
-        remove_tunnel(w, node.tunnels)
+        remove_tunnel(w, int(node.tunnels))
     node.accepting = False
     if node.state != NODE_DEAD:
         node.state = NODE_DEAD

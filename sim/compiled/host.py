@@ -65,7 +65,7 @@ def append(w: Any, process: Any, i: int) -> None:
 @jit
 def pop_first(w: Any, process: Any) -> int:
     """Take the first item of a process's queue."""
-    i = process.first
+    i = int(process.first)
     process.first = item_at(w.items.data, i).next
     return i
 
@@ -186,9 +186,9 @@ def resume(w: Any, number: int) -> None:
 def clear(w: Any, number: int) -> None:
     """Forget all work of a process that has not begun."""
     process = process_at(w.procs, number)
-    i = process.first
+    i = int(process.first)
     while i >= 0:
-        following = item_at(w.items.data, i).next
+        following = int(item_at(w.items.data, i).next)
         forget_item(w, i)
         i = following
     process.first = -1
@@ -241,7 +241,7 @@ def start(w: Any, number: int, asleep: float) -> None:
     if item.cost == OF_BOOT:
         seconds = fault_at(w.faults, item.a).piece
     else:
-        seconds = seconds_of(w, item.cost, process.load, asleep, level(w, process))
+        seconds = seconds_of(w, int(item.cost), process.load, asleep, level(w, process))
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
@@ -262,7 +262,7 @@ def go_on(w: Any, number: int) -> None:
         process.ready = False
         process.asleep_since = w.now
         leave_core(w, number, cores)
-        hand_over(w, process.core, cores)
+        hand_over(w, int(process.core), cores)
         return
     if cores.waits > 0:
         rival = process_at(w.procs, i4_at(w.lists, cores.waiting + poorest(w, cores)).v)
@@ -270,7 +270,7 @@ def go_on(w: Any, number: int) -> None:
             leave_core(w, number, cores)
             i4_at(w.lists, cores.waiting + cores.waits).v = number
             cores.waits += 1
-            hand_over(w, process.core, cores)
+            hand_over(w, int(process.core), cores)
             return
     start(w, number, 0.0)
 
@@ -332,7 +332,7 @@ def hand_over(w: Any, core: int, cores: Any) -> None:
             cores.idles += 1
             return
         place = poorest(w, cores)
-        number = i4_at(w.lists, cores.waiting + place).v
+        number = int(i4_at(w.lists, cores.waiting + place).v)
         cores.waits -= 1
         for i in range(place, cores.waits):
             i4_at(w.lists, cores.waiting + i).v = i4_at(w.lists, cores.waiting + i + 1).v

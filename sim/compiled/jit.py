@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 import numba
 import numpy as np
-from numba.core import config
+from llvmlite import ir
+from numba.core import cgutils, config
 from numba.core import types as nb
 from numba.extending import intrinsic
 
@@ -26,7 +27,7 @@ SOURCES = ("sim/compiled/*.py", "twin/rules/*.py", "twin/draws.py", "twin/profil
 
 @cache
 def cache_folder() -> Path:
-    """Return where compiled code is kept: in `.lab` of the project, or in the user's cache if that cannot be written."""
+    """Return where compiled code is kept: in the project's `.lab`, or in the user's cache if that cannot be written."""
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
     for pattern in SOURCES:
         for path in sorted(ROOT.glob(pattern)):
@@ -37,7 +38,7 @@ def cache_folder() -> Path:
 
 def jit(function: F) -> F:
     """Compile a function that other compiled functions call."""
-    compiled: F = numba.njit(function)
+    compiled: F = numba.njit(function, error_model="numpy")
     return compiled
 
 
@@ -45,7 +46,7 @@ def kernel(function: F) -> F:
     """Compile a function that Python calls, and keep the result for other processes."""
     before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
     try:
-        compiled: F = numba.njit(function, cache=True)
+        compiled: F = numba.njit(function, cache=True, error_model="numpy")
     finally:
         config.CACHE_DIR = before
     return compiled
@@ -91,3 +92,18 @@ def pointer(_: Any, address: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(nb.voidptr))
 
     return nb.voidptr(nb.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch(_: Any, address: Any) -> Any:
+    """Ask for the memory at an address, which will be needed soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = builder.inttoptr(arguments[0], context.get_value_type(nb.voidptr))
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [place, number(1), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return nb.none(nb.int64), generate

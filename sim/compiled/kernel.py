@@ -24,7 +24,7 @@ from sim.compiled.balancer import (
     upstream_closed,
 )
 from sim.compiled.host import append, expire, go_on, swarm_of, work
-from sim.compiled.jit import jit, kernel
+from sim.compiled.jit import fetch, jit, kernel
 from sim.compiled.layout import (
     ABNORMAL,
     ANSWERED,
@@ -35,6 +35,7 @@ from sim.compiled.layout import (
     CHECK_DUE,
     CHECK_JUDGED,
     CHECK_LATE,
+    CLIENT_SIZE,
     CONNECTED,
     FAULT,
     FINISHED,
@@ -96,12 +97,14 @@ from sim.compiled.layout import (
     client_at,
     cost_at,
     event_at,
+    f8_at,
     fault_at,
     item_at,
     mark_at,
     moment_at,
     node_at,
     process_at,
+    ring_at,
     timed_at,
     tunnel_at,
 )
@@ -124,6 +127,10 @@ from sim.node import OWN_FILES
 from twin.draws import Purpose
 
 PING_PHASE = int(Purpose.PING_PHASE)
+AHEAD = 8
+"""Entries by which memory is asked for before it is needed."""
+EVERY, SPARE = 16, 1024
+"""Events between two looks at the room that is left, a power of two, and the places that so many may take."""
 
 
 @kernel
@@ -133,59 +140,65 @@ def run(w: Any, fresh: bool) -> int:
         prepare(w)
     quiet = False  # nothing but moments happens at the present time
     while True:
-        if is_short(w):
+        if w.processed & (EVERY - 1) == 0 and is_short(w):
             return NEEDS_ROOM
+        w.processed += 1
         if w.urgent.n > 0:
-            moment = moment_at(w.urgent.data, w.urgent.first)
-            w.urgent.first = (w.urgent.first + 1) & w.urgent.mask
-            w.urgent.n -= 1
-            happen(w, moment.kind, moment.a, moment.b)
+            happen_next(w, w.urgent)
             continue
         if w.moments.n > 0 and quiet:
-            moment = moment_at(w.moments.data, w.moments.first)
-            w.moments.first = (w.moments.first + 1) & w.moments.mask
-            w.moments.n -= 1
-            happen(w, moment.kind, moment.a, moment.b)
+            happen_next(w, w.moments)
             continue
         source = next_source(w)
         if source == NOTHING and w.moments.n == 0:
             return FINISHED
         if w.moments.n > 0 and (source == NOTHING or time_of(w, source) > w.now):
             quiet = True
+            happen_next(w, w.moments)
             continue
         quiet = False
         w.now = time_of(w, source)
-        w.processed += 1
         if source == FROM_WHEEL:
             entry = timed_at(w.soon, w.soon_first)
             w.soon_first += 1
-            happen(w, entry.b, entry.a, 0)
+            happen(w, int(entry.b), int(entry.a), 0)
         elif source == FROM_HEAP:
             event = event_at(w.heap, 0)
-            kind, a, b = event.kind, event.a, event.b
+            kind, a, b = int(event.kind), int(event.a), int(event.b)
             pop_heap(w)
             happen(w, kind, a, b)
         elif source == TIMEOUTS:
             entry = pop_fifo(w, source)
-            open_timeout(w, entry.a, entry.b)
+            ring = ring_at(w.fifos, TIMEOUTS)
+            fetch(w.clients + int(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
+            open_timeout(w, int(entry.a), int(entry.b))
         else:
-            client.go_on(w, pop_fifo(w, source).a)
+            client.go_on(w, int(pop_fifo(w, source).a))
+
+
+@jit
+def happen_next(w: Any, ring: Any) -> None:
+    """Take the first event of those that have no time of their own."""
+    moment = moment_at(ring.data, ring.first)
+    ring.first = (ring.first + 1) & ring.mask
+    ring.n -= 1
+    happen(w, int(moment.kind), int(moment.a), int(moment.b))
 
 
 @jit
 def is_short(w: Any) -> bool:
     """Tell whether the next event may need more room than there is."""
-    most = w.tunnels.used + w.attempts.used + 64
+    most = w.tunnels.used + w.attempts.used + SPARE
     return (
         w.items.room - w.items.used < most
         or w.moments.mask - w.moments.n < most
         or w.urgent.mask - w.urgent.n < most
         or w.heap_room - w.heap_n < most
-        or w.tunnels.room - w.tunnels.used < 64
-        or w.attempts.room - w.attempts.used < 64
-        or w.rows.room - w.rows.used < 64 + w.n_nodes
-        or w.losses.room - w.losses.used < 64
-        or w.window.mask - w.window.n < 64
+        or w.tunnels.room - w.tunnels.used < SPARE
+        or w.attempts.room - w.attempts.used < SPARE
+        or w.rows.room - w.rows.used < SPARE + w.n_nodes
+        or w.losses.room - w.losses.used < SPARE
+        or w.window.mask - w.window.n < SPARE
         or w.short_fifo
     )
 
@@ -212,10 +225,7 @@ def prepare(w: Any) -> None:
 def begin_checks(w: Any) -> None:
     """Do what is urgent: only checks are, so early."""
     while w.urgent.n > 0:
-        moment = moment_at(w.urgent.data, w.urgent.first)
-        w.urgent.first = (w.urgent.first + 1) & w.urgent.mask
-        w.urgent.n -= 1
-        happen(w, moment.kind, moment.a, moment.b)
+        happen_next(w, w.urgent)
 
 
 @jit
@@ -237,7 +247,7 @@ def warm_up(w: Any, c: int) -> None:
     who.loss = -1
     who.state = STAYING
     who.since = -w.warm_up
-    who.first_beat = w.interval * draw(w, c, PING_PHASE, 0)
+    f8_at(w.first_beats, c).v = w.interval * draw(w, c, PING_PHASE, 0)
     t = c / w.connect_rate - w.warm_up
     note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
     note(w, t, CONNECTED, c, server + 1, 1, 0)
@@ -248,7 +258,7 @@ def open_timeout(w: Any, c: int, number: int) -> None:
     """The time of a client's attempt is over."""
     who = client_at(w.clients, c)
     if who.attempt >= 0 and who.attempts == number:
-        answer(w, who.attempt, failure(TIMEOUT))
+        answer(w, int(who.attempt), failure(TIMEOUT))
 
 
 @jit
@@ -280,14 +290,14 @@ def happen(w: Any, kind: int, a: int, b: int) -> None:
 def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     """Do what a rare event is for."""
     if kind == OF_HANG:
-        expire(w, swarm_of(w, tunnel_at(w.tunnels.data, a).client), OF_HANG, a, b)
-    elif kind == OF_RETRY or kind == OF_STOP:
+        expire(w, swarm_of(w, int(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
+    elif kind in (OF_RETRY, OF_STOP):
         expire(w, w.balancer, kind, a, b)
     elif WAKES < kind < FIRED:
         schedule_now(w, kind - WAKES + FIRED, a, b)
     elif kind == FIRED + OF_HANG:
         heartbeat_missed(w, a, b)
-    elif kind == FIRED + OF_RETRY or kind == SYN_AGAIN or kind == SYN_OVER:
+    elif kind == FIRED + OF_RETRY or kind in (SYN_AGAIN, SYN_OVER):
         if b != w.life:
             drop_attempt(w, a)
         elif kind == SYN_AGAIN:
@@ -302,11 +312,11 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
         node.has_room(w, a)
     elif kind == MARK:
         one = mark_at(w.marks, a)
-        mark(w, one.node - 1, one.up, OBSERVED)
+        mark(w, int(one.node) - 1, one.up, OBSERVED)
     elif kind == CHECK_BEGINS:
         checker = checker_at(w.checkers, a)
         checker.life = w.life
-        schedule(w, (w.phase + first_check(checker.server, w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
+        schedule(w, (w.phase + first_check(int(checker.server), w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
     elif kind == CHECK_DUE:
         check_due(w, a)
     elif kind == CHECK_LATE:
@@ -348,7 +358,7 @@ def check_due(w: Any, place: int) -> None:
     checker = checker_at(w.checkers, place)
     if checker.generation != w.generation:
         return
-    if node.listening(w, checker.server):
+    if node.listening(w, int(checker.server)):
         node.probe(w, place)
     else:
         checked(w, place, False)
@@ -371,7 +381,7 @@ def checked(w: Any, place: int, passed: bool) -> None:
         return
     change = check_result(checker, passed)
     if change > 0:
-        mark(w, checker.server, change == UP, CHECK)
+        mark(w, int(checker.server), change == UP, CHECK)
     schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)
 
 
@@ -379,7 +389,7 @@ def checked(w: Any, place: int, passed: bool) -> None:
 def step(w: Any, number: int) -> None:
     """A process has done a step of an item."""
     process = process_at(w.procs, number)
-    i = process.current
+    i = int(process.current)
     item = item_at(w.items.data, i)
     if item.stage == FIRST_PART:
         item.stage = REST
@@ -388,7 +398,7 @@ def step(w: Any, number: int) -> None:
         process.load += 1
         go_on(w, number)
         return
-    kind, a, b, eager, ends = item.kind, item.a, item.b, item.eager, item.ends
+    kind, a, b, eager, ends = int(item.kind), int(item.a), int(item.b), item.eager, item.ends
     if eager and waits_for_end(kind):
         go_on(w, number)
         free_item(w, i)
@@ -408,7 +418,7 @@ def step(w: Any, number: int) -> None:
 @jit
 def waits_for_end(kind: int) -> bool:
     """Tell whether somebody waits for an item's end, who comes after the loop if the item began at once."""
-    return kind == I_CLIENT or kind == I_SERVE or kind == I_REFUSE or kind == I_BOOT or kind == I_CHECK
+    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK)
 
 
 @jit

@@ -34,7 +34,7 @@ EVENTS = (
 ATTEMPT_CONNECT, CONNECTED, CONNECT_FAILED, DISCONNECTED, HEARTBEAT_MISSED, GAVE_UP = range(6)
 MARKED_DOWN, MARKED_UP, NODE_STOPPED, NODE_STARTED, FAULT_BEGAN, HEALED = range(6, 12)
 
-# What happens at a time. The first four are timers of a loop; EXPIRES, WAKES and FIRED are its three steps.
+# What happens at a time. The first four are timers of a loop; EXPIRES, WAKES, FIRED are its three steps.
 OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP = range(4)
 EXPIRES, WAKES, FIRED = 0, 4, 8
 (STEP, RESUME, LOST, ANSWERED, SERVE, FORWARD, SYN_AGAIN, SYN_OVER, ROOM, MARK) = range(12, 22)
@@ -52,7 +52,7 @@ FIRST_PART, REST, WHOLE = range(3)
 # States of a node.
 NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING = range(4)
 
-# Costs, and the queues of constant delays: the timeouts of attempts, and the work of clients with machines of their own.
+# Costs, and queues of constant delays: timeouts of attempts, and the work of clients with machines of their own.
 (DIAL, REQUEST, OPEN, CLIENT_REFUSED, CLIENT_CLOSED, GOODBYE_READ) = range(6)
 (B_REQUEST, B_REFUSE, B_RELAY, B_FRAME, B_CLOSE, B_RELEASE, B_CUT) = range(6, 13)
 (N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE) = range(13, 19)
@@ -96,10 +96,6 @@ COST = _record(first="f8", offset="i8", length="i4", hops="i4")
 CLIENT = _record(
     previous="f8",
     since="f8",
-    first_beat="f8",
-    t="f8",
-    eid="i8",
-    next="i4",
     waits="i4",
     failed="i4",
     attempts="i4",
@@ -108,8 +104,9 @@ CLIENT = _record(
     attempt="i4",
     loss="i4",
     state="i4",
-    timer="i4",
 )
+CLIENT_SIZE = CLIENT.itemsize
+TIMER = _record(t="f8", eid="i8", next="i4", kind="i4")
 TUNNEL = _record(
     client="i4",
     next="i4",
@@ -145,9 +142,9 @@ ATTEMPT = _record(
 NODE = _record(
     hung_at="f8",
     table="i8",
+    proc="i8",
     hangs="i4",
     opening="i4",
-    proc="i4",
     backlog="i4",
     backlog_last="i4",
     backlog_n="i4",
@@ -236,10 +233,12 @@ WORLD = _record(
     listening="?",
     short_fifo="?",
     balance_draws="i8",
-    balancer="i4",
-    first_swarm="i4",
+    balancer="i8",
+    first_swarm="i8",
     # records
     clients="i8",
+    timers="i8",
+    first_beats="i8",
     nodes="i8",
     procs="i8",
     cores="i8",
@@ -309,6 +308,8 @@ WORLD = _record(
 f8_at, i8_at, i4_at, b1_at = (accessor(kind) for kind in (F8, I8, I4, B1))
 event_at, moment_at, timed_at, ring_at = (accessor(kind) for kind in (EVENT, MOMENT, TIMED, RING))
 item_at, process_at, cores_at, pace_at = (accessor(kind) for kind in (ITEM, PROCESS, CORES, PACE))
-cost_at, client_at, tunnel_at, attempt_at = (accessor(kind) for kind in (COST, CLIENT, TUNNEL, ATTEMPT))
+cost_at, client_at, timer_at, tunnel_at, attempt_at = (
+    accessor(kind) for kind in (COST, CLIENT, TIMER, TUNNEL, ATTEMPT)
+)
 node_at, checker_at, peer_at, fault_at = (accessor(kind) for kind in (NODE, CHECKER, PEER, FAULTS))
 mark_at, row_at, loss_at = (accessor(kind) for kind in (MARKS, ROW, LOSS))

@@ -37,7 +37,7 @@ from sim.node import OWN_FILES
 def listening(w: Any, server: int) -> bool:
     """Tell whether the kernel answers a SYN; it does for a stopped process too."""
     state = node_at(w.nodes, server).state
-    return state == NODE_UP or state == NODE_HUNG
+    return state in (NODE_UP, NODE_HUNG)
 
 
 @jit
@@ -111,7 +111,7 @@ def accepted(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     node.accepting = False
     if node.backlog_n > 0:
-        i = node.backlog
+        i = int(node.backlog)
         node.backlog = attempt_at(w.attempts.data, i).queue
         node.backlog_n -= 1
         node.opening += 1
@@ -126,7 +126,7 @@ def clear_backlog(w: Any, server: int) -> None:
     """Forget the connections that wait to be accepted."""
     node = node_at(w.nodes, server)
     while node.backlog_n > 0:
-        i = node.backlog
+        i = int(node.backlog)
         node.backlog = attempt_at(w.attempts.data, i).queue
         node.backlog_n -= 1
         drop_attempt(w, i)
@@ -172,10 +172,10 @@ def kill(w: Any, server: int) -> None:
     resume(w, node.proc)
     process_at(w.procs, node.proc).yields = True
     last = work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
-    i = node.tunnels
+    i = int(node.tunnels)
     while i >= 0:
         last = work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)
-        i = tunnel_at(w.tunnels.data, i).next
+        i = int(tunnel_at(w.tunnels.data, i).next)
     item_at(w.items.data, last).ends = True
 
 
@@ -186,5 +186,5 @@ def probe(w: Any, place: int) -> None:
     checker.serial += 1
     checker.done = False
     checker.judged = False
-    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, checker.serial)
-    schedule(w, w.check_timeout, CHECK_LATE, place, checker.serial)
+    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, int(checker.serial))
+    schedule(w, w.check_timeout, CHECK_LATE, place, int(checker.serial))

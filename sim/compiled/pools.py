@@ -50,13 +50,13 @@ def forget_item(w: Any, i: int) -> None:
     """Drop an item that will not be done, and what it holds."""
     item = item_at(w.items.data, i)
     kind = item.kind
-    if kind == I_SERVE or kind == I_REFUSE or kind == I_HANDSHAKE:
-        drop_attempt(w, item.a)
+    if kind in (I_SERVE, I_REFUSE, I_HANDSHAKE):
+        drop_attempt(w, int(item.a))
     elif kind == I_RELAYED:
-        drop_attempt(w, item.a)
-        drop_tunnel(w, item.b)
+        drop_attempt(w, int(item.a))
+        drop_tunnel(w, int(item.b))
     elif kind != I_CLIENT and kind != I_BOOT and kind != I_CHECK and item.a >= 0:
-        drop_tunnel(w, item.a)
+        drop_tunnel(w, int(item.a))
     free_item(w, i)
 
 
@@ -142,6 +142,6 @@ def drop_attempt(w: Any, i: int) -> None:
     attempt.refs -= 1
     if attempt.refs == 0:
         if attempt.answer >= 0:
-            drop_tunnel(w, attempt.answer)
+            drop_tunnel(w, int(attempt.answer))
         attempt.next = w.attempts.free
         w.attempts.free = i

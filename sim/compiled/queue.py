@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from sim.compiled.jit import jit, pointer
+from sim.compiled.jit import fetch, jit, pointer
 from sim.compiled.layout import (
+    CLIENT_SIZE,
     FIFOS,
     TIMED,
-    client_at,
     event_at,
     f8_at,
     i4_at,
     moment_at,
     ring_at,
     timed_at,
+    timer_at,
 )
 
 FROM_HEAP, FROM_WHEEL = FIFOS, FIFOS + 1
@@ -153,7 +154,7 @@ def schedule_constant(w: Any, fifo: int, kind: int, a: int, b: int) -> None:
     push_timed(ring, t, w.eid, a, b)
     if ring.n == 1:
         f8_at(w.heads, fifo).v = t
-    if ring.n + 2 > ring.mask:
+    if ring.n + 64 > ring.mask:
         w.short_fifo = True
 
 
@@ -215,12 +216,12 @@ def schedule_timer(w: Any, delay: float, client: int, kind: int) -> None:
     if bucket <= w.wheel_bucket:
         insert_soon(w, t, w.eid, client, kind)
         return
-    who = client_at(w.clients, client)
+    timer = timer_at(w.timers, client)
     head = i4_at(w.wheel, bucket & w.wheel_mask)
-    who.t = t
-    who.eid = w.eid
-    who.timer = kind
-    who.next = head.v
+    timer.t = t
+    timer.eid = w.eid
+    timer.kind = kind
+    timer.next = head.v
     head.v = client
     w.wheel_n += 1
 
@@ -236,21 +237,22 @@ def turn_wheel(w: Any, until: float) -> None:
         head = i4_at(w.wheel, w.wheel_bucket & w.wheel_mask)
         if head.v < 0:
             continue
-        client = head.v
+        client = int(head.v)
         kept = -1
         while client >= 0:
-            who = client_at(w.clients, client)
-            following = who.next
-            if int(who.t * w.wheel_rate) == w.wheel_bucket:
+            timer = timer_at(w.timers, client)
+            following = timer.next
+            if int(timer.t * w.wheel_rate) == w.wheel_bucket:
+                fetch(w.clients + client * CLIENT_SIZE)
                 place = timed_at(w.soon, w.soon_n)
-                place.t = who.t
-                place.eid = who.eid
+                place.t = timer.t
+                place.eid = timer.eid
                 place.a = client
-                place.b = who.timer
+                place.b = timer.kind
                 w.soon_n += 1
                 w.wheel_n -= 1
             else:  # of a later turn of the wheel
-                who.next = kept
+                timer.next = kept
                 kept = client
             client = following
         head.v = kept
