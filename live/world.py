@@ -20,6 +20,7 @@ from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
 
 MOST_CLIENTS = 5000
+MOST_NODES = 16
 MOST_DELIVERIES = 2_000_000
 """Deliveries that one run may note."""
 _SLACK = 0.3
@@ -226,6 +227,12 @@ def check(scenario: Scenario, redis_url: str | None = None) -> None:
     """
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
+    if scenario.nodes.count > MOST_NODES:
+        raise ScenarioError(f"nodes.count is {scenario.nodes.count}; a live run allows at most {MOST_NODES}.")
+    if scenario.host.placement == "separate":
+        raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
+    if any(fault.kind == "outage" for fault in scenario.faults):
+        raise ScenarioError("faults has an 'outage'; a live run allows the other kinds of fault.")
     messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
     if messages * scenario.clients.count > MOST_DELIVERIES:
         raise ScenarioError(

@@ -94,6 +94,8 @@ class Balancer:
         self.process = process
         self.settings = world.scenario.balancer
         self.generation = 0
+        self.life = 0
+        self.listening = True
         self.draws = 0
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.nodes.count)]
         self.forget()
@@ -167,11 +169,16 @@ class Balancer:
                 yield from self.refuse(attempt, "503")
                 return
             if retry.wait > 0:
+                life = self.life
                 yield self.process.sleep(retry.wait)
+                if life != self.life:
+                    return
             if retry.redispatch:
                 self._release(attempt)
                 taken = -1
                 server = self.choose(attempt.client, attempt.tried)
+        if taken >= 0:
+            self._release(attempt)
 
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
@@ -188,10 +195,13 @@ class Balancer:
     def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
         """Connect to a node; return None when the kernel took the connection, else why it did not.
 
-        A full accept queue drops the SYN, which is sent again after 1, 3, 7, ... s, within the connect timeout.
+        None also means that the balancer died meanwhile. A full accept queue drops the SYN, which is sent again after
+        1, 3, 7, ... s, within the connect timeout.
         """
-        left = self.settings.connect_timeout
+        left, life = self.settings.connect_timeout, self.life
         for wait in SYN_RETRIES:
+            if life != self.life:
+                return None
             if not node.listening:
                 return "refused"
             if node.syn(attempt):
@@ -199,10 +209,10 @@ class Balancer:
                 return None
             if wait > left:
                 yield self.env.timeout(left)
-                return "timeout"
+                return "timeout" if life == self.life else None
             left -= wait
             yield self.env.timeout(wait)
-        return "timeout"
+        return "timeout" if life == self.life else None
 
     def answered(self, attempt: Attempt, node: Node) -> None:
         """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
@@ -302,12 +312,14 @@ class Balancer:
     def check(self, server: int, phase: float) -> "simpy.events.ProcessGenerator":
         """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
         assert isinstance(self.settings, HAProxy)
-        check, generation = self.settings.check, self.generation
+        check, generation, life = self.settings.check, self.generation, self.life
         counter = ActiveCheck(check.fall, check.rise, fresh=generation > 0)
         spread = first_check(server, len(self.up), check.inter)
         yield self.env.timeout((phase + spread) % check.inter)
         while generation == self.generation:
             passed = yield from self.probe(self.world.nodes[server])
+            if life != self.life:
+                return
             change = counter.result(passed)
             if change:
                 self.mark(server, change == "up", "check")
@@ -343,13 +355,36 @@ class Balancer:
 
         The new process takes over when it has started, and the old one's time runs from then.
         """
+        life = self.life
+        if not self.listening:
+            return
         yield self.env.timeout(self.world.balancer_start)
+        if life != self.life:
+            return
         self.generation += 1
         generation = self.generation
         self.forget()
         self.world.start_checks(0.0)
         if self.settings.hard_stop_after:
             yield self.process.sleep(self.settings.hard_stop_after)
+            if life != self.life:
+                return
             for node in self.world.nodes:
                 for tunnel in [t for t in node.tunnels if t.generation < generation]:
                     self._cut(tunnel, node)
+
+    def die(self) -> None:
+        """The balancer's machine is gone, and all that it knew."""
+        self.life += 1
+        self.generation += 1
+        self.listening = False
+        self.process.clear()
+        for waiting in self.waiting:
+            waiting.clear()
+
+    def come_back(self) -> "simpy.events.ProcessGenerator":
+        """Start a new process, with fresh counts and checks."""
+        yield self.env.timeout(self.world.balancer_start)
+        self.listening = True
+        self.forget()
+        self.world.start_checks(0.0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.balancer import Attempt, Tunnel
-from sim.host import Cost, Process
+from sim.host import Alone, Cost, Process
 from sim.node import Node
 from twin.draws import Purpose
 from twin.rules.backoff import Backoff
@@ -39,10 +39,12 @@ class Costs:
 class Client:
     """One client of the swarm; it shares its process with many others."""
 
-    def __init__(self, world: "World", number: int, process: Process) -> None:
+    def __init__(self, world: "World", number: int, process: Process | Alone) -> None:
         self.world = world
         self.number = number
         self.process = process
+        self.tunnel: Tunnel | None = None
+        self.attempt: Attempt | None = None
         self.backoff = Backoff(world.reconnect)
         self.attempts = 0
         self.draws = 0
@@ -54,6 +56,7 @@ class Client:
         world = self.world
         while True:
             if tunnel is not None:
+                self.tunnel = tunnel
                 since = world.env.now if self.attempts > 1 else -world.scenario.warm_up
                 reason = yield tunnel.lost
                 if self.subscriber is not None and self.subscriber.stalled and reason != "heartbeat":
@@ -62,6 +65,7 @@ class Client:
                 if self.subscriber is not None:
                     self.subscriber.disconnected()
                 world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
+                self.tunnel = None
                 wait = self.backoff.after_loss(world.env.now - since, self.draw())
             else:
                 wait = self.backoff.after_failure(self.draw())
@@ -78,13 +82,19 @@ class Client:
         self.attempts += 1
         yield self.process.work(costs.dial) if rested else self.process.carry_on(costs.dial)
         world.note("attempt_connect", self.number, attempt=self.attempts)
-        attempt = Attempt(world, self)
+        if not world.balancer.listening:
+            yield self.process.work(costs.refused)
+            world.note("connect_failed", self.number, attempt=self.attempts, detail="refused")
+            return None
+        attempt = self.attempt = Attempt(world, self)
         yield self.process.work(costs.request)
         if not attempt.answer.triggered:
             world.env.process(world.balancer.serve(attempt))
         answer = yield attempt.answer
         if isinstance(answer, Tunnel):
             yield self.process.work(costs.open)
+            self.attempt = None
+            self.tunnel = answer
             self.first_beat = world.env.now + world.heartbeat.interval
             world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
             answer.opened = True
@@ -95,6 +105,7 @@ class Client:
                 self.peer_hangs(answer, node)
             return answer
         yield self.process.work(costs.refused)
+        self.attempt = None
         world.note("connect_failed", self.number, attempt=self.attempts, detail=answer)
         return None
 
@@ -109,7 +120,19 @@ class Client:
             world.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
-        world.balancer.process.work(world.balancer_costs.release)
+        if world.balancer.listening:
+            world.balancer.process.work(world.balancer_costs.release)
+
+    def cut_off(self) -> None:
+        """Balancer and nodes are gone: the client's kernel learns that its connection, or its attempt, is broken."""
+        tunnel = self.tunnel
+        if self.attempt is not None:
+            found = self.attempt.answer.value if self.attempt.answer.triggered else None
+            if found is None:
+                self.attempt.fail("reset")
+            tunnel = found if isinstance(found, Tunnel) else None
+        if tunnel is not None and not tunnel.lost.triggered:
+            tunnel.lost.succeed("1006")
 
     def told_goodbye(self, tunnel: Tunnel, node: Node) -> None:
         """Answer the node's close frame; the node then closes, and that is what ends the connection."""

@@ -20,6 +20,9 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         world.note("fault", detail="reload")
         yield from world.balancer.reload()
         return
+    if fault.kind == "outage":
+        yield from black_out(world, fault)
+        return
     if fault.kind in BUS_FAULTS:
         yield from befall_messages(world, fault)
         return
@@ -36,6 +39,31 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
             yield world.env.timeout(fault.duration)
             node.resume()
             world.note("healed", node=fault.node, detail="hang")
+
+
+def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+    """Let balancer and nodes die at once, so that every connection breaks, and start them again afterwards."""
+    world.note("fault", detail="outage")
+    world.balancer.die()
+    for node in world.nodes:
+        node.die()
+    for client in world.clients:
+        client.cut_off()
+    if fault.duration is None:
+        return
+    yield world.env.timeout(fault.duration)
+    parts = [world.balancer.come_back(), *(node.come_back() for node in world.nodes)]
+    away = len(parts)
+
+    def come_back(part: "simpy.events.ProcessGenerator") -> "simpy.events.ProcessGenerator":
+        nonlocal away
+        yield from part
+        away -= 1
+        if away == 0:
+            world.note("healed", detail="outage")
+
+    for part in parts:
+        world.env.process(come_back(part))
 
 
 def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":

@@ -23,13 +23,33 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from twin.profile import Curve
+from twin.profile import COLD_AFTER, Curve
 
 TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 """How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
 `select_estimate_accuracy` in fs/select.c."""
 
 MILLISECOND = 0.001
+
+
+def timer_due(seconds: float, now: float, clock: float) -> float:
+    """Return in how many seconds a timer of `seconds` is due that is set `now`, on a clock of whole milliseconds."""
+    ticks = round(seconds / MILLISECOND)
+    due = floor(now / MILLISECOND + clock) + ticks - clock
+    return max(0.0, due * MILLISECOND - now)
+
+
+def wakes_late(asleep_since: float, now: float, clock: float) -> float:
+    """Return how much later than asked a loop wakes `now` that fell asleep at `asleep_since`, in seconds."""
+    late = (asleep_since / MILLISECOND + clock) % 1.0 * MILLISECOND
+    late += min(MOST_SLACK, TIMER_SLACK * (now - asleep_since))
+    return late
+
+
+def ticked(since: float, now: float, tick: float, clock: float) -> bool:
+    """Tell whether the kernel's clock has ticked between two times, in seconds."""
+    phase = clock * tick
+    return floor((now + phase) / tick) > floor((since + phase) / tick)
 
 
 class Cost:
@@ -184,8 +204,6 @@ class Process:
         """
         env, cores = self.cores.env, self.cores
         fired = env.event()
-        ticks = round(seconds / MILLISECOND)
-        due = floor(env.now / MILLISECOND + cores.clock) + ticks - cores.clock
 
         def wake(_: simpy.Event) -> None:
             fired.succeed()
@@ -193,14 +211,13 @@ class Process:
         def expire(_: simpy.Event) -> None:
             late = 0.0
             if not self.ready and self.asleep_since >= 0.0:
-                late = (self.asleep_since / MILLISECOND + cores.clock) % 1.0 * MILLISECOND
-                late += min(MOST_SLACK, TIMER_SLACK * (env.now - self.asleep_since))
+                late = wakes_late(self.asleep_since, env.now, cores.clock)
             if late > 0.0:
                 env.timeout(late).callbacks.append(wake)
             else:
                 fired.succeed()
 
-        env.timeout(max(0.0, due * MILLISECOND - env.now)).callbacks.append(expire)
+        env.timeout(timer_due(seconds, env.now, cores.clock)).callbacks.append(expire)
         return fired
 
     def stop(self) -> None:
@@ -217,6 +234,37 @@ class Process:
         """Forget all work that has not begun."""
         self.items.clear()
         self.load = 0
+
+
+class Alone:
+    """The machine of one client among many, each with its own: nobody else wants its cores, so work is a delay.
+
+    An item costs what a lone one costs a cold process, on a core of medium speed; a timer is due when it says. It keeps
+    nothing, so one stands for all clients.
+    """
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self.env = env
+
+    def work(self, cost: Cost, then: Callable[[simpy.Event], None] | None = None) -> simpy.Event:
+        """Return the event of the end of an item; `then` is called at that moment."""
+        event = self.env.timeout(lone_seconds(cost))
+        if then is not None:
+            event.callbacks.append(then)
+        return event
+
+    def carry_on(self, cost: Cost) -> simpy.Event:
+        """Return the event of the end of an item that follows another one."""
+        return self.work(cost)
+
+    def sleep(self, seconds: float) -> simpy.Event:
+        """Return the event of a timer."""
+        return self.env.timeout(max(0.0, seconds))
+
+
+def lone_seconds(cost: Cost) -> float:
+    """Return the seconds of a lone item of a cold process, on a core of medium speed."""
+    return cost(1, COLD_AFTER, (len(cost.curves) - 1) // 2)
 
 
 class Cores:
@@ -328,8 +376,7 @@ class Cores:
             return False
         if not self.tick or any(rival.woken >= over for rival in self.waiting):
             return True
-        phase = self.clock * self.tick
-        return floor((self.env.now + phase) / self.tick) > floor((over + phase) / self.tick)
+        return ticked(over, self.env.now, self.tick, self.clock)
 
     def _advance(self) -> None:
         """Note the least time that any process which competes has had; it never goes back."""

@@ -171,6 +171,23 @@ class Node:
         self.tunnels.pop(tunnel, None)
         self.world.balancer.upstream_closed(tunnel, "1006")
 
+    def die(self) -> None:
+        """The node's machine is gone, and all that it knew."""
+        self.process.clear()
+        self.process.resume()
+        self.backlog.clear()
+        self.tunnels.clear()
+        self.accepting = False
+        if self.state != "dead":
+            self.state = "dead"
+            self.world.note("node_stopped", node=self.number)
+
+    def come_back(self) -> "simpy.events.ProcessGenerator":
+        """Start a new process on the machine."""
+        yield from self._boot()
+        self.state = "up"
+        self.world.note("node_started", node=self.number)
+
     def restart(self) -> "simpy.events.ProcessGenerator":
         """SIGTERM: stop listening, say 1001 to everybody, end, start a new process. A hung process does so later."""
         world = self.world

@@ -1,5 +1,6 @@
 """Build the model of a scenario, run it, return its record; many replications make a prediction."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -11,16 +12,21 @@ import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
-from sim.broadcast import OWN_ROUNDS, Broadcast
-from sim.host import Cores, Cost, Process
-from twin.draws import Purpose, stratified, uniform
+from sim.broadcast import Broadcast
+from sim.engines import Engine, pick
+from sim.host import Alone, Cores, Process
+from sim.machine import Machine
+from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, connected_curve, latency_quantiles, measure_record, reconnect_times
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
-from twin.profile import PACE_STEP, HostProfile
+from twin.profile import HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import HAProxy, Scenario
+
+WORTH_A_WORKER = 3.0
+"""Seconds of work in this process after which the compiled engine's further replications go to others."""
 
 MarkDowns = Sequence[tuple[float, int, bool]]
 """Observed marks of the balancer: (time in seconds, node from 1, up)."""
@@ -39,48 +45,40 @@ class World:
         self.rows: list[Row] = []
         self.reconnect = scenario.clients.reconnect.rule()
         self.heartbeat = scenario.clients.heartbeat.rule()
-        self._calibrate(profile, replication if host < 0 else host)
-        cluster, clients, one_each = self._cores(profile, replication if host < 0 else host)
-        self.nodes = [
-            node.Node(self, i + 1, Process(cluster[i % len(cluster)] if one_each else cluster[0]))
-            for i in range(scenario.nodes.count)
-        ]
-        self.balancer = balancer.Balancer(self, Process(cluster[0]))
+        machine = Machine(scenario, profile, replication if host < 0 else host)
+        self._calibrate(machine)
+        groups = [self._cores(machine, cores) for cores in machine.groups]
+        self.nodes = [node.Node(self, i + 1, Process(groups[of])) for i, of in enumerate(machine.of_node)]
+        self.balancer = balancer.Balancer(self, Process(groups[machine.of_balancer]))
         per_process = scenario.clients.per_process
-        swarms = [Process(clients) for _ in range(-(-scenario.clients.count // per_process))]
-        self.clients = [client.Client(self, i, swarms[i // per_process]) for i in range(scenario.clients.count)]
-        self.broadcast = self._broadcast(profile, cluster[-1]) if scenario.publisher is not None else None
+        swarms: list[Process] | list[Alone] = [Alone(self.env)]
+        if machine.swarm is not None:
+            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
+            swarms = [Process(cores) for _ in range(-(-scenario.clients.count // per_process))]
+        self.clients = [
+            client.Client(self, i, swarms[i // per_process if len(swarms) > 1 else 0])
+            for i in range(scenario.clients.count)
+        ]
+        self.broadcast = self._broadcast(profile, groups[-1]) if scenario.publisher is not None else None
         self._warm_up()
-        self.start_checks(self._phase())
+        self.start_checks(machine.check_phase(replication))
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
-    def _calibrate(self, profile: HostProfile, host: int) -> None:
-        """Look up what each part costs. Costs vary with the speed of the core; what happens once is drawn here."""
-        kind = self.scenario.balancer.kind
-        shares = {
-            name: profile.first(name, stratified(self.scenario.seed, host, i, Purpose.ROUND))
-            for i, name in enumerate(profile.first_part)
-        }
-
-        def cost(name: str) -> Cost:
-            who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
-            who = OWN_ROUNDS.get(name, who).format(kind)
-            first_part = 0.0 if name == "node_exit" else shares.get(who, 0.0)
-            return Cost(profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
-
-        self.cost = cost
-        self.client_costs = client.Costs(cost)
-        self.balancer_costs = balancer.Costs(cost, kind)
-        self.node_costs = node.Costs(cost)
-        self.host_quantile = u = stratified(self.scenario.seed, host, 0, Purpose.HOST)
-        self.balancer_start = profile.start(kind, u)
-        self.node_start = profile.lone("node_start", u)
-        self.node_stop = profile.lone("node_stop", u)
-        self.table_growth = profile.lone("table_growth", u)
-        self.check_overhead = profile.lone("check_overhead", 0.5)
+    def _calibrate(self, machine: Machine) -> None:
+        """Keep what each part costs in this replication."""
+        self.cost = machine.cost
+        self.client_costs = machine.client_costs
+        self.balancer_costs = machine.balancer_costs
+        self.node_costs = machine.node_costs
+        self.host_quantile = machine.host_quantile
+        self.balancer_start = machine.balancer_start
+        self.node_start = machine.node_start
+        self.node_stop = machine.node_stop
+        self.table_growth = machine.table_growth
+        self.check_overhead = machine.check_overhead
 
     def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
@@ -93,38 +91,11 @@ class World:
             member.subscriber = subscriber
         return broadcast
 
-    def _cores(self, profile: HostProfile, host: int) -> tuple[list[Cores], Cores, bool]:
-        """Return the cores of the cluster and of the clients, and whether each node has one of its own."""
-        paces = profile.paces
-
-        def pace(core: int) -> Callable[[float], int]:
-            draw = uniform if core else stratified  # the cores' neighbours have nothing to do with each other
-            u = draw(self.scenario.seed, host, core, Purpose.PACE)
-            series = paces[int(u * len(paces))]
-            start = (u * len(paces)) % 1.0 * len(series)
-            return lambda now: series[int(start + now / PACE_STEP) % len(series)]
-
-        clock = self.draw(0, Purpose.CLOCK, 0)
-
-        def some(first: int, count: int) -> Cores:
-            series = [pace(first + i) for i in range(count)]
-            return Cores(self.env, count, profile.time_slice, profile.tick, series, clock)
-
-        count = self.scenario.host.cores
-        if self.scenario.host.placement == "free" or count == 1:
-            shared = some(0, count)
-            return [shared], shared, False
-        half = count // 2
-        return [some(i, 1) for i in range(half)], some(half, count - half), True
-
-    def _phase(self) -> float:
-        """Return when HAProxy first checks node 1 in this replication, in seconds after the start of the run."""
-        if not isinstance(self.scenario.balancer, HAProxy):
-            return 0.0
-        return (
-            stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
-            * self.scenario.balancer.check.inter
-        )
+    def _cores(self, machine: Machine, cores: range) -> Cores:
+        """Return some cores of the machine."""
+        profile, clock = machine.profile, machine.clock(self.replication)
+        paces = [machine.pace(core) for core in cores]
+        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock)
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
@@ -184,6 +155,7 @@ def simulate(
     profile: HostProfile | None = None,
     marks: MarkDowns | None = None,
     host: int = -1,
+    engine: Engine = "simpy",
 ) -> Record:
     """Run one replication and return its record.
 
@@ -193,21 +165,28 @@ def simulate(
         profile: costs of the host; the scenario's `host.profile` by default.
         marks: observed mark-downs and mark-ups, which then replace the model's health checks.
         host: which draw of the host's speed to use, if not that of the replication.
+        engine: see `sim.engines`; all give the same record.
 
     Raises:
-        ScenarioError: there is no such profile, or it does not know the balancer.
+        ScenarioError: there is no such profile, or it does not know the balancer, or the engine not the scenario.
     """
     profile = profile or HostProfile.load(scenario.host.profile)
-    rows = World(scenario, replication, profile, marks, host).run()
+    engine, _ = pick(scenario, engine)
+    if engine == "compiled":
+        from sim.compiled.engine import Run
+
+        rows = Run(scenario, replication, profile, marks, host).go().rows()
+    else:
+        rows = World(scenario, replication, profile, marks, host).run()
     provenance = {
         "world": "sim",
-        "engine": "simpy",
+        "engine": engine,
         "scenario": scenario.model_dump(exclude_none=True),
         "seed": scenario.seed,
         "replication": replication,
         "given_marks": [list(mark) for mark in marks] if marks is not None else None,
         "profile": {"made": profile.made, "machine": profile.machine},
-        "versions": {name: version(name) for name in ("simpy", "stormlab")},
+        "versions": {name: version(name) for name in ("numba" if engine == "compiled" else "simpy", "stormlab")},
     }
     return Record.of(rows, provenance)
 
@@ -224,6 +203,7 @@ class Prediction:
         reconnects: for each replication the client's first reconnect time in seconds, by client number.
         latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
             (replications, 99); NaN where nothing was delivered.
+        engine: which engine was used, `simpy` or `compiled`.
     """
 
     scenario: Scenario
@@ -232,9 +212,10 @@ class Prediction:
     curves: np.ndarray[Any, np.dtype[np.float64]]
     reconnects: list[Mapping[int, float]]
     latencies: np.ndarray[Any, np.dtype[np.float64]]
+    engine: str = "simpy"
 
 
-Replicated = tuple[dict[str, float], np.ndarray[Any, Any], dict[int, float], np.ndarray[Any, Any]]
+Replicated = tuple[dict[str, float], np.ndarray[Any, Any], Mapping[int, float], np.ndarray[Any, Any]]
 """What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies."""
 
 
@@ -246,6 +227,7 @@ def predict(
     paired: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = -1,
+    engine: Engine = "auto",
 ) -> Prediction:
     """Simulate many replications and return their measures.
 
@@ -256,24 +238,32 @@ def predict(
         marks: observed mark-downs, for the prediction given them.
         paired: use the random numbers of this replication throughout, and vary only the speed of the host.
         progress: receives (done, replications).
-        jobs: processes to use; -1 is one a core.
+        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
+        engine: see `sim.engines`; all give the same prediction.
 
     Raises:
-        ScenarioError: `replications` is not from 1 to 100,000, or there is no such profile.
+        ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
+            the scenario.
     """
     if not 1 <= replications <= 100_000:
         raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
+    engine, _ = pick(scenario, engine)
     profile = profile or HostProfile.load(scenario.host.profile)
     if scenario.balancer.kind == "nginx":
         profile.curves("balancer_close", "nginx")
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
-    chunk = max(1, min(16, replications // 8))
-    chunks = [calls[i : i + chunk] for i in range(0, replications, chunk)]
     if scenario.publisher is not None:
         profile.must_know_broadcast()
     found: list[Replicated] = []
+    began = time.perf_counter()
+    while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
+        found += _replicate(scenario, profile, marks, [calls.pop(0)], engine)
+        if progress is not None:
+            progress(len(found), replications)
+    chunk = max(1, min(16, replications // 8))
+    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
     workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
-    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls) for calls in chunks):
+    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls, engine) for calls in chunks):
         found += part
         if progress is not None:
             progress(len(found), replications)
@@ -285,6 +275,7 @@ def predict(
         np.array([curve for _, curve, _, _ in found]),
         [reconnects for _, _, reconnects, _ in found],
         np.array([latencies for *_, latencies in found]),
+        engine,
     )
 
 
@@ -316,10 +307,18 @@ def predict_given(
 
 
 def _replicate(
-    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]]
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]], engine: Engine
 ) -> list[Replicated]:
     found = []
     for replication, host in calls:
+        if engine == "compiled":
+            from sim.compiled.engine import Run
+
+            done = Run(scenario, replication, profile, marks, host, full=False).go()
+            course = done.course()
+            nothing = np.full(len(SHARES), np.nan)
+            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing))
+            continue
         record = simulate(scenario, replication, profile, marks, host)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
         found.append((measure_record(record), connected_curve(record), reconnect_times(record), latencies))

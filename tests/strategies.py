@@ -234,3 +234,45 @@ def broadcasts(draw, kinds=("pubsub", "stream", "kafka")):
         slow_consumer={"policy": draw(st.sampled_from(["drop", "coalesce", "close"])), "limit_bytes": 4096},
         faults=draw(st.lists(broadcast_faults(nodes, clients, duration), max_size=3)),
     )
+
+
+@st.composite
+def storms(draw):
+    """Scenarios without a publisher over the whole space of both engines, small enough to shrink to a few clients."""
+    scenario = draw(scenarios())
+    nodes, duration = scenario.nodes.count, scenario.duration
+    placement = draw(st.sampled_from(["pinned", "free", "separate"]))
+    happens = list(scenario.faults)
+    if draw(st.booleans()):
+        outage = Fault(
+            at=draw(seconds(0.0, duration)), kind="outage", duration=draw(st.none() | seconds(0.05, duration))
+        )
+        happens.insert(draw(st.integers(0, len(happens))), outage)
+    if draw(st.booleans()):
+        happens += draw(st.lists(faults(nodes, duration), max_size=3))
+    return scenario.vary(
+        host={"placement": placement, "cores": draw(st.integers(1, 5))},
+        faults=[fault.model_dump(exclude_none=True) for fault in happens],
+    )
+
+
+@st.composite
+def profiles(draw):
+    """Host profiles whose costs, shares, speeds and waits differ, so that few events have the same time."""
+    cost = st.sampled_from([0.0, 1e-5, 1e-4, 3e-4, 1e-3])
+
+    def part(levels):
+        return Part(levels=levels, values=[sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels])
+
+    if draw(st.booleans()):
+        return small_profile()
+    parts = {name: part([1, 16, 64]) for name in PARTS}
+    return small_profile(
+        parts=parts | {"exit_delay": part([16])},
+        nginx_parts={name: part([1, 16]) for name in PARTS if name.startswith("balancer")},
+        first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in FIRST_PARTS},
+        speed=[draw(st.lists(st.floats(1e-3, 2e-3), min_size=3, max_size=12)) for _ in range(draw(st.integers(1, 3)))],
+        wake={name: [draw(st.sampled_from([0.0, 5e-5]))] for name in ("client", "node", "haproxy", "nginx")},
+        time_slice=draw(st.sampled_from([0.0005, 0.003])),
+        tick=draw(st.sampled_from([0.0, 0.001, 0.004])),
+    )

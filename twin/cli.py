@@ -101,13 +101,20 @@ def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = Tr
     return profile
 
 
-def _predict(scenario: Scenario, replications: int) -> Any:
+def _predict(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
     import sim
+    from sim.engines import pick
 
+    picked: Any = engine
+    picked, why = pick(scenario, picked)
+    if why:
+        err.print(why, highlight=False, soft_wrap=True)
     profile = _profile(scenario)
     with _progress() as show:
         text = f"predicting {scenario.name}"
-        return sim.predict(scenario, replications, profile, progress=lambda done, total: show(text, done / total))
+        return sim.predict(
+            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=picked
+        )
 
 
 def _measure(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> list[Record]:
@@ -166,9 +173,15 @@ def demo(
 
 
 @app.command()
-def predict(scenario: Path_, replications: Replications = 200, overrides: Set = None, as_json: AsJson = False) -> None:
+def predict(
+    scenario: Path_,
+    replications: Replications = 200,
+    overrides: Set = None,
+    engine: Annotated[str, typer.Option(help="auto, simpy (to read and change) or compiled (for scale).")] = "auto",
+    as_json: AsJson = False,
+) -> None:
     """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
-    prediction = _predict(Scenario.load(scenario, overrides), replications)
+    prediction = _predict(Scenario.load(scenario, overrides), replications, engine)
     if as_json:
         from twin.report import prediction_dict
 

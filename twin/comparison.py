@@ -35,6 +35,10 @@ class Predicted(Protocol):
         """What was simulated."""
 
     @property
+    def engine(self) -> str:
+        """What simulated it."""
+
+    @property
     def measures(self) -> pd.DataFrame:
         """One row a replication, one column a measure."""
 

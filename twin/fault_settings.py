@@ -6,11 +6,11 @@ from pydantic import Field
 
 from twin.settings import Part, Positive, Seconds
 
-FaultKind = Literal["kill", "hang", "restart", "reload", "bus_down", "bus_cut", "stall", "partition", "delay"]
+FaultKind = Literal["kill", "hang", "restart", "reload", "outage", "bus_down", "bus_cut", "stall", "partition", "delay"]
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
 """Faults that only messages can feel."""
-_NO_NODE = frozenset({"reload", "bus_down", "stall"})
-_LASTING = ("hang", "bus_down", "stall", "partition", "delay")
+_NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
+_LASTING = ("hang", "outage", "bus_down", "stall", "partition", "delay")
 
 
 class Fault(Part):
@@ -19,12 +19,13 @@ class Fault(Part):
     at: Seconds = Field(description="Seconds after the start of the run.")
     kind: FaultKind = Field(
         description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
-        "reload: the balancer reloads its configuration; bus_down: the bus is killed and started again after "
+        "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
+        "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
         "partition: nothing passes between the node and the bus; delay: what passes between them takes `delay` longer."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Number of the node, from 1; none for a reload, bus_down or stall."
+        None, description="Number of the node, from 1; none for a reload, outage, bus_down or stall."
     )
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
@@ -34,7 +35,8 @@ class Fault(Part):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, bus_down, stall, partition and delay; left out: it never is.",
+        description="Seconds until it is over, for hang, outage, bus_down, stall, partition and delay; left out: it "
+        "never is.",
     )
 
 

@@ -173,7 +173,7 @@ class Curve:
         self.lone = costs[0] if lone else max(costs)
         self.levels = list(levels[1:] if lone else levels)
         self.costs = list(costs[1:] if lone else costs)
-        self._table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
+        self.table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
 
     def _interpolate(self, n: int) -> float:
         i = bisect_left(self.levels, n)
@@ -190,11 +190,21 @@ class Curve:
 
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
-        table = self._table
+        table = self.table
         cost = table[waiting] if waiting < len(table) else table[-1]
-        if asleep > 0.0:
-            cost += max(self.wake, (self.lone - cost) * min(1.0, asleep / COLD_AFTER))
-        return cost
+        return after_sleep(cost, self.lone, self.wake, asleep) if asleep > 0.0 else cost
+
+
+def after_sleep(cost: float, lone: float, wake: float, asleep: float) -> float:
+    """Return what an item costs a process that slept `asleep` seconds before it.
+
+    Args:
+        cost: of an item of a process that is awake.
+        lone: of an item of a cold process.
+        wake: the least that waking up costs.
+        asleep: seconds, more than 0.
+    """
+    return cost + max(wake, (lone - cost) * min(1.0, asleep / COLD_AFTER))
 
 
 def _centred(values: Sequence[float]) -> list[float]:

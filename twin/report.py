@@ -93,6 +93,7 @@ def prediction_dict(prediction: Predicted) -> dict[str, Any]:
     return {
         "scenario": prediction.scenario.name,
         "replications": len(prediction.measures),
+        "engine": prediction.engine,
         "measures": {
             str(name): {"unit": MEASURES[str(name)].unit, "median": band.median, "low": band.low, "high": band.high}
             for name, band in bands.items()

@@ -154,7 +154,7 @@ class Nginx(Part):
 class Nodes(Part):
     """The WebSocket server processes."""
 
-    count: Annotated[int, Field(ge=1, le=16)] = Field(3, description="Number of nodes; they are numbered from 1.")
+    count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
     )
@@ -163,9 +163,10 @@ class Nodes(Part):
 class HostSettings(Part):
     """The machine that carries all processes."""
 
-    placement: Literal["pinned", "free"] = Field(
+    placement: Literal["pinned", "free", "separate"] = Field(
         "pinned",
-        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses.",
+        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
+        "separate: balancer, nodes and clients on machines of their own, whatever `cores` (in predictions only).",
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."
@@ -204,12 +205,18 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
+        if self.publisher is not None and self.host.placement == "separate":
+            raise ValueError("host.placement|'separate'|'pinned' or 'free' with a [publisher]")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
             problem = fault_problem(fault, self.nodes.count, self.clients.count)
             if problem:
                 raise ValueError(f"faults.{i}.{problem}")
+            if fault.kind == "outage" and self.publisher is not None:
+                raise ValueError(f"faults.{i}.kind|'outage'|only in a scenario without a [publisher]")
+            if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
+                raise ValueError(f"faults.{i}.kind|'outage'|once in a scenario")
             if fault.kind in BUS_FAULTS and self.publisher is None:
                 raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario with a [publisher]")
         return self

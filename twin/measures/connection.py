@@ -1,5 +1,8 @@
 """What a record says about connections: who lost one, who noticed when, who was back when."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from twin.measures.base import Array, Measure, percentiles
@@ -27,57 +30,127 @@ CONNECTION = {
 }
 
 
-def measure_connections(record: Record) -> dict[str, float]:
-    """Return every measure of connections that the record defines.
+@dataclass(frozen=True)
+class Course:
+    """What a run says about connections, before it is summed up: read out of a record, or counted while it ran.
 
-    A client that is not back at the end of the run counts with the time until then (censored), in both worlds alike.
+    Attributes:
+        faults: times of the faults, in order; without one the rest but `imbalance` does not matter.
+        end: length of the run in seconds.
+        count: number of clients.
+        lost_at: times of the losses since the first fault.
+        lost_client: whose losses these are.
+        back: when each lost connection was replaced, NaN where it was not.
+        attempts: number of attempts since the first fault.
+        peak: most of these attempts in any `PEAK_WINDOW`.
+        gave_up: number of clients that gave up.
+        time_to: returns how long after the first fault a number of connected clients is reached for good.
+        imbalance: largest over mean number of connections of the running nodes at the end.
+        mark_down_delays: for each fault of a node that was marked down afterwards, how long that took.
     """
+
+    faults: Array
+    end: float
+    count: int
+    lost_at: Array
+    lost_client: Array
+    back: Array
+    attempts: int
+    peak: int
+    gave_up: int
+    time_to: Callable[[int], float]
+    imbalance: float
+    mark_down_delays: Sequence[float]
+
+    @property
+    def cause(self) -> Array:
+        """The time of the latest fault at or before each loss."""
+        return self.faults[np.searchsorted(self.faults, self.lost_at, side="right") - 1]
+
+    def measures(self) -> dict[str, float]:
+        """Return every measure of connections that the run defines.
+
+        A client that is not back at the end of the run counts with the time until then (censored).
+        """
+        if not len(self.faults):
+            return {"imbalance": self.imbalance}
+        found: dict[str, float] = {}
+        if len(self.lost_at):
+            cause = self.cause
+            found["notice_p50"], found["notice_p99"] = percentiles(self.lost_at - cause, 50, 99)
+            waits = np.where(np.isnan(self.back), self.end, self.back) - cause
+            p50, p90, p99 = percentiles(waits, 50, 90, 99)
+            found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
+            found["attempts_per_client"] = self.attempts / len(np.unique(self.lost_client))
+            found["peak_attempts"] = float(self.peak)
+            found["gave_up_share"] = self.gave_up / self.count
+            found["time_to_99"] = self.time_to(int(np.ceil(0.99 * self.count)))
+            found["time_to_all"] = self.time_to(self.count - self.gave_up)
+        found["imbalance"] = self.imbalance
+        if self.mark_down_delays:
+            found["mark_down_delay"] = float(np.median(self.mark_down_delays))
+        return found
+
+    def reconnect_times(self) -> Mapping[int, float]:
+        """Return for each client that was affected and came back the time from the fault to its first reconnect."""
+        if not len(self.lost_at):
+            return {}
+        came = ~np.isnan(self.back)
+        return ByClient(self.lost_client[came], (self.back - self.cause)[came])
+
+
+class ByClient(Mapping[int, float]):
+    """One number a client, in little memory: the first that is given for it."""
+
+    def __init__(self, clients: Array, values: Array) -> None:
+        self._clients, first = np.unique(clients, return_index=True)
+        self._values = values[first]
+
+    def __getitem__(self, client: int) -> float:
+        place = int(np.searchsorted(self._clients, client))
+        if place == len(self._clients) or self._clients[place] != client:
+            raise KeyError(client)
+        return float(self._values[place])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._clients.tolist())
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+
+def course(record: Record) -> Course:
+    """Read out of a record what its measures of connections are computed from."""
     t, event, client, node = _columns(record)
     faults = t[event == "fault"]
-    if not len(faults):
-        return {"imbalance": _imbalance(record)}
-    first, end = faults[0], record.scenario.duration
-    found: dict[str, float] = {}
-    lost_at, lost_client = t[event == "disconnected"], client[event == "disconnected"]
-    after = lost_at >= first
-    lost_at, lost_client = lost_at[after], lost_client[after]
-    if len(lost_at):
-        cause = faults[np.searchsorted(faults, lost_at, side="right") - 1]
-        notice = lost_at - cause
-        found["notice_p50"], found["notice_p99"] = percentiles(notice, 50, 99)
-        back = _back(t, event, client, lost_at, lost_client)
-        waits = np.where(np.isnan(back), end, back) - cause
-        p50, p90, p99 = percentiles(waits, 50, 90, 99)
-        found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
-        attempts = t[(event == "attempt_connect") & (t >= first)]
-        found["attempts_per_client"] = len(attempts) / len(np.unique(lost_client))
-        found["peak_attempts"] = float(_peak(attempts))
-        count = record.scenario.clients.count
-        gave_up = int(np.sum(event == "gave_up"))
-        found["gave_up_share"] = gave_up / count
-        found["time_to_99"] = _time_to(t, event, first, end, count, int(np.ceil(0.99 * count)))
-        found["time_to_all"] = _time_to(t, event, first, end, count, count - gave_up)
-    found["imbalance"] = _imbalance(record)
-    delays = _mark_down_delays(t, event, node)
-    if delays:
-        found["mark_down_delay"] = float(np.median(delays))
-    return found
+    first, end = faults[0] if len(faults) else np.inf, record.scenario.duration
+    lost = (event == "disconnected") & (t >= first)
+    attempts = t[(event == "attempt_connect") & (t >= first)]
+    count = record.scenario.clients.count
+    return Course(
+        faults,
+        end,
+        count,
+        t[lost],
+        client[lost],
+        _back(t, event, client, t[lost], client[lost]),
+        len(attempts),
+        _peak(attempts),
+        int(np.sum(event == "gave_up")),
+        lambda wanted: _time_to(t, event, first, end, count, wanted),
+        _imbalance(record),
+        mark_down_delays(t, event, node),
+    )
 
 
-def reconnect_times(record: Record) -> dict[int, float]:
+def measure_connections(record: Record) -> dict[str, float]:
+    """Return every measure of connections that the record defines."""
+    return course(record).measures()
+
+
+def reconnect_times(record: Record) -> Mapping[int, float]:
     """Return for each client that was affected and came back the time from the fault to its first reconnect."""
-    t, event, client, _ = _columns(record)
-    faults = t[event == "fault"]
-    if not len(faults):
-        return {}
-    lost = (event == "disconnected") & (t >= faults[0])
-    back = _back(t, event, client, t[lost], client[lost])
-    cause = faults[np.searchsorted(faults, t[lost], side="right") - 1]
-    times: dict[int, float] = {}
-    for number, wait in zip(client[lost].tolist(), (back - cause).tolist(), strict=True):
-        if wait == wait:  # not NaN
-            times.setdefault(number, wait)
-    return times
+    return course(record).reconnect_times()
 
 
 def connected_curve(record: Record) -> Array:
@@ -156,12 +229,17 @@ def _imbalance(record: Record) -> float:
             running.add(node)
     for node in home.values():
         held[node] = held.get(node, 0) + 1
-    counts = [held.get(node, 0) for node in sorted(running)]
+    return unevenness([held.get(node, 0) for node in sorted(running)])
+
+
+def unevenness(counts: Sequence[int]) -> float:
+    """Return the largest over the mean of some numbers of connections; 1 if there are none."""
     total = sum(counts)
     return max(counts) * len(counts) / total if total else 1.0
 
 
-def _mark_down_delays(t: Array, event: Array, node: Array) -> list[float]:
+def mark_down_delays(t: Array, event: Array, node: Array) -> list[float]:
+    """Return how long after each fault its node was marked down, in seconds, where it was."""
     delays = []
     for when, which in zip(t[event == "fault"], node[event == "fault"], strict=True):
         downs = t[(event == "marked_down") & (node == which) & (t >= when)]

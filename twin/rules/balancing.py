@@ -6,7 +6,7 @@ Sources: HAProxy `src/lb_fwrr.c`, `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.
 `src/http/ngx_http_upstream_round_robin.c`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableSequence, Sequence
 from typing import Protocol
 
 Usable = Sequence[bool]
@@ -50,22 +50,33 @@ class RoundRobin(_Counting):
 
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
-        self.turn = list(range(servers))
-        self.clock = servers
+        self.turn = list(range(servers + 1))
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the usable server whose turn was longest ago."""
-        best = -1
-        for server, turn in enumerate(self.turn):
-            if usable[server] and server != avoid and (best < 0 or turn < self.turn[best]):
-                best = server
-        if best < 0:
-            best = avoid if avoid >= 0 and usable[avoid] else -1
-        if best >= 0:
-            for server in [best, *(server for server, up in enumerate(usable) if not up)]:
-                self.turn[server] = self.clock
-                self.clock += 1
-        return best
+        return next_in_turn(usable, avoid, self.turn)
+
+
+def move_behind(order: MutableSequence[int], server: int) -> None:
+    """Put a server behind all others. `order` has one number a server, and as its last item the next number to give."""
+    order[server] = order[-1]
+    order[-1] += 1
+
+
+def next_in_turn(usable: Usable, avoid: int, turn: MutableSequence[int]) -> int:
+    """Return the usable server whose turn was longest ago, or -1, and move `turn` on."""
+    best = -1
+    for server, up in enumerate(usable):
+        if up and server != avoid and (best < 0 or turn[server] < turn[best]):
+            best = server
+    if best < 0:
+        best = avoid if avoid >= 0 and usable[avoid] else -1
+    if best >= 0:
+        move_behind(turn, best)
+        for server, up in enumerate(usable):
+            if not up:
+                move_behind(turn, server)
+    return best
 
 
 class LeastConn(_Counting):
@@ -73,34 +84,34 @@ class LeastConn(_Counting):
 
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
-        self.since = list(range(servers))
-        self.clock = servers
-
-    def _moved(self, server: int) -> None:
-        self.since[server] = self.clock
-        self.clock += 1
+        self.since = list(range(servers + 1))
 
     def take(self, server: int) -> None:
         """Note one more connection; the server moves behind those that have as many."""
         super().take(server)
-        self._moved(server)
+        move_behind(self.since, server)
 
     def release(self, server: int) -> None:
         """Note one connection less; the server moves behind those that have as many."""
         super().release(server)
-        self._moved(server)
+        move_behind(self.since, server)
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the usable server with the fewest connections."""
-        best = -1
-        for server, count in enumerate(self.connections):
-            if not usable[server] or server == avoid:
-                continue
-            if best < 0 or (count, self.since[server]) < (self.connections[best], self.since[best]):
-                best = server
-        if best < 0 and avoid >= 0 and usable[avoid]:
-            return avoid
-        return best
+        return fewest_first(usable, avoid, self.connections, self.since)
+
+
+def fewest_first(usable: Usable, avoid: int, connections: Sequence[int], since: Sequence[int]) -> int:
+    """Return the usable server with the fewest connections, the one that has had so many the longest, or -1."""
+    best = -1
+    for server, count in enumerate(connections):
+        if not usable[server] or server == avoid:
+            continue
+        if best < 0 or count < connections[best] or (count == connections[best] and since[server] < since[best]):
+            best = server
+    if best < 0 and avoid >= 0 and usable[avoid]:
+        return avoid
+    return best
 
 
 class Source(_Counting):
@@ -108,8 +119,18 @@ class Source(_Counting):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the same server for the same address as long as the set of usable servers stays."""
-        alive = [server for server, up in enumerate(usable) if up]
-        return alive[ipv4_number(address) % len(alive)] if alive else -1
+        return mapped(usable, ipv4_number(address))
+
+
+def candidates(usable: Usable, avoid: int) -> list[int]:
+    """Return the usable servers but `avoid`."""
+    return [server for server, up in enumerate(usable) if up and server != avoid]
+
+
+def mapped(usable: Usable, number: int) -> int:
+    """Return the usable server that an address, as a number, falls on, or -1."""
+    alive = candidates(usable, -1)
+    return alive[number % len(alive)] if len(alive) > 0 else -1
 
 
 class RandomOfTwo(_Counting):
@@ -117,12 +138,17 @@ class RandomOfTwo(_Counting):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the less loaded of two usable servers drawn with replacement."""
-        alive = [server for server, up in enumerate(usable) if up and server != avoid]
+        alive = candidates(usable, avoid)
         if not alive:
             return avoid if avoid >= 0 and usable[avoid] else -1
-        first = alive[int(draw() * len(alive))]
-        second = alive[int(draw() * len(alive))]
-        return second if self.connections[second] < self.connections[first] else first
+        return less_loaded(alive, self.connections, draw(), draw())
+
+
+def less_loaded(alive: Sequence[int], connections: Sequence[int], u: float, v: float) -> int:
+    """Return the one with fewer connections of two servers drawn from `alive` with the uniform numbers `u` and `v`."""
+    first = alive[int(u * len(alive))]
+    second = alive[int(v * len(alive))]
+    return second if connections[second] < connections[first] else first
 
 
 class SmoothRoundRobin(_Counting):
@@ -134,17 +160,19 @@ class SmoothRoundRobin(_Counting):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer with the largest current weight. A peer already tried for a request is never tried again."""
-        return self._richest([server for server, up in enumerate(usable) if up and server != avoid])
+        return richest(candidates(usable, avoid), self.current)
 
-    def _richest(self, candidates: Sequence[int]) -> int:
-        best = -1
-        for server in candidates:
-            self.current[server] += 1
-            if best < 0 or self.current[server] > self.current[best]:
-                best = server
-        if best >= 0:
-            self.current[best] -= len(candidates)
-        return best
+
+def richest(peers: Sequence[int], current: MutableSequence[int]) -> int:
+    """Give each of some peers its weight of 1, and return the richest, who pays the total; -1 if there is none."""
+    best = -1
+    for server in peers:
+        current[server] += 1
+        if best < 0 or current[server] > current[best]:
+            best = server
+    if best >= 0:
+        current[best] -= len(peers)
+    return best
 
 
 class NginxLeastConn(SmoothRoundRobin):
@@ -152,12 +180,17 @@ class NginxLeastConn(SmoothRoundRobin):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer with the fewest connections."""
-        candidates = [server for server, up in enumerate(usable) if up and server != avoid]
-        if not candidates:
-            return -1
-        least = min(self.connections[server] for server in candidates)
-        equals = [server for server in candidates if self.connections[server] == least]
-        return equals[0] if len(equals) == 1 else self._richest(equals)
+        equals = least_connected(candidates(usable, avoid), self.connections)
+        return equals[0] if len(equals) == 1 else richest(equals, self.current)
+
+
+def least_connected(peers: Sequence[int], connections: Sequence[int]) -> list[int]:
+    """Return those of some peers that have the fewest connections."""
+    least = connections[peers[0]] if len(peers) > 0 else 0
+    for server in peers:
+        if connections[server] < least:
+            least = connections[server]
+    return [server for server in peers if connections[server] == least]
 
 
 class IpHash(SmoothRoundRobin):
@@ -165,15 +198,20 @@ class IpHash(SmoothRoundRobin):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer that the /24 of `address` hashes to; after 20 rehashes, plain round robin."""
-        octets = [int(part) for part in address.split(".")[:3]]
-        value = 89
-        for _ in range(21):
-            for octet in octets:
-                value = (value * 113 + octet) % 6271
-            peer = value % len(usable)
-            if usable[peer] and peer != avoid:
-                return peer
-        return super().choose(usable, avoid, address, draw)
+        peer = hashed(usable, avoid, ipv4_number(address))
+        return peer if peer >= 0 else super().choose(usable, avoid, address, draw)
+
+
+def hashed(usable: Usable, avoid: int, number: int) -> int:
+    """Return the peer that the first three bytes of an address, as a number, hash to; -1 after 20 rehashes."""
+    value = 89
+    for _ in range(21):
+        for shift in (24, 16, 8):
+            value = (value * 113 + (number >> shift & 255)) % 6271
+        peer = value % len(usable)
+        if usable[peer] and peer != avoid:
+            return peer
+    return -1
 
 
 def ipv4_number(address: str) -> int:

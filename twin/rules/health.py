@@ -4,8 +4,7 @@ Sources: HAProxy 2.8 `src/check.c` and the configuration manual (`inter`, `fall`
 `option redispatch`); nginx 1.22 `src/http/ngx_http_upstream_round_robin.c`.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Change = Literal["down", "up", ""]
 
@@ -58,8 +57,7 @@ def detection_bounds(inter: float, fall: int, black_hole: float = 0.0) -> tuple[
     return (fall - 1) * (inter + black_hole), fall * (inter + black_hole)
 
 
-@dataclass(frozen=True)
-class Retry:
+class Retry(NamedTuple):
     """What HAProxy does after a connection to a server failed.
 
     Attributes:

@@ -1,0 +1,540 @@
+"""The balancer, choosing a node for each connection. See `sim.balancer`."""
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from sim.compiled.host import carry_on, sleep, work
+from sim.compiled.jit import jit, pointer
+from sim.compiled.layout import (
+    ABNORMAL,
+    ANSWERED,
+    B_CLOSE,
+    B_CUT,
+    B_FRAME,
+    B_REFUSE,
+    B_RELAY,
+    B_REQUEST,
+    CHECK_BEGINS,
+    FORWARD,
+    I_CUT,
+    I_PASSED_ON,
+    I_REFUSE,
+    I_RELAYED,
+    I_SERVE,
+    IP_HASH,
+    LEAST_CONN,
+    LOST,
+    MARKED_DOWN,
+    MARKED_UP,
+    NGINX_LEAST_CONN,
+    NGINX_ROUND_ROBIN,
+    NODE_HUNG,
+    OF_RETRY,
+    PASSIVE,
+    REFUSED_502,
+    REFUSED_503,
+    ROUND_ROBIN,
+    SOURCE,
+    SYN_AGAIN,
+    SYN_OVER,
+    attempt_at,
+    b1_at,
+    checker_at,
+    i8_at,
+    node_at,
+    peer_at,
+    tunnel_at,
+)
+from sim.compiled.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
+from sim.compiled.notes import note
+from sim.compiled.pools import (
+    PENDING,
+    drop_attempt,
+    drop_tunnel,
+    failure,
+    hold_attempt,
+    hold_tunnel,
+    new_tunnel,
+)
+from sim.compiled.queue import schedule, schedule_first, schedule_now
+from sim.compiled.rules import (
+    candidates,
+    draw,
+    fewest_first,
+    haproxy_retry,
+    hashed,
+    least_connected,
+    less_loaded,
+    mapped,
+    move_behind,
+    next_in_turn,
+    peer_chosen,
+    peer_failed,
+    peer_succeeded,
+    peer_usable,
+    richest,
+)
+from sim.node import SYN_RETRIES
+from twin.draws import Purpose
+
+BALANCE = int(Purpose.BALANCE)
+EPOCH = 1e6
+"""The counter's clock never starts at zero."""
+NOT_REFUSED, NOT_LISTENING = 0, 1
+LOOPBACK = 127 << 24
+
+
+@jit
+def integers(address: int, n: int) -> Any:
+    """Return whole numbers that stand at an address."""
+    return carray(pointer(address), n, np.int64)
+
+
+@jit
+def flags(address: int, n: int) -> Any:
+    """Return flags that stand at an address."""
+    return carray(pointer(address), n, np.bool_)
+
+
+@jit
+def forget(w: Any) -> None:
+    """Start with fresh counts and all servers up, as a new process does."""
+    for server in range(w.n_nodes):
+        b1_at(w.up, server).v = True
+        i8_at(w.connections, server).v = 0
+        i8_at(w.current, server).v = 0
+        i8_at(w.order, server).v = server
+        peer = peer_at(w.peers, server)
+        peer.max_fails = w.max_fails
+        peer.fail_timeout = w.fail_timeout
+        peer.fails = 0
+        peer.checked = 0
+        peer.accessed = 0
+    i8_at(w.order, w.n_nodes).v = w.n_nodes
+
+
+@jit
+def address_of(w: Any, client: int) -> int:
+    """Return a client's address as a number; see `twin.addresses`."""
+    return LOOPBACK + (((client % w.addresses + 1) << 8) if w.addresses > 1 else 0) + 1
+
+
+@jit
+def choose(w: Any, client: int, last: int, mask: int) -> int:
+    """Return the server for a connection, or -1; `last` and `mask` tell which ones have been tried."""
+    n = w.n_nodes
+    now = w.now + EPOCH
+    usable = flags(w.up, n)
+    if w.nginx:
+        usable = flags(w.usable, n)
+        for server in range(n):
+            usable[server] = peer_usable(peer_at(w.peers, server), now) and (mask >> server) & 1 == 0
+    server = chosen(w, client, usable, last)
+    if w.nginx and server >= 0:
+        peer_chosen(peer_at(w.peers, server), now)
+    return server
+
+
+@jit
+def choose_for(w: Any, attempt: Any) -> int:
+    """Return the server for an attempt, or -1."""
+    return choose(w, int(attempt.client), int(attempt.last), attempt.mask)
+
+
+@jit
+def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
+    """Apply the choice rule."""
+    connections, current = integers(w.connections, w.n_nodes), integers(w.current, w.n_nodes)
+    algorithm = w.algorithm
+    if algorithm == LEAST_CONN:
+        return fewest_first(usable, avoid, connections, integers(w.order, w.n_nodes + 1))
+    if algorithm == ROUND_ROBIN:
+        return next_in_turn(usable, avoid, integers(w.order, w.n_nodes + 1))
+    if algorithm == SOURCE:
+        return mapped(usable, address_of(w, client))
+    if algorithm == IP_HASH:
+        peer = hashed(usable, avoid, address_of(w, client))
+        return peer if peer >= 0 else richest(candidates(usable, avoid), current)
+    if algorithm == NGINX_ROUND_ROBIN:
+        return richest(candidates(usable, avoid), current)
+    if algorithm == NGINX_LEAST_CONN:
+        equals = least_connected(candidates(usable, avoid), connections)
+        return equals[0] if len(equals) == 1 else richest(equals, current)
+    alive = candidates(usable, avoid)
+    if len(alive) == 0:
+        return avoid if avoid >= 0 and usable[avoid] else -1
+    w.balance_draws += 2
+    u = draw(w, 0, BALANCE, w.balance_draws - 2)
+    return less_loaded(alive, connections, u, draw(w, 0, BALANCE, w.balance_draws - 1))
+
+
+@jit
+def take(w: Any, server: int) -> None:
+    """Note one more connection to a server."""
+    i8_at(w.connections, server).v += 1
+    if w.algorithm == LEAST_CONN:
+        move_behind(integers(w.order, w.n_nodes + 1), server)
+
+
+@jit
+def release(w: Any, server: int, generation: int) -> None:
+    """Note one connection less; an old process keeps its own counts."""
+    if generation == w.generation:
+        i8_at(w.connections, server).v -= 1
+        if w.algorithm == LEAST_CONN:
+            move_behind(integers(w.order, w.n_nodes + 1), server)
+
+
+@jit
+def answer(w: Any, i: int, value: int) -> None:
+    """Answer an attempt, unless there is an answer already."""
+    attempt = attempt_at(w.attempts.data, i)
+    if attempt.answer == PENDING:
+        attempt.answer = value
+        schedule_now(w, ANSWERED, hold_attempt(w, i), 0)
+
+
+@jit
+def lose(w: Any, i: int, reason: int) -> None:
+    """Let the client's side of a tunnel end, unless it has."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if tunnel.lost == 0:
+        tunnel.lost = 1
+        tunnel.reason = reason
+        schedule_now(w, LOST, hold_tunnel(w, i), 0)
+
+
+@jit
+def serve(w: Any, i: int) -> None:
+    """Read a request."""
+    work(w, w.balancer, I_SERVE, B_REQUEST, i, w.life)
+
+
+@jit
+def served(w: Any, i: int) -> None:
+    """A request has been read: choose a server."""
+    attempt = attempt_at(w.attempts.data, i)
+    forward(w, i, choose_for(w, attempt))
+
+
+@jit
+def forward(w: Any, i: int, server: int) -> None:
+    """Connect a request to a server, and to others as configured when that fails."""
+    attempt = attempt_at(w.attempts.data, i)
+    while attempt.answer == PENDING:
+        if server < 0:
+            carry_on(w, w.balancer, I_REFUSE, B_REFUSE, i, REFUSED_502 if w.nginx else REFUSED_503)
+            return
+        if not attempt.taken:
+            attempt.taken = True
+            attempt.server = server
+            attempt.generation = w.generation
+            take(w, server)
+        attempt.left = w.connect_timeout
+        attempt.syn = 0
+        if connect(w, i) == NOT_REFUSED:
+            return
+        server = after_failure(w, i)
+        if server == -2:
+            return
+    give_back(w, i)
+    drop_attempt(w, i)
+
+
+@jit
+def give_back(w: Any, i: int) -> None:
+    """Count an attempt no longer for the server that it was to go to, if it is counted."""
+    attempt = attempt_at(w.attempts.data, i)
+    if attempt.taken:
+        attempt.taken = False
+        release(w, int(attempt.server), attempt.generation)
+
+
+@jit
+def connect(w: Any, i: int) -> int:
+    """Send a SYN: NOT_REFUSED when the kernel took it or the balancer waits to send it again, else NOT_LISTENING."""
+    attempt = attempt_at(w.attempts.data, i)
+    server = int(attempt.server)
+    if not listening(w, server):
+        return NOT_LISTENING
+    if syn(w, server, i):
+        add_waiting(w, i)
+        return NOT_REFUSED
+    wait = SYN_RETRIES[attempt.syn]
+    if wait > attempt.left:
+        schedule(w, attempt.left, SYN_OVER, i, w.life)
+    else:
+        attempt.left -= wait
+        attempt.syn += 1
+        schedule(w, wait, SYN_AGAIN, i, w.life)
+    return NOT_REFUSED
+
+
+@jit
+def syn_again(w: Any, i: int) -> None:
+    """Send a SYN that was dropped once more, or give up after the last one."""
+    attempt = attempt_at(w.attempts.data, i)
+    if attempt.syn == len(SYN_RETRIES) or connect(w, i) != NOT_REFUSED:
+        failed(w, i)
+
+
+@jit
+def failed(w: Any, i: int) -> None:
+    """A connect has failed after a wait."""
+    server = after_failure(w, i)
+    if server != -2:
+        forward(w, i, server)
+
+
+@jit
+def after_failure(w: Any, i: int) -> int:
+    """Return the server to try after a failed connect, -1 if there is none, -2 if that is for later."""
+    attempt = attempt_at(w.attempts.data, i)
+    if w.nginx:
+        give_back(w, i)
+        return next_peer(w, i)
+    attempt.tried += 1
+    attempt.last = attempt.server
+    usable = 0
+    for server in range(w.n_nodes):
+        usable += b1_at(w.up, server).v
+    retry = haproxy_retry(
+        attempt.tried,
+        w.retries,
+        w.redispatch,
+        w.connect_timeout,
+        b1_at(w.up, attempt.server).v,
+        w.algorithm == SOURCE,
+        usable,
+    )
+    if not retry.again:
+        give_back(w, i)
+        carry_on(w, w.balancer, I_REFUSE, B_REFUSE, i, REFUSED_503)
+        return -2
+    if retry.wait > 0:
+        attempt.moves = retry.redispatch
+        sleep(w, w.balancer, retry.wait, OF_RETRY, i, w.life)
+        return -2
+    if not retry.redispatch:
+        return int(attempt.server)
+    give_back(w, i)
+    return choose_for(w, attempt)
+
+
+@jit
+def retry(w: Any, i: int) -> None:
+    """The turnaround is over."""
+    attempt = attempt_at(w.attempts.data, i)
+    if attempt.moves:
+        give_back(w, i)
+        forward(w, i, choose_for(w, attempt))
+    else:
+        forward(w, i, int(attempt.server))
+
+
+@jit
+def next_peer(w: Any, i: int) -> int:
+    """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
+    attempt = attempt_at(w.attempts.data, i)
+    attempt.last = attempt.server
+    attempt.mask |= 1 << attempt.server
+    if peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
+        note(w, w.now, MARKED_DOWN, -1, int(attempt.server) + 1, -1, PASSIVE)
+    return choose_for(w, attempt)
+
+
+@jit
+def add_waiting(w: Any, i: int) -> None:
+    """Note that an attempt waits for its node; the list keeps the reference of the balancer's work on it."""
+    attempt = attempt_at(w.attempts.data, i)
+    node = node_at(w.nodes, attempt.server)
+    attempt.listed = True
+    attempt.next = -1
+    attempt.prev = node.waiting_last
+    if node.waiting_last >= 0:
+        attempt_at(w.attempts.data, node.waiting_last).next = i
+    else:
+        node.waiting = i
+    node.waiting_last = i
+
+
+@jit
+def remove_waiting(w: Any, i: int) -> None:
+    """Take an attempt off the list of those that wait; the caller has the list's reference now."""
+    attempt = attempt_at(w.attempts.data, i)
+    node = node_at(w.nodes, attempt.server)
+    if attempt.prev >= 0:
+        attempt_at(w.attempts.data, attempt.prev).next = attempt.next
+    else:
+        node.waiting = attempt.next
+    if attempt.next >= 0:
+        attempt_at(w.attempts.data, attempt.next).prev = attempt.prev
+    else:
+        node.waiting_last = attempt.prev
+    attempt.listed = False
+
+
+@jit
+def answered(w: Any, i: int, server: int) -> None:
+    """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
+    attempt = attempt_at(w.attempts.data, i)
+    if not attempt.listed or attempt.server != server:
+        return
+    remove_waiting(w, i)
+    tunnel = hold_tunnel(w, new_tunnel(w, int(attempt.client), int(attempt.server), int(attempt.generation)))
+    if attempt.answer != PENDING:
+        released(w, tunnel)
+        drop_tunnel(w, tunnel)
+        drop_attempt(w, i)
+        return
+    add_tunnel(w, server, tunnel)
+    work(w, w.balancer, I_RELAYED, B_RELAY, i, tunnel)
+
+
+@jit
+def relayed(w: Any, i: int, tunnel: int) -> None:
+    """The 101 has been relayed."""
+    if attempt_at(w.attempts.data, i).answer == PENDING:
+        answer(w, i, hold_tunnel(w, tunnel))
+    else:
+        remove_tunnel(w, tunnel)
+        released(w, tunnel)
+
+
+@jit
+def upstream_closed(w: Any, i: int, reason: int) -> None:
+    """The node's side of a tunnel is gone: pass it on to the client."""
+    released(w, i)
+    if tunnel_at(w.tunnels.data, i).client_left:
+        remove_tunnel(w, i)
+        return
+    hold_tunnel(w, i)
+    work(w, w.balancer, I_PASSED_ON, B_CLOSE, i, reason)
+
+
+@jit
+def cut(w: Any, i: int) -> None:
+    """Close both sides of a tunnel; the node, too, has to read and close."""
+    hold_tunnel(w, i)
+    remove_tunnel(w, i)
+    work(w, w.balancer, I_CUT, B_CUT, i, 0)
+
+
+@jit
+def relay(w: Any, kind: int, i: int) -> None:
+    """Pass on a close frame through a tunnel, in either direction."""
+    work(w, w.balancer, kind, B_FRAME, hold_tunnel(w, i), 0)
+
+
+@jit
+def client_left(w: Any, i: int) -> None:
+    """The client has closed its side. A hung node does not answer that: HAProxy goes on counting, nginx does not."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    tunnel.client_left = True
+    if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
+        if w.nginx:
+            released(w, i)
+        return
+    sees_leaving(w, i)
+
+
+@jit
+def released(w: Any, i: int) -> None:
+    """The balancer has forgotten the tunnel."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if not tunnel.upstream_gone:
+        tunnel.upstream_gone = True
+        release(w, int(tunnel.server), tunnel.generation)
+        if w.nginx and tunnel.generation == w.generation:
+            peer_succeeded(peer_at(w.peers, tunnel.server))
+
+
+@jit
+def reset_pending(w: Any, server: int) -> None:
+    """The node died with connections in its queue or handshakes under way."""
+    node = node_at(w.nodes, server)
+    i = int(node.waiting)
+    node.waiting = -1
+    node.waiting_last = -1
+    k = i
+    while k >= 0:
+        attempt_at(w.attempts.data, k).listed = False
+        k = attempt_at(w.attempts.data, k).next
+    while i >= 0:
+        attempt = attempt_at(w.attempts.data, i)
+        following = int(attempt.next)
+        give_back(w, i)
+        if not w.nginx:
+            answer(w, i, failure(REFUSED_502))
+            drop_attempt(w, i)
+        elif attempt.answer == PENDING:
+            schedule_first(w, FORWARD, i, next_peer(w, i))
+        else:
+            drop_attempt(w, i)
+        i = following
+
+
+@jit
+def mark(w: Any, server: int, up: bool, detail: int) -> None:
+    """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
+    b1_at(w.up, server).v = up
+    note(w, w.now, MARKED_UP if up else MARKED_DOWN, -1, server + 1, -1, detail)
+    if up or not w.shutdown:
+        return
+    i = int(node_at(w.nodes, server).tunnels)
+    while i >= 0:
+        tunnel = tunnel_at(w.tunnels.data, i)
+        following = int(tunnel.next)
+        if tunnel.generation == w.generation:
+            released(w, i)
+            cut(w, i)
+        i = following
+    i = int(node_at(w.nodes, server).waiting)
+    while i >= 0:
+        attempt = attempt_at(w.attempts.data, i)
+        following = int(attempt.next)
+        if attempt.generation == w.generation:
+            remove_waiting(w, i)
+            release(w, int(attempt.server), attempt.generation)
+            answer(w, i, failure(REFUSED_502))
+            drop_attempt(w, i)
+        i = following
+
+
+@jit
+def start_checks(w: Any) -> None:
+    """Start the checks of a new balancer process; given marks stand in for them."""
+    if w.nginx or w.marks_given:
+        return
+    for server in range(w.n_nodes):
+        place = w.generation * w.n_nodes + server
+        checker = checker_at(w.checkers, place)
+        checker.server = server
+        checker.generation = w.generation
+        checker.fall = w.fall
+        checker.rise = w.rise
+        checker.streak = 0
+        checker.up = True
+        checker.fresh = w.generation > 0
+        checker.serial = 0
+        schedule_first(w, CHECK_BEGINS, place, 0)
+
+
+@jit
+def cut_old(w: Any, generation: int) -> None:
+    """Cut the tunnels of processes older than a generation."""
+    for server in range(w.n_nodes):
+        i = int(node_at(w.nodes, server).tunnels)
+        while i >= 0:
+            following = int(tunnel_at(w.tunnels.data, i).next)
+            if tunnel_at(w.tunnels.data, i).generation < generation:
+                cut(w, i)
+            i = following
+
+
+@jit
+def was_cut(w: Any, i: int) -> None:
+    """A tunnel has been cut: the client learns it."""
+    lose(w, i, ABNORMAL)

@@ -1,0 +1,255 @@
+"""The life of a client: connect, stay, lose the connection, wait, try again. See `sim.client`."""
+
+from typing import Any
+
+from sim.compiled.balancer import client_left
+from sim.compiled.host import client_work, sleep, swarm_of, work
+from sim.compiled.jit import jit
+from sim.compiled.layout import (
+    ANSWERS_GOODBYE,
+    ATTEMPT_CONNECT,
+    B_RELEASE,
+    CLIENT_CLOSED,
+    CLIENT_REFUSED,
+    CLOSE_WAIT,
+    CLOSING,
+    CONNECT_FAILED,
+    CONNECTED,
+    DIAL,
+    DIALLING,
+    DISCONNECTED,
+    GAVE_UP,
+    GONE,
+    GOODBYE_READ,
+    HEARTBEAT,
+    HEARTBEAT_MISSED,
+    I_GOODBYE,
+    I_NOTHING,
+    NODE_HUNG,
+    OF_CLIENT,
+    OF_HANG,
+    OPEN,
+    OPEN_TIMEOUT,
+    OPENING,
+    REFUSED,
+    REFUSING,
+    REQUEST,
+    REQUESTING,
+    SERVE,
+    SLEEPING,
+    STAYING,
+    TIMEOUTS,
+    WAITING,
+    attempt_at,
+    client_at,
+    f8_at,
+    node_at,
+    ring_at,
+    tunnel_at,
+)
+from sim.compiled.notes import note
+from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
+from sim.compiled.queue import schedule, schedule_constant, schedule_first
+from sim.compiled.rules import beat_after, draw, wait_after_failure, wait_after_loss
+from twin.draws import Purpose
+
+RECONNECT = int(Purpose.RECONNECT)
+
+
+@jit
+def go_on(w: Any, c: int) -> None:
+    """Take the next step in the life of a client whose work or wait is over."""
+    state = client_at(w.clients, c).state
+    if state == SLEEPING:
+        dial(w, c, True)
+    elif state == DIALLING:
+        dialled(w, c)
+    elif state == REQUESTING:
+        requested(w, c)
+    elif state == REFUSING:
+        refused(w, c)
+    elif state == OPENING:
+        opened(w, c)
+    elif state == CLOSE_WAIT:
+        client_at(w.clients, c).state = CLOSING
+        client_work(w, c, CLIENT_CLOSED, False)
+    elif state == CLOSING:
+        closed(w, c)
+
+
+@jit
+def draw_next(w: Any, c: int) -> float:
+    """Return a client's next uniform number for its reconnect policy."""
+    who = client_at(w.clients, c)
+    who.draws += 1
+    return draw(w, c, RECONNECT, int(who.draws) - 1)
+
+
+@jit
+def rest(w: Any, c: int, wait: float) -> None:
+    """Wait before the next attempt, if at all."""
+    if wait > 0:
+        client_at(w.clients, c).state = SLEEPING
+        sleep(w, swarm_of(w, c), wait, OF_CLIENT, c, 0)
+    else:
+        dial(w, c, False)
+
+
+@jit
+def dial(w: Any, c: int, rested: bool) -> None:
+    """Open a TCP connection; `rested`: a timer woke the client, else it goes on from a failure."""
+    who = client_at(w.clients, c)
+    who.attempts += 1
+    who.state = DIALLING
+    client_work(w, c, DIAL, not rested)
+
+
+@jit
+def dialled(w: Any, c: int) -> None:
+    """Send the request; without a balancer the kernel refuses."""
+    who = client_at(w.clients, c)
+    note(w, w.now, ATTEMPT_CONNECT, c, -1, int(who.attempts), 0)
+    if not w.listening:
+        who.state = REFUSING
+        client_work(w, c, CLIENT_REFUSED, False)
+        return
+    who.attempt = new_attempt(w, c)
+    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, int(who.attempts))
+    who.state = REQUESTING
+    client_work(w, c, REQUEST, False)
+
+
+@jit
+def requested(w: Any, c: int) -> None:
+    """Wait for the answer to the request."""
+    who = client_at(w.clients, c)
+    attempt = attempt_at(w.attempts.data, who.attempt)
+    if attempt.answer == PENDING:
+        schedule_first(w, SERVE, hold_attempt(w, int(who.attempt)), 0)
+    who.state = WAITING
+    if attempt.state == 1:
+        read_answer(w, c)
+
+
+@jit
+def answer_came(w: Any, i: int) -> None:
+    """An attempt has its answer."""
+    attempt = attempt_at(w.attempts.data, i)
+    attempt.state = 1
+    who = client_at(w.clients, attempt.client)
+    if who.attempt == i and who.state == WAITING:
+        read_answer(w, int(attempt.client))
+    drop_attempt(w, i)
+
+
+@jit
+def read_answer(w: Any, c: int) -> None:
+    """Read the 101, or the refusal."""
+    who = client_at(w.clients, c)
+    if attempt_at(w.attempts.data, who.attempt).answer >= 0:
+        who.state = OPENING
+        client_work(w, c, OPEN, False)
+    else:
+        who.state = REFUSING
+        client_work(w, c, CLIENT_REFUSED, False)
+
+
+@jit
+def opened(w: Any, c: int) -> None:
+    """The connection is there: stay on it."""
+    who = client_at(w.clients, c)
+    i = hold_tunnel(w, int(attempt_at(w.attempts.data, who.attempt).answer))
+    drop_attempt(w, int(who.attempt))
+    who.attempt = -1
+    who.tunnel = i
+    tunnel = tunnel_at(w.tunnels.data, i)
+    f8_at(w.first_beats, c).v = w.now + w.interval
+    note(w, w.now, CONNECTED, c, int(tunnel.server) + 1, int(who.attempts), 0)
+    tunnel.opened = True
+    if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
+        peer_hangs(w, i)
+    who.since = w.now
+    who.state = STAYING
+    if tunnel.lost == 2:
+        notice(w, c)
+
+
+@jit
+def refused(w: Any, c: int) -> None:
+    """The attempt has failed."""
+    who = client_at(w.clients, c)
+    reason = REFUSED
+    if who.attempt >= 0:
+        reason = failure(int(attempt_at(w.attempts.data, who.attempt).answer))
+        drop_attempt(w, int(who.attempt))
+        who.attempt = -1
+    note(w, w.now, CONNECT_FAILED, c, -1, int(who.attempts), reason)
+    wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
+    if wait is None:
+        note(w, w.now, GAVE_UP, c, -1, int(who.attempts), 0)
+        who.state = GONE
+    else:
+        rest(w, c, wait)
+
+
+@jit
+def lost(w: Any, i: int) -> None:
+    """The client's side of a tunnel has ended."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    tunnel.lost = 2
+    who = client_at(w.clients, tunnel.client)
+    if who.state == STAYING and who.tunnel == i:
+        notice(w, int(tunnel.client))
+    drop_tunnel(w, i)
+
+
+@jit
+def notice(w: Any, c: int) -> None:
+    """Do what the client does when a connection ends."""
+    who = client_at(w.clients, c)
+    tunnel = tunnel_at(w.tunnels.data, who.tunnel)
+    if tunnel.reason == HEARTBEAT:
+        note(w, w.now, HEARTBEAT_MISSED, c, int(tunnel.server) + 1, -1, 0)
+        if w.close_timeout > 0:
+            who.state = CLOSE_WAIT
+            sleep(w, swarm_of(w, c), w.close_timeout, OF_CLIENT, c, 0)
+            return
+    who.state = CLOSING
+    client_work(w, c, CLIENT_CLOSED, False)
+
+
+@jit
+def closed(w: Any, c: int) -> None:
+    """The client has closed its side: wait, and try again."""
+    who = client_at(w.clients, c)
+    i = int(who.tunnel)
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if tunnel.reason == HEARTBEAT:
+        client_left(w, i)
+    if w.listening:
+        work(w, w.balancer, I_NOTHING, B_RELEASE, -1, 0)
+    note(w, w.now, DISCONNECTED, c, int(tunnel.server) + 1, -1, int(tunnel.reason))
+    who.tunnel = -1
+    drop_tunnel(w, i)
+    rest(w, c, wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c)))
+
+
+@jit
+def told_goodbye(w: Any, i: int) -> None:
+    """Answer the node's close frame; the node then closes, and that is what ends the connection."""
+    hold_tunnel(w, i)
+    if w.separate:
+        schedule(w, ring_at(w.fifos, GOODBYE_READ).delay, ANSWERS_GOODBYE, i, 0)
+    else:
+        work(w, swarm_of(w, int(tunnel_at(w.tunnels.data, i).client)), I_GOODBYE, GOODBYE_READ, i, 0)
+
+
+@jit
+def peer_hangs(w: Any, i: int) -> None:
+    """Foresee the missed heartbeat: the next ping gets no pong if the node is still hung when its timeout ends."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if w.interval == 0.0 or not tunnel.opened:
+        return
+    node = node_at(w.nodes, tunnel.server)
+    wait = beat_after(f8_at(w.first_beats, tunnel.client).v, w.interval, node.hung_at) + w.timeout - w.now
+    sleep(w, swarm_of(w, int(tunnel.client)), wait, OF_HANG, hold_tunnel(w, i), int(node.hangs))

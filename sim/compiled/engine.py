@@ -1,0 +1,356 @@
+"""Run a scenario in the kernel: lay its state out in memory, give it more room when it asks, and read what it noted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sim.compiled import layout as at
+from sim.compiled.kernel import run
+from sim.host import Cost, lone_seconds
+from sim.machine import Machine
+from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness
+from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
+from twin.record import Row
+from twin.scenario import HAProxy, Nginx, Scenario
+
+Array = np.ndarray[Any, Any]
+
+LEAST_ROOM = 4096
+BUCKETS = 1 << 12, 1 << 20
+"""Least and most buckets of the wheel."""
+LEAST_RATE = 1000.0
+"""Least number of buckets a second."""
+
+
+def _power(n: int) -> int:
+    """Return the least power of two that is not below n."""
+    return 1 << max(0, int(n - 1).bit_length())
+
+
+class Run:
+    """One replication in the kernel.
+
+    Args:
+        scenario: what to run, without a publisher.
+        replication: which random numbers to use.
+        profile: costs of the host.
+        marks: observed mark-downs and mark-ups (time, node, up), which then replace the model's health checks.
+        host: which draw of the host's speed to use, if not that of the replication.
+        full: whether to note every event, or only what measures need.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        replication: int,
+        profile: HostProfile,
+        marks: Sequence[tuple[float, int, bool]] | None = None,
+        host: int = -1,
+        full: bool = True,
+    ) -> None:
+        self.scenario = scenario
+        self.machine = Machine(scenario, profile, replication if host < 0 else host)
+        self.world = np.zeros(1, at.WORLD)
+        self._kept: dict[str, Array] = {}
+        self._blocks: list[Array] = []
+        w = self.world[0]
+        w["seed"], w["replication"], w["duration"], w["full"] = scenario.seed, replication, scenario.duration, full
+        w["time_slice"], w["tick"], w["clock"] = profile.time_slice, profile.tick, self.machine.clock(replication)
+        w["phase"] = self.machine.check_phase(replication)
+        self._settings(w)
+        self._costs(w)
+        self._processes(w)
+        self._schedule(w, marks)
+        self._queues(w)
+        self._notes(w)
+
+    def _keep(self, name: str, array: Array) -> Array:
+        """Keep an array alive and tell the kernel where it is."""
+        self._kept[name] = array
+        self.world[0][name] = array.ctypes.data
+        return array
+
+    def _settings(self, w: Any) -> None:
+        scenario, machine = self.scenario, self.machine
+        clients, settings, rule = scenario.clients, scenario.balancer, scenario.clients.reconnect
+        for name in ("base", "factor", "cap", "spread", "stable_time", "max_attempts"):
+            w["reconnect"][name] = getattr(rule, name)
+        for name in ("policy", "jitter", "first"):
+            w["reconnect"][name] = at.word(getattr(rule, name))
+        for name in ("interval", "timeout", "close_timeout"):
+            w[name] = getattr(clients.heartbeat, name)
+        for name in ("connect_rate", "per_process", "addresses"):
+            w[name] = getattr(clients, name)
+        for name in ("balancer_start", "node_start", "node_stop", "table_growth", "check_overhead"):
+            w[name] = getattr(machine, name)
+        w["warm_up"] = scenario.warm_up
+        w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
+        w["separate"] = machine.swarm is None
+        w["listening"] = True
+        w["algorithm"] = at.word(settings.algorithm)
+        w["connect_timeout"], w["hard_stop"] = settings.connect_timeout, settings.hard_stop_after
+        if isinstance(settings, HAProxy):
+            w["retries"], w["redispatch"] = settings.retries, settings.redispatch
+            w["shutdown"] = settings.on_marked_down == "shutdown-sessions"
+            w["fall"], w["rise"] = settings.check.fall, settings.check.rise
+            w["inter"], w["check_timeout"] = settings.check.inter, settings.check.timeout
+        elif isinstance(settings, Nginx):
+            w["nginx"] = True
+            w["max_fails"] = settings.max_fails if scenario.nodes.count > 1 else 0
+            w["fail_timeout"] = settings.fail_timeout
+        nodes = scenario.nodes.count
+        for name in ("connections", "current"):
+            self._keep(name, np.zeros(nodes, np.int64))
+        self._keep("order", np.zeros(nodes + 1, np.int64))
+        for name in ("up", "usable"):
+            self._keep(name, np.ones(nodes, np.bool_))
+        self._keep("peers", np.zeros(nodes, at.PEER))
+
+    def _costs(self, w: Any) -> None:
+        client, balancer, node = self.machine.client_costs, self.machine.balancer_costs, self.machine.node_costs
+        costs: list[Cost] = [client.dial, client.request, client.open, client.refused, client.closed, client.goodbye]
+        costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
+        costs += [balancer.release, balancer.cut]
+        costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
+        assert len(costs) == at.COSTS
+        table = self._keep("costs", np.zeros(at.COSTS, at.COST))
+        seconds: list[Array] = []
+        lones, wakes = np.zeros((2, at.COSTS, LEVELS_OF_PACE))
+        offset = 0
+        for i, cost in enumerate(costs):
+            curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(LEVELS_OF_PACE)]
+            tables = np.array([curve.table for curve in curves])
+            table[i] = (cost.first_part, offset, tables.shape[1], cost.hops)
+            lones[i], wakes[i] = [curve.lone for curve in curves], [curve.wake for curve in curves]
+            seconds.append(tables.ravel())
+            offset += tables.size
+        self._keep("tables", np.concatenate(seconds))
+        self._keep("lones", np.ascontiguousarray(lones))
+        self._keep("wakes", np.ascontiguousarray(wakes))
+        w["levels"] = LEVELS_OF_PACE
+        self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
+
+    def _processes(self, w: Any) -> None:
+        """Lay out nodes, balancer and swarms, in this order, and the cores that they share."""
+        machine, nodes, per = self.machine, self.scenario.nodes.count, self.scenario.clients.per_process
+        groups, homes = list(machine.groups), [*machine.of_node, machine.of_balancer]
+        w["balancer"], w["first_swarm"] = nodes, nodes + 1
+        if machine.swarm is not None:
+            if machine.swarm not in groups:
+                groups.append(machine.swarm)
+            homes += [groups.index(machine.swarm)] * -(-self.scenario.clients.count // per)
+        processes = self._keep("procs", np.zeros(len(homes), at.PROCESS))
+        processes["cores"] = homes
+        processes["first"] = processes["last"] = processes["current"] = -1
+        processes["asleep_since"] = -1.0
+        cores = self._keep("cores", np.zeros(len(groups), at.CORES))
+        paces = [[machine.pace(core) for core in group] for group in groups]
+        flat = [pace for group in paces for pace in group]
+        table = self._keep("paces", np.zeros(len(flat), at.PACE))
+        known: dict[int, int] = {}
+        series: list[int] = []
+        for i, pace in enumerate(flat):
+            if id(pace.series) not in known:
+                known[id(pace.series)] = len(series)
+                series += pace.series
+            table[i] = (pace.start, known[id(pace.series)], len(pace.series))
+        self._keep("series", np.array(series, np.int32))
+        lists: list[int] = []
+        first = 0
+        for place, group in enumerate(groups):
+            one = cores[place]
+            one["idle"], one["idles"], one["pace"] = len(lists), len(group), first
+            lists += range(len(group))
+            one["running"] = len(lists)
+            lists += [0] * len(group)
+            one["waiting"] = len(lists)
+            lists += [0] * homes.count(place)
+            first += len(group)
+        self._keep("lists", np.array(lists, np.int32))
+        table_of_nodes = self._keep("nodes", np.zeros(nodes, at.NODE))
+        table_of_nodes["proc"] = range(nodes)
+        table_of_nodes["table"] = FIRST_TABLE
+        for name in ("backlog", "backlog_last", "tunnels", "tunnels_last", "waiting", "waiting_last"):
+            table_of_nodes[name] = -1
+
+    def _schedule(self, w: Any, marks: Sequence[tuple[float, int, bool]] | None) -> None:
+        scenario = self.scenario
+        faults = self._keep("faults", np.zeros(len(scenario.faults) + scenario.nodes.count, at.FAULTS))
+        for i, fault in enumerate(scenario.faults):
+            duration = -1.0 if fault.duration is None else fault.duration
+            faults[i] = (fault.at, duration, 0.0, 0.0, at.word(fault.kind), fault.node or -1)
+        for server in range(scenario.nodes.count):
+            faults[len(scenario.faults) + server] = (0.0, 0.0, 0.0, 0.0, at.OUTAGE, server + 1)
+        w["n_faults"] = len(scenario.faults)
+        given = self._keep("marks", np.zeros(len(marks or []) + 1, at.MARKS))
+        for i, mark in enumerate(marks or []):
+            given[i] = tuple(mark)
+        w["n_marks"], w["marks_given"] = len(marks or []), marks is not None
+        lives = 1 + sum(fault.kind in ("reload", "outage") for fault in scenario.faults)
+        self._keep("checkers", np.zeros(scenario.nodes.count * lives, at.CHECKER))
+        times = [fault.at for fault in scenario.faults if fault.at < scenario.duration]
+        w["first_fault"] = min(times, default=np.inf)
+
+    def _queues(self, w: Any) -> None:
+        n = self.scenario.clients.count
+        self._keep("clients", np.empty(n, at.CLIENT))
+        self._keep("timers", np.empty(n, at.TIMER))
+        self._keep("first_beats", np.empty(n))
+        for name, dtype, room in (
+            ("items", at.ITEM, 4 * n),
+            ("tunnels", at.TUNNEL, 2 * n),
+            ("attempts", at.ATTEMPT, 2 * n),
+            ("rows", at.ROW, 2 * n + self.scenario.nodes.count),
+            ("losses", at.LOSS, n),
+        ):
+            w[name]["free"] = -1
+            self._set_pool(name, np.empty(room + LEAST_ROOM, dtype))
+        self._set_heap(np.empty(4 * n + LEAST_ROOM, at.EVENT))
+        for name, dtype in (("moments", at.MOMENT), ("urgent", at.MOMENT), ("window", at.F8)):
+            self._set_ring(w[name], name, np.empty(_power(4 * n + LEAST_ROOM), dtype))
+        rings = self._keep("fifos", np.zeros(at.FIFOS, at.RING))
+        rings["delay"] = self._delays
+        self._keep("heads", np.full(at.FIFOS, np.inf))
+        for i in range(at.FIFOS):
+            self._set_ring(rings[i], f"fifo {i}", np.empty(LEAST_ROOM, at.TIMED))
+        buckets = min(max(BUCKETS[0], _power(n)), BUCKETS[1])
+        self._keep("wheel", np.full(buckets, -1, np.int32))
+        horizon = 1.0 + max(self.scenario.clients.reconnect.cap, self.scenario.clients.reconnect.base)
+        w["wheel_mask"], w["wheel_rate"] = buckets - 1, max(buckets / horizon, n / 32, LEAST_RATE)
+        self._keep("soon", np.empty(n + LEAST_ROOM, at.TIMED))
+        w["soon_room"] = n + LEAST_ROOM
+
+    def _set_pool(self, name: str, array: Array) -> None:
+        self._kept[name] = array
+        self.world[0][name]["data"], self.world[0][name]["room"] = array.ctypes.data, len(array)
+
+    def _set_heap(self, array: Array) -> None:
+        self._keep("heap", array)
+        self.world[0]["heap_room"] = len(array)
+
+    def _set_ring(self, ring: Any, name: str, array: Array) -> None:
+        self._kept[name] = array
+        ring["data"], ring["mask"] = array.ctypes.data, len(array) - 1
+
+    def _notes(self, w: Any) -> None:
+        n = self.scenario.clients.count
+        self.times = np.arange(0.0, self.scenario.duration, CURVE_STEP)
+        self._keep("times", self.times)
+        w["n_times"] = len(self.times)
+        self._keep("curve", np.zeros(len(self.times) + 1, np.int64))
+        self._keep("held", np.zeros(self.scenario.nodes.count, np.int64))
+        self._keep("last_rise", np.empty(n + 1))
+        w["least_connected"] = n
+
+    def go(self) -> "Run":
+        """Run to the end of the scenario."""
+        fresh = True
+        while run(self.world[0], fresh) != at.FINISHED:
+            fresh = False
+            self._make_room()
+        return self
+
+    def _make_room(self) -> None:
+        """Double what is short; rows are put aside instead."""
+        w = self.world[0]
+        most = int(w["tunnels"]["used"] + w["attempts"]["used"]) + LEAST_ROOM
+        for name, needed in (
+            ("items", most),
+            ("tunnels", LEAST_ROOM),
+            ("attempts", LEAST_ROOM),
+            ("losses", LEAST_ROOM),
+        ):
+            used, room = int(w[name]["used"]), int(w[name]["room"])
+            if room - used < needed:
+                self._set_pool(name, _longer(self._kept[name], used, 2 * room + needed))
+        if w["rows"]["room"] - w["rows"]["used"] < LEAST_ROOM:
+            self._blocks.append(self._kept["rows"][: w["rows"]["used"]].copy())
+            w["rows"]["used"] = 0
+        if w["heap_room"] - w["heap_n"] < most:
+            self._set_heap(_longer(self._kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
+        rings = [(w[name], name, most) for name in ("moments", "urgent")] + [(w["window"], "window", LEAST_ROOM)]
+        rings += [(ring, f"fifo {i}", LEAST_ROOM // 2) for i, ring in enumerate(self._kept["fifos"])]
+        for ring, name, needed in rings:
+            n, mask = int(ring["n"]), int(ring["mask"])
+            if mask - n < needed:
+                order = (int(ring["first"]) + np.arange(n)) & mask
+                array = np.empty(_power(2 * (mask + 1) + needed), self._kept[name].dtype)
+                array[:n] = self._kept[name][order]
+                self._set_ring(ring, name, array)
+                ring["first"] = 0
+        w["short_fifo"] = False
+
+    @property
+    def processed(self) -> int:
+        """Number of events that the kernel has processed."""
+        return int(self.world[0]["processed"])
+
+    def course(self) -> Course:
+        """Return what was counted of connections; the run must not be a full one."""
+        w, noted, scenario = self.world[0], self.noted(), self.scenario
+        names = np.array(at.EVENTS, dtype=object)[noted["event"]]
+        losses = self._kept["losses"][: w["losses"]["used"]]
+        faults = noted["t"][names == "fault"]
+        running = set(range(scenario.nodes.count))
+        for event, server in zip(names, noted["node"].tolist(), strict=True):
+            if event == "node_stopped":
+                running.discard(server - 1)
+            elif event == "node_started":
+                running.add(server - 1)
+
+        def time_to(wanted: int) -> float:
+            if int(w["least_connected"]) >= wanted:
+                return 0.0
+            if int(w["connected"]) < wanted:
+                return float(scenario.duration - faults[0])
+            return float(self._kept["last_rise"][wanted] - faults[0])
+
+        return Course(
+            faults,
+            scenario.duration,
+            scenario.clients.count,
+            losses["t"],
+            losses["client"],
+            np.where(losses["back"] < 0, np.nan, losses["back"]),
+            int(w["tried"]),
+            int(w["peak"]),
+            int(w["gave_up"]),
+            time_to,
+            unevenness([int(self._kept["held"][server]) for server in sorted(running)]),
+            mark_down_delays(noted["t"], names, noted["node"]),
+        )
+
+    def curve(self) -> Array:
+        """Return the number of connected clients at each `CURVE_STEP` of the run; the run must not be a full one."""
+        found: Array = np.cumsum(self._kept["curve"])[: len(self.times)]
+        return found
+
+    def noted(self) -> Array:
+        """Return the events that were noted, in order."""
+        return np.concatenate([*self._blocks, self._kept["rows"][: self.world[0]["rows"]["used"]]])
+
+    def rows(self) -> list[Row]:
+        """Return the events as a record takes them, the balancer's counts at the end among them."""
+        noted = self.noted()
+        columns = (noted[name].tolist() for name in ("t", "event", "client", "node", "attempt", "detail"))
+        found = [
+            (t, at.EVENTS[event], client, server, attempt, -1, at.WORDS[detail])
+            for t, event, client, server, attempt, detail in zip(*columns, strict=True)
+        ]
+        return found + [
+            (self.scenario.duration, "server_connections", -1, number, -1, -1, str(count))
+            for number, count in enumerate(self.connections(), 1)
+        ]
+
+    def connections(self) -> list[int]:
+        """Return how many connections each node holds whose client has not left."""
+        tunnels = self._kept["tunnels"][: self.world[0]["tunnels"]["used"]]
+        held = tunnels["listed"] & ~tunnels["client_left"] & (tunnels["refs"] > 0)
+        return np.bincount(tunnels["server"][held], minlength=self.scenario.nodes.count).tolist()
+
+
+def _longer(array: Array, used: int, room: int) -> Array:
+    longer = np.empty(room, array.dtype)
+    longer[:used] = array[:used]
+    return longer

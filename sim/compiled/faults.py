@@ -1,0 +1,285 @@
+"""Faults that befall the model on the scenario's schedule. See `sim.faults` and `sim.node`."""
+
+from typing import Any
+
+from sim.compiled.balancer import answer, cut_old, forget, lose, reset_pending, start_checks
+from sim.compiled.client import peer_hangs
+from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
+from sim.compiled.jit import jit
+from sim.compiled.layout import (
+    ABNORMAL,
+    FAULT_BEGAN,
+    HANG,
+    HEAL,
+    HEALED,
+    HUNG_YET,
+    I_BOOT,
+    I_SAY_GOODBYE,
+    KILL,
+    LEFT_YET,
+    N_GOODBYE,
+    NODE_DEAD,
+    NODE_HUNG,
+    NODE_STARTED,
+    NODE_STOPPED,
+    NODE_STOPPING,
+    NODE_UP,
+    OF_STOP,
+    OUTAGE,
+    OUTAGE_OVER,
+    RELOAD,
+    RELOADED,
+    RESET,
+    RESTART,
+    STOPPED,
+    attempt_at,
+    client_at,
+    fault_at,
+    node_at,
+    process_at,
+    tunnel_at,
+)
+from sim.compiled.node import clear_backlog, kill, remove_tunnel, sees_leaving
+from sim.compiled.notes import note
+from sim.compiled.pools import PENDING, drop_attempt, failure, hold_tunnel
+from sim.compiled.queue import schedule
+from sim.node import BOOT_PIECE
+from twin.profile import FIRST_TABLE
+
+POLL = 0.001
+
+
+@jit
+def befall(w: Any, place: int) -> None:
+    """The time of a fault has come."""
+    fault = fault_at(w.faults, place)
+    kind = int(fault.kind)
+    note(w, w.now, FAULT_BEGAN, -1, int(fault.node), -1, kind)
+    server = int(fault.node) - 1
+    if kind == RELOAD:
+        if w.listening:
+            schedule(w, w.balancer_start, RELOADED, place, w.life)
+    elif kind == KILL:
+        kill(w, server)
+    elif kind == RESTART:
+        hung_yet(w, place)
+    elif kind == OUTAGE:
+        black_out(w)
+        if fault.duration >= 0.0:
+            schedule(w, fault.duration, HEAL, place, 0)
+    elif kind == HANG:
+        hang(w, server)
+        if fault.duration >= 0.0:
+            schedule(w, fault.duration, HEAL, place, 0)
+
+
+@jit
+def heal(w: Any, place: int) -> None:
+    """The duration of a fault is over."""
+    fault = fault_at(w.faults, place)
+    if fault.kind == HANG:
+        unhang(w, int(fault.node) - 1)
+        note(w, w.now, HEALED, -1, int(fault.node), -1, HANG)
+        return
+    w.away = w.n_nodes + 1
+    schedule(w, w.balancer_start, OUTAGE_OVER, 0, 0)
+    for server in range(w.n_nodes):
+        begin_boot(w, w.n_faults + server)
+
+
+@jit
+def hang(w: Any, server: int) -> None:
+    """SIGSTOP: the process stands still, the kernel goes on."""
+    node = node_at(w.nodes, server)
+    if node.state != NODE_UP:
+        return
+    node.state = NODE_HUNG
+    node.hung_at = w.now
+    node.hangs += 1
+    stop(w, node.proc)
+    i = int(node.tunnels)
+    while i >= 0:
+        peer_hangs(w, i)
+        i = int(tunnel_at(w.tunnels.data, i).next)
+
+
+@jit
+def unhang(w: Any, server: int) -> None:
+    """SIGCONT: the process reads what has gathered; connections whose client has left are closed."""
+    node = node_at(w.nodes, server)
+    if node.state != NODE_HUNG:
+        return
+    node.state = NODE_UP
+    resume(w, node.proc)
+    i = int(node.tunnels)
+    while i >= 0:
+        tunnel = tunnel_at(w.tunnels.data, i)
+        if tunnel.client_left:
+            sees_leaving(w, i)
+        i = int(tunnel.next)
+
+
+@jit
+def gone(w: Any, server: int) -> None:
+    """A killed process is gone."""
+    node = node_at(w.nodes, server)
+    node.state = NODE_DEAD
+    node.accepting = False
+    reset_pending(w, server)
+    clear_backlog(w, server)
+
+
+@jit
+def hung_yet(w: Any, place: int) -> None:
+    """SIGTERM: a hung process waits; else stop listening and say 1001 to everybody."""
+    server = int(fault_at(w.faults, place).node) - 1
+    node = node_at(w.nodes, server)
+    if node.state == NODE_HUNG:
+        schedule(w, POLL, HUNG_YET, place, 0)
+        return
+    node.state = NODE_STOPPING
+    node.accepting = False
+    reset_pending(w, server)
+    clear_backlog(w, server)
+    i = int(node.tunnels)
+    while i >= 0:
+        work(w, node.proc, I_SAY_GOODBYE, N_GOODBYE, hold_tunnel(w, i), 0)
+        i = int(tunnel_at(w.tunnels.data, i).next)
+    left_yet(w, place)
+
+
+@jit
+def left_yet(w: Any, place: int) -> None:
+    """Wait until everybody has left."""
+    if node_at(w.nodes, fault_at(w.faults, place).node - 1).tunnels_n > 0:
+        schedule(w, POLL, LEFT_YET, place, 0)
+    else:
+        schedule(w, w.node_stop, STOPPED, place, 0)
+
+
+@jit
+def stopped(w: Any, place: int) -> None:
+    """The old process is gone: start a new one."""
+    server = int(fault_at(w.faults, place).node) - 1
+    node_at(w.nodes, server).state = NODE_DEAD
+    note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
+    begin_boot(w, place)
+
+
+@jit
+def begin_boot(w: Any, place: int) -> None:
+    """Start a node's process: the interpreter keeps the node's core busy until it listens."""
+    fault_at(w.faults, place).left = w.node_start
+    boot(w, place)
+
+
+@jit
+def boot(w: Any, place: int) -> None:
+    """Do the next piece of a start, or end it."""
+    fault = fault_at(w.faults, place)
+    server = int(fault.node) - 1
+    node = node_at(w.nodes, server)
+    if fault.left > 0:
+        fault.piece = min(fault.left, BOOT_PIECE)
+        work(w, node.proc, I_BOOT, OF_BOOT, place, 0)
+        return
+    node.opening = 0
+    node.table = FIRST_TABLE
+    process_at(w.procs, node.proc).yields = False
+    node.state = NODE_UP
+    note(w, w.now, NODE_STARTED, -1, server + 1, -1, 0)
+    if fault.kind == RESTART:
+        note(w, w.now, HEALED, -1, server + 1, -1, RESTART)
+    else:
+        is_back(w)
+
+
+@jit
+def booted(w: Any, place: int) -> None:
+    """A piece of a start is done."""
+    fault = fault_at(w.faults, place)
+    fault.left -= fault.piece
+    boot(w, place)
+
+
+@jit
+def reloaded(w: Any, place: int, life: int) -> None:
+    """The new process of the balancer takes over."""
+    if life != w.life:
+        return
+    w.generation += 1
+    forget(w)
+    w.phase = 0.0
+    start_checks(w)
+    if w.hard_stop > 0.0:
+        fault_at(w.faults, place).node = w.generation
+        sleep(w, w.balancer, w.hard_stop, OF_STOP, place, w.life)
+
+
+@jit
+def hard_stop(w: Any, place: int, life: int) -> None:
+    """The time of the old processes is over."""
+    if life == w.life:
+        cut_old(w, int(fault_at(w.faults, place).node))
+
+
+@jit
+def black_out(w: Any) -> None:
+    """Balancer and nodes die at once, and every connection breaks."""
+    w.life += 1
+    w.generation += 1
+    w.listening = False
+    clear(w, w.balancer)
+    for server in range(w.n_nodes):
+        die(w, server)
+    for c in range(w.n_clients):
+        who = client_at(w.clients, c)
+        if who.attempt >= 0:
+            found = int(attempt_at(w.attempts.data, who.attempt).answer)
+            if found >= 0:
+                lose(w, found, ABNORMAL)
+            elif found == PENDING:
+                answer(w, int(who.attempt), failure(RESET))
+        elif who.tunnel >= 0:
+            lose(w, int(who.tunnel), ABNORMAL)
+
+
+@jit
+def die(w: Any, server: int) -> None:
+    """A node's machine is gone, and all that it knew."""
+    node = node_at(w.nodes, server)
+    clear(w, node.proc)
+    resume(w, node.proc)
+    i = int(node.waiting)
+    node.waiting = -1
+    node.waiting_last = -1
+    while i >= 0:
+        following = int(attempt_at(w.attempts.data, i).next)
+        attempt_at(w.attempts.data, i).listed = False
+        drop_attempt(w, i)
+        i = following
+    clear_backlog(w, server)
+    while node.tunnels >= 0:
+        remove_tunnel(w, int(node.tunnels))
+    node.accepting = False
+    if node.state != NODE_DEAD:
+        node.state = NODE_DEAD
+        note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
+
+
+@jit
+def balancer_back(w: Any) -> None:
+    """The balancer listens again, with fresh counts and checks."""
+    w.listening = True
+    forget(w)
+    w.phase = 0.0
+    start_checks(w)
+    is_back(w)
+
+
+@jit
+def is_back(w: Any) -> None:
+    """One more part is back after an outage."""
+    w.away -= 1
+    if w.away == 0:
+        note(w, w.now, HEALED, -1, -1, -1, OUTAGE)

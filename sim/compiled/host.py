@@ -1,0 +1,346 @@
+"""The machine: processes that take turns on a few cores. See `sim.host`, whose order of steps this keeps."""
+
+from typing import Any
+
+from sim.compiled.jit import jit
+from sim.compiled.layout import (
+    EXPIRES,
+    FIRED,
+    FIRST_PART,
+    I_CLIENT,
+    OF_CLIENT,
+    RESUME,
+    STEP,
+    WAKES,
+    WHOLE,
+    cores_at,
+    cost_at,
+    f8_at,
+    fault_at,
+    i4_at,
+    item_at,
+    pace_at,
+    process_at,
+)
+from sim.compiled.pools import forget_item, new_item
+from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
+from sim.compiled.rules import after_sleep, ticked, timer_due, wakes_late
+from twin.profile import PACE_STEP
+
+OF_BOOT = -1
+"""The cost of a piece of a node's start, which its item's fault knows."""
+
+
+@jit
+def level(w: Any, process: Any) -> int:
+    """Return the speed level of a process's core just now."""
+    pace = pace_at(w.paces, cores_at(w.cores, process.cores).pace + process.core)
+    place = int(pace.start + w.now / PACE_STEP) % pace.length
+    return i4_at(w.series, pace.offset + place).v
+
+
+@jit
+def seconds_of(w: Any, cost: int, waiting: int, asleep: float, speed: int) -> float:
+    """Return the seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
+    kind = cost_at(w.costs, cost)
+    last = kind.length - 1
+    seconds = f8_at(w.tables, kind.offset + speed * kind.length + (waiting if waiting < last else last)).v
+    if asleep > 0.0:
+        place = cost * w.levels + speed
+        seconds = after_sleep(seconds, f8_at(w.lones, place).v, f8_at(w.wakes, place).v, asleep)
+    return seconds
+
+
+@jit
+def append(w: Any, process: Any, i: int) -> None:
+    """Put an item at the end of a process's queue."""
+    item_at(w.items.data, i).next = -1
+    if process.first < 0:
+        process.first = i
+    else:
+        item_at(w.items.data, process.last).next = i
+    process.last = i
+
+
+@jit
+def pop_first(w: Any, process: Any) -> int:
+    """Take the first item of a process's queue."""
+    i = int(process.first)
+    process.first = item_at(w.items.data, i).next
+    return i
+
+
+@jit
+def make_item(w: Any, kind: int, cost: int, a: int, b: int) -> int:
+    """Return a new item that has not begun."""
+    i = new_item(w)
+    item = item_at(w.items.data, i)
+    item.kind = kind
+    item.cost = cost
+    item.a = a
+    item.b = b
+    item.hops = 0
+    item.eager = False
+    item.ends = False
+    item.stage = WHOLE
+    if cost >= 0:
+        first = cost_at(w.costs, cost).first
+        if first > 0.0 and 1.0 - first > 0.0:
+            item.stage = FIRST_PART
+    return i
+
+
+@jit
+def work(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> int:
+    """Queue one item for a process and return it."""
+    process = process_at(w.procs, number)
+    i = make_item(w, kind, cost, a, b)
+    append(w, process, i)
+    process.load += 1
+    if not process.ready and not process.stopped:
+        wake(w, number)
+        item = item_at(w.items.data, i)
+        item.eager = process.current == i and item.stage == WHOLE
+    return i
+
+
+@jit
+def carry_on(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
+    """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
+    process = process_at(w.procs, number)
+    if not process.ready or process.stopped:
+        work(w, number, kind, cost, a, b)
+        return
+    i = make_item(w, kind, cost, a, b)
+    item = item_at(w.items.data, i)
+    item.stage = WHOLE
+    item.next = process.first
+    if process.first < 0:
+        process.last = i
+    process.first = i
+    process.load += 1
+
+
+@jit
+def client_work(w: Any, client: int, cost: int, goes_on: bool) -> None:
+    """Let a client work, on the process it shares or on its own machine, and then go on."""
+    if w.separate:
+        schedule_constant(w, cost, RESUME, client, 0)
+    elif goes_on:
+        carry_on(w, swarm_of(w, client), I_CLIENT, cost, client, 0)
+    else:
+        work(w, swarm_of(w, client), I_CLIENT, cost, client, 0)
+
+
+@jit
+def swarm_of(w: Any, client: int) -> int:
+    """Return the process of a client."""
+    return w.first_swarm + client // w.per_process
+
+
+@jit
+def sleep(w: Any, number: int, seconds: float, what: int, a: int, b: int) -> None:
+    """Set a timer of a process's loop for one of OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP."""
+    if w.separate and number != w.balancer:
+        if what == OF_CLIENT:
+            schedule_timer(w, max(0.0, seconds), a, FIRED + what)
+        else:
+            schedule(w, max(0.0, seconds), FIRED + what, a, b)
+        return
+    delay = timer_due(seconds, w.now, w.clock)
+    if what == OF_CLIENT:
+        schedule_timer(w, delay, a, EXPIRES + what)
+    else:
+        schedule(w, delay, EXPIRES + what, a, b)
+
+
+@jit
+def expire(w: Any, number: int, what: int, a: int, b: int) -> None:
+    """A timer is due; a process that sleeps wakes up a little later."""
+    process = process_at(w.procs, number)
+    late = 0.0
+    if not process.ready and process.asleep_since >= 0.0:
+        late = wakes_late(process.asleep_since, w.now, w.clock)
+    if late > 0.0:
+        schedule(w, late, WAKES + what, a, b)
+    else:
+        schedule_now(w, FIRED + what, a, b)
+
+
+@jit
+def stop(w: Any, number: int) -> None:
+    """Take a process off the cores; an item under way is finished first."""
+    process_at(w.procs, number).stopped = True
+
+
+@jit
+def resume(w: Any, number: int) -> None:
+    """Put a process back."""
+    process = process_at(w.procs, number)
+    process.stopped = False
+    if process.first >= 0 and not process.ready:
+        wake(w, number)
+
+
+@jit
+def clear(w: Any, number: int) -> None:
+    """Forget all work of a process that has not begun."""
+    process = process_at(w.procs, number)
+    i = int(process.first)
+    while i >= 0:
+        following = int(item_at(w.items.data, i).next)
+        forget_item(w, i)
+        i = following
+    process.first = -1
+    process.load = 0
+
+
+@jit
+def wake(w: Any, number: int) -> None:
+    """Make a process that has got work compete for a core; a sleeper may be ahead of the others by one slice."""
+    process = process_at(w.procs, number)
+    cores = cores_at(w.cores, process.cores)
+    process.ready = True
+    process.woken = w.now
+    process.slept = w.now - process.asleep_since
+    advance(w, cores)
+    process.used = max(process.used, cores.least - w.time_slice)
+    if cores.idles > 0:
+        cores.idles -= 1
+        process.core = i4_at(w.lists, cores.idle + cores.idles).v
+        begin(w, number, cores)
+    else:
+        i4_at(w.lists, cores.waiting + cores.waits).v = number
+        cores.waits += 1
+
+
+@jit
+def begin(w: Any, number: int, cores: Any) -> None:
+    """Let a process have its core."""
+    process = process_at(w.procs, number)
+    process.turn_began = w.now
+    i4_at(w.lists, cores.running + cores.runs).v = number
+    cores.runs += 1
+    slept = process.slept
+    process.slept = 0.0
+    start(w, number, slept)
+
+
+@jit
+def start(w: Any, number: int, asleep: float) -> None:
+    """Do the next step of the next item of a process."""
+    process = process_at(w.procs, number)
+    i = pop_first(w, process)
+    item = item_at(w.items.data, i)
+    while item.hops > 0 and process.first >= 0:
+        item.hops -= 1
+        append(w, process, i)
+        i = pop_first(w, process)
+        item = item_at(w.items.data, i)
+    seconds = 0.0
+    if item.cost == OF_BOOT:
+        seconds = fault_at(w.faults, item.a).piece
+    else:
+        seconds = seconds_of(w, int(item.cost), process.load, asleep, level(w, process))
+        if item.stage != WHOLE:
+            first = cost_at(w.costs, item.cost).first
+            seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+    process.load -= 1
+    process.used += seconds
+    process.current = i
+    schedule(w, seconds, STEP, number, 0)
+
+
+@jit
+def go_on(w: Any, number: int) -> None:
+    """Choose who runs next after a step of a process has ended."""
+    process = process_at(w.procs, number)
+    cores = cores_at(w.cores, process.cores)
+    process.current = -1
+    if process.first < 0 or process.stopped:
+        advance(w, cores)
+        process.ready = False
+        process.asleep_since = w.now
+        leave_core(w, number, cores)
+        hand_over(w, int(process.core), cores)
+        return
+    if cores.waits > 0:
+        rival = process_at(w.procs, i4_at(w.lists, cores.waiting + poorest(w, cores)).v)
+        if process.yields or (rival.used <= process.used and turn_is_over(w, process, cores)):
+            leave_core(w, number, cores)
+            i4_at(w.lists, cores.waiting + cores.waits).v = number
+            cores.waits += 1
+            hand_over(w, int(process.core), cores)
+            return
+    start(w, number, 0.0)
+
+
+@jit
+def leave_core(w: Any, number: int, cores: Any) -> None:
+    """Take a process off the list of those that run."""
+    i = 0
+    while i4_at(w.lists, cores.running + i).v != number:
+        i += 1
+    cores.runs -= 1
+    i4_at(w.lists, cores.running + i).v = i4_at(w.lists, cores.running + cores.runs).v
+
+
+@jit
+def poorest(w: Any, cores: Any) -> int:
+    """Return the place of the first of the waiting processes that have had the least time."""
+    best = 0
+    for i in range(1, cores.waits):
+        used = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).used
+        if used < process_at(w.procs, i4_at(w.lists, cores.waiting + best).v).used:
+            best = i
+    return best
+
+
+@jit
+def turn_is_over(w: Any, process: Any, cores: Any) -> bool:
+    """Tell whether the time slice has passed, and since then a process woke up or the clock ticked."""
+    over = process.turn_began + w.time_slice
+    if w.now < over:
+        return False
+    if w.tick == 0.0:
+        return True
+    for i in range(cores.waits):
+        if process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).woken >= over:
+            return True
+    return ticked(over, w.now, w.tick, w.clock)
+
+
+@jit
+def advance(w: Any, cores: Any) -> None:
+    """Note the least time that any process which competes has had; it never goes back."""
+    if cores.runs + cores.waits == 0:
+        return
+    least = 1e300
+    for i in range(cores.runs):
+        least = min(least, process_at(w.procs, i4_at(w.lists, cores.running + i).v).used)
+    for i in range(cores.waits):
+        least = min(least, process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).used)
+    cores.least = max(cores.least, least)
+
+
+@jit
+def hand_over(w: Any, core: int, cores: Any) -> None:
+    """Give a core to the waiting process that has had the least time."""
+    while True:
+        if cores.waits == 0:
+            i4_at(w.lists, cores.idle + cores.idles).v = core
+            cores.idles += 1
+            return
+        place = poorest(w, cores)
+        number = int(i4_at(w.lists, cores.waiting + place).v)
+        cores.waits -= 1
+        for i in range(place, cores.waits):
+            i4_at(w.lists, cores.waiting + i).v = i4_at(w.lists, cores.waiting + i + 1).v
+        process = process_at(w.procs, number)
+        process.core = core
+        cores.least = max(cores.least, process.used)
+        if process.first >= 0 and not process.stopped:
+            break
+        process.ready = False
+        process.asleep_since = w.now
+    begin(w, number, cores)

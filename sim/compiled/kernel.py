@@ -1,0 +1,499 @@
+"""The loop: take the next event, and do what follows from it."""
+
+from typing import Any
+
+from sim.compiled import client, faults, node
+from sim.compiled.balancer import (
+    answer,
+    answered,
+    choose,
+    failed,
+    forget,
+    forward,
+    lose,
+    mark,
+    relay,
+    relayed,
+    released,
+    retry,
+    serve,
+    served,
+    start_checks,
+    syn_again,
+    take,
+    upstream_closed,
+)
+from sim.compiled.host import append, expire, go_on, swarm_of, work
+from sim.compiled.jit import fetch, jit, kernel
+from sim.compiled.layout import (
+    ABNORMAL,
+    ANSWERED,
+    ANSWERS_GOODBYE,
+    ATTEMPT_CONNECT,
+    CHECK,
+    CHECK_BEGINS,
+    CHECK_DUE,
+    CHECK_JUDGED,
+    CHECK_LATE,
+    CLIENT_SIZE,
+    CONNECTED,
+    FAULT,
+    FINISHED,
+    FIRED,
+    FIRST_PART,
+    FORWARD,
+    GOING_AWAY,
+    HEAL,
+    HEARTBEAT,
+    HUNG_YET,
+    I_ACCEPT,
+    I_BOOT,
+    I_CHECK,
+    I_CLIENT,
+    I_CLOSED,
+    I_CUT,
+    I_FRAME_DOWN,
+    I_FRAME_UP,
+    I_GONE,
+    I_GOODBYE,
+    I_HANDSHAKE,
+    I_LEFT,
+    I_LEFT_AFTER,
+    I_NOTHING,
+    I_PASSED_ON,
+    I_REFUSE,
+    I_RELAYED,
+    I_SAY_GOODBYE,
+    I_SERVE,
+    LEFT_YET,
+    LOST,
+    MARK,
+    N_LEAVE,
+    NEEDS_ROOM,
+    NODE_HUNG,
+    NODE_STOPPED,
+    OBSERVED,
+    OF_CLIENT,
+    OF_HANG,
+    OF_RETRY,
+    OF_STOP,
+    OPEN_TIMEOUT,
+    OUTAGE_OVER,
+    RELOADED,
+    REST,
+    RESUME,
+    ROOM,
+    SERVE,
+    STAYING,
+    STEP,
+    STOPPED,
+    SYN_AGAIN,
+    SYN_OVER,
+    TIMEOUT,
+    TIMEOUTS,
+    UP,
+    WAKES,
+    checker_at,
+    client_at,
+    cost_at,
+    event_at,
+    f8_at,
+    fault_at,
+    item_at,
+    mark_at,
+    moment_at,
+    node_at,
+    process_at,
+    ring_at,
+    timed_at,
+    tunnel_at,
+)
+from sim.compiled.node import add_tunnel, remove_tunnel
+from sim.compiled.notes import note
+from sim.compiled.pools import drop_attempt, drop_tunnel, failure, free_item, hold_tunnel, new_tunnel
+from sim.compiled.queue import (
+    FROM_HEAP,
+    FROM_WHEEL,
+    NOTHING,
+    next_source,
+    pop_fifo,
+    pop_heap,
+    schedule,
+    schedule_now,
+    time_of,
+)
+from sim.compiled.rules import check_result, draw, first_check
+from sim.node import OWN_FILES
+from twin.draws import Purpose
+
+PING_PHASE = int(Purpose.PING_PHASE)
+AHEAD = 8
+"""Entries by which memory is asked for before it is needed."""
+EVERY, SPARE = 16, 1024
+"""Events between two looks at the room that is left, a power of two, and the places that so many may take."""
+
+
+@kernel
+def run(w: Any, fresh: bool) -> int:
+    """Run until the end or until something has no room left, and tell which; `fresh` is the first call of a run."""
+    if fresh:
+        prepare(w)
+    quiet = False  # nothing but moments happens at the present time
+    while True:
+        if w.processed & (EVERY - 1) == 0 and is_short(w):
+            return NEEDS_ROOM
+        w.processed += 1
+        if w.urgent.n > 0:
+            happen_next(w, w.urgent)
+            continue
+        if w.moments.n > 0 and quiet:
+            happen_next(w, w.moments)
+            continue
+        source = next_source(w)
+        if source == NOTHING and w.moments.n == 0:
+            return FINISHED
+        if w.moments.n > 0 and (source == NOTHING or time_of(w, source) > w.now):
+            quiet = True
+            happen_next(w, w.moments)
+            continue
+        quiet = False
+        w.now = time_of(w, source)
+        if source == FROM_WHEEL:
+            entry = timed_at(w.soon, w.soon_first)
+            w.soon_first += 1
+            happen(w, int(entry.b), int(entry.a), 0)
+        elif source == FROM_HEAP:
+            event = event_at(w.heap, 0)
+            kind, a, b = int(event.kind), int(event.a), int(event.b)
+            pop_heap(w)
+            happen(w, kind, a, b)
+        elif source == TIMEOUTS:
+            entry = pop_fifo(w, source)
+            ring = ring_at(w.fifos, TIMEOUTS)
+            fetch(w.clients + int(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
+            open_timeout(w, int(entry.a), int(entry.b))
+        else:
+            client.go_on(w, int(pop_fifo(w, source).a))
+
+
+@jit
+def happen_next(w: Any, ring: Any) -> None:
+    """Take the first event of those that have no time of their own."""
+    moment = moment_at(ring.data, ring.first)
+    ring.first = (ring.first + 1) & ring.mask
+    ring.n -= 1
+    happen(w, int(moment.kind), int(moment.a), int(moment.b))
+
+
+@jit
+def is_short(w: Any) -> bool:
+    """Tell whether the next event may need more room than there is."""
+    most = w.tunnels.used + w.attempts.used + SPARE
+    return (
+        w.items.room - w.items.used < most
+        or w.moments.mask - w.moments.n < most
+        or w.urgent.mask - w.urgent.n < most
+        or w.heap_room - w.heap_n < most
+        or w.tunnels.room - w.tunnels.used < SPARE
+        or w.attempts.room - w.attempts.used < SPARE
+        or w.rows.room - w.rows.used < SPARE + w.n_nodes
+        or w.losses.room - w.losses.used < SPARE
+        or w.window.mask - w.window.n < SPARE
+        or w.short_fifo
+    )
+
+
+@jit
+def prepare(w: Any) -> None:
+    """Connect everybody, and schedule checks, marks and faults."""
+    forget(w)
+    for c in range(w.n_clients):
+        warm_up(w, c)
+    for server in range(w.n_nodes):
+        one = node_at(w.nodes, server)
+        while OWN_FILES + one.tunnels_n > one.table:
+            one.table *= 2
+    start_checks(w)
+    for i in range(w.n_marks):
+        schedule(w, max(0.0, mark_at(w.marks, i).t), MARK, i, 0)
+    begin_checks(w)
+    for i in range(w.n_faults):
+        schedule(w, fault_at(w.faults, i).at, FAULT, i, 0)
+
+
+@jit
+def begin_checks(w: Any) -> None:
+    """Do what is urgent: only checks are, so early."""
+    while w.urgent.n > 0:
+        happen_next(w, w.urgent)
+
+
+@jit
+def warm_up(w: Any, c: int) -> None:
+    """Connect a client before the run starts."""
+    server = choose(w, c, -1, 0)
+    take(w, server)
+    i = hold_tunnel(w, new_tunnel(w, c, server, 0))
+    tunnel_at(w.tunnels.data, i).opened = True
+    add_tunnel(w, server, i)
+    who = client_at(w.clients, c)
+    who.tunnel = i
+    who.attempt = -1
+    who.attempts = 1
+    who.draws = 0
+    who.waits = 0
+    who.failed = 0
+    who.previous = w.reconnect.base
+    who.loss = -1
+    who.state = STAYING
+    who.since = -w.warm_up
+    f8_at(w.first_beats, c).v = w.interval * draw(w, c, PING_PHASE, 0)
+    t = c / w.connect_rate - w.warm_up
+    note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
+    note(w, t, CONNECTED, c, server + 1, 1, 0)
+
+
+@jit
+def open_timeout(w: Any, c: int, number: int) -> None:
+    """The time of a client's attempt is over."""
+    who = client_at(w.clients, c)
+    if who.attempt >= 0 and who.attempts == number:
+        answer(w, int(who.attempt), failure(TIMEOUT))
+
+
+@jit
+def happen(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what an event is for."""
+    if kind == STEP:
+        step(w, a)
+    elif kind == FIRED + OF_CLIENT or kind == RESUME:
+        client.go_on(w, a)
+    elif kind == ANSWERED:
+        client.answer_came(w, a)
+    elif kind == SERVE:
+        serve(w, a)
+    elif kind == LOST:
+        client.lost(w, a)
+    elif kind == OF_CLIENT:
+        expire(w, swarm_of(w, a), OF_CLIENT, a, b)
+    elif kind == WAKES + OF_CLIENT:
+        schedule_now(w, FIRED + OF_CLIENT, a, b)
+    elif kind == OPEN_TIMEOUT:
+        open_timeout(w, a, b)
+    elif kind == FORWARD:
+        forward(w, a, b)
+    else:
+        happen_rarely(w, kind, a, b)
+
+
+@jit
+def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what a rare event is for."""
+    if kind == OF_HANG:
+        expire(w, swarm_of(w, int(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
+    elif kind in (OF_RETRY, OF_STOP):
+        expire(w, w.balancer, kind, a, b)
+    elif WAKES < kind < FIRED:
+        schedule_now(w, kind - WAKES + FIRED, a, b)
+    elif kind == FIRED + OF_HANG:
+        heartbeat_missed(w, a, b)
+    elif kind == FIRED + OF_RETRY or kind in (SYN_AGAIN, SYN_OVER):
+        if b != w.life:
+            drop_attempt(w, a)
+        elif kind == SYN_AGAIN:
+            syn_again(w, a)
+        elif kind == SYN_OVER:
+            failed(w, a)
+        else:
+            retry(w, a)
+    elif kind == FIRED + OF_STOP:
+        faults.hard_stop(w, a, b)
+    elif kind == ROOM:
+        node.has_room(w, a)
+    elif kind == MARK:
+        one = mark_at(w.marks, a)
+        mark(w, int(one.node) - 1, one.up, OBSERVED)
+    elif kind == CHECK_BEGINS:
+        checker = checker_at(w.checkers, a)
+        checker.life = w.life
+        schedule(w, (w.phase + first_check(int(checker.server), w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
+    elif kind == CHECK_DUE:
+        check_due(w, a)
+    elif kind == CHECK_LATE:
+        judge(w, a, b)
+    elif kind == CHECK_JUDGED:
+        checked(w, a, checker_at(w.checkers, a).done)
+    elif kind == FAULT:
+        faults.befall(w, a)
+    elif kind == HEAL:
+        faults.heal(w, a)
+    elif kind == HUNG_YET:
+        faults.hung_yet(w, a)
+    elif kind == LEFT_YET:
+        faults.left_yet(w, a)
+    elif kind == STOPPED:
+        faults.stopped(w, a)
+    elif kind == RELOADED:
+        faults.reloaded(w, a, b)
+    elif kind == OUTAGE_OVER:
+        faults.balancer_back(w)
+    elif kind == ANSWERS_GOODBYE:
+        relay(w, I_FRAME_UP, a)
+        drop_tunnel(w, a)
+
+
+@jit
+def heartbeat_missed(w: Any, i: int, hangs: int) -> None:
+    """The timeout of a ping is over: the peer is dead if it still hangs."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    one = node_at(w.nodes, tunnel.server)
+    if one.state == NODE_HUNG and one.hangs == hangs:
+        lose(w, i, HEARTBEAT)
+    drop_tunnel(w, i)
+
+
+@jit
+def check_due(w: Any, place: int) -> None:
+    """Check a server, unless the process that checks is gone."""
+    checker = checker_at(w.checkers, place)
+    if checker.generation != w.generation:
+        return
+    if node.listening(w, int(checker.server)):
+        node.probe(w, place)
+    else:
+        checked(w, place, False)
+
+
+@jit
+def judge(w: Any, place: int, serial: int) -> None:
+    """A check is answered or too late, whichever comes first."""
+    checker = checker_at(w.checkers, place)
+    if checker.serial == serial and not checker.judged:
+        checker.judged = True
+        schedule_now(w, CHECK_JUDGED, place, 0)
+
+
+@jit
+def checked(w: Any, place: int, passed: bool) -> None:
+    """A check has its result."""
+    checker = checker_at(w.checkers, place)
+    if checker.life != w.life:
+        return
+    change = check_result(checker, passed)
+    if change > 0:
+        mark(w, int(checker.server), change == UP, CHECK)
+    schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)
+
+
+@jit
+def step(w: Any, number: int) -> None:
+    """A process has done a step of an item."""
+    process = process_at(w.procs, number)
+    i = int(process.current)
+    item = item_at(w.items.data, i)
+    if item.stage == FIRST_PART:
+        item.stage = REST
+        item.hops = cost_at(w.costs, item.cost).hops
+        append(w, process, i)
+        process.load += 1
+        go_on(w, number)
+        return
+    kind, a, b, eager, ends = int(item.kind), int(item.a), int(item.b), item.eager, item.ends
+    if eager and waits_for_end(kind):
+        go_on(w, number)
+        free_item(w, i)
+        finish(w, kind, a, b)
+        return
+    free_item(w, i)
+    finish(w, kind, a, b)
+    if ends and eager:
+        go_on(w, number)
+        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
+        return
+    if ends:
+        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
+    go_on(w, number)
+
+
+@jit
+def waits_for_end(kind: int) -> bool:
+    """Tell whether somebody waits for an item's end, who comes after the loop if the item began at once."""
+    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK)
+
+
+@jit
+def finish(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what follows from an item that is done."""
+    if kind == I_CLIENT:
+        client.go_on(w, a)
+    elif kind == I_SERVE:
+        served(w, a)
+    elif kind == I_REFUSE:
+        answer(w, a, failure(b))
+        drop_attempt(w, a)
+    elif kind == I_ACCEPT:
+        node.accepted(w, b)
+    elif kind == I_HANDSHAKE:
+        handshaken(w, a, b)
+    elif kind == I_RELAYED:
+        relayed(w, a, b)
+        drop_attempt(w, a)
+        drop_tunnel(w, b)
+    elif kind == I_PASSED_ON:
+        lose(w, a, b)
+        drop_tunnel(w, a)
+    elif kind == I_NOTHING:
+        pass
+    else:
+        finish_rarely(w, kind, a, b)
+
+
+@jit
+def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what follows from an item of a rare kind."""
+    if kind == I_CLOSED:
+        remove_tunnel(w, a)
+        upstream_closed(w, a, ABNORMAL)
+        drop_tunnel(w, a)
+    elif kind == I_GONE:
+        faults.gone(w, b)
+    elif kind == I_CHECK:
+        if checker_at(w.checkers, a).serial == b:
+            checker_at(w.checkers, a).done = True
+        judge(w, a, b)
+    elif kind == I_BOOT:
+        faults.booted(w, a)
+    elif kind == I_CUT:
+        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_LEAVE, -1, 0)
+        lose(w, a, ABNORMAL)
+        drop_tunnel(w, a)
+    elif kind == I_SAY_GOODBYE:
+        relay(w, I_FRAME_DOWN, a)
+        drop_tunnel(w, a)
+    elif kind == I_FRAME_DOWN:
+        client.told_goodbye(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_GOODBYE:
+        relay(w, I_FRAME_UP, a)
+        drop_tunnel(w, a)
+    elif kind == I_FRAME_UP:
+        node.hears_goodbye(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_LEFT:
+        if remove_tunnel(w, a):
+            released(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_LEFT_AFTER:
+        if remove_tunnel(w, a):
+            upstream_closed(w, a, GOING_AWAY)
+        drop_tunnel(w, a)
+
+
+@jit
+def handshaken(w: Any, i: int, server: int) -> None:
+    """A node has answered a handshake."""
+    one = node_at(w.nodes, server)
+    one.opening -= 1
+    if node.listening(w, server):
+        answered(w, i, server)
+    drop_attempt(w, i)

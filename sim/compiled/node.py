@@ -1,0 +1,190 @@
+"""A WebSocket server process, seen from the kernel's side. See `sim.node`."""
+
+from typing import Any
+
+from sim.compiled.host import clear, resume, stop, work
+from sim.compiled.jit import jit
+from sim.compiled.layout import (
+    CHECK_LATE,
+    I_ACCEPT,
+    I_CHECK,
+    I_CLOSED,
+    I_GONE,
+    I_HANDSHAKE,
+    I_LEFT,
+    I_LEFT_AFTER,
+    N_ACCEPT,
+    N_EXIT,
+    N_EXIT_DELAY,
+    N_HANDSHAKE,
+    N_LEAVE,
+    NODE_HUNG,
+    NODE_UP,
+    ROOM,
+    attempt_at,
+    checker_at,
+    item_at,
+    node_at,
+    process_at,
+    tunnel_at,
+)
+from sim.compiled.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
+from sim.compiled.queue import schedule
+from sim.node import OWN_FILES
+
+
+@jit
+def listening(w: Any, server: int) -> bool:
+    """Tell whether the kernel answers a SYN; it does for a stopped process too."""
+    state = node_at(w.nodes, server).state
+    return state in (NODE_UP, NODE_HUNG)
+
+
+@jit
+def add_tunnel(w: Any, server: int, i: int) -> None:
+    """Put a tunnel at the end of a node's list."""
+    node, tunnel = node_at(w.nodes, server), tunnel_at(w.tunnels.data, i)
+    hold_tunnel(w, i)
+    tunnel.listed = True
+    tunnel.next = -1
+    tunnel.prev = node.tunnels_last
+    if node.tunnels_last >= 0:
+        tunnel_at(w.tunnels.data, node.tunnels_last).next = i
+    else:
+        node.tunnels = i
+    node.tunnels_last = i
+    node.tunnels_n += 1
+
+
+@jit
+def remove_tunnel(w: Any, i: int) -> bool:
+    """Take a tunnel off its node's list, and tell whether it was there."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if not tunnel.listed:
+        return False
+    node = node_at(w.nodes, tunnel.server)
+    if tunnel.prev >= 0:
+        tunnel_at(w.tunnels.data, tunnel.prev).next = tunnel.next
+    else:
+        node.tunnels = tunnel.next
+    if tunnel.next >= 0:
+        tunnel_at(w.tunnels.data, tunnel.next).prev = tunnel.prev
+    else:
+        node.tunnels_last = tunnel.prev
+    node.tunnels_n -= 1
+    tunnel.listed = False
+    drop_tunnel(w, i)
+    return True
+
+
+@jit
+def syn(w: Any, server: int, i: int) -> bool:
+    """Receive a SYN; False when the accept queue is full and the kernel drops it."""
+    node = node_at(w.nodes, server)
+    if node.backlog_n > w.backlog:
+        return False
+    attempt = attempt_at(w.attempts.data, i)
+    hold_attempt(w, i)
+    attempt.queue = -1
+    if node.backlog_n > 0:
+        attempt_at(w.attempts.data, node.backlog_last).queue = i
+    else:
+        node.backlog = i
+    node.backlog_last = i
+    node.backlog_n += 1
+    if not node.accepting:
+        listen(w, server)
+    return True
+
+
+@jit
+def listen(w: Any, server: int) -> None:
+    """Wait for the loop to see the listening socket; it accepts one connection a round."""
+    node = node_at(w.nodes, server)
+    node.accepting = True
+    work(w, node.proc, I_ACCEPT, N_ACCEPT, -1, server)
+
+
+@jit
+def accepted(w: Any, server: int) -> None:
+    """Take a connection out of the queue and read its handshake in the next round."""
+    node = node_at(w.nodes, server)
+    node.accepting = False
+    if node.backlog_n > 0:
+        i = int(node.backlog)
+        node.backlog = attempt_at(w.attempts.data, i).queue
+        node.backlog_n -= 1
+        node.opening += 1
+        make_room(w, server)
+        work(w, node.proc, I_HANDSHAKE, N_HANDSHAKE, i, server)
+    if node.backlog_n > 0:
+        listen(w, server)
+
+
+@jit
+def clear_backlog(w: Any, server: int) -> None:
+    """Forget the connections that wait to be accepted."""
+    node = node_at(w.nodes, server)
+    while node.backlog_n > 0:
+        i = int(node.backlog)
+        node.backlog = attempt_at(w.attempts.data, i).queue
+        node.backlog_n -= 1
+        drop_attempt(w, i)
+
+
+@jit
+def make_room(w: Any, server: int) -> None:
+    """Wait while the kernel doubles the table of open files if the new connection does not fit in."""
+    node = node_at(w.nodes, server)
+    if OWN_FILES + node.tunnels_n + node.opening > node.table:
+        node.table *= 2
+        stop(w, node.proc)
+        schedule(w, w.table_growth, ROOM, server, 0)
+
+
+@jit
+def has_room(w: Any, server: int) -> None:
+    """The table has grown."""
+    node = node_at(w.nodes, server)
+    if node.state != NODE_HUNG:
+        resume(w, node.proc)
+
+
+@jit
+def sees_leaving(w: Any, i: int) -> None:
+    """The client of a tunnel has closed it: read that and close."""
+    node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
+    work(w, node.proc, I_LEFT, N_LEAVE, hold_tunnel(w, i), 0)
+
+
+@jit
+def hears_goodbye(w: Any, i: int) -> None:
+    """The client has answered the close frame: read it and close."""
+    node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
+    work(w, node.proc, I_LEFT_AFTER, N_LEAVE, hold_tunnel(w, i), 0)
+
+
+@jit
+def kill(w: Any, server: int) -> None:
+    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two it lets others run."""
+    node = node_at(w.nodes, server)
+    clear(w, node.proc)
+    resume(w, node.proc)
+    process_at(w.procs, node.proc).yields = True
+    last = work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
+    i = int(node.tunnels)
+    while i >= 0:
+        last = work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)
+        i = int(tunnel_at(w.tunnels.data, i).next)
+    item_at(w.items.data, last).ends = True
+
+
+@jit
+def probe(w: Any, place: int) -> None:
+    """Ask a node for /healthz; the answer counts if it comes in time."""
+    checker = checker_at(w.checkers, place)
+    checker.serial += 1
+    checker.done = False
+    checker.judged = False
+    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, int(checker.serial))
+    schedule(w, w.check_timeout, CHECK_LATE, place, int(checker.serial))

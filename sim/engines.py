@@ -1,0 +1,47 @@
+"""Which engine runs a scenario: the SimPy model, to read and to change, or the same model compiled, for scale."""
+
+from typing import Literal
+
+from twin.errors import ScenarioError
+from twin.fault_settings import BUS_FAULTS
+from twin.scenario import Scenario
+
+Engine = Literal["auto", "simpy", "compiled"]
+
+MOST_PEERS = 63
+"""Peers of nginx that the compiled engine can tell apart in one request."""
+
+
+def uncovered(scenario: Scenario) -> str:
+    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
+    if scenario.publisher is not None:
+        return "the scenario has a publisher"
+    if any(fault.kind in BUS_FAULTS for fault in scenario.faults):
+        return "the scenario has a fault of the bus"
+    if scenario.clients.reconnect.policy == "list":
+        return "the clients' waits are a list"
+    if scenario.balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS:
+        return f"nginx has more than {MOST_PEERS} nodes"
+    return ""
+
+
+def pick(scenario: Scenario, engine: Engine) -> tuple[Engine, str]:
+    """Return the engine to use for a scenario, and why, in one sentence, if `auto` does not get the compiled one.
+
+    Args:
+        scenario: what is to run.
+        engine: `auto` takes the compiled engine where it covers the scenario.
+
+    Raises:
+        ScenarioError: there is no such engine, or the compiled one is asked for and does not cover the scenario.
+    """
+    if engine not in ("auto", "simpy", "compiled"):
+        raise ScenarioError(f"engine is '{engine}'; allowed is auto, simpy or compiled.")
+    if engine == "simpy":
+        return "simpy", ""
+    why = uncovered(scenario)
+    if why and engine == "compiled":
+        raise ScenarioError(f"engine is 'compiled'; it does not cover this: {why}; allowed is auto or simpy.")
+    if why:
+        return "simpy", f"The SimPy model is used, because {why}, which the compiled engine does not cover."
+    return "compiled", ""

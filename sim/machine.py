@@ -1,0 +1,100 @@
+"""What the machine of a run costs and how its cores are shared out: the same for every engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim import balancer, client, node
+from sim.broadcast import OWN_ROUNDS
+from sim.host import Cost
+from twin.draws import Purpose, stratified, uniform
+from twin.profile import PACE_STEP, HostProfile
+from twin.scenario import HAProxy, Scenario
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The speed levels that a core goes through, over and over, one every `PACE_STEP`; `start` is where it begins."""
+
+    series: Sequence[int]
+    start: float
+
+    def __call__(self, now: float) -> int:
+        """Return the level at a time in seconds."""
+        return self.series[int(self.start + now / PACE_STEP) % len(self.series)]
+
+
+class Machine:
+    """Costs, speeds and cores of one replication. Costs vary with the speed of the core; what happens once is drawn.
+
+    Args:
+        scenario: what runs.
+        profile: costs of the host.
+        host: which draw of the host's speed to use.
+
+    Attributes:
+        groups: cores of the cluster.
+        of_node: for each node the place of its group.
+        of_balancer: the place of the balancer's group.
+        swarm: cores of the clients; None when each of them has a machine of its own.
+    """
+
+    def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
+        self.scenario, self.profile, self.host = scenario, profile, host
+        kind = scenario.balancer.kind
+        self._shares = {
+            name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
+            for i, name in enumerate(profile.first_part)
+        }
+        self.client_costs = client.Costs(self.cost)
+        self.balancer_costs = balancer.Costs(self.cost, kind)
+        self.node_costs = node.Costs(self.cost)
+        self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
+        self.balancer_start = profile.start(kind, u)
+        self.node_start = profile.lone("node_start", u)
+        self.node_stop = profile.lone("node_stop", u)
+        self.table_growth = profile.lone("table_growth", u)
+        self.check_overhead = profile.lone("check_overhead", 0.5)
+        self._share_out()
+
+    def cost(self, name: str) -> Cost:
+        """Return what a part costs."""
+        kind = self.scenario.balancer.kind
+        who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
+        who = OWN_ROUNDS.get(name, who).format(kind)
+        first_part = 0.0 if name == "node_exit" else self._shares.get(who, 0.0)
+        return Cost(self.profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
+
+    def _share_out(self) -> None:
+        nodes, count = self.scenario.nodes.count, self.scenario.host.cores
+        self.groups: list[range] = []
+        self.swarm: range | None = None
+        if self.scenario.host.placement == "separate":
+            self.groups = [range(i, i + 1) for i in range(nodes + 1)]
+            self.of_balancer, self.of_node = 0, list(range(1, nodes + 1))
+        elif self.scenario.host.placement == "free" or count == 1:
+            self.groups = [range(count)]
+            self.of_balancer, self.of_node = 0, [0] * nodes
+            self.swarm = self.groups[0]
+        else:
+            half = count // 2
+            self.groups = [range(i, i + 1) for i in range(half)]
+            self.of_balancer, self.of_node = 0, [i % half for i in range(nodes)]
+            self.swarm = range(half, count)
+
+    def pace(self, core: int) -> Pace:
+        """Return how fast a core is; the cores' neighbours have nothing to do with each other."""
+        draw = uniform if core else stratified
+        u = draw(self.scenario.seed, self.host, core, Purpose.PACE)
+        paces = self.profile.paces
+        series = paces[int(u * len(paces))]
+        return Pace(series, (u * len(paces)) % 1.0 * len(series))
+
+    def clock(self, replication: int) -> float:
+        """Return how far the host's clock is past a whole millisecond when the run starts, in milliseconds."""
+        return uniform(self.scenario.seed, replication, 0, Purpose.CLOCK, 0)
+
+    def check_phase(self, replication: int) -> float:
+        """Return when HAProxy first checks node 1 in a replication, in seconds after the start of the run."""
+        if not isinstance(self.scenario.balancer, HAProxy):
+            return 0.0
+        return stratified(self.scenario.seed, replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter

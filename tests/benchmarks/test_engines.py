@@ -1,0 +1,86 @@
+"""How much faster the compiled engine is than the SimPy model, and what an event and a client cost it.
+
+Run with `-s` to see the figures; `STORMLAB_CLIENTS=1000,20000,200000` compares at other sizes, and
+`STORMLAB_SCALE=10000,100000,1000000` runs the compiled engine alone at other sizes.
+"""
+
+import os
+import resource
+import time
+
+import pytest
+
+from sim.compiled.engine import Run
+from sim.world import World
+from twin.profile import HostProfile
+from twin.scenario import Scenario
+
+COMPARED = [int(n) for n in os.environ.get("STORMLAB_CLIENTS", "1000,20000").split(",")]
+SCALE = [int(n) for n in os.environ.get("STORMLAB_SCALE", "10000,100000,1000000").split(",")]
+LEAST_RATIO = 150.0
+RATIO_FROM = 20_000
+MOST_BYTES = 300.0
+MOST_GROWTH = 4.0
+"""Most that an event may cost at the largest size, over what it costs at the smallest."""
+
+
+def storm(clients):
+    """The million's scenario with fewer clients and as long a storm for each of them, but 60 s long."""
+    return Scenario.load("scenarios/million.toml").vary(
+        clients={"count": clients, "connect_rate": 100_000.0},
+        nodes={"count": 10},
+        duration=60.0,
+        faults=[{"at": 5.0, "kind": "outage", "duration": 10.0}],
+    )
+
+
+def compile_first(profile):
+    Run(storm(100), 0, profile).go()
+
+
+@pytest.mark.timeout(900)
+def test_the_compiled_engine_is_far_faster_and_says_the_same():
+    profile = HostProfile.load("reference")
+    compile_first(profile)
+    for clients in COMPARED:
+        scenario = storm(clients)
+        took = []
+        for _ in range(3):
+            began = time.process_time()
+            run = Run(scenario, 0, profile).go()
+            noted = run.noted()
+            took.append(time.process_time() - began)
+        began = time.process_time()
+        expected = World(scenario, 0, profile).run()
+        slow = time.process_time() - began
+        assert sorted(run.rows(), key=lambda row: row[0]) == sorted(expected, key=lambda row: row[0])
+        events, ratio = len(noted), slow / min(took)
+        print(
+            f"\n{clients} clients, {events} events noted: SimPy {slow:.2f} s, compiled {min(took):.4f} s, {ratio:.0f} x"
+        )
+        if clients >= RATIO_FROM:
+            assert ratio >= LEAST_RATIO
+
+
+@pytest.mark.timeout(900)
+def test_an_event_and_a_client_cost_little_at_any_size():
+    profile = HostProfile.load("reference")
+    compile_first(profile)
+    million = Scenario.load("scenarios/million.toml")
+    costs, before = [], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for clients in SCALE:
+        scenario = million.vary(clients={"count": clients})
+        run, took = None, []
+        for _ in range(3 if clients < 200_000 else 1):
+            run = None
+            began = time.process_time()
+            run = Run(scenario, 0, profile, full=False).go()
+            took.append(time.process_time() - began)
+        events = run.processed
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / clients
+        costs.append(min(took) / events)
+        text = f"{min(took):.3f} s, {events} events, {1e9 * costs[-1]:.0f} ns each, {grown:.0f} B a client"
+        print(f"\n{clients} clients: {text}")  # noqa: T201
+    assert costs[-1] <= MOST_GROWTH * costs[0]
+    if SCALE[-1] >= 1_000_000:
+        assert grown <= MOST_BYTES

@@ -1,0 +1,66 @@
+"""What is compiled from the rules' own source gives what the source gives."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim.compiled import rules
+from sim.compiled.layout import RULE, word
+from tests.strategies import reconnects
+from twin import draws
+from twin.rules import backoff, balancing, heartbeat
+
+WHOLE = st.integers(0, 2**31 - 1)
+UNIFORM = st.floats(0.0, 1.0, exclude_max=True)
+
+
+@given(seed=st.integers(0, 2**63 - 1), replication=WHOLE, entity=WHOLE, purpose=st.integers(1, 12), n=WHOLE)
+def test_the_same_address_gives_the_same_number(seed, replication, entity, purpose, n):
+    address = (seed, replication, entity, purpose, n)
+    assert rules.uniform(*address) == draws.uniform(*address)
+
+
+@given(rule=reconnects(), steps=st.lists(st.tuples(st.booleans(), st.floats(0.0, 10.0), UNIFORM), max_size=12))
+def test_a_client_waits_the_same(rule, steps):
+    """Words are numbers in the compiled rule, and the client's memory is a record."""
+    memory = np.zeros(1, np.dtype([("waits", "i4"), ("failed", "i4"), ("previous", "f8")]))
+    given_rule = np.zeros(1, RULE)
+    for name in ("base", "factor", "cap", "stable_time", "max_attempts"):
+        given_rule[name] = getattr(rule, name)
+    for name in ("policy", "jitter", "first"):
+        given_rule[name] = word(getattr(rule, name))
+    memory["previous"] = rule.base
+    expected = backoff.Backoff(rule.rule())
+    for lost, uptime, u in steps:
+        if lost:
+            assert rules.wait_after_loss(memory[0], given_rule[0], uptime, u) == expected.after_loss(uptime, u)
+        else:
+            assert rules.wait_after_failure(memory[0], given_rule[0], u) == expected.after_failure(u)
+
+
+@given(
+    servers=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=8),
+    avoid=st.integers(-1, 7),
+    number=st.integers(0, 2**32 - 1),
+)
+def test_choices_are_the_same(servers, avoid, number):
+    usable, connections = ([pair[i] for pair in servers] for i in (0, 1))
+    avoid = min(avoid, len(servers) - 1)
+    arrays = SimpleNamespace(usable=np.array(usable), connections=np.array(connections))
+    order = list(range(len(servers), -1, -1))
+    order[-1] = len(servers) + 1
+    moved = np.array(order)
+    assert rules.fewest_first(arrays.usable, avoid, arrays.connections, moved) == balancing.fewest_first(
+        usable, avoid, connections, order
+    )
+    assert rules.next_in_turn(arrays.usable, avoid, moved) == balancing.next_in_turn(usable, avoid, order)
+    assert moved.tolist() == order
+    assert rules.hashed(arrays.usable, avoid, number) == balancing.hashed(usable, avoid, number)
+    assert rules.mapped(arrays.usable, number) == balancing.mapped(usable, number)
+
+
+@given(first=st.floats(0.0, 30.0), interval=st.floats(0.1, 30.0), now=st.floats(0.0, 3600.0))
+def test_the_next_ping_is_at_the_same_time(first, interval, now):
+    assert rules.beat_after(first, interval, now) == heartbeat.beat_after(first, interval, now)
