@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from live.calibration import calibrate
+    from live.calibration import calibrate, trace
     from live.world import measure, run
 
-_HOME = {"calibrate": "live.calibration", "measure": "live.world", "run": "live.world"}
+_HOME = {"calibrate": "live.calibration", "measure": "live.world", "run": "live.world", "trace": "live.calibration"}
 
-__all__ = ["calibrate", "measure", "run"]
+__all__ = ["calibrate", "measure", "run", "trace"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,8 @@ from twin.scenario import Nginx, Scenario
 REPEATS = 4
 TRACE = 6.0
 """Seconds for which the speed of the cores is sampled."""
+LOOK = 3.0
+"""The same beside a comparison."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""
 TIME_SLICE = 0.0007
@@ -79,7 +81,7 @@ def calibrate(
                     measure_broadcast(chosen, found[kind], first, lone)
         tell(1 - 2 / steps, "the speed of the cores")
         place = host.placement(scenario)
-        speed = trace_cores([*place.cluster, *place.clients], TRACE)
+        speed = trace_cores(sorted({*place.cluster, *place.clients}), TRACE)
         tick = stretch(place.cluster[0], STRETCH)
         lone["table_growth"] = table_growths(place.cluster[0])
     tell(1.0, "done")
@@ -160,6 +162,16 @@ def trace_cores(cpus: Sequence[int], seconds: float) -> list[list[float]]:
     with Stage() as stage:
         tracers = [stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": seconds}, [cpu]) for cpu in cpus]
         return [list(tracer.hear(seconds + 20.0)["samples"]) for tracer in tracers]
+
+
+def trace(scenario: Scenario) -> list[list[float]]:
+    """Return the speed of the cores on which a scenario runs, sampled for `LOOK` seconds: one series a core.
+
+    Raises:
+        HostError: the scenario asks for more cores than there are.
+    """
+    place = host.placement(scenario)
+    return trace_cores(sorted({*place.cluster, *place.clients}), LOOK)
 
 
 def stretch(cpu: int, seconds: float) -> float:

@@ -87,9 +87,10 @@ class Item(simpy.Event):
 
     Attributes:
         count: how many connections it is about.
+        asleep: seconds that the process slept before it; both steps find its caches as cold.
     """
 
-    __slots__ = ("cost", "hops", "later", "now", "process")
+    __slots__ = ("asleep", "cost", "hops", "later", "now", "process")
     count = 1
 
     def __init__(self, env: simpy.Environment, process: "Process", cost: Cost) -> None:
@@ -100,10 +101,12 @@ class Item(simpy.Event):
         self.now = cost.first_part or 1.0
         self.later = 1.0 - self.now
         self.hops = 0
+        self.asleep = 0.0
 
     def spend(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of the step that is due."""
-        return self.now * self.cost(waiting, asleep, level)
+        self.asleep = max(self.asleep, asleep)
+        return self.now * self.cost(waiting, self.asleep, level)
 
 
 class Batch(Item):

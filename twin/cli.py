@@ -101,6 +101,18 @@ def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = Tr
     return profile
 
 
+def _trace(scenario: Scenario) -> None:
+    """Add a look at the speed of this machine's cores to its profile: a shared machine changes from hour to hour."""
+    if scenario.host.profile != "calibrated":
+        return
+    import live
+
+    with _progress() as show:
+        show("looking at the speed of the cores", 0.0)
+        speed = live.trace(scenario)
+    _profile(scenario).with_speed(speed).save()
+
+
 def _predict(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
     import sim
     from sim.engines import pick
@@ -133,10 +145,11 @@ def _measure(scenario: Scenario, runs: int, redis_url: str | None, folder: Path 
 
 
 def _compare(scenario: Scenario, replications: int, observe: Callable[[], list[Record]]) -> Any:
-    """Predict first, then observe, then predict given what the balancer marked down."""
+    """Look at the speed of the cores, predict, observe, then predict given what the balancer marked down."""
     import sim
     import twin
 
+    _trace(scenario)
     prediction = _predict(scenario, replications)
     records = observe()
     with _progress() as show:

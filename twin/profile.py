@@ -55,6 +55,9 @@ LEAST_SHARE = 0.2
 MOST_REPEATS = 80
 """Repeats of a part that a profile keeps, the latest ones."""
 
+MOST_SERIES = 16
+"""Series of a core's speed that a profile keeps, the latest ones."""
+
 LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
 
 PARTS = {
@@ -389,10 +392,14 @@ class HostProfile(BaseModel):
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
-                "speed": (self.speed + earlier.speed)[:MOST_REPEATS],
+                "speed": (self.speed + earlier.speed)[:MOST_SERIES],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
         )
+
+    def with_speed(self, speed: list[list[float]]) -> "HostProfile":
+        """Return this profile with more series of the cores' speed, at most `MOST_SERIES` in all."""
+        return HostProfile.model_validate({**self.model_dump(), "speed": (speed + self.speed)[:MOST_SERIES]})
 
     def save(self, path: Path = CALIBRATED) -> Path:
         """Write the profile as JSON."""

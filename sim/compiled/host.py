@@ -80,6 +80,7 @@ def make_item(w: Any, kind: int, cost: int, a: int, b: int) -> int:
     item.a = a
     item.b = b
     item.hops = 0
+    item.asleep = 0.0
     item.eager = False
     item.ends = False
     item.stage = WHOLE
@@ -241,7 +242,8 @@ def start(w: Any, number: int, asleep: float) -> None:
     if item.cost == OF_BOOT:
         seconds = fault_at(w.faults, item.a).piece
     else:
-        seconds = seconds_of(w, int(item.cost), process.load, asleep, level(w, process))
+        item.asleep = max(item.asleep, asleep)
+        seconds = seconds_of(w, int(item.cost), process.load, item.asleep, level(w, process))
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds

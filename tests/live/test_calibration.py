@@ -11,6 +11,7 @@ from live import calibration, host
 from live.balancer import binary
 from twin.errors import HostError
 from twin.profile import BROADCAST_LEVELS, LEVELS, PACE_STEP, PARTS, HostProfile
+from twin.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
@@ -129,3 +130,10 @@ def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(
     monkeypatch.setattr(host.resource, "getrlimit", lambda which: (100, 100))
     with pytest.raises(HostError, match=r"open files and the limit is 100"):
         calibration.calibrate()
+
+
+def test_a_look_at_the_cores_gives_one_series_a_core(monkeypatch):
+    monkeypatch.setattr(calibration, "LOOK", 0.4)
+    series = calibration.trace(Scenario.parse({"name": "look"}))
+    assert len(series) == 2
+    assert all(len(one) == round(0.4 / PACE_STEP) and min(one) > 0 for one in series)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import COST, FIRST_PARTS, small_profile
 from twin.errors import ScenarioError
-from twin.profile import COLD_AFTER, LEVELS_OF_PACE, MOST_REPEATS, PARTS, Curve, HostProfile, Part
+from twin.profile import COLD_AFTER, LEVELS_OF_PACE, MOST_REPEATS, MOST_SERIES, PARTS, Curve, HostProfile, Part
 
 costs = st.lists(st.floats(1e-6, 1e-2), min_size=4, max_size=4)
 
@@ -192,7 +192,15 @@ def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
         merged = later.with_earlier(merged)
     assert len(merged.node_start) == MOST_REPEATS
     assert all(len(merged.first_part[name]) == MOST_REPEATS for name in FIRST_PARTS)
-    assert len(merged.speed) == MOST_REPEATS
+    assert len(merged.speed) == MOST_SERIES
+
+
+def test_a_further_look_at_the_cores_comes_first_and_pushes_out_the_oldest(profile):
+    seen = profile
+    for i in range(1, MOST_SERIES + 2):
+        seen = seen.with_speed([[float(i)] * 3])
+    assert [series[0] for series in seen.speed] == [float(i) for i in range(MOST_SERIES + 1, 1, -1)]
+    assert seen.parts == profile.parts
 
 
 def test_repeats_without_a_pace_do_not_mix_with_those_that_have_one():
