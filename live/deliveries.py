@@ -28,9 +28,10 @@ ROUND = 256
 """Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
-LARGE = bytes(256 * 1024)
-MOST_LARGE = 100
-"""Large messages after which a client that does not read must have been cut."""
+LARGE = bytes(64 * 1024)
+MOST_LARGE = 400
+"""Large messages after which a client that does not read must have been cut. They come one by one: in a burst the way
+holds more."""
 
 
 class DeliveryBench:

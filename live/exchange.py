@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from live import rounds
 from live.broker import body
 from live.resp import encode
-from live.workbench import Bench, Costs, pace_of
+from live.workbench import Bench, Costs, mean_pace, pace_of
 from twin.profile import LEVELS
 from twin.rules.delivery import Message
 
@@ -35,9 +35,10 @@ LEAST = 1e-7
 def measure(bench: "DeliveryBench", costs: Costs) -> None:
     """Measure every exchange once and append the figures; no client must be connected yet."""
     _node(bench, costs)
-    costs.now = pace_of(bench.place)
     for level in LEVELS:
+        costs.now = pace_of(bench.place)
         _bus(bench, costs, level)
+    costs.now = pace_of(bench.place)
     _publisher(bench, costs)
 
 
@@ -50,12 +51,15 @@ def _node(bench: "DeliveryBench", costs: Costs) -> None:
     node, silent, bus = bench.node.pid, bench.silent.pid, bench.server.pid
     for _ in range(WARM):
         _push(bench, LEVELS[1], node)
-    until, answers = {}, {}
+    until, answers, paces = {}, {}, {}
     for level in LEVELS:  # what is subtracted follows at once, because a core's speed changes
+        paces[level] = pace_of(bench.place)
         pairs = [(_push(bench, level, node)[2], _push(bench, level, node, bus)[2]) for _ in range(BATCHES[level])]
         until[level] = median([before for _, before in pairs])
         answers[level] = median([whole - before for whole, before in pairs])
+    costs.now = pace_of(bench.place)
     polls = [bench.fan_out(1)[0] - _push(bench, 1, node)[2] for _ in range(BATCHES[1])]
+    add(costs, "node_poll", LEVELS[1], median(polls))
     bench.resume(silent)
     raw = [*rounds.upgrade(bench.node_port, 1), *rounds.upgrade(bench.silent_port, 1)]
     for level in LEVELS:
@@ -66,10 +70,10 @@ def _node(bench: "DeliveryBench", costs: Costs) -> None:
             words.append(said - _push(bench, level, silent)[5])
             bench.resume(node)
         word = max(0.0, median(words))
+        costs.now = mean_pace([paces[level], pace_of(bench.place)])
         add(costs, "node_receive", level, (until[level] - word) / level)
         add(costs, "node_ack", level, word / level)
         add(costs, "node_answer", level, answers[level] / level)
-    add(costs, "node_poll", LEVELS[1], median(polls))
     for one in raw:
         one.close()
     bench.settle()

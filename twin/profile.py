@@ -368,10 +368,14 @@ class HostProfile(BaseModel):
         """Return this profile with the repeats of an earlier one of the same machine, at most `MOST_REPEATS` of each.
 
         A shared machine is faster at one time than at another. The spread between calibrations belongs in the
-        predictions as much as the spread within one.
+        predictions as much as the spread within one. Parts of a broadcast that were taken apart in another way, so that
+        some are missing, are not kept.
         """
         if earlier.machine != self.machine:
             return self
+        if not set(BROADCAST_PARTS) <= set(earlier.parts):
+            known = {name: part for name, part in earlier.parts.items() if name not in BROADCAST_PARTS}
+            earlier = earlier.model_copy(update={"parts": known})
 
         def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
             return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}

@@ -74,9 +74,7 @@ EVENT = _record(t="f8", eid="i8", kind="i4", a="i4", b="i4")
 MOMENT = _record(kind="i4", a="i4", b="i4")
 TIMED = _record(t="f8", eid="i8", a="i4", b="i4")
 RING = _record(data="i8", first="i8", n="i8", mask="i8", delay="f8", head="f8")
-ITEM = _record(
-    asleep="f8", next="i4", a="i4", b="i4", kind="i2", cost="i2", stage="i1", hops="i1", eager="?", ends="?"
-)
+ITEM = _record(asleep="f8", next="i4", a="i4", b="i4", kind="i2", cost="i2", stage="i1", hops="i1", eager="?", ends="?")
 PROCESS = _record(
     used="f8",
     turn_began="f8",

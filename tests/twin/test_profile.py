@@ -6,7 +6,17 @@ from hypothesis import strategies as st
 
 from tests.strategies import COST, FIRST_PARTS, small_profile
 from twin.errors import ScenarioError
-from twin.profile import COLD_AFTER, LEVELS_OF_PACE, MOST_REPEATS, MOST_SERIES, PARTS, Curve, HostProfile, Part
+from twin.profile import (
+    BROADCAST_PARTS,
+    COLD_AFTER,
+    LEVELS_OF_PACE,
+    MOST_REPEATS,
+    MOST_SERIES,
+    PARTS,
+    Curve,
+    HostProfile,
+    Part,
+)
 
 costs = st.lists(st.floats(1e-6, 1e-2), min_size=4, max_size=4)
 
@@ -213,3 +223,13 @@ def test_repeats_without_a_pace_do_not_mix_with_those_that_have_one():
 def test_a_calibration_of_another_machine_is_forgotten():
     earlier = small_profile(node_start=[0.3], machine={"cpu": "another"})
     assert small_profile().with_earlier(earlier) == small_profile()
+
+
+def test_parts_of_a_broadcast_that_were_taken_apart_in_another_way_are_not_kept():
+    whole = small_profile()
+    halves = {name: part for name, part in whole.parts.items() if name != "node_answer"}
+    merged = whole.with_earlier(small_profile(parts=halves))
+    assert len(merged.parts["node_ack"].values[0]) == len(whole.parts["node_ack"].values[0])
+    assert len(merged.parts["client_open"].values[0]) == 2 * len(whole.parts["client_open"].values[0])
+    kept = small_profile(parts={name: part for name, part in whole.parts.items() if name not in BROADCAST_PARTS})
+    assert set(kept.with_earlier(whole).parts) == set(whole.parts)
