@@ -227,7 +227,7 @@ def measure(
 @app.command()
 def compare(
     scenarios: Annotated[list[str] | None, typer.Argument(help="Scenario files.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every scenario in scenarios/.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every scenario in scenarios/ that can be run live.")] = False,
     runs: Runs = 5,
     replications: Replications = 200,
     records: Annotated[
@@ -251,6 +251,8 @@ def compare(
         if not names:
             raise ScenarioError("compare: give scenario files, --records files, or --all.")
         specs = [Scenario.load(name, overrides) for name in names]
+        if all_:  # what is for predictions only has nothing to be compared with
+            specs = [spec for spec in specs if spec.host.placement != "separate"]
         import live.world
 
         for spec in specs:

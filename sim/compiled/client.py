@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.balancer import client_left
+from sim.compiled.balancer import client_left, serve
 from sim.compiled.host import client_work, sleep, swarm_of, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (
@@ -35,6 +35,7 @@ from sim.compiled.layout import (
     REFUSING,
     REQUEST,
     REQUESTING,
+    RESUME,
     SERVE,
     SLEEPING,
     STAYING,
@@ -49,7 +50,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
-from sim.compiled.queue import schedule, schedule_constant, schedule_first
+from sim.compiled.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.rules import beat_after, draw, wait_after_failure, wait_after_loss
 from twin.draws import Purpose
 
@@ -88,7 +89,9 @@ def draw_next(w: Any, c: int) -> float:
 @jit
 def rest(w: Any, c: int, wait: float) -> None:
     """Wait before the next attempt, if at all."""
-    if wait > 0:
+    if w.merges:
+        dial_later(w, c, w.now + wait)
+    elif wait > 0:
         client_at(w.clients, c).state = SLEEPING
         sleep(w, swarm_of(w, c), wait, OF_CLIENT, c, 0)
     else:
@@ -105,10 +108,29 @@ def dial(w: Any, c: int, rested: bool) -> None:
 
 
 @jit
+def dial_later(w: Any, c: int, t: float) -> None:
+    """Dial at `t`: what comes of it is the next that anybody can see, so the wait and the dialling are one event."""
+    who = client_at(w.clients, c)
+    who.attempts += 1
+    who.state = DIALLING
+    schedule_timer_at(w, t + ring_at(w.fifos, DIAL).delay, c, RESUME)
+
+
+@jit
 def dialled(w: Any, c: int) -> None:
     """Send the request; without a balancer the kernel refuses."""
     who = client_at(w.clients, c)
     note(w, w.now, ATTEMPT_CONNECT, c, -1, int(who.attempts), 0)
+    if not w.listening and w.merges:
+        t = w.now + ring_at(w.fifos, CLIENT_REFUSED).delay
+        wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
+        if wait is not None:
+            dial_later(w, c, t + wait)
+        else:
+            who.state = GONE
+            if t < w.duration:
+                note(w, t, GAVE_UP, c, -1, int(who.attempts), 0)
+        return
     if not w.listening:
         who.state = REFUSING
         client_work(w, c, CLIENT_REFUSED, False)
@@ -125,7 +147,11 @@ def requested(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     attempt = attempt_at(w.attempts.data, who.attempt)
     if attempt.answer == PENDING:
-        schedule_first(w, SERVE, hold_attempt(w, int(who.attempt)), 0)
+        hold_attempt(w, int(who.attempt))
+        if w.separate:  # nothing else is to be done before what is urgent
+            serve(w, int(who.attempt))
+        else:
+            schedule_first(w, SERVE, int(who.attempt), 0)
     who.state = WAITING
     if attempt.state == 1:
         read_answer(w, c)

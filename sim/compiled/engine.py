@@ -87,6 +87,7 @@ class Run:
         w["warm_up"] = scenario.warm_up
         w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
         w["separate"] = machine.swarm is None
+        w["merges"] = machine.swarm is None and not w["full"]
         w["listening"] = True
         w["algorithm"] = at.word(settings.algorithm)
         w["connect_timeout"], w["hard_stop"] = settings.connect_timeout, settings.hard_stop_after

@@ -210,6 +210,7 @@ WORLD = _record(
     backlog="i8",
     nginx="?",
     separate="?",
+    merges="?",
     shutdown="?",
     marks_given="?",
     algorithm="i8",

@@ -207,7 +207,12 @@ def put_timed(place: Any, other: Any) -> None:
 @jit
 def schedule_timer(w: Any, delay: float, client: int, kind: int) -> None:
     """Set the one timer of a client."""
-    t = w.now + delay
+    schedule_timer_at(w, w.now + delay, client, kind)
+
+
+@jit
+def schedule_timer_at(w: Any, t: float, client: int, kind: int) -> None:
+    """Set the one timer of a client to a time that is not before now."""
     if t == w.now:
         push_moment(w.moments, kind, client, 0)
         return

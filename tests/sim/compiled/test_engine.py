@@ -5,6 +5,7 @@
 
 import os
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from sim.compiled.engine import Run
 from sim.engines import uncovered
 from sim.world import World
 from tests.strategies import profiles, small, small_profile, storms
+from twin.measures import connected_curve, measure_record, reconnect_times
+from twin.record import Record
 
 EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "300"))
 
@@ -50,6 +53,17 @@ def test_both_engines_take_given_marks_and_the_draw_of_another_host(scenario, ma
     expected = World(scenario, 3, small_profile(), marks, host).run()
     found = Run(scenario, 3, small_profile(), marks, host).go().rows()
     assert_same(in_order(expected), in_order(found))
+
+
+@settings(max_examples=max(100, EXAMPLES // 3), deadline=None)
+@given(scenario=storms(), profile=profiles(), replication=st.integers(0, 1000))
+def test_what_is_counted_is_what_the_record_says(scenario, profile, replication):
+    rows = World(scenario, replication, profile).run()
+    record = Record.of(rows, {"scenario": scenario.model_dump(exclude_none=True)})
+    counted = Run(scenario, replication, profile, full=False).go()
+    assert counted.course().measures() == pytest.approx(measure_record(record), rel=1e-9, abs=1e-9)
+    assert np.array_equal(counted.curve(), connected_curve(record))
+    assert counted.course().reconnect_times() == pytest.approx(dict(reconnect_times(record)), rel=1e-9, abs=1e-9)
 
 
 def test_the_comparison_finds_one_event_that_differs():
