@@ -250,7 +250,14 @@ class Run:
         while run(self.world[0], fresh) != at.FINISHED:
             fresh = False
             self._make_room()
+        if not self.world[0]["full"]:
+            self._forget()
         return self
+
+    def _forget(self) -> None:
+        """Give back the memory that only the kernel needs."""
+        kept = ("rows", "losses", "last_rise", "held", "curve")
+        self._kept = {name: array for name, array in self._kept.items() if name in kept}
 
     def _make_room(self) -> None:
         """Double what is short; rows are put aside instead."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled.balancer import answer, cut_old, forget, lose, reset_pending, start_checks
-from sim.compiled.client import peer_hangs
+from sim.compiled.client import lost, peer_hangs
 from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (
@@ -240,6 +240,11 @@ def black_out(w: Any) -> None:
                 lose(w, found, ABNORMAL)
             elif found == PENDING:
                 answer(w, int(who.attempt), failure(RESET))
+        elif who.tunnel >= 0 and w.merges:
+            tunnel = tunnel_at(w.tunnels.data, int(who.tunnel))
+            if tunnel.lost == 0:
+                tunnel.reason = ABNORMAL
+                lost(w, hold_tunnel(w, int(who.tunnel)))
         elif who.tunnel >= 0:
             lose(w, int(who.tunnel), ABNORMAL)
 

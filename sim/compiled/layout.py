@@ -186,7 +186,7 @@ RULE = _record(
     first="i8",
 )
 ROW = _record(t="f8", client="i4", attempt="i4", node="i4", event="i1", detail="i1")
-LOSS = _record(t="f8", back="f8", client="i4")
+LOSS = np.dtype([("t", "f8"), ("back", "f8"), ("client", "i4")])
 POOL = _record(data="i8", free="i8", used="i8", room="i8")
 
 WORLD = _record(
