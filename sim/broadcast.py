@@ -50,7 +50,7 @@ class Broadcast:
         self.balancer = Lane(world.balancer.process, relay, more, self.relayed)
         self.balancer_up = Lane(world.balancer.process, relay, more, self.relayed_up)
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
-        swarms = {client.process for client in world.clients}
+        swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
         ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
         self.swarms = {swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered}
         self.asking = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
@@ -72,7 +72,7 @@ class Broadcast:
             if subscriber.stalled or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
                 continue
-            ready.setdefault(tunnel.client.process, []).append((tunnel, frames))
+            ready.setdefault(process_of(tunnel), []).append((tunnel, frames))
         for process, bundles in ready.items():
             self.swarms[process].pass_on(bundles)
 
@@ -80,7 +80,7 @@ class Broadcast:
         """Let a client read what has gathered on its connection."""
         if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stalled:
             held, tunnel.held = tunnel.held, []
-            self.swarms[tunnel.client.process].pass_on([(tunnel, held)])
+            self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A client process has dealt with frames: one client after the other."""
@@ -113,7 +113,7 @@ class Broadcast:
 
     def ask(self, tunnel: "Tunnel", frame: Frame) -> None:
         """Send a question or a confirmation."""
-        self.asking[tunnel.client.process].send([tunnel], frame)
+        self.asking[process_of(tunnel)].send([tunnel], frame)
 
     def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A client process has sent frames."""
@@ -124,3 +124,10 @@ class Broadcast:
         for tunnel, frames in taken:
             if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
                 self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
+
+
+def process_of(tunnel: "Tunnel") -> Process:
+    """Return the process of a tunnel's client; a scenario with a publisher has no clients on machines of their own."""
+    process = tunnel.client.process
+    assert isinstance(process, Process)
+    return process
