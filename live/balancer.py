@@ -53,12 +53,16 @@ def haproxy_config(scenario: Scenario, port: int, node_ports: Sequence[int], fol
     balancer = scenario.balancer
     assert isinstance(balancer, HAProxy)
     check = balancer.check
-    rule = "random(2)" if balancer.algorithm == "random" else balancer.algorithm
+    rule = {"random": "random(2)", "consistent": "source\n    hash-type consistent"}.get(
+        balancer.algorithm, balancer.algorithm
+    )
     option = {0: "", -1: "option redispatch"}.get(balancer.redispatch, f"option redispatch {balancer.redispatch}")
-    cut = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
+    more = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
+    more += f" slowstart {balancer.slowstart}s" if balancer.slowstart else ""
     stop = f"hard-stop-after {_ms(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
     servers = "\n".join(
-        f"    server n{i} 127.0.0.1:{node_port} check inter {_ms(check.inter)} fall {check.fall} rise {check.rise}{cut}"
+        f"    server n{i} 127.0.0.1:{node_port} "
+        f"check inter {_ms(check.inter)} fall {check.fall} rise {check.rise}{more}"
         for i, node_port in enumerate(node_ports, 1)
     )
     return f"""global

@@ -6,6 +6,7 @@ import simpy
 
 from sim.host import Cost, Process
 from sim.node import SYN_RETRIES, Node
+from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
@@ -103,6 +104,7 @@ class Balancer:
         servers = self.world.scenario.nodes.count
         self.rule = RULES[self.settings.kind, self.settings.algorithm](servers)
         self.up = [True] * servers
+        self.risen = [0] * servers
         if isinstance(self.settings, Nginx):
             max_fails = self.settings.max_fails if servers > 1 else 0  # nginx never takes its only peer out
             self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
@@ -153,7 +155,7 @@ class Balancer:
                 self.settings.redispatch,
                 self.settings.connect_timeout,
                 self.up[server],
-                self.settings.algorithm == "source",
+                self.settings.algorithm in ("source", "consistent"),
                 sum(self.up),
             )
             if not retry.again:
@@ -317,7 +319,10 @@ class Balancer:
     def mark(self, server: int, up: bool, detail: str) -> None:
         """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
         self.up[server] = up
+        self.rule.mark(server, up)
         self.world.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
+        if up and isinstance(self.settings, HAProxy) and self.settings.slowstart:
+            self.env.process(slowstart(self, server, self.settings.slowstart))
         if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
             return
         node = self.world.nodes[server]

@@ -91,8 +91,11 @@ class HAProxy(Part):
     """HAProxy as the balancer."""
 
     kind: Literal["haproxy"] = "haproxy"
-    algorithm: Literal["roundrobin", "leastconn", "source", "random"] = Field(
-        "leastconn", description="Choice rule; random is random(2)."
+    algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
+        "leastconn", description="Choice rule; consistent is source with hash-type consistent, random is random(2)."
+    )
+    slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
     )
     check: Check = Field(Check(), description="Active health check.")
     retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
