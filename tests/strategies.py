@@ -103,7 +103,8 @@ def balancers(draw):
             timeout=draw(seconds(0.05, 2.0)),
         )
         return HAProxy(
-            algorithm=draw(st.sampled_from(["roundrobin", "leastconn", "source", "random"])),
+            algorithm=draw(st.sampled_from(["roundrobin", "leastconn", "source", "consistent", "random"])),
+            slowstart=draw(st.sampled_from([0, 1, 5])),
             check=check,
             retries=retries,
             redispatch=draw(st.integers(-1, retries)),
