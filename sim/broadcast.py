@@ -69,6 +69,7 @@ class Broadcast:
         for tunnel, frames in taken:
             if tunnel.client_left:
                 continue
+            self.world.balancer.idle.touch(tunnel)
             subscriber = self.subscribers[tunnel.client.number]
             if subscriber.stalled or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
@@ -123,5 +124,6 @@ class Broadcast:
     def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on to the nodes."""
         for tunnel, frames in taken:
+            self.world.balancer.idle.touch(tunnel)
             if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
                 self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])

@@ -20,7 +20,7 @@ from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
 from twin.profile import PACE_STEP, HostProfile
 from twin.record import Record, Row, row
-from twin.scenario import HAProxy, Scenario
+from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 MarkDowns = Sequence[tuple[float, int, bool]]
 """Observed marks of the balancer: (time in seconds, node from 1, up)."""
@@ -151,6 +151,7 @@ class World:
                 one.subscriber.connected(tunnel, again=False)
             one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
+            self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             self.env.process(one.live(tunnel))

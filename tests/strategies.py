@@ -124,10 +124,12 @@ def balancers(draw):
 @st.composite
 def faults(draw, nodes, duration):
     """One fault of any kind that fits the cluster."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"]))
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "drain", "reload"]))
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
+        pace=draw(st.none() | st.sampled_from([2.0, 50.0])) if kind == "drain" else None,
+        lead=draw(st.none() | seconds(0.0, 2.0)) if kind == "drain" else None,
         node=None if kind == "reload" else draw(st.integers(1, nodes)),
         duration=draw(st.none() | seconds(0.05, duration)) if kind == "hang" else None,
     )
@@ -173,11 +175,14 @@ def scenarios(draw):
 @st.composite
 def broadcast_faults(draw, nodes, clients, duration):
     """One fault that messages can feel: what befalls connections, and what befalls the bus and the readers."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "bus_down", "bus_cut", "stall", "partition", "delay"]))
+    nodal = ["kill", "hang", "restart", "drain"]
+    kind = draw(st.sampled_from([*nodal, "bus_down", "bus_cut", "stall", "partition", "delay"]))
     lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
+        pace=draw(st.none() | st.sampled_from([5.0, 50.0])) if kind == "drain" else None,
+        lead=draw(st.none() | seconds(0.0, 1.0)) if kind == "drain" else None,
         node=None if kind in ("bus_down", "stall") else draw(st.integers(1, nodes)),
         client=draw(st.integers(0, clients - 1)) if kind == "stall" else None,
         delay=draw(seconds(0.001, 0.5)) if kind == "delay" else None,

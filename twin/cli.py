@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.campaign_command import campaign
+from twin.config_command import haproxy, nginx
 from twin.errors import LabError, ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
@@ -331,6 +332,8 @@ def audit(
 
 
 app.command()(campaign)
+app.command()(nginx)
+app.command()(haproxy)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from twin.overrides import explain, merge, to_toml
 from twin.rules.backoff import First, Jitter, Policy
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
+from twin.rules.idle import longest_silence
 from twin.settings import Part, Positive, Seconds
 
 
@@ -103,6 +104,9 @@ class HAProxy(Part):
         0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
     )
     connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
+    tunnel_timeout: Positive = Field(
+        3600.0, description="timeout tunnel: seconds without a byte in either direction until a connection is cut."
+    )
     on_marked_down: Literal["none", "shutdown-sessions"] = Field(
         "none", description="What a mark-down does to the tunnels of that server."
     )
@@ -131,6 +135,11 @@ class Nginx(Part):
         10, description="Seconds a peer stays out of rotation, whole seconds."
     )
     connect_timeout: Positive = Field(5.0, description="Seconds to wait for a peer to accept a connection.")
+    read_timeout: Positive = Field(
+        3600.0,
+        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut; nginx's "
+        "own default is 60.",
+    )
     hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
     )
@@ -138,6 +147,11 @@ class Nginx(Part):
 
 class Nodes(Part):
     """The WebSocket server processes."""
+
+    ping_interval: Seconds = Field(0.0, description="Seconds between a node's pings to each client; 0 is none.")
+    ping_timeout: Positive = Field(
+        20.0, description="Seconds without a pong until a node closes the connection with 1011."
+    )
 
     count: Annotated[int, Field(ge=1, le=16)] = Field(3, description="Number of nodes; they are numbered from 1.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
@@ -159,6 +173,9 @@ class HostSettings(Part):
         "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
     )
 
+
+WARM_UP_SLACK = 0.3
+"""Seconds between the last client of the warm-up and the start of the run."""
 
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
@@ -185,6 +202,10 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
+        if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
+            field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
+            allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
+            raise ValueError(f"balancer.{field}|{self.idle_timeout:g}|{allowed}")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
@@ -252,6 +273,16 @@ class Scenario(Part):
     def to_toml(self) -> str:
         """Return the scenario as TOML with every field written out."""
         return to_toml(self.model_dump(exclude_none=True))
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without a byte in either direction until the balancer cuts a connection."""
+        return self.balancer.read_timeout if isinstance(self.balancer, Nginx) else self.balancer.tunnel_timeout
+
+    @property
+    def longest_silence(self) -> float:
+        """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
+        return longest_silence(self.clients.heartbeat.interval, self.nodes.ping_interval)
 
     @property
     def warm_up(self) -> float:
