@@ -90,13 +90,24 @@ async def main(config: dict[str, Any]) -> None:
     """Serve until standard input closes (at once) or SIGTERM comes (gracefully, close code 1001)."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    node = Node(config["number"])
+    page = config.get("page")
+    if page is None:
+        node = Node(config["number"])
+    else:
+        from live.page_node import PageNode
+
+        node = PageNode(config["number"], page)
     fan_out, options = None, dict[str, Any]()
     serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
     if "broadcast" in config:
         from live.fanout import FanOut, Reader
 
-        fan_out = FanOut(config["number"], config["broadcast"])
+        if page is None:
+            fan_out = FanOut(config["number"], config["broadcast"])
+        else:
+            from live.page_node import Chat
+
+            fan_out = Chat(config["number"], config["broadcast"])
         serve_client = fan_out.serve_client
         options = {"create_connection": Reader, "write_limit": fan_out.write_limit}
     server = await serve(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
 
 from live import faults, host, interrupt
 from live.balancer import Balancer, binary, describe
@@ -47,7 +47,7 @@ class Cluster:
             undo.callback(self.balancer.close)
             self._exit = undo.pop_all()
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -96,14 +96,18 @@ class Cluster:
             self.broadcast.wait_ready()
         self.start_up = time.monotonic() - began
 
-    def start_node(self, number: int) -> Part:
-        """Start the process of node `number`; it says `listening` when it does."""
+    def node_config(self, number: int) -> dict[str, Any]:
+        """Return what node `number` has to know."""
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
         nodes = self.scenario.nodes
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_node(number)
-        cpus = self.place.cluster
+        return config
+
+    def start_node(self, number: int) -> Part:
+        """Start the process of node `number`; it says `listening` when it does."""
+        config, cpus = self.node_config(number), self.place.cluster
         return self.stage.python(
             f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
         )
@@ -185,7 +189,8 @@ class Cluster:
             self.note(time.monotonic(), "node_stopped", number)
             kind = self.restarting.pop(number)
             if kind == "drain":
-                self.note(float(part.hear()["drained"]), "drained", number)
+                with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
+                    self.note(float(part.hear()["drained"]), "drained", number)
             self.nodes[number - 1] = self.start_node(number)
             self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
             self._helpers[-1].start()

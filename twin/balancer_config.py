@@ -69,7 +69,7 @@ class Site:
 
 def _is_address(text: str) -> bool:
     found = _ADDRESS.match(text)
-    return bool(found) and 0 < int(found[2]) < 65536
+    return found is not None and 0 < int(found[2]) < 65536
 
 
 def milliseconds(seconds: float) -> str:

@@ -30,6 +30,7 @@ from twin.report import (
     print_profile,
 )
 from twin.scenario import Scenario
+from twin.serve_command import serve
 
 ROOT = Path(__file__).parent.parent
 FLAGSHIP = "scenarios/failover.toml"
@@ -334,6 +335,7 @@ def audit(
 app.command()(campaign)
 app.command()(nginx)
 app.command()(haproxy)
+app.command()(serve)
 
 
 @app.command()

@@ -270,6 +270,17 @@ class Scenario(Part):
         """
         return Scenario.parse(merge(self.model_dump(), changes), "vary")
 
+    def override(self, texts: list[str]) -> "Scenario":
+        """Return a copy with overrides of the form `clients.count=500`.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        data = self.model_dump()
+        for text in texts:
+            data = merge(data, _parse_override(text))
+        return Scenario.parse(data, "--set")
+
     def to_toml(self) -> str:
         """Return the scenario as TOML with every field written out."""
         return to_toml(self.model_dump(exclude_none=True))
