@@ -53,7 +53,9 @@ class Idle:
         node, every = world.nodes[tunnel.server], world.scenario.nodes.ping_interval
         last = tunnel.touched
         interval = world.heartbeat.interval
-        if interval and tunnel.opened:
+        if client.beats is not None:
+            last = max(last, client.beats.last)
+        elif interval and tunnel.opened:
             until = now
             if node.state == "hung":
                 until = min(until, beat_after(client.first_beat, interval, node.hung_at))

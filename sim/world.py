@@ -150,6 +150,8 @@ class World:
             if one.subscriber is not None:
                 one.subscriber.connected(tunnel, again=False)
             one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
+            if one.beats is not None:
+                one.beats.start(tunnel, one.first_beat, False)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
             self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))

@@ -105,6 +105,7 @@ def balancers(draw):
         return HAProxy(
             algorithm=draw(st.sampled_from(["roundrobin", "leastconn", "source", "consistent", "random"])),
             slowstart=draw(st.sampled_from([0, 1, 5])),
+            tunnel_timeout=draw(st.sampled_from([3600.0, 2.0])),
             check=check,
             retries=retries,
             redispatch=draw(st.integers(-1, retries)),
@@ -115,6 +116,7 @@ def balancers(draw):
     return Nginx(
         algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two"])),
         max_fails=draw(st.integers(0, 3)),
+        read_timeout=draw(st.sampled_from([3600.0, 2.0])),
         fail_timeout=draw(st.integers(1, 4)),
         connect_timeout=draw(seconds(0.1, 5.0)),
         hard_stop_after=draw(st.integers(0, 2)),
@@ -140,10 +142,12 @@ def scenarios(draw):
     """Scenarios of the whole space, but small: at most 40 clients for at most 8 s."""
     duration = draw(seconds(0.5, 8.0))
     nodes = draw(st.integers(1, 5))
+    interval = draw(st.sampled_from([0.0, 0.3, 1.0, 20.0]))
     heartbeat = Heartbeat(
-        interval=draw(st.sampled_from([0.0, 0.3, 1.0, 20.0])),
+        interval=interval,
         timeout=draw(seconds(0.05, 2.0)),
         close_timeout=draw(st.sampled_from([0.0, 0.2])),
+        most=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval else 0.0,
     )
     clients = Clients(
         count=draw(st.integers(1, 40)),

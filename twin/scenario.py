@@ -54,6 +54,17 @@ class Heartbeat(Part):
     close_timeout: Seconds = Field(
         0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
     )
+    most: Seconds = Field(
+        0.0,
+        description="Longest interval of a heartbeat that adapts to the network, beginning with `interval`; 0: it does "
+        "not adapt.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Heartbeat":
+        if self.most and not 0 < self.interval <= self.most:
+            raise ValueError(f"most|{self.most:g}|0, or at least an interval above 0, here {self.interval:g} s")
+        return self
 
     def rule(self) -> HeartbeatRule:
         """Return the heartbeat as the rules know it."""
@@ -293,7 +304,8 @@ class Scenario(Part):
     @property
     def longest_silence(self) -> float:
         """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
-        return longest_silence(self.clients.heartbeat.interval, self.nodes.ping_interval)
+        beat = self.clients.heartbeat
+        return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
 
     @property
     def warm_up(self) -> float:

@@ -91,3 +91,21 @@ def test_a_node_closes_the_connection_of_a_client_that_does_not_read(small: Call
     assert lost["client"].tolist() == [2]
     assert lost["detail"].tolist() == ["1011"]
     assert lost["t"].iloc[0] >= 4.5
+
+
+def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(small: Callable[..., Scenario]) -> None:
+    scenario = small(
+        duration=14.0,
+        balancer={"tunnel_timeout": 1.0},
+        clients={
+            "count": 10,
+            "heartbeat": {"interval": 0.2, "timeout": 2.0, "most": 3.0},
+            "reconnect": {"base": 0.05, "jitter": "none"},
+        },
+    )
+    record = measure(scenario, 1)[0]
+    lost = record.select("disconnected")
+    assert set(lost["client"]) == set(range(10))  # each has tried an interval that is too long
+    assert set(lost["detail"]) == {"1006"}
+    assert lost["t"].max() < 11.0  # and then knows better
+    assert measure_record(record)["losses_per_client"] <= 4.0
