@@ -11,6 +11,7 @@ answers the page's own heartbeat, and publishes what the page says, all as JSON 
 import asyncio
 import json
 import time
+from collections.abc import Coroutine
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -95,13 +96,14 @@ class Chat(FanOut):
             self._start(self._tell(connection, pong=message["ping"]))
             return
         said, key = message.get("say"), message.get("key")
-        good = isinstance(said, str) and isinstance(key, int) and 2**32 <= key <= LARGEST_KEY
-        if good and 0 < len(said.encode()) <= MOST_TEXT and len(self._saying) < MOST_SAYING:  # type: ignore[union-attr]
-            self._start(self._publish(connection, said, key))  # type: ignore[arg-type]
+        text_ok = isinstance(said, str) and 0 < len(said.encode()) <= MOST_TEXT
+        key_ok = isinstance(key, int) and 2**32 <= key <= LARGEST_KEY
+        if text_ok and key_ok and len(self._saying) < MOST_SAYING:
+            self._start(self._publish(connection, str(said), int(str(key))))
         else:
             self._start(self._tell(connection, failed=key))
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._saying.add(task)
         task.add_done_callback(self._saying.discard)

@@ -176,11 +176,19 @@ def page(site: Site) -> Iterator[Any]:
         assert not errors, errors
 
 
+def wait(page: Any, expression: str, within: float = 30.0) -> None:
+    """Wait until an expression is true in the page; its own polling would need `eval`, which the page forbids."""
+    deadline = time.monotonic() + within
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"{expression}: {page.evaluate('JSON.stringify(lab)')}"
+        time.sleep(0.05)
+
+
 CONTIGUOUS = "lab.applied.every((v, i) => i === 0 || v === lab.applied[i - 1] + 1)"
 
 
 def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
-    page.wait_for_function("lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
+    wait(page, "lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
     node = page.evaluate("lab.node")
     assert page.locator("#node").inner_text() == str(node)
     page.fill("#text", "a word from the page")
@@ -188,31 +196,31 @@ def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_
     page.wait_for_selector("#messages li:has-text('a word from the page')")
     seen = page.evaluate("lab.applied.length")
     page.click(f"[data-order=kill-{node}]")
-    page.wait_for_function(f"lab.state === 'connected' && lab.node !== {node} && lab.attempts > 1")
-    page.wait_for_function(f"lab.applied.length > {seen + 8}")
+    wait(page, f"lab.state === 'connected' && lab.node !== {node} && lab.attempts > 1")
+    wait(page, f"lab.applied.length > {seen + 8}")
     assert page.evaluate(CONTIGUOUS)
     assert page.evaluate("lab.applied[0]") == 1
     page.wait_for_selector(f"[data-order=start-{node}]")
 
 
 def test_the_page_notices_a_hung_node_by_its_heartbeat_and_a_drain_by_its_close(page: Any) -> None:
-    page.wait_for_function("lab.state === 'connected'")
+    wait(page, "lab.state === 'connected'")
     node = page.evaluate("lab.node")
     page.click(f"[data-order=hang-{node}]")
-    page.wait_for_function(f"lab.state === 'connected' && lab.node !== {node}")
+    wait(page, f"lab.state === 'connected' && lab.node !== {node}")
     page.click(f"[data-order=resume-{node}]")
     second = page.evaluate("lab.node")
     page.click(f"[data-order=drain-{second}]")
-    page.wait_for_function(f"lab.state === 'connected' && lab.node !== {second}")
+    wait(page, f"lab.state === 'connected' && lab.node !== {second}")
     count = page.evaluate("lab.applied.length")
-    page.wait_for_function(f"lab.applied.length > {count + 3}")
+    wait(page, f"lab.applied.length > {count + 3}")
     assert page.evaluate(CONTIGUOUS)
 
 
 def test_the_page_compares_a_websocket_with_http_requests(page: Any) -> None:
-    page.wait_for_function("lab.state === 'connected'")
+    wait(page, "lab.state === 'connected'")
     page.click("#compare")
-    page.wait_for_function("lab.compared !== undefined")
+    wait(page, "lab.compared !== undefined")
     compared = page.evaluate("lab.compared")
     assert 0 < compared["socket"] < compared["request"]
     assert "median of a round trip" in page.locator("#comparison").inner_text()

@@ -39,7 +39,7 @@ def test_by_hand(profile):
 def test_without_a_timeout_the_interval_grows_to_its_longest(profile):
     world = World(searching(timeout=3600.0), 0, profile)
     world.run()
-    assert {one.beats.rule.interval for one in world.clients} == {8.0}
+    assert all(8.0 - 0.5 <= one.beats.rule.interval <= 8.0 for one in world.clients)
     assert not [row for row in world.rows if row[1] == "disconnected"]
 
 

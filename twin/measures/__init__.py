@@ -12,7 +12,7 @@ from twin.measures.connection import (
     reconnect_times,
 )
 from twin.measures.planned import PLANNED_ENDS, measure_planned
-from twin.measures.quiet import QUIET, measure_quiet
+from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.witness import unwitnessed
 from twin.record import Record
 
@@ -27,6 +27,7 @@ __all__ = [
     "Measure",
     "connected_curve",
     "latency_quantiles",
+    "lifetimes",
     "marks",
     "measure_broadcast",
     "measure_connections",
