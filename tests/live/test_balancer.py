@@ -1,6 +1,7 @@
 """The balancers: the choice rules against the real programs, their view of the nodes, and their configurations."""
 
 import itertools
+import random
 import socket
 import subprocess
 import time
@@ -141,6 +142,26 @@ def test_haproxy_and_the_rule_agree_while_a_server_is_down_and_after_it_came_bac
     reached, named = twin.connect(9)
     assert 2 in named
     assert reached == named
+
+
+@pytest.mark.parametrize(("kind", "algorithm"), HAPROXY_CHOICES)
+def test_haproxy_and_the_rule_agree_over_a_long_history_of_maintenance(
+    kind: str, algorithm: str, twins: Callable[[str, str], Twin]
+) -> None:
+    """Servers leave and come back at any time, as an operator may have them; that needs no checks and no waiting."""
+    twin = twins(kind, algorithm)
+    chance = random.Random(7)
+    for _ in range(40):
+        server = chance.randrange(3)
+        if chance.random() < 0.4 and (not twin.usable[server] or sum(twin.usable) > 1):
+            twin.usable[server] = not twin.usable[server]
+            state = "ready" if twin.usable[server] else "maint"
+            assert twin.farm.balancer._ask(f"set server cluster/n{server + 1} state {state}") == []
+            twin.rule.mark(server, twin.usable[server])
+        reached, named = twin.connect(chance.randint(1, 4))
+        assert reached == named
+        if chance.random() < 0.3:
+            twin.close(chance.randrange(len(twin.open)))
 
 
 def throttle(balancer: Balancer, server: str) -> int:
