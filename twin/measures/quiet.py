@@ -12,9 +12,11 @@ QUIET = {
 
 
 def measure_quiet(record: Record) -> dict[str, float]:
-    """Return the measures of a scenario without faults; nothing for one that has some."""
+    """Return the measures of a scenario without faults whose balancer cuts silent connections within the run; nothing
+    for any other.
+    """
     scenario = record.scenario
-    if scenario.faults:
+    if scenario.faults or scenario.idle_timeout >= scenario.duration:
         return {}
     count, end = scenario.clients.count, scenario.duration
     return {
