@@ -4,7 +4,6 @@ from tests.messages import record
 from twin.measures import lifetimes, measure_quiet
 from twin.record import row
 
-
 CUTS = {"tunnel_timeout": 3.0}
 
 
