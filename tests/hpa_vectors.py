@@ -1,8 +1,8 @@
 """Upstream's published vectors of the replica calculator, as data.
 
 The first word of each vector names its test in Kubernetes' pkg/controller/podautoscaler/replica_calculator_test.go
-(TestReplicaCalc... unless it begins with Test); those of GROUPS are the cases of TestGroupPods there. Kubernetes is under
-the Apache License 2.0.
+(TestReplicaCalc... unless it begins with Test); those of GROUPS are the cases of TestGroupPods there. Kubernetes is
+under the Apache License 2.0.
 """
 
 from twin.rules.autoscaling import Groups, Pod, Sample
