@@ -55,7 +55,7 @@ def test_the_compiled_engine_is_far_faster_and_says_the_same():
         slow = time.process_time() - began
         assert sorted(run.rows(), key=lambda row: row[0]) == sorted(expected, key=lambda row: row[0])
         events, ratio = len(noted), slow / min(took)
-        print(
+        print(  # noqa: T201
             f"\n{clients} clients, {events} events noted: SimPy {slow:.2f} s, compiled {min(took):.4f} s, {ratio:.0f} x"
         )
         if clients >= RATIO_FROM:
