@@ -5,17 +5,30 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import psutil
 
 from live.process import Part, Stage, process_cpu_ns
+from twin.balancer_config import (
+    NGINX_UPGRADE,
+    haproxy_backend,
+    haproxy_defaults,
+    milliseconds,
+    nginx_location,
+    nginx_upstream,
+)
 from twin.errors import HostError
 from twin.scenario import HAProxy, Nginx, Scenario
+
+_NGINX_TEMP = ("proxy", "fastcgi", "uwsgi", "scgi")
 
 Note = Callable[[float, str, int, str], None]
 """Receives (monotonic time, event, node from 1, detail)."""
@@ -52,15 +65,7 @@ def haproxy_config(scenario: Scenario, port: int, node_ports: Sequence[int], fol
     """Return HAProxy's configuration for a scenario."""
     balancer = scenario.balancer
     assert isinstance(balancer, HAProxy)
-    check = balancer.check
-    rule = "random(2)" if balancer.algorithm == "random" else balancer.algorithm
-    option = {0: "", -1: "option redispatch"}.get(balancer.redispatch, f"option redispatch {balancer.redispatch}")
-    cut = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
-    stop = f"hard-stop-after {_ms(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
-    servers = "\n".join(
-        f"    server n{i} 127.0.0.1:{node_port} check inter {_ms(check.inter)} fall {check.fall} rise {check.rise}{cut}"
-        for i, node_port in enumerate(node_ports, 1)
-    )
+    stop = f"hard-stop-after {milliseconds(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
     return f"""global
     maxconn {scenario.clients.count + 1000}
     nbthread 1
@@ -68,40 +73,24 @@ def haproxy_config(scenario: Scenario, port: int, node_ports: Sequence[int], fol
     log {folder}/haproxy.log.sock local0
     {stop}
 defaults
-    mode http
     log global
-    timeout connect {_ms(balancer.connect_timeout)}
-    timeout client 60s
-    timeout server 60s
-    timeout tunnel 1h
-    timeout check {_ms(check.timeout)}
-    retries {balancer.retries}
-    {option}
-frontend clients
+{indent(haproxy_defaults(balancer), "    ")}frontend clients
     bind 127.0.0.1:{port} backlog 4096
     no log
     default_backend cluster
 backend cluster
-    balance {rule}
-    option httpchk GET /healthz
-{servers}
-"""
+{indent(haproxy_backend(balancer, _local(node_ports)), "    ")}"""
 
 
-def _ms(seconds: float) -> str:
-    return f"{max(1, round(seconds * 1000))}ms"
+def _local(ports: Sequence[int]) -> list[str]:
+    return [f"127.0.0.1:{port}" for port in ports]
 
 
 def nginx_config(scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
     """Return nginx's configuration for a scenario."""
     balancer = scenario.balancer
     assert isinstance(balancer, Nginx)
-    rule = {"round_robin": "", "random_two": "random two least_conn;"}.get(balancer.algorithm, f"{balancer.algorithm};")
     shutdown = f"worker_shutdown_timeout {balancer.hard_stop_after}s;" if balancer.hard_stop_after else ""
-    servers = "\n".join(
-        f"        server 127.0.0.1:{node_port} max_fails={balancer.max_fails} fail_timeout={balancer.fail_timeout}s;"
-        for node_port in node_ports
-    )
     return f"""daemon off;
 worker_processes 1;
 worker_rlimit_nofile {4 * scenario.clients.count + 1000};
@@ -116,25 +105,40 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    upstream cluster {{
-        zone cluster 256k;
-        {rule}
-{servers}
-    }}
-    server {{
+{indent(NGINX_UPGRADE + nginx_upstream(balancer, _local(node_ports)), "    ")}    server {{
         listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://cluster;
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-            proxy_connect_timeout {_ms(balancer.connect_timeout)};
-            proxy_read_timeout 3600s;
-            proxy_send_timeout 3600s;
-        }}
-    }}
+{indent(nginx_location(balancer), "        ")}    }}
 }}
 """
+
+
+def check_config(kind: str, text: str) -> str:
+    """Let the real program read a configuration; return what it complains about, or an empty text.
+
+    Args:
+        kind: `haproxy` for a whole file, `nginx` for one that stands in the `http` context.
+        text: the configuration.
+
+    Raises:
+        HostError: the program is not installed.
+    """
+    program = binary(kind)
+    with tempfile.TemporaryDirectory(prefix="stormlab-") as name:
+        folder = Path(name)
+        path = folder / f"{kind}.conf"
+        if kind == "haproxy":
+            path.write_text(text)
+            command = [program, "-c", "-f", str(path)]
+        else:
+            (folder / "site.conf").write_text(text)
+            temp = "".join(f"{one}_temp_path {folder}/{one};" for one in ("client_body", *_NGINX_TEMP))
+            path.write_text(
+                f"pid {folder}/pid; error_log stderr; events {{}} "
+                f"http {{ access_log off; {temp} include {folder}/site.conf; }}"
+            )
+            command = [program, "-t", "-q", "-c", str(path), "-p", name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        return "" if done.returncode == 0 else done.stderr.strip().replace(f"{folder}/", "")
 
 
 class Balancer:
@@ -239,8 +243,6 @@ class Balancer:
 
     def version(self) -> str:
         """Return the program's version line."""
-        import subprocess
-
         done = subprocess.run([self.program, "-v"], capture_output=True, text=True, check=False, timeout=10)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
@@ -276,4 +278,4 @@ def describe(balancer: Balancer) -> dict[str, Any]:
     return {"kind": balancer.kind, "version": balancer.version(), "configuration": balancer.config}
 
 
-__all__ = ["Balancer", "Part", "binary", "describe", "haproxy_config", "nginx_config"]
+__all__ = ["Balancer", "Part", "binary", "check_config", "describe", "haproxy_config", "nginx_config"]

@@ -22,6 +22,7 @@ from twin.addresses import source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
+from twin.rules.idle import Adaptive
 
 if TYPE_CHECKING:
     from live.inbox import Inbox
@@ -72,6 +73,9 @@ class Client:
         self.draws = 0
         self.first_ping = True
         self.missed = False
+        beat = swarm.heartbeat
+        self.adaptive = Adaptive.of(beat.interval, beat.most) if beat.most else None
+        self.last_heard = 0.0
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
@@ -136,6 +140,7 @@ class Client:
         assert connection.response is not None
         node = int(connection.response.headers["X-Node"])
         self.missed = False
+        self.last_heard = time.monotonic()
         keepalive = asyncio.ensure_future(self.keepalive(connection, node)) if swarm.heartbeat.interval else None
         await connection.wait_closed()
         if keepalive is not None:
@@ -143,6 +148,8 @@ class Client:
         if self.inbox is not None:
             self.inbox.lost()
         reason = "heartbeat" if self.missed else str(connection.close_code)
+        if self.adaptive is not None and reason == "1006":
+            self.adaptive.broke(time.monotonic() - self.last_heard)
         swarm.note("disconnected", self.number, node=node, detail=reason)
 
     async def keepalive(self, connection: ClientConnection, node: int) -> None:
@@ -151,19 +158,22 @@ class Client:
         The first ping of the first connection comes a random part of the interval after the start of the run, as if
         the client had been connected for long.
         """
-        beat = self.swarm.heartbeat
-        wait = beat.interval
+        beat, adaptive = self.swarm.heartbeat, self.adaptive
+        interval = beat.interval if adaptive is None else adaptive.interval
+        wait, full = interval, True
         if self.first_ping:
-            self.first_ping = False
+            self.first_ping = full = False
             wait = self.swarm.start + wait * self.swarm.draw(self.number, Purpose.PING_PHASE, 0) - time.monotonic()
         try:
             while True:
                 await asyncio.sleep(wait)
-                sent = time.monotonic()
+                sent = self.last_heard = time.monotonic()
                 pong = await connection.ping()
                 async with asyncio.timeout(beat.timeout):
                     await pong
-                wait = next_ping(beat.interval, time.monotonic() - sent)
+                if adaptive is not None:
+                    interval = adaptive.answered() if full else adaptive.interval
+                wait, full = next_ping(interval, time.monotonic() - sent), True
         except TimeoutError:
             self.missed = True
             self.swarm.note("heartbeat_missed", self.number, node=node)

@@ -123,12 +123,17 @@ class FanOut:
             async for data in connection:
                 if isinstance(data, bytes) and data:
                     self.hear(client, data)
+                elif isinstance(data, str):
+                    self.hear_text(connection, data)
         except ConnectionClosed:
             pass
         finally:
             del self.clients[connection]
             connection.relieved = None
             self.confirm(client, None)
+
+    def hear_text(self, connection: Reader, text: str) -> None:
+        """Ignore text: the clients of a run send none."""
 
     def hear(self, client: Client, data: bytes) -> None:
         """Take what a client says."""

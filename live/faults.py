@@ -33,11 +33,15 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
     note(cluster, "fault", fault)
     if fault.kind == "reload":
         cluster.balancer.reload()
+    elif fault.kind == "drain":
+        assert fault.node is not None
+        cluster.nodes[fault.node - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
+        cluster.restarting[fault.node] = "drain"
     elif fault.kind in _SIGNALS:
         assert fault.node is not None
         cluster.nodes[fault.node - 1].signal(_SIGNALS[fault.kind])
         if fault.kind == "restart":
-            cluster.restarting.append(fault.node)
+            cluster.restarting[fault.node] = "restart"
         elif fault.kind == "kill":
             cluster.killed.append(fault.node)
     elif fault.kind == "stall":

@@ -1,8 +1,8 @@
 """One WebSocket server process.
 
-Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog, and what `live.fanout` needs
-when something is broadcast. It answers `/healthz` for the balancer's check, and tells the lab on standard output when
-it listens. It ends when its standard input closes.
+Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog, pings, and what
+`live.fanout` needs when something is broadcast. It answers `/healthz` for the balancer's check, and tells the lab on
+standard output when it listens. It ends when its standard input closes.
 """
 
 import asyncio
@@ -14,12 +14,18 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import uvloop
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
+
+from twin.rules.drain import SERVICE_RESTART, close_after
+
+_PLACE = "place_in_node"
+"""Attribute of a connection: how many the node had opened before it."""
 
 YOUNG_GARBAGE = (1_000, 5, 10_000)
 """Thresholds of the garbage collector: small young collections often, full ones over all connections hardly ever."""
@@ -31,23 +37,40 @@ class Node:
     def __init__(self, number: int) -> None:
         self.number = str(number)
         self.checked = 0.0
+        self.ready = True
+        self.opened = count()
 
     def answer_check(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer the health check without a WebSocket handshake."""
         if request.path != "/healthz":
             return None
         self.checked = time.monotonic()
+        if not self.ready:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "draining\n")
         return connection.respond(HTTPStatus.OK, "ok\n")
 
     def name_itself(self, connection: ServerConnection, request: Request, response: Response) -> Response:
-        """Tell the client which node it reached."""
+        """Tell the client which node it reached, and number the connection."""
         response.headers["X-Node"] = self.number
+        setattr(connection, _PLACE, next(self.opened))
         return response
 
     async def serve_client(self, connection: ServerConnection) -> None:
         """Keep a connection until it closes."""
         async for _ in connection:
             pass
+
+
+async def drain(node: Node, server: Server, lead: float, pace: float) -> None:
+    """Fail the check, after `lead` seconds stop listening, and close `pace` connections a second, the oldest first."""
+    node.ready = False
+    await asyncio.sleep(lead)
+    server.server.close()  # handshakes under way get a 503
+    began, closing = time.monotonic(), []
+    for place, connection in enumerate(sorted(server.connections, key=lambda one: int(getattr(one, _PLACE, 0)))):
+        await asyncio.sleep(max(0.0, began + close_after(place, pace) - time.monotonic()))
+        closing.append(asyncio.ensure_future(connection.close(SERVICE_RESTART)))
+    await asyncio.gather(*closing)
 
 
 def say(**message: Any) -> None:
@@ -67,13 +90,24 @@ async def main(config: dict[str, Any]) -> None:
     """Serve until standard input closes (at once) or SIGTERM comes (gracefully, close code 1001)."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    node = Node(config["number"])
+    page = config.get("page")
+    if page is None:
+        node = Node(config["number"])
+    else:
+        from live.page_node import PageNode
+
+        node = PageNode(config["number"], page)
     fan_out, options = None, dict[str, Any]()
     serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
     if "broadcast" in config:
         from live.fanout import FanOut, Reader
 
-        fan_out = FanOut(config["number"], config["broadcast"])
+        if page is None:
+            fan_out = FanOut(config["number"], config["broadcast"])
+        else:
+            from live.page_node import Chat
+
+            fan_out = Chat(config["number"], config["broadcast"])
         serve_client = fan_out.serve_client
         options = {"create_connection": Reader, "write_limit": fan_out.write_limit}
     server = await serve(
@@ -82,7 +116,8 @@ async def main(config: dict[str, Any]) -> None:
         config["port"],
         backlog=config["backlog"],
         compression=None,
-        ping_interval=None,
+        ping_interval=config.get("ping_interval") or None,
+        ping_timeout=config.get("ping_timeout"),
         process_request=node.answer_check,
         process_response=node.name_itself,
         **options,
@@ -99,10 +134,19 @@ async def main(config: dict[str, Any]) -> None:
     say(listening=time.monotonic())
     reader = await lines()
 
+    async def drain_and_end(lead: float, pace: float) -> None:
+        await drain(node, server, lead, pace)
+        say(drained=time.monotonic())
+        end()
+
+    orders = set[asyncio.Task[None]]()
+
     async def obey() -> None:
         while line := await reader.readline():
             message = json.loads(line)
-            if "finish" in message:
+            if "drain" in message:
+                orders.add(asyncio.ensure_future(drain_and_end(message["drain"], message["pace"])))
+            elif "finish" in message:
                 events = fan_out.events if fan_out is not None else []
                 Path(message["finish"]).write_text(json.dumps(events))
                 say(done=len(events))

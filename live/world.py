@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Self
 
 from live import faults, host, interrupt
 from live.balancer import Balancer, binary, describe
@@ -17,14 +17,12 @@ from live.process import READY_WITHIN, Part, Stage
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
 from twin.record import Record, Row, row
-from twin.scenario import HAProxy, Scenario
+from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 MOST_CLIENTS = 5000
 MOST_NODES = 16
 MOST_DELIVERIES = 2_000_000
 """Deliveries that one run may note."""
-_SLACK = 0.3
-"""Seconds between the last client of the warm-up and the start of the run."""
 
 Progress = Callable[[float, str], None]
 """Receives the seconds of the run that have passed and what is going on."""
@@ -39,7 +37,7 @@ class Cluster:
         self.replication = replication
         self.events: list[tuple[float, str, int, str, int]] = []
         self.killed: list[int] = []
-        self.restarting: list[int] = []
+        self.restarting: dict[int, str] = {}
         self.place = host.placement(scenario)
         self._lock = threading.Lock()
         self._helpers: list[threading.Thread] = []
@@ -50,7 +48,7 @@ class Cluster:
             undo.callback(self.balancer.close)
             self._exit = undo.pop_all()
 
-    def __enter__(self) -> "Cluster":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -99,13 +97,18 @@ class Cluster:
             self.broadcast.wait_ready()
         self.start_up = time.monotonic() - began
 
-    def start_node(self, number: int) -> Part:
-        """Start the process of node `number`; it says `listening` when it does."""
+    def node_config(self, number: int) -> dict[str, Any]:
+        """Return what node `number` has to know."""
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
-        config["backlog"] = self.scenario.nodes.backlog
+        nodes = self.scenario.nodes
+        config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_node(number)
-        cpus = self.place.cluster
+        return config
+
+    def start_node(self, number: int) -> Part:
+        """Start the process of node `number`; it says `listening` when it does."""
+        config, cpus = self.node_config(number), self.place.cluster
         return self.stage.python(
             f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
         )
@@ -141,13 +144,13 @@ class Cluster:
             ClusterError: not all clients could connect.
         """
         first = time.monotonic() + 0.05
-        start = first + self.scenario.warm_up + _SLACK
+        start = first + self.scenario.warm_up + WARM_UP_SLACK
         balancer = self.scenario.balancer
         if isinstance(balancer, HAProxy):
             inter = balancer.check.inter
             draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
             start += (self._last_check() - start - draw * inter) % inter
-        first = start - self.scenario.warm_up - _SLACK
+        first = start - self.scenario.warm_up - WARM_UP_SLACK
         for part in self.swarm:
             part.tell(warm=first, start=start)
         for part in self.swarm:
@@ -185,20 +188,23 @@ class Cluster:
             if part.running:
                 continue
             self.note(time.monotonic(), "node_stopped", number)
+            kind = self.restarting.pop(number)
+            if kind == "drain":
+                with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
+                    self.note(float(part.hear()["drained"]), "drained", number)
             self.nodes[number - 1] = self.start_node(number)
-            self.restarting.remove(number)
-            self._helpers.append(threading.Thread(target=self._welcome, args=(number,), daemon=True))
+            self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
             self._helpers[-1].start()
         publisher = [] if self.broadcast is None else [self.broadcast.publisher]
         for part in [*self.swarm, *publisher, self.balancer.part]:
             if not part.running:
                 raise part.failure("stopped by itself during the run")
 
-    def _welcome(self, number: int) -> None:
+    def _welcome(self, number: int, kind: str) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
             listening = float(self.nodes[number - 1].hear()["listening"])
             self.note(listening, "node_started", number)
-            self.note(listening, "healed", number, "restart")
+            self.note(listening, "healed", number, kind)
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.host import Cost, Process
+from sim.idle import Idle
 from sim.node import SYN_RETRIES, Node
+from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
@@ -41,12 +43,25 @@ class Tunnel:
         in_flight: bytes of messages that were sent and that the client has not read.
         standing: epoch and version that the client has told the node it stands at.
         held: frames that wait for a client that does not read.
+        closing: code of the close frame that the node has sent; empty before that.
         outlet: the node's bound for a client that does not keep up.
+        opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
     """
 
     __slots__ = (
-        *("client", "client_left", "generation", "held", "in_flight", "lost", "opened", "outlet", "server"),
-        *("standing", "upstream_gone"),
+        *(
+            "client",
+            "client_left",
+            "closing",
+            "generation",
+            "held",
+            "in_flight",
+            "lost",
+            "opened",
+            "opened_at",
+            "outlet",
+        ),
+        *("server", "standing", "touched", "upstream_gone"),
     )
 
     def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
@@ -55,7 +70,9 @@ class Tunnel:
         self.generation = generation
         self.lost = env.event()
         self.opened = False
+        self.opened_at = self.touched = 0.0
         self.client_left = False
+        self.closing = ""
         self.upstream_gone = False
         self.in_flight = 0
         self.standing = (0, 0)
@@ -98,6 +115,7 @@ class Balancer:
         self.listening = True
         self.draws = 0
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.nodes.count)]
+        self.idle = Idle(world)
         self.forget()
 
     def forget(self) -> None:
@@ -105,6 +123,7 @@ class Balancer:
         servers = self.world.scenario.nodes.count
         self.rule = RULES[self.settings.kind, self.settings.algorithm](servers)
         self.up = [True] * servers
+        self.risen = [0] * servers
         if isinstance(self.settings, Nginx):
             max_fails = self.settings.max_fails if servers > 1 else 0  # nginx never takes its only peer out
             self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
@@ -161,7 +180,7 @@ class Balancer:
                 self.settings.redispatch,
                 self.settings.connect_timeout,
                 self.up[server],
-                self.settings.algorithm == "source",
+                self.settings.algorithm in ("source", "consistent"),
                 sum(self.up),
             )
             if not retry.again:
@@ -227,6 +246,7 @@ class Balancer:
         def relayed(_: simpy.Event) -> None:
             if not attempt.answer.triggered:
                 attempt.answer.succeed(tunnel)
+                self.idle.watch(tunnel, self.env.now)
             else:
                 node.tunnels.pop(tunnel, None)
                 self.released(tunnel)
@@ -260,6 +280,13 @@ class Balancer:
                 tunnel.lost.succeed("1006")
 
         self.process.work(self.world.balancer_costs.cut, cut)
+
+    def expire(self, tunnel: Tunnel) -> None:
+        """Nothing passed through a tunnel for too long: close both sides."""
+        self.released(tunnel)
+        node = self.world.nodes[tunnel.server]
+        if tunnel in node.tunnels:
+            self._cut(tunnel, node)
 
     def relay(self, then: "Callable[[simpy.Event], None]") -> None:
         """Pass on a frame through a tunnel, in either direction."""
@@ -333,12 +360,15 @@ class Balancer:
         done = node.process.work(self.world.node_costs.handshake)
         late = self.env.timeout(self.settings.check.timeout)
         yield done | late
-        return bool(done.processed)
+        return bool(done.processed) and node.ready
 
     def mark(self, server: int, up: bool, detail: str) -> None:
         """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
         self.up[server] = up
+        self.rule.mark(server, up)
         self.world.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
+        if up and isinstance(self.settings, HAProxy) and self.settings.slowstart:
+            self.env.process(slowstart(self, server, self.settings.slowstart))
         if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
             return
         node = self.world.nodes[server]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sim import fanout, publisher
 from sim.bus import Bus
-from sim.host import Cores, Cost, Process
+from sim.host import Alone, Cores, Cost, Process
 from sim.lane import Bundle, Frame, Lane
 from sim.subscriber import Subscriber
 from twin.rules.delivery import Message, Recovery
@@ -52,8 +52,10 @@ class Broadcast:
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
         swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
         ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
-        self.swarms = {swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered}
-        self.asking = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
+        self.swarms: dict[Process | Alone, Lane] = {
+            swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
+        }
+        self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
         self.subscribers = [Subscriber(self, client) for client in world.clients]
 
     # Down: from a node to the clients
@@ -64,10 +66,11 @@ class Broadcast:
 
     def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
-        ready: dict[Process, list[Bundle]] = {}
+        ready: dict[Process | Alone, list[Bundle]] = {}
         for tunnel, frames in taken:
             if tunnel.client_left:
                 continue
+            self.world.balancer.idle.touch(tunnel)
             subscriber = self.subscribers[tunnel.client.number]
             if subscriber.stalled or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
@@ -122,6 +125,7 @@ class Broadcast:
     def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on to the nodes."""
         for tunnel, frames in taken:
+            self.world.balancer.idle.touch(tunnel)
             if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
                 self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
 

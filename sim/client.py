@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from sim.adaptive import Beats
 from sim.balancer import Attempt, Tunnel
 from sim.host import Alone, Cost, Process
 from sim.node import Node
@@ -50,6 +51,7 @@ class Client:
         self.draws = 0
         self.first_beat = 0.0
         self.subscriber: Subscriber | None = None
+        self.beats = Beats(self) if world.heartbeat.most else None
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
@@ -62,6 +64,8 @@ class Client:
                 if self.subscriber is not None and self.subscriber.stalled and reason != "heartbeat":
                     yield self.subscriber.reads_again
                 yield from self.notice(tunnel, reason)
+                if self.beats is not None:
+                    self.beats.ended(tunnel, reason)
                 if self.subscriber is not None:
                     self.subscriber.disconnected()
                 world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
@@ -98,6 +102,8 @@ class Client:
             self.first_beat = world.env.now + world.heartbeat.interval
             world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
             answer.opened = True
+            if self.beats is not None:
+                self.beats.start(answer, self.beats.rule.interval, True)
             if self.subscriber is not None:
                 self.subscriber.connected(answer)
             node = world.nodes[answer.server]

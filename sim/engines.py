@@ -2,27 +2,37 @@
 
 from typing import Literal
 
+from sim.idle import can_strike
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS
-from twin.scenario import Scenario
+from twin.scenario import HAProxy, Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
 
 MOST_PEERS = 63
 """Peers of nginx that the compiled engine can tell apart in one request."""
 
+NOT_COMPILED = frozenset({"roundrobin", "consistent", "random", "random_two"})
+"""Choice rules that only the SimPy model has."""
+
 
 def uncovered(scenario: Scenario) -> str:
     """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
-    if scenario.publisher is not None:
-        return "the scenario has a publisher"
-    if any(fault.kind in BUS_FAULTS for fault in scenario.faults):
-        return "the scenario has a fault of the bus"
-    if scenario.clients.reconnect.policy == "list":
-        return "the clients' waits are a list"
-    if scenario.balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS:
-        return f"nginx has more than {MOST_PEERS} nodes"
-    return ""
+    balancer, clients = scenario.balancer, scenario.clients
+    kinds = {fault.kind for fault in scenario.faults}
+    reasons = {
+        "the scenario has a publisher": scenario.publisher is not None,
+        "the scenario has a fault of the bus": bool(kinds & BUS_FAULTS),
+        "the scenario has a drain": "drain" in kinds,
+        "the clients' waits are a list": clients.reconnect.policy == "list",
+        "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
+        "the nodes ping": scenario.nodes.ping_interval > 0,
+        f"the balancer's choice rule is '{balancer.algorithm}'": balancer.algorithm in NOT_COMPILED,
+        "a server of the balancer has a slowstart": isinstance(balancer, HAProxy) and balancer.slowstart > 0,
+        "the balancer's idle timeout can end within the run": can_strike(scenario),
+        f"nginx has more than {MOST_PEERS} nodes": balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def pick(scenario: Scenario, engine: Engine) -> tuple[Engine, str]:

@@ -220,7 +220,8 @@ class Fanout:
         place = (message.epoch, message.version)
         self.newest = max(self.newest, place)
         size = FRAME_BYTES + len(message.payload)
-        tunnels = list(self.node.tunnels) if self.node.state == "up" else []
+        serving = self.node.state in ("up", "draining")
+        tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if serving else []
         if self.broadcast.scope == "client" and tunnels:
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:

@@ -33,6 +33,8 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         yield from node.kill()
     elif fault.kind == "restart":
         yield from node.restart()
+    elif fault.kind == "drain":
+        yield from node.drain(fault.lead or 0.0, fault.pace or 0.0)
     else:
         node.hang()
         if fault.duration is not None:

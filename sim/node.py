@@ -8,6 +8,7 @@ import simpy
 
 from sim.host import Cost, Process
 from twin.profile import FIRST_TABLE
+from twin.rules.drain import SERVICE_RESTART, close_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ OWN_FILES = 16
 BOOT_PIECE = 0.0005
 """Seconds of a starting process between two chances for others to have the core."""
 
-State = Literal["up", "hung", "dead", "stopping"]
+State = Literal["up", "hung", "dead", "stopping", "draining"]
 
 
 class Costs:
@@ -42,13 +43,14 @@ class Costs:
 
 
 class Node:
-    """One node: `number` counts from 1."""
+    """One node: `number` counts from 1. `ready` is what it answers to the balancer's check."""
 
     def __init__(self, world: "World", number: int, process: Process) -> None:
         self.world = world
         self.number = number
         self.process = process
         self.state: State = "up"
+        self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
         self.accepting = False
@@ -185,7 +187,7 @@ class Node:
     def come_back(self) -> "simpy.events.ProcessGenerator":
         """Start a new process on the machine."""
         yield from self._boot()
-        self.state = "up"
+        self.state, self.ready = "up", True
         self.world.note("node_started", node=self.number)
 
     def restart(self) -> "simpy.events.ProcessGenerator":
@@ -199,20 +201,60 @@ class Node:
         self.accepting = False
         world.balancer.reset_pending(self)
         self.backlog.clear()
-        leaving = list(self.tunnels)
-        for tunnel in leaving:
-            self.process.work(world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
+        for tunnel in list(self.tunnels):
+            self._close(tunnel, "1001")
         while self.tunnels:
             yield world.env.timeout(0.001)
+        yield from self._renew("restart")
+
+    def drain(self, lead: float, pace: float) -> "simpy.events.ProcessGenerator":
+        """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end, start anew."""
+        world = self.world
+        while self.state == "hung":
+            yield world.env.timeout(0.001)
+        self.ready = False
+        yield self.process.sleep(lead)
+        if self.state != "up" or self.ready:  # it died meanwhile, and may be back
+            return
+        self.state = "draining"
+        self.accepting = False
+        world.balancer.reset_pending(self)
+        self.backlog.clear()
+        began = world.env.now
+        for place, tunnel in enumerate(list(self.tunnels)):
+            wait = began + close_after(place, pace) - world.env.now
+            if wait > 0:
+                yield self.process.sleep(wait)
+            if self.state != "draining":
+                return
+            if tunnel in self.tunnels:
+                self._close(tunnel, str(SERVICE_RESTART))
+        while self.tunnels:
+            yield world.env.timeout(0.001)
+        if self.state != "draining":
+            return
+        world.note("drained", node=self.number)
+        if self.fanout is not None:
+            self.fanout.stop(goodbye=True)
+        yield from self._renew("drain")
+
+    def _close(self, tunnel: "Tunnel", code: str) -> None:
+        """Begin the closing handshake of a connection."""
+        tunnel.closing = code
+        self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
+
+    def _renew(self, kind: str) -> "simpy.events.ProcessGenerator":
+        """The last connection is gone: end, and start a new process."""
+        world = self.world
         yield world.env.timeout(world.node_stop)
         self.state = "dead"
         world.note("node_stopped", node=self.number)
         yield from self._boot()
-        self.state = "up"
+        self.state, self.ready = "up", True
         world.note("node_started", node=self.number)
         if self.fanout is not None:
             self.fanout.start()
-        world.note("healed", node=self.number, detail="restart")
+        world.note("healed", node=self.number, detail=kind)
 
     def _boot(self) -> "simpy.events.ProcessGenerator":
         """Start a new process: the interpreter keeps the node's core busy until it listens."""
@@ -233,6 +275,6 @@ class Node:
 
         def left(_: simpy.Event) -> None:
             if self.tunnels.pop(tunnel, 0) is None:
-                self.world.balancer.upstream_closed(tunnel, "1001")
+                self.world.balancer.upstream_closed(tunnel, tunnel.closing)
 
         self.process.work(self.world.node_costs.leave, left)

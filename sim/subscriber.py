@@ -23,6 +23,7 @@ class Subscriber:
     Attributes:
         tunnel: the connection that it reads, if there is one.
         stalled: whether it does not read at present.
+        stalled_at: since when.
     """
 
     def __init__(self, broadcast: "Broadcast", client: "Client") -> None:
@@ -35,6 +36,7 @@ class Subscriber:
         self.position = Position(self.settings.recover)
         self.tunnel: Tunnel | None = None
         self.stalled = False
+        self.stalled_at = 0.0
         self.reads_again = self.world.env.event()
         self.questions = 0
 
@@ -57,9 +59,13 @@ class Subscriber:
         if self.stalled:
             return
         self.stalled = True
+        self.stalled_at = self.world.env.now
         self.reads_again = reads_again = self.world.env.event()
         tunnel, beat, now = self.tunnel, self.world.heartbeat, self.world.env.now
-        if tunnel is None or not beat.interval:
+        if tunnel is None:
+            return
+        self._pinged_in_vain(tunnel, reads_again)
+        if not beat.interval:
             return
         wait = beat_after(self.client.first_beat, beat.interval, now) + beat.timeout - now
 
@@ -68,6 +74,22 @@ class Subscriber:
                 tunnel.lost.succeed("heartbeat")
 
         self.client.process.sleep(wait).callbacks.append(due)
+
+    def _pinged_in_vain(self, tunnel: "Tunnel", reads_again: simpy.Event) -> None:
+        """Foresee the end of the node's patience: its next ping gets no pong, and it closes the connection."""
+        nodes, now = self.world.scenario.nodes, self.world.env.now
+        if not nodes.ping_interval:
+            return
+        node = self.world.nodes[tunnel.server]
+        first = tunnel.opened_at + nodes.ping_interval
+        wait = beat_after(first, nodes.ping_interval, now) + nodes.ping_timeout - now
+
+        def due(_: simpy.Event) -> None:
+            if tunnel in node.tunnels and node.state == "up" and not reads_again.triggered:
+                del node.tunnels[tunnel]
+                self.world.balancer.upstream_closed(tunnel, "1011")
+
+        node.process.sleep(wait).callbacks.append(due)
 
     def read_again(self) -> None:
         """Go on reading."""

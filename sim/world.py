@@ -21,9 +21,10 @@ from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, connected_curve, latency_quantiles, measure_record, reconnect_times
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
+from twin.measures.planned import is_planned
 from twin.profile import HostProfile
 from twin.record import Record, Row, row
-from twin.scenario import HAProxy, Scenario
+from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 WORTH_A_WORKER = 3.0
 """Seconds of work in this process after which the compiled engine's further replications go to others."""
@@ -121,7 +122,10 @@ class World:
             if one.subscriber is not None:
                 one.subscriber.connected(tunnel, again=False)
             one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
+            if one.beats is not None:
+                one.beats.start(tunnel, one.first_beat, False)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
+            self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             self.env.process(one.live(tunnel))
@@ -311,7 +315,7 @@ def _replicate(
 ) -> list[Replicated]:
     found = []
     for replication, host in calls:
-        if engine == "compiled":
+        if engine == "compiled" and not is_planned(scenario):  # whose measures need the record
             from sim.compiled.engine import Run
 
             done = Run(scenario, replication, profile, marks, host, full=False).go()
@@ -319,7 +323,7 @@ def _replicate(
             nothing = np.full(len(SHARES), np.nan)
             found.append((course.measures(), done.curve(), course.reconnect_times(), nothing))
             continue
-        record = simulate(scenario, replication, profile, marks, host)
+        record = simulate(scenario, replication, profile, marks, host, engine)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
         found.append((measure_record(record), connected_curve(record), reconnect_times(record), latencies))
     return found

@@ -85,9 +85,11 @@ def delays(draw, least=0.0):
 
 
 @st.composite
-def reconnects(draw, calm=False):
-    """Reconnect policies of every kind; `calm` ones try at most some twenty times a second, or not for long."""
-    policy = draw(st.sampled_from(["immediate", "fixed", "exponential", "list"]))
+def reconnects(draw, calm=False, covered=False):
+    """Reconnect policies of every kind, or those that the compiled engine has too; `calm` ones try at most some twenty
+    times a second, or not for long.
+    """
+    policy = draw(st.sampled_from(["immediate", "fixed", "exponential"] + ([] if covered else ["list"])))
     base = draw(seconds(0.05 if calm else 0.0, 2.0))
     jitters = ["none", "full", "equal", "offset", "around"] + (["decorrelated"] if policy != "fixed" else [])
     return Reconnect(
@@ -106,8 +108,10 @@ def reconnects(draw, calm=False):
 
 
 @st.composite
-def balancers(draw):
-    """HAProxy and nginx with any settings."""
+def balancers(draw, covered=False):
+    """HAProxy and nginx with any settings, or those that the compiled engine has too."""
+    only_simpy = [] if covered else ["roundrobin", "consistent", "random"]
+    idle_timeouts = st.just(3600.0) if covered else st.sampled_from([3600.0, 2.0])
     if draw(st.booleans()):
         retries = draw(st.integers(0, 4))
         check = Check(
@@ -117,7 +121,9 @@ def balancers(draw):
             timeout=draw(seconds(0.05, 2.0)),
         )
         return HAProxy(
-            algorithm=draw(st.sampled_from(["roundrobin", "leastconn", "source", "random"])),
+            algorithm=draw(st.sampled_from(["leastconn", "source", *only_simpy])),
+            slowstart=draw(st.just(0) if covered else st.sampled_from([0, 1, 5])),
+            tunnel_timeout=draw(idle_timeouts),
             check=check,
             retries=retries,
             redispatch=draw(st.integers(-1, retries)),
@@ -126,8 +132,9 @@ def balancers(draw):
             hard_stop_after=draw(st.sampled_from([0.0, 0.5, 2.0])),
         )
     return Nginx(
-        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two"])),
+        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash"] + ([] if covered else ["random_two"]))),
         max_fails=draw(st.integers(0, 3)),
+        read_timeout=draw(idle_timeouts),
         fail_timeout=draw(st.integers(1, 4)),
         connect_timeout=draw(seconds(0.1, 5.0)),
         hard_stop_after=draw(st.integers(0, 2)),
@@ -135,26 +142,32 @@ def balancers(draw):
 
 
 @st.composite
-def faults(draw, nodes, duration):
-    """One fault of any kind that fits the cluster."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"]))
+def faults(draw, nodes, duration, covered=False):
+    """One fault of any kind that fits the cluster, or of those that the compiled engine has too."""
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"] + ([] if covered else ["drain"])))
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
+        pace=draw(st.none() | st.sampled_from([2.0, 50.0])) if kind == "drain" else None,
+        lead=draw(st.none() | seconds(0.0, 2.0)) if kind == "drain" else None,
         node=None if kind == "reload" else draw(st.integers(1, nodes)),
         duration=draw(st.none() | seconds(0.05, duration)) if kind == "hang" else None,
     )
 
 
 @st.composite
-def scenarios(draw):
-    """Scenarios of the whole space, but small: at most 40 clients for at most 8 s."""
+def scenarios(draw, covered=False):
+    """Scenarios of the whole space, or of what the compiled engine covers, but small: at most 40 clients for at most
+    8 s.
+    """
     duration = draw(seconds(0.5, 8.0))
     nodes = draw(st.integers(1, 5))
+    interval = draw(st.sampled_from([0.0, 0.3, 1.0, 20.0]))
     heartbeat = Heartbeat(
-        interval=draw(st.sampled_from([0.0, 0.3, 1.0, 20.0])),
+        interval=interval,
         timeout=draw(seconds(0.05, 2.0)),
         close_timeout=draw(st.sampled_from([0.0, 0.2])),
+        most=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval and not covered else 0.0,
     )
     clients = Clients(
         count=draw(st.integers(1, 40)),
@@ -162,7 +175,7 @@ def scenarios(draw):
         connect_rate=draw(st.sampled_from([50.0, 800.0])),
         open_timeout=draw(seconds(0.2, 10.0)),
         addresses=draw(st.integers(1, 5)),
-        reconnect=draw(reconnects(calm=True)),
+        reconnect=draw(reconnects(calm=True, covered=covered)),
         heartbeat=heartbeat,
     )
     return Scenario(
@@ -171,7 +184,7 @@ def scenarios(draw):
         seed=draw(st.integers(0, 2**63 - 1)),
         duration=duration,
         clients=clients,
-        balancer=draw(balancers()),
+        balancer=draw(balancers(covered)),
         nodes=Nodes(count=nodes, backlog=draw(st.sampled_from([1, 3, 1000]))),
         bus=Bus(kind=draw(st.sampled_from(["none", "valkey"]))),
         host=HostSettings(
@@ -179,18 +192,21 @@ def scenarios(draw):
             cores=draw(st.integers(1, 4)),
             profile=draw(st.sampled_from(["calibrated", "reference", 'some/where "else".json'])),
         ),
-        faults=draw(st.lists(faults(nodes, duration), max_size=4)),
+        faults=draw(st.lists(faults(nodes, duration, covered), max_size=4)),
     )
 
 
 @st.composite
 def broadcast_faults(draw, nodes, clients, duration):
     """One fault that messages can feel: what befalls connections, and what befalls the bus and the readers."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "bus_down", "bus_cut", "stall", "partition", "delay"]))
+    nodal = ["kill", "hang", "restart", "drain"]
+    kind = draw(st.sampled_from([*nodal, "bus_down", "bus_cut", "stall", "partition", "delay"]))
     lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
+        pace=draw(st.none() | st.sampled_from([5.0, 50.0])) if kind == "drain" else None,
+        lead=draw(st.none() | seconds(0.0, 1.0)) if kind == "drain" else None,
         node=None if kind in ("bus_down", "stall") else draw(st.integers(1, nodes)),
         client=draw(st.integers(0, clients - 1)) if kind == "stall" else None,
         delay=draw(seconds(0.001, 0.5)) if kind == "delay" else None,
@@ -239,7 +255,7 @@ def broadcasts(draw, kinds=("pubsub", "stream", "kafka")):
 @st.composite
 def storms(draw):
     """Scenarios without a publisher over the whole space of both engines, small enough to shrink to a few clients."""
-    scenario = draw(scenarios())
+    scenario = draw(scenarios(covered=True))
     nodes, duration = scenario.nodes.count, scenario.duration
     placement = draw(st.sampled_from(["pinned", "free", "separate"]))
     happens = list(scenario.faults)
@@ -249,7 +265,7 @@ def storms(draw):
         )
         happens.insert(draw(st.integers(0, len(happens))), outage)
     if draw(st.booleans()):
-        happens += draw(st.lists(faults(nodes, duration), max_size=3))
+        happens += draw(st.lists(faults(nodes, duration, covered=True), max_size=3))
     return scenario.vary(
         host={"placement": placement, "cores": draw(st.integers(1, 5))},
         faults=[fault.model_dump(exclude_none=True) for fault in happens],

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.campaign_command import campaign
+from twin.config_command import haproxy, nginx
 from twin.errors import LabError, ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
@@ -29,6 +30,7 @@ from twin.report import (
     print_profile,
 )
 from twin.scenario import Scenario
+from twin.serve_command import serve
 from twin.sweep_command import sweep
 from twin.zoo_command import zoo
 
@@ -364,6 +366,9 @@ def audit(
 app.command()(campaign)
 app.command()(sweep)
 app.command()(zoo)
+app.command()(nginx)
+app.command()(haproxy)
+app.command()(serve)
 
 
 @app.command()

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from twin.settings import Part, Positive, Seconds
 
-FaultKind = Literal["kill", "hang", "restart", "reload", "outage", "bus_down", "bus_cut", "stall", "partition", "delay"]
+FaultKind = Literal[
+    "kill", "hang", "restart", "drain", "reload", "outage", "bus_down", "bus_cut", "stall", "partition", "delay"
+]
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
 """Faults that only messages can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
@@ -19,6 +21,8 @@ class Fault(Part):
     at: Seconds = Field(description="Seconds after the start of the run.")
     kind: FaultKind = Field(
         description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
+        "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
+        "then a new process; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
         "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
@@ -32,6 +36,14 @@ class Fault(Part):
     )
     delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
         None, description="Seconds that each direction of the node's link to the bus takes longer; only for a delay."
+    )
+    pace: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        None, description="Connections that a drain closes a second; left out: all at once."
+    )
+    lead: Seconds | None = Field(
+        None,
+        description="Seconds from the failing readiness of a drain to its first close; left out: none. As long as the "
+        "balancer takes to notice, nobody is sent to the node any more.",
     )
     duration: Positive | None = Field(
         None,
@@ -60,6 +72,9 @@ def fault_problem(fault: Fault, nodes: int, clients: int) -> str:
         return "delay|missing|more than 0 and at most 60 s"
     if fault.kind != "delay" and fault.delay is not None:
         return f"delay|{fault.delay:g}|only with kind 'delay'"
+    for name, value in (("pace", fault.pace), ("lead", fault.lead)):
+        if value is not None and fault.kind != "drain":
+            return f"{name}|{value:g}|only with kind 'drain'"
     if fault.duration is not None and fault.kind not in _LASTING:
         kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
         return f"duration|{fault.duration:g}|only with kind {kinds} or '{_LASTING[-1]}'"

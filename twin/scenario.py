@@ -14,6 +14,7 @@ from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, 
 from twin.rules.backoff import First, Jitter, Policy, Then
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
+from twin.rules.idle import longest_silence
 from twin.settings import Delays, Part, Positive, Seconds
 
 
@@ -67,6 +68,17 @@ class Heartbeat(Part):
     close_timeout: Seconds = Field(
         0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
     )
+    most: Seconds = Field(
+        0.0,
+        description="Longest interval of a heartbeat that adapts to the network, beginning with `interval`; 0: it does "
+        "not adapt.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Heartbeat":
+        if self.most and not 0 < self.interval <= self.most:
+            raise ValueError(f"most|{self.most:g}|0, or at least an interval above 0, here {self.interval:g} s")
+        return self
 
     def rule(self) -> HeartbeatRule:
         """Return the heartbeat as the rules know it."""
@@ -109,8 +121,11 @@ class HAProxy(Part):
     """HAProxy as the balancer."""
 
     kind: Literal["haproxy"] = "haproxy"
-    algorithm: Literal["roundrobin", "leastconn", "source", "random"] = Field(
-        "leastconn", description="Choice rule; random is random(2)."
+    algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
+        "leastconn", description="Choice rule; consistent is source with hash-type consistent, random is random(2)."
+    )
+    slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
     )
     check: Check = Field(Check(), description="Active health check.")
     retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
@@ -118,6 +133,9 @@ class HAProxy(Part):
         0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
     )
     connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
+    tunnel_timeout: Positive = Field(
+        3600.0, description="timeout tunnel: seconds without a byte in either direction until a connection is cut."
+    )
     on_marked_down: Literal["none", "shutdown-sessions"] = Field(
         "none", description="What a mark-down does to the tunnels of that server."
     )
@@ -146,6 +164,11 @@ class Nginx(Part):
         10, description="Seconds a peer stays out of rotation, whole seconds."
     )
     connect_timeout: Positive = Field(5.0, description="Seconds to wait for a peer to accept a connection.")
+    read_timeout: Positive = Field(
+        3600.0,
+        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut; nginx's "
+        "own default is 60.",
+    )
     hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
     )
@@ -157,6 +180,10 @@ class Nodes(Part):
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
+    )
+    ping_interval: Seconds = Field(0.0, description="Seconds between a node's pings to each client; 0 is none.")
+    ping_timeout: Positive = Field(
+        20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
 
 
@@ -175,6 +202,9 @@ class HostSettings(Part):
         "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
     )
 
+
+WARM_UP_SLACK = 0.3
+"""Seconds between the last client of the warm-up and the start of the run."""
 
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
@@ -207,6 +237,10 @@ class Scenario(Part):
         self._check_publisher()
         if self.publisher is not None and self.host.placement == "separate":
             raise ValueError("host.placement|'separate'|'pinned' or 'free' with a [publisher]")
+        if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
+            field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
+            allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
+            raise ValueError(f"balancer.{field}|{self.idle_timeout:g}|{allowed}")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
@@ -274,9 +308,31 @@ class Scenario(Part):
         """
         return Scenario.parse(merge(self.model_dump(), changes), "vary")
 
+    def override(self, texts: list[str]) -> "Scenario":
+        """Return a copy with overrides of the form `clients.count=500`.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        data = self.model_dump()
+        for text in texts:
+            data = merge(data, _parse_override(text))
+        return Scenario.parse(data, "--set")
+
     def to_toml(self) -> str:
         """Return the scenario as TOML with every field written out."""
         return to_toml(self.model_dump(exclude_none=True))
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without a byte in either direction until the balancer cuts a connection."""
+        return self.balancer.read_timeout if isinstance(self.balancer, Nginx) else self.balancer.tunnel_timeout
+
+    @property
+    def longest_silence(self) -> float:
+        """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
+        beat = self.clients.heartbeat
+        return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
 
     @property
     def warm_up(self) -> float:

@@ -29,13 +29,11 @@ from sim.compiled.layout import (
     MARKED_DOWN,
     MARKED_UP,
     NGINX_LEAST_CONN,
-    NGINX_ROUND_ROBIN,
     NODE_HUNG,
     OF_RETRY,
     PASSIVE,
     REFUSED_502,
     REFUSED_503,
-    ROUND_ROBIN,
     SOURCE,
     SYN_AGAIN,
     SYN_OVER,
@@ -61,15 +59,12 @@ from sim.compiled.pools import (
 from sim.compiled.queue import schedule, schedule_first, schedule_now
 from sim.compiled.rules import (
     candidates,
-    draw,
     fewest_first,
     haproxy_retry,
     hashed,
     least_connected,
-    less_loaded,
     mapped,
     move_behind,
-    next_in_turn,
     peer_chosen,
     peer_failed,
     peer_succeeded,
@@ -77,9 +72,7 @@ from sim.compiled.rules import (
     richest,
 )
 from sim.node import SYN_RETRIES
-from twin.draws import Purpose
 
-BALANCE = int(Purpose.BALANCE)
 EPOCH = 1e6
 """The counter's clock never starts at zero."""
 NOT_REFUSED, NOT_LISTENING = 0, 1
@@ -145,29 +138,20 @@ def choose_for(w: Any, attempt: Any) -> int:
 
 @jit
 def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
-    """Apply the choice rule."""
+    """Apply the choice rule: one of those that `sim.engines` leaves to this engine."""
     connections, current = integers(w.connections, w.n_nodes), integers(w.current, w.n_nodes)
     algorithm = w.algorithm
     if algorithm == LEAST_CONN:
         return fewest_first(usable, avoid, connections, integers(w.order, w.n_nodes + 1))
-    if algorithm == ROUND_ROBIN:
-        return next_in_turn(usable, avoid, integers(w.order, w.n_nodes + 1))
     if algorithm == SOURCE:
         return mapped(usable, address_of(w, client))
     if algorithm == IP_HASH:
         peer = hashed(usable, avoid, address_of(w, client))
         return peer if peer >= 0 else richest(candidates(usable, avoid), current)
-    if algorithm == NGINX_ROUND_ROBIN:
-        return richest(candidates(usable, avoid), current)
     if algorithm == NGINX_LEAST_CONN:
         equals = least_connected(candidates(usable, avoid), connections)
         return equals[0] if len(equals) == 1 else richest(equals, current)
-    alive = candidates(usable, avoid)
-    if len(alive) == 0:
-        return avoid if avoid >= 0 and usable[avoid] else -1
-    w.balance_draws += 2
-    u = draw(w, 0, BALANCE, w.balance_draws - 2)
-    return less_loaded(alive, connections, u, draw(w, 0, BALANCE, w.balance_draws - 1))
+    return richest(candidates(usable, avoid), current)
 
 
 @jit

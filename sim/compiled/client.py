@@ -257,7 +257,7 @@ def closed(w: Any, c: int) -> None:
     note(w, w.now, DISCONNECTED, c, int(tunnel.server) + 1, -1, int(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)
-    wait: Any = wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c))
+    wait: Any = wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c))  # only a list could end here
     rest(w, c, wait)
 
 

@@ -379,7 +379,7 @@ def checked(w: Any, place: int, passed: bool) -> None:
     checker = checker_at(w.checkers, place)
     if checker.life != w.life:
         return
-    change: Any = check_result(checker, passed)
+    change: Any = check_result(checker, passed)  # words are numbers here
     if change > 0:
         mark(w, int(checker.server), change == UP, CHECK)
     schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)

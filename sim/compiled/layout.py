@@ -10,8 +10,8 @@ WORDS = (
     *("", "503", "502", "timeout", "1006", "1001", "heartbeat", "refused", "reset"),
     *("kill", "hang", "restart", "reload", "outage", "check", "passive", "observed"),
     *("immediate", "fixed", "exponential", "none", "full", "equal", "decorrelated", "backoff", "jittered"),
-    *("up", "down", "haproxy", "nginx", "roundrobin", "leastconn", "source", "random"),
-    *("round_robin", "least_conn", "ip_hash", "random_two", "shutdown-sessions"),
+    *("up", "down", "haproxy", "nginx", "leastconn", "source"),
+    *("round_robin", "least_conn", "ip_hash", "shutdown-sessions"),
     *("offset", "around", "list"),
 )
 """Details of events and words of the rules; the kernel knows each by its place."""
@@ -24,8 +24,8 @@ def word(text: str) -> int:
 
 NO_WORD, REFUSED_503, REFUSED_502, TIMEOUT, ABNORMAL, GOING_AWAY, HEARTBEAT, REFUSED, RESET = range(9)
 KILL, HANG, RESTART, RELOAD, OUTAGE, CHECK, PASSIVE, OBSERVED = range(9, 17)
-UP, DOWN, HAPROXY, NGINX, ROUND_ROBIN, LEAST_CONN, SOURCE, RANDOM = range(26, 34)
-NGINX_ROUND_ROBIN, NGINX_LEAST_CONN, IP_HASH, RANDOM_TWO, SHUTDOWN_SESSIONS = range(34, 39)
+UP, DOWN, HAPROXY, NGINX, LEAST_CONN, SOURCE = range(26, 32)
+NGINX_ROUND_ROBIN, NGINX_LEAST_CONN, IP_HASH, SHUTDOWN_SESSIONS = range(32, 36)
 
 EVENTS = (
     *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
@@ -236,7 +236,6 @@ WORLD = _record(
     away="i8",
     listening="?",
     short_fifo="?",
-    balance_draws="i8",
     balancer="i8",
     first_swarm="i8",
     # records

@@ -32,11 +32,9 @@ wait_after_loss = compiled_rule(backoff.wait_after_loss, WORDS, next_wait=_next_
 wait_after_failure = compiled_rule(backoff.wait_after_failure, WORDS, next_wait=_next_wait)
 
 move_behind = compiled_rule(balancing.move_behind)
-next_in_turn = compiled_rule(balancing.next_in_turn, move_behind=move_behind)
 fewest_first = compiled_rule(balancing.fewest_first)
 candidates = compiled_rule(balancing.candidates)
 mapped = compiled_rule(balancing.mapped, candidates=candidates)
-less_loaded = compiled_rule(balancing.less_loaded)
 richest = compiled_rule(balancing.richest)
 least_connected = compiled_rule(balancing.least_connected)
 hashed = compiled_rule(balancing.hashed)

@@ -1,6 +1,7 @@
 """The balancers: the choice rules against the real programs, their view of the nodes, and their configurations."""
 
 import itertools
+import random
 import socket
 import subprocess
 import time
@@ -17,6 +18,7 @@ from live.process import Stage
 from twin.addresses import source_address
 from twin.errors import ClusterError
 from twin.rules.balancing import RULES, Rule
+from twin.rules.choice import slowstart_weight
 from twin.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -26,6 +28,7 @@ CHOICES = [
     ("haproxy", "roundrobin"),
     ("haproxy", "leastconn"),
     ("haproxy", "source"),
+    ("haproxy", "consistent"),
     ("nginx", "round_robin"),
     ("nginx", "least_conn"),
     ("nginx", "ip_hash"),
@@ -141,6 +144,70 @@ def test_haproxy_and_the_rule_agree_while_a_server_is_down_and_after_it_came_bac
     assert reached == named
 
 
+@pytest.mark.parametrize(("kind", "algorithm"), HAPROXY_CHOICES)
+def test_haproxy_and_the_rule_agree_over_a_long_history_of_maintenance(
+    kind: str, algorithm: str, twins: Callable[[str, str], Twin]
+) -> None:
+    """Servers leave and come back at any time, as an operator may have them; that needs no checks and no waiting."""
+    twin = twins(kind, algorithm)
+    chance = random.Random(7)
+    for _ in range(40):
+        server = chance.randrange(3)
+        if chance.random() < 0.4 and (not twin.usable[server] or sum(twin.usable) > 1):
+            twin.usable[server] = not twin.usable[server]
+            state = "ready" if twin.usable[server] else "maint"
+            assert twin.farm.balancer._ask(f"set server cluster/n{server + 1} state {state}") == []
+            twin.rule.mark(server, twin.usable[server])
+        reached, named = twin.connect(chance.randint(1, 4))
+        assert reached == named
+        if chance.random() < 0.3:
+            twin.close(chance.randrange(len(twin.open)))
+
+
+def throttle(balancer: Balancer, server: str) -> int:
+    """Return the effective weight that HAProxy gives to a server just now, out of 16."""
+    header, *lines = balancer._ask("show stat")
+    names = header.lstrip("# ").split(",")
+    line = next(line.split(",") for line in lines if line.split(",")[names.index("svname")] == server)
+    told = line[names.index("throttle")]
+    return next(weight for weight in range(1, 17) if -(-100 * weight // 16) == int(told)) if told else 16
+
+
+@pytest.mark.parametrize("algorithm", ["leastconn", "roundrobin", "consistent"])
+def test_haproxy_and_the_rule_agree_while_a_server_starts_slowly(
+    algorithm: str, farm: Callable[..., SimpleNamespace], until: Callable[..., None]
+) -> None:
+    with ExitStack() as links:
+        twin = Twin(farm(3, algorithm=algorithm, slowstart=4), "haproxy", algorithm, links)
+        twin.connect(30)
+        twin.farm.nodes[1].process.kill()
+        until(lambda: any(event == "marked_down" for _, event, _, _ in twin.farm.notes), 10, "no mark-down")
+        for server, _ in twin.open:
+            if server == 1:
+                twin.rule.release(server)
+        twin.usable[1] = False
+        twin.rule.mark(1, False)
+        twin.connect(2)
+        twin.farm.node(2).hear()
+        until(lambda: any(event == "marked_up" for _, event, _, _ in twin.farm.notes), 10, "no mark-up")
+        up = next(t for t, event, _, _ in twin.farm.notes if event == "marked_up")
+        twin.usable[1] = True
+        twin.rule.mark(1, True)
+        seen: dict[int, int] = {}
+        while (weight := throttle(twin.farm.balancer, "n2")) < 16 or not seen:
+            if weight not in seen:
+                seen[weight] = round(time.monotonic() - up)
+                twin.rule.weigh(1, weight)
+                reached, named = twin.connect(7)
+                assert reached == named
+                assert throttle(twin.farm.balancer, "n2") == weight, "the machine was too slow for this test"
+            time.sleep(0.02)
+        twin.rule.weigh(1, 16)
+        reached, named = twin.connect(9)
+        assert reached == named
+        assert seen == {slowstart_weight(steps, 4): steps for steps in range(4)}
+
+
 def test_haproxy_tells_when_a_node_goes_down_and_comes_back(
     farm: Callable[..., SimpleNamespace], until: Callable[..., None]
 ) -> None:
@@ -218,7 +285,7 @@ def test_a_balancer_whose_port_is_taken_is_an_error_that_names_it(stage: Stage, 
 @pytest.mark.parametrize(
     ("algorithm", "redispatch", "cut", "stop"),
     [
-        *itertools.product(["roundrobin", "leastconn", "source", "random"], [0, -1, 2], ["none"], [0.0]),
+        *itertools.product(["roundrobin", "leastconn", "source", "consistent", "random"], [0, -1, 2], ["none"], [0.0]),
         ("leastconn", 0, "shutdown-sessions", 0.3),
     ],
 )
@@ -226,6 +293,7 @@ def test_haproxy_accepts_the_configuration_of_every_setting(
     algorithm: str, redispatch: int, cut: str, stop: float, folder: Path, small: Callable[..., Scenario]
 ) -> None:
     changes = {"retries": 3, "redispatch": redispatch, "on_marked_down": cut, "hard_stop_after": stop}
+    changes["slowstart"] = 7 if stop else 0
     scenario = small(balancer={"kind": "haproxy", "algorithm": algorithm, **changes})
     path = folder / "haproxy.conf"
     path.write_text(haproxy_config(scenario, 20000, [20001, 20002], folder))
@@ -233,7 +301,9 @@ def test_haproxy_accepts_the_configuration_of_every_setting(
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     text = path.read_text()
-    assert f"balance {'random(2)' if algorithm == 'random' else algorithm}\n" in text
+    rule = {"random": "random(2)", "consistent": "source\n    hash-type consistent"}.get(algorithm, algorithm)
+    assert f"balance {rule}\n" in text
+    assert text.count(" slowstart 7s\n") == (2 if stop else 0)
     assert ("option redispatch" in text) == (redispatch != 0)
     assert ("on-marked-down shutdown-sessions" in text) == (cut != "none")
     assert ("hard-stop-after 300ms" in text) == (stop > 0)

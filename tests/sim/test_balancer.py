@@ -247,3 +247,67 @@ def test_a_new_process_leaves_the_old_ones_tunnels_alone_when_it_marks_down(prof
     record = simulate(scenario, 0, profile)
     assert len(record.select("marked_down"))
     assert not len(record.select("disconnected"))
+
+
+def test_a_server_that_comes_back_gets_its_weight_second_by_second(profile):
+    balancer = {"slowstart": 4, "check": {"inter": 0.2, "fall": 1}}
+    faults = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 1.0}]
+    world = World(small(balancer=balancer, faults=faults, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
+    weights = world.balancer.rule.weights
+    assert weights == [16, 16, 16]
+    world.env.run(until=2.0)
+    assert weights == [16, 16, 16]  # down, but nobody looks at its weight
+    while not world.balancer.up[0]:
+        world.env.step()
+    up = world.env.now
+    seen = []
+    for steps in range(5):
+        world.env.run(until=up + steps + 0.5)
+        seen.append(list(weights))
+    assert seen == [[weight, 16, 16] for weight in (1, 5, 9, 13, 16)]
+
+
+def test_a_second_mark_down_ends_the_slow_start_of_the_first_return(profile):
+    world = World(small(balancer={"slowstart": 10}), 0, profile)
+    balancer = world.balancer
+    balancer.mark(0, False, "test")
+    balancer.mark(0, True, "test")
+    world.env.run(until=0.5)
+    balancer.mark(0, False, "test")
+    balancer.mark(0, True, "test")
+    world.env.run(until=1.4)
+    assert balancer.rule.weights[0] == 1  # the first return would have made it 2 by now
+    world.env.run(until=1.6)
+    assert balancer.rule.weights[0] == 2
+
+
+def test_with_slowstart_a_returned_node_does_not_take_the_whole_next_storm(profile):
+    """Node 1 comes back empty, then node 2 dies: leastconn sends its clients to node 1, if it does not start slowly."""
+    faults = [{"at": 1.0, "kind": "restart", "node": 1}, {"at": 4.0, "kind": "kill", "node": 2}]
+    shares = {}
+    for slowstart in (0, 60):
+        check = {"inter": 0.05, "fall": 1}  # quick enough to see the restart
+        balancer = {"slowstart": slowstart, "redispatch": 1, "retries": 3, "check": check}
+        record = simulate(small(balancer=balancer, faults=faults), 0, profile)
+        late = record.select("connected").query("t > 4.0")
+        shares[slowstart] = (late["node"] == 1).mean()
+    assert shares[0] > 0.9
+    assert shares[60] < 0.5
+
+
+def test_consistent_hashing_moves_only_the_clients_of_the_node_that_died(profile):
+    clients = {"addresses": 15}
+    moved = {}
+    for algorithm in ("source", "consistent"):
+        balancer = {"algorithm": algorithm, "check": {"fall": 1}}
+        scenario = small(balancer=balancer, clients=clients, faults=[*KILL, {"at": 4.0, "kind": "reload"}])
+        world = World(scenario, 0, profile)
+        homes = {one.number: world.balancer.choose(one, []) for one in world.clients}
+        world.env.run(until=3.5)
+        assert world.balancer.up == [False, True, True]
+        after = {one.number: world.balancer.choose(one, []) for one in world.clients}
+        moved[algorithm] = {number for number in homes if homes[number] != after[number]}
+        assert moved[algorithm] >= {number for number, home in homes.items() if home == 0}
+        if algorithm == "consistent":
+            assert moved[algorithm] == {number for number, home in homes.items() if home == 0}
+    assert len(moved["consistent"]) < len(moved["source"])

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from sim import predict, simulate
-from sim.engines import pick
-from tests.strategies import small, small_profile
+from sim.engines import pick, uncovered
+from tests.strategies import small, small_profile, storms
 from twin.errors import ScenarioError
+from twin.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 PUBLISHER = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
@@ -15,6 +17,50 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
     engine, why = pick(small(**PUBLISHER), "auto")
     assert engine == "simpy"
     assert why.startswith("The SimPy model is used, because the scenario has a publisher")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"balancer": {"algorithm": "roundrobin"}}, "the balancer's choice rule is 'roundrobin'"),
+        ({"balancer": {"algorithm": "consistent"}}, "the balancer's choice rule is 'consistent'"),
+        ({"balancer": {"algorithm": "random"}}, "the balancer's choice rule is 'random'"),
+        ({"balancer": {"kind": "nginx", "algorithm": "random_two"}}, "the balancer's choice rule is 'random_two'"),
+        ({"balancer": {"slowstart": 1}}, "a server of the balancer has a slowstart"),
+        ({"balancer": {"tunnel_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
+        ({"balancer": {"kind": "nginx", "read_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
+        ({"balancer": {"kind": "nginx"}, "nodes": {"count": 64}}, "nginx has more than 63 nodes"),
+        ({"nodes": {"ping_interval": 1.0}}, "the nodes ping"),
+        ({"clients": {"heartbeat": {"most": 30.0}}}, "the clients' heartbeat adapts to the network"),
+        ({"clients": {"reconnect": {"policy": "list", "delays": [1.0]}}}, "the clients' waits are a list"),
+        ({"faults": [{"at": 1.0, "kind": "drain", "node": 1}]}, "the scenario has a drain"),
+    ],
+)
+def test_what_only_the_simpy_model_has_is_left_to_it(changes, why):
+    scenario = small(**changes)
+    assert pick(scenario, "auto") == (
+        "simpy",
+        f"The SimPy model is used, because {why}, which the compiled engine does not cover.",
+    )
+    with pytest.raises(ScenarioError) as refused:
+        pick(scenario, "compiled")
+    assert str(refused.value) == (f"engine is 'compiled'; it does not cover this: {why}; allowed is auto or simpy.")
+
+
+def test_an_idle_timeout_that_cannot_end_within_the_run_is_covered():
+    assert small().warm_up < 0.05
+    assert pick(small(balancer={"tunnel_timeout": 8.4}), "auto") == ("compiled", "")
+
+
+@settings(max_examples=50)
+@given(scenario=storms())
+def test_the_random_scenarios_of_both_engines_are_covered(scenario):
+    assert uncovered(scenario) == ""
+
+
+@pytest.mark.parametrize("name", ["million", "outage", "failover", "nginx-least-conn"])
+def test_the_scenarios_made_for_scale_are_covered(name):
+    assert pick(Scenario.load(f"scenarios/{name}.toml"), "auto") == ("compiled", "")
 
 
 def test_an_engine_that_does_not_exist_or_does_not_cover_the_scenario_is_refused():
@@ -31,6 +77,7 @@ def test_an_engine_that_does_not_exist_or_does_not_cover_the_scenario_is_refused
         KILL,
         [{"at": 1.0, "kind": "hang", "node": 2, "duration": 3.0}],
         [{"at": 0.0, "kind": "restart", "node": 1}, {"at": 2.0, "kind": "kill", "node": 3}],
+        [{"at": 0.5, "kind": "restart", "node": 1}, {"at": 2.0, "kind": "restart", "node": 2}],
         [{"at": 1.0, "kind": "outage", "duration": 2.0}],
         [{"at": 1.0, "kind": "outage"}],
     ],

@@ -11,7 +11,7 @@ def acked_received(case: Case) -> Finding:
     """A node acknowledges only what it has received. What a killed node received is not on record: it is left out."""
     acked, received = case.messages["acked"], case.messages["received"]
     received = received.where(received.client < 0)
-    killed = [fault.node or -1 for fault in case.scenario.faults if fault.kind in ("kill", "restart")]
+    killed = [fault.node or -1 for fault in case.scenario.faults if fault.kind in ("kill", "restart", "drain")]
     index, first = _first(received)
     mine = _pair(acked)
     found = np.searchsorted(index, mine)

@@ -13,6 +13,7 @@ from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Messages
 from twin.record import Record
 from twin.rules.backoff import longest_delay
+from twin.rules.idle import survives
 from twin.scenario import HAProxy, Scenario
 
 MOST_SHOWN = 20
@@ -84,9 +85,9 @@ class Case:
             over = fault.at
             if fault.kind in ("hang", "bus_down", "stall", "partition", "delay"):
                 over = fault.at + fault.duration if fault.duration is not None else inf
-            if fault.kind == "restart":
+            if fault.kind in ("restart", "drain"):
                 back = healed[
-                    healed["node"].eq(fault.node or -1) & healed["detail"].eq("restart") & (healed["t"] >= over)
+                    healed["node"].eq(fault.node or -1) & healed["detail"].eq(fault.kind) & (healed["t"] >= over)
                 ]
                 over = float(back["t"].iloc[0]) if len(back) else inf
             if fault.kind == "reload":
@@ -121,6 +122,12 @@ class Case:
         """Whether a node had not stopped, or had been started again, by the end; one that hangs is up."""
         last = self.record.select("node_stopped", "node_started").groupby("node")["event"].last()
         return int(last.eq("node_stopped").sum()) < self.scenario.nodes.count
+
+    @property
+    def cuts_idle(self) -> bool:
+        """Whether the balancer cuts connections between two pings."""
+        scenario = self.scenario
+        return scenario.idle_timeout < self.end and not survives(scenario.idle_timeout, scenario.longest_silence)
 
     @cached_property
     def gave_up(self) -> Array:
@@ -177,7 +184,7 @@ def return_within(scenario: Scenario) -> float:
     """
     kinds = {fault.kind for fault in scenario.faults}
     clients, balancer, beat = scenario.clients, scenario.balancer, scenario.clients.heartbeat
-    silent, nodes = "hang" in kinds, bool(kinds & {"kill", "hang", "restart"})
+    silent, nodes = "hang" in kinds, bool(kinds & {"kill", "hang", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
     if isinstance(balancer, HAProxy):
         check = balancer.check

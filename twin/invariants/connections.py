@@ -79,6 +79,8 @@ def back(case: Case) -> Finding:
     """Within `within` seconds of the last fault every client is connected or has given up."""
     if case.scenario.faults and not isfinite(case.quiet_from):
         return Finding(skipped=too_short(case))
+    if case.cuts_idle:
+        return Finding(skipped="the balancer cuts idle connections")
     if not case.some_node_is_up:
         return Finding(skipped="no node was up at the end of the record")
     _, home = case.last_contact

@@ -11,6 +11,8 @@ from twin.measures.connection import (
     measure_connections,
     reconnect_times,
 )
+from twin.measures.planned import PLANNED_ENDS, measure_planned
+from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.witness import unwitnessed
 from twin.record import Record
 
@@ -20,22 +22,28 @@ __all__ = [
     "CURVE_STEP",
     "MEASURES",
     "PEAK_WINDOW",
+    "PLANNED_ENDS",
+    "QUIET",
     "Measure",
     "connected_curve",
     "latency_quantiles",
+    "lifetimes",
     "marks",
     "measure_broadcast",
     "measure_connections",
+    "measure_planned",
+    "measure_quiet",
     "measure_record",
     "reconnect_times",
     "staleness_curves",
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | BROADCAST
+MEASURES = CONNECTION | QUIET | PLANNED_ENDS | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
 def measure_record(record: Record) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published."""
-    return measure_connections(record) | measure_broadcast(record)
+    connections = measure_connections(record) | measure_quiet(record) | measure_planned(record)
+    return connections | measure_broadcast(record)

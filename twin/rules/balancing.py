@@ -1,60 +1,21 @@
-"""Which server gets a connection: the choice rules of HAProxy 2.8 and nginx 1.22, all servers of equal weight.
+"""Which server gets a connection: the choice rules of HAProxy 2.8 and nginx 1.22.
 
 A rule keeps only what the real balancer keeps. `choose` names a server, `take` and `release` follow its connections.
-Sources: HAProxy `src/lb_fwrr.c`, `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
+All servers have weight 1; only HAProxy's slowstart makes one weigh less for a while. `twin/rules/rotation.py` has
+HAProxy's round robin, `twin/rules/ring.py` its consistent hashing and its random choice.
+Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 `src/http/modules/ngx_http_upstream_least_conn_module.c`, `..._ip_hash_module.c`, `..._random_module.c` and
 `src/http/ngx_http_upstream_round_robin.c`.
 """
 
 from collections.abc import Callable, MutableSequence, Sequence
-from typing import Protocol
 
-Usable = Sequence[bool]
+from twin.rules.choice import WEIGHT_RANGE, Counting, Rule, Usable, ipv4_number
+from twin.rules.ring import ConsistentSource, RandomOfTwo
+from twin.rules.rotation import RoundRobin
 
-
-class Rule(Protocol):
-    """A choice rule with its memory."""
-
-    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the index of a usable server, or -1 when there is none.
-
-        Args:
-            usable: one flag a server.
-            avoid: a server that has just failed for this request and is used only when there is no other; -1 is none.
-            address: the client's IPv4 address.
-            draw: gives uniform numbers in [0, 1), for the rules that draw.
-        """
-
-    def take(self, server: int) -> None:
-        """Note one more connection to `server`."""
-
-    def release(self, server: int) -> None:
-        """Note one connection less to `server`."""
-
-
-class _Counting:
-    def __init__(self, servers: int) -> None:
-        self.connections = [0] * servers
-
-    def take(self, server: int) -> None:
-        """Note one more connection to `server`."""
-        self.connections[server] += 1
-
-    def release(self, server: int) -> None:
-        """Note one connection less to `server`."""
-        self.connections[server] -= 1
-
-
-class RoundRobin(_Counting):
-    """HAProxy `roundrobin`: the usable servers in turn. A server that comes back queues up at the end of the round."""
-
-    def __init__(self, servers: int) -> None:
-        super().__init__(servers)
-        self.turn = list(range(servers + 1))
-
-    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the usable server whose turn was longest ago."""
-        return next_in_turn(usable, avoid, self.turn)
+MOST_DRAWS = 20
+"""Draws after which nginx takes the next peer in turn. Source: `ngx_http_upstream_get_random2_peer`."""
 
 
 def move_behind(order: MutableSequence[int], server: int) -> None:
@@ -63,24 +24,8 @@ def move_behind(order: MutableSequence[int], server: int) -> None:
     order[-1] += 1
 
 
-def next_in_turn(usable: Usable, avoid: int, turn: MutableSequence[int]) -> int:
-    """Return the usable server whose turn was longest ago, or -1, and move `turn` on."""
-    best = -1
-    for server, up in enumerate(usable):
-        if up and server != avoid and (best < 0 or turn[server] < turn[best]):
-            best = server
-    if best < 0:
-        best = avoid if avoid >= 0 and usable[avoid] else -1
-    if best >= 0:
-        move_behind(turn, best)
-        for server, up in enumerate(usable):
-            if not up:
-                move_behind(turn, server)
-    return best
-
-
-class LeastConn(_Counting):
-    """HAProxy `leastconn`: the fewest connections; among equals the one that reached that number first."""
+class LeastConn(Counting):
+    """HAProxy `leastconn`: the fewest connections for its weight; among equals the one that got there first."""
 
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
@@ -96,25 +41,42 @@ class LeastConn(_Counting):
         super().release(server)
         move_behind(self.since, server)
 
+    def weigh(self, server: int, weight: int) -> None:
+        """Note a weight; the server moves behind those that have as many."""
+        super().weigh(server, weight)
+        move_behind(self.since, server)
+
+    def load(self, server: int) -> int:
+        """Return the load by which servers are compared: a server without connections is always the first choice.
+
+        Source: `fwlc_queue_srv`.
+        """
+        count = self.connections[server]
+        return (count + 1) * WEIGHT_RANGE // self.weights[server] if count else 0
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the usable server with the fewest connections."""
-        return fewest_first(usable, avoid, self.connections, self.since)
+        """Return the usable server with the smallest load."""
+        loads = [self.load(server) for server in range(len(self.connections))]
+        return fewest_first(usable, avoid, loads, self.since)
 
 
-def fewest_first(usable: Usable, avoid: int, connections: Sequence[int], since: Sequence[int]) -> int:
-    """Return the usable server with the fewest connections, the one that has had so many the longest, or -1."""
+def fewest_first(usable: Usable, avoid: int, loads: Sequence[int], since: Sequence[int]) -> int:
+    """Return the usable server with the smallest load, the one that has had it the longest, or -1.
+
+    With servers of equal weight the numbers of their connections do as well as their loads.
+    """
     best = -1
-    for server, count in enumerate(connections):
+    for server, load in enumerate(loads):
         if not usable[server] or server == avoid:
             continue
-        if best < 0 or count < connections[best] or (count == connections[best] and since[server] < since[best]):
+        if best < 0 or load < loads[best] or (load == loads[best] and since[server] < since[best]):
             best = server
     if best < 0 and avoid >= 0 and usable[avoid]:
         return avoid
     return best
 
 
-class Source(_Counting):
+class Source(Counting):
     """HAProxy `source` with the default map-based hash: the address modulo the number of usable servers."""
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
@@ -133,25 +95,7 @@ def mapped(usable: Usable, number: int) -> int:
     return alive[number % len(alive)] if len(alive) > 0 else -1
 
 
-class RandomOfTwo(_Counting):
-    """HAProxy `random(2)` and nginx `random two least_conn`: two servers at random, the one with fewer connections."""
-
-    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the less loaded of two usable servers drawn with replacement."""
-        alive = candidates(usable, avoid)
-        if not alive:
-            return avoid if avoid >= 0 and usable[avoid] else -1
-        return less_loaded(alive, self.connections, draw(), draw())
-
-
-def less_loaded(alive: Sequence[int], connections: Sequence[int], u: float, v: float) -> int:
-    """Return the one with fewer connections of two servers drawn from `alive` with the uniform numbers `u` and `v`."""
-    first = alive[int(u * len(alive))]
-    second = alive[int(v * len(alive))]
-    return second if connections[second] < connections[first] else first
-
-
-class SmoothRoundRobin(_Counting):
+class SmoothRoundRobin(Counting):
     """nginx round robin: every usable peer gains its weight, the richest is chosen and pays the total."""
 
     def __init__(self, servers: int) -> None:
@@ -214,21 +158,48 @@ def hashed(usable: Usable, avoid: int, number: int) -> int:
     return -1
 
 
-def ipv4_number(address: str) -> int:
-    """Return the 32-bit number of a dotted IPv4 address."""
-    value = 0
-    for part in address.split("."):
-        value = value << 8 | int(part)
-    return value
+class NginxRandomOfTwo(SmoothRoundRobin):
+    """nginx `random two least_conn`: two different peers at random, the one with fewer connections."""
+
+    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
+        """Return the less loaded of two usable peers, of two equals the second; when so many draws found no two, the
+        next one in turn.
+        """
+        first = -1
+        for _ in range(MOST_DRAWS + 1 if len(usable) > 1 else 0):
+            peer = int(draw() * len(usable))
+            if peer in (first, avoid) or not usable[peer]:
+                continue
+            if first >= 0:
+                return first if self.connections[peer] > self.connections[first] else peer
+            first = peer
+        return super().choose(usable, avoid, address, draw)
 
 
 RULES: dict[tuple[str, str], Callable[[int], Rule]] = {
     ("haproxy", "roundrobin"): RoundRobin,
     ("haproxy", "leastconn"): LeastConn,
     ("haproxy", "source"): Source,
+    ("haproxy", "consistent"): ConsistentSource,
     ("haproxy", "random"): RandomOfTwo,
     ("nginx", "round_robin"): SmoothRoundRobin,
     ("nginx", "least_conn"): NginxLeastConn,
     ("nginx", "ip_hash"): IpHash,
-    ("nginx", "random_two"): RandomOfTwo,
+    ("nginx", "random_two"): NginxRandomOfTwo,
 }
+
+__all__ = [
+    "RULES",
+    "ConsistentSource",
+    "IpHash",
+    "LeastConn",
+    "NginxLeastConn",
+    "NginxRandomOfTwo",
+    "RandomOfTwo",
+    "RoundRobin",
+    "Rule",
+    "SmoothRoundRobin",
+    "Source",
+    "Usable",
+    "ipv4_number",
+]

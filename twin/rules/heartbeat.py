@@ -12,12 +12,14 @@ from math import ceil
 @dataclass(frozen=True)
 class Heartbeat:
     """Heartbeat settings in seconds: `interval` 0 is no heartbeat; `close_timeout` is how long the client waits for an
-    answer to its close frame once it has found the peer dead, before it drops the connection.
+    answer to its close frame once it has found the peer dead, before it drops the connection. With `most` above 0 the
+    interval adapts, from `interval` up to `most` (`twin.rules.idle.Adaptive`).
     """
 
     interval: float
     timeout: float
     close_timeout: float
+    most: float = 0.0
 
 
 def next_ping(interval: float, round_trip: float) -> float:

@@ -6,7 +6,16 @@ import pytest
 
 from tests.messages import good_rows, record, without
 from tests.strategies import small
-from twin.measures import CONNECTION, CURVE_STEP, MEASURES, latency_quantiles, measure_record, staleness_curves
+from twin.measures import (
+    CONNECTION,
+    CURVE_STEP,
+    MEASURES,
+    PLANNED_ENDS,
+    QUIET,
+    latency_quantiles,
+    measure_record,
+    staleness_curves,
+)
 from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast
 from twin.record import COLUMNS, Record, row
 
@@ -29,7 +38,7 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    assert set(MEASURES) == set(CONNECTION) | set(BROADCAST)
+    assert set(MEASURES) == set(CONNECTION) | set(QUIET) | set(PLANNED_ENDS) | set(BROADCAST)
 
 
 def test_a_record_without_a_publisher_has_none_of_these():

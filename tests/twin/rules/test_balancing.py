@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from twin.draws import Purpose, uniform
 from twin.rules.balancing import (
     RULES,
+    ConsistentSource,
     IpHash,
     LeastConn,
     NginxLeastConn,
+    NginxRandomOfTwo,
     RandomOfTwo,
     RoundRobin,
     SmoothRoundRobin,
@@ -18,8 +20,8 @@ from twin.rules.balancing import (
 )
 
 ALL = pytest.mark.parametrize("make", RULES.values(), ids=["-".join(key) for key in RULES])
-HAPROXY = pytest.mark.parametrize("make", [RoundRobin, LeastConn, RandomOfTwo])
-NGINX = pytest.mark.parametrize("make", [SmoothRoundRobin, NginxLeastConn, IpHash])
+HAPROXY = pytest.mark.parametrize("make", [RoundRobin, LeastConn, ConsistentSource, RandomOfTwo])
+NGINX = pytest.mark.parametrize("make", [SmoothRoundRobin, NginxLeastConn, IpHash, NginxRandomOfTwo])
 addresses = st.tuples(*[st.integers(0, 255)] * 4).map(lambda octets: ".".join(map(str, octets)))
 histories = st.lists(
     st.tuples(st.lists(st.booleans(), min_size=4, max_size=4), st.integers(-1, 3), addresses, st.booleans()),
@@ -141,19 +143,42 @@ def test_source_is_the_address_modulo_the_usable_servers():
     assert rule.choose([False] * 3, -1, "0.0.0.1", draw) == -1
 
 
-def test_the_less_loaded_of_two_random_servers_takes_the_connection():
-    rule = RandomOfTwo(3)
-    for server, count in enumerate((5, 3, 4)):
+@pytest.mark.parametrize(("drawn", "peer"), [((0, 1), 1), ((1, 0), 1), ((0, 0, 2), 2), ((1, 2), 1), ((2, 3), 3)])
+def test_nginx_takes_the_less_loaded_of_two_different_random_peers(drawn, peer):
+    rule = NginxRandomOfTwo(4)
+    for server, count in enumerate((5, 3, 4, 4)):
         for _ in range(count):
             rule.take(server)
-    for numbers, server in [((0.0, 0.4), 1), ((0.4, 0.0), 1), ((0.0, 0.9), 2), ((0.1, 0.2), 0)]:
-        assert rule.choose([True] * 3, -1, "127.0.0.1", iter(numbers).__next__) == server
+    draws = iter([number / 4 for number in drawn])
+    assert rule.choose([True] * 4, -1, "127.0.0.1", lambda: next(draws)) == peer
+
+
+def test_after_twenty_draws_in_vain_nginx_takes_the_next_peer_in_turn():
+    rule, draws = NginxRandomOfTwo(3), iter([0.0] * 21)
+    assert [rule.choose([True, True, False], 0, "", lambda: next(draws)) for _ in range(1)] == [1]
+    assert next(draws, None) is None
+
+
+@given(st.lists(st.integers(0, 40), min_size=2, max_size=6), st.integers(1, 15))
+def test_leastconn_gives_a_starting_server_one_connection_at_once_and_then_its_share(counts, weight):
+    rule = LeastConn(len(counts) + 1)
+    for server, count in enumerate(counts):
+        for _ in range(count):
+            rule.take(server)
+    rule.weigh(len(counts), weight)
+    usable = [True] * len(rule.connections)
+    if min(counts) > 0:
+        assert rule.choose(usable, -1, "", drawing()) == len(counts)
+    rule.take(len(counts))
+    again = rule.choose(usable, -1, "", drawing())
+    by_hand = 2 * 4096 // weight < min((count + 1) * 256 if count else 0 for count in counts)
+    assert (again == len(counts)) == by_hand
 
 
 def test_two_choices_keep_the_servers_much_more_even_than_one():
-    rule = RandomOfTwo(8)
-    fill(rule, 800, 8)
-    assert max(rule.connections) - min(rule.connections) <= 12  # one random choice spreads by about 28
+    for rule in (RandomOfTwo(8), NginxRandomOfTwo(8)):
+        fill(rule, 800, 8)
+        assert max(rule.connections) - min(rule.connections) <= 12  # one random choice spreads by about 28
 
 
 def test_nginx_leastconn_takes_equals_in_turn():

@@ -1,0 +1,123 @@
+"""What a node does for the page of `./lab serve`: it lets in who has a token, and takes text besides the binary frames.
+
+A browser cannot send pings and does not see the headers of the handshake. So the node says hello with its number,
+answers the page's own heartbeat, and publishes what the page says, all as JSON in text frames:
+
+* to the page: `{"hello": NODE}`, `{"pong": N}`, `{"said": KEY, "version": VERSION}`, `{"failed": KEY}`.
+* from the page: `{"ping": N}`, `{"say": TEXT, "key": KEY}`; KEY is the idempotency key, so that saying it again after a
+  reconnect publishes it once.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Coroutine
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from live.broker import stamped
+from live.fanout import FanOut, Reader
+from live.link import Access, Caller, UnansweredError
+from live.node import Node
+from twin.rules.token import token_problem
+
+MOST_TEXT = 2000
+"""Bytes of a text that may be said."""
+LARGEST_KEY = 2**53 - 1
+"""Largest whole number that a browser and Lua both know exactly."""
+MOST_SAYING = 100
+"""Texts of one node that may be under way to the bus."""
+
+
+class PageNode(Node):
+    """A node that asks for a token, and echoes by HTTP.
+
+    Args:
+        number: of the node.
+        page: `secret` (hex) and `origins` of `./lab serve`.
+    """
+
+    def __init__(self, number: int, page: dict[str, Any]) -> None:
+        super().__init__(number)
+        self.secret = bytes.fromhex(page["secret"])
+        self.origins: list[str] = page["origins"]
+
+    def answer_check(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer the health check and `/echo`; refuse a handshake without a good token."""
+        parts = urlsplit(request.path)
+        if parts.path == "/healthz":
+            return super().answer_check(connection, request)
+        token = parse_qs(parts.query).get("token", [""])[0]
+        problem = token_problem(self.secret, token, time.time())
+        if problem:
+            return connection.respond(HTTPStatus.UNAUTHORIZED, f"the token is {problem}\n")
+        origin = request.headers.get("Origin", "")
+        if origin not in self.origins:
+            return connection.respond(HTTPStatus.FORBIDDEN, "this page may not connect\n")
+        if parts.path != "/echo":
+            return None
+        text = parse_qs(parts.query).get("text", [""])[0][:MOST_TEXT]
+        response = connection.respond(HTTPStatus.OK, text)
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Node"] = self.number
+        return response
+
+
+class Chat(FanOut):
+    """A node's part of the broadcast that lets its clients speak."""
+
+    def __init__(self, number: int, config: dict[str, Any]) -> None:
+        super().__init__(number, config)
+        access = Access.of(config, number)
+        self.topic = access.topic
+        self.caller = Caller(access, "saying")
+        self._saying: set[asyncio.Task[None]] = set()
+
+    async def serve_client(self, connection: Reader) -> None:
+        """Say hello, then serve as every node does."""
+        await connection.send(json.dumps({"hello": self.number}))
+        await super().serve_client(connection)
+
+    def hear_text(self, connection: Reader, text: str) -> None:
+        """Take a text frame; what is none of ours is ignored."""
+        try:
+            message = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        if "ping" in message:
+            self._start(self._tell(connection, pong=message["ping"]))
+            return
+        said, key = message.get("say"), message.get("key")
+        text_ok = isinstance(said, str) and 0 < len(said.encode()) <= MOST_TEXT
+        key_ok = isinstance(key, int) and 2**32 <= key <= LARGEST_KEY
+        if text_ok and key_ok and len(self._saying) < MOST_SAYING:
+            self._start(self._publish(connection, str(said), int(str(key))))
+        else:
+            self._start(self._tell(connection, failed=key))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
+
+    async def _publish(self, connection: Reader, said: str, key: int) -> None:
+        try:
+            (reply,) = await self.caller.ask([self.topic.stamp(key, said.encode())])
+        except UnansweredError:
+            await self._tell(connection, failed=key)
+            return
+        await self._tell(connection, said=key, version=stamped(reply, key, b"").message.version)
+
+    async def _tell(self, connection: Reader, **message: Any) -> None:
+        try:
+            await connection.send(json.dumps(message))
+        except ConnectionClosed:
+            return

@@ -1,0 +1,113 @@
+"""The idle timeouts of the real balancers, and what keeps a connection through them."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from live import measure
+from twin.measures import lifetimes, measure_record
+from twin.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+KINDS = pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+NAME = {"haproxy": "tunnel_timeout", "nginx": "read_timeout"}
+
+
+@KINDS
+def test_a_silent_connection_is_cut_after_the_timeout_and_one_with_pings_is_not(
+    kind: str, farm: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
+) -> None:
+    balancer_installed(kind)
+    one = farm(1, kind=kind, **{NAME[kind]: 1.0})
+    options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None}
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as silent:
+        began = time.monotonic()
+        with pytest.raises(ConnectionClosed) as caught:
+            silent.recv(timeout=10)
+        assert caught.value.rcvd is None  # no close frame: 1006
+        assert time.monotonic() - began == pytest.approx(1.0, abs=0.25)
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as talking:
+        for _ in range(5):
+            time.sleep(0.6)
+            assert talking.ping().wait(5)
+
+
+@KINDS
+def test_pings_do_not_need_an_answer_to_keep_a_connection(
+    kind: str, farm: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
+) -> None:
+    """What hides a frozen node from the balancer."""
+    import signal
+
+    balancer_installed(kind)
+    one = farm(1, kind=kind, **{NAME[kind]: 1.0})
+    with connect(f"ws://127.0.0.1:{one.port}/", compression=None, proxy=None, ping_interval=None) as link:
+        one.nodes[0].signal(signal.SIGSTOP)
+        pongs = []
+        for _ in range(4):
+            time.sleep(0.6)
+            pongs.append(link.ping())
+        one.nodes[0].signal(signal.SIGCONT)
+        assert all(pong.wait(5) for pong in pongs)
+
+
+@KINDS
+@pytest.mark.parametrize("node", [0.0, 0.4])
+def test_in_a_run_the_nodes_own_pings_keep_what_the_balancer_would_cut(
+    kind: str, node: float, small: Callable[..., Scenario], balancer_installed: Callable[[str], None]
+) -> None:
+    balancer_installed(kind)
+    scenario = small(
+        duration=4.0,
+        balancer={"kind": kind, NAME[kind]: 1.0},
+        clients={"heartbeat": {"interval": 0.0}, "reconnect": {"base": 0.1, "jitter": "none"}},
+        nodes={"ping_interval": node},
+    )
+    record = measure(scenario, 1)[0]
+    found = measure_record(record)
+    if node:
+        assert found["losses_per_client"] == 0.0
+    else:
+        assert np.median(lifetimes(record)) == pytest.approx(1.0, abs=0.15)
+        assert found["losses_per_client"] == pytest.approx(4.0, abs=1.0)
+
+
+def test_a_node_closes_the_connection_of_a_client_that_does_not_read(small: Callable[..., Scenario]) -> None:
+    scenario = small(
+        duration=6.0,
+        bus={"kind": "stream"},
+        publisher={"rate": 10.0},
+        clients={"count": 4, "heartbeat": {"interval": 0.0}},
+        nodes={"ping_interval": 0.5, "ping_timeout": 1.0},
+        faults=[{"at": 1.0, "kind": "stall", "client": 2, "duration": 3.5}],
+    )
+    record = measure(scenario, 1)[0]
+    lost = record.select("disconnected")
+    assert lost["client"].tolist() == [2]
+    assert lost["detail"].tolist() == ["1011"]
+    assert lost["t"].iloc[0] >= 4.5
+
+
+def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(small: Callable[..., Scenario]) -> None:
+    scenario = small(
+        duration=14.0,
+        balancer={"tunnel_timeout": 1.0},
+        clients={
+            "count": 10,
+            "heartbeat": {"interval": 0.2, "timeout": 2.0, "most": 3.0},
+            "reconnect": {"base": 0.05, "jitter": "none"},
+        },
+    )
+    record = measure(scenario, 1)[0]
+    lost = record.select("disconnected")
+    assert set(lost["client"]) == set(range(10))  # each has tried an interval that is too long
+    assert set(lost["detail"]) == {"1006"}
+    assert lost["t"].max() < 11.0  # and then knows better
+    assert measure_record(record)["losses_per_client"] <= 4.0

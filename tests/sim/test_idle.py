@@ -1,0 +1,118 @@
+"""The balancer's idle timeout, against times computed by hand."""
+
+import pytest
+
+from sim import simulate
+from sim.world import World
+from tests.strategies import small
+from twin.measures import lifetimes, measure_record
+from twin.scenario import WARM_UP_SLACK
+
+CPU = 0.05
+BASE = {"reconnect": {"base": 0.1, "cap": 1.0, "jitter": "none"}}
+
+
+def idle(timeout, interval, kind="haproxy", node=0.0, duration=10.0, beat_timeout=20.0, **more):
+    name = "tunnel_timeout" if kind == "haproxy" else "read_timeout"
+    balancer = {"kind": kind, name: timeout}
+    clients = {**BASE, "heartbeat": {"interval": interval, "timeout": beat_timeout}}
+    return small(duration=duration, balancer=balancer, clients=clients, nodes={"ping_interval": node}, **more)
+
+
+def lost(record):
+    return record.select("disconnected")
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_without_pings_every_connection_lives_as_long_as_the_timeout(kind, profile):
+    scenario = idle(3.0, 0.0, kind)
+    record = simulate(scenario, 0, profile)
+    first = lost(record).groupby("client")["t"].first()
+    assert sorted(first.index) == list(range(30))
+    for number, t in first.items():
+        opened = number / 800 - scenario.warm_up - WARM_UP_SLACK
+        assert opened + 3.0 <= t <= opened + 3.0 + CPU
+    assert set(lost(record)["detail"]) == {"1006"}
+    found = measure_record(record)
+    assert lifetimes(record) == pytest.approx(3.0, abs=CPU)
+    assert found["losses_per_client"] == pytest.approx(3.0, abs=0.1)
+    assert 0.0 < found["away_share"] < 0.1
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+@pytest.mark.parametrize(("interval", "node"), [(2.9, 0.0), (0.0, 2.9), (20.0, 2.0), (2.0, 20.0)])
+def test_pings_of_either_side_that_are_close_enough_keep_every_connection(kind, interval, node, profile):
+    record = simulate(idle(3.4, interval, kind, node, duration=20.0), 0, profile)
+    assert not len(lost(record))
+    found = measure_record(record)
+    assert found["losses_per_client"] == found["away_share"] == 0.0
+
+
+def test_a_ping_that_comes_just_too_late_finds_the_connection_cut(profile):
+    # the first connections ping at a drawn phase; all later ones live exactly the timeout
+    record = simulate(idle(3.0, 3.5), 0, profile)
+    events = record.select("connected", "disconnected").query("t > 0")
+    spans = events[events["event"] == "disconnected"].merge(events[events["event"] == "connected"], on="client")
+    spans = (spans["t_x"] - spans["t_y"])[lambda one: one > 0]
+    assert spans.min() == pytest.approx(3.0, abs=CPU)
+
+
+def test_a_client_that_pings_in_time_at_first_is_cut_after_its_last_ping(profile):
+    scenario = idle(3.0, 8.0, duration=12.0)
+    world = World(scenario, 0, profile)
+    beats = {one.number: one.first_beat for one in world.clients}
+    world.run()
+    first = {}
+    for t, event, client, *_ in world.rows:
+        if event == "disconnected":
+            first.setdefault(client, t)
+    for number, beat in beats.items():
+        opened = number / 800 - scenario.warm_up - WARM_UP_SLACK
+        cut = opened + 3.0 if beat > opened + 3.0 else beat + 3.0
+        assert cut <= first[number] <= cut + CPU
+
+
+def test_a_hung_node_is_noticed_by_the_timeout_when_that_is_shorter_than_the_heartbeats(profile):
+    faults = [{"at": 2.0, "kind": "hang", "node": 1}]
+    scenario = idle(3.0, 2.0, beat_timeout=20.0, faults=faults, duration=12.0)
+    record = simulate(scenario, 0, profile)
+    affected = lost(record)
+    assert len(affected) >= 10
+    assert set(affected["detail"]) == {"1006"}
+    # the client pings once more after the hang, within 2 s, and then waits for the pong
+    assert affected["t"].between(2.0 + 3.0 - CPU, 2.0 + 2.0 + 3.0 + CPU).sum() >= 10
+    slow = simulate(scenario.vary(balancer={"tunnel_timeout": 60.0}), 0, profile)
+    assert not len(lost(slow))  # the heartbeat's own timeout lies behind the end of the run
+
+
+def test_messages_count_as_traffic(profile):
+    broadcast = {"bus": {"kind": "stream"}, "publisher": {"rate": 1.0}}
+    kept = simulate(idle(2.0, 0.0, duration=8.0, **broadcast), 0, profile)
+    assert not len(lost(kept))
+    ends = simulate(
+        idle(2.0, 0.0, duration=8.0, bus={"kind": "stream"}, publisher={"rate": 1.0, "stop": 3.0}), 0, profile
+    )
+    last = ends.select("delivered")["t"].max()
+    assert lost(ends)["t"].min() >= last + 2.0 - CPU
+
+
+def test_a_node_gives_up_a_client_that_does_not_answer_its_pings(profile):
+    scenario = small(
+        duration=12.0,
+        bus={"kind": "stream"},
+        publisher={"rate": 5.0},
+        clients={"heartbeat": {"interval": 0.0}},
+        nodes={"ping_interval": 1.0, "ping_timeout": 2.0},
+        faults=[{"at": 2.0, "kind": "stall", "client": 4, "duration": 6.0}],
+    )
+    world = World(scenario, 0, profile)
+    tunnel = world.clients[4].subscriber.tunnel
+    node = world.nodes[tunnel.server]
+    world.env.run(until=4.0)
+    assert tunnel in node.tunnels
+    world.env.run(until=5.0 + CPU)
+    assert tunnel not in node.tunnels  # the first ping after 2 s comes within 1 s and waits 2 s
+    world.run()
+    ends = [one for one in world.rows if one[1] == "disconnected"]
+    assert [(one[2], one[6]) for one in ends] == [(4, "1011")]
+    assert ends[0][0] >= 8.0  # it notices when it reads again

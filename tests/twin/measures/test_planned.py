@@ -1,0 +1,31 @@
+import pytest
+
+from tests.messages import WARM, record
+from twin.measures import measure_planned
+from twin.record import row
+
+DRAIN = {"at": 1.0, "kind": "drain", "node": 1, "pace": 1.0}
+
+
+def test_peak_rate_time_away_and_drain_time_by_hand():
+    rows = [*WARM, row(1.0, "fault", node=1, detail="drain")]
+    for client, lost, tried, back in ((0, 2.0, 2.4, 2.5), (2, 3.0, 3.3, 3.4)):
+        rows.append(row(lost, "disconnected", client, 1, detail="1012"))
+        rows += [row(tried, "attempt_connect", client, attempt=2), row(back, "connected", client, 2, 2)]
+    rows.append(row(3.5, "drained", node=1))
+    found = measure_planned(record(rows, faults=[DRAIN]))
+    assert found["peak_reconnect_rate"] == 2.0  # 2.4 and 3.3 are less than a second apart
+    assert found["away_per_loss"] == pytest.approx((0.5 + 0.4) / 2)
+    assert found["drain_time"] == pytest.approx(2.5)
+
+
+def test_a_client_that_is_not_back_counts_until_the_end():
+    rows = [*WARM, row(1.0, "fault", node=1, detail="drain"), row(2.0, "disconnected", 0, 1, detail="1012")]
+    found = measure_planned(record(rows, faults=[DRAIN]))
+    assert found == {"peak_reconnect_rate": 0.0, "away_per_loss": 4.0}
+
+
+def test_other_faults_have_no_such_measures():
+    rows = [*WARM, row(1.0, "fault", node=1, detail="kill")]
+    assert measure_planned(record(rows, faults=[{"at": 1.0, "kind": "kill", "node": 1}])) == {}
+    assert measure_planned(record(WARM)) == {}

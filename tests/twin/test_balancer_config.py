@@ -1,0 +1,162 @@
+"""The texts of configurations; that the real programs accept and obey them is tested in tests/live."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.strategies import small
+from twin.balancer_config import Site, haproxy_site, idle_warning, nginx_site
+from twin.errors import ScenarioError
+
+NGINX = {"kind": "nginx"}
+ROOT = Path(__file__).parents[2]
+
+
+def test_nginx_passes_an_upgrade_on_and_has_the_scenarios_timeouts():
+    scenario = small(balancer={"kind": "nginx", "read_timeout": 75.0, "connect_timeout": 0.5, "max_fails": 2})
+    text = nginx_site(scenario, Site(servers=("10.0.0.5:9001", "node-2:9001"), path="/ws"))
+    for line in (
+        "proxy_http_version 1.1;",
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection $connection_upgrade;",
+        "proxy_read_timeout 75000ms;",
+        "proxy_connect_timeout 500ms;",
+        "location /ws {",
+        "listen 8080 backlog=4096;",
+        "server 10.0.0.5:9001 max_fails=2 fail_timeout=10s;",
+        "server node-2:9001 max_fails=2 fail_timeout=10s;",
+    ):
+        assert line in text
+    assert "WARNING" not in text
+
+
+@pytest.mark.parametrize(
+    ("sticky", "rule"),
+    [("none", "least_conn;"), ("address", "hash $remote_addr consistent;"), ("cookie", "hash $sticky")],
+)
+def test_nginx_has_one_choice_rule(sticky, rule):
+    scenario = small(balancer={"kind": "nginx", "algorithm": "least_conn"})
+    text = nginx_site(scenario, Site(sticky=sticky, cookie="room"))
+    assert rule in text
+    assert ("least_conn" in text) == (sticky == "none")
+    assert ("map $cookie_room $sticky_key" in text) == (sticky == "cookie")
+
+
+@pytest.mark.parametrize(
+    ("sticky", "there", "gone"),
+    [
+        ("none", ["balance leastconn"], ["cookie", "hash-type"]),
+        ("address", ["balance source", "hash-type consistent"], ["cookie", "leastconn"]),
+        ("cookie", ["cookie room insert indirect nocache", " cookie n2", "balance leastconn"], ["hash-type"]),
+    ],
+)
+def test_haproxy_is_sticky_as_asked(sticky, there, gone):
+    text = haproxy_site(small(), Site(sticky=sticky, cookie="room"))
+    assert all(part in text for part in there)
+    assert not any(part in text for part in gone)
+
+
+def test_haproxy_has_the_scenarios_checks_and_timeouts():
+    changes = {"retries": 2, "redispatch": 1, "tunnel_timeout": 90.0, "slowstart": 20}
+    text = haproxy_site(small(balancer=changes), Site(listen="10.0.0.1:443", health="/ready"))
+    for line in (
+        "timeout tunnel 90000ms",
+        "retries 2",
+        "option redispatch 1",
+        "option httpchk GET /ready",
+        "check inter 500ms fall 2 rise 1 slowstart 20s",
+        "bind 10.0.0.1:443 backlog 4096",
+        "default_backend cluster",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize(
+    ("interval", "node", "timeout", "said"),
+    [
+        (20.0, 0.0, 60.0, ""),
+        (20.0, 0.0, 15.0, "nothing passes for 20 s"),
+        (20.0, 10.0, 15.0, ""),
+        (0.0, 0.0, 60.0, "nobody pings"),
+        (20.0, 0.0, 20.0, "nothing passes for 20 s"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_a_timeout_that_is_shorter_than_the_pings_are_apart_is_told(interval, node, timeout, said, kind):
+    balancer = {"kind": kind, "tunnel_timeout" if kind == "haproxy" else "read_timeout": timeout}
+    changes = {"clients": {"heartbeat": {"interval": interval}}, "nodes": {"ping_interval": node}}
+    scenario = small(balancer=balancer, **changes)
+    assert said in idle_warning(scenario)
+    assert bool(idle_warning(scenario)) == bool(said)
+    text = (haproxy_site if kind == "haproxy" else nginx_site)(scenario, Site())
+    assert ("WARNING" in text) == bool(said)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"listen": "8080"},
+        {"listen": "*:0"},
+        {"servers": ["localhost"]},
+        {"servers": ["a:1; evil"]},
+        {"servers": ["a:70000"]},
+        {"path": "ws"},
+        {"path": "/a { }"},
+        {"health": "/x y"},
+        {"sticky": "always"},
+        {"cookie": "a-b"},
+    ],
+)
+def test_what_cannot_stand_in_a_configuration_is_refused(wrong):
+    with pytest.raises(ScenarioError, match=r"^--[a-z]+ is '.*'; allowed is .*\.$"):
+        nginx_site(small(balancer=NGINX), Site(**wrong))
+
+
+def test_the_other_balancers_scenario_is_refused():
+    with pytest.raises(ScenarioError, match=r"^balancer\.kind is 'haproxy'; \./lab nginx allows 'nginx'"):
+        nginx_site(small(), Site())
+    with pytest.raises(ScenarioError, match=r"use \./lab nginx"):
+        haproxy_site(small(balancer=NGINX), Site())
+
+
+def lab(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_command_writes_what_haproxy_accepts_and_warns(tmp_path):
+    path = tmp_path / "haproxy.cfg"
+    change = ["--set", "balancer.tunnel_timeout=5", "--set", "nodes.count=2"]
+    done = lab("haproxy", "scenarios/failover.toml", *change, "--output", str(path))
+    assert done.returncode == 0, done.stderr
+    assert "Checked by haproxy." in done.stderr
+    assert "Warning: balancer.tunnel_timeout is 5 s" in done.stderr
+    text = path.read_text()
+    assert "127.0.0.1:9002" in text
+    assert "127.0.0.1:9003" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nginx", "scenarios/failover.toml"], "balancer.kind is 'haproxy'"),
+        (["haproxy", "scenarios/failover.toml", "--server", "nowhere"], "--server is 'nowhere'"),
+        (["haproxy", "scenarios/failover.toml", "--output", "/nowhere/at/all"], "cannot be written"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):
+    done = lab(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["nginx", "haproxy"])
+def test_each_command_explains_itself(command):
+    done = lab(command, "--help")
+    assert done.returncode == 0
+    assert "--sticky" in done.stdout

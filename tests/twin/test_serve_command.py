@@ -1,0 +1,37 @@
+"""`./lab serve` on the command line; what it serves is tested in tests/live/test_serve.py."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def lab(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_command_explains_itself():
+    done = lab("serve", "--help")
+    assert done.returncode == 0
+    assert "--port" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["scenarios/failover.toml", "--port", "0"], "publisher is missing in failover; ./lab serve needs"),
+        (["--set", "nodes.count=99"], "nodes.count is 99"),
+        (["nowhere.toml"], "no such scenario file"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):
+    done = lab("serve", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""

@@ -1,0 +1,49 @@
+"""What a planned end of nodes costs the clients: restarts and drains."""
+
+import numpy as np
+
+from twin.measures.base import Measure
+from twin.measures.quiet import away_seconds
+from twin.record import Record
+from twin.scenario import Scenario
+
+RATE_WINDOW = 1.0
+"""Seconds of the window in which attempts are counted for the peak rate."""
+PLANNED = frozenset({"restart", "drain"})
+
+PLANNED_ENDS = {
+    "peak_reconnect_rate": Measure("1/s", "timer", "most attempts to connect in any second after the first fault"),
+    "away_per_loss": Measure("s", "timer", "client-seconds without a connection, per connection that was lost"),
+    "drain_time": Measure("s", "timer", "median time from the begin of a drain until the node has no connection left"),
+}
+
+
+def is_planned(scenario: Scenario) -> bool:
+    """Tell whether the faults of a scenario are planned ends of nodes, and nothing else."""
+    return bool(scenario.faults) and all(fault.kind in PLANNED for fault in scenario.faults)
+
+
+def measure_planned(record: Record) -> dict[str, float]:
+    """Return the measures of a scenario whose faults are restarts and drains; nothing for any other."""
+    if not is_planned(record.scenario):
+        return {}
+    table = record.select("connected", "disconnected", "attempt_connect", "fault", "drained")
+    t, event, node = table["t"].to_numpy(), table["event"].to_numpy(dtype=object), table["node"].to_numpy()
+    begun = t[event == "fault"]
+    if not len(begun):
+        return {}
+    attempts = np.sort(t[(event == "attempt_connect") & (t >= begun[0])])
+    found = {"peak_reconnect_rate": 0.0}
+    if len(attempts):
+        ends = np.searchsorted(attempts, attempts + RATE_WINDOW, side="left")
+        found["peak_reconnect_rate"] = float(np.max(ends - np.arange(len(attempts)))) / RATE_WINDOW
+    losses = int(np.sum((event == "disconnected") & (t >= begun[0])))
+    if losses:
+        found["away_per_loss"] = away_seconds(record) / losses
+    took = []
+    for when, which in zip(begun, node[event == "fault"], strict=True):
+        over = t[(event == "drained") & (node == which) & (t >= when)]
+        took += [float(over[0] - when)] if len(over) else []
+    if took:
+        found["drain_time"] = float(np.median(took))
+    return found
