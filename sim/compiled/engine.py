@@ -214,7 +214,8 @@ class Run:
         rings["delay"] = self._delays
         self._keep("heads", np.full(at.FIFOS, np.inf))
         for i in range(at.FIFOS):
-            self._set_ring(rings[i], f"fifo {i}", np.empty(LEAST_ROOM, at.TIMED))
+            most = n if i == at.CLIENT_CLOSED and w["separate"] else 0  # an outage closes all connections at once
+            self._set_ring(rings[i], f"fifo {i}", np.empty(_power(most + LEAST_ROOM), at.TIMED))
         buckets = min(max(BUCKETS[0], _power(n)), BUCKETS[1])
         self._keep("wheel", np.full(buckets, -1, np.int32))
         horizon = 1.0 + max(self.scenario.clients.reconnect.cap, self.scenario.clients.reconnect.base)
