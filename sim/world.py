@@ -289,6 +289,7 @@ def predict_given(
     profile: HostProfile | None = None,
     progress: Callable[[int, int], None] | None = None,
     jobs: int = -1,
+    engine: Engine = "auto",
 ) -> list[Prediction]:
     """Predict each measured run given what its balancer marked down and up, and when.
 
@@ -298,13 +299,13 @@ def predict_given(
     Args:
         records: measured runs.
         replications: how many a run.
-        profile, progress, jobs: as for `predict`.
+        profile, progress, jobs, engine: as for `predict`.
     """
     found = []
     for i, record in enumerate(records):
         active = isinstance(record.scenario.balancer, HAProxy)
         seen = marks_of(record) if active else None
-        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs))
+        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs, engine))
         if progress is not None:
             progress(i + 1, len(records))
     return found

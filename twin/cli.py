@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -146,17 +146,24 @@ def _measure(scenario: Scenario, runs: int, redis_url: str | None, folder: Path 
     return records
 
 
-def _compare(scenario: Scenario, replications: int, observe: Callable[[], list[Record]]) -> Any:
+def _compare(
+    scenario: Scenario,
+    replications: int,
+    observe: Callable[[], list[Record]],
+    engine: Literal["auto", "simpy"] = "auto",
+) -> Any:
     """Look at the speed of the cores, predict, observe, then predict given what the balancer marked down."""
     import sim
     import twin
 
     _trace(scenario)
-    prediction = _predict(scenario, replications)
+    prediction = _predict(scenario, replications, engine)
     records = observe()
     with _progress() as show:
         text = "predicting given the mark-downs"
-        given = sim.predict_given(records, profile=_profile(scenario), progress=lambda i, n: show(text, i / n))
+        given = sim.predict_given(
+            records, profile=_profile(scenario), progress=lambda i, n: show(text, i / n), engine=engine
+        )
     return twin.compare(prediction, records, given)
 
 
@@ -176,7 +183,8 @@ def demo(
 
     spec = Scenario.load(scenario)
     _profile(spec)
-    comparison = _compare(spec, replications, lambda: _measure(spec, runs, None, None))
+    # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
+    comparison = _compare(spec, replications, lambda: _measure(spec, runs, None, None), "simpy")
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
     if as_json:
         _say_json(comparison.as_dict())

@@ -17,9 +17,9 @@ from twin.scenario import Scenario
 
 COMPARED = [int(n) for n in os.environ.get("STORMLAB_CLIENTS", "1000,20000").split(",")]
 SCALE = [int(n) for n in os.environ.get("STORMLAB_SCALE", "10000,100000,1000000").split(",")]
-LEAST_RATIO = 150.0
+LEAST_RATIO = 50.0
 RATIO_FROM = 20_000
-MOST_BYTES = 300.0
+MOST_BYTES = 400.0
 MOST_GROWTH = 4.0
 """Most that an event may cost at the largest size, over what it costs at the smallest."""
 
