@@ -152,11 +152,10 @@ def _compare(
     observe: Callable[[], list[Record]],
     engine: Literal["auto", "simpy"] = "auto",
 ) -> Any:
-    """Look at the speed of the cores, predict, observe, then predict given what the balancer marked down."""
+    """Predict first, then observe, then predict given what the balancer marked down."""
     import sim
     import twin
 
-    _trace(scenario)
     prediction = _predict(scenario, replications, engine)
     records = observe()
     with _progress() as show:
@@ -183,6 +182,7 @@ def demo(
 
     spec = Scenario.load(scenario)
     _profile(spec)
+    _trace(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
     comparison = _compare(spec, replications, lambda: _measure(spec, runs, None, None), "simpy")
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
@@ -270,6 +270,7 @@ def compare(
         for spec in specs:
             _profile(spec)
         for spec in specs:
+            _trace(spec)
             comparisons.append(_compare(spec, replications, partial(_measure, spec, runs, redis_url, save)))
             if len(specs) > 1:
                 one = comparisons[-1]
