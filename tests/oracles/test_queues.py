@@ -68,7 +68,7 @@ def stays_of_customers(servers, load, count, run):
     """Return how long each customer stays who joins the less loaded of two event loops drawn by HAProxy's random(2)."""
     env = simpy.Environment()
     loops = [Process(Cores(env, 1, 0.003)) for _ in range(servers)]
-    rule = RULES["haproxy", "random"](servers)
+    rule = RULES["nginx", "random_two"](servers)  # HAProxy draws from a ring of unequal shares
     draw = np.random.Generator(np.random.Philox(key=[8, run])).random
     usable = [True] * servers
     arrivals, services = stream(load * servers, count, run)

@@ -58,7 +58,7 @@ def test_a_later_setting_is_laid_over_an_earlier_one():
         ({"nodes.count": [3, 3]}, "nodes.count has the value 3 twice"),
         ({"seed": range(200), "nodes.backlog": range(1, 100)}, "19800 variants; allowed is 1 to 10000"),
         ({"nodes.cuont": [3]}, "sweep, nodes.cuont=3: nodes.cuont = 3 is not a known setting"),
-        ({"nodes.count": [3, 99]}, "sweep, nodes.count=99: nodes.count is 99; allowed is at most"),
+        ({"nodes.count": [3, 9999]}, "sweep, nodes.count=9999: nodes.count is 9999; allowed is at most"),
         ({"clients.reconnect.cap": [0.01]}, "clients.reconnect.cap is 0.01; allowed is at least base"),
     ],
 )
