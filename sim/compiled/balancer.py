@@ -1,12 +1,10 @@
-"""The balancer, choosing a node for each connection. See `sim.balancer`."""
+"""The balancer: connecting, and the ends of connections. See `sim.balancer`."""
 
 from typing import Any
 
-import numpy as np
-from numba import carray
-
+from sim.compiled.choice import EPOCH, choose_for, release, take
 from sim.compiled.host import carry_on, sleep, work
-from sim.compiled.jit import jit, pointer
+from sim.compiled.jit import jit
 from sim.compiled.layout import (
     ABNORMAL,
     ANSWERED,
@@ -16,19 +14,14 @@ from sim.compiled.layout import (
     B_REFUSE,
     B_RELAY,
     B_REQUEST,
-    CHECK_BEGINS,
     FORWARD,
     I_CUT,
     I_PASSED_ON,
     I_REFUSE,
     I_RELAYED,
     I_SERVE,
-    IP_HASH,
-    LEAST_CONN,
     LOST,
     MARKED_DOWN,
-    MARKED_UP,
-    NGINX_LEAST_CONN,
     NODE_HUNG,
     OF_RETRY,
     PASSIVE,
@@ -39,136 +32,18 @@ from sim.compiled.layout import (
     SYN_OVER,
     attempt_at,
     b1_at,
-    checker_at,
-    i8_at,
     node_at,
     peer_at,
     tunnel_at,
 )
 from sim.compiled.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
 from sim.compiled.notes import note
-from sim.compiled.pools import (
-    PENDING,
-    drop_attempt,
-    drop_tunnel,
-    failure,
-    hold_attempt,
-    hold_tunnel,
-    new_tunnel,
-)
+from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_tunnel
 from sim.compiled.queue import schedule, schedule_first, schedule_now
-from sim.compiled.rules import (
-    candidates,
-    fewest_first,
-    haproxy_retry,
-    hashed,
-    least_connected,
-    mapped,
-    move_behind,
-    peer_chosen,
-    peer_failed,
-    peer_succeeded,
-    peer_usable,
-    richest,
-)
+from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
 from sim.node import SYN_RETRIES
 
-EPOCH = 1e6
-"""The counter's clock never starts at zero."""
 NOT_REFUSED, NOT_LISTENING = 0, 1
-LOOPBACK = 127 << 24
-
-
-@jit
-def integers(address: int, n: int) -> Any:
-    """Return whole numbers that stand at an address."""
-    return carray(pointer(address), n, np.int64)
-
-
-@jit
-def flags(address: int, n: int) -> Any:
-    """Return flags that stand at an address."""
-    return carray(pointer(address), n, np.bool_)
-
-
-@jit
-def forget(w: Any) -> None:
-    """Start with fresh counts and all servers up, as a new process does."""
-    for server in range(w.n_nodes):
-        b1_at(w.up, server).v = True
-        i8_at(w.connections, server).v = 0
-        i8_at(w.current, server).v = 0
-        i8_at(w.order, server).v = server
-        peer = peer_at(w.peers, server)
-        peer.max_fails = w.max_fails
-        peer.fail_timeout = w.fail_timeout
-        peer.fails = 0
-        peer.checked = 0
-        peer.accessed = 0
-    i8_at(w.order, w.n_nodes).v = w.n_nodes
-
-
-@jit
-def address_of(w: Any, client: int) -> int:
-    """Return a client's address as a number; see `twin.addresses`."""
-    return LOOPBACK + (((client % w.addresses + 1) << 8) if w.addresses > 1 else 0) + 1
-
-
-@jit
-def choose(w: Any, client: int, last: int, mask: int) -> int:
-    """Return the server for a connection, or -1; `last` and `mask` tell which ones have been tried."""
-    n = w.n_nodes
-    now = w.now + EPOCH
-    usable = flags(w.up, n)
-    if w.nginx:
-        usable = flags(w.usable, n)
-        for server in range(n):
-            usable[server] = peer_usable(peer_at(w.peers, server), now) and (mask >> server) & 1 == 0
-    server = chosen(w, client, usable, last)
-    if w.nginx and server >= 0:
-        peer_chosen(peer_at(w.peers, server), now)
-    return server
-
-
-@jit
-def choose_for(w: Any, attempt: Any) -> int:
-    """Return the server for an attempt, or -1."""
-    return choose(w, int(attempt.client), int(attempt.last), attempt.mask)
-
-
-@jit
-def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
-    """Apply the choice rule: one of those that `sim.engines` leaves to this engine."""
-    connections, current = integers(w.connections, w.n_nodes), integers(w.current, w.n_nodes)
-    algorithm = w.algorithm
-    if algorithm == LEAST_CONN:
-        return fewest_first(usable, avoid, connections, integers(w.order, w.n_nodes + 1))
-    if algorithm == SOURCE:
-        return mapped(usable, address_of(w, client))
-    if algorithm == IP_HASH:
-        peer = hashed(usable, avoid, address_of(w, client))
-        return peer if peer >= 0 else richest(candidates(usable, avoid), current)
-    if algorithm == NGINX_LEAST_CONN:
-        equals = least_connected(candidates(usable, avoid), connections)
-        return equals[0] if len(equals) == 1 else richest(equals, current)
-    return richest(candidates(usable, avoid), current)
-
-
-@jit
-def take(w: Any, server: int) -> None:
-    """Note one more connection to a server."""
-    i8_at(w.connections, server).v += 1
-    if w.algorithm == LEAST_CONN:
-        move_behind(integers(w.order, w.n_nodes + 1), server)
-
-
-@jit
-def release(w: Any, server: int, generation: int) -> None:
-    """Note one connection less; an old process keeps its own counts."""
-    if generation == w.generation:
-        i8_at(w.connections, server).v -= 1
-        if w.algorithm == LEAST_CONN:
-            move_behind(integers(w.order, w.n_nodes + 1), server)
 
 
 @jit
@@ -458,52 +333,6 @@ def reset_pending(w: Any, server: int) -> None:
         else:
             drop_attempt(w, i)
         i = following
-
-
-@jit
-def mark(w: Any, server: int, up: bool, detail: int) -> None:
-    """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
-    b1_at(w.up, server).v = up
-    note(w, w.now, MARKED_UP if up else MARKED_DOWN, -1, server + 1, -1, detail)
-    if up or not w.shutdown:
-        return
-    i = int(node_at(w.nodes, server).tunnels)
-    while i >= 0:
-        tunnel = tunnel_at(w.tunnels.data, i)
-        following = int(tunnel.next)
-        if tunnel.generation == w.generation:
-            released(w, i)
-            cut(w, i)
-        i = following
-    i = int(node_at(w.nodes, server).waiting)
-    while i >= 0:
-        attempt = attempt_at(w.attempts.data, i)
-        following = int(attempt.next)
-        if attempt.generation == w.generation:
-            remove_waiting(w, i)
-            release(w, int(attempt.server), attempt.generation)
-            answer(w, i, failure(REFUSED_502))
-            drop_attempt(w, i)
-        i = following
-
-
-@jit
-def start_checks(w: Any) -> None:
-    """Start the checks of a new balancer process; given marks stand in for them."""
-    if w.nginx or w.marks_given:
-        return
-    for server in range(w.n_nodes):
-        place = w.generation * w.n_nodes + server
-        checker = checker_at(w.checkers, place)
-        checker.server = server
-        checker.generation = w.generation
-        checker.fall = w.fall
-        checker.rise = w.rise
-        checker.streak = 0
-        checker.up = True
-        checker.fresh = w.generation > 0
-        checker.serial = 0
-        schedule_first(w, CHECK_BEGINS, place, 0)
 
 
 @jit

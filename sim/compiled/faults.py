@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from sim.compiled.balancer import answer, cut_old, forget, lose, reset_pending, start_checks
+from sim.compiled.balancer import answer, cut_old, lose, reset_pending
+from sim.compiled.choice import forget
 from sim.compiled.client import lost, peer_hangs
+from sim.compiled.health import start_checks
 from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (

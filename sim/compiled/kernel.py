@@ -3,34 +3,16 @@
 from typing import Any
 
 from sim.compiled import client, faults, node
-from sim.compiled.balancer import (
-    answer,
-    answered,
-    choose,
-    failed,
-    forget,
-    forward,
-    lose,
-    mark,
-    relay,
-    relayed,
-    released,
-    retry,
-    serve,
-    served,
-    start_checks,
-    syn_again,
-    take,
-    upstream_closed,
-)
-from sim.compiled.host import append, expire, go_on, swarm_of, work
+from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again
+from sim.compiled.choice import choose, forget, take
+from sim.compiled.health import check_due, checked, judge, mark, start_checks
+from sim.compiled.host import expire, swarm_of
+from sim.compiled.items import step
 from sim.compiled.jit import fetch, jit, kernel
 from sim.compiled.layout import (
-    ABNORMAL,
     ANSWERED,
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
-    CHECK,
     CHECK_BEGINS,
     CHECK_DUE,
     CHECK_JUDGED,
@@ -40,38 +22,16 @@ from sim.compiled.layout import (
     FAULT,
     FINISHED,
     FIRED,
-    FIRST_PART,
     FORWARD,
-    GOING_AWAY,
     HEAL,
     HEARTBEAT,
     HUNG_YET,
-    I_ACCEPT,
-    I_BOOT,
-    I_CHECK,
-    I_CLIENT,
-    I_CLOSED,
-    I_CUT,
-    I_FRAME_DOWN,
     I_FRAME_UP,
-    I_GONE,
-    I_GOODBYE,
-    I_HANDSHAKE,
-    I_LEFT,
-    I_LEFT_AFTER,
-    I_NOTHING,
-    I_PASSED_ON,
-    I_REFUSE,
-    I_RELAYED,
-    I_SAY_GOODBYE,
-    I_SERVE,
     LEFT_YET,
     LOST,
     MARK,
-    N_LEAVE,
     NEEDS_ROOM,
     NODE_HUNG,
-    NODE_STOPPED,
     OBSERVED,
     OF_CLIENT,
     OF_HANG,
@@ -80,7 +40,6 @@ from sim.compiled.layout import (
     OPEN_TIMEOUT,
     OUTAGE_OVER,
     RELOADED,
-    REST,
     RESUME,
     ROOM,
     SERVE,
@@ -91,26 +50,22 @@ from sim.compiled.layout import (
     SYN_OVER,
     TIMEOUT,
     TIMEOUTS,
-    UP,
     WAKES,
     checker_at,
     client_at,
-    cost_at,
     event_at,
     f8_at,
     fault_at,
-    item_at,
     mark_at,
     moment_at,
     node_at,
-    process_at,
     ring_at,
     timed_at,
     tunnel_at,
 )
-from sim.compiled.node import add_tunnel, remove_tunnel
+from sim.compiled.node import add_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, drop_tunnel, failure, free_item, hold_tunnel, new_tunnel
+from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
 from sim.compiled.queue import (
     FROM_HEAP,
     FROM_WHEEL,
@@ -122,7 +77,7 @@ from sim.compiled.queue import (
     schedule_now,
     time_of,
 )
-from sim.compiled.rules import check_result, draw, first_check
+from sim.compiled.rules import draw, first_check
 from sim.node import OWN_FILES
 from twin.draws import Purpose
 
@@ -350,150 +305,3 @@ def heartbeat_missed(w: Any, i: int, hangs: int) -> None:
     if one.state == NODE_HUNG and one.hangs == hangs:
         lose(w, i, HEARTBEAT)
     drop_tunnel(w, i)
-
-
-@jit
-def check_due(w: Any, place: int) -> None:
-    """Check a server, unless the process that checks is gone."""
-    checker = checker_at(w.checkers, place)
-    if checker.generation != w.generation:
-        return
-    if node.listening(w, int(checker.server)):
-        node.probe(w, place)
-    else:
-        checked(w, place, False)
-
-
-@jit
-def judge(w: Any, place: int, serial: int) -> None:
-    """A check is answered or too late, whichever comes first."""
-    checker = checker_at(w.checkers, place)
-    if checker.serial == serial and not checker.judged:
-        checker.judged = True
-        schedule_now(w, CHECK_JUDGED, place, 0)
-
-
-@jit
-def checked(w: Any, place: int, passed: bool) -> None:
-    """A check has its result."""
-    checker = checker_at(w.checkers, place)
-    if checker.life != w.life:
-        return
-    change: Any = check_result(checker, passed)  # words are numbers here
-    if change > 0:
-        mark(w, int(checker.server), change == UP, CHECK)
-    schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)
-
-
-@jit
-def step(w: Any, number: int) -> None:
-    """A process has done a step of an item."""
-    process = process_at(w.procs, number)
-    i = int(process.current)
-    item = item_at(w.items.data, i)
-    if item.stage == FIRST_PART:
-        item.stage = REST
-        item.hops = cost_at(w.costs, item.cost).hops
-        append(w, process, i)
-        process.load += 1
-        go_on(w, number)
-        return
-    kind, a, b, eager, ends = int(item.kind), int(item.a), int(item.b), item.eager, item.ends
-    if eager and waits_for_end(kind):
-        go_on(w, number)
-        free_item(w, i)
-        finish(w, kind, a, b)
-        return
-    free_item(w, i)
-    finish(w, kind, a, b)
-    if ends and eager:
-        go_on(w, number)
-        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
-        return
-    if ends:
-        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
-    go_on(w, number)
-
-
-@jit
-def waits_for_end(kind: int) -> bool:
-    """Tell whether somebody waits for an item's end, who comes after the loop if the item began at once."""
-    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK)
-
-
-@jit
-def finish(w: Any, kind: int, a: int, b: int) -> None:
-    """Do what follows from an item that is done."""
-    if kind == I_CLIENT:
-        client.go_on(w, a)
-    elif kind == I_SERVE:
-        served(w, a)
-    elif kind == I_REFUSE:
-        answer(w, a, failure(b))
-        drop_attempt(w, a)
-    elif kind == I_ACCEPT:
-        node.accepted(w, b)
-    elif kind == I_HANDSHAKE:
-        handshaken(w, a, b)
-    elif kind == I_RELAYED:
-        relayed(w, a, b)
-        drop_attempt(w, a)
-        drop_tunnel(w, b)
-    elif kind == I_PASSED_ON:
-        lose(w, a, b)
-        drop_tunnel(w, a)
-    elif kind == I_NOTHING:
-        pass
-    else:
-        finish_rarely(w, kind, a, b)
-
-
-@jit
-def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
-    """Do what follows from an item of a rare kind."""
-    if kind == I_CLOSED:
-        remove_tunnel(w, a)
-        upstream_closed(w, a, ABNORMAL)
-        drop_tunnel(w, a)
-    elif kind == I_GONE:
-        faults.gone(w, b)
-    elif kind == I_CHECK:
-        if checker_at(w.checkers, a).serial == b:
-            checker_at(w.checkers, a).done = True
-        judge(w, a, b)
-    elif kind == I_BOOT:
-        faults.booted(w, a)
-    elif kind == I_CUT:
-        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_LEAVE, -1, 0)
-        lose(w, a, ABNORMAL)
-        drop_tunnel(w, a)
-    elif kind == I_SAY_GOODBYE:
-        relay(w, I_FRAME_DOWN, a)
-        drop_tunnel(w, a)
-    elif kind == I_FRAME_DOWN:
-        client.told_goodbye(w, a)
-        drop_tunnel(w, a)
-    elif kind == I_GOODBYE:
-        relay(w, I_FRAME_UP, a)
-        drop_tunnel(w, a)
-    elif kind == I_FRAME_UP:
-        node.hears_goodbye(w, a)
-        drop_tunnel(w, a)
-    elif kind == I_LEFT:
-        if remove_tunnel(w, a):
-            released(w, a)
-        drop_tunnel(w, a)
-    elif kind == I_LEFT_AFTER:
-        if remove_tunnel(w, a):
-            upstream_closed(w, a, GOING_AWAY)
-        drop_tunnel(w, a)
-
-
-@jit
-def handshaken(w: Any, i: int, server: int) -> None:
-    """A node has answered a handshake."""
-    one = node_at(w.nodes, server)
-    one.opening -= 1
-    if node.listening(w, server):
-        answered(w, i, server)
-    drop_attempt(w, i)

@@ -1,0 +1,159 @@
+"""What follows from a step of a process. See `sim.host` (`_stepped`, `_done`) and the rooms of the model."""
+
+from typing import Any
+
+from sim.compiled import client, faults, node
+from sim.compiled.balancer import answer, answered, lose, relay, relayed, released, served, upstream_closed
+from sim.compiled.health import judge
+from sim.compiled.host import append, go_on, work
+from sim.compiled.jit import jit
+from sim.compiled.layout import (
+    ABNORMAL,
+    FIRST_PART,
+    GOING_AWAY,
+    I_ACCEPT,
+    I_BOOT,
+    I_CHECK,
+    I_CLIENT,
+    I_CLOSED,
+    I_CUT,
+    I_FRAME_DOWN,
+    I_FRAME_UP,
+    I_GONE,
+    I_GOODBYE,
+    I_HANDSHAKE,
+    I_LEFT,
+    I_LEFT_AFTER,
+    I_NOTHING,
+    I_PASSED_ON,
+    I_REFUSE,
+    I_RELAYED,
+    I_SAY_GOODBYE,
+    I_SERVE,
+    N_LEAVE,
+    NODE_STOPPED,
+    REST,
+    checker_at,
+    cost_at,
+    item_at,
+    node_at,
+    process_at,
+    tunnel_at,
+)
+from sim.compiled.node import remove_tunnel
+from sim.compiled.notes import note
+from sim.compiled.pools import drop_attempt, drop_tunnel, failure, free_item
+
+
+@jit
+def step(w: Any, number: int) -> None:
+    """A process has done a step of an item."""
+    process = process_at(w.procs, number)
+    i = int(process.current)
+    item = item_at(w.items.data, i)
+    if item.stage == FIRST_PART:
+        item.stage = REST
+        item.hops = cost_at(w.costs, item.cost).hops
+        append(w, process, i)
+        process.load += 1
+        go_on(w, number)
+        return
+    kind, a, b, eager, ends = int(item.kind), int(item.a), int(item.b), item.eager, item.ends
+    if eager and waits_for_end(kind):
+        go_on(w, number)
+        free_item(w, i)
+        finish(w, kind, a, b)
+        return
+    free_item(w, i)
+    finish(w, kind, a, b)
+    if ends and eager:
+        go_on(w, number)
+        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
+        return
+    if ends:
+        note(w, w.now, NODE_STOPPED, -1, b + 1, -1, 0)
+    go_on(w, number)
+
+
+@jit
+def waits_for_end(kind: int) -> bool:
+    """Tell whether somebody waits for an item's end, who comes after the loop if the item began at once."""
+    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK)
+
+
+@jit
+def finish(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what follows from an item that is done."""
+    if kind == I_CLIENT:
+        client.go_on(w, a)
+    elif kind == I_SERVE:
+        served(w, a)
+    elif kind == I_REFUSE:
+        answer(w, a, failure(b))
+        drop_attempt(w, a)
+    elif kind == I_ACCEPT:
+        node.accepted(w, b)
+    elif kind == I_HANDSHAKE:
+        handshaken(w, a, b)
+    elif kind == I_RELAYED:
+        relayed(w, a, b)
+        drop_attempt(w, a)
+        drop_tunnel(w, b)
+    elif kind == I_PASSED_ON:
+        lose(w, a, b)
+        drop_tunnel(w, a)
+    elif kind == I_NOTHING:
+        pass
+    else:
+        finish_rarely(w, kind, a, b)
+
+
+@jit
+def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
+    """Do what follows from an item of a rare kind."""
+    if kind == I_CLOSED:
+        remove_tunnel(w, a)
+        upstream_closed(w, a, ABNORMAL)
+        drop_tunnel(w, a)
+    elif kind == I_GONE:
+        faults.gone(w, b)
+    elif kind == I_CHECK:
+        if checker_at(w.checkers, a).serial == b:
+            checker_at(w.checkers, a).done = True
+        judge(w, a, b)
+    elif kind == I_BOOT:
+        faults.booted(w, a)
+    elif kind == I_CUT:
+        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_LEAVE, -1, 0)
+        lose(w, a, ABNORMAL)
+        drop_tunnel(w, a)
+    elif kind == I_SAY_GOODBYE:
+        relay(w, I_FRAME_DOWN, a)
+        drop_tunnel(w, a)
+    elif kind == I_FRAME_DOWN:
+        client.told_goodbye(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_GOODBYE:
+        relay(w, I_FRAME_UP, a)
+        drop_tunnel(w, a)
+    elif kind == I_FRAME_UP:
+        node.hears_goodbye(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_LEFT:
+        if remove_tunnel(w, a):
+            released(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_LEFT_AFTER:
+        if remove_tunnel(w, a):
+            upstream_closed(w, a, GOING_AWAY)
+        drop_tunnel(w, a)
+
+
+@jit
+def handshaken(w: Any, i: int, server: int) -> None:
+    """A node has answered a handshake."""
+    one = node_at(w.nodes, server)
+    one.opening -= 1
+    if node.listening(w, server):
+        answered(w, i, server)
+    drop_attempt(w, i)
