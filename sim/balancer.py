@@ -345,7 +345,7 @@ class Balancer:
         yield self.env.timeout((phase + spread) % check.inter)
         while generation == self.generation:
             passed = yield from self.probe(self.world.nodes[server])
-            if life != self.life:
+            if life != self.life or generation != self.generation:
                 return
             change = counter.result(passed)
             if change:

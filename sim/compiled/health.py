@@ -98,7 +98,7 @@ def judge(w: Any, place: int, serial: int) -> None:
 def checked(w: Any, place: int, passed: bool) -> None:
     """A check has its result."""
     checker = checker_at(w.checkers, place)
-    if checker.life != w.life:
+    if checker.life != w.life or checker.generation != w.generation:
         return
     change: Any = check_result(checker, passed)  # words are numbers here
     if change > 0:
