@@ -393,12 +393,15 @@ PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 def test(context: typer.Context) -> None:
     """Run lint, types, architecture rules and the whole test suite; arguments go to pytest, which then runs alone."""
     python, bin_ = sys.executable, Path(sys.executable).parent
-    steps = []
-    if not context.args:
-        steps = [[str(bin_ / "ruff"), "check", "."], [str(bin_ / "ruff"), "format", "--check", "."]]
-        steps += [[str(bin_ / "mypy")], [str(bin_ / "lint-imports")]]
-    steps.append([python, "-m", "pytest", *context.args])
-    _run_all(steps)
+    tests = [python, "-m", "pytest", *context.args]
+    if context.args:
+        _run_all([tests])
+        return
+    lint = [[str(bin_ / "ruff"), "check", "."], [str(bin_ / "ruff"), "format", "--check", "."]]
+    workers = 2 * min(4, os.cpu_count() or 1)  # two a core: a live test waits most of its time
+    _run_all(
+        [*lint, [str(bin_ / "mypy")], [str(bin_ / "lint-imports")], [*tests, "-n", str(workers), "--dist=loadgroup"]]
+    )
 
 
 @app.command(context_settings=PASS_ON)

@@ -4,13 +4,16 @@ numba forgets a compiled function when the file of that function changes, but no
 everything is kept in a folder that is named by a digest of all sources that go into the kernel.
 """
 
+import contextlib
+import fcntl
+import functools
 import hashlib
 import os
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -43,13 +46,33 @@ def jit(function: F) -> F:
 
 
 def kernel(function: F) -> F:
-    """Compile a function that Python calls, and keep the result for other processes."""
+    """Compile a function that Python calls, at its first call, and keep the result for other processes.
+
+    Of processes that call it at the same time one compiles, and the others wait for the result.
+    """
     before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
     try:
-        compiled: F = numba.njit(function, cache=True, error_model="numpy")
+        compiled = numba.njit(function, cache=True, error_model="numpy")
     finally:
         config.CACHE_DIR = before
-    return compiled
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        if not compiled.signatures:
+            with _alone():
+                compiled.compile(tuple(numba.typeof(arg) for arg in args))
+        return compiled(*args)
+
+    return cast(F, call)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other processes out of this block."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with open(cache_folder() / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def compiled_rule(function: F, words: Iterable[str] = (), **replaced: Any) -> F:
