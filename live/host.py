@@ -3,10 +3,12 @@
 import contextlib
 import os
 import platform
+import random
 import resource
 import socket
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ BUSY = 0.5
 STARVED_DELAY = 0.1
 """Longest wait of a ready canary thread, 99th percentile in seconds, in a run that counts. The lab's own load makes it
 wait a few time slices of 3 ms; a hundred milliseconds are somebody else's."""
+LEAST_PORT = 10000
+"""Least port that the lab listens on; those below belong to well-known servers."""
 STARVED_SHARE = 0.2
 """Largest part of one core that other programs and the hypervisor may take, on average, in a run that counts."""
 
@@ -105,16 +109,63 @@ def warn_if_busy(sample: float = 0.2) -> None:
         )
 
 
+PROMISES = 256
+"""How many ports are kept from other labs at most: those given away last."""
+_promised: deque[int] = deque()
+"""The open files that tell other labs on this machine which ports were given away and may not be listened on yet."""
+
+
 def free_ports(count: int) -> list[int]:
-    """Return distinct loopback ports that are free now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Return distinct loopback ports that are free now.
+
+    They lie outside the range from which the kernel takes ports for outgoing connections: a node that is started again
+    finds its port free, however many clients dialled meanwhile. Another lab on this machine is not given the same ones.
+
+    Raises:
+        HostError: there are not so many.
+    """
+    low, high = _outgoing_ports()
+    candidates = [port for port in range(LEAST_PORT, 65536) if not low <= port <= high]
+    found: list[int] = []
+    for port in random.SystemRandom().sample(candidates, len(candidates)):
+        if len(found) == count:
+            return found
+        if _is_free(port) and _promise(port):
+            found.append(port)
+    raise HostError(f"{count} free ports on loopback are needed and only {len(found)} were found.")
+
+
+def _outgoing_ports() -> tuple[int, int]:
+    """Return the least and the greatest port of outgoing connections; elsewhere than on Linux IANA's dynamic range."""
+    path = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    low, high = path.read_text().split() if path.exists() else (49152, 65535)
+    return int(low), int(high)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+            one.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def _promise(port: int) -> bool:
+    """Tell other labs that this port is taken, by a name that ends with this process; only Linux has such names."""
+    if platform.system() != "Linux":
+        return True
+    with socket.socket(socket.AF_UNIX) as name:
+        try:
+            name.bind(f"\0stormlab-port-{port}")
+        except OSError:
+            return False
+        _promised.append(name.detach())
+    if len(_promised) > PROMISES:
+        os.close(_promised.popleft())
+    return True
 
 
 def machine() -> dict[str, Any]:

@@ -16,12 +16,11 @@ settings.load_profile("stormlab")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_itemcollected(item):
     """Tests of a file that share a fixture stay in one process when tests run side by side: it is made once."""
-    for item in items:
-        fixtures = item._fixtureinfo.name2fixturedefs.values()
-        if any(definition.scope == "module" for definitions in fixtures for definition in definitions):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    if any(definition.scope == "module" for definitions in fixtures for definition in definitions):
+        item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")

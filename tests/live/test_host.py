@@ -1,6 +1,7 @@
 """The machine: ports, placement, limits, and the sentences when it cannot run what was asked."""
 
 import os
+import platform
 import resource
 import shutil
 import socket
@@ -30,10 +31,28 @@ def test_free_ports_are_distinct_and_can_all_be_bound() -> None:
             one.bind(("127.0.0.1", port))
 
 
-def test_a_port_in_use_is_not_free() -> None:
+def test_a_port_in_use_or_given_away_is_not_free() -> None:
+    first = host.free_ports(100)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        assert taken.getsockname()[1] not in host.free_ports(200)
+        taken.bind(("127.0.0.1", first[0]))
+        taken.listen()
+        assert not host._is_free(first[0])
+    assert host._is_free(first[0])
+    if platform.system() == "Linux":
+        assert not set(first) & set(host.free_ports(100))
+
+
+def test_free_ports_are_not_those_of_outgoing_connections() -> None:
+    low, high = host._outgoing_ports()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert low <= server.getsockname()[1] <= high
+    assert not [port for port in host.free_ports(100) if low <= port <= high]
+
+
+def test_more_ports_than_are_free_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "_is_free", lambda port: port < host.LEAST_PORT + 2)
+    with pytest.raises(HostError, match=r"^3 free ports on loopback are needed and only 2 were found\."):
+        host.free_ports(3)
 
 
 def test_pinned_halves_the_cores_and_free_shares_them(

@@ -69,7 +69,8 @@ def test_no_client_is_lost_or_doubled_and_the_balancer_counts_what_the_nodes_hol
         known = sum(t.generation == balancer.generation for t in tunnels)
         known += sum(attempt.generation == balancer.generation for attempt in balancer.waiting[server])
         assert count >= known
-        if scenario.nodes.backlog >= scenario.clients.count:  # else some connects may be waiting for their SYN
+        waits_to_retry = getattr(scenario.balancer, "retries", 0) > 0  # which HAProxy counts, too
+        if scenario.nodes.backlog >= scenario.clients.count and not waits_to_retry:  # a full backlog drops SYNs
             assert count == known
     ghosts = {number for number, state in states.items() if state == "connected"} - held(world)
     tries = {number: world.clients[number].attempts for number in ghosts}
