@@ -7,10 +7,12 @@ others in each of them. Its timers count whole milliseconds of a clock, and a sl
 of its sleep. Sources: asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (milliseconds), HAProxy's
 `run_poll_loop`; Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
 
-A core serves the waiting process that has had the least time so far. Who runs keeps the core for a time slice; after it
-the core changes when another process wakes up, or else at the next tick of the kernel's clock. This is the kernel's
-fair scheduler, coarsened. Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/features.h
-(RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c.
+A core serves, of the waiting processes that have had no more than the mean, the one whose time slice is to end first.
+Who runs keeps the core for a time slice; after it the core changes when another process wakes up, or else at the next
+tick of the kernel's clock. A process that wakes up comes in at the mean, ahead of it by what it had less than its share
+when it fell asleep; what it had more is forgotten once the others have caught up. This is the kernel's scheduler
+(EEVDF), coarsened. Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/fair.c (place_entity,
+pick_eevdf), kernel/sched/features.h (PLACE_LAG, DELAY_DEQUEUE, RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c.
 
 How fast a core works changes from one moment to the next where neighbours share it: `pace` tells the level of its speed
 at each moment.
@@ -30,6 +32,8 @@ TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 `select_estimate_accuracy` in fs/select.c."""
 
 MILLISECOND = 0.001
+ROUNDING = 1e-12
+"""Seconds by which two sums of the same times may differ."""
 
 
 def timer_due(seconds: float, now: float, clock: float) -> float:
@@ -143,6 +147,12 @@ class Process:
 
     Attributes:
         load: connections that wait.
+        used: seconds of work so far.
+        place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
+        lag: seconds that it had less than the mean when it fell asleep.
+        deadline: `place` at the end of its time slice.
+        over_since: when its time slice ended while it ran, -1 before.
+        rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
         yields: whether it lets any other process have its core after each step, as one does that the kernel ends.
     """
@@ -153,8 +163,12 @@ class Process:
         self.step = simpy.Event(cores.env)
         self.step._ok = True
         self.used = 0.0
+        self.place = 0.0
+        self.lag = 0.0
+        self.deadline = 0.0
+        self.over_since = -1.0
+        self.rests = 0
         self.core = 0
-        self.turn_began = 0.0
         self.woken = 0.0
         self.ready = False
         self.stopped = False
@@ -299,19 +313,29 @@ class Cores:
         self.clock = clock
         self.waiting: list[Process] = []
         self.running: list[Process] = []
-        self.least = 0.0
+        self.mean = 0.0
+        self.rests = 0
+        self.most_lag = max(2 * time_slice, tick)
 
     def level(self, core: int = 0) -> int:
         """Return the speed level of a core just now."""
         return self.pace[core](self.env.now) if self.pace else 0
 
     def wake(self, process: Process) -> None:
-        """Make a process that has got work compete for a core; a sleeper may be ahead of the others by one slice."""
+        """Make a process that has got work compete for a core."""
         process.ready = True
         process.woken = self.env.now
         process.slept = self.env.now - process.asleep_since
-        self._advance()
-        process.used = max(process.used, self.least - self.time_slice)
+        rivals = len(self.running) + len(self.waiting)
+        self._average()
+        if not rivals:
+            process.place = self.mean
+        elif process.lag >= 0.0:
+            process.place = self.mean - process.lag * (rivals + 1) / rivals
+        else:  # who had too much stays in the queue until the others have caught up, or all have rested
+            process.place = max(process.place, self.mean) if process.rests == self.rests else self.mean
+        process.deadline = process.place + self.time_slice
+        process.over_since = -1.0
         if self.idle:
             process.core = self.idle.pop()
             self._begin(process)
@@ -319,7 +343,6 @@ class Cores:
             self.waiting.append(process)
 
     def _begin(self, process: Process) -> None:
-        process.turn_began = self.env.now
         self.running.append(process)
         slept, process.slept = process.slept, 0.0
         self._start(process, slept)
@@ -335,6 +358,7 @@ class Cores:
         seconds = item.spend(process.load, asleep, self.level(process.core))
         process.load -= item.count
         process.used += seconds
+        process.place += seconds
         process.last = seconds
         if item.later > 0.0:
             process.step.callbacks = [lambda _: self._stepped(item)]
@@ -357,44 +381,63 @@ class Cores:
     def _go_on(self, process: Process) -> None:
         """Choose who runs next after a step has ended."""
         if not process.busy or process.stopped:
-            self._advance()
+            self._average()
+            process.lag = max(-self.most_lag, min(self.most_lag, self.mean - process.place))
             process.ready = False
             process.asleep_since = self.env.now
             self.running.remove(process)
+            process.rests = self.rests
+            if not self.running and not self.waiting:
+                self.rests += 1
             self._hand_over(process.core)
             return
-        if self.waiting:
-            rival = min(self.waiting, key=_used)
-            if process.yields or (rival.used <= process.used and self._turn_is_over(process)):
-                self.running.remove(process)
-                self.waiting.append(process)
-                self._hand_over(process.core)
-                return
+        if process.over_since < 0.0 and process.place >= process.deadline:
+            process.over_since = self.env.now
+        if self.waiting and (process.yields or self._turn_is_over(process)):
+            self.running.remove(process)
+            rival = self._next(self.waiting if process.yields else [*self.waiting, process])
+            self.waiting.append(process)
+            self._give(process.core, rival)
+            return
         self._start(process, 0.0)
 
     def _turn_is_over(self, process: Process) -> bool:
-        """Whether the time slice has passed, and since then a process woke up or the clock ticked."""
-        over = process.turn_began + self.time_slice
-        if self.env.now < over:
+        """Whether the time slice is used up, and since then a process woke up or the clock ticked; it then gets a new
+        one, and has to see whether it is next.
+        """
+        if process.over_since < 0.0:
             return False
-        if not self.tick or any(rival.woken >= over for rival in self.waiting):
-            return True
-        return ticked(over, self.env.now, self.tick, self.clock)
+        over = process.over_since
+        passed = not self.tick or ticked(over, self.env.now, self.tick, self.clock)
+        if not passed and not any(rival.woken >= over for rival in self.waiting):
+            return False
+        process.deadline = process.place + self.time_slice
+        process.over_since = -1.0
+        return True
 
-    def _advance(self) -> None:
-        """Note the least time that any process which competes has had; it never goes back."""
+    def _average(self) -> None:
+        """Note the mean of what those who compete have had; it stays when nobody does."""
         competing = self.running + self.waiting
         if competing:
-            self.least = max(self.least, min(map(_used, competing)))
+            self.mean = sum(map(_place, competing)) / len(competing)
+
+    def _next(self, processes: Sequence[Process]) -> Process:
+        """Return who is served next of some waiting processes."""
+        competing = [*self.running, *self.waiting, *(one for one in processes if one not in self.waiting)]
+        mean = sum(map(_place, competing)) / len(competing)
+        entitled = [one for one in processes if one.place <= mean + ROUNDING] or processes
+        return min(entitled, key=_deadline)
 
     def _hand_over(self, core: int) -> None:
-        if not self.waiting:
+        if self.waiting:
+            self._give(core, self._next(self.waiting))
+        else:
             self.idle.append(core)
-            return
-        process = min(self.waiting, key=_used)
+
+    def _give(self, core: int, process: Process) -> None:
+        """Let a waiting process have a core."""
         self.waiting.remove(process)
         process.core = core
-        self.least = max(self.least, process.used)
         if not process.busy or process.stopped:  # its work was cleared, or it was stopped, while it waited
             process.ready = False
             process.asleep_since = self.env.now
@@ -403,5 +446,9 @@ class Cores:
         self._begin(process)
 
 
-def _used(process: Process) -> float:
-    return process.used
+def _deadline(process: Process) -> float:
+    return process.deadline
+
+
+def _place(process: Process) -> float:
+    return process.place

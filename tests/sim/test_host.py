@@ -246,3 +246,52 @@ def test_timers_set_in_the_same_millisecond_of_a_busy_loop_fire_together():
     process.work(fixed(0.5))
     env.run()
     assert fired == pytest.approx([0.01] * 4)
+
+
+def test_what_a_process_had_too_much_is_forgotten_when_all_have_rested():
+    env, cores = machine()
+    heavy, busy = Process(cores), Process(cores)
+    load(busy, 1, 0.001)
+    load(heavy, 20, 0.001)
+    env.run(until=1.0)
+    load(busy, 50, 0.001)
+    load(heavy, 1, 0.001)
+    assert heavy.place == pytest.approx(busy.place)
+
+
+def test_who_had_too_much_waits_until_the_others_have_caught_up():
+    env, cores = machine()
+    glutton, busy, times = Process(cores), Process(cores), []
+    load(busy, 100, 0.001)
+    load(glutton, 1, 0.006)  # one item that lasts two slices
+    while glutton.busy or glutton.ready:
+        env.step()
+    at = env.now
+    load(glutton, 1, 0.0001, times)  # wakes up again at once
+    env.run()
+    assert times[0] - at >= SLICE
+    assert glutton.used == pytest.approx(0.0061)
+
+
+def test_who_had_less_than_its_share_comes_in_ahead_of_the_others_by_that():
+    env, cores = machine()
+    busy, shy, late = Process(cores), Process(cores), Process(cores)
+    load(busy, 1000, 0.001)
+    load(shy, 1, 0.0001)
+    env.run(until=0.5)
+    assert 0.0 < shy.lag <= 2 * SLICE
+    first, second = [], []
+    load(late, 1, 0.0001, second)
+    load(shy, 1, 0.0001, first)  # woken after the other one, served before it
+    env.run(until=0.6)
+    assert first[0] < second[0]
+
+
+def test_among_equals_who_woke_first_is_served_first():
+    env, cores = machine()
+    others, order = [Process(cores) for _ in range(4)], []
+    load(Process(cores), 1, 0.001)
+    for i, process in enumerate(others):
+        process.work(fixed(0.0005), lambda _, i=i: order.append(i))
+    env.run()
+    assert order == [0, 1, 2, 3]
