@@ -56,6 +56,13 @@ def ticked(since: float, now: float, tick: float, clock: float) -> bool:
     return floor((now + phase) / tick) > floor((since + phase) / tick)
 
 
+def most_lag(time_slice: float, tick: float) -> float:
+    """Return how many seconds of CPU time a sleeper may be ahead of the mean or behind it. Source: Linux,
+    `update_entity_lag` in kernel/sched/fair.c.
+    """
+    return max(2 * time_slice, tick)
+
+
 class Cost:
     """What an item costs: a curve for each speed level of the core, the slowest last.
 
@@ -315,7 +322,7 @@ class Cores:
         self.running: list[Process] = []
         self.mean = 0.0
         self.rests = 0
-        self.most_lag = max(2 * time_slice, tick)
+        self.most_lag = most_lag(time_slice, tick)
 
     def level(self, core: int = 0) -> int:
         """Return the speed level of a core just now."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from sim.compiled import layout as at
 from sim.compiled.kernel import run
-from sim.host import Cost, lone_seconds
+from sim.host import Cost, lone_seconds, most_lag
 from sim.machine import Machine
 from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
@@ -57,6 +57,7 @@ class Run:
         w = self.world[0]
         w["seed"], w["replication"], w["duration"], w["full"] = scenario.seed, replication, scenario.duration, full
         w["time_slice"], w["tick"], w["clock"] = profile.time_slice, profile.tick, self.machine.clock(replication)
+        w["most_lag"] = most_lag(profile.time_slice, profile.tick)
         w["phase"] = self.machine.check_phase(replication)
         self._settings(w)
         self._costs(w)

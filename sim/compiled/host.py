@@ -25,6 +25,7 @@ from sim.compiled.layout import (
 from sim.compiled.pools import forget_item, new_item
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.rules import after_sleep, ticked, timer_due, wakes_late
+from sim.host import ROUNDING
 from twin.profile import PACE_STEP
 
 OF_BOOT = -1
@@ -198,14 +199,22 @@ def clear(w: Any, number: int) -> None:
 
 @jit
 def wake(w: Any, number: int) -> None:
-    """Make a process that has got work compete for a core; a sleeper may be ahead of the others by one slice."""
+    """Make a process that has got work compete for a core."""
     process = process_at(w.procs, number)
     cores = cores_at(w.cores, process.cores)
     process.ready = True
     process.woken = w.now
     process.slept = w.now - process.asleep_since
-    advance(w, cores)
-    process.used = max(process.used, cores.least - w.time_slice)
+    rivals = cores.runs + cores.waits
+    average(w, cores)
+    if rivals == 0:
+        process.place = cores.mean
+    elif process.lag >= 0.0:
+        process.place = cores.mean - process.lag * (rivals + 1) / rivals
+    else:
+        process.place = max(process.place, cores.mean) if process.rests == cores.rests else cores.mean
+    process.deadline = process.place + w.time_slice
+    process.over_since = -1.0
     if cores.idles > 0:
         cores.idles -= 1
         process.core = i4_at(w.lists, cores.idle + cores.idles).v
@@ -219,7 +228,6 @@ def wake(w: Any, number: int) -> None:
 def begin(w: Any, number: int, cores: Any) -> None:
     """Let a process have its core."""
     process = process_at(w.procs, number)
-    process.turn_began = w.now
     i4_at(w.lists, cores.running + cores.runs).v = number
     cores.runs += 1
     slept = process.slept
@@ -248,7 +256,7 @@ def start(w: Any, number: int, asleep: float) -> None:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
     process.load -= 1
-    process.used += seconds
+    process.place += seconds
     process.current = i
     schedule(w, seconds, STEP, number, 0)
 
@@ -260,20 +268,25 @@ def go_on(w: Any, number: int) -> None:
     cores = cores_at(w.cores, process.cores)
     process.current = -1
     if process.first < 0 or process.stopped:
-        advance(w, cores)
+        average(w, cores)
+        process.lag = max(-w.most_lag, min(w.most_lag, cores.mean - process.place))
         process.ready = False
         process.asleep_since = w.now
         leave_core(w, number, cores)
+        process.rests = cores.rests
+        if cores.runs + cores.waits == 0:
+            cores.rests += 1
         hand_over(w, int(process.core), cores)
         return
-    if cores.waits > 0:
-        rival = process_at(w.procs, i4_at(w.lists, cores.waiting + poorest(w, cores)).v)
-        if process.yields or (rival.used <= process.used and turn_is_over(w, process, cores)):
-            leave_core(w, number, cores)
-            i4_at(w.lists, cores.waiting + cores.waits).v = number
-            cores.waits += 1
-            hand_over(w, int(process.core), cores)
-            return
+    if process.over_since < 0.0 and process.place >= process.deadline:
+        process.over_since = w.now
+    if cores.waits > 0 and (process.yields or turn_is_over(w, process, cores)):
+        others = int(cores.waits)
+        leave_core(w, number, cores)
+        i4_at(w.lists, cores.waiting + cores.waits).v = number
+        cores.waits += 1
+        give(w, int(process.core), cores, following(w, cores, others if process.yields else others + 1))
+        return
     start(w, number, 0.0)
 
 
@@ -284,65 +297,89 @@ def leave_core(w: Any, number: int, cores: Any) -> None:
     while i4_at(w.lists, cores.running + i).v != number:
         i += 1
     cores.runs -= 1
-    i4_at(w.lists, cores.running + i).v = i4_at(w.lists, cores.running + cores.runs).v
-
-
-@jit
-def poorest(w: Any, cores: Any) -> int:
-    """Return the place of the first of the waiting processes that have had the least time."""
-    best = 0
-    for i in range(1, cores.waits):
-        used = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).used
-        if used < process_at(w.procs, i4_at(w.lists, cores.waiting + best).v).used:
-            best = i
-    return best
+    for j in range(i, cores.runs):
+        i4_at(w.lists, cores.running + j).v = i4_at(w.lists, cores.running + j + 1).v
 
 
 @jit
 def turn_is_over(w: Any, process: Any, cores: Any) -> bool:
-    """Tell whether the time slice has passed, and since then a process woke up or the clock ticked."""
-    over = process.turn_began + w.time_slice
-    if w.now < over:
+    """Tell whether the time slice is used up, and since then a process woke up or the clock ticked; it then gets a new
+    one.
+    """
+    over = process.over_since
+    if over < 0.0:
         return False
-    if w.tick == 0.0:
-        return True
+    passed = w.tick == 0.0 or ticked(over, w.now, w.tick, w.clock)
     for i in range(cores.waits):
-        if process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).woken >= over:
-            return True
-    return ticked(over, w.now, w.tick, w.clock)
+        passed = passed or process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).woken >= over
+    if passed:
+        process.deadline = process.place + w.time_slice
+        process.over_since = -1.0
+    return passed
 
 
 @jit
-def advance(w: Any, cores: Any) -> None:
-    """Note the least time that any process which competes has had; it never goes back."""
-    if cores.runs + cores.waits == 0:
-        return
-    least = 1e300
+def mean_place(w: Any, cores: Any) -> float:
+    """Return the mean of what those who compete have had."""
+    total = 0.0
     for i in range(cores.runs):
-        least = min(least, process_at(w.procs, i4_at(w.lists, cores.running + i).v).used)
+        total += process_at(w.procs, i4_at(w.lists, cores.running + i).v).place
     for i in range(cores.waits):
-        least = min(least, process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).used)
-    cores.least = max(cores.least, least)
+        total += process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).place
+    return total / (cores.runs + cores.waits)
+
+
+@jit
+def average(w: Any, cores: Any) -> None:
+    """Note the mean of what those who compete have had; it stays when nobody does."""
+    if cores.runs + cores.waits > 0:
+        cores.mean = mean_place(w, cores)
+
+
+@jit
+def following(w: Any, cores: Any, count: int) -> int:
+    """Return the place of who is served next among the first `count` of those that wait."""
+    mean = mean_place(w, cores) + ROUNDING
+    best = -1
+    for entitled in (True, False):
+        for i in range(count):
+            one = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v)
+            if entitled and one.place > mean:
+                continue
+            if best < 0 or one.deadline < process_at(w.procs, i4_at(w.lists, cores.waiting + best).v).deadline:
+                best = i
+        if best >= 0:
+            break
+    return best
 
 
 @jit
 def hand_over(w: Any, core: int, cores: Any) -> None:
-    """Give a core to the waiting process that has had the least time."""
+    """Give a core to the process that is served next."""
+    if cores.waits == 0:
+        i4_at(w.lists, cores.idle + cores.idles).v = core
+        cores.idles += 1
+    else:
+        give(w, core, cores, following(w, cores, int(cores.waits)))
+
+
+@jit
+def give(w: Any, core: int, cores: Any, place: int) -> None:
+    """Let the process at a place among those that wait have a core, or another one if it has nothing to do any more."""
     while True:
-        if cores.waits == 0:
-            i4_at(w.lists, cores.idle + cores.idles).v = core
-            cores.idles += 1
-            return
-        place = poorest(w, cores)
         number = int(i4_at(w.lists, cores.waiting + place).v)
         cores.waits -= 1
         for i in range(place, cores.waits):
             i4_at(w.lists, cores.waiting + i).v = i4_at(w.lists, cores.waiting + i + 1).v
         process = process_at(w.procs, number)
         process.core = core
-        cores.least = max(cores.least, process.used)
         if process.first >= 0 and not process.stopped:
             break
         process.ready = False
         process.asleep_since = w.now
+        if cores.waits == 0:
+            i4_at(w.lists, cores.idle + cores.idles).v = core
+            cores.idles += 1
+            return
+        place = following(w, cores, int(cores.waits))
     begin(w, number, cores)

@@ -76,12 +76,15 @@ TIMED = _record(t="f8", eid="i8", a="i4", b="i4")
 RING = _record(data="i8", first="i8", n="i8", mask="i8", delay="f8", head="f8")
 ITEM = _record(asleep="f8", next="i4", a="i4", b="i4", kind="i2", cost="i2", stage="i1", hops="i1", eager="?", ends="?")
 PROCESS = _record(
-    used="f8",
-    turn_began="f8",
+    place="f8",
+    lag="f8",
+    deadline="f8",
+    over_since="f8",
     woken="f8",
     asleep_since="f8",
     slept="f8",
     load="i8",
+    rests="i8",
     cores="i4",
     core="i4",
     first="i4",
@@ -91,7 +94,7 @@ PROCESS = _record(
     stopped="?",
     yields="?",
 )
-CORES = _record(least="f8", idle="i4", idles="i4", waiting="i4", waits="i4", running="i4", runs="i4", pace="i4")
+CORES = _record(mean="f8", rests="i8", idle="i4", idles="i4", waiting="i4", waits="i4", running="i4", runs="i4", pace="i4")
 PACE = _record(start="f8", offset="i8", length="i8")
 COST = _record(first="f8", offset="i8", length="i4", hops="i4")
 CLIENT = _record(
@@ -227,6 +230,7 @@ WORLD = _record(
     node_stop="f8",
     table_growth="f8",
     time_slice="f8",
+    most_lag="f8",
     tick="f8",
     clock="f8",
     levels="i8",
