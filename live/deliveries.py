@@ -28,6 +28,11 @@ ROUND = 256
 """Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
+RUN_IN = 24
+"""Messages after which a connection is as in a run. The first 16 that come on a new connection, or after a pause of more
+than 0.2 s, the kernel acknowledges at once, at the sender's expense; later ones when they are read, at the reader's.
+Source: Linux, `TCP_MAX_QUICKACKS` in include/net/tcp.h, `tcp_event_data_recv` in net/ipv4/tcp_input.c,
+`tcp_cleanup_rbuf` in net/ipv4/tcp.c."""
 LARGE = bytes(64 * 1024)
 MOST_LARGE = 400
 """Large messages after which a client that does not read must have been cut. They come one by one: in a burst the way
@@ -123,6 +128,12 @@ class DeliveryBench:
             self.open = connections
         self.settle()
 
+    def run_in(self) -> None:
+        """Send messages until the kernel does not acknowledge them at once any more."""
+        for _ in range(RUN_IN):
+            self.publish(1)
+            self.settle()
+
     def next_number(self) -> int:
         """Return a number that no message has had."""
         self.number += 1
@@ -201,7 +212,7 @@ def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list
 
 def _deliveries(bench: DeliveryBench, costs: Costs, level: int, alone: float, together: float) -> None:
     """Measure a message to each of `level` clients, and further ones that are ready with it."""
-    bench.fan_out(1)  # the first message over a connection is dearer
+    bench.run_in()
     ones = [bench.fan_out(1) for _ in range(BATCHES[level])]
     node, balancer, client = (median([one[i] for one in ones]) for i in range(3))
     add(costs, "balancer_delivery", level, balancer / level)

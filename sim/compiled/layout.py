@@ -94,7 +94,9 @@ PROCESS = _record(
     stopped="?",
     yields="?",
 )
-CORES = _record(mean="f8", rests="i8", idle="i4", idles="i4", waiting="i4", waits="i4", running="i4", runs="i4", pace="i4")
+CORES = _record(
+    mean="f8", rests="i8", idle="i4", idles="i4", waiting="i4", waits="i4", running="i4", runs="i4", pace="i4"
+)
 PACE = _record(start="f8", offset="i8", length="i8")
 COST = _record(first="f8", offset="i8", length="i4", hops="i4")
 CLIENT = _record(
