@@ -29,9 +29,9 @@ ROUND = 256
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
 RUN_IN = 24
-"""Messages after which a connection is as in a run. The first 16 that come on a new connection, or after a pause of more
-than 0.2 s, the kernel acknowledges at once, at the sender's expense; later ones when they are read, at the reader's.
-Source: Linux, `TCP_MAX_QUICKACKS` in include/net/tcp.h, `tcp_event_data_recv` in net/ipv4/tcp_input.c,
+"""Messages after which a connection is as in a run. The first 16 that come on a new connection, or after a pause of
+more than 0.2 s, the kernel acknowledges at once, at the sender's expense; later ones when they are read, at the
+reader's. Source: Linux, `TCP_MAX_QUICKACKS` in include/net/tcp.h, `tcp_event_data_recv` in net/ipv4/tcp_input.c,
 `tcp_cleanup_rbuf` in net/ipv4/tcp.c."""
 LARGE = bytes(64 * 1024)
 MOST_LARGE = 400
