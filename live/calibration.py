@@ -16,9 +16,9 @@ from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.workbench import Bench, Costs
+from twin.cost import Part as CostPart
 from twin.errors import HostError
 from twin.profile import HostProfile
-from twin.profile import Part as CostPart
 from twin.scenario import Nginx, Scenario
 
 REPEATS = 4

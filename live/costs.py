@@ -12,8 +12,8 @@ import time
 
 from live import host
 from live.workbench import Bench, Costs, mean_pace
+from twin.cost import LEVELS
 from twin.errors import ClusterError
-from twin.profile import LEVELS
 
 DEATH_LEVELS = (1, 64, 256)
 BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}

@@ -18,8 +18,8 @@ from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add, median
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
 from live.workbench import Bench, Costs, client_config, pace_of
+from twin.cost import BROADCAST_LEVELS
 from twin.errors import ClusterError
-from twin.profile import BROADCAST_LEVELS
 from twin.scenario import Scenario
 
 FANOUTS = (64, 256, 1024)

@@ -13,7 +13,7 @@ from live import rounds
 from live.broker import body
 from live.resp import encode
 from live.workbench import Bench, Costs, mean_pace, pace_of
-from twin.profile import LEVELS
+from twin.cost import LEVELS
 from twin.rules.delivery import Message
 
 if TYPE_CHECKING:

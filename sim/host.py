@@ -25,7 +25,7 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from twin.profile import COLD_AFTER, Curve
+from twin.cost import COLD_AFTER, Curve
 
 TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 """How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,

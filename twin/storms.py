@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.comparison import Band, Predicted
+from twin.cost import Part
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures.base import Array
-from twin.profile import BROADCAST_PARTS, PARTS, HostProfile, Part
+from twin.profile import BROADCAST_PARTS, PARTS, HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
 from twin.sweep_figures import COLOURS, DASHES

@@ -25,7 +25,15 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("sim/compiled/*.py", "twin/rules/*.py", "twin/draws.py", "twin/profile.py", "sim/host.py", "sim/node.py")
+SOURCES = (
+    "sim/compiled/*.py",
+    "twin/rules/*.py",
+    "twin/draws.py",
+    "twin/cost.py",
+    "twin/profile.py",
+    "sim/host.py",
+    "sim/node.py",
+)
 
 
 @cache

@@ -8,7 +8,7 @@ from sim.host import ticked as _ticked
 from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
-from twin.profile import after_sleep as _after_sleep
+from twin.cost import after_sleep as _after_sleep
 from twin.rules import backoff, balancing, health, heartbeat
 
 _philox = compiled_rule(draws.philox4x32)

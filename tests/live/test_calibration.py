@@ -9,8 +9,9 @@ import pytest
 
 from live import calibration, host
 from live.balancer import binary
+from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
-from twin.profile import BROADCAST_LEVELS, LEVELS, PACE_STEP, PARTS, HostProfile
+from twin.profile import PACE_STEP, PARTS, HostProfile
 from twin.scenario import Scenario
 
 pytestmark = pytest.mark.live

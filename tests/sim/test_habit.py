@@ -3,7 +3,7 @@ import simpy
 
 from sim.habit import Habit
 from sim.host import Cores, Cost, Process
-from twin.profile import COLD_AFTER, Curve
+from twin.cost import COLD_AFTER, Curve
 
 LONE, WARM = 0.0002, 0.00002
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.host import MOST_SLACK, TIMER_SLACK, Cores, Cost, Process
-from twin.profile import Curve
+from twin.cost import Curve
 
 SLICE = 0.003
 
