@@ -31,9 +31,11 @@ SOURCES = (
     "twin/draws.py",
     "twin/cost.py",
     "twin/profile.py",
+    "twin/measures/connection.py",
     "sim/host.py",
     "sim/node.py",
 )
+"""Files whose functions and constants go into the kernel."""
 
 
 @cache
