@@ -174,6 +174,14 @@ def test_an_acknowledgement_of_what_the_node_had_not_received():
     assert killed.findings["acked_received"].count == 0  # its own notes are gone
 
 
+def test_nodes_beyond_the_thirty_second_are_told_apart():
+    wide = {"nodes": {"count": 40}}
+    alien = [*good_rows(), row(4.0, "acked", node=33, version=2, detail="1 2")]
+    assert the("acked_received", alien, **wide).node == 33
+    early = [*without(good_rows(), "acked", node=3, version=2), row(2.25, "acked", node=35, version=1, detail="1 1")]
+    assert "consistent_acked" in broken(early, **wide)
+
+
 @pytest.mark.parametrize(("threshold", "enough"), [("all", False), ("majority", True), (2, True), (3, False)])
 def test_a_message_declared_consistent_too_early(threshold, enough):
     rows = without(good_rows(), "acked", node=3, version=2)
