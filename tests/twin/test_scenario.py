@@ -133,6 +133,12 @@ def file(tmp_path):
     return path
 
 
+def test_an_override_changes_a_part_of_the_preset_that_the_one_before_it_named():
+    changed = small().override(["clients.reconnect=classic", "clients.reconnect.cap=7.0"])
+    classic = small().override(["clients.reconnect=classic"])
+    assert changed.clients.reconnect == classic.clients.reconnect.model_copy(update={"cap": 7.0})
+
+
 def test_a_file_is_read_and_overridden(file):
     plain = Scenario.load(file)
     assert (plain.name, plain.balancer.kind, plain.balancer.retries) == ("one", "haproxy", 2)
