@@ -311,7 +311,7 @@ def calibrate(
 ) -> None:
     """Measure what the parts cost on this machine and write its host profile. Takes some minutes.
 
-    The repeats of earlier calibrations of the same machine are kept, 20 at most: their spread widens the bands.
+    The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
     profile = _calibrate()
     profile.save(output)
