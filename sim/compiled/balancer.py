@@ -6,7 +6,6 @@ from sim.compiled.choice import EPOCH, choose_for, release, take
 from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (
-    ABNORMAL,
     ANSWERED,
     B_CLOSE,
     B_CUT,
@@ -345,9 +344,3 @@ def cut_old(w: Any, generation: int) -> None:
             if tunnel_at(w.tunnels.data, i).generation < generation:
                 cut(w, i)
             i = following
-
-
-@jit
-def was_cut(w: Any, i: int) -> None:
-    """A tunnel has been cut: the client learns it."""
-    lose(w, i, ABNORMAL)
