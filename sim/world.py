@@ -13,8 +13,9 @@ import simpy
 
 from sim import balancer, client, faults, node
 from sim.broadcast import Broadcast
+from sim.cores import Cores
 from sim.engines import Engine, pick
-from sim.host import Alone, Cores, Process
+from sim.host import Alone, Process
 from sim.machine import Machine
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError

@@ -33,6 +33,7 @@ SOURCES = (
     "twin/profile.py",
     "twin/measures/connection.py",
     "sim/host.py",
+    "sim/cores.py",
     "sim/node.py",
 )
 """Files whose functions and constants go into the kernel."""
