@@ -50,11 +50,11 @@ def calibrate(
         broadcast: measure the parts of a broadcast, too.
 
     Raises:
-        HostError: HAProxy is missing, or too few files may be open.
+        HostError: HAProxy is missing, or nginx if nothing else is to be measured, or too few files may be open.
         ClusterError: a process failed.
     """
     chosen_kinds = [kind for kind in kinds if kind != "nginx" or installed(kind)]
-    for kind in chosen_kinds:
+    for kind in chosen_kinds or kinds:
         binary(kind)
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     host.check_limits(scenario)

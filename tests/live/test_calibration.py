@@ -125,6 +125,14 @@ def test_a_calibration_without_haproxy_is_refused_and_nothing_starts(
         calibration.calibrate()
 
 
+def test_a_calibration_with_nginx_alone_is_refused_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *args, **options: None)
+    with pytest.raises(HostError, match=r"^nginx is not installed"):
+        calibration.calibrate(kinds=["nginx"])
+
+
 def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(
     monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
 ) -> None:
