@@ -93,12 +93,6 @@ def test_the_profile_survives_a_file_and_gives_costs(calibrated: tuple[HostProfi
     assert loaded.machine["cores"] == os.cpu_count()
 
 
-def test_a_table_of_the_profile_names_every_part(calibrated: tuple[HostProfile, object]) -> None:
-    rows = calibration.summary(calibrated[0])
-    assert {name for kind, name, _ in rows if kind == "haproxy"} == set(calibrated[0].parts)
-    assert all(medians for _, _, medians in rows)
-
-
 @pytest.mark.parametrize("step", ["warm", "_balancer"])
 def test_a_calibration_that_breaks_leaves_nothing_behind(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done, real = [], getattr(calibration.Bench, step)
