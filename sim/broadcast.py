@@ -17,7 +17,7 @@ from sim.subscriber import Subscriber
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:
-    from sim.balancer import Tunnel
+    from sim.connection import Tunnel
     from sim.world import World
 
 

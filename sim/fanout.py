@@ -17,8 +17,8 @@ from twin.rules.slow_consumer import Outlet, is_too_large
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.balancer import Tunnel
     from sim.broadcast import Broadcast
+    from sim.connection import Tunnel
     from sim.node import Node
 
 FRAME_BYTES = 48

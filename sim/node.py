@@ -13,7 +13,7 @@ from twin.rules.drain import SERVICE_RESTART, close_after
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.balancer import Attempt, Tunnel
+    from sim.connection import Attempt, Tunnel
     from sim.fanout import Fanout
     from sim.world import World
 

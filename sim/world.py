@@ -13,6 +13,7 @@ import simpy
 
 from sim import balancer, client, faults, node
 from sim.broadcast import Broadcast
+from sim.connection import Tunnel
 from sim.cores import Cores
 from sim.engines import Engine, pick
 from sim.host import Alone, Process
@@ -116,7 +117,7 @@ class World:
         for one in self.clients:
             server = self.balancer.choose(one, [])
             self.balancer.rule.take(server)
-            tunnel = balancer.Tunnel(self.env, one, server, 0)
+            tunnel = Tunnel(self.env, one, server, 0)
             tunnel.opened = True
             self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1
