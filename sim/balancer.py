@@ -12,7 +12,7 @@ from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
-from twin.rules.health import ActiveCheck, PassiveCheck, first_check, haproxy_retry
+from twin.rules.health import EPOCH, ActiveCheck, PassiveCheck, first_check, haproxy_retry
 from twin.scenario import HAProxy, Nginx
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Balancer:
         """Return the server for a connection, or -1."""
         usable = self.up
         if isinstance(self.settings, Nginx):
-            now = self.env.now + 1e6  # the counter's clock never starts at zero
+            now = self.env.now + EPOCH
             usable = [peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
         address = source_address(client.number, self.world.scenario.clients.addresses)
         server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
@@ -135,7 +135,7 @@ class Balancer:
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
         attempt.tried.append(attempt.server)
-        if self.passive[attempt.server].failed(self.env.now + 1e6):
+        if self.passive[attempt.server].failed(self.env.now + EPOCH):
             self.world.note("marked_down", node=attempt.server + 1, detail="passive")
         return self.choose(attempt.client, attempt.tried)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.choice import EPOCH, choose_for, release, take
+from sim.compiled.choice import choose_for, release, take
 from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (
@@ -41,6 +41,7 @@ from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold
 from sim.compiled.queue import schedule, schedule_first, schedule_now
 from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
 from sim.node import SYN_RETRIES
+from twin.rules.health import EPOCH
 
 NOT_REFUSED, NOT_LISTENING = 0, 1
 
