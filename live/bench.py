@@ -2,11 +2,12 @@
 
 Run as `python -m live.bench CONFIG`. Messages:
 
-* `batch` starts that many clients at once, each with up to `times` attempts without a wait, and answers when all have
-  ended, with how many opened and when the first and the last attempt ended;
+* `batch` lets that many clients try once to connect, all at the same time, and answers when all attempts have ended,
+  with how many opened and when the first and the last one ended;
 * `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
 * `delivered` answers with the times of the first and the last delivery since it was asked before;
-* `closed` answers when every connection that was open has been lost, with the times of the first and the last loss.
+* `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
+* `nothing` costs what hearing a message costs.
 """
 
 import asyncio
@@ -21,7 +22,6 @@ import uvloop
 from live.client import Client, Swarm
 from live.inbox import listen
 from live.node import YOUNG_GARBAGE, lines, say
-from twin.rules.backoff import Backoff
 
 
 async def main(config: dict[str, Any]) -> None:
@@ -34,17 +34,13 @@ async def main(config: dict[str, Any]) -> None:
     reader = await lines()
     say(ready=True)
 
-    async def attempt(client: Client, times: int) -> bool:
-        backoff = Backoff(swarm.reconnect)
-        for _ in range(times):
-            connection = await client.attempt()
-            if connection is not None:
-                held.append(asyncio.ensure_future(client.stay(connection)))
-                return True
-            backoff.after_failure(client.draw())
-        return False
+    async def attempt(client: Client) -> bool:
+        connection = await client.attempt()
+        if connection is not None:
+            held.append(asyncio.ensure_future(client.stay(connection)))
+        return connection is not None
 
-    async def batch(size: int, times: int) -> None:
+    async def batch(size: int) -> None:
         nonlocal made
         clients = [Client(swarm, made + i) for i in range(size)]
         made += size
@@ -52,7 +48,7 @@ async def main(config: dict[str, Any]) -> None:
             earlier, swarm.clients = swarm.clients, clients
             listen(swarm, swarm.broadcast)
             swarm.clients = earlier + clients
-        opened = await asyncio.gather(*(attempt(client, times) for client in clients))
+        opened = await asyncio.gather(*(attempt(client) for client in clients))
         say(opened=sum(opened), failed=size - sum(opened), **span("connected", "connect_failed"))
 
     async def closed() -> None:
@@ -71,7 +67,7 @@ async def main(config: dict[str, Any]) -> None:
         if "port" in message:
             swarm.uri = f"ws://127.0.0.1:{message['port']}/"
         if "batch" in message:
-            tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("times", 1))))
+            tasks.append(asyncio.ensure_future(batch(message["batch"])))
         elif "ask" in message:
             for client in swarm.clients:
                 if client.inbox is not None:

@@ -26,7 +26,7 @@ class Broadcast:
         replication: which random numbers to use.
         bus: the server, which need not answer yet.
         cpus: where its processes run.
-        ports: free ones, as many as `ports_needed` says.
+        ports: free ones, one for each node that `relayed` names.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from twin.rules.delivery import Message, Recovery, Stamp
+from twin.rules.delivery import MOST_READ, Message, Recovery, Stamp
 
 _BODY = struct.Struct(">BQQQ")
 MESSAGE = 77
@@ -118,7 +118,7 @@ class Topic:
         """Return the command that reads what follows a position; version -1 asks for the head only."""
         return ("EVALSHA", SHA["read"], 2, self.head, self.log, epoch, version)
 
-    def follow(self, version: int, block: float, most: int = 1000) -> Command:
+    def follow(self, version: int, block: float, most: int = MOST_READ) -> Command:
         """Return the command that waits up to `block` seconds for messages of the log above a version."""
         wait = max(1, round(block * 1000))
         return ("XREAD", "COUNT", most, "BLOCK", wait, "STREAMS", self.log, f"{version}-0")

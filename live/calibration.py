@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import log2
-from typing import Any
 
 from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
-from live.workbench import Bench, Costs
+from live.workbench import Bench, Costs, median
+from twin.cost import Part as CostPart
 from twin.errors import HostError
 from twin.profile import HostProfile
-from twin.profile import Part as CostPart
 from twin.scenario import Nginx, Scenario
 
 REPEATS = 4
@@ -50,11 +49,11 @@ def calibrate(
         broadcast: measure the parts of a broadcast, too.
 
     Raises:
-        HostError: HAProxy is missing, or too few files may be open.
+        HostError: HAProxy is missing, or nginx if nothing else is to be measured, or too few files may be open.
         ClusterError: a process failed.
     """
     chosen_kinds = [kind for kind in kinds if kind != "nginx" or installed(kind)]
-    for kind in chosen_kinds:
+    for kind in chosen_kinds or kinds:
         binary(kind)
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     host.check_limits(scenario)
@@ -179,8 +178,8 @@ def stretch(cpu: int, seconds: float) -> float:
     with Stage() as stage:
         config = {"cpu": cpu, "busy": seconds}
         rivals = [stage.python(f"rival {i}", "live.speed", config, [cpu]) for i in range(2)]
-        kept = sorted(run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"])
-    return kept[len(kept) // 2] if kept else 0.0
+        kept = [run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"]]
+    return median(kept) if kept else 0.0
 
 
 def table_growths(cpu: int) -> list[float]:
@@ -191,7 +190,7 @@ def table_growths(cpu: int) -> list[float]:
 
 def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
     """Return the parts of a profile; the client's time before the answer is split into dialling and the request."""
-    dialling = sorted(first["client_dial"])[len(first["client_dial"]) // 2]
+    dialling = median(first["client_dial"])
     shares = {"client_dial": dialling, "client_request": 1 - dialling}
     split = {name: name for name in found}
     if "client_request" in found:
@@ -203,13 +202,3 @@ def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
         paces = [found.paces.get(measured, {}).get(level, []) for level in levels]
         parts[name] = CostPart(levels=levels, values=values, paces=paces)
     return parts
-
-
-def summary(profile: HostProfile) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return (balancer, part, {level: median cost in us}) rows for a table."""
-    rows = []
-    for kind, parts in (("haproxy", profile.parts), ("nginx", profile.nginx_parts)):
-        for name, part in parts.items():
-            medians = {str(n): 1e6 * sorted(v)[len(v) // 2] for n, v in zip(part.levels, part.values, strict=True)}
-            rows.append((kind, name, medians))
-    return rows

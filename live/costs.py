@@ -11,11 +11,14 @@ import socket
 import time
 
 from live import host
-from live.workbench import Bench, Costs, mean_pace
+from live.workbench import Bench, Costs, mean_pace, median
+from twin.cost import LEVELS
 from twin.errors import ClusterError
-from twin.profile import LEVELS
 
 DEATH_LEVELS = (1, 64, 256)
+"""Numbers of connections with which a node ends."""
+LEAST_LEFT = 0.1
+"""Least share of a handshake that is left when its accept, measured at another moment, has been taken off."""
 BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
 itself: their spread, beside the core's pace at each of them, shows how much a slow core costs."""
@@ -126,7 +129,7 @@ def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
             (bench.kind, steps[1], 2, burst[1]),
             ("node", ("node_handshake", "node_accept"), 1, burst[2]),
         ):
-            gathered = sum(_median(costs[part][level]) for part in parts)
+            gathered = sum(median(costs[part][level]) for part in parts)
             wakes[name].append(max(0.0, whole - gathered) / each)
 
 
@@ -148,7 +151,7 @@ def accepts(bench: Bench, costs: Costs, level: int) -> None:
     cost = used / 1e9 / batches / level
     costs.add("node_accept", level, cost, mean_pace(paces))
     answers, count = costs["node_handshake"][level], 1 if level == 1 else batches
-    answers[-count:] = [max(0.1 * both, both - cost) for both in answers[-count:]]
+    answers[-count:] = [max(LEAST_LEFT * both, both - cost) for both in answers[-count:]]
 
 
 def deaths(bench: Bench, costs: Costs) -> None:
@@ -261,7 +264,3 @@ def exit_delay(bench: Bench) -> float:
     bench.reap()
     bench.replace()
     return took
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]

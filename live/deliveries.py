@@ -14,12 +14,12 @@ from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
 from live.bus import Bus
-from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add, median
+from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from live.workbench import Bench, Costs, client_config, pace_of
+from live.workbench import Bench, Costs, at_rest, client_config, median, pace_of
+from twin.cost import BROADCAST_LEVELS
 from twin.errors import ClusterError
-from twin.profile import BROADCAST_LEVELS
 from twin.scenario import Scenario
 
 FANOUTS = (64, 256, 1024)
@@ -103,16 +103,7 @@ class DeliveryBench:
 
     def settle(self) -> list[float]:
         """Wait until nobody has anything to do; return `cpu`."""
-        deadline = time.monotonic() + 20
-        time.sleep(0.004)
-        before = self.cpu()
-        while time.monotonic() < deadline:
-            time.sleep(0.008)
-            after = self.cpu()
-            if sum(after) - sum(before) < 0.0003:
-                return after
-            before = after
-        raise ClusterError("calibration: the bench of a broadcast does not come to rest.")
+        return at_rest(self.cpu)
 
     def resume(self, pid: int) -> None:
         """Let a stopped process go on, and wait until it has worked off what has gathered."""

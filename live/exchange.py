@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from live import rounds
 from live.broker import body
 from live.resp import encode
-from live.workbench import Bench, Costs, mean_pace, pace_of
-from twin.profile import LEVELS
+from live.workbench import Bench, Costs, mean_pace, median, pace_of
+from twin.cost import LEVELS
 from twin.rules.delivery import Message
 
 if TYPE_CHECKING:
@@ -165,11 +165,6 @@ def _publisher(bench: "DeliveryBench", costs: Costs) -> None:
     send = median(sends)
     add(costs, "publisher_send", LEVELS[1], send)  # always alone
     add(costs, "publisher_answer", LEVELS[1], median(wholes) - send)
-
-
-def median(values: list[float]) -> float:
-    """Return the middle value, the upper one of an even number."""
-    return sorted(values)[len(values) // 2]
 
 
 def add(costs: Costs, name: str, level: int, value: float) -> None:

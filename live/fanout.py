@@ -15,7 +15,7 @@ from live.broker import place
 from live.link import Access
 from live.subscriber import Subscriber
 from twin.rules.delivery import Recovery, Seen
-from twin.rules.slow_consumer import Outlet
+from twin.rules.slow_consumer import Outlet, is_too_large
 
 Event = tuple[float, str, int, int, int, int, str]
 MOST_AWAITED = 1000
@@ -165,7 +165,7 @@ class FanOut:
         if found is None:
             return
         data = wire.answer(found)
-        if len(data) > self.limit // 2:  # it would never fit, or drive out the messages that follow
+        if is_too_large(len(data), self.limit):
             data = wire.answer(Recovery(False, found.epoch, found.version))
         for client in clients:
             self.send(client, data)

@@ -14,7 +14,7 @@ from typing import Any
 from live.broker import SCRIPTS, Command, Topic
 from live.resp import BROKEN, Address, Link, LinkLostError, Push, RefusedError, word
 from twin.draws import Purpose, uniform
-from twin.rules.consistency import retry_delay
+from twin.rules.consistency import next_failure, retry_delay
 
 MOST_BLOCK = 4.0
 """Longest time that a reader lets the broker wait for messages, in seconds; below any usual timeout of a client."""
@@ -110,7 +110,7 @@ class Access:
                 if up:
                     lost(word(error))
                 up = False
-                failures = failures + 1 if failures < self.retry.retries else 1
+                failures = next_failure(failures, self.retry.retries)
                 await self.retry.wait(failures)
             finally:
                 if link is not None:

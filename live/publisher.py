@@ -17,12 +17,10 @@ import uvloop
 from live.broker import body, stamped
 from live.link import Access, Caller, UnansweredError, keep_alive
 from live.node import lines, say
-from twin.rules.consistency import Ledger, Pending, Registry, publish_times
+from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
 from twin.rules.delivery import Message
 
 Event = tuple[float, str, int, int, int, int, str]
-MOST_UNCLAIMED = 1000
-"""Acknowledgements kept that came before the broker's answer to the publish."""
 
 
 class Publisher:

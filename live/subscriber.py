@@ -30,7 +30,7 @@ class Subscriber:
         number: of the node.
         kind: of the bus: pubsub or stream.
         lease: seconds for which a sign of life counts.
-        take: receives the body of each message, and whether the publisher has sent it again.
+        take: receives the body of each message.
         note: notes an event of this node.
     """
 

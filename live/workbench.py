@@ -14,6 +14,12 @@ from live.speed import sample
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
+QUIET = 0.0003
+"""CPU seconds of all processes of a bench in one look at them, below which they are taken to rest."""
+LOOK = 0.008
+"""Seconds between two looks."""
+RESTS_WITHIN = 20.0
+"""Seconds in which a bench must come to rest."""
 MOST_FILES = 520
 """Connections a process has had before it is measured, so that its table of open files is large enough."""
 
@@ -56,12 +62,38 @@ class Costs(dict[str, dict[int, list[float]]]):
         self.paces.setdefault(name, {}).setdefault(level, []).append(here)
 
 
+def median(values: list[float]) -> float:
+    """Return the middle value, the upper one of an even number."""
+    return sorted(values)[len(values) // 2]
+
+
+def at_rest(cpu: Callable[[], Sequence[float]]) -> list[float]:
+    """Wait until processes have nothing more to do, and return the CPU seconds that they have used.
+
+    Args:
+        cpu: gives what each of them has used so far, in seconds.
+
+    Raises:
+        ClusterError: they do not come to rest.
+    """
+    deadline = time.monotonic() + RESTS_WITHIN
+    time.sleep(LOOK / 2)
+    before = cpu()
+    while time.monotonic() < deadline:
+        time.sleep(LOOK)
+        after = cpu()
+        if sum(after) - sum(before) < QUIET:
+            return list(after)
+        before = after
+    raise ClusterError("calibration: the bench does not come to rest.")
+
+
 def pace_of(place: host.Placement) -> Pace:
     """Return the pace of the cores just now."""
     found = []
     for cpus in (place.cluster, place.clients):
         with host.pinned(cpus[:1]):
-            found.append(sorted(sample() for _ in range(3))[1])
+            found.append(median([sample() for _ in range(3)]))
     return found[0], found[1]
 
 
@@ -136,16 +168,8 @@ class Bench:
 
     def settle(self, also: Callable[[], int] = lambda: 0) -> tuple[float, float, float]:
         """Wait until client, balancer and node (and `also`, CPU time in ns) have nothing more to do; return `cpu`."""
-        deadline = time.monotonic() + 20
-        time.sleep(0.004)
-        before = (*self.cpu(), also() / 1e9)
-        while time.monotonic() < deadline:
-            time.sleep(0.008)
-            after = (*self.cpu(), also() / 1e9)
-            if sum(after) - sum(before) < 0.0003:
-                return after[:3]
-            before = after
-        raise ClusterError("calibration: the bench does not come to rest.")
+        client, balancer, node, _ = at_rest(lambda: (*self.cpu(), also() / 1e9))
+        return client, balancer, node
 
     @staticmethod
     def stop(*pids: int) -> None:

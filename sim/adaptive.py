@@ -7,8 +7,8 @@ from twin.rules.idle import Adaptive
 if TYPE_CHECKING:
     import simpy
 
-    from sim.balancer import Tunnel
     from sim.client import Client
+    from sim.connection import Tunnel
 
 
 WAIT = 0.02

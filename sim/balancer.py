@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from sim.connection import Attempt, Tunnel
 from sim.host import Cost, Process
 from sim.idle import Idle
 from sim.node import SYN_RETRIES, Node
@@ -11,16 +12,14 @@ from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
-from twin.rules.health import ActiveCheck, PassiveCheck, first_check, haproxy_retry
+from twin.rules.health import EPOCH, ActiveCheck, PassiveCheck, first_check, haproxy_retry
 from twin.scenario import HAProxy, Nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.client import Client
-    from sim.lane import Frame
     from sim.world import World
-    from twin.rules.slow_consumer import Outlet
 
 
 class Costs:
@@ -34,72 +33,6 @@ class Costs:
         self.close = cost("balancer_close")
         self.release = cost("balancer_release")
         self.cut = cost("haproxy_cut") if kind == "haproxy" else self.close
-
-
-class Tunnel:
-    """An established connection from a client through the balancer to a node.
-
-    Attributes:
-        in_flight: bytes of messages that were sent and that the client has not read.
-        standing: epoch and version that the client has told the node it stands at.
-        held: frames that wait for a client that does not read.
-        closing: code of the close frame that the node has sent; empty before that.
-        outlet: the node's bound for a client that does not keep up.
-        opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
-    """
-
-    __slots__ = (
-        *(
-            "client",
-            "client_left",
-            "closing",
-            "generation",
-            "held",
-            "in_flight",
-            "lost",
-            "opened",
-            "opened_at",
-            "outlet",
-        ),
-        *("server", "standing", "touched", "upstream_gone"),
-    )
-
-    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
-        self.client = client
-        self.server = server
-        self.generation = generation
-        self.lost = env.event()
-        self.opened = False
-        self.opened_at = self.touched = 0.0
-        self.client_left = False
-        self.closing = ""
-        self.upstream_gone = False
-        self.in_flight = 0
-        self.standing = (0, 0)
-        self.held: list[Frame] = []
-        self.outlet: Outlet | None = None
-
-
-class Attempt:
-    """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
-
-    __slots__ = ("answer", "client", "generation", "server", "tried")
-
-    def __init__(self, world: "World", client: "Client") -> None:
-        self.client = client
-        self.server = -1
-        self.generation = -1
-        self.tried: list[int] = []
-        self.answer = world.env.event()
-        world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
-
-    def _expire(self, _: simpy.Event) -> None:
-        self.fail("timeout")
-
-    def fail(self, reason: str) -> None:
-        """Answer with a failure, unless there is an answer already."""
-        if not self.answer.triggered:
-            self.answer.succeed(reason)
 
 
 class Balancer:
@@ -134,7 +67,7 @@ class Balancer:
         """Return the server for a connection, or -1."""
         usable = self.up
         if isinstance(self.settings, Nginx):
-            now = self.env.now + 1e6  # the counter's clock never starts at zero
+            now = self.env.now + EPOCH
             usable = [peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
         address = source_address(client.number, self.world.scenario.clients.addresses)
         server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
@@ -202,7 +135,7 @@ class Balancer:
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
         attempt.tried.append(attempt.server)
-        if self.passive[attempt.server].failed(self.env.now + 1e6):
+        if self.passive[attempt.server].failed(self.env.now + EPOCH):
             self.world.note("marked_down", node=attempt.server + 1, detail="passive")
         return self.choose(attempt.client, attempt.tried)
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from sim import fanout, publisher
 from sim.bus import Bus
-from sim.host import Alone, Cores, Cost, Process
+from sim.cores import Cores
+from sim.host import Alone, Cost, Process
 from sim.lane import Bundle, Frame, Lane
 from sim.subscriber import Subscriber
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:
-    from sim.balancer import Tunnel
+    from sim.connection import Tunnel
     from sim.world import World
 
 

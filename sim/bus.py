@@ -16,7 +16,7 @@ import simpy
 from sim.host import Cost, Process
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
-from twin.rules.delivery import Broker, Cursor, Message, Stamp
+from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
 from twin.rules.slow_consumer import OutputBuffer
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 ENTRY_BYTES = 64
 """Bytes of a message on the bus besides its payload."""
-
-MOST_READ = 1000
-"""Most messages of one answer to a node that reads with a cursor."""
 
 Act = Callable[[], Any]
 Command = tuple[Cost, Act]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.adaptive import Beats
-from sim.balancer import Attempt, Tunnel
+from sim.connection import Attempt, Tunnel
 from sim.host import Alone, Cost, Process
 from sim.node import Node
 from twin.draws import Purpose

@@ -10,15 +10,15 @@ from sim.habit import Habit
 from sim.host import Cost
 from sim.lane import Bundle, Frame, Lane
 from twin.draws import Purpose
-from twin.rules.consistency import SIGNS_A_LEASE
+from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, Recovery, Seen
-from twin.rules.slow_consumer import Outlet
+from twin.rules.slow_consumer import Outlet, is_too_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.balancer import Tunnel
     from sim.broadcast import Broadcast
+    from sim.connection import Tunnel
     from sim.node import Node
 
 FRAME_BYTES = 48
@@ -144,7 +144,7 @@ class Fanout:
             ok, values = outcome(reply)
             if ok and values[0] is not None:
                 break
-            failures = failures % max(1, retry.retries) + 1
+            failures = next_failure(failures, retry.retries)
         if life != self.life:
             return
         self.subscription = values[0]
@@ -315,7 +315,7 @@ class Fanout:
         tunnels = self.asked.pop(position)
         if recovery is None:
             return
-        if _size(recovery) > self.world.scenario.slow_consumer.limit_bytes // 2:
+        if is_too_large(_size(recovery), self.world.scenario.slow_consumer.limit_bytes):
             recovery = Recovery(False, recovery.epoch, recovery.version)
         for tunnel in tunnels:
             if tunnel in self.node.tunnels:

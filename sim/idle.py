@@ -9,7 +9,7 @@ from twin.scenario import WARM_UP_SLACK, Nginx, Scenario
 if TYPE_CHECKING:
     import simpy
 
-    from sim.balancer import Tunnel
+    from sim.connection import Tunnel
     from sim.world import World
 
 LAZY = 0.3

@@ -13,7 +13,7 @@ from sim.host import Batch, Cost, Process
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:
-    from sim.balancer import Tunnel
+    from sim.connection import Tunnel
 
 CHUNK = 8
 """Most connections of one batch. Between two batches others may have the core, and what is done is handed over."""

@@ -13,7 +13,7 @@ from twin.rules.drain import SERVICE_RESTART, close_after
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.balancer import Attempt, Tunnel
+    from sim.connection import Attempt, Tunnel
     from sim.fanout import Fanout
     from sim.world import World
 
@@ -23,6 +23,9 @@ tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
 
 OWN_FILES = 16
 """Files that a node has open besides its connections. Source: /proc/PID/fd of a node."""
+
+POLL = 0.001
+"""Seconds between two looks whether a process goes on, or whether its last connection is gone."""
 
 BOOT_PIECE = 0.0005
 """Seconds of a starting process between two chances for others to have the core."""
@@ -194,7 +197,7 @@ class Node:
         """SIGTERM: stop listening, say 1001 to everybody, end, start a new process. A hung process does so later."""
         world = self.world
         while self.state == "hung":
-            yield world.env.timeout(0.001)
+            yield world.env.timeout(POLL)
         self.state = "stopping"
         if self.fanout is not None:
             self.fanout.stop(goodbye=True)
@@ -204,14 +207,14 @@ class Node:
         for tunnel in list(self.tunnels):
             self._close(tunnel, "1001")
         while self.tunnels:
-            yield world.env.timeout(0.001)
+            yield world.env.timeout(POLL)
         yield from self._renew("restart")
 
     def drain(self, lead: float, pace: float) -> "simpy.events.ProcessGenerator":
         """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end, start anew."""
         world = self.world
         while self.state == "hung":
-            yield world.env.timeout(0.001)
+            yield world.env.timeout(POLL)
         self.ready = False
         yield self.process.sleep(lead)
         if self.state != "up" or self.ready:  # it died meanwhile, and may be back
@@ -230,7 +233,7 @@ class Node:
             if tunnel in self.tunnels:
                 self._close(tunnel, str(SERVICE_RESTART))
         while self.tunnels:
-            yield world.env.timeout(0.001)
+            yield world.env.timeout(POLL)
         if self.state != "draining":
             return
         world.note("drained", node=self.number)

@@ -8,7 +8,7 @@ import simpy
 from sim.bus import ENTRY_BYTES, Bus, Command, Link, outcome
 from sim.host import MILLISECOND, Cost, Process
 from twin.record import row
-from twin.rules.consistency import Ledger, Pending, Registry
+from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
 from twin.rules.delivery import Message, Stamp
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from sim.world import World
 
-MOST_UNCLAIMED = 1000
-"""Acknowledgements kept that came before the broker's answer to the publish."""
 LEAST_SLEEP = 2 * MILLISECOND
 """Shortest sleep, in seconds; a timer of a loop that counts milliseconds may be early by one."""
 
@@ -183,7 +181,7 @@ class Publisher:
         """Try until the bus takes the subscription; what nodes say meanwhile is lost."""
         failures = 0
         while True:
-            failures = failures % max(1, self.bus.settings.retry.retries) + 1
+            failures = next_failure(failures, self.bus.settings.retry.retries)
             yield self.process.sleep(self.bus.delay(self.link, failures))
             ask = (self.bus.costs.command, partial(self.bus.subscribe, self.link, self.take, self.lost))
             reply = self.bus.serve(self.link, ask)

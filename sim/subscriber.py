@@ -9,9 +9,9 @@ from twin.rules.delivery import Message, Position, Recovery
 from twin.rules.heartbeat import beat_after
 
 if TYPE_CHECKING:
-    from sim.balancer import Tunnel
     from sim.broadcast import Broadcast
     from sim.client import Client
+    from sim.connection import Tunnel
 
 QUESTION_BYTES = 32
 """Bytes of a question or a confirmation."""

@@ -13,8 +13,10 @@ import simpy
 
 from sim import balancer, client, faults, node
 from sim.broadcast import Broadcast
+from sim.connection import Tunnel
+from sim.cores import Cores
 from sim.engines import Engine, pick
-from sim.host import Alone, Cores, Process
+from sim.host import Alone, Process
 from sim.machine import Machine
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
@@ -115,7 +117,7 @@ class World:
         for one in self.clients:
             server = self.balancer.choose(one, [])
             self.balancer.rule.take(server)
-            tunnel = balancer.Tunnel(self.env, one, server, 0)
+            tunnel = Tunnel(self.env, one, server, 0)
             tunnel.opened = True
             self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1

@@ -3,8 +3,9 @@
 from hypothesis import strategies as st
 
 from twin.broadcast_settings import Bus, Publisher, Recovery
+from twin.cost import Part
 from twin.fault_settings import Fault
-from twin.profile import PARTS, HostProfile, Part
+from twin.profile import PARTS, HostProfile
 from twin.scenario import (
     Check,
     Clients,

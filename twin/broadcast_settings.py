@@ -103,7 +103,7 @@ class Publisher(Part):
     @classmethod
     def _check_threshold(cls, data: Any) -> Any:
         value = data.get("threshold", "all") if isinstance(data, dict) else "all"
-        number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 16
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if not number and value not in ("all", "majority"):
             raise ValueError(f"threshold|{value!r}|'all', 'majority' or a whole number from 1 to nodes.count")
         return data

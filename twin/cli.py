@@ -1,36 +1,44 @@
-"""The commands of ./lab. The only module of the hall that knows both worlds."""
+"""The commands of ./lab. With `twin.steps` and the `*_command` modules it is all of the hall that knows both worlds."""
 
 import glob
 import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
 from twin.errors import LabError, ScenarioError
-from twin.profile import CALIBRATED, HostProfile
+from twin.profile import CALIBRATED
 from twin.record import Record
 from twin.report import (
     learnt,
     print_audit,
     print_comparison,
-    print_fleet,
     print_measures,
     print_prediction,
     print_profile,
 )
 from twin.scenario import Scenario
 from twin.serve_command import serve
+from twin.steps import (
+    by_scenario,
+    calibrate_machine,
+    comparison_of,
+    err,
+    judge,
+    look_at_cores,
+    out,
+    prediction_of,
+    profile_of,
+    runs_of,
+    say_json,
+)
 from twin.sweep_command import sweep
 from twin.zoo_command import zoo
 
@@ -51,9 +59,6 @@ app = typer.Typer(
     "[b]./lab demo[/b]."
     "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input or a machine that cannot run it.",
 )
-err = Console(stderr=True)
-out = Console()
-
 Path_ = Annotated[str, typer.Argument(help="Scenario file (TOML); scenarios/ holds those that ship.")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a setting, as in clients.count=500.")
@@ -63,111 +68,6 @@ Runs = Annotated[int, typer.Option(help="Measured runs.", min=1, max=1000)]
 Replications = Annotated[int, typer.Option(help="Simulated runs; 200 or more for a 95 % band.", min=1, max=100_000)]
 Redis = Annotated[str | None, typer.Option(help="Use this Redis or Valkey instead of the embedded Valkey.")]
 Save = Annotated[Path | None, typer.Option(help="Folder to write the records to, as Parquet.")]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, float], None]]:
-    """Show one bar; the function it gives takes a text and the share that is done."""
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-
-        def show(text: str, share: float) -> None:
-            bar.update(task, description=text, completed=share)
-
-        yield show
-
-
-def _profile(scenario: Scenario) -> HostProfile:
-    """Return the scenario's host profile; calibrate first what it is to be asked for and does not know yet."""
-    kind, broadcast = scenario.balancer.kind, scenario.publisher is not None
-    if scenario.host.profile == "calibrated":
-        known = HostProfile.load() if CALIBRATED.exists() else None
-        if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
-            err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
-            _calibrate([kind] if known is not None or kind == "haproxy" else ["haproxy", kind], broadcast)
-    return HostProfile.load(scenario.host.profile)
-
-
-def _calibrate(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True) -> HostProfile:
-    import live
-
-    with _progress() as show:
-        profile = live.calibrate(
-            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast
-        )
-    if CALIBRATED.exists():
-        with suppress(ScenarioError):  # a profile of an older lab is replaced
-            profile = profile.with_earlier(HostProfile.load())
-    profile.save()
-    return profile
-
-
-def _trace(scenario: Scenario) -> None:
-    """Add a look at the speed of this machine's cores to its profile: a shared machine changes from hour to hour."""
-    if scenario.host.profile != "calibrated":
-        return
-    import live
-
-    with _progress() as show:
-        show("looking at the speed of the cores", 0.0)
-        speed = live.trace(scenario)
-    _profile(scenario).with_speed(speed).save()
-
-
-def _predict(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
-    import sim
-    from sim.engines import pick
-
-    picked: Any = engine
-    picked, why = pick(scenario, picked)
-    if why:
-        err.print(why, highlight=False, soft_wrap=True)
-    profile = _profile(scenario)
-    with _progress() as show:
-        text = f"predicting {scenario.name}"
-        return sim.predict(
-            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=picked
-        )
-
-
-def _measure(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> list[Record]:
-    import live
-
-    total = runs * scenario.duration
-    with _progress() as show:
-        text = f"measuring {scenario.name}"
-        records = live.measure(scenario, runs, 0, redis_url, lambda t, what: show(text, t / total))
-    for i, record in enumerate(records):
-        if record.starved:
-            err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
-        if folder is not None:
-            record.save(folder / f"{scenario.name}-{record.replication}.parquet")
-    return records
-
-
-def _compare(
-    scenario: Scenario,
-    replications: int,
-    observe: Callable[[], list[Record]],
-    engine: Literal["auto", "simpy"] = "auto",
-) -> Any:
-    """Predict first, then observe, then predict given what the balancer marked down."""
-    import sim
-    import twin
-
-    prediction = _predict(scenario, replications, engine)
-    records = observe()
-    with _progress() as show:
-        text = "predicting given the mark-downs"
-        given = sim.predict_given(
-            records, profile=_profile(scenario), progress=lambda i, n: show(text, i / n), engine=engine
-        )
-    return twin.compare(prediction, records, given)
-
-
-def _say_json(data: Any) -> None:
-    sys.stdout.write(json.dumps(data) + "\n")
 
 
 @app.command()
@@ -181,13 +81,13 @@ def demo(
     from twin.figures import save
 
     spec = Scenario.load(scenario)
-    _profile(spec)
-    _trace(spec)
+    profile_of(spec)
+    look_at_cores(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
-    comparison = _compare(spec, replications, lambda: _measure(spec, runs, None, None), "simpy")
+    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy")
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
     if as_json:
-        _say_json(comparison.as_dict())
+        say_json(comparison.as_dict())
     else:
         print_comparison(out, comparison)
         out.print(f"Figure: {os.path.relpath(path)}")
@@ -204,11 +104,11 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
-    prediction = _predict(Scenario.load(scenario, overrides), replications, engine)
+    prediction = prediction_of(Scenario.load(scenario, overrides), replications, engine)
     if as_json:
         from twin.report import prediction_dict
 
-        _say_json(prediction_dict(prediction))
+        say_json(prediction_dict(prediction))
     else:
         print_prediction(out, prediction)
 
@@ -226,10 +126,10 @@ def measure(
     from twin.measures import measure_record
 
     spec = Scenario.load(scenario, overrides)
-    records = _measure(spec, runs, redis_url, save)
+    records = runs_of(spec, runs, redis_url, save)
     if as_json:
         rows = [{**measure_record(r), "starved": r.starved, "start_up": r.provenance["start_up"]} for r in records]
-        _say_json({"scenario": spec.name, "runs": rows})
+        say_json({"scenario": spec.name, "runs": rows})
     else:
         print_measures(out, records)
 
@@ -254,8 +154,8 @@ def compare(
     """
     comparisons = []
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
-        for group in _by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(_compare(group[0].scenario, replications, partial(list, group)))
+        for group in by_scenario([*(records or []), *(scenarios or [])]):
+            comparisons.append(comparison_of(group[0].scenario, replications, partial(list, group)))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -268,40 +168,14 @@ def compare(
         for spec in specs:
             live.world.check(spec, redis_url)
         for spec in specs:
-            _profile(spec)
+            profile_of(spec)
         for spec in specs:
-            _trace(spec)
-            comparisons.append(_compare(spec, replications, partial(_measure, spec, runs, redis_url, save)))
+            look_at_cores(spec)
+            comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
             if len(specs) > 1:
                 one = comparisons[-1]
                 err.print(f"{spec.name}: {one.verdict}, {one.coverage:.0%} inside, error {one.median_error:.1%}")
-    raise typer.Exit(_judge(comparisons, as_json))
-
-
-def _by_scenario(paths: list[str]) -> list[list[Record]]:
-    groups: dict[str, list[Record]] = {}
-    for path in paths:
-        record = Record.load(path)
-        groups.setdefault(record.scenario.to_toml(), []).append(record)
-    return list(groups.values())
-
-
-def _judge(comparisons: list[Any], as_json: bool) -> int:
-    from twin.comparison import fleet
-
-    if len(comparisons) == 1:
-        one = comparisons[0]
-        if as_json:
-            _say_json(one.as_dict())
-        else:
-            print_comparison(out, one)
-        return 0 if one.verdict == "pass" else 1
-    total = fleet(comparisons)
-    if as_json:
-        _say_json({"total": total, "scenarios": [one.as_dict() for one in comparisons]})
-    else:
-        print_fleet(out, comparisons, total)
-    return 0 if total["verdict"] == "pass" else 1
+    raise typer.Exit(judge(comparisons, as_json))
 
 
 @app.command()
@@ -311,12 +185,12 @@ def calibrate(
 ) -> None:
     """Measure what the parts cost on this machine and write its host profile. Takes some minutes.
 
-    The repeats of earlier calibrations of the same machine are kept, 20 at most: their spread widens the bands.
+    The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
-    profile = _calibrate()
+    profile = calibrate_machine()
     profile.save(output)
     if as_json:
-        _say_json(profile.model_dump())
+        say_json(profile.model_dump())
     else:
         print_profile(out, profile)
         out.print(f"Profile: {os.path.relpath(output)}")
@@ -337,12 +211,12 @@ def figures(
     if not paths:
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
     made = []
-    for group in _by_scenario(paths):
-        comparison = _compare(group[0].scenario, replications, partial(list, group))
+    for group in by_scenario(paths):
+        comparison = comparison_of(group[0].scenario, replications, partial(list, group))
         name = comparison.scenario.name
         made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
     if as_json:
-        _say_json({"figures": [str(path) for path in made]})
+        say_json({"figures": [str(path) for path in made]})
     else:
         for path in made:
             out.print(os.path.relpath(path))
@@ -365,7 +239,7 @@ def audit(
 
     audits = [examine(Record.load(path), within) for path in records]
     if as_json:
-        _say_json({"records": [{"record": path, **one.as_dict()} for path, one in zip(records, audits, strict=True)]})
+        say_json({"records": [{"record": path, **one.as_dict()} for path, one in zip(records, audits, strict=True)]})
     else:
         for path, one in zip(records, audits, strict=True):
             print_audit(out, path, one)

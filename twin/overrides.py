@@ -56,6 +56,14 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def nested(path: str, value: Any) -> dict[str, Any]:
+    """Return a value as nested dicts: `clients.count` and 5 give `{"clients": {"count": 5}}`."""
+    for key in reversed(path.split(".")):
+        value = {key.strip(): value}
+    found: dict[str, Any] = value
+    return found
+
+
 def explain(error: ValidationError) -> str:
     """Return one sentence for the first problem: the path, the value, and what is allowed."""
     first = error.errors()[0]

@@ -1,34 +1,19 @@
-"""The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`.
-
-All costs are CPU seconds of one process for one item. A cost depends on how many items the process has before it: a
-cold burst touches memory that a lone item finds in the cache, and a full queue lets reads and writes be coalesced.
-"""
+"""The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`."""
 
 import json
 import warnings
 from bisect import bisect_left
-from collections.abc import Sequence
 from functools import cached_property
-from math import log, log2
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError
 
 REFERENCE = Path(__file__).with_name("reference_host.json")
 CALIBRATED = Path(__file__).parent.parent / ".lab" / "host.json"
-
-LEVELS = (1, 16, 64, 256)
-"""Numbers of items at once at which the costs are measured; 1 is a lone item after a pause of some milliseconds."""
-
-BROADCAST_LEVELS = (*LEVELS, 1024)
-"""The same for what is done for each of the connected clients."""
-
-COLD_AFTER = 0.004
-"""Seconds of sleep after which a process finds its caches as cold as the calibration's lone items did (the shortest
-pause between two of them)."""
 
 FIRST_TABLE = 256
 """Open files that a new process has room for; the table doubles from there. Source: FDSize in /proc/PID/status of a
@@ -45,15 +30,6 @@ FASTEST, SLOWEST = 0.025, 0.975
 
 READING_ERROR = 0.15
 """Relative error of a pace that is read beside a measurement; two readings, one before and one after it, differ so."""
-
-LARGE = 64
-"""Items of a batch that takes long enough to be compared with the pace of its core."""
-
-LEAST_SHARE = 0.2
-"""An item of a batch costs at least this share of the batch's average, however dear the first of them was."""
-
-MOST_REPEATS = 80
-"""Repeats of a part that a profile keeps, the latest ones."""
 
 MOST_SERIES = 16
 """Series of a core's speed that a profile keeps, the latest ones."""
@@ -107,121 +83,6 @@ PARTS |= BROADCAST_PARTS
 LONE_OF_BROADCAST = ("bus_start", "path_bytes")
 
 
-class Part(BaseModel):
-    """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    levels: list[int]
-    values: list[list[float]]
-    paces: list[list[float]] = Field(
-        [],
-        description="How long the fixed piece of work of `speed` took the core at each measurement, in seconds; "
-        "without it a cost does not depend on the core's speed.",
-    )
-
-    def at(self, pace: float, slowness: float = 1.0, wake: float = 0.0) -> "Curve":
-        """Return the cost as a function of load on a core of this pace: the median of the measurements, each turned
-        into what it would have been at this pace.
-
-        A batch is measured after a rest, so it holds one lone item's cost; the others share what is left.
-
-        Args:
-            pace: seconds of the fixed piece of work.
-            slowness: power of the pace to which the cost goes.
-            wake: the least a process pays for waking up, in seconds.
-        """
-        paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
-        costs = [
-            _quantile(sorted(cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)), 0.5)
-            for repeats, at in zip(self.values, paces, strict=True)
-        ]
-        if self.levels[0] == 1:
-            rest = [(n * cost - costs[0]) / (n - 1) for n, cost in zip(self.levels[1:], costs[1:], strict=True)]
-            costs[1:] = [max(LEAST_SHARE * cost, one) for cost, one in zip(costs[1:], rest, strict=True)]
-        return Curve(self.levels, costs, wake)
-
-    def with_earlier(self, earlier: "Part") -> "Part":
-        """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level."""
-
-        def both(new: list[list[float]], old: list[list[float]]) -> list[list[float]]:
-            before = dict(zip(earlier.levels, old, strict=True))
-            return [(some + before.get(n, []))[:MOST_REPEATS] for n, some in zip(self.levels, new, strict=True)]
-
-        if bool(self.paces) != bool(earlier.paces):
-            return self
-        paces = both(self.paces, earlier.paces) if self.paces else []
-        return Part(levels=self.levels, values=both(self.values, earlier.values), paces=paces)
-
-    def scatter(self) -> tuple[list[float], list[float]]:
-        """Return the logarithms of pace and cost, each less the mean of its level, of the large batches."""
-        paces, costs = list[float](), list[float]()
-        for level, repeats, at in zip(self.levels, self.values, self.paces, strict=False):
-            if level >= LARGE and min(repeats, default=0.0) > 0.0:
-                paces += _centred([log(then) for then in at])
-                costs += _centred([log(cost) for cost in repeats])
-        return paces, costs
-
-
-class Curve:
-    """A cost that depends on load.
-
-    One of n items that wait costs an amount that is linear in log(n) between the levels of the calibration. An item
-    that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep, and at
-    least `wake` more than the others.
-    """
-
-    def __init__(self, levels: Sequence[int], costs: Sequence[float], wake: float = 0.0) -> None:
-        self.wake = wake
-        lone = levels[0] == 1
-        self.lone = costs[0] if lone else max(costs)
-        self.levels = list(levels[1:] if lone else levels)
-        self.costs = list(costs[1:] if lone else costs)
-        self.table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
-
-    def _interpolate(self, n: int) -> float:
-        i = bisect_left(self.levels, n)
-        if i == 0:
-            return self.costs[0]
-        low, high = self.levels[i - 1], self.levels[i]
-        share = log2(n / low) / log2(high / low)
-        return self.costs[i - 1] * (1 - share) + self.costs[i] * share
-
-    def less(self, part: "Curve") -> "Curve":
-        """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody."""
-        rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
-        return Curve(self.levels, rest)
-
-    def __call__(self, waiting: int, asleep: float = 0.0) -> float:
-        """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
-        table = self.table
-        cost = table[waiting] if waiting < len(table) else table[-1]
-        return after_sleep(cost, self.lone, self.wake, asleep) if asleep > 0.0 else cost
-
-
-def after_sleep(cost: float, lone: float, wake: float, asleep: float) -> float:
-    """Return what an item costs a process that slept `asleep` seconds before it.
-
-    Args:
-        cost: of an item of a process that is awake.
-        lone: of an item of a cold process.
-        wake: the least that waking up costs.
-        asleep: seconds, more than 0.
-    """
-    return cost + max(wake, (lone - cost) * min(1.0, asleep / COLD_AFTER))
-
-
-def _centred(values: Sequence[float]) -> list[float]:
-    mean = sum(values) / len(values)
-    return [value - mean for value in values]
-
-
-def _quantile(values: Sequence[float], u: float) -> float:
-    place = u * (len(values) - 1)
-    low = int(place)
-    high = min(low + 1, len(values) - 1)
-    return values[low] + (place - low) * (values[high] - values[low])
-
-
 class HostProfile(BaseModel):
     """What one machine costs. See `PARTS` for the names in `parts`."""
 
@@ -273,8 +134,8 @@ class HostProfile(BaseModel):
         if (name, of_nginx) not in self._curves:
             part = self.nginx_parts[name] if of_nginx else self.parts[name]
             who = balancer if name.startswith("balancer") else name.split("_")[0]
-            wake = _quantile(sorted(self.wake.get(who, [0.0])), 0.5)
-            slow, usual = self.slowness(who), _quantile(self._samples, 0.5)
+            wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
+            slow, usual = self.slowness(who), quantile(self._samples, 0.5)
             self._curves[name, of_nginx] = [part.at(pace, slow, wake * (pace / usual) ** slow) for pace in self.speeds]
         return self._curves[name, of_nginx]
 
@@ -321,7 +182,7 @@ class HostProfile(BaseModel):
     def speeds(self) -> list[float]:
         """The pace of a core at each of the levels, in seconds of the fixed piece of work, the fastest first."""
         top = LEVELS_OF_PACE - 1
-        return [_quantile(self._samples, min(SLOWEST, max(FASTEST, k / top))) for k in range(top + 1)]
+        return [quantile(self._samples, min(SLOWEST, max(FASTEST, k / top))) for k in range(top + 1)]
 
     @cached_property
     def paces(self) -> list[list[int]]:
@@ -333,15 +194,15 @@ class HostProfile(BaseModel):
 
     def first(self, name: str, u: float) -> float:
         """Return the share of the first part for a name in `first_part` at quantile `u` of its repeats."""
-        return _quantile(sorted(self.first_part[name]), u)
+        return quantile(sorted(self.first_part[name]), u)
 
     def start(self, balancer: str, u: float) -> float:
         """Return how long a balancer takes to start, in seconds, at quantile `u` of its repeats."""
-        return _quantile(sorted(self.balancer_start[balancer]), u)
+        return quantile(sorted(self.balancer_start[balancer]), u)
 
     def lone(self, name: str, u: float) -> float:
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
-        return _quantile(sorted(getattr(self, name)), u)
+        return quantile(sorted(getattr(self, name)), u)
 
     def must_know_broadcast(self) -> None:
         """Make sure that the parts of a broadcast were calibrated.

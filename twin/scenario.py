@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS, Fault, fault_problem
-from twin.overrides import explain, merge, to_toml
+from twin.overrides import explain, merge, nested, to_toml
 from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
 from twin.rules.backoff import First, Jitter, Policy, Then
 from twin.rules.backoff import Reconnect as ReconnectRule
@@ -284,9 +284,7 @@ class Scenario(Part):
             raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
         except tomllib.TOMLDecodeError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
-        for text in overrides or []:
-            data = merge(spelled_out(data), _parse_override(text))
-        return cls.parse(data, str(path))
+        return cls.parse(_overridden(data, overrides or []), str(path))
 
     @classmethod
     def parse(cls, data: dict[str, Any], where: str = "scenario") -> "Scenario":
@@ -314,10 +312,7 @@ class Scenario(Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
-        data = self.model_dump()
-        for text in texts:
-            data = merge(data, _parse_override(text))
-        return Scenario.parse(data, "--set")
+        return Scenario.parse(_overridden(self.model_dump(), texts), "--set")
 
     def to_toml(self) -> str:
         """Return the scenario as TOML with every field written out."""
@@ -340,15 +335,19 @@ class Scenario(Part):
         return self.clients.count / self.clients.connect_rate
 
 
+def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+    """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
+    for text in texts:
+        data = merge(spelled_out(data), _parse_override(text))
+    return data
+
+
 def _parse_override(text: str) -> dict[str, Any]:
     path, sep, value = text.partition("=")
-    keys = [key.strip() for key in path.split(".")]
-    if not sep or not all(keys):
+    if not sep or not all(key.strip() for key in path.split(".")):
         raise ScenarioError(f"--set {text}: give a path, '=' and a value, as in clients.count=500.")
     try:
         parsed: Any = tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         parsed = value.strip()
-    for key in reversed(keys):
-        parsed = {key: parsed}
-    return dict(parsed)
+    return nested(path, parsed)

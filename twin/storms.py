@@ -13,14 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.comparison import Band, Predicted
+from twin.cost import Part
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures.base import Array
-from twin.profile import BROADCAST_PARTS, PARTS, HostProfile, Part
+from twin.profile import BROADCAST_PARTS, PARTS, HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
-from twin.sweep_figures import COLOURS, DASHES
+from twin.sweep_figures import COLOURS, DASHES, MARKERS
 from twin.sweeps import Sweep, Variant
 
 BEGIN = 5.0
@@ -244,7 +245,7 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> Figure:
     figure = Figure(figsize=(6.8, 4.0), layout="constrained")
     axes = figure.subplots()
     for i, (name, spread) in enumerate(spreads.items()):
-        axes.plot(spread.index, spread.to_numpy(), marker="osD^vPX"[i], color=COLOURS[i], ls=DASHES[i], label=name)
+        axes.plot(spread.index, spread.to_numpy(), marker=MARKERS[i], color=COLOURS[i], ls=DASHES[i], label=name)
     axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
     axes.set_xlabel("attempt after the loss")
     axes.set_ylabel("middle 90 % of the clients within (s)")

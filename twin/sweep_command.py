@@ -1,15 +1,12 @@
 """The command `./lab sweep`; registered in `twin.cli`."""
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from twin.errors import ScenarioError
@@ -17,6 +14,7 @@ from twin.figures import save
 from twin.measures import MEASURES
 from twin.report import number
 from twin.scenario import Scenario
+from twin.steps import out, part_progress, say_json
 from twin.sweeps import Sweep, parse_vary
 
 SHOWN = ("time_to_99", "peak_attempts", "attempts_per_client", "gave_up_share")
@@ -67,7 +65,6 @@ def sweep(
     """
     import sim
 
-    out, err = Console(), Console(stderr=True)
     axes = {}
     for text in vary:
         setting, values = parse_vary(text)
@@ -84,9 +81,7 @@ def sweep(
             raise ScenarioError(f"measure is '{name}'; allowed is one of {', '.join(MEASURES)}.")
     spec = Scenario.load(scenario, overrides)
     folder = folder or Path("sweeps") / spec.name
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
-        task = bar.add_task(f"sweeping {spec.name}", total=None)
+    with part_progress(f"sweeping {spec.name}") as progress:
         found = sim.sweep(
             spec,
             axes,
@@ -94,12 +89,12 @@ def sweep(
             folder=folder,
             jobs=jobs,
             scheduler=scheduler,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
     path = save(found.plot(names[0], against, fixed, target), figure or folder / f"{names[0]}.png")
     if as_json:
-        sys.stdout.write(json.dumps({**found.as_dict(), "folder": str(folder), "figure": str(path)}) + "\n")
+        say_json({**found.as_dict(), "folder": str(folder), "figure": str(path)})
         return
     print_sweep(out, found, names)
     parts = f"{found.made} parts simulated, {found.reused} found finished"

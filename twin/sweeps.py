@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from twin.comparison import Band
 from twin.errors import ScenarioError
 from twin.measures import MEASURES
-from twin.overrides import merge
+from twin.overrides import merge, nested
 from twin.presets import spelled_out
 from twin.scenario import Scenario
 
@@ -108,10 +108,7 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[Any]]) -> list[Vari
         data = scenario.model_dump()
         changes = dict(zip(vary, values, strict=True))
         for path, value in changes.items():
-            nested: Any = value
-            for key in reversed(path.split(".")):
-                nested = {key: nested}
-            data = merge(spelled_out(data), nested)
+            data = merge(spelled_out(data), nested(path, value))
         labels = {path: label(value) for path, value in changes.items()}
         where = "sweep, " + ", ".join(f"{path}={value}" for path, value in labels.items())
         found.append(Variant(labels, Scenario.parse(data, where)))

@@ -1,8 +1,6 @@
 """The command `./lab zoo`; registered in `twin.cli`."""
 
-import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +8,13 @@ import pandas as pd
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from twin.figures import save
 from twin.measures import MEASURES
 from twin.report import number, percent
 from twin.scenario import Scenario
+from twin.steps import out, part_progress, say_json
 from twin.zoo import LIBRARY, RANKED, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
 
 ROOT = Path(__file__).parent.parent
@@ -47,15 +45,12 @@ def zoo(
     import sim
     from sim.sweeping import named_profile
 
-    out, err = Console(), Console(stderr=True)
     spec = Scenario.load(scenario, overrides)
     variants = zoo_variants(spec, keep_heartbeat)
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)
     profile = named_profile(spec.host.profile)
-    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
-        task = bar.add_task(f"zoo on {spec.name}", total=None)
+    with part_progress(f"zoo on {spec.name}") as progress:
         found = sim.simulate_variants(
             spec,
             variants,
@@ -64,13 +59,13 @@ def zoo(
             profile,
             folder=Path("sweeps") / f"zoo-{spec.name}",
             jobs=jobs,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         )
     table = ranking(found, by)
     rates = {one.labels[LIBRARY]: attempt_rates(sim.simulate(one.scenario, 0, profile)) for one in variants}
     path = save(zoo_figure(table, rates, spec), figure)
     if as_json:
-        sys.stdout.write(json.dumps({**zoo_dict(table, spec, replications), "figure": str(path)}) + "\n")
+        say_json({**zoo_dict(table, spec, replications), "figure": str(path)})
         return
     print_zoo(out, table, spec, replications)
     out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from sim.compiled.choice import EPOCH, choose_for, release, take
+from sim.compiled.choice import choose_for, release, take
 from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit
 from sim.compiled.layout import (
-    ABNORMAL,
     ANSWERED,
     B_CLOSE,
     B_CUT,
@@ -42,6 +41,7 @@ from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold
 from sim.compiled.queue import schedule, schedule_first, schedule_now
 from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
 from sim.node import SYN_RETRIES
+from twin.rules.health import EPOCH
 
 NOT_REFUSED, NOT_LISTENING = 0, 1
 
@@ -345,9 +345,3 @@ def cut_old(w: Any, generation: int) -> None:
             if tunnel_at(w.tunnels.data, i).generation < generation:
                 cut(w, i)
             i = following
-
-
-@jit
-def was_cut(w: Any, i: int) -> None:
-    """A tunnel has been cut: the client learns it."""
-    lose(w, i, ABNORMAL)

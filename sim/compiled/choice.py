@@ -18,9 +18,8 @@ from sim.compiled.rules import (
     peer_usable,
     richest,
 )
+from twin.rules.health import EPOCH
 
-EPOCH = 1e6
-"""The counter's clock never starts at zero."""
 LOOPBACK = 127 << 24
 
 

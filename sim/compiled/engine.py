@@ -7,7 +7,8 @@ import numpy as np
 
 from sim.compiled import layout as at
 from sim.compiled.kernel import run
-from sim.host import Cost, lone_seconds, most_lag
+from sim.cores import most_lag
+from sim.host import Cost, lone_seconds
 from sim.machine import Machine
 from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile

@@ -45,10 +45,8 @@ from sim.compiled.node import clear_backlog, kill, remove_tunnel, sees_leaving
 from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, failure, hold_tunnel
 from sim.compiled.queue import schedule
-from sim.node import BOOT_PIECE
+from sim.node import BOOT_PIECE, POLL
 from twin.profile import FIRST_TABLE
-
-POLL = 0.001
 
 
 @jit

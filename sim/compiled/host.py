@@ -25,7 +25,7 @@ from sim.compiled.layout import (
 from sim.compiled.pools import forget_item, new_item
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.rules import after_sleep, ticked, timer_due, wakes_late
-from sim.host import ROUNDING
+from sim.cores import ROUNDING
 from twin.profile import PACE_STEP
 
 OF_BOOT = -1

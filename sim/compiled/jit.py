@@ -25,7 +25,18 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("sim/compiled/*.py", "twin/rules/*.py", "twin/draws.py", "twin/profile.py", "sim/host.py", "sim/node.py")
+SOURCES = (
+    "sim/compiled/*.py",
+    "twin/rules/*.py",
+    "twin/draws.py",
+    "twin/cost.py",
+    "twin/profile.py",
+    "twin/measures/connection.py",
+    "sim/host.py",
+    "sim/cores.py",
+    "sim/node.py",
+)
+"""Files whose functions and constants go into the kernel."""
 
 
 @cache

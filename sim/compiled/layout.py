@@ -40,7 +40,7 @@ OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP = range(4)
 EXPIRES, WAKES, FIRED = 0, 4, 8
 (STEP, RESUME, LOST, ANSWERED, SERVE, FORWARD, SYN_AGAIN, SYN_OVER, ROOM, MARK) = range(12, 22)
 (CHECK_BEGINS, CHECK_DUE, CHECK_LATE, CHECK_JUDGED, FAULT, HEAL, HUNG_YET, LEFT_YET, STOPPED, RELOADED) = range(22, 32)
-OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER, NODE_BACK = range(32, 36)
+OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER = range(32, 35)
 
 # Items of processes.
 (I_CLIENT, I_GOODBYE, I_SERVE, I_REFUSE, I_RELAYED, I_PASSED_ON, I_CUT, I_FRAME_DOWN, I_FRAME_UP, I_NOTHING) = range(10)
@@ -65,253 +65,95 @@ FIFOS = 7
 FINISHED, NEEDS_ROOM = range(2)
 
 
-def _record(**fields: Any) -> np.dtype[Any]:
-    return np.dtype(list(fields.items()), align=True)
+def _record(*columns: tuple[Any, str]) -> np.dtype[Any]:
+    """Return a record of some types, each with the names of the fields that have it, in the order in which they lie."""
+    return np.dtype([(name, kind) for kind, names in columns for name in names.split()], align=True)
 
 
-F8, I8, I4, B1 = (_record(v=kind) for kind in ("f8", "i8", "i4", "?"))
-EVENT = _record(t="f8", eid="i8", kind="i4", a="i4", b="i4")
-MOMENT = _record(kind="i4", a="i4", b="i4")
-TIMED = _record(t="f8", eid="i8", a="i4", b="i4")
-RING = _record(data="i8", first="i8", n="i8", mask="i8", delay="f8", head="f8")
-ITEM = _record(asleep="f8", next="i4", a="i4", b="i4", kind="i2", cost="i2", stage="i1", hops="i1", eager="?", ends="?")
+F8, I8, I4, B1 = (_record((kind, "v")) for kind in ("f8", "i8", "i4", "?"))
+EVENT = _record(("f8", "t"), ("i8", "eid"), ("i4", "kind a b"))
+MOMENT = _record(("i4", "kind a b"))
+TIMED = _record(("f8", "t"), ("i8", "eid"), ("i4", "a b"))
+RING = _record(("i8", "data first n mask"), ("f8", "delay head"))
+ITEM = _record(("f8", "asleep"), ("i4", "next a b"), ("i2", "kind cost"), ("i1", "stage hops"), ("?", "eager ends"))
 PROCESS = _record(
-    place="f8",
-    lag="f8",
-    deadline="f8",
-    over_since="f8",
-    woken="f8",
-    asleep_since="f8",
-    slept="f8",
-    load="i8",
-    rests="i8",
-    cores="i4",
-    core="i4",
-    first="i4",
-    last="i4",
-    current="i4",
-    ready="?",
-    stopped="?",
-    yields="?",
+    ("f8", "place lag deadline over_since woken asleep_since slept"),
+    ("i8", "load rests"),
+    ("i4", "cores core first last current"),
+    ("?", "ready stopped yields"),
 )
-CORES = _record(
-    mean="f8", rests="i8", idle="i4", idles="i4", waiting="i4", waits="i4", running="i4", runs="i4", pace="i4"
-)
-PACE = _record(start="f8", offset="i8", length="i8")
-COST = _record(first="f8", offset="i8", length="i4", hops="i4")
-CLIENT = _record(
-    previous="f8",
-    since="f8",
-    waits="i4",
-    failed="i4",
-    attempts="i4",
-    draws="i4",
-    tunnel="i4",
-    attempt="i4",
-    loss="i4",
-    state="i4",
-)
+CORES = _record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
+PACE = _record(("f8", "start"), ("i8", "offset length"))
+COST = _record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
+CLIENT = _record(("f8", "previous since"), ("i4", "waits failed attempts draws tunnel attempt loss state"))
 CLIENT_SIZE = CLIENT.itemsize
-TIMER = _record(t="f8", eid="i8", next="i4", kind="i4")
+TIMER = _record(("f8", "t"), ("i8", "eid"), ("i4", "next kind"))
 TUNNEL = _record(
-    client="i4",
-    next="i4",
-    prev="i4",
-    generation="i4",
-    server="i2",
-    refs="i2",
-    lost="i1",
-    reason="i1",
-    opened="?",
-    client_left="?",
-    upstream_gone="?",
-    listed="?",
+    ("i4", "client next prev generation"),
+    ("i2", "server refs"),
+    ("i1", "lost reason"),
+    ("?", "opened client_left upstream_gone listed"),
 )
 ATTEMPT = _record(
-    left="f8",
-    mask="i8",
-    client="i4",
-    server="i4",
-    generation="i4",
-    answer="i4",
-    queue="i4",
-    next="i4",
-    prev="i4",
-    tried="i2",
-    last="i2",
-    refs="i2",
-    state="i1",
-    syn="i1",
-    listed="?",
-    moves="?",
-    taken="?",
+    ("f8", "left"),
+    ("i8", "mask"),
+    ("i4", "client server generation answer queue next prev"),
+    ("i2", "tried last refs"),
+    ("i1", "state syn"),
+    ("?", "listed moves taken"),
 )
 NODE = _record(
-    hung_at="f8",
-    table="i8",
-    proc="i8",
-    hangs="i4",
-    opening="i4",
-    backlog="i4",
-    backlog_last="i4",
-    backlog_n="i4",
-    tunnels="i4",
-    tunnels_last="i4",
-    tunnels_n="i4",
-    waiting="i4",
-    waiting_last="i4",
-    state="i4",
-    accepting="?",
+    ("f8", "hung_at"),
+    ("i8", "table proc"),
+    ("i4", "hangs opening backlog backlog_last backlog_n tunnels tunnels_last tunnels_n waiting waiting_last state"),
+    ("?", "accepting"),
 )
-CHECKER = _record(
-    fall="i8",
-    rise="i8",
-    streak="i8",
-    server="i4",
-    generation="i4",
-    serial="i4",
-    life="i4",
-    up="?",
-    fresh="?",
-    done="?",
-    judged="?",
-)
-PEER = _record(max_fails="i8", fail_timeout="i8", fails="i8", checked="i8", accessed="i8")
-FAULTS = _record(at="f8", duration="f8", left="f8", piece="f8", kind="i4", node="i4")
-MARKS = _record(t="f8", node="i4", up="?")
-RULE = _record(
-    base="f8",
-    factor="f8",
-    cap="f8",
-    spread="f8",
-    stable_time="f8",
-    max_attempts="i8",
-    policy="i8",
-    jitter="i8",
-    first="i8",
-)
-ROW = _record(t="f8", client="i4", attempt="i4", node="i4", event="i1", detail="i1")
+CHECKER = _record(("i8", "fall rise streak"), ("i4", "server generation serial life"), ("?", "up fresh done judged"))
+PEER = _record(("i8", "max_fails fail_timeout fails checked accessed"))
+FAULTS = _record(("f8", "at duration left piece"), ("i4", "kind node"))
+MARKS = _record(("f8", "t"), ("i4", "node"), ("?", "up"))
+RULE = _record(("f8", "base factor cap spread stable_time"), ("i8", "max_attempts policy jitter first"))
+ROW = _record(("f8", "t"), ("i4", "client attempt node"), ("i1", "event detail"))
 LOSS = np.dtype([("t", "f8"), ("back", "f8"), ("client", "i4")])
-POOL = _record(data="i8", free="i8", used="i8", room="i8")
+POOL = _record(("i8", "data free used room"))
 
 WORLD = _record(
-    now="f8",
-    eid="i8",
-    duration="f8",
-    seed="i8",
-    replication="i8",
-    processed="i8",
+    ("f8", "now"),
+    ("i8", "eid"),
+    ("f8", "duration"),
+    ("i8", "seed replication processed"),
     # settings
-    reconnect=RULE,
-    interval="f8",
-    timeout="f8",
-    close_timeout="f8",
-    warm_up="f8",
-    connect_rate="f8",
-    n_clients="i8",
-    n_nodes="i8",
-    per_process="i8",
-    addresses="i8",
-    backlog="i8",
-    nginx="?",
-    separate="?",
-    merges="?",
-    shutdown="?",
-    marks_given="?",
-    algorithm="i8",
-    retries="i8",
-    redispatch="i8",
-    connect_timeout="f8",
-    hard_stop="f8",
-    inter="f8",
-    check_timeout="f8",
-    check_overhead="f8",
-    phase="f8",
-    balancer_start="f8",
-    node_start="f8",
-    node_stop="f8",
-    table_growth="f8",
-    time_slice="f8",
-    most_lag="f8",
-    tick="f8",
-    clock="f8",
-    levels="i8",
+    (RULE, "reconnect"),
+    ("f8", "interval timeout close_timeout warm_up connect_rate"),
+    ("i8", "n_clients n_nodes per_process addresses backlog"),
+    ("?", "nginx separate merges shutdown marks_given"),
+    ("i8", "algorithm retries redispatch"),
+    ("f8", "connect_timeout hard_stop inter check_timeout check_overhead phase balancer_start node_start node_stop"),
+    ("f8", "table_growth time_slice most_lag tick clock"),
+    ("i8", "levels"),
     # the balancer
-    generation="i8",
-    life="i8",
-    away="i8",
-    listening="?",
-    short_fifo="?",
-    balancer="i8",
-    first_swarm="i8",
+    ("i8", "generation life away"),
+    ("?", "listening short_fifo"),
+    ("i8", "balancer first_swarm"),
     # records
-    clients="i8",
-    timers="i8",
-    first_beats="i8",
-    nodes="i8",
-    procs="i8",
-    cores="i8",
-    paces="i8",
-    series="i8",
-    costs="i8",
-    tables="i8",
-    lones="i8",
-    wakes="i8",
-    lists="i8",
-    checkers="i8",
-    peers="i8",
-    faults="i8",
-    n_faults="i8",
-    marks="i8",
-    n_marks="i8",
-    fall="i8",
-    rise="i8",
-    max_fails="i8",
-    fail_timeout="i8",
-    usable="i8",
-    up="i8",
-    connections="i8",
-    order="i8",
-    current="i8",
+    ("i8", "clients timers first_beats nodes procs cores paces series costs tables lones wakes lists checkers peers"),
+    ("i8", "faults n_faults marks n_marks fall rise max_fails fail_timeout usable up connections order current"),
     # what is pending
-    heap="i8",
-    heap_n="i8",
-    heap_room="i8",
-    moments=RING,
-    urgent=RING,
-    fifos="i8",
-    heads="i8",
-    wheel="i8",
-    wheel_mask="i8",
-    wheel_rate="f8",
-    wheel_bucket="i8",
-    wheel_n="i8",
-    soon="i8",
-    soon_first="i8",
-    soon_n="i8",
-    soon_room="i8",
+    ("i8", "heap heap_n heap_room"),
+    (RING, "moments urgent"),
+    ("i8", "fifos heads wheel wheel_mask"),
+    ("f8", "wheel_rate"),
+    ("i8", "wheel_bucket wheel_n soon soon_first soon_n soon_room"),
     # what comes and goes
-    items=POOL,
-    tunnels=POOL,
-    attempts=POOL,
-    tunnels_live="i8",
+    (POOL, "items tunnels attempts"),
+    ("i8", "tunnels_live"),
     # what is written down
-    full="?",
-    rows=POOL,
-    losses=POOL,
-    first_fault="f8",
-    connected="i8",
-    least_connected="i8",
-    last_rise="i8",
-    tried="i8",
-    gave_up="i8",
-    affected="i8",
-    window=RING,
-    peak="i8",
-    times="i8",
-    n_times="i8",
-    curve="i8",
-    held="i8",
+    ("?", "full"),
+    (POOL, "rows losses"),
+    ("f8", "first_fault"),
+    ("i8", "connected least_connected last_rise tried gave_up affected"),
+    (RING, "window"),
+    ("i8", "peak times n_times curve held"),
 )
 
 f8_at, i8_at, i4_at, b1_at = (accessor(kind) for kind in (F8, I8, I4, B1))

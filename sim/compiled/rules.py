@@ -4,11 +4,11 @@ from typing import Any
 
 from sim.compiled.jit import compiled_rule, jit
 from sim.compiled.layout import WORDS
-from sim.host import ticked as _ticked
+from sim.cores import ticked as _ticked
 from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
-from twin.profile import after_sleep as _after_sleep
+from twin.cost import after_sleep as _after_sleep
 from twin.rules import backoff, balancing, health, heartbeat
 
 _philox = compiled_rule(draws.philox4x32)

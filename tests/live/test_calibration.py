@@ -9,8 +9,9 @@ import pytest
 
 from live import calibration, host
 from live.balancer import binary
+from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
-from twin.profile import BROADCAST_LEVELS, LEVELS, PACE_STEP, PARTS, HostProfile
+from twin.profile import PACE_STEP, PARTS, HostProfile
 from twin.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -92,12 +93,6 @@ def test_the_profile_survives_a_file_and_gives_costs(calibrated: tuple[HostProfi
     assert loaded.machine["cores"] == os.cpu_count()
 
 
-def test_a_table_of_the_profile_names_every_part(calibrated: tuple[HostProfile, object]) -> None:
-    rows = calibration.summary(calibrated[0])
-    assert {name for kind, name, _ in rows if kind == "haproxy"} == set(calibrated[0].parts)
-    assert all(medians for _, _, medians in rows)
-
-
 @pytest.mark.parametrize("step", ["warm", "_balancer"])
 def test_a_calibration_that_breaks_leaves_nothing_behind(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     done, real = [], getattr(calibration.Bench, step)
@@ -122,6 +117,14 @@ def test_a_calibration_without_haproxy_is_refused_and_nothing_starts(
     monkeypatch.setattr(shutil, "which", lambda *args, **options: None)
     with pytest.raises(HostError, match=r"^HAProxy is not installed"):
         calibration.calibrate()
+
+
+def test_a_calibration_with_nginx_alone_is_refused_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *args, **options: None)
+    with pytest.raises(HostError, match=r"^nginx is not installed"):
+        calibration.calibrate(kinds=["nginx"])
 
 
 def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(

@@ -1,7 +1,7 @@
 import pytest
 
 from sim import simulate
-from sim.balancer import Attempt
+from sim.connection import Attempt
 from sim.host import MILLISECOND
 from sim.world import World
 from tests.strategies import BALANCER_START, small

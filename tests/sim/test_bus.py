@@ -4,7 +4,8 @@ import pytest
 import simpy
 
 from sim.bus import ENTRY_BYTES, Bus, Link, Subscription, outcome
-from sim.host import Cores, Cost, Process
+from sim.cores import Cores
+from sim.host import Cost, Process
 from twin.broadcast_settings import Bus as Settings
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import Cursor

@@ -2,7 +2,7 @@ import pytest
 
 from sim.world import World
 from tests.strategies import COST, small, small_profile
-from twin.profile import Part
+from twin.cost import Part
 
 
 def cluster(**parts):

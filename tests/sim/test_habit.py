@@ -1,9 +1,10 @@
 import pytest
 import simpy
 
+from sim.cores import Cores
 from sim.habit import Habit
-from sim.host import Cores, Cost, Process
-from twin.profile import COLD_AFTER, Curve
+from sim.host import Cost, Process
+from twin.cost import COLD_AFTER, Curve
 
 LONE, WARM = 0.0002, 0.00002
 

@@ -1,30 +1,10 @@
 import pytest
-import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.host import MOST_SLACK, TIMER_SLACK, Cores, Cost, Process
-from twin.profile import Curve
-
-SLICE = 0.003
-
-
-def fixed(seconds, first_part=0.0):
-    return Cost([Curve([16], [seconds])], first_part)
-
-
-def machine(count=1, **settings):
-    env = simpy.Environment()
-    return env, Cores(env, count, SLICE, **settings)
-
-
-def note(times, env):
-    return lambda _: times.append(env.now)
-
-
-def load(process, items, seconds, times=None, first_part=0.0):
-    for _ in range(items):
-        process.work(fixed(seconds, first_part), note(times if times is not None else [], process.cores.env))
+from sim.host import MOST_SLACK, TIMER_SLACK, Cost, Process
+from tests.loops import fixed, load, machine, note
+from twin.cost import Curve
 
 
 def test_a_lone_process_works_through_its_items_one_after_the_other():
@@ -33,55 +13,6 @@ def test_a_lone_process_works_through_its_items_one_after_the_other():
     load(Process(cores), 3, 0.01, times)
     env.run()
     assert times == pytest.approx([0.01, 0.02, 0.03])
-
-
-def test_two_busy_processes_share_a_core_fairly():
-    env, cores = machine()
-    one, other = Process(cores), Process(cores)
-    load(one, 1000, 0.001)
-    load(other, 4000, 0.00025)
-    for t in (0.1, 0.5, 1.0):
-        env.run(until=t)
-        assert abs(one.used - other.used) <= 2 * SLICE + 0.001
-        assert one.used + other.used == pytest.approx(t, abs=0.0011)
-
-
-def test_a_late_comer_gets_half_of_the_core_and_no_more():
-    env, cores = machine()
-    old, late = Process(cores), Process(cores)
-    load(old, 3000, 0.001)
-    env.run(until=1.0)
-    load(late, 3000, 0.001)
-    before, before_late = old.used, late.used
-    env.run(until=2.0)
-    assert old.used - before == pytest.approx(0.5, abs=0.01)
-    assert late.used - before_late == pytest.approx(0.5, abs=0.01)
-
-
-def test_a_lone_item_waits_no_longer_than_about_a_slice_for_a_busy_core():
-    env, cores = machine()
-    busy, light = Process(cores), Process(cores)
-    load(busy, 5000, 0.0005)
-    env.run(until=1.0)
-    times = []
-    load(light, 1, 0.0001, times)
-    env.run(until=1.1)
-    assert len(times) == 1
-    assert times[0] - 1.0 <= SLICE + 0.0005 + 0.0001
-
-
-@given(st.integers(1, 4), st.lists(st.integers(1, 20), min_size=1, max_size=6))
-def test_no_core_idles_while_a_process_waits_and_no_work_is_lost(count, loads):
-    env, cores = machine(count)
-    times = []
-    for items in loads:
-        load(Process(cores), items, 0.001, times)
-    env.run()
-    assert len(times) == sum(loads)
-    assert env.now >= max(max(loads), sum(loads) / count) * 0.001 - 1e-9
-    assert env.now <= (sum(loads) / count + max(loads)) * 0.001 + 1e-9
-    assert sorted(cores.idle) == list(range(count))
-    assert not cores.waiting
 
 
 def test_a_burst_is_read_as_a_whole_before_the_first_item_is_finished():
@@ -115,17 +46,6 @@ def test_an_item_with_a_hop_waits_one_round_more():
     assert order == ["straight", "hopping"]
 
 
-def test_a_process_that_yields_lets_others_run_after_each_step():
-    env, cores = machine()
-    dying, other, times = Process(cores), Process(cores), []
-    dying.yields = True
-    load(dying, 10, 0.001)
-    env.run(until=0.0005)
-    load(other, 1, 0.001, times)
-    env.run()
-    assert times == pytest.approx([0.002])
-
-
 def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
     env, cores = machine()
     process, asked = Process(cores), []
@@ -156,57 +76,6 @@ def test_a_stopped_process_does_nothing_until_it_goes_on():
     process.resume()
     env.run()
     assert times == pytest.approx([1.01, 1.02])
-
-
-def test_a_process_stopped_while_it_waits_for_a_core_does_not_begin():
-    env, cores = machine()
-    busy, waiting, times = Process(cores), Process(cores), []
-    load(busy, 1, 0.01)
-    load(waiting, 1, 0.01, times)
-    waiting.stop()
-    env.run(until=1.0)
-    assert times == []
-    waiting.resume()
-    env.run()
-    assert times == pytest.approx([1.01])
-
-
-def test_cleared_work_is_never_done_and_the_core_goes_to_the_next():
-    env, cores = machine()
-    busy, cleared, other = Process(cores), Process(cores), Process(cores)
-    lost, done = [], []
-    load(busy, 1, 0.01)
-    load(cleared, 5, 0.01, lost)
-    load(other, 1, 0.01, done)
-    cleared.clear()
-    env.run()
-    assert lost == []
-    assert done == pytest.approx([0.02])
-    load(cleared, 1, 0.01, lost)
-    env.run()
-    assert lost == pytest.approx([0.03])
-
-
-def test_a_core_works_at_the_pace_of_the_moment():
-    env, cores = machine(pace=[lambda now: int(now >= 1.0)])
-    process, times = Process(cores), []
-    cost = Cost([Curve([16], [0.01]), Curve([16], [0.03])])
-    process.work(cost, note(times, env))
-    env.run(until=1.0)
-    process.work(cost, note(times, env))
-    env.run()
-    assert times == pytest.approx([0.01, 1.03])
-
-
-@pytest.mark.parametrize(("wakes", "done"), [(0.0005, 0.011), (0.0045, 0.006)])
-def test_who_woke_within_the_slice_waits_for_the_tick_and_who_woke_after_it_does_not(wakes, done):
-    env, cores = machine(tick=0.01)
-    busy, waiting, times = Process(cores), Process(cores), []
-    load(busy, 100, 0.001)
-    env.run(until=wakes)
-    load(waiting, 1, 0.001, times)
-    env.run()
-    assert times == pytest.approx([done])
 
 
 def test_an_item_carries_on_before_the_loop_turns_to_what_waits():
@@ -246,52 +115,3 @@ def test_timers_set_in_the_same_millisecond_of_a_busy_loop_fire_together():
     process.work(fixed(0.5))
     env.run()
     assert fired == pytest.approx([0.01] * 4)
-
-
-def test_what_a_process_had_too_much_is_forgotten_when_all_have_rested():
-    env, cores = machine()
-    heavy, busy = Process(cores), Process(cores)
-    load(busy, 1, 0.001)
-    load(heavy, 20, 0.001)
-    env.run(until=1.0)
-    load(busy, 50, 0.001)
-    load(heavy, 1, 0.001)
-    assert heavy.place == pytest.approx(busy.place)
-
-
-def test_who_had_too_much_waits_until_the_others_have_caught_up():
-    env, cores = machine()
-    glutton, busy, times = Process(cores), Process(cores), []
-    load(busy, 100, 0.001)
-    load(glutton, 1, 0.006)  # one item that lasts two slices
-    while glutton.busy or glutton.ready:
-        env.step()
-    at = env.now
-    load(glutton, 1, 0.0001, times)  # wakes up again at once
-    env.run()
-    assert times[0] - at >= SLICE
-    assert glutton.used == pytest.approx(0.0061)
-
-
-def test_who_had_less_than_its_share_comes_in_ahead_of_the_others_by_that():
-    env, cores = machine()
-    busy, shy, late = Process(cores), Process(cores), Process(cores)
-    load(busy, 1000, 0.001)
-    load(shy, 1, 0.0001)
-    env.run(until=0.5)
-    assert 0.0 < shy.lag <= 2 * SLICE
-    first, second = [], []
-    load(late, 1, 0.0001, second)
-    load(shy, 1, 0.0001, first)  # woken after the other one, served before it
-    env.run(until=0.6)
-    assert first[0] < second[0]
-
-
-def test_among_equals_who_woke_first_is_served_first():
-    env, cores = machine()
-    others, order = [Process(cores) for _ in range(4)], []
-    load(Process(cores), 1, 0.001)
-    for i, process in enumerate(others):
-        process.work(fixed(0.0005), lambda _, i=i: order.append(i))
-    env.run()
-    assert order == [0, 1, 2, 3]

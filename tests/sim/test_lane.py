@@ -1,7 +1,8 @@
 import pytest
 import simpy
 
-from sim.host import Cores, Cost, Process
+from sim.cores import Cores
+from sim.host import Cost, Process
 from sim.lane import CHUNK, Frame, Lane
 
 ONE, MORE = 0.001, 0.0002

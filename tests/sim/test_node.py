@@ -1,7 +1,7 @@
 import pytest
 
 from sim import simulate
-from sim.balancer import Attempt
+from sim.connection import Attempt
 from sim.node import OWN_FILES
 from sim.world import World
 from tests.strategies import COST, NODE_START, small, small_profile

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sim import predict, simulate
 from sim.world import World
 from tests.strategies import scenarios, small, small_profile
+from twin.cost import Part
 from twin.errors import ScenarioError
-from twin.profile import Part
 from twin.record import Record
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.overrides import merge, to_toml
+from twin.overrides import merge, nested, to_toml
 
 keys = st.text("abcdef_", min_size=1, max_size=5)
 leaves = st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -31,6 +31,11 @@ def test_merge_lays_dict_into_dict_and_leaves_both_alone():
     assert merge(base, changes) == {"a": {"b": 1, "c": 5}, "d": 3, "e": 6}
     assert base == {"a": {"b": 1, "c": 2}, "d": 3}
     assert changes == {"a": {"c": 5}, "e": 6}
+
+
+def test_a_path_becomes_nested_dicts():
+    assert nested("clients. count", 5) == {"clients": {"count": 5}}
+    assert nested("seed", {"a": 1}) == {"seed": {"a": 1}}
 
 
 def test_merge_changes_a_list_by_index_and_appends_beyond_its_end():

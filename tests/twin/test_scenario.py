@@ -81,6 +81,7 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
         (STREAM | {"faults": [KILL | {"kind": "delay"}]}, "faults.0.delay", "missing", "at most 60 s"),
         ({"publisher": {}}, "bus.kind", "'valkey'", "'pubsub', 'stream' or 'kafka'"),
         (STREAM | {"publisher": {"threshold": 4}}, "publisher.threshold", "4", "at most nodes.count, 3"),
+        (STREAM | {"publisher": {"threshold": 0}}, "publisher.threshold", "0", "whole number from 1 to nodes.count"),
         (STREAM | {"publisher": {"threshold": "most"}}, "publisher.threshold", "'most'", "'all', 'majority'"),
         (STREAM | {"publisher": {"threshold": True}}, "publisher.threshold", "True", "'all', 'majority'"),
         (STREAM | {"publisher": {"start": 11.0}}, "publisher.start", "11", "within duration"),
@@ -97,6 +98,11 @@ def test_a_bad_value_gives_one_sentence_with_field_value_and_what_is_allowed(dat
     assert text.startswith(f"scenario: {field} ")
     assert value in text
     assert allowed in text
+
+
+def test_a_threshold_may_be_as_many_nodes_as_there_are():
+    wide = STREAM | {"nodes": {"count": 40}, "publisher": {"threshold": 40}}
+    assert Scenario.parse({"name": "wide"} | wide).publisher.threshold == 40
 
 
 def test_a_long_bad_value_is_shortened():
@@ -125,6 +131,12 @@ def file(tmp_path):
     path = tmp_path / "one.toml"
     path.write_text('name = "one"\n[balancer]\nretries = 2\n[[faults]]\nat = 1.0\nkind = "kill"\nnode = 1\n')
     return path
+
+
+def test_an_override_changes_a_part_of_the_preset_that_the_one_before_it_named():
+    changed = small().override(["clients.reconnect=classic", "clients.reconnect.cap=7.0"])
+    classic = small().override(["clients.reconnect=classic"])
+    assert changed.clients.reconnect == classic.clients.reconnect.model_copy(update={"cap": 7.0})
 
 
 def test_a_file_is_read_and_overridden(file):

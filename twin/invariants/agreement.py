@@ -6,6 +6,9 @@ from twin.invariants.case import Case, Finding
 from twin.measures.base import Array
 from twin.measures.messages import Rows
 
+_APART = 1024
+"""More than the nodes that a scenario may have: a place and a node make one number."""
+
 
 def acked_received(case: Case) -> Finding:
     """A node acknowledges only what it has received. What a killed node received is not on record: it is left out."""
@@ -31,8 +34,8 @@ def acked_received(case: Case) -> Finding:
 
 
 def _pair(rows: Rows) -> Array:
-    """Return node and place as one number; nodes are at most 16."""
-    return np.asarray(rows.place * 32 + rows.node)
+    """Return place and node as one number."""
+    return np.asarray(rows.place * _APART + rows.node)
 
 
 def _first(rows: Rows) -> tuple[Array, Array]:
@@ -49,7 +52,7 @@ def consistent_acked(case: Case) -> Finding:
     assert case.scenario.publisher is not None or not len(declared.t)
     nodes = dict(zip(published.place.tolist(), published.registered.tolist(), strict=True))
     index, first = np.unique(_pair(acked), return_index=True)
-    place, row = index // 32, acked.at[first]
+    place, row = index // _APART, acked.at[first]
     order = np.lexsort((row, place))
     place, row = place[order], row[order]
     seen: set[int] = set()

@@ -92,6 +92,9 @@ class Case:
                 over = float(back["t"].iloc[0]) if len(back) else inf
             if fault.kind == "reload":
                 over += self.scenario.balancer.hard_stop_after
+            if fault.kind == "outage":  # over when balancer and nodes are all back
+                back = healed[healed["detail"].eq("outage")]
+                over = float(back["t"].iloc[0]) if len(back) else inf
             last = max(last, over if over <= self.end else inf)
         return last
 
@@ -186,6 +189,7 @@ def return_within(scenario: Scenario) -> float:
     clients, balancer, beat = scenario.clients, scenario.balancer, scenario.clients.heartbeat
     silent, nodes = "hang" in kinds, bool(kinds & {"kill", "hang", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
+    nodes = nodes or "outage" in kinds
     if isinstance(balancer, HAProxy):
         check = balancer.check
         blind = max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + balancer.retries

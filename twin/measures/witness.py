@@ -47,7 +47,7 @@ def unwitnessed(record: Record) -> list[str]:
                 seen = _felt(fault, messages, when, until)
             else:
                 effects = ["disconnected", "marked_down", "node_stopped", "healed"]
-                seen = bool((later["event"].isin(effects) & later["node"].eq(whom)).any())
+                seen = bool((later["event"].isin(effects) & (later["node"].eq(whom) | (whom == -1))).any())
         if not seen:
             silent.append(f"{fault.kind} at {fault.at:g} s had no witnessed effect")
     return silent

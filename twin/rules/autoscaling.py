@@ -173,11 +173,7 @@ def utilization_replicas(
     """
     if not samples:
         raise NoMetricsError("no metrics returned from resource metrics API")
-    _need(pods)
-    groups = group_pods(pods, samples, True, now, cpu_initialization, initial_readiness)
-    used = {name: sample.value for name, sample in samples.items() if name not in groups.ignored | groups.unready}
-    if not used:
-        raise NoMetricsError("did not receive metrics for targeted pods (pods might be unready)")
+    groups, used = _known(pods, samples, True, now, cpu_initialization, initial_readiness)
     requests = {}
     for pod in pods:
         if pod.request is None:
@@ -224,11 +220,7 @@ def usage_replicas(
 
     Source: `calcPlainMetricReplicas`, `GetMetricUsageRatio` (the mean is cut off to a whole thousandth).
     """
-    _need(pods)
-    groups = group_pods(pods, samples, cpu, now, cpu_initialization, initial_readiness)
-    used = {name: sample.value for name, sample in samples.items() if name not in groups.ignored | groups.unready}
-    if not used:
-        raise NoMetricsError("did not receive metrics for targeted pods (pods might be unready)")
+    groups, used = _known(pods, samples, cpu, now, cpu_initialization, initial_readiness)
 
     def ratio(known: Mapping[str, int]) -> float:
         return sum(known.values()) // len(known) / target
@@ -296,6 +288,23 @@ def combine(current: int, wanted: Sequence[int | None]) -> int:
 def _need(pods: Sequence[Pod]) -> None:
     if not pods:
         raise NoMetricsError("no pods returned by selector while calculating replica count")
+
+
+def _known(
+    pods: Sequence[Pod],
+    samples: Mapping[str, Sample],
+    cpu: bool,
+    now: float,
+    cpu_initialization: float,
+    initial_readiness: float,
+) -> tuple[Groups, dict[str, int]]:
+    """The common begin of both calculations: the groups of the pods, and what those use that count."""
+    _need(pods)
+    groups = group_pods(pods, samples, cpu, now, cpu_initialization, initial_readiness)
+    used = {name: sample.value for name, sample in samples.items() if name not in groups.ignored | groups.unready}
+    if not used:
+        raise NoMetricsError("did not receive metrics for targeted pods (pods might be unready)")
+    return groups, used
 
 
 def _replicas(

@@ -23,6 +23,8 @@ Threshold = Literal["all", "majority"] | int
 Scope = Literal["node", "client"]
 SIGNS_A_LEASE = 3
 """Signs of life that a node gives in the time of one lease, so that a lost one does not end it."""
+MOST_UNCLAIMED = 1000
+"""Acknowledgements that a publisher keeps when they come before the broker's answer to the publish."""
 
 
 def reached(
@@ -58,6 +60,16 @@ def retry_delay(failures: int, base: float, cap: float, u: float) -> float:
     Source: redis-py 8, `backoff.py`, ExponentialWithJitterBackoff; `u` in [0, 1) is its random number.
     """
     return min(cap, u * base * 2.0**failures)
+
+
+def next_failure(failures: int, retries: int) -> int:
+    """Return the number of one more failure of somebody who tries for ever: after `retries` of them, 1 again.
+
+    Args:
+        failures: how many there were, 0 before the first.
+        retries: the setting `bus.retry.retries`.
+    """
+    return failures + 1 if failures < retries else 1
 
 
 class Registry:
@@ -104,11 +116,6 @@ class Pending:
     resends: int = 0
     acked: set[int] = field(default_factory=set)
     consistent: bool = False
-
-    @property
-    def ack_count(self) -> int:
-        """How many nodes have acknowledged."""
-        return len(self.acked)
 
 
 @dataclass(frozen=True)

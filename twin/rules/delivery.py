@@ -17,6 +17,8 @@ MOST_EARLY = 1000
 """Messages that a client keeps while it waits for those before them; further ones are dropped and asked for again."""
 MOST_HOLES = 1000
 """Skipped stretches that a client remembers in order to tell a late message from a duplicate."""
+MOST_READ = 1000
+"""Most messages of one answer of the bus to a node that reads with a cursor."""
 MOST_SEEN = 100_000
 """Versions above the first missing one that a node remembers."""
 

@@ -8,6 +8,10 @@ from typing import Literal, NamedTuple
 
 Change = Literal["down", "up", ""]
 
+EPOCH = 1e6
+"""What a run's clock shows at its start, in seconds, when it is handed to `PassiveCheck`. A peer that was never tried
+was last checked at 0, which must be long ago, as it is by nginx's own clock."""
+
 
 class ActiveCheck:
     """HAProxy's counter: `fall` failed checks in a row mark a server down, `rise` good ones mark it up again.

@@ -42,6 +42,13 @@ class Outlet:
         return True
 
 
+def is_too_large(size: int, limit_bytes: int) -> bool:
+    """Tell whether a snapshot is sent in place of an answer of `size` bytes: one of more than half the limit would
+    never fit, or drive out the messages that follow.
+    """
+    return 2 * size > limit_bytes
+
+
 class OutputBuffer:
     """When the bus cuts a subscriber: more than the hard limit waits, or the soft limit is exceeded for too long.
 

@@ -174,6 +174,14 @@ def test_an_acknowledgement_of_what_the_node_had_not_received():
     assert killed.findings["acked_received"].count == 0  # its own notes are gone
 
 
+def test_nodes_beyond_the_thirty_second_are_told_apart():
+    wide = {"nodes": {"count": 40}}
+    alien = [*good_rows(), row(4.0, "acked", node=33, version=2, detail="1 2")]
+    assert the("acked_received", alien, **wide).node == 33
+    early = [*without(good_rows(), "acked", node=3, version=2), row(2.25, "acked", node=35, version=1, detail="1 1")]
+    assert "consistent_acked" in broken(early, **wide)
+
+
 @pytest.mark.parametrize(("threshold", "enough"), [("all", False), ("majority", True), (2, True), (3, False)])
 def test_a_message_declared_consistent_too_early(threshold, enough):
     rows = without(good_rows(), "acked", node=3, version=2)
@@ -246,6 +254,22 @@ def test_nobody_can_come_back_when_every_node_is_killed():
     assert audit(record(started, faults=kills)).findings["back"].count == len(HOMES)
 
 
+def test_an_outage_is_over_when_all_parts_are_back():
+    def outage(healed, duration=2.0):
+        fault = {"at": 1.0, "kind": "outage"} | ({"duration": duration} if duration else {})
+        scenario = small(clients={"count": 4}, duration=6.0, faults=[fault])
+        rows = [row(-1.0, name, i, 1 if name == "connected" else -1, 1)
+                for i in range(4) for name in ("attempt_connect", "connected")]  # fmt: skip
+        rows += [row(1.0, "fault", detail="outage"), *(row(1.0, "disconnected", i, 1, detail="1006") for i in range(4))]
+        rows += [row(healed, "healed", detail="outage")] if healed else []
+        return audit(Record.of(rows, {"world": "sim", "scenario": scenario.model_dump(exclude_none=True)}))
+
+    assert outage(3.5).findings["back"].count == 4
+    for found in (outage(5.5), outage(0.0), outage(0.0, duration=0.0)):
+        assert "the record ends less than" in found.findings["back"].skipped
+        assert found.verdict == "pass"  # the clients have witnessed it
+
+
 def test_a_client_that_stays_behind_although_all_is_well_again():
     rows = without(good_rows(), "delivered", client=2, version=3)
     violation = the("at_head", rows, bus={"kind": "pubsub"})
@@ -274,6 +298,8 @@ def test_how_long_all_may_take_follows_from_the_scenario():
     assert return_within(small(faults=[kill])) == pytest.approx(2 * 0.5 + 1.0)
     assert return_within(small(clients=beat, faults=[hang])) == pytest.approx(3.5 + 2 * 0.8 + 4.0 + 1.0)
     assert return_within(small(balancer={"kind": "nginx"}, faults=[kill])) == pytest.approx(10.0 + 1.0)
+    outage = {"at": 1.0, "kind": "outage", "duration": 1.0}
+    assert return_within(small(faults=[outage])) == pytest.approx(2 * 0.5 + 1.0)
     assert catch_up(small()) == 2.0
     assert catch_up(small(faults=[kill])) == 7.0
 

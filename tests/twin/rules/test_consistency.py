@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.consistency import Ledger, Registry, publish_times, reached, retry_delay
+from twin.rules.consistency import Ledger, Registry, next_failure, publish_times, reached, retry_delay
 
 NODES = frozenset({1, 2, 3})
 
@@ -43,13 +43,22 @@ def test_two_majorities_of_the_same_nodes_share_a_node(registered, one, other, m
         assert one & other
 
 
+@pytest.mark.parametrize(("retries", "numbers"), [(3, [1, 2, 3, 1, 2]), (1, [1, 1, 1]), (0, [1, 1, 1])])
+def test_who_tries_for_ever_counts_anew_after_all_retries(retries, numbers):
+    failures, found = 0, []
+    for _ in numbers:
+        failures = next_failure(failures, retries)
+        found.append(failures)
+    assert found == numbers
+
+
 def test_the_first_acknowledgement_of_each_node_counts_and_the_last_needed_one_makes_it_consistent():
     ledger = Ledger("all", 1.0, 2)
     pending = ledger.publish(7, 1, 5, b"x", NODES, 10.0)
     counts = [ledger.acknowledge(node, 1, 5, NODES) for node in (1, 1, 2, 3)]
     assert [c.first for c in counts] == [True, False, True, True]
     assert [c.consistent for c in counts] == [False, False, False, True]
-    assert (pending.ack_count, pending.version, pending.payload) == (3, 5, b"x")
+    assert (len(pending.acked), pending.version, pending.payload) == (3, 5, b"x")
     assert ledger.acknowledge(1, 1, 6, NODES).message is None
 
 

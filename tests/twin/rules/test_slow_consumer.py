@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.slow_consumer import Outlet, OutputBuffer
+from twin.rules.slow_consumer import Outlet, OutputBuffer, is_too_large
 
 
 @pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
@@ -38,6 +38,11 @@ def test_what_waits_never_exceeds_the_limit(policy, steps):
             return
         waiting = max(0, waiting - leaves)
         outlet.pay(waiting)
+
+
+def test_an_answer_of_more_than_half_the_limit_becomes_a_snapshot():
+    assert [is_too_large(size, 1000) for size in (500, 501)] == [False, True]
+    assert [is_too_large(size, 1001) for size in (500, 501)] == [False, True]
 
 
 def test_the_bus_cuts_at_the_hard_limit_at_once_and_at_the_soft_one_after_its_seconds():

@@ -1,0 +1,66 @@
+"""What lies between a client and a node: an attempt to connect, and the tunnel that it becomes."""
+
+from typing import TYPE_CHECKING
+
+import simpy
+
+if TYPE_CHECKING:
+    from sim.client import Client
+    from sim.lane import Frame
+    from sim.world import World
+    from twin.rules.slow_consumer import Outlet
+
+
+class Tunnel:
+    """An established connection from a client through the balancer to a node.
+
+    Attributes:
+        in_flight: bytes of messages that were sent and that the client has not read.
+        standing: epoch and version that the client has told the node it stands at.
+        held: frames that wait for a client that does not read.
+        closing: code of the close frame that the node has sent; empty before that.
+        outlet: the node's bound for a client that does not keep up.
+        opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
+    """
+
+    __slots__ = (
+        *("client", "client_left", "closing", "generation", "held", "in_flight", "lost", "opened", "opened_at"),
+        *("outlet", "server", "standing", "touched", "upstream_gone"),
+    )
+
+    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
+        self.client = client
+        self.server = server
+        self.generation = generation
+        self.lost = env.event()
+        self.opened = False
+        self.opened_at = self.touched = 0.0
+        self.client_left = False
+        self.closing = ""
+        self.upstream_gone = False
+        self.in_flight = 0
+        self.standing = (0, 0)
+        self.held: list[Frame] = []
+        self.outlet: Outlet | None = None
+
+
+class Attempt:
+    """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
+
+    __slots__ = ("answer", "client", "generation", "server", "tried")
+
+    def __init__(self, world: "World", client: "Client") -> None:
+        self.client = client
+        self.server = -1
+        self.generation = -1
+        self.tried: list[int] = []
+        self.answer = world.env.event()
+        world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
+
+    def _expire(self, _: simpy.Event) -> None:
+        self.fail("timeout")
+
+    def fail(self, reason: str) -> None:
+        """Answer with a failure, unless there is an answer already."""
+        if not self.answer.triggered:
+            self.answer.succeed(reason)

@@ -1,0 +1,206 @@
+"""The cores: which process has one, and for how long.
+
+A core serves, of the waiting processes that have had no more than the mean, the one whose time slice is to end first.
+Who runs keeps the core for a time slice; after it the core changes when another process wakes up, or else at the next
+tick of the kernel's clock. A process that wakes up comes in at the mean, ahead of it by what it had less than its share
+when it fell asleep; what it had more is forgotten once the others have caught up. This is the kernel's scheduler
+(EEVDF), coarsened. Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/fair.c (place_entity,
+pick_eevdf), kernel/sched/features.h (PLACE_LAG, DELAY_DEQUEUE, RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c.
+
+How fast a core works changes from one moment to the next where neighbours share it: `pace` tells the level of its speed
+at each moment.
+"""
+
+from collections.abc import Callable, Sequence
+from math import floor
+
+import simpy
+from simpy.events import NORMAL
+
+from sim.host import Item, Process
+
+ROUNDING = 1e-12
+"""Seconds by which two sums of the same times may differ."""
+
+
+def ticked(since: float, now: float, tick: float, clock: float) -> bool:
+    """Tell whether the kernel's clock has ticked between two times, in seconds."""
+    phase = clock * tick
+    return floor((now + phase) / tick) > floor((since + phase) / tick)
+
+
+def most_lag(time_slice: float, tick: float) -> float:
+    """Return how many seconds of CPU time a sleeper may be ahead of the mean or behind it. Source: Linux,
+    `update_entity_lag` in kernel/sched/fair.c.
+    """
+    return max(2 * time_slice, tick)
+
+
+class Cores:
+    """Some cores and the processes that are bound to them.
+
+    Args:
+        env: the simulation.
+        count: how many cores.
+        time_slice: seconds that a process keeps its core undisturbed.
+        tick: seconds between two ticks of the kernel's clock.
+        pace: speed level at a time, one function a core; none is level 0 throughout.
+        clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        count: int,
+        time_slice: float,
+        tick: float = 0.0,
+        pace: Sequence[Callable[[float], int]] = (),
+        clock: float = 0.0,
+    ) -> None:
+        self.env = env
+        self.idle = list(range(count))
+        self.time_slice = time_slice
+        self.tick = tick
+        self.pace = pace
+        self.clock = clock
+        self.waiting: list[Process] = []
+        self.running: list[Process] = []
+        self.mean = 0.0
+        self.rests = 0
+        self.most_lag = most_lag(time_slice, tick)
+
+    def level(self, core: int = 0) -> int:
+        """Return the speed level of a core just now."""
+        return self.pace[core](self.env.now) if self.pace else 0
+
+    def wake(self, process: Process) -> None:
+        """Make a process that has got work compete for a core."""
+        process.ready = True
+        process.woken = self.env.now
+        process.slept = self.env.now - process.asleep_since
+        rivals = len(self.running) + len(self.waiting)
+        self._average()
+        if not rivals:
+            process.place = self.mean
+        elif process.lag >= 0.0:
+            process.place = self.mean - process.lag * (rivals + 1) / rivals
+        else:  # who had too much stays in the queue until the others have caught up, or all have rested
+            process.place = max(process.place, self.mean) if process.rests == self.rests else self.mean
+        process.deadline = process.place + self.time_slice
+        process.over_since = -1.0
+        if self.idle:
+            process.core = self.idle.pop()
+            self._begin(process)
+        else:
+            self.waiting.append(process)
+
+    def _begin(self, process: Process) -> None:
+        self.running.append(process)
+        slept, process.slept = process.slept, 0.0
+        self._start(process, slept)
+
+    def _start(self, process: Process, asleep: float) -> None:
+        """Do the next step of the next item."""
+        items = process.items
+        item = items.popleft()
+        while item.hops and items:
+            item.hops -= 1
+            items.append(item)
+            item = items.popleft()
+        seconds = item.spend(process.load, asleep, self.level(process.core))
+        process.load -= item.count
+        process.used += seconds
+        process.place += seconds
+        process.last = seconds
+        if item.later > 0.0:
+            process.step.callbacks = [lambda _: self._stepped(item)]
+            self.env.schedule(process.step, NORMAL, seconds)
+        else:
+            item.callbacks.append(self._done)
+            self.env.schedule(item, NORMAL, seconds)
+
+    def _stepped(self, item: Item) -> None:
+        """Let the second step of an item wait for its round."""
+        item.now, item.later, item.hops = item.later, 0.0, item.cost.hops
+        item.process.items.append(item)
+        item.process.load += item.count
+        self._go_on(item.process)
+
+    def _done(self, item: simpy.Event) -> None:
+        assert isinstance(item, Item)
+        self._go_on(item.process)
+
+    def _go_on(self, process: Process) -> None:
+        """Choose who runs next after a step has ended."""
+        if not process.busy or process.stopped:
+            self._average()
+            process.lag = max(-self.most_lag, min(self.most_lag, self.mean - process.place))
+            process.ready = False
+            process.asleep_since = self.env.now
+            self.running.remove(process)
+            process.rests = self.rests
+            if not self.running and not self.waiting:
+                self.rests += 1
+            self._hand_over(process.core)
+            return
+        if process.over_since < 0.0 and process.place >= process.deadline:
+            process.over_since = self.env.now
+        if self.waiting and (process.yields or self._turn_is_over(process)):
+            self.running.remove(process)
+            rival = self._next(self.waiting if process.yields else [*self.waiting, process])
+            self.waiting.append(process)
+            self._give(process.core, rival)
+            return
+        self._start(process, 0.0)
+
+    def _turn_is_over(self, process: Process) -> bool:
+        """Whether the time slice is used up, and since then a process woke up or the clock ticked; it then gets a new
+        one, and has to see whether it is next.
+        """
+        if process.over_since < 0.0:
+            return False
+        over = process.over_since
+        passed = not self.tick or ticked(over, self.env.now, self.tick, self.clock)
+        if not passed and not any(rival.woken >= over for rival in self.waiting):
+            return False
+        process.deadline = process.place + self.time_slice
+        process.over_since = -1.0
+        return True
+
+    def _average(self) -> None:
+        """Note the mean of what those who compete have had; it stays when nobody does."""
+        competing = self.running + self.waiting
+        if competing:
+            self.mean = sum(map(_place, competing)) / len(competing)
+
+    def _next(self, processes: Sequence[Process]) -> Process:
+        """Return who is served next of some waiting processes."""
+        competing = [*self.running, *self.waiting, *(one for one in processes if one not in self.waiting)]
+        mean = sum(map(_place, competing)) / len(competing)
+        entitled = [one for one in processes if one.place <= mean + ROUNDING] or processes
+        return min(entitled, key=_deadline)
+
+    def _hand_over(self, core: int) -> None:
+        if self.waiting:
+            self._give(core, self._next(self.waiting))
+        else:
+            self.idle.append(core)
+
+    def _give(self, core: int, process: Process) -> None:
+        """Let a waiting process have a core."""
+        self.waiting.remove(process)
+        process.core = core
+        if not process.busy or process.stopped:  # its work was cleared, or it was stopped, while it waited
+            process.ready = False
+            process.asleep_since = self.env.now
+            self._hand_over(core)
+            return
+        self._begin(process)
+
+
+def _deadline(process: Process) -> float:
+    return process.deadline
+
+
+def _place(process: Process) -> float:
+    return process.place

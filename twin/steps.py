@@ -1,0 +1,184 @@
+"""What several commands of ./lab do: show how far they are, know this machine, predict, measure, compare, judge."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from twin.errors import ScenarioError
+from twin.profile import CALIBRATED, HostProfile
+from twin.record import Record
+from twin.report import print_comparison, print_fleet
+from twin.scenario import Scenario
+
+err = Console(stderr=True)
+out = Console()
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, float], None]]:
+    """Show one bar; the function it gives takes a text and the share that is done."""
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(text: str, share: float) -> None:
+            bar.update(task, description=text, completed=share)
+
+        yield show
+
+
+@contextmanager
+def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Show one bar of parts; the function it gives takes how many are done, and of how many."""
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def profile_of(scenario: Scenario) -> HostProfile:
+    """Return the scenario's host profile; calibrate first what it is to be asked for and does not know yet."""
+    kind, broadcast = scenario.balancer.kind, scenario.publisher is not None
+    if scenario.host.profile == "calibrated":
+        known = HostProfile.load() if CALIBRATED.exists() else None
+        if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
+            err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
+            calibrate_machine([kind] if known is not None or kind == "haproxy" else ["haproxy", kind], broadcast)
+    return HostProfile.load(scenario.host.profile)
+
+
+def calibrate_machine(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True) -> HostProfile:
+    """Measure what the parts cost on this machine, add the repeats of earlier calibrations, and keep the profile.
+
+    Args:
+        kinds: balancers to calibrate with.
+        broadcast: whether to measure the parts of a broadcast, too.
+    """
+    import live
+
+    with progress() as show:
+        profile = live.calibrate(
+            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast
+        )
+    if CALIBRATED.exists():
+        with suppress(ScenarioError):  # a profile of an older lab is replaced
+            profile = profile.with_earlier(HostProfile.load())
+    profile.save()
+    return profile
+
+
+def look_at_cores(scenario: Scenario) -> None:
+    """Add a look at the speed of this machine's cores to its profile: a shared machine changes from hour to hour."""
+    if scenario.host.profile != "calibrated":
+        return
+    import live
+
+    with progress() as show:
+        show("looking at the speed of the cores", 0.0)
+        speed = live.trace(scenario)
+    profile_of(scenario).with_speed(speed).save()
+
+
+def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
+    """Return the prediction (`sim.Prediction`) of a scenario; say so if the compiled engine does not cover it.
+
+    Args:
+        scenario: what to predict.
+        replications: simulated runs.
+        engine: auto, simpy or compiled.
+    """
+    import sim
+    from sim.engines import pick
+
+    picked: Any = engine
+    picked, why = pick(scenario, picked)
+    if why:
+        err.print(why, highlight=False, soft_wrap=True)
+    profile = profile_of(scenario)
+    with progress() as show:
+        text = f"predicting {scenario.name}"
+        return sim.predict(
+            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=picked
+        )
+
+
+def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> list[Record]:
+    """Run a scenario with real processes and return the records.
+
+    Args:
+        scenario: what to run.
+        runs: how many runs, one after the other.
+        redis_url: a Redis or Valkey to use instead of the embedded one.
+        folder: where to keep the records as Parquet; None keeps none.
+    """
+    import live
+
+    total = runs * scenario.duration
+    with progress() as show:
+        text = f"measuring {scenario.name}"
+        records = live.measure(scenario, runs, 0, redis_url, lambda t, what: show(text, t / total))
+    for i, record in enumerate(records):
+        if record.starved:
+            err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
+        if folder is not None:
+            record.save(folder / f"{scenario.name}-{record.replication}.parquet")
+    return records
+
+
+def comparison_of(
+    scenario: Scenario,
+    replications: int,
+    observe: Callable[[], list[Record]],
+    engine: Literal["auto", "simpy"] = "auto",
+) -> Any:
+    """Predict first, then observe, then predict given what the balancer marked down; return the `twin.Comparison`."""
+    import sim
+    import twin
+
+    prediction = prediction_of(scenario, replications, engine)
+    records = observe()
+    with progress() as show:
+        text = "predicting given the mark-downs"
+        given = sim.predict_given(
+            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=engine
+        )
+    return twin.compare(prediction, records, given)
+
+
+def say_json(data: Any) -> None:
+    """Write one JSON object to standard output."""
+    sys.stdout.write(json.dumps(data) + "\n")
+
+
+def by_scenario(paths: list[str]) -> list[list[Record]]:
+    """Read records and return those of each scenario together."""
+    groups: dict[str, list[Record]] = {}
+    for path in paths:
+        record = Record.load(path)
+        groups.setdefault(record.scenario.to_toml(), []).append(record)
+    return list(groups.values())
+
+
+def judge(comparisons: list[Any], as_json: bool) -> int:
+    """Print one comparison, or the totals of several, and return the exit status: 0 is a pass."""
+    from twin.comparison import fleet
+
+    if len(comparisons) == 1:
+        one = comparisons[0]
+        if as_json:
+            say_json(one.as_dict())
+        else:
+            print_comparison(out, one)
+        return 0 if one.verdict == "pass" else 1
+    total = fleet(comparisons)
+    if as_json:
+        say_json({"total": total, "scenarios": [one.as_dict() for one in comparisons]})
+    else:
+        print_fleet(out, comparisons, total)
+    return 0 if total["verdict"] == "pass" else 1
