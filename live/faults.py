@@ -46,6 +46,9 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
             cluster.killed.append(fault.node)
     elif fault.kind == "stall":
         _stall(cluster, fault, True)
+    elif fault.kind == "blackhole":
+        assert fault.node is not None
+        cluster.links[fault.node].tell(drop=True)
     else:
         _on_bus(_broadcast(cluster), fault)
 
@@ -55,10 +58,19 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         _broadcast(cluster).bus.start_again()
         threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
         return
+    if fault.kind == "kill":
+        assert fault.node is not None
+        cluster.nodes[fault.node - 1].wait(READY_WITHIN)
+        cluster.attend()
+        cluster.replace(fault.node, "kill")
+        return
     note(cluster, "healed", fault)
     if fault.kind == "hang":
         assert fault.node is not None
         cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
+    elif fault.kind == "blackhole":
+        assert fault.node is not None
+        cluster.links[fault.node].tell(drop=False)
     elif fault.kind == "stall":
         _stall(cluster, fault, False)
     else:
