@@ -60,9 +60,7 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         return
     if fault.kind == "kill":
         assert fault.node is not None
-        cluster.nodes[fault.node - 1].wait(READY_WITHIN)
-        cluster.attend()
-        cluster.replace(fault.node, "kill")
+        _start_again(cluster, fault.node)
         return
     note(cluster, "healed", fault)
     if fault.kind == "hang":
@@ -81,6 +79,15 @@ def note(cluster: "Cluster", event: str, fault: Fault) -> None:
     """Note that a fault begins or is over."""
     node, client = (-1 if number is None else number for number in (fault.node, fault.client))
     cluster.note(time.monotonic(), event, node, fault.kind, client)
+
+
+def _start_again(cluster: "Cluster", number: int) -> None:
+    """Start a new process for a node that was killed, unless another fault has done so already."""
+    if number in cluster.killed:
+        cluster.nodes[number - 1].wait(READY_WITHIN)
+        cluster.attend()
+    if not cluster.nodes[number - 1].running and number not in cluster.restarting:
+        cluster.replace(number, "kill")
 
 
 def _broadcast(cluster: "Cluster") -> "Broadcast":

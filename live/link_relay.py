@@ -47,6 +47,7 @@ class Door:
         while True:
             taken, peer = await loop.sock_accept(self.socket)
             if peer[1] == self.plug_port:
+                self.plug_port = 0
                 taken.close()
                 continue
             reader, writer = await asyncio.open_connection(sock=taken)

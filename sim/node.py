@@ -169,7 +169,7 @@ class Node:
             self._fall_silent()
 
     def reappear(self) -> None:
-        """Packets pass again: what was sent meanwhile is sent again. The node has given up clients whose pongs it missed.
+        """Packets pass again, and what was sent meanwhile comes. The node has given up clients whose pongs it missed.
 
         Source of the latter: `websockets`, asyncio/connection.py (`keepalive`).
         """

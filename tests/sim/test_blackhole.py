@@ -46,7 +46,7 @@ def test_a_connect_to_a_dead_link_fails_and_goes_elsewhere_but_to_a_hung_node_it
     assert not len(gone.select("connect_failed"))
     back = gone.select("connected").query("t > 1 and t < 10")
     assert set(back["node"]) == {2}
-    assert set(hung.select("connect_failed")["detail"]) <= {"timeout"}
+    assert set(hung.select("connect_failed")["detail"]) == {"timeout"}
 
 
 @pytest.mark.parametrize(("kind", "times_out"), [("blackhole", False), ("hang", True)])
@@ -72,17 +72,17 @@ def test_after_a_dead_link_the_node_is_up_again_and_forgets_those_who_left(profi
 
 
 def test_a_syn_that_was_dropped_is_sent_again_when_the_link_is_back(profile):
-    # one node, dead from 1 to 2.6 s; the balancer waits 5 s for it, and its kernel sends the SYN 1 and 3 s later again
+    # one node, dead from 1 to 3 s; the balancer waits 5 s for it, and its kernel sends the SYN 1 and 3 s later again
     balancer = {"check": CHECK | {"inter": 60.0}, "connect_timeout": 5.0}
     reconnect = {"policy": "fixed", "base": 0.1, "cap": 0.1, "jitter": "none"}
     clients = {"heartbeat": {"interval": 0.2, "timeout": 0.3}, "reconnect": reconnect, "open_timeout": 10.0}
-    record = simulate(dark(until=1.6, balancer=balancer, nodes={"count": 1}, clients=clients), 0, profile)
+    record = simulate(dark(until=2.0, balancer=balancer, nodes={"count": 1}, clients=clients), 0, profile)
     took = []
     tries = record.select("attempt_connect").query("t > 1").set_index("client")["t"]
     for client, t in record.select("connected").query("t > 1").set_index("client")["t"].items():
         took.append(t - tries[client])
     assert len(took) == 30
-    assert took == pytest.approx([1.0 if tries[0] + 1.0 > 2.6 else 3.0] * 30, abs=CPU)
+    assert took == pytest.approx([3.0] * 30, abs=CPU)
 
 
 def test_a_node_that_pings_has_given_up_those_whose_pongs_were_dropped(profile):
