@@ -45,7 +45,8 @@ def with_rule(scenario: Scenario, kind: str, algorithm: str) -> Scenario:
     Raises:
         ScenarioError: there is no such rule.
     """
-    return scenario.vary(balancer={"kind": kind, "algorithm": algorithm})
+    name = f"{scenario.name}-{kind}-{algorithm.replace('_', '-')}"
+    return scenario.vary(name=name, balancer={"kind": kind, "algorithm": algorithm})
 
 
 def held(record: Record, times: Sequence[float]) -> pd.DataFrame:

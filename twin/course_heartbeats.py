@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from twin.comparison import Predicted
 from twin.course import Answer, Predict, upper_end
 from twin.errors import ScenarioError
 from twin.measures.base import Array
@@ -140,9 +141,8 @@ def fixed_against_adaptive(
     return pd.DataFrame.from_dict(rows, orient="index", columns=["losses_per_client", "pings a minute"])
 
 
-def _losses(prediction: object) -> float:
-    measures: pd.DataFrame = prediction.measures  # type: ignore[attr-defined]
-    return float(measures["losses_per_client"].median())
+def _losses(prediction: Predicted) -> float:
+    return float(prediction.measures["losses_per_client"].median())
 
 
 def side_by_side(
