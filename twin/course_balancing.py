@@ -167,7 +167,7 @@ def check_balancing(
     if rushed >= RUSH_LIMIT:
         return Answer(
             False,
-            f"{said}; the second must be below {RUSH_LIMIT:g}. Who has nothing gets everything at once: let the weight "
-            "of a node that comes back grow, or spread the clients' return.",
+            f"{said}; the second must be below {RUSH_LIMIT:g}. Who has nothing gets everything at once. "
+            "A slowstart changes how much that is; how fast it comes is up to the clients' waits.",
         )
     return Answer(True, f"{said}; below {IMBALANCE_LIMIT:g} and {RUSH_LIMIT:g}.")

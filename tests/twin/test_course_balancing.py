@@ -49,8 +49,8 @@ def leastconn():
     return simulate(returns(), 0)
 
 
-def test_a_slowstart_or_clients_that_spread_are_right():
-    for balancer, reconnect in (({"slowstart": 20}, {"base": 0.6}), ({}, {"base": 1.5})):
+def test_clients_that_spread_are_right_also_with_a_short_slowstart():
+    for balancer, reconnect in (({"slowstart": 2}, {"base": 1.0}), ({}, {"base": 1.5})):
         answer = check_balancing(returns(), simulate, 3, balancer, reconnect)
         assert answer.right, answer
         assert "below 1.3 and 40" in answer.why
@@ -58,6 +58,12 @@ def test_a_slowstart_or_clients_that_spread_are_right():
 
 def test_a_rule_that_goes_round_leaves_the_node_half_empty():
     answer = check_balancing(returns(), simulate, 3, {"algorithm": "roundrobin"}, {"base": 1.5})
+    assert not answer.right
+    assert f"the first must be below {IMBALANCE_LIMIT:g}" in answer.why
+
+
+def test_a_long_slowstart_keeps_the_node_that_came_back_too_empty():
+    answer = check_balancing(returns(), simulate, 3, {"slowstart": 30}, {"base": 1.5})
     assert not answer.right
     assert f"the first must be below {IMBALANCE_LIMIT:g}" in answer.why
 
