@@ -41,8 +41,9 @@ def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> 
 
 
 def reconnect_rate(record: Record, step: float = 0.05) -> tuple[Array, Array]:
-    """Return times in seconds and, for each, the attempts to connect in the `RATE_WINDOW` that ends there."""
+    """Return times in seconds and, for each, the attempts of the run in the `RATE_WINDOW` that ends there."""
     t = np.sort(record.select("attempt_connect")["t"].to_numpy())
+    t = t[t >= 0.0]
     times: Array = np.arange(0.0, record.scenario.duration, step)
     counts = np.searchsorted(t, times, side="right") - np.searchsorted(t, times - RATE_WINDOW, side="right")
     return times, counts / RATE_WINDOW

@@ -127,7 +127,7 @@ def test_nginx_takes_out_a_node_whose_link_is_dead(small: Callable[..., Scenario
         faults=[{"at": 0.5, "kind": "blackhole", "node": 2}],
     )
     record = run(scenario, replication=1)
-    assert record.select("marked_down")["node"].tolist() == [2]
+    assert set(record.select("marked_down")["node"]) == {2}
     assert homes(record) == list(range(COUNT))
 
 
