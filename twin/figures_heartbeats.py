@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from twin.course_heartbeats import notice_times, spans
 from twin.figures import BLUE, GREY, VERMILION
@@ -52,10 +51,11 @@ def trade_off_figure(table: pd.DataFrame) -> Figure:
             axes.annotate(f"every {row['interval']:g} s", (row["pings"], row["notice_p99"]), (4, 6),
                           textcoords="offset points", fontsize=8, color=GREY)  # fmt: skip
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.margins(x=0.12)
-    axes.set_ylim(bottom=0)
+    ticks = sorted(set(table["pings"]))
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.margins(x=0.16)
+    axes.set_ylim(0, 1.12 * float(table["notice_p99"].max()))
     axes.set_xlabel("pings a second, all clients together")
     axes.set_ylabel("99 % have noticed after (s)")
     axes.grid(alpha=0.25)
@@ -86,9 +86,7 @@ def search_figure(table: pd.DataFrame, timeout: float) -> Figure:
     """Return the intervals that an adapting heartbeat tries, and the timeout of the balancer that it does not know."""
     figure = Figure(figsize=(6.8, 3.6), layout="constrained")
     axes = figure.subplots()
-    axes.axhline(timeout, color=GREY, lw=1.2, ls=":")
-    axes.annotate("timeout of the balancer", (1.0, timeout), (-4, 4), xycoords=("axes fraction", "data"),
-                  textcoords="offset points", ha="right", fontsize=9, color=GREY)  # fmt: skip
+    axes.axhline(timeout, color=GREY, lw=1.2, ls=":", label="timeout of the balancer")
     kept, cut = table[~table["cut"]], table[table["cut"]]
     axes.plot(table["t"], table["interval"], color=BLUE, lw=0.8, alpha=0.5)
     axes.plot(kept["t"], kept["interval"], "o", color=BLUE, ms=5, label="answered")
@@ -98,5 +96,5 @@ def search_figure(table: pd.DataFrame, timeout: float) -> Figure:
     axes.set_xlabel("time (s)")
     axes.set_ylabel("interval tried (s)")
     axes.grid(alpha=0.25)
-    axes.legend(loc="center right", frameon=False)
+    axes.legend(loc="lower right", frameon=False)
     return figure
