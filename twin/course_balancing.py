@@ -100,7 +100,7 @@ def rules_table(records: Mapping[str, Record], moments: Mapping[str, float]) -> 
             row[moment, "imbalance"] = imbalance_at(record, when)
         rows[name] = row
     table = pd.DataFrame.from_dict(rows, orient="index")
-    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    table.columns = pd.MultiIndex.from_tuples([key for row in list(rows.values())[:1] for key in row])
     return table
 
 

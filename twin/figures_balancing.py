@@ -16,18 +16,22 @@ STEP = 0.05
 STYLES = ("-", "--", "-.", ":")
 COLUMNS = 3
 """Panels in a row."""
+ROOM = 1.45
+"""Height of a panel over the highest line: room for the names of the faults."""
 
 
 def held_figure(records: Mapping[str, Record]) -> Figure:
     """Return the connections of each node over time, one panel a record; dotted lines are faults."""
     rows = -(-len(records) // COLUMNS)
     columns = min(COLUMNS, len(records))
-    figure = Figure(figsize=(max(4.6, 3.5 * columns), 2.6 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(max(4.6, 3.5 * columns), 2.6 * rows + 0.7), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     panels = list(grid.flat)
+    top = 0
     for axes, (name, record) in zip(panels, records.items(), strict=False):
         times = np.arange(0.0, record.scenario.duration + STEP / 2, STEP)
         counts = held(record, times.tolist())
+        top = max(top, int(counts.to_numpy().max()))
         for i, node in enumerate(counts.columns):
             axes.plot(times, counts[node], color=NODE_COLOURS[i % len(NODE_COLOURS)], ls=STYLES[i % len(STYLES)],
                       lw=1.8, label=node)  # fmt: skip
@@ -38,7 +42,6 @@ def held_figure(records: Mapping[str, Record]) -> Figure:
                           textcoords="offset points", rotation=90, va="top", fontsize=7, color=GREY)  # fmt: skip
         axes.set_title(name, fontsize=10)
         axes.set_xlim(0, record.scenario.duration)
-        axes.set_ylim(bottom=0)
         axes.grid(alpha=0.2)
     for axes in panels[len(records) :]:
         axes.set_visible(False)
@@ -48,7 +51,9 @@ def held_figure(records: Mapping[str, Record]) -> Figure:
             axes.tick_params(labelbottom=True)
         if place % columns == 0:
             axes.set_ylabel("connections")
-    panels[0].legend(loc="lower left", frameon=False, fontsize=8)
+    panels[0].set_ylim(0, ROOM * max(1, top))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=9)
     return figure
 
 
