@@ -46,6 +46,9 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
             cluster.killed.append(fault.node)
     elif fault.kind == "stall":
         _stall(cluster, fault, True)
+    elif fault.kind == "blackhole":
+        assert fault.node is not None
+        cluster.links[fault.node].tell(drop=True)
     else:
         _on_bus(_broadcast(cluster), fault)
 
@@ -55,10 +58,17 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         _broadcast(cluster).bus.start_again()
         threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
         return
+    if fault.kind == "kill":
+        assert fault.node is not None
+        _start_again(cluster, fault.node)
+        return
     note(cluster, "healed", fault)
     if fault.kind == "hang":
         assert fault.node is not None
         cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
+    elif fault.kind == "blackhole":
+        assert fault.node is not None
+        cluster.links[fault.node].tell(drop=False)
     elif fault.kind == "stall":
         _stall(cluster, fault, False)
     else:
@@ -69,6 +79,15 @@ def note(cluster: "Cluster", event: str, fault: Fault) -> None:
     """Note that a fault begins or is over."""
     node, client = (-1 if number is None else number for number in (fault.node, fault.client))
     cluster.note(time.monotonic(), event, node, fault.kind, client)
+
+
+def _start_again(cluster: "Cluster", number: int) -> None:
+    """Start a new process for a node that was killed, unless another fault has done so already."""
+    if number in cluster.killed:
+        cluster.nodes[number - 1].wait(READY_WITHIN)
+        cluster.attend()
+    if not cluster.nodes[number - 1].running and number not in cluster.restarting:
+        cluster.replace(number, "kill")
 
 
 def _broadcast(cluster: "Cluster") -> "Broadcast":

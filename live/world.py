@@ -61,16 +61,19 @@ class Cluster:
 
     def _start(self, redis_url: str | None) -> None:
         scenario, began = self.scenario, time.monotonic()
-        ports = host.free_ports(scenario.nodes.count + 2 + len(relayed(scenario)))
+        dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
         last = 2 + scenario.nodes.count
+        end = last + len(relayed(scenario))
+        ports = host.free_ports(end + len(dark))
         self.port, self.node_ports = ports[0], ports[2:last]
+        ways = dict(zip(dark, ports[end:], strict=True))
         bus = None
         self.broadcast: Broadcast | None = None
         if scenario.bus.kind != "none":
             bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
             if scenario.publisher is not None:
                 self.broadcast = Broadcast(
-                    self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:]
+                    self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:end]
                 )
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
         first, self.swarm = 0, list[Part]()
@@ -81,11 +84,14 @@ class Cluster:
         self.watch = host.Watch(self.stage, sorted({*self.place.cluster, *self.place.clients}))
         for node in self.nodes:
             node.hear()
+        self.links = {number: self._start_link(number, port) for number, port in ways.items()}
+        for link in self.links.values():
+            link.hear()
         self.balancer = Balancer(
             self.stage,
             scenario,
             self.port,
-            self.node_ports,
+            [ways.get(number, port) for number, port in enumerate(self.node_ports, 1)],
             self.place.cluster,
             lambda t, e, n, d: self.note(t, e, n, d),
         )
@@ -112,6 +118,11 @@ class Cluster:
         return self.stage.python(
             f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
         )
+
+    def _start_link(self, number: int, port: int) -> Part:
+        """Start the relay between the balancer and a node whose packets will be dropped."""
+        config = {"port": port, "host": "127.0.0.1", "to_port": self.node_ports[number - 1]}
+        return self.stage.python(f"link {number}", "live.link_relay", config, self.place.cluster)
 
     @property
     def _pinned(self) -> bool:
@@ -192,13 +203,17 @@ class Cluster:
             if kind == "drain":
                 with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
                     self.note(float(part.hear()["drained"]), "drained", number)
-            self.nodes[number - 1] = self.start_node(number)
-            self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
-            self._helpers[-1].start()
+            self.replace(number, kind)
         publisher = [] if self.broadcast is None else [self.broadcast.publisher]
         for part in [*self.swarm, *publisher, self.balancer.part]:
             if not part.running:
                 raise part.failure("stopped by itself during the run")
+
+    def replace(self, number: int, kind: str) -> None:
+        """Start a new process in place of a node's that is gone, and note when it listens: `healed` of `kind`."""
+        self.nodes[number - 1] = self.start_node(number)
+        self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
+        self._helpers[-1].start()
 
     def _welcome(self, number: int, kind: str) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):

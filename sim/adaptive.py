@@ -47,7 +47,7 @@ class Beats:
             if tunnel.lost.triggered or tunnel.client_left:
                 return
             client.first_beat = self.last = env.now
-            while node.state == "hung" or (client.subscriber is not None and client.subscriber.stalled):
+            while node.silent or (client.subscriber is not None and client.subscriber.stalled):
                 yield env.timeout(WAIT)  # no pong yet; `Client.peer_hangs` ends that
                 if tunnel.lost.triggered:
                     return

@@ -208,7 +208,7 @@ class Balancer:
         del node.tunnels[tunnel]
 
         def cut(_: simpy.Event) -> None:
-            node.process.work(self.world.node_costs.leave)
+            node.pass_on(lambda: node.process.work(self.world.node_costs.leave))
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 
@@ -226,12 +226,12 @@ class Balancer:
         self.process.work(self.world.balancer_costs.frame, then)
 
     def client_left(self, tunnel: Tunnel) -> None:
-        """The client has closed its side. A hung node does not answer that: HAProxy goes on counting the session,
+        """The client has closed its side. A silent node does not answer that: HAProxy goes on counting the session,
         nginx does not.
         """
         node = self.world.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.state == "hung":
+        if node.silent:
             if self.settings.kind == "nginx":
                 self.released(tunnel)
             return
@@ -286,9 +286,16 @@ class Balancer:
             yield self.env.timeout(check.inter + self.world.check_overhead)
 
     def probe(self, node: Node) -> "simpy.events.ProcessGenerator":
-        """Ask a node for /healthz and return whether it answered in time."""
+        """Ask a node for /healthz and return whether it answered in time.
+
+        A check whose SYN gets no answer ends after the smaller of `timeout connect` and `inter`. Source: HAProxy
+        manual, `timeout check`; src/check.c (`process_chk_conn`).
+        """
         assert isinstance(self.settings, HAProxy)
         if not node.listening:
+            return False
+        if node.dark:
+            yield self.env.timeout(min(self.settings.connect_timeout, self.settings.check.inter))
             return False
         done = node.process.work(self.world.node_costs.handshake)
         late = self.env.timeout(self.settings.check.timeout)

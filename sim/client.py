@@ -107,7 +107,7 @@ class Client:
             if self.subscriber is not None:
                 self.subscriber.connected(answer)
             node = world.nodes[answer.server]
-            if node.state == "hung":
+            if node.silent:
                 self.peer_hangs(answer, node)
             return answer
         yield self.process.work(costs.refused)
@@ -150,15 +150,15 @@ class Client:
         self.process.work(self.world.client_costs.goodbye, answered)
 
     def peer_hangs(self, tunnel: Tunnel, node: Node) -> None:
-        """Foresee the missed heartbeat: the next ping gets no pong if the node is still hung when its timeout ends."""
+        """Foresee the missed heartbeat: the next ping gets no pong if the node is silent until its timeout ends."""
         world, beat = self.world, self.world.heartbeat
         if not beat.interval or not tunnel.opened:
             return
-        hung_at = node.hung_at
-        wait = beat_after(self.first_beat, beat.interval, hung_at) + beat.timeout - world.env.now
+        since = node.silent_since
+        wait = beat_after(self.first_beat, beat.interval, since) + beat.timeout - world.env.now
 
         def due(_: simpy.Event) -> None:
-            if not tunnel.lost.triggered and node.state == "hung" and node.hung_at == hung_at:
+            if not tunnel.lost.triggered and node.silent and node.silent_since == since:
                 tunnel.lost.succeed("heartbeat")
 
         self.process.sleep(wait).callbacks.append(due)

@@ -24,6 +24,8 @@ def uncovered(scenario: Scenario) -> str:
         "the scenario has a publisher": scenario.publisher is not None,
         "the scenario has a fault of the bus": bool(kinds & BUS_FAULTS),
         "the scenario has a drain": "drain" in kinds,
+        "the scenario has a blackhole": "blackhole" in kinds,
+        "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients' waits are a list": clients.reconnect.policy == "list",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the nodes ping": scenario.nodes.ping_interval > 0,

@@ -31,16 +31,21 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     world.note("fault", node=fault.node, detail=fault.kind)
     if fault.kind == "kill":
         yield from node.kill()
+        if fault.duration is not None:
+            yield world.env.timeout(max(0.0, fault.at + fault.duration - world.env.now))
+            yield from node.start_again()
+            world.note("healed", node=fault.node, detail="kill")
     elif fault.kind == "restart":
         yield from node.restart()
     elif fault.kind == "drain":
         yield from node.drain(fault.lead or 0.0, fault.pace or 0.0)
     else:
-        node.hang()
+        begin, end = (node.hang, node.resume) if fault.kind == "hang" else (node.vanish, node.reappear)
+        begin()
         if fault.duration is not None:
             yield world.env.timeout(fault.duration)
-            node.resume()
-            world.note("healed", node=fault.node, detail="hang")
+            end()
+            world.note("healed", node=fault.node, detail=fault.kind)
 
 
 def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":

@@ -51,8 +51,8 @@ class Idle:
     def last_touched(self, tunnel: "Tunnel") -> float:
         """Return when anything last passed through a tunnel, pings included.
 
-        Who pings waits for the pong before it pings again: a client pings a hung node once, and a client that does not
-        read pings once more; a hung node does not ping at all.
+        Who pings waits for the pong before it pings again: a client pings a silent node once, and a client that does
+        not read pings once more; a silent node's pings do not arrive.
         """
         world, client, now = self.world, tunnel.client, self.world.env.now
         node, every = world.nodes[tunnel.server], world.scenario.nodes.ping_interval
@@ -62,13 +62,13 @@ class Idle:
             last = max(last, client.beats.last)
         elif interval and tunnel.opened:
             until = now
-            if node.state == "hung":
-                until = min(until, beat_after(client.first_beat, interval, node.hung_at))
+            if node.silent:
+                until = min(until, beat_after(client.first_beat, interval, node.silent_since))
             if client.subscriber is not None and client.subscriber.stalled:
                 until = min(until, beat_after(client.first_beat, interval, client.subscriber.stalled_at))
             last = max(last, last_ping(client.first_beat, interval, until))
         if every:
-            until = min(now, node.hung_at) if node.state == "hung" else now
+            until = min(now, node.silent_since) if node.silent else now
             last = max(last, last_ping(tunnel.opened_at + every, every, until))
         return last
 

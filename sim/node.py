@@ -9,6 +9,7 @@ import simpy
 from sim.host import Cost, Process
 from twin.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART, close_after
+from twin.rules.heartbeat import PONG_MISSED, beat_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,13 @@ class Costs:
 
 
 class Node:
-    """One node: `number` counts from 1. `ready` is what it answers to the balancer's check."""
+    """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
+
+    Attributes:
+        dark: every packet between balancer and node is dropped.
+        held: what waits for a packet that is sent again once the link is back.
+        silent_since: when it last began to hang, or went dark, in seconds.
+    """
 
     def __init__(self, world: "World", number: int, process: Process) -> None:
         self.world = world
@@ -59,7 +66,9 @@ class Node:
         self.accepting = False
         self.opening = 0
         self.table = FIRST_TABLE
-        self.hung_at = 0.0
+        self.silent_since = 0.0
+        self.dark = False
+        self.held: list[Callable[[], object]] = []
         self.fanout: Fanout | None = None
 
     @property
@@ -67,12 +76,24 @@ class Node:
         """Whether the kernel answers a SYN; it does for a stopped process too."""
         return self.state in ("up", "hung")
 
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes from the node and nobody was told: it hangs, or its packets are dropped."""
+        return self.dark or self.state == "hung"
+
+    def pass_on(self, act: "Callable[[], object]") -> None:
+        """Do what a packet between balancer and node brings about, now or when the link is back."""
+        if self.dark:
+            self.held.append(act)
+        else:
+            act()
+
     def syn(self, attempt: "Attempt") -> bool:
-        """Receive a SYN; False when the accept queue is full and the kernel drops it.
+        """Receive a SYN; False when it is dropped: on the way, or by the kernel because the accept queue is full.
 
         Linux lets the queue grow to one more than the backlog (sk_acceptq_is_full in include/net/sock.h).
         """
-        if len(self.backlog) > self.world.scenario.nodes.backlog:
+        if self.dark or len(self.backlog) > self.world.scenario.nodes.backlog:
             return False
         self.backlog.append(attempt)
         if not self.accepting:
@@ -120,15 +141,18 @@ class Node:
     def _answered(self, attempt: "Attempt") -> None:
         self.opening -= 1
         if self.state in ("up", "hung"):
-            self.world.balancer.answered(attempt, self)
+            self.pass_on(lambda: self.world.balancer.answered(attempt, self))
 
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
         if self.state != "up":
             return
         self.state = "hung"
-        self.hung_at = self.world.env.now
         self.process.stop()
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self.silent_since = self.world.env.now
         for tunnel in self.tunnels:
             tunnel.client.peer_hangs(tunnel, self)
 
@@ -140,6 +164,33 @@ class Node:
         self.process.resume()
         for tunnel in [t for t in self.tunnels if t.client_left]:
             self.sees_leaving(tunnel)
+
+    def vanish(self) -> None:
+        """From now on every packet between balancer and node is dropped; both go on."""
+        if self.state == "up" and not self.dark:
+            self.dark = True
+            self._fall_silent()
+
+    def reappear(self) -> None:
+        """Packets pass again, and what was sent meanwhile comes. The node has given up clients whose pongs it missed.
+
+        Source of the latter: `websockets`, asyncio/connection.py (`keepalive`).
+        """
+        if not self.dark:
+            return
+        self.dark = False
+        held, self.held = self.held, []
+        for act in held:
+            act()
+        nodes, now = self.world.scenario.nodes, self.world.env.now
+        for tunnel in list(self.tunnels):
+            if tunnel.client_left:
+                self.sees_leaving(tunnel)
+            elif nodes.ping_interval:
+                first = tunnel.opened_at + nodes.ping_interval
+                missed = beat_after(first, nodes.ping_interval, self.silent_since)
+                if missed + nodes.ping_timeout <= now:
+                    self._close(tunnel, str(PONG_MISSED))
 
     def sees_leaving(self, tunnel: "Tunnel") -> None:
         """The client of a tunnel has closed it: read that and close."""
@@ -192,6 +243,13 @@ class Node:
         yield from self._boot()
         self.state, self.ready = "up", True
         self.world.note("node_started", node=self.number)
+
+    def start_again(self) -> "simpy.events.ProcessGenerator":
+        """Start a new process in place of one that was killed."""
+        if self.state == "dead":
+            yield from self.come_back()
+            if self.fanout is not None:
+                self.fanout.start()
 
     def restart(self) -> "simpy.events.ProcessGenerator":
         """SIGTERM: stop listening, say 1001 to everybody, end, start a new process. A hung process does so later."""

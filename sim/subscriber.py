@@ -6,7 +6,7 @@ import simpy
 
 from sim.lane import Frame
 from twin.rules.delivery import Message, Position, Recovery
-from twin.rules.heartbeat import beat_after
+from twin.rules.heartbeat import PONG_MISSED, beat_after
 
 if TYPE_CHECKING:
     from sim.broadcast import Broadcast
@@ -87,7 +87,7 @@ class Subscriber:
         def due(_: simpy.Event) -> None:
             if tunnel in node.tunnels and node.state == "up" and not reads_again.triggered:
                 del node.tunnels[tunnel]
-                self.world.balancer.upstream_closed(tunnel, "1011")
+                self.world.balancer.upstream_closed(tunnel, str(PONG_MISSED))
 
         node.process.sleep(wait).callbacks.append(due)
 

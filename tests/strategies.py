@@ -145,14 +145,15 @@ def balancers(draw, covered=False):
 @st.composite
 def faults(draw, nodes, duration, covered=False):
     """One fault of any kind that fits the cluster, or of those that the compiled engine has too."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"] + ([] if covered else ["drain"])))
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"] + ([] if covered else ["drain", "blackhole"])))
+    lasting = kind in ("hang", "blackhole") or (kind == "kill" and not covered)
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
         pace=draw(st.none() | st.sampled_from([2.0, 50.0])) if kind == "drain" else None,
         lead=draw(st.none() | seconds(0.0, 2.0)) if kind == "drain" else None,
         node=None if kind == "reload" else draw(st.integers(1, nodes)),
-        duration=draw(st.none() | seconds(0.05, duration)) if kind == "hang" else None,
+        duration=draw(st.none() | seconds(0.05, duration)) if lasting else None,
     )
 
 

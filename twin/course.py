@@ -135,3 +135,14 @@ def paired_differences(base: Predicted, variants: Mapping[str, Predicted], measu
             row["sd, independent"] = float(np.hypot(np.nanstd(values), np.nanstd(first)))
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def medians(predictions: Mapping[str, Predicted], names: Sequence[str]) -> pd.DataFrame:
+    """Return the predicted medians of some measures, one row a variant; NaN where a variant does not define one."""
+    rows = {name: one.measures.reindex(columns=list(names)).median() for name, one in predictions.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def upper_end(prediction: Predicted, measure: str) -> float:
+    """Return the upper end of the predicted 95 % interval of a measure."""
+    return Band.of(prediction.measures[measure].dropna().to_numpy()).high

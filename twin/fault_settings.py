@@ -7,12 +7,25 @@ from pydantic import Field
 from twin.settings import Part, Positive, Seconds
 
 FaultKind = Literal[
-    "kill", "hang", "restart", "drain", "reload", "outage", "bus_down", "bus_cut", "stall", "partition", "delay"
+    "kill",
+    "hang",
+    "blackhole",
+    "restart",
+    "drain",
+    "reload",
+    "outage",
+    "bus_down",
+    "bus_cut",
+    "stall",
+    "partition",
+    "delay",
 ]
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
 """Faults that only messages can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
-_LASTING = ("hang", "outage", "bus_down", "stall", "partition", "delay")
+_LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
+WITHOUT_PUBLISHER = ("outage", "blackhole")
+"""Faults whose effect on messages neither world has."""
 
 
 class Fault(Part):
@@ -20,7 +33,9 @@ class Fault(Part):
 
     at: Seconds = Field(description="Seconds after the start of the run.")
     kind: FaultKind = Field(
-        description="kill: SIGKILL; hang: SIGSTOP, SIGCONT after `duration`; restart: SIGTERM, then a new process; "
+        description="kill: SIGKILL, a new process after `duration`; hang: SIGSTOP, SIGCONT after `duration`; "
+        "blackhole: every packet between balancer and node is dropped, until `duration` is over; "
+        "restart: SIGTERM, then a new process; "
         "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
         "then a new process; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
@@ -47,8 +62,8 @@ class Fault(Part):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, outage, bus_down, stall, partition and delay; left out: it "
-        "never is.",
+        description="Seconds until it is over, for hang, blackhole, outage, bus_down, stall, partition and delay, or "
+        "until a killed node is started again; left out: never.",
     )
 
 

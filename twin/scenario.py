@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.errors import ScenarioError
-from twin.fault_settings import BUS_FAULTS, Fault, fault_problem
+from twin.fault_settings import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
 from twin.overrides import explain, merge, nested, to_toml
 from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
 from twin.rules.backoff import First, Jitter, Policy, Then
@@ -247,8 +247,8 @@ class Scenario(Part):
             problem = fault_problem(fault, self.nodes.count, self.clients.count)
             if problem:
                 raise ValueError(f"faults.{i}.{problem}")
-            if fault.kind == "outage" and self.publisher is not None:
-                raise ValueError(f"faults.{i}.kind|'outage'|only in a scenario without a [publisher]")
+            if fault.kind in WITHOUT_PUBLISHER and self.publisher is not None:
+                raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario without a [publisher]")
             if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
                 raise ValueError(f"faults.{i}.kind|'outage'|once in a scenario")
             if fault.kind in BUS_FAULTS and self.publisher is None:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import nbformat
@@ -6,6 +7,15 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+STEPS = [
+    "\n## 1. The scenario",
+    "\n## 2. Your prediction, by hand",
+    "\n## 3. Simulate",
+    "\n## 4. Measure",
+    "\n## 5. Compare",
+    "\n## 6. Explain",
+    "\n## 7. Transfer",
+]
 
 
 def pictures(notebook):
@@ -40,7 +50,21 @@ def test_a_notebook_is_stored_as_it_was_executed_from_top_to_bottom(path):
     assert pictures(notebook) >= 2
 
 
-def test_the_syllabus_lists_every_notebook():
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_has_the_seven_steps_in_their_order(path):
+    cells = nbformat.read(path, as_version=4).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    places = [text.find(step) for step in STEPS]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert cells[-1].source.startswith("### To take home")
+
+
+def test_the_syllabus_lists_every_notebook_with_the_time_that_it_says_itself():
     assert NOTEBOOKS
     syllabus = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in NOTEBOOKS if path.name not in syllabus] == []
+    for path in NOTEBOOKS:
+        (line,) = [line for line in syllabus.splitlines() if f"]({path.name})" in line]
+        minutes = re.search(r"\| (\d+) min \|", line)
+        assert minutes
+        assert f"Time: about {minutes[1]} minutes." in nbformat.read(path, as_version=4).cells[0].source

@@ -6,7 +6,15 @@ import pandas as pd
 import pytest
 
 import sim
-from twin.course import RECONNECT_LIMIT, blind_time, check_answer, paired_differences, three_numbers
+from twin.course import (
+    RECONNECT_LIMIT,
+    blind_time,
+    check_answer,
+    medians,
+    paired_differences,
+    three_numbers,
+    upper_end,
+)
 from twin.profile import HostProfile
 from twin.record import Record, row
 from twin.scenario import Scenario
@@ -99,3 +107,10 @@ def test_differences_are_taken_replication_by_replication():
     assert line["difference"] == -0.5
     assert line["sd, same numbers"] == pytest.approx(0.0)
     assert line["sd, independent"] == pytest.approx(np.sqrt(4 / 3))
+
+
+def test_medians_stand_by_variant_and_what_is_not_defined_is_missing():
+    table = medians({"a": predicts([1.0, 2.0, 9.0])(FAILOVER)}, ["reconnect_p50", "notice_p50"])
+    assert table.loc["a", "reconnect_p50"] == 2.0
+    assert np.isnan(table.loc["a", "notice_p50"])
+    assert upper_end(predicts([1.0] * 99 + [np.nan])(FAILOVER), "reconnect_p50") == 1.0

@@ -83,9 +83,9 @@ class Case:
         healed = self.record.select("healed")
         for fault in self.scenario.faults:
             over = fault.at
-            if fault.kind in ("hang", "bus_down", "stall", "partition", "delay"):
+            if fault.kind in ("hang", "blackhole", "bus_down", "stall", "partition", "delay"):
                 over = fault.at + fault.duration if fault.duration is not None else inf
-            if fault.kind in ("restart", "drain"):
+            if fault.kind in ("restart", "drain") or (fault.kind == "kill" and fault.duration is not None):
                 back = healed[
                     healed["node"].eq(fault.node or -1) & healed["detail"].eq(fault.kind) & (healed["t"] >= over)
                 ]
@@ -187,7 +187,8 @@ def return_within(scenario: Scenario) -> float:
     """
     kinds = {fault.kind for fault in scenario.faults}
     clients, balancer, beat = scenario.clients, scenario.balancer, scenario.clients.heartbeat
-    silent, nodes = "hang" in kinds, bool(kinds & {"kill", "hang", "restart", "drain"})
+    silent = bool(kinds & {"hang", "blackhole"})
+    nodes = silent or bool(kinds & {"kill", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
     nodes = nodes or "outage" in kinds
     if isinstance(balancer, HAProxy):

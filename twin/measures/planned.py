@@ -1,4 +1,4 @@
-"""What a planned end of nodes costs the clients: restarts and drains."""
+"""What it costs the clients when nodes end and come back: restarts, drains, kills of which a new process follows."""
 
 import numpy as np
 
@@ -13,18 +13,21 @@ PLANNED = frozenset({"restart", "drain"})
 
 PLANNED_ENDS = {
     "peak_reconnect_rate": Measure("1/s", "timer", "most attempts to connect in any second after the first fault"),
-    "away_per_loss": Measure("s", "timer", "client-seconds without a connection, per connection that was lost"),
+    "away_total": Measure("client-s", "timer", "client-seconds of the run without a connection"),
+    "away_per_loss": Measure("s", "timer", "the same, per connection that was lost"),
     "drain_time": Measure("s", "timer", "median time from the begin of a drain until the node has no connection left"),
 }
 
 
 def is_planned(scenario: Scenario) -> bool:
-    """Tell whether the faults of a scenario are planned ends of nodes, and nothing else."""
-    return bool(scenario.faults) and all(fault.kind in PLANNED for fault in scenario.faults)
+    """Tell whether in every fault of a scenario a node ends and a new process takes its place."""
+    return bool(scenario.faults) and all(
+        fault.kind in PLANNED or (fault.kind == "kill" and fault.duration is not None) for fault in scenario.faults
+    )
 
 
 def measure_planned(record: Record) -> dict[str, float]:
-    """Return the measures of a scenario whose faults are restarts and drains; nothing for any other."""
+    """Return the measures of a scenario in whose faults nodes end and come back; nothing for any other."""
     if not is_planned(record.scenario):
         return {}
     table = record.select("connected", "disconnected", "attempt_connect", "fault", "drained")
@@ -39,7 +42,8 @@ def measure_planned(record: Record) -> dict[str, float]:
         found["peak_reconnect_rate"] = float(np.max(ends - np.arange(len(attempts)))) / RATE_WINDOW
     losses = int(np.sum((event == "disconnected") & (t >= begun[0])))
     if losses:
-        found["away_per_loss"] = away_seconds(record) / losses
+        found["away_total"] = away_seconds(record)
+        found["away_per_loss"] = found["away_total"] / losses
     took = []
     for when, which in zip(begun, node[event == "fault"], strict=True):
         over = t[(event == "drained") & (node == which) & (t >= when)]

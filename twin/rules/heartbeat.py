@@ -8,6 +8,9 @@ connection follows `interval` after the handshake. This is the keepalive of the 
 from dataclasses import dataclass
 from math import ceil
 
+PONG_MISSED = 1011
+"""Close code of a side that got no pong in time. Source: `websockets`, asyncio/connection.py (`keepalive`)."""
+
 
 @dataclass(frozen=True)
 class Heartbeat:

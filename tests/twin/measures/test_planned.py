@@ -15,6 +15,7 @@ def test_peak_rate_time_away_and_drain_time_by_hand():
     rows.append(row(3.5, "drained", node=1))
     found = measure_planned(record(rows, faults=[DRAIN]))
     assert found["peak_reconnect_rate"] == 2.0  # 2.4 and 3.3 are less than a second apart
+    assert found["away_total"] == pytest.approx(0.5 + 0.4)
     assert found["away_per_loss"] == pytest.approx((0.5 + 0.4) / 2)
     assert found["drain_time"] == pytest.approx(2.5)
 
@@ -22,10 +23,12 @@ def test_peak_rate_time_away_and_drain_time_by_hand():
 def test_a_client_that_is_not_back_counts_until_the_end():
     rows = [*WARM, row(1.0, "fault", node=1, detail="drain"), row(2.0, "disconnected", 0, 1, detail="1012")]
     found = measure_planned(record(rows, faults=[DRAIN]))
-    assert found == {"peak_reconnect_rate": 0.0, "away_per_loss": 4.0}
+    assert found == {"peak_reconnect_rate": 0.0, "away_total": 4.0, "away_per_loss": 4.0}
 
 
 def test_other_faults_have_no_such_measures():
     rows = [*WARM, row(1.0, "fault", node=1, detail="kill")]
-    assert measure_planned(record(rows, faults=[{"at": 1.0, "kind": "kill", "node": 1}])) == {}
+    kill = {"at": 1.0, "kind": "kill", "node": 1}
+    assert measure_planned(record(rows, faults=[kill])) == {}
+    assert measure_planned(record(rows, faults=[kill | {"duration": 0.5}])) == {"peak_reconnect_rate": 0.0}
     assert measure_planned(record(WARM)) == {}

@@ -1,0 +1,101 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sim
+from tests.strategies import small, small_profile
+from twin.course_drain import check_drain, paced, paces_table, reconnect_rate, ways_table, without_recovery
+from twin.figures_drain import paces_figure, ways_figure
+from twin.measures import measure_record
+
+
+def drain(**changes):
+    """One node with forty clients drains; the balancer checks every half a second and does not retry."""
+    fault = {"at": 1.0, "kind": "drain", "node": 1, "lead": 1.5, "pace": 20.0}
+    more = {"duration": 12.0, "clients": {"count": 120}, "faults": [fault]}
+    return small(**{**more, **changes})
+
+
+def predict(scenario):
+    return sim.predict(scenario, 6, small_profile(), jobs=1)
+
+
+def test_a_lead_that_the_balancer_notices_in_and_a_pace_that_is_over_in_time_is_right():
+    answer = check_drain(drain(), 1.5, 20.0, predict)
+    assert answer.right, answer
+    assert "the node is empty after 3." in answer.why
+
+
+@pytest.mark.parametrize(
+    ("lead", "pace", "why"),
+    [
+        (0.0, 20.0, "the first must be below 1.05"),
+        (1.5, 500.0, "the second must be below 40"),
+        (1.5, 6.0, "the third must be below 7 s"),
+    ],
+)
+def test_each_limit_is_told_when_it_is_broken(lead, pace, why):
+    answer = check_drain(drain(), lead, pace, predict)
+    assert not answer.right
+    assert why in answer.why
+
+
+@pytest.mark.parametrize(("lead", "pace"), [(-1.0, 20.0), (1.0, 0.0), ("soon", 20.0), (1.0, None)])
+def test_a_drain_that_does_not_exist_is_not_simulated(lead, pace):
+    def never(scenario):
+        raise AssertionError("there is nothing to predict")
+
+    answer = check_drain(drain(), lead, pace, never)
+    assert not answer.right
+    assert "does not take these settings" in answer.why
+
+
+def test_a_drain_that_never_ends_is_not_right():
+    answer = check_drain(drain(), 1.5, 0.1, lambda _: SimpleNamespace(measures=pd.DataFrame({"imbalance": [1.0]})))
+    assert "not over by the end of the run" in answer.why
+
+
+def test_only_drains_get_another_pace():
+    both = drain().vary(faults=[dict(drain().faults[0]), {"at": 3.0, "kind": "kill", "node": 2}])
+    changed = paced(both, 5.0, 0.5).faults
+    assert (changed[0].pace, changed[0].lead, changed[1]) == (5.0, 0.5, both.faults[1])
+    at_once = paced(both, None).faults[0]
+    assert (at_once.pace, at_once.lead) == (None, 1.5)
+
+
+def test_the_rate_counts_the_attempts_of_the_last_second():
+    record = sim.simulate(drain(), 0, small_profile())
+    times, rate = reconnect_rate(record)
+    assert rate[times < 2.0].max() == 0.0
+    assert rate.max() <= measure_record(record)["peak_reconnect_rate"]
+    assert rate.max() == pytest.approx(20.0, abs=3)
+
+
+def test_tables_of_ways_and_paces():
+    record = sim.simulate(drain(), 0, small_profile())
+    table = ways_table({"drain": [record, record]}, ["drain_time", "latency_p99"])
+    assert table.loc["drain", "drain_time"] == pytest.approx(1.5 + 39 / 20, abs=0.1)
+    assert np.isnan(table.loc["drain", "latency_p99"])
+    paces = paces_table(drain(), [10.0, 40.0], predict)
+    assert paces["by hand"].tolist() == pytest.approx([1.5 + 3.9, 1.5 + 39 / 40])
+    assert (paces["drain_time"] - paces["by hand"]).abs().max() < 0.2
+    assert paces["peak_reconnect_rate"].iloc[0] < paces["peak_reconnect_rate"].iloc[1]
+    assert paces_figure(paces).axes[0].get_xlabel() == "time until the node is empty (s)"
+
+
+def test_without_recovery_a_drain_loses_messages():
+    scenario = drain(duration=8.0, bus={"kind": "stream"}, publisher={"rate": 30.0, "stop": 6.0})
+    kept = measure_record(sim.simulate(scenario, 0, small_profile()))["lost_share"]
+    lost = measure_record(sim.simulate(without_recovery(scenario), 0, small_profile()))["lost_share"]
+    assert kept == 0.0
+    assert 0.0 < lost < 0.1
+
+
+def test_the_picture_has_a_column_for_each_way():
+    record = sim.simulate(drain(), 0, small_profile())
+    axes = ways_figure({"drain": record, "kill": record}, {"drain": [record]}).axes
+    assert [one.get_title() for one in axes[:2]] == ["drain", "kill"]
+    assert len([line for line in axes[0].lines if len(line.get_xdata()) > 2]) == 2
+    assert len([line for line in axes[1].lines if len(line.get_xdata()) > 2]) == 1
