@@ -78,7 +78,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def for_python(function: Any) -> Callable[..., Any]:
     """Return a compiled function as one that Python can call, too; this is for tests."""
-    compiled: Callable[..., Any] = numba.njit(function.py_func, error_model="numpy")
+    compiled: Callable[..., Any] = numba.njit(function.py_func, error_model="numpy", pipeline_class=WholeCompiler)
     return compiled
 
 

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from sim.compiled.engine import Run
 from sim.compiled.inbox import append, empty, last_of, prepend, take_first
 from sim.compiled.layout import I_NOTHING, PER_BLOCK, item_at, process_at
+from sim.compiled.parts import WholeCompiler
 from tests.strategies import small, small_profile
 
 APPEND, PREPEND, TAKE, LAST, EMPTY = range(5)
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", pipeline_class=WholeCompiler)
 def drive(w, number, whats, found):
     """Do what is asked for and note the items that are taken or looked at."""
     process = process_at(w.procs, number)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sim.compiled.engine import Run
 from sim.compiled.layout import FIFOS, event_at, moment_at, timed_at
+from sim.compiled.parts import WholeCompiler
 from sim.compiled.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
@@ -35,7 +36,7 @@ DURATION = 60.0
 MOST = 3000
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", pipeline_class=WholeCompiler)
 def take(w):
     """Take the next event, and return its number, -1 at the end."""
     source = turn_to_next(w)
@@ -56,7 +57,7 @@ def take(w):
     return number
 
 
-@numba.njit(error_model="numpy")
+@numba.njit(error_model="numpy", pipeline_class=WholeCompiler)
 def drive(w, whats, delays, numbers, times):
     """Do what is asked for, then take what is left; return how many events were taken."""
     n = 0
