@@ -12,9 +12,6 @@ Engine = Literal["auto", "simpy", "compiled"]
 MOST_PEERS = 63
 """Peers of nginx that the compiled engine can tell apart in one request."""
 
-NOT_COMPILED = frozenset({"roundrobin", "consistent", "random", "random_two"})
-"""Choice rules that only the SimPy model has."""
-
 
 def uncovered(scenario: Scenario) -> str:
     """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
@@ -23,13 +20,10 @@ def uncovered(scenario: Scenario) -> str:
     reasons = {
         "the scenario has a publisher": scenario.publisher is not None,
         "the scenario has a fault of the bus": bool(kinds & BUS_FAULTS),
-        "the scenario has a drain": "drain" in kinds,
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
-        "the clients' waits are a list": clients.reconnect.policy == "list",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the nodes ping": scenario.nodes.ping_interval > 0,
-        f"the balancer's choice rule is '{balancer.algorithm}'": balancer.algorithm in NOT_COMPILED,
         "a server of the balancer has a slowstart": isinstance(balancer, HAProxy) and balancer.slowstart > 0,
         "the balancer's idle timeout can end within the run": can_strike(scenario),
         f"nginx has more than {MOST_PEERS} nodes": balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS,

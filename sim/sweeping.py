@@ -16,12 +16,11 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
-from sim.world import simulate
+from sim.engines import Engine, pick
+from sim.world import replicate
 from twin.errors import HostError, ScenarioError
-from twin.measures import measure_record
 from twin.profile import HostProfile
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
@@ -30,8 +29,8 @@ MOST_JOBS = 1024
 CONNECT_TIMEOUT = 10
 """Seconds to wait for a Dask scheduler."""
 
-Task = tuple[int, Scenario, str, int, int]
-"""Number of the variant, scenario, host profile as JSON, first replication, how many."""
+Task = tuple[int, Scenario, str, Engine, int, int]
+"""Number of the variant, scenario, host profile as JSON, engine, first replication, how many."""
 Done = tuple[int, int, list[dict[str, float]], str]
 """Number of the variant, first replication, measures of each replication, fingerprint of the code that ran."""
 
@@ -45,6 +44,7 @@ def sweep(
     jobs: int = -1,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    engine: Engine = "auto",
 ) -> Sweep:
     """Simulate every combination of some settings, all with the same random numbers.
 
@@ -59,13 +59,16 @@ def sweep(
         jobs: processes to use on this machine; -1 is one a core.
         scheduler: address of a Dask scheduler whose workers do the work instead, as in `tcp://127.0.0.1:8786`.
         progress: receives (parts done, parts).
+        engine: see `sim.engines`; `auto` chooses for each variant.
 
     Raises:
-        ScenarioError: a value is not allowed, or the folder cannot be used.
+        ScenarioError: a value is not allowed, or the folder cannot be used, or the engine does not know a variant.
         HostError: there is no such scheduler, its workers run other code, or Dask is not installed.
     """
     combinations = variants(scenario, vary)
-    return simulate_variants(scenario, combinations, vary, replications, profile, folder, jobs, scheduler, progress)
+    return simulate_variants(
+        scenario, combinations, vary, replications, profile, folder, jobs, scheduler, progress, engine
+    )
 
 
 def simulate_variants(
@@ -78,6 +81,7 @@ def simulate_variants(
     jobs: int = -1,
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    engine: Engine = "auto",
 ) -> Sweep:
     """Simulate given variants of a scenario; `vary` says what their labels may be. Otherwise as `sweep`."""
     check_replications(replications)
@@ -85,7 +89,11 @@ def simulate_variants(
         raise ScenarioError(f"jobs is {jobs}; allowed is -1 (one a core) or 1 to {MOST_JOBS}.")
     profiles = [_profile(one.scenario, profile) for one in combinations]
     code = fingerprint()
-    names = [key(one.scenario.model_dump_json(), text, code) for one, text in zip(combinations, profiles, strict=True)]
+    engines = [pick(one.scenario, engine)[0] for one in combinations]
+    names = [
+        key(one.scenario.model_dump_json(), text, code, which)
+        for one, text, which in zip(combinations, profiles, engines, strict=True)
+    ]
     store = Store(folder) if folder is not None else None
     ranges = list(parts_of(replications))
     found: dict[tuple[int, int], pd.DataFrame] = {}
@@ -95,7 +103,7 @@ def simulate_variants(
             if store is not None and store.has(names[i], first, count):
                 found[i, first] = store.load(names[i], first, count)
             else:
-                tasks.append((i, variant.scenario, text, first, count))
+                tasks.append((i, variant.scenario, text, engines[i], first, count))
     reused, total = len(found), len(found) + len(tasks)
     if progress is not None:
         progress(reused, total)
@@ -159,10 +167,10 @@ def _from_json(text: str) -> HostProfile:
     return HostProfile.model_validate_json(text)
 
 
-def run(number: int, scenario: Scenario, text: str, first: int, count: int) -> Done:
+def run(number: int, scenario: Scenario, text: str, engine: Engine, first: int, count: int) -> Done:
     """Simulate one part of a sweep; this is what a worker does. The arguments are those of a `Task`."""
-    profile = _from_json(text)
-    rows = [measure_record(simulate(scenario, n, profile)) for n in range(first, first + count)]
+    calls = [(n, -1) for n in range(first, first + count)]
+    rows = [measures for measures, *_ in replicate(scenario, _from_json(text), None, calls, engine)]
     return number, first, rows, fingerprint()
 
 
@@ -188,12 +196,14 @@ def _workers(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[It
     """Give the results of all tasks in the order in which they are finished."""
     if scheduler is not None:
         with _cluster(scheduler) as client:
-            sent = {text: client.scatter(text, broadcast=True) for text in {text for _, _, text, _, _ in tasks}}
+            sent = {text: client.scatter(text, broadcast=True) for text in {text for _, _, text, *_ in tasks}}
             futures = [client.submit(run, i, one, sent[text], *rest, pure=False) for i, one, text, *rest in tasks]
             yield _gathered(client, futures, scheduler)
     elif jobs == 1 or len(tasks) <= 1:
         yield starmap(run, tasks)
     else:
+        import joblib
+
         workers = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
         yield workers(joblib.delayed(run)(*task) for task in tasks)
 

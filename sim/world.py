@@ -1,12 +1,11 @@
 """Build the model of a scenario, run it, return its record; many replications make a prediction."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 import simpy
@@ -20,7 +19,14 @@ from sim.host import Alone, Process
 from sim.machine import Machine
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
-from twin.measures import CURVE_STEP, connected_curve, latency_quantiles, measure_record, reconnect_times
+from twin.measures import (
+    CURVE_STEP,
+    attempt_counts,
+    connected_curve,
+    latency_quantiles,
+    measure_record,
+    reconnect_times,
+)
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
 from twin.measures.planned import is_planned
@@ -210,6 +216,7 @@ class Prediction:
         latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
             (replications, 99); NaN where nothing was delivered.
         engine: which engine was used, `simpy` or `compiled`.
+        attempts: attempts to connect in each `twin.measures.PEAK_WINDOW` of the run, shape (replications, windows).
     """
 
     scenario: Scenario
@@ -219,10 +226,12 @@ class Prediction:
     reconnects: list[Mapping[int, float]]
     latencies: np.ndarray[Any, np.dtype[np.float64]]
     engine: str = "simpy"
+    attempts: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
 
 
-Replicated = tuple[dict[str, float], np.ndarray[Any, Any], Mapping[int, float], np.ndarray[Any, Any]]
-"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies."""
+Array = np.ndarray[Any, Any]
+Replicated = tuple[dict[str, float], Array, Mapping[int, float], Array, Array]
+"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies, attempts."""
 
 
 def predict(
@@ -263,13 +272,10 @@ def predict(
     found: list[Replicated] = []
     began = time.perf_counter()
     while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
-        found += _replicate(scenario, profile, marks, [calls.pop(0)], engine)
+        found += replicate(scenario, profile, marks, [calls.pop(0)], engine)
         if progress is not None:
             progress(len(found), replications)
-    chunk = max(1, min(16, replications // 8))
-    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
-    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
-    for part in workers(joblib.delayed(_replicate)(scenario, profile, marks, calls, engine) for calls in chunks):
+    for part in _side_by_side(scenario, profile, marks, calls, engine, max(1, min(16, replications // 8)), jobs):
         found += part
         if progress is not None:
             progress(len(found), replications)
@@ -278,11 +284,31 @@ def predict(
         scenario,
         pd.DataFrame([measures for measures, *_ in found]),
         times,
-        np.array([curve for _, curve, _, _ in found]),
-        [reconnects for _, _, reconnects, _ in found],
-        np.array([latencies for *_, latencies in found]),
+        np.array([curve for _, curve, *_ in found]),
+        [reconnects for _, _, reconnects, *_ in found],
+        np.array([latencies for *_, latencies, _ in found]),
         engine,
+        np.array([attempts for *_, attempts in found]),
     )
+
+
+def _side_by_side(
+    scenario: Scenario,
+    profile: HostProfile,
+    marks: MarkDowns | None,
+    calls: list[tuple[int, int]],
+    engine: Engine,
+    chunk: int,
+    jobs: int,
+) -> Iterator[list[Replicated]]:
+    """Replicate in as many processes as `jobs` says, so many calls at a time."""
+    if not calls:
+        return
+    import joblib  # takes a while to load, and a short prediction needs no workers
+
+    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
+    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
+    yield from workers(joblib.delayed(replicate)(scenario, profile, marks, some, engine) for some in chunks)
 
 
 def predict_given(
@@ -313,9 +339,16 @@ def predict_given(
     return found
 
 
-def _replicate(
-    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]], engine: Engine
+def replicate(
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: Sequence[tuple[int, int]], engine: Engine
 ) -> list[Replicated]:
+    """Return what is kept of some replications.
+
+    Args:
+        scenario, profile, marks: as for `predict`.
+        calls: for each replication its number and that of the host's draw, -1 for its own.
+        engine: `simpy` or `compiled`.
+    """
     found = []
     for replication, host in calls:
         if engine == "compiled" and not is_planned(scenario):  # whose measures need the record
@@ -324,9 +357,10 @@ def _replicate(
             done = Run(scenario, replication, profile, marks, host, full=False).go()
             course = done.course()
             nothing = np.full(len(SHARES), np.nan)
-            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing))
+            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing, done.attempts()))
             continue
         record = simulate(scenario, replication, profile, marks, host, engine)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
-        found.append((measure_record(record), connected_curve(record), reconnect_times(record), latencies))
+        curve, attempts = connected_curve(record), attempt_counts(record)
+        found.append((measure_record(record), curve, reconnect_times(record), latencies, attempts))
     return found

@@ -86,11 +86,9 @@ def delays(draw, least=0.0):
 
 
 @st.composite
-def reconnects(draw, calm=False, covered=False):
-    """Reconnect policies of every kind, or those that the compiled engine has too; `calm` ones try at most some twenty
-    times a second, or not for long.
-    """
-    policy = draw(st.sampled_from(["immediate", "fixed", "exponential"] + ([] if covered else ["list"])))
+def reconnects(draw, calm=False):
+    """Reconnect policies of every kind; `calm` ones try at most some twenty times a second, or not for long."""
+    policy = draw(st.sampled_from(["immediate", "fixed", "exponential", "list"]))
     base = draw(seconds(0.05 if calm else 0.0, 2.0))
     jitters = ["none", "full", "equal", "offset", "around"] + (["decorrelated"] if policy != "fixed" else [])
     return Reconnect(
@@ -111,7 +109,6 @@ def reconnects(draw, calm=False, covered=False):
 @st.composite
 def balancers(draw, covered=False):
     """HAProxy and nginx with any settings, or those that the compiled engine has too."""
-    only_simpy = [] if covered else ["roundrobin", "consistent", "random"]
     idle_timeouts = st.just(3600.0) if covered else st.sampled_from([3600.0, 2.0])
     if draw(st.booleans()):
         retries = draw(st.integers(0, 4))
@@ -122,7 +119,7 @@ def balancers(draw, covered=False):
             timeout=draw(seconds(0.05, 2.0)),
         )
         return HAProxy(
-            algorithm=draw(st.sampled_from(["leastconn", "source", *only_simpy])),
+            algorithm=draw(st.sampled_from(["leastconn", "source", "consistent", "random", "roundrobin"])),
             slowstart=draw(st.just(0) if covered else st.sampled_from([0, 1, 5])),
             tunnel_timeout=draw(idle_timeouts),
             check=check,
@@ -133,7 +130,7 @@ def balancers(draw, covered=False):
             hard_stop_after=draw(st.sampled_from([0.0, 0.5, 2.0])),
         )
     return Nginx(
-        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash"] + ([] if covered else ["random_two"]))),
+        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two"])),
         max_fails=draw(st.integers(0, 3)),
         read_timeout=draw(idle_timeouts),
         fail_timeout=draw(st.integers(1, 4)),
@@ -144,8 +141,9 @@ def balancers(draw, covered=False):
 
 @st.composite
 def faults(draw, nodes, duration, covered=False):
-    """One fault of any kind that fits the cluster, or of those that the compiled engine has too."""
-    kind = draw(st.sampled_from(["kill", "hang", "restart", "reload"] + ([] if covered else ["drain", "blackhole"])))
+    """One fault of the connections, of any kind that fits the cluster, or of those that the compiled engine has too."""
+    kinds = ["kill", "hang", "restart", "reload", "drain"] + ([] if covered else ["blackhole"])
+    kind = draw(st.sampled_from(kinds))
     lasting = kind in ("hang", "blackhole") or (kind == "kill" and not covered)
     return Fault(
         at=draw(seconds(0.0, duration)),
@@ -177,7 +175,7 @@ def scenarios(draw, covered=False):
         connect_rate=draw(st.sampled_from([50.0, 800.0])),
         open_timeout=draw(seconds(0.2, 10.0)),
         addresses=draw(st.integers(1, 5)),
-        reconnect=draw(reconnects(calm=True, covered=covered)),
+        reconnect=draw(reconnects(calm=True)),
         heartbeat=heartbeat,
     )
     return Scenario(

@@ -58,6 +58,10 @@ class Predicted(Protocol):
     def latencies(self) -> Array:
         """Seconds of delivery at each of `measures.broadcast.SHARES` of the deliveries, shape (replications, 99)."""
 
+    @property
+    def attempts(self) -> Array:
+        """Attempts to connect in each `measures.PEAK_WINDOW`, shape (replications, windows)."""
+
 
 @dataclass(frozen=True)
 class Band:

@@ -9,23 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from twin.comparison import Band, Comparison, Predicted
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from twin.scenario import Scenario
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 
 
-def comparison_figure(comparison: Comparison) -> Figure:
+def blank(**settings: Any) -> "Figure":
+    """Return an empty figure. matplotlib is loaded only here: most commands draw nothing."""
+    from matplotlib.figure import Figure
+
+    return Figure(layout="constrained", **settings)
+
+
+def comparison_figure(comparison: Comparison) -> "Figure":
     """Return two panels: connected clients over time, or the latencies of a broadcast, with the predicted band, and
     each measure in its band.
     """
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    figure = blank(figsize=(11, 4.8))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     if comparison.scenario.publisher is None:
         _curve(left, comparison)
@@ -46,7 +54,7 @@ def _balancer(scenario: "Scenario") -> str:
     return f"{'HAProxy' if scenario.balancer.kind == 'haproxy' else 'nginx'} {scenario.balancer.algorithm}"
 
 
-def _curve(axes: Axes, comparison: Comparison) -> None:
+def _curve(axes: "Axes", comparison: Comparison) -> None:
     prediction = comparison.prediction
     low, median, high = np.quantile(prediction.curves, [0.025, 0.5, 0.975], axis=0)
     times = prediction.curve_times
@@ -76,7 +84,7 @@ def _runs(comparison: Comparison) -> str:
     return f"measured, {len(comparison.records)} runs" + (f" (dashed: {starved} starved)" if starved else "")
 
 
-def _measures(axes: Axes, comparison: Comparison) -> None:
+def _measures(axes: "Axes", comparison: Comparison) -> None:
     rows = [row for row in comparison.rows if row.predicted.median > 0]
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
@@ -105,9 +113,9 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def scatter_figure(comparison: Comparison) -> Figure:
+def scatter_figure(comparison: Comparison) -> "Figure":
     """Return predicted against measured reconnect time of each client, given the run's own mark-downs."""
-    figure = Figure(figsize=(5.6, 5.4), layout="constrained")
+    figure = blank(figsize=(5.6, 5.4))
     axes = figure.subplots()
     pairs = comparison.pairs()
     if len(pairs):
@@ -129,9 +137,9 @@ def scatter_figure(comparison: Comparison) -> Figure:
     return figure
 
 
-def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> Figure:
+def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figure":
     """Return one line a variant: the predicted median of a measure and the interval that holds 95 % of the runs."""
-    figure = Figure(figsize=(7.5, 0.9 + 0.45 * len(predictions)), layout="constrained")
+    figure = blank(figsize=(7.5, 0.9 + 0.45 * len(predictions)))
     axes = figure.subplots()
     places = np.arange(len(predictions))[::-1]
     for place, prediction in zip(places, predictions.values(), strict=True):
@@ -146,7 +154,7 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> Figur
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> Path:
+def save(figure: "Figure", path: str | Path) -> Path:
     """Write a figure as PNG at 150 dots an inch."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

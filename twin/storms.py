@@ -5,18 +5,17 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from twin.comparison import Band, Predicted
 from twin.cost import Part
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
-from twin.figures import BLUE, GREY, VERMILION
+from twin.figures import BLUE, GREY, VERMILION, blank
+from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
 from twin.profile import BROADCAST_PARTS, PARTS, HostProfile
 from twin.record import Record
@@ -24,14 +23,16 @@ from twin.scenario import Scenario
 from twin.sweep_figures import COLOURS, DASHES, MARKERS
 from twin.sweeps import Sweep, Variant
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 BEGIN = 5.0
 """Seconds after the start of the run when the outage begins."""
 SMALL_COST = 20e-6
 """Seconds of a part that a given host does not name: small against a handshake."""
 PROGRAMS = ("node", "haproxy", "nginx")
 CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
-BIN = 0.1
-"""Seconds over which attempts are counted in the pictures: the window of `peak_attempts`."""
 
 
 def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: float = 1.0) -> HostProfile:
@@ -170,12 +171,6 @@ def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.
     return pd.Series(found, name="spread (s)", dtype=float)
 
 
-def attempt_counts(record: Record) -> Array:
-    """Return the attempts in each `BIN` of the run, shape (bins,)."""
-    t = record.select("attempt_connect")["t"].to_numpy()
-    return np.histogram(t, np.arange(0.0, record.scenario.duration + BIN, BIN))[0]
-
-
 @dataclass(frozen=True)
 class Storm:
     """Some runs of one outage: what a picture needs.
@@ -184,7 +179,7 @@ class Storm:
         scenario: the outage.
         curves: connected clients, shape (runs, points).
         times: seconds of the points.
-        counts: attempts in each `BIN`, shape (runs, bins).
+        counts: attempts in each 100 ms, shape (runs, windows).
     """
 
     scenario: Scenario
@@ -193,20 +188,20 @@ class Storm:
     counts: Array
 
     @classmethod
-    def of(cls, prediction: Predicted, records: Sequence[Record]) -> "Storm":
-        """Put a prediction and some of its runs together."""
+    def of(cls, prediction: Predicted, records: Sequence[Record] = ()) -> "Storm":
+        """Put a prediction together with some runs; without runs the attempts are those of the prediction itself."""
         return cls(
             prediction.scenario,
             prediction.curves,
             prediction.curve_times,
-            np.array([attempt_counts(record) for record in records]),
+            np.array([attempt_counts(record) for record in records]) if records else prediction.attempts,
         )
 
 
-def storm_figure(storms: Mapping[str, Storm]) -> Figure:
+def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
     """Return a column for each storm: connected clients with their 95 % band, and the attempts in each 100 ms
     of the first run."""
-    figure = Figure(figsize=(max(6.5, 3.6 * len(storms)), 5.0), layout="constrained")
+    figure = blank(figsize=(max(6.5, 3.6 * len(storms)), 5.0))
     grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
     for column, (name, storm) in enumerate(storms.items()):
         upper, lower = grid[0][column], grid[1][column]
@@ -220,7 +215,7 @@ def storm_figure(storms: Mapping[str, Storm]) -> Figure:
     return figure
 
 
-def _connected(axes: Axes, storm: Storm) -> None:
+def _connected(axes: "Axes", storm: Storm) -> None:
     low, median, high = np.quantile(storm.curves, [0.025, 0.5, 0.975], axis=0)
     axes.fill_between(storm.times, low, high, color=BLUE, alpha=0.22, lw=0, label="95 % of runs")
     axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median")
@@ -228,21 +223,21 @@ def _connected(axes: Axes, storm: Storm) -> None:
     axes.set_ylim(0, 1.05 * storm.scenario.clients.count)
 
 
-def _attempts(axes: Axes, storm: Storm) -> None:
+def _attempts(axes: "Axes", storm: Storm) -> None:
     one = storm.counts[0]
-    edges = np.arange(len(one) + 1) * BIN
+    edges = np.arange(len(one) + 1) * PEAK_WINDOW
     axes.stairs(one, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
     _shade(axes, storm)
     axes.set_xlim(0, storm.scenario.duration)
 
 
-def _shade(axes: Axes, storm: Storm) -> None:
+def _shade(axes: "Axes", storm: Storm) -> None:
     axes.axvspan(BEGIN, end_of_outage(storm.scenario), color=GREY, alpha=0.15, lw=0)
 
 
-def spread_figure(spreads: Mapping[str, pd.Series]) -> Figure:
+def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
     """Return how wide the herd is at its first, second, ... attempt, one line a policy."""
-    figure = Figure(figsize=(6.8, 4.0), layout="constrained")
+    figure = blank(figsize=(6.8, 4.0))
     axes = figure.subplots()
     for i, (name, spread) in enumerate(spreads.items()):
         axes.plot(spread.index, spread.to_numpy(), marker=MARKERS[i], color=COLOURS[i], ls=DASHES[i], label=name)
@@ -256,7 +251,7 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> Figure:
     return figure
 
 
-def explorer(draw: Callable[..., Figure], settings: Mapping[str, Any]) -> Any:
+def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
     """Return sliders that redraw a storm, or where widgets do not run the picture of the first settings.
 
     Args:

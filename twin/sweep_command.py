@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -37,6 +37,7 @@ def sweep(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use, as in tcp://127.0.0.1:8786.")
     ] = None,
+    engine: Annotated[str, typer.Option(help="auto, simpy (to read and change) or compiled (for scale).")] = "auto",
     folder: Annotated[Path | None, typer.Option(help="Where results are kept; sweeps/NAME by default.")] = None,
     measure: Annotated[
         list[str] | None, typer.Option(help="Measure to show, the first one also in the figure; repeatable.")
@@ -90,6 +91,7 @@ def sweep(
             jobs=jobs,
             scheduler=scheduler,
             progress=progress,
+            engine=cast(Any, engine),  # what is not allowed is refused there
         )
     names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
     path = save(found.plot(names[0], against, fixed, target), figure or folder / f"{names[0]}.png")

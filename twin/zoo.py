@@ -1,21 +1,23 @@
 """The zoo: the reconnect policies of client libraries on one outage, side by side."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from twin.errors import ScenarioError
-from twin.figures import BLUE, GREY, VERMILION
+from twin.figures import BLUE, GREY, VERMILION, blank
 from twin.measures import MEASURES, PEAK_WINDOW
 from twin.measures.base import Array
 from twin.record import Record
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
 from twin.sweeps import Sweep, Variant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 LIBRARY = "library"
 OWN = "the scenario's own"
@@ -90,7 +92,7 @@ def attempt_rates(record: Record) -> Array:
     return np.histogram(t, edges)[0] / BIN
 
 
-def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenario) -> Figure:
+def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenario) -> "Figure":
     """Return a row for each library: its attempts over time in one run, and the bands of the ranked measures.
 
     Args:
@@ -99,7 +101,7 @@ def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenar
         scenario: the outage.
     """
     count = len(table)
-    figure = Figure(figsize=(12.5, 1.6 + 0.62 * count), layout="constrained")
+    figure = blank(figsize=(12.5, 1.6 + 0.62 * count))
     halves = figure.subfigures(1, 2, squeeze=False, width_ratios=[1.25, 1])
     left, right = halves[0]
     rows = left.subplots(count, 1, sharex=True, sharey=True)
@@ -131,7 +133,7 @@ def _label(name: str) -> str:
     return name.replace("_99", "_99 %").replace("_", " ") + ("" if unit == "1" else f" ({unit})")
 
 
-def _storm(axes: Axes, rates: Sequence[float] | Array, name: str, scenario: Scenario, top: float) -> None:
+def _storm(axes: "Axes", rates: Sequence[float] | Array, name: str, scenario: Scenario, top: float) -> None:
     edges = np.arange(len(rates) + 1) * BIN
     axes.stairs(np.maximum(rates, 0.5), edges, fill=True, color=BLUE, alpha=0.75, baseline=0.5, lw=0)
     for at in sorted({fault.at for fault in scenario.faults}):
@@ -146,7 +148,7 @@ def _storm(axes: Axes, rates: Sequence[float] | Array, name: str, scenario: Scen
         axes.spines[side].set_visible(False)
 
 
-def _bands(axes: Axes, table: pd.DataFrame, name: str) -> None:
+def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     places = np.arange(len(table))[::-1]
     for place, (_, row) in zip(places, table.iterrows(), strict=True):
         axes.plot([row[f"{name}.low"], row[f"{name}.high"]], [place, place], color=BLUE, lw=7, alpha=0.3,

@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.compiled.choice import choose_for, release, take
 from sim.compiled.host import carry_on, sleep, work
-from sim.compiled.jit import jit
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ANSWERED,
     B_CLOSE,
@@ -13,6 +13,7 @@ from sim.compiled.layout import (
     B_REFUSE,
     B_RELAY,
     B_REQUEST,
+    CONSISTENT,
     FORWARD,
     I_CUT,
     I_PASSED_ON,
@@ -108,14 +109,14 @@ def give_back(w: Any, i: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     if attempt.taken:
         attempt.taken = False
-        release(w, int(attempt.server), attempt.generation)
+        release(w, whole(attempt.server), attempt.generation)
 
 
 @jit
 def connect(w: Any, i: int) -> int:
     """Send a SYN: NOT_REFUSED when the kernel took it or the balancer waits to send it again, else NOT_LISTENING."""
     attempt = attempt_at(w.attempts.data, i)
-    server = int(attempt.server)
+    server = whole(attempt.server)
     if not listening(w, server):
         return NOT_LISTENING
     if syn(w, server, i):
@@ -165,7 +166,7 @@ def after_failure(w: Any, i: int) -> int:
         w.redispatch,
         w.connect_timeout,
         b1_at(w.up, attempt.server).v,
-        w.algorithm == SOURCE,
+        w.algorithm in (SOURCE, CONSISTENT),
         usable,
     )
     if not retry.again:
@@ -177,7 +178,7 @@ def after_failure(w: Any, i: int) -> int:
         sleep(w, w.balancer, retry.wait, OF_RETRY, i, w.life)
         return -2
     if not retry.redispatch:
-        return int(attempt.server)
+        return whole(attempt.server)
     give_back(w, i)
     return choose_for(w, attempt)
 
@@ -190,7 +191,7 @@ def retry(w: Any, i: int) -> None:
         give_back(w, i)
         forward(w, i, choose_for(w, attempt))
     else:
-        forward(w, i, int(attempt.server))
+        forward(w, i, whole(attempt.server))
 
 
 @jit
@@ -200,7 +201,7 @@ def next_peer(w: Any, i: int) -> int:
     attempt.last = attempt.server
     attempt.mask |= 1 << attempt.server
     if peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
-        note(w, w.now, MARKED_DOWN, -1, int(attempt.server) + 1, -1, PASSIVE)
+        note(w, w.now, MARKED_DOWN, -1, whole(attempt.server) + 1, -1, PASSIVE)
     return choose_for(w, attempt)
 
 
@@ -242,7 +243,7 @@ def answered(w: Any, i: int, server: int) -> None:
     if not attempt.listed or attempt.server != server:
         return
     remove_waiting(w, i)
-    tunnel = hold_tunnel(w, new_tunnel(w, int(attempt.client), int(attempt.server), int(attempt.generation)))
+    tunnel = hold_tunnel(w, new_tunnel(w, whole(attempt.client), whole(attempt.server), whole(attempt.generation)))
     if attempt.answer != PENDING:
         released(w, tunnel)
         drop_tunnel(w, tunnel)
@@ -305,7 +306,7 @@ def released(w: Any, i: int) -> None:
     tunnel = tunnel_at(w.tunnels.data, i)
     if not tunnel.upstream_gone:
         tunnel.upstream_gone = True
-        release(w, int(tunnel.server), tunnel.generation)
+        release(w, whole(tunnel.server), tunnel.generation)
         if w.nginx and tunnel.generation == w.generation:
             peer_succeeded(peer_at(w.peers, tunnel.server))
 
@@ -314,7 +315,7 @@ def released(w: Any, i: int) -> None:
 def reset_pending(w: Any, server: int) -> None:
     """The node died with connections in its queue or handshakes under way."""
     node = node_at(w.nodes, server)
-    i = int(node.waiting)
+    i = whole(node.waiting)
     node.waiting = -1
     node.waiting_last = -1
     k = i
@@ -323,7 +324,7 @@ def reset_pending(w: Any, server: int) -> None:
         k = attempt_at(w.attempts.data, k).next
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = int(attempt.next)
+        following = whole(attempt.next)
         give_back(w, i)
         if not w.nginx:
             answer(w, i, failure(REFUSED_502))
@@ -339,9 +340,9 @@ def reset_pending(w: Any, server: int) -> None:
 def cut_old(w: Any, generation: int) -> None:
     """Cut the tunnels of processes older than a generation."""
     for server in range(w.n_nodes):
-        i = int(node_at(w.nodes, server).tunnels)
+        i = whole(node_at(w.nodes, server).tunnels)
         while i >= 0:
-            following = int(tunnel_at(w.tunnels.data, i).next)
+            following = whole(tunnel_at(w.tunnels.data, i).next)
             if tunnel_at(w.tunnels.data, i).generation < generation:
                 cut(w, i)
             i = following

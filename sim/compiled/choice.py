@@ -2,37 +2,45 @@
 
 from typing import Any
 
-import numpy as np
-from numba import carray
-
-from sim.compiled.jit import jit, pointer
-from sim.compiled.layout import IP_HASH, LEAST_CONN, NGINX_LEAST_CONN, SOURCE, b1_at, i8_at, peer_at
+from sim.compiled.arrays import flags, integers, places
+from sim.compiled.jit import jit, whole
+from sim.compiled.layout import (
+    CONSISTENT,
+    IP_HASH,
+    LEAST_CONN,
+    NGINX_LEAST_CONN,
+    RANDOM,
+    RANDOM_TWO,
+    ROUND_ROBIN,
+    SOURCE,
+    b1_at,
+    i8_at,
+    peer_at,
+    place_at,
+)
 from sim.compiled.rules import (
+    begin_rotation,
     candidates,
+    consistent_choice,
+    draw_of_balancer,
     fewest_first,
     hashed,
     least_connected,
+    less_loaded,
     mapped,
+    mark_in_rotation,
     move_behind,
+    nearest,
     peer_chosen,
     peer_usable,
+    point_drawn,
     richest,
+    two_drawn,
+    whose_turn,
 )
 from twin.rules.health import EPOCH
 
 LOOPBACK = 127 << 24
-
-
-@jit
-def integers(address: int, n: int) -> Any:
-    """Return whole numbers that stand at an address."""
-    return carray(pointer(address), n, np.int64)
-
-
-@jit
-def flags(address: int, n: int) -> Any:
-    """Return flags that stand at an address."""
-    return carray(pointer(address), n, np.bool_)
 
 
 @jit
@@ -50,6 +58,8 @@ def forget(w: Any) -> None:
         peer.checked = 0
         peer.accessed = 0
     i8_at(w.order, w.n_nodes).v = w.n_nodes
+    if w.algorithm == ROUND_ROBIN:
+        begin_rotation(w.turn, places(w.places, w.n_nodes), integers(w.weights, w.n_nodes))
 
 
 @jit
@@ -77,7 +87,7 @@ def choose(w: Any, client: int, last: int, mask: int) -> int:
 @jit
 def choose_for(w: Any, attempt: Any) -> int:
     """Return the server for an attempt, or -1."""
-    return choose(w, int(attempt.client), int(attempt.last), attempt.mask)
+    return choose(w, whole(attempt.client), whole(attempt.last), attempt.mask)
 
 
 @jit
@@ -89,13 +99,43 @@ def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
         return fewest_first(usable, avoid, connections, integers(w.order, w.n_nodes + 1))
     if algorithm == SOURCE:
         return mapped(usable, address_of(w, client))
+    if algorithm in (CONSISTENT, RANDOM):
+        return on_ring(w, client, usable, avoid)
+    if algorithm == ROUND_ROBIN:
+        return whose_turn(w.turn, places(w.places, w.n_nodes), integers(w.weights, w.n_nodes), usable, avoid)
     if algorithm == IP_HASH:
         peer = hashed(usable, avoid, address_of(w, client))
+        return peer if peer >= 0 else richest(candidates(usable, avoid), current)
+    if algorithm == RANDOM_TWO:
+        peer = two_drawn(w, usable, avoid, connections)
         return peer if peer >= 0 else richest(candidates(usable, avoid), current)
     if algorithm == NGINX_LEAST_CONN:
         equals = least_connected(candidates(usable, avoid), connections)
         return equals[0] if len(equals) == 1 else richest(equals, current)
     return richest(candidates(usable, avoid), current)
+
+
+@jit
+def mark_for_choice(w: Any, server: int, up: bool) -> None:
+    """Tell the choice rule that a server was marked, if it keeps that in mind."""
+    if w.algorithm == ROUND_ROBIN:
+        mark_in_rotation(w.turn, place_at(w.places, server), i8_at(w.weights, server).v, up)
+
+
+@jit
+def on_ring(w: Any, client: int, usable: Any, avoid: int) -> int:
+    """Apply a choice rule of HAProxy that has points on a ring."""
+    points, owners = integers(w.points, w.n_points), integers(w.owners, w.n_points)
+    if w.algorithm == CONSISTENT:
+        up = 0
+        for server in range(w.n_nodes):
+            up += usable[server]
+        return consistent_choice(points, owners, usable, address_of(w, client), avoid, up == 1)
+    first = nearest(points, owners, usable, point_drawn(draw_of_balancer(w)), avoid)
+    if first < 0:
+        return -1
+    second = nearest(points, owners, usable, point_drawn(draw_of_balancer(w)), avoid)
+    return less_loaded(first, second, integers(w.connections, w.n_nodes), integers(w.weights, w.n_nodes))
 
 
 @jit

@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.compiled.balancer import client_left, serve
 from sim.compiled.host import client_work, sleep, swarm_of, work
-from sim.compiled.jit import jit
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
@@ -43,7 +43,6 @@ from sim.compiled.layout import (
     WAITING,
     attempt_at,
     client_at,
-    f8_at,
     node_at,
     ring_at,
     tunnel_at,
@@ -83,7 +82,7 @@ def draw_next(w: Any, c: int) -> float:
     """Return a client's next uniform number for its reconnect policy."""
     who = client_at(w.clients, c)
     who.draws += 1
-    return draw(w, c, RECONNECT, int(who.draws) - 1)
+    return draw(w, c, RECONNECT, whole(who.draws) - 1)
 
 
 @jit
@@ -120,23 +119,21 @@ def dial_later(w: Any, c: int, t: float) -> None:
 def dialled(w: Any, c: int) -> None:
     """Send the request; without a balancer the kernel refuses."""
     who = client_at(w.clients, c)
-    note(w, w.now, ATTEMPT_CONNECT, c, -1, int(who.attempts), 0)
+    note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
         t = w.now + ring_at(w.fifos, CLIENT_REFUSED).delay
         wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
         if wait is not None:
             dial_later(w, c, t + wait)
         else:
-            who.state = GONE
-            if t < w.duration:
-                note(w, t, GAVE_UP, c, -1, int(who.attempts), 0)
+            give_up(w, c, t)
         return
     if not w.listening:
         who.state = REFUSING
         client_work(w, c, CLIENT_REFUSED, False)
         return
     who.attempt = new_attempt(w, c)
-    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, int(who.attempts))
+    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, whole(who.attempts))
     who.state = REQUESTING
     client_work(w, c, REQUEST, False)
 
@@ -147,11 +144,11 @@ def requested(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     attempt = attempt_at(w.attempts.data, who.attempt)
     if attempt.answer == PENDING:
-        hold_attempt(w, int(who.attempt))
+        hold_attempt(w, whole(who.attempt))
         if w.separate:  # nothing else is to be done before what is urgent
-            serve(w, int(who.attempt))
+            serve(w, whole(who.attempt))
         else:
-            schedule_first(w, SERVE, int(who.attempt), 0)
+            schedule_first(w, SERVE, whole(who.attempt), 0)
     who.state = WAITING
     if attempt.state == 1:
         read_answer(w, c)
@@ -164,7 +161,7 @@ def answer_came(w: Any, i: int) -> None:
     attempt.state = 1
     who = client_at(w.clients, attempt.client)
     if who.attempt == i and who.state == WAITING:
-        read_answer(w, int(attempt.client))
+        read_answer(w, whole(attempt.client))
     drop_attempt(w, i)
 
 
@@ -184,13 +181,13 @@ def read_answer(w: Any, c: int) -> None:
 def opened(w: Any, c: int) -> None:
     """The connection is there: stay on it."""
     who = client_at(w.clients, c)
-    i = hold_tunnel(w, int(attempt_at(w.attempts.data, who.attempt).answer))
-    drop_attempt(w, int(who.attempt))
+    i = hold_tunnel(w, whole(attempt_at(w.attempts.data, who.attempt).answer))
+    drop_attempt(w, whole(who.attempt))
     who.attempt = -1
     who.tunnel = i
     tunnel = tunnel_at(w.tunnels.data, i)
-    f8_at(w.first_beats, c).v = w.now + w.interval
-    note(w, w.now, CONNECTED, c, int(tunnel.server) + 1, int(who.attempts), 0)
+    who.first_beat = w.now + w.interval
+    note(w, w.now, CONNECTED, c, whole(tunnel.server) + 1, whole(who.attempts), 0)
     tunnel.opened = True
     if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
         peer_hangs(w, i)
@@ -206,16 +203,24 @@ def refused(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     reason = REFUSED
     if who.attempt >= 0:
-        reason = failure(int(attempt_at(w.attempts.data, who.attempt).answer))
-        drop_attempt(w, int(who.attempt))
+        reason = failure(whole(attempt_at(w.attempts.data, who.attempt).answer))
+        drop_attempt(w, whole(who.attempt))
         who.attempt = -1
-    note(w, w.now, CONNECT_FAILED, c, -1, int(who.attempts), reason)
+    note(w, w.now, CONNECT_FAILED, c, -1, whole(who.attempts), reason)
     wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
     if wait is None:
-        note(w, w.now, GAVE_UP, c, -1, int(who.attempts), 0)
-        who.state = GONE
+        give_up(w, c, w.now)
     else:
         rest(w, c, wait)
+
+
+@jit
+def give_up(w: Any, c: int, t: float) -> None:
+    """Try no more, from `t` on."""
+    who = client_at(w.clients, c)
+    who.state = GONE
+    if t < w.duration:
+        note(w, t, GAVE_UP, c, -1, whole(who.attempts), 0)
 
 
 @jit
@@ -225,7 +230,7 @@ def lost(w: Any, i: int) -> None:
     tunnel.lost = 2
     who = client_at(w.clients, tunnel.client)
     if who.state == STAYING and who.tunnel == i:
-        notice(w, int(tunnel.client))
+        notice(w, whole(tunnel.client))
     drop_tunnel(w, i)
 
 
@@ -235,7 +240,7 @@ def notice(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     tunnel = tunnel_at(w.tunnels.data, who.tunnel)
     if tunnel.reason == HEARTBEAT:
-        note(w, w.now, HEARTBEAT_MISSED, c, int(tunnel.server) + 1, -1, 0)
+        note(w, w.now, HEARTBEAT_MISSED, c, whole(tunnel.server) + 1, -1, 0)
         if w.close_timeout > 0:
             who.state = CLOSE_WAIT
             sleep(w, swarm_of(w, c), w.close_timeout, OF_CLIENT, c, 0)
@@ -248,17 +253,20 @@ def notice(w: Any, c: int) -> None:
 def closed(w: Any, c: int) -> None:
     """The client has closed its side: wait, and try again."""
     who = client_at(w.clients, c)
-    i = int(who.tunnel)
+    i = whole(who.tunnel)
     tunnel = tunnel_at(w.tunnels.data, i)
     if tunnel.reason == HEARTBEAT:
         client_left(w, i)
     if w.listening:
         work(w, w.balancer, I_NOTHING, B_RELEASE, -1, 0)
-    note(w, w.now, DISCONNECTED, c, int(tunnel.server) + 1, -1, int(tunnel.reason))
+    note(w, w.now, DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)
-    wait: Any = wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c))  # only a list could end here
-    rest(w, c, wait)
+    wait = wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c))
+    if wait is None:
+        give_up(w, c, w.now)
+    else:
+        rest(w, c, wait)
 
 
 @jit
@@ -268,7 +276,7 @@ def told_goodbye(w: Any, i: int) -> None:
     if w.separate:
         schedule(w, ring_at(w.fifos, GOODBYE_READ).delay, ANSWERS_GOODBYE, i, 0)
     else:
-        work(w, swarm_of(w, int(tunnel_at(w.tunnels.data, i).client)), I_GOODBYE, GOODBYE_READ, i, 0)
+        work(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, i).client)), I_GOODBYE, GOODBYE_READ, i, 0)
 
 
 @jit
@@ -278,5 +286,5 @@ def peer_hangs(w: Any, i: int) -> None:
     if w.interval == 0.0 or not tunnel.opened:
         return
     node = node_at(w.nodes, tunnel.server)
-    wait = beat_after(f8_at(w.first_beats, tunnel.client).v, w.interval, node.hung_at) + w.timeout - w.now
-    sleep(w, swarm_of(w, int(tunnel.client)), wait, OF_HANG, hold_tunnel(w, i), int(node.hangs))
+    wait = beat_after(client_at(w.clients, tunnel.client).first_beat, w.interval, node.hung_at) + w.timeout - w.now
+    sleep(w, swarm_of(w, whole(tunnel.client)), wait, OF_HANG, hold_tunnel(w, i), whole(node.hangs))

@@ -6,22 +6,28 @@ from typing import Any
 import numpy as np
 
 from sim.compiled import layout as at
+from sim.compiled.inbox import FRONT
 from sim.compiled.kernel import run
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds
 from sim.machine import Machine
-from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness
+from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness, window_edges
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.record import Row
+from twin.rules.backoff import bounds, longest_delay
+from twin.rules.choice import FULL_WEIGHT
+from twin.rules.ring import ring as points_of
 from twin.scenario import HAProxy, Nginx, Scenario
 
 Array = np.ndarray[Any, Any]
 
 LEAST_ROOM = 4096
-BUCKETS = 1 << 12, 1 << 20
-"""Least and most buckets of the wheel."""
-LEAST_RATE = 1000.0
-"""Least number of buckets a second."""
+LINE = 64
+"""Bytes that come from memory at once; a record that does not straddle two lines costs one."""
+ROWS_OF_CLIENT, MOST_ROWS = 32, 8_000_000
+"""Events of a client, and of all, for which there is room in one go; memory that is not touched costs nothing."""
+LONGEST_TURN = 32.0
+"""Most seconds that a turn of the wheel of timers takes."""
 
 
 def _power(n: int) -> int:
@@ -80,6 +86,11 @@ class Run:
             w["reconnect"][name] = getattr(rule, name)
         for name in ("policy", "jitter", "first"):
             w["reconnect"][name] = at.word(getattr(rule, name))
+        delays = np.array([bounds(delay) for delay in rule.delays], np.float64).reshape(-1, 2)
+        for name, column in (("lows", 0), ("highs", 1)):
+            self._kept[name] = np.ascontiguousarray(delays[:, column])
+            w["reconnect"][name] = self._kept[name].ctypes.data
+        w["reconnect"]["n_delays"], w["reconnect"]["stops"] = len(delays), rule.then == "stop"
         for name in ("interval", "timeout", "close_timeout"):
             w[name] = getattr(clients.heartbeat, name)
         for name in ("connect_rate", "per_process", "addresses"):
@@ -106,6 +117,12 @@ class Run:
         for name in ("connections", "current"):
             self._keep(name, np.zeros(nodes, np.int64))
         self._keep("order", np.zeros(nodes + 1, np.int64))
+        weights = self._keep("weights", np.full(nodes, FULL_WEIGHT, np.int64))
+        points, owners = points_of(weights.tolist()) if settings.algorithm in ("consistent", "random") else ([], [])
+        self._keep("points", np.array(points, np.int64))
+        self._keep("owners", np.array(owners, np.int64))
+        w["n_points"] = len(points)
+        self._keep("places", np.zeros(nodes, at.PLACE))
         for name in ("up", "usable"):
             self._keep(name, np.ones(nodes, np.bool_))
         self._keep("peers", np.zeros(nodes, at.PEER))
@@ -145,8 +162,10 @@ class Run:
             homes += [groups.index(machine.swarm)] * -(-self.scenario.clients.count // per)
         processes = self._keep("procs", np.zeros(len(homes), at.PROCESS))
         processes["cores"] = homes
-        processes["first"] = processes["last"] = processes["current"] = -1
+        processes["first"] = processes["last"] = range(len(homes))  # each has a block of its own
+        processes["first_place"] = processes["last_place"] = FRONT
         processes["asleep_since"] = -1.0
+        w["n_procs"] = len(homes)
         cores = self._keep("cores", np.zeros(len(groups), at.CORES))
         paces = [[machine.pace(core) for core in group] for group in groups]
         flat = [pace for group in paces for pace in group]
@@ -174,6 +193,7 @@ class Run:
         table_of_nodes = self._keep("nodes", np.zeros(nodes, at.NODE))
         table_of_nodes["proc"] = range(nodes)
         table_of_nodes["table"] = FIRST_TABLE
+        table_of_nodes["ready"] = True
         for name in ("backlog", "backlog_last", "tunnels", "tunnels_last", "waiting", "waiting_last"):
             table_of_nodes[name] = -1
 
@@ -181,10 +201,11 @@ class Run:
         scenario = self.scenario
         faults = self._keep("faults", np.zeros(len(scenario.faults) + scenario.nodes.count, at.FAULTS))
         for i, fault in enumerate(scenario.faults):
-            duration = -1.0 if fault.duration is None else fault.duration
-            faults[i] = (fault.at, duration, 0.0, 0.0, at.word(fault.kind), fault.node or -1)
-        for server in range(scenario.nodes.count):
-            faults[len(scenario.faults) + server] = (0.0, 0.0, 0.0, 0.0, at.OUTAGE, server + 1)
+            faults[i]["at"], faults[i]["kind"], faults[i]["node"] = fault.at, at.word(fault.kind), fault.node or -1
+            faults[i]["duration"] = -1.0 if fault.duration is None else fault.duration
+            faults[i]["lead"], faults[i]["pace"] = fault.lead or 0.0, fault.pace or 0.0
+        back = faults[len(scenario.faults) :]  # each node's start after an outage
+        back["kind"], back["node"] = at.OUTAGE, np.arange(scenario.nodes.count) + 1
         w["n_faults"] = len(scenario.faults)
         given = self._keep("marks", np.zeros(len(marks or []) + 1, at.MARKS))
         for i, mark in enumerate(marks or []):
@@ -196,34 +217,35 @@ class Run:
         w["first_fault"] = min(times, default=np.inf)
 
     def _queues(self, w: Any) -> None:
-        n = self.scenario.clients.count
-        self._keep("clients", np.empty(n, at.CLIENT))
-        self._keep("timers", np.empty(n, at.TIMER))
-        self._keep("first_beats", np.empty(n))
+        n, processes = self.scenario.clients.count, int(w["n_procs"])
+        self._keep("clients", _lines(n, at.CLIENT))
         for name, dtype, room in (
-            ("items", at.ITEM, 4 * n),
+            ("items", at.ALIGNED_BLOCK, 4 * n // at.PER_BLOCK + 3 * processes),
+            ("timers", at.ALIGNED_BLOCK, 2 * n // at.PER_BLOCK + 2 * at.BUCKETS),
             ("tunnels", at.TUNNEL, 2 * n),
             ("attempts", at.ATTEMPT, 2 * n),
-            ("rows", at.ROW, 2 * n + self.scenario.nodes.count),
+            ("rows", at.ROW, min(2 * n + MOST_ROWS, ROWS_OF_CLIENT * n) + self.scenario.nodes.count),
             ("losses", at.LOSS, n),
         ):
             w[name]["free"] = -1
-            self._set_pool(name, np.empty(room + LEAST_ROOM, dtype))
-        self._set_heap(np.empty(4 * n + LEAST_ROOM, at.EVENT))
-        for name, dtype in (("moments", at.MOMENT), ("urgent", at.MOMENT), ("window", at.F8)):
-            self._set_ring(w[name], name, np.empty(_power(4 * n + LEAST_ROOM), dtype))
+            self._set_pool(name, _lines(room + LEAST_ROOM, dtype))
+        w["items"]["used"] = processes
+        self._set_heap(_lines(4 * n + LEAST_ROOM, at.EVENT))
+        for name in ("moments", "urgent"):
+            self._set_ring(w[name], name, np.empty(_power(4 * n + LEAST_ROOM), at.MOMENT))
+        self._set_ring(w["window"], "window", np.empty(LEAST_ROOM, at.F8))
         rings = self._keep("fifos", np.zeros(at.FIFOS, at.RING))
         rings["delay"] = self._delays
         self._keep("heads", np.full(at.FIFOS, np.inf))
         for i in range(at.FIFOS):
             most = n if i == at.CLIENT_CLOSED and w["separate"] else 0  # an outage closes all connections at once
             self._set_ring(rings[i], f"fifo {i}", np.empty(_power(most + LEAST_ROOM), at.TIMED))
-        buckets = min(max(BUCKETS[0], _power(n)), BUCKETS[1])
-        self._keep("wheel", np.full(buckets, -1, np.int32))
-        horizon = 1.0 + max(self.scenario.clients.reconnect.cap, self.scenario.clients.reconnect.base)
-        w["wheel_mask"], w["wheel_rate"] = buckets - 1, max(buckets / horizon, n / 32, LEAST_RATE)
-        self._keep("soon", np.empty(n + LEAST_ROOM, at.TIMED))
-        w["soon_room"] = n + LEAST_ROOM
+        self._keep("wheel", np.zeros(at.BUCKETS, at.BUCKET))
+        turn = 1.0 + longest_delay(self.scenario.clients.reconnect.rule())
+        w["wheel_rate"] = at.BUCKETS / min(turn, LONGEST_TURN)
+        self._keep("slots", np.empty(at.SLOTS, np.int32))
+        for name in ("soon", "soon_copy"):
+            self._keep(name, np.empty(n + LEAST_ROOM, at.TIMED))
 
     def _set_pool(self, name: str, array: Array) -> None:
         self._kept[name] = array
@@ -243,6 +265,9 @@ class Run:
         self._keep("times", self.times)
         w["n_times"] = len(self.times)
         self._keep("curve", np.zeros(len(self.times) + 1, np.int64))
+        edges = self._keep("edges", window_edges(self.scenario.duration))
+        w["n_edges"] = len(edges)
+        self._keep("tries", np.zeros(len(edges), np.int64))
         self._keep("held", np.zeros(self.scenario.nodes.count, np.int64))
         self._keep("last_rise", np.empty(n + 1))
         w["least_connected"] = n
@@ -259,7 +284,7 @@ class Run:
 
     def _forget(self) -> None:
         """Give back the memory that only the kernel needs."""
-        kept = ("rows", "losses", "last_rise", "held", "curve")
+        kept = ("rows", "losses", "last_rise", "held", "curve", "tries")
         self._kept = {name: array for name, array in self._kept.items() if name in kept}
 
     def _make_room(self) -> None:
@@ -267,7 +292,7 @@ class Run:
         w = self.world[0]
         most = int(w["tunnels"]["used"] + w["attempts"]["used"]) + LEAST_ROOM
         for name, needed in (
-            ("items", most),
+            ("items", most // 16 + int(w["n_procs"]) + LEAST_ROOM),
             ("tunnels", LEAST_ROOM),
             ("attempts", LEAST_ROOM),
             ("losses", LEAST_ROOM),
@@ -337,9 +362,14 @@ class Run:
         found: Array = np.cumsum(self._kept["curve"])[: len(self.times)]
         return found
 
+    def attempts(self) -> Array:
+        """Return the attempts to connect in each `PEAK_WINDOW` of the run, which must not be a full one."""
+        return self._kept["tries"][:-1]
+
     def noted(self) -> Array:
         """Return the events that were noted, in order."""
-        return np.concatenate([*self._blocks, self._kept["rows"][: self.world[0]["rows"]["used"]]])
+        last = self._kept["rows"][: self.world[0]["rows"]["used"]]
+        return np.concatenate([*self._blocks, last]) if self._blocks else last
 
     def rows(self) -> list[Row]:
         """Return the events as a record takes them, the balancer's counts at the end among them."""
@@ -361,7 +391,15 @@ class Run:
         return np.bincount(tunnels["server"][held], minlength=self.scenario.nodes.count).tolist()
 
 
+def _lines(n: int, dtype: Any) -> Array:
+    """Return an array that begins where a line of memory does."""
+    size = n * np.dtype(dtype).itemsize
+    raw = np.empty(size + LINE, np.uint8)
+    skip = -raw.ctypes.data % LINE
+    return raw[skip : skip + size].view(dtype)
+
+
 def _longer(array: Array, used: int, room: int) -> Array:
-    longer = np.empty(room, array.dtype)
+    longer = _lines(room, array.dtype)
     longer[:used] = array[:used]
     return longer

@@ -5,21 +5,21 @@ from typing import Any
 from sim.compiled.balancer import answer, cut_old, lose, reset_pending
 from sim.compiled.choice import forget
 from sim.compiled.client import lost, peer_hangs
+from sim.compiled.drains import begin_drain, left_yet, say_goodbye
 from sim.compiled.health import start_checks
 from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
-from sim.compiled.jit import jit
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
+    DRAIN,
     FAULT_BEGAN,
+    GOING_AWAY,
     HANG,
     HEAL,
     HEALED,
     HUNG_YET,
     I_BOOT,
-    I_SAY_GOODBYE,
     KILL,
-    LEFT_YET,
-    N_GOODBYE,
     NODE_DEAD,
     NODE_HUNG,
     NODE_STARTED,
@@ -33,7 +33,6 @@ from sim.compiled.layout import (
     RELOADED,
     RESET,
     RESTART,
-    STOPPED,
     attempt_at,
     client_at,
     fault_at,
@@ -53,15 +52,15 @@ from twin.profile import FIRST_TABLE
 def befall(w: Any, place: int) -> None:
     """The time of a fault has come."""
     fault = fault_at(w.faults, place)
-    kind = int(fault.kind)
-    note(w, w.now, FAULT_BEGAN, -1, int(fault.node), -1, kind)
-    server = int(fault.node) - 1
+    kind = whole(fault.kind)
+    note(w, w.now, FAULT_BEGAN, -1, whole(fault.node), -1, kind)
+    server = whole(fault.node) - 1
     if kind == RELOAD:
         if w.listening:
             schedule(w, w.balancer_start, RELOADED, place, w.life)
     elif kind == KILL:
         kill(w, server)
-    elif kind == RESTART:
+    elif kind in (RESTART, DRAIN):
         hung_yet(w, place)
     elif kind == OUTAGE:
         black_out(w)
@@ -78,8 +77,8 @@ def heal(w: Any, place: int) -> None:
     """The duration of a fault is over."""
     fault = fault_at(w.faults, place)
     if fault.kind == HANG:
-        unhang(w, int(fault.node) - 1)
-        note(w, w.now, HEALED, -1, int(fault.node), -1, HANG)
+        unhang(w, whole(fault.node) - 1)
+        note(w, w.now, HEALED, -1, whole(fault.node), -1, HANG)
         return
     w.away = w.n_nodes + 1
     schedule(w, w.balancer_start, OUTAGE_OVER, 0, 0)
@@ -97,10 +96,10 @@ def hang(w: Any, server: int) -> None:
     node.hung_at = w.now
     node.hangs += 1
     stop(w, node.proc)
-    i = int(node.tunnels)
+    i = whole(node.tunnels)
     while i >= 0:
         peer_hangs(w, i)
-        i = int(tunnel_at(w.tunnels.data, i).next)
+        i = whole(tunnel_at(w.tunnels.data, i).next)
 
 
 @jit
@@ -111,12 +110,12 @@ def unhang(w: Any, server: int) -> None:
         return
     node.state = NODE_UP
     resume(w, node.proc)
-    i = int(node.tunnels)
+    i = whole(node.tunnels)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
         if tunnel.client_left:
             sees_leaving(w, i)
-        i = int(tunnel.next)
+        i = whole(tunnel.next)
 
 
 @jit
@@ -131,36 +130,30 @@ def gone(w: Any, server: int) -> None:
 
 @jit
 def hung_yet(w: Any, place: int) -> None:
-    """SIGTERM: a hung process waits; else stop listening and say 1001 to everybody."""
-    server = int(fault_at(w.faults, place).node) - 1
+    """SIGTERM: a hung process waits; else drain, or stop listening and say 1001 to everybody."""
+    server = whole(fault_at(w.faults, place).node) - 1
     node = node_at(w.nodes, server)
     if node.state == NODE_HUNG:
         schedule(w, POLL, HUNG_YET, place, 0)
+        return
+    if fault_at(w.faults, place).kind == DRAIN:
+        begin_drain(w, place)
         return
     node.state = NODE_STOPPING
     node.accepting = False
     reset_pending(w, server)
     clear_backlog(w, server)
-    i = int(node.tunnels)
+    i = whole(node.tunnels)
     while i >= 0:
-        work(w, node.proc, I_SAY_GOODBYE, N_GOODBYE, hold_tunnel(w, i), 0)
-        i = int(tunnel_at(w.tunnels.data, i).next)
+        say_goodbye(w, i, GOING_AWAY)
+        i = whole(tunnel_at(w.tunnels.data, i).next)
     left_yet(w, place)
-
-
-@jit
-def left_yet(w: Any, place: int) -> None:
-    """Wait until everybody has left."""
-    if node_at(w.nodes, fault_at(w.faults, place).node - 1).tunnels_n > 0:
-        schedule(w, POLL, LEFT_YET, place, 0)
-    else:
-        schedule(w, w.node_stop, STOPPED, place, 0)
 
 
 @jit
 def stopped(w: Any, place: int) -> None:
     """The old process is gone: start a new one."""
-    server = int(fault_at(w.faults, place).node) - 1
+    server = whole(fault_at(w.faults, place).node) - 1
     node_at(w.nodes, server).state = NODE_DEAD
     note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
     begin_boot(w, place)
@@ -177,7 +170,7 @@ def begin_boot(w: Any, place: int) -> None:
 def boot(w: Any, place: int) -> None:
     """Do the next piece of a start, or end it."""
     fault = fault_at(w.faults, place)
-    server = int(fault.node) - 1
+    server = whole(fault.node) - 1
     node = node_at(w.nodes, server)
     if fault.left > 0:
         fault.piece = min(fault.left, BOOT_PIECE)
@@ -187,11 +180,12 @@ def boot(w: Any, place: int) -> None:
     node.table = FIRST_TABLE
     process_at(w.procs, node.proc).yields = False
     node.state = NODE_UP
+    node.ready = True
     note(w, w.now, NODE_STARTED, -1, server + 1, -1, 0)
-    if fault.kind == RESTART:
-        note(w, w.now, HEALED, -1, server + 1, -1, RESTART)
-    else:
+    if fault.kind == OUTAGE:
         is_back(w)
+    else:
+        note(w, w.now, HEALED, -1, server + 1, -1, whole(fault.kind))
 
 
 @jit
@@ -220,7 +214,7 @@ def reloaded(w: Any, place: int, life: int) -> None:
 def hard_stop(w: Any, place: int, life: int) -> None:
     """The time of the old processes is over."""
     if life == w.life:
-        cut_old(w, int(fault_at(w.faults, place).node))
+        cut_old(w, whole(fault_at(w.faults, place).node))
 
 
 @jit
@@ -235,18 +229,18 @@ def black_out(w: Any) -> None:
     for c in range(w.n_clients):
         who = client_at(w.clients, c)
         if who.attempt >= 0:
-            found = int(attempt_at(w.attempts.data, who.attempt).answer)
+            found = whole(attempt_at(w.attempts.data, who.attempt).answer)
             if found >= 0:
                 lose(w, found, ABNORMAL)
             elif found == PENDING:
-                answer(w, int(who.attempt), failure(RESET))
+                answer(w, whole(who.attempt), failure(RESET))
         elif who.tunnel >= 0 and w.merges:
-            tunnel = tunnel_at(w.tunnels.data, int(who.tunnel))
+            tunnel = tunnel_at(w.tunnels.data, whole(who.tunnel))
             if tunnel.lost == 0:
                 tunnel.reason = ABNORMAL
-                lost(w, hold_tunnel(w, int(who.tunnel)))
+                lost(w, hold_tunnel(w, whole(who.tunnel)))
         elif who.tunnel >= 0:
-            lose(w, int(who.tunnel), ABNORMAL)
+            lose(w, whole(who.tunnel), ABNORMAL)
 
 
 @jit
@@ -255,17 +249,17 @@ def die(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     clear(w, node.proc)
     resume(w, node.proc)
-    i = int(node.waiting)
+    i = whole(node.waiting)
     node.waiting = -1
     node.waiting_last = -1
     while i >= 0:
-        following = int(attempt_at(w.attempts.data, i).next)
+        following = whole(attempt_at(w.attempts.data, i).next)
         attempt_at(w.attempts.data, i).listed = False
         drop_attempt(w, i)
         i = following
     clear_backlog(w, server)
     while node.tunnels >= 0:
-        remove_tunnel(w, int(node.tunnels))
+        remove_tunnel(w, whole(node.tunnels))
     node.accepting = False
     if node.state != NODE_DEAD:
         node.state = NODE_DEAD

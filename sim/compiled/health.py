@@ -4,8 +4,8 @@ from typing import Any
 
 from sim.compiled import node
 from sim.compiled.balancer import answer, cut, released, remove_waiting
-from sim.compiled.choice import release
-from sim.compiled.jit import jit
+from sim.compiled.choice import mark_for_choice, release
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     CHECK,
     CHECK_BEGINS,
@@ -31,24 +31,25 @@ from sim.compiled.rules import check_result
 def mark(w: Any, server: int, up: bool, detail: int) -> None:
     """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
     b1_at(w.up, server).v = up
+    mark_for_choice(w, server, up)
     note(w, w.now, MARKED_UP if up else MARKED_DOWN, -1, server + 1, -1, detail)
     if up or not w.shutdown:
         return
-    i = int(node_at(w.nodes, server).tunnels)
+    i = whole(node_at(w.nodes, server).tunnels)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
-        following = int(tunnel.next)
+        following = whole(tunnel.next)
         if tunnel.generation == w.generation:
             released(w, i)
             cut(w, i)
         i = following
-    i = int(node_at(w.nodes, server).waiting)
+    i = whole(node_at(w.nodes, server).waiting)
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = int(attempt.next)
+        following = whole(attempt.next)
         if attempt.generation == w.generation:
             remove_waiting(w, i)
-            release(w, int(attempt.server), attempt.generation)
+            release(w, whole(attempt.server), attempt.generation)
             answer(w, i, failure(REFUSED_502))
             drop_attempt(w, i)
         i = following
@@ -79,7 +80,7 @@ def check_due(w: Any, place: int) -> None:
     checker = checker_at(w.checkers, place)
     if checker.generation != w.generation:
         return
-    if node.listening(w, int(checker.server)):
+    if node.listening(w, whole(checker.server)):
         node.probe(w, place)
     else:
         checked(w, place, False)
@@ -100,7 +101,8 @@ def checked(w: Any, place: int, passed: bool) -> None:
     checker = checker_at(w.checkers, place)
     if checker.life != w.life or checker.generation != w.generation:
         return
-    change: Any = check_result(checker, passed)  # words are numbers here
+    ready = node_at(w.nodes, checker.server).ready
+    change: Any = check_result(checker, passed and ready)  # words are numbers here
     if change > 0:
-        mark(w, int(checker.server), change == UP, CHECK)
+        mark(w, whole(checker.server), change == UP, CHECK)
     schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sim.compiled.jit import jit
+from sim.compiled.inbox import append, copy_item, empty, prepend, take_first
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     EXPIRES,
     FIRED,
@@ -22,7 +23,6 @@ from sim.compiled.layout import (
     pace_at,
     process_at,
 )
-from sim.compiled.pools import forget_item, new_item
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.rules import after_sleep, ticked, timer_due, wakes_late
 from sim.cores import ROUNDING
@@ -36,7 +36,7 @@ OF_BOOT = -1
 def level(w: Any, process: Any) -> int:
     """Return the speed level of a process's core just now."""
     pace = pace_at(w.paces, cores_at(w.cores, process.cores).pace + process.core)
-    place = int(pace.start + w.now / PACE_STEP) % pace.length
+    place = whole(pace.start + w.now / PACE_STEP) % pace.length
     return i4_at(w.series, pace.offset + place).v
 
 
@@ -53,29 +53,8 @@ def seconds_of(w: Any, cost: int, waiting: int, asleep: float, speed: int) -> fl
 
 
 @jit
-def append(w: Any, process: Any, i: int) -> None:
-    """Put an item at the end of a process's queue."""
-    item_at(w.items.data, i).next = -1
-    if process.first < 0:
-        process.first = i
-    else:
-        item_at(w.items.data, process.last).next = i
-    process.last = i
-
-
-@jit
-def pop_first(w: Any, process: Any) -> int:
-    """Take the first item of a process's queue."""
-    i = int(process.first)
-    process.first = item_at(w.items.data, i).next
-    return i
-
-
-@jit
-def make_item(w: Any, kind: int, cost: int, a: int, b: int) -> int:
-    """Return a new item that has not begun."""
-    i = new_item(w)
-    item = item_at(w.items.data, i)
+def fill(w: Any, item: Any, kind: int, cost: int, a: int, b: int) -> None:
+    """Make something an item that has not begun."""
     item.kind = kind
     item.cost = cost
     item.a = a
@@ -89,21 +68,16 @@ def make_item(w: Any, kind: int, cost: int, a: int, b: int) -> int:
         first = cost_at(w.costs, cost).first
         if first > 0.0 and 1.0 - first > 0.0:
             item.stage = FIRST_PART
-    return i
 
 
 @jit
-def work(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> int:
-    """Queue one item for a process and return it."""
+def work(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
+    """Queue one item for a process; an idle one has nothing else to do."""
     process = process_at(w.procs, number)
-    i = make_item(w, kind, cost, a, b)
-    append(w, process, i)
-    process.load += 1
+    fill(w, item_at(append(w, process), 0), kind, cost, a, b)
     if not process.ready and not process.stopped:
         wake(w, number)
-        item = item_at(w.items.data, i)
-        item.eager = process.current == i and item.stage == WHOLE
-    return i
+        process.item.eager = process.busy and process.item.stage == WHOLE
 
 
 @jit
@@ -113,14 +87,9 @@ def carry_on(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
     if not process.ready or process.stopped:
         work(w, number, kind, cost, a, b)
         return
-    i = make_item(w, kind, cost, a, b)
-    item = item_at(w.items.data, i)
+    item = item_at(prepend(w, process), 0)
+    fill(w, item, kind, cost, a, b)
     item.stage = WHOLE
-    item.next = process.first
-    if process.first < 0:
-        process.last = i
-    process.first = i
-    process.load += 1
 
 
 @jit
@@ -142,8 +111,8 @@ def swarm_of(w: Any, client: int) -> int:
 
 @jit
 def sleep(w: Any, number: int, seconds: float, what: int, a: int, b: int) -> None:
-    """Set a timer of a process's loop for one of OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP."""
-    if w.separate and number != w.balancer:
+    """Set a timer of a process's loop for one of OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN."""
+    if w.separate and number >= w.first_swarm:
         if what == OF_CLIENT:
             schedule_timer(w, max(0.0, seconds), a, FIRED + what)
         else:
@@ -180,21 +149,14 @@ def resume(w: Any, number: int) -> None:
     """Put a process back."""
     process = process_at(w.procs, number)
     process.stopped = False
-    if process.first >= 0 and not process.ready:
+    if process.load > 0 and not process.ready:
         wake(w, number)
 
 
 @jit
 def clear(w: Any, number: int) -> None:
     """Forget all work of a process that has not begun."""
-    process = process_at(w.procs, number)
-    i = int(process.first)
-    while i >= 0:
-        following = int(item_at(w.items.data, i).next)
-        forget_item(w, i)
-        i = following
-    process.first = -1
-    process.load = 0
+    empty(w, process_at(w.procs, number))
 
 
 @jit
@@ -239,25 +201,24 @@ def begin(w: Any, number: int, cores: Any) -> None:
 def start(w: Any, number: int, asleep: float) -> None:
     """Do the next step of the next item of a process."""
     process = process_at(w.procs, number)
-    i = pop_first(w, process)
-    item = item_at(w.items.data, i)
-    while item.hops > 0 and process.first >= 0:
+    item = process.item
+    waiting = process.load
+    take_first(w, process)
+    while item.hops > 0 and process.load > 0:
         item.hops -= 1
-        append(w, process, i)
-        i = pop_first(w, process)
-        item = item_at(w.items.data, i)
+        copy_item(item_at(append(w, process), 0), item)
+        take_first(w, process)
     seconds = 0.0
     if item.cost == OF_BOOT:
         seconds = fault_at(w.faults, item.a).piece
     else:
         item.asleep = max(item.asleep, asleep)
-        seconds = seconds_of(w, int(item.cost), process.load, item.asleep, level(w, process))
+        seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, level(w, process))
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
-    process.load -= 1
     process.place += seconds
-    process.current = i
+    process.busy = True
     schedule(w, seconds, STEP, number, 0)
 
 
@@ -266,8 +227,8 @@ def go_on(w: Any, number: int) -> None:
     """Choose who runs next after a step of a process has ended."""
     process = process_at(w.procs, number)
     cores = cores_at(w.cores, process.cores)
-    process.current = -1
-    if process.first < 0 or process.stopped:
+    process.busy = False
+    if process.load == 0 or process.stopped:
         average(w, cores)
         process.lag = max(-w.most_lag, min(w.most_lag, cores.mean - process.place))
         process.ready = False
@@ -276,16 +237,16 @@ def go_on(w: Any, number: int) -> None:
         process.rests = cores.rests
         if cores.runs + cores.waits == 0:
             cores.rests += 1
-        hand_over(w, int(process.core), cores)
+        hand_over(w, whole(process.core), cores)
         return
     if process.over_since < 0.0 and process.place >= process.deadline:
         process.over_since = w.now
     if cores.waits > 0 and (process.yields or turn_is_over(w, process, cores)):
-        others = int(cores.waits)
+        others = whole(cores.waits)
         leave_core(w, number, cores)
         i4_at(w.lists, cores.waiting + cores.waits).v = number
         cores.waits += 1
-        give(w, int(process.core), cores, following(w, cores, others if process.yields else others + 1))
+        give(w, whole(process.core), cores, following(w, cores, others if process.yields else others + 1))
         return
     start(w, number, 0.0)
 
@@ -360,20 +321,20 @@ def hand_over(w: Any, core: int, cores: Any) -> None:
         i4_at(w.lists, cores.idle + cores.idles).v = core
         cores.idles += 1
     else:
-        give(w, core, cores, following(w, cores, int(cores.waits)))
+        give(w, core, cores, following(w, cores, whole(cores.waits)))
 
 
 @jit
 def give(w: Any, core: int, cores: Any, place: int) -> None:
     """Let the process at a place among those that wait have a core, or another one if it has nothing to do any more."""
     while True:
-        number = int(i4_at(w.lists, cores.waiting + place).v)
+        number = whole(i4_at(w.lists, cores.waiting + place).v)
         cores.waits -= 1
         for i in range(place, cores.waits):
             i4_at(w.lists, cores.waiting + i).v = i4_at(w.lists, cores.waiting + i + 1).v
         process = process_at(w.procs, number)
         process.core = core
-        if process.first >= 0 and not process.stopped:
+        if process.load > 0 and not process.stopped:
             break
         process.ready = False
         process.asleep_since = w.now
@@ -381,5 +342,5 @@ def give(w: Any, core: int, cores: Any, place: int) -> None:
             i4_at(w.lists, cores.idle + cores.idles).v = core
             cores.idles += 1
             return
-        place = following(w, cores, int(cores.waits))
+        place = following(w, cores, whole(cores.waits))
     begin(w, number, cores)

@@ -5,12 +5,12 @@ from typing import Any
 from sim.compiled import client, faults, node
 from sim.compiled.balancer import answer, answered, lose, relay, relayed, released, served, upstream_closed
 from sim.compiled.health import judge
-from sim.compiled.host import append, go_on, work
-from sim.compiled.jit import jit
+from sim.compiled.host import go_on, work
+from sim.compiled.inbox import append, copy_item
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
     FIRST_PART,
-    GOING_AWAY,
     I_ACCEPT,
     I_BOOT,
     I_CHECK,
@@ -42,29 +42,25 @@ from sim.compiled.layout import (
 )
 from sim.compiled.node import remove_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, drop_tunnel, failure, free_item
+from sim.compiled.pools import drop_attempt, drop_tunnel, failure
 
 
 @jit
 def step(w: Any, number: int) -> None:
     """A process has done a step of an item."""
     process = process_at(w.procs, number)
-    i = int(process.current)
-    item = item_at(w.items.data, i)
+    item = process.item
     if item.stage == FIRST_PART:
         item.stage = REST
         item.hops = cost_at(w.costs, item.cost).hops
-        append(w, process, i)
-        process.load += 1
+        copy_item(item_at(append(w, process), 0), item)
         go_on(w, number)
         return
-    kind, a, b, eager, ends = int(item.kind), int(item.a), int(item.b), item.eager, item.ends
+    kind, a, b, eager, ends = whole(item.kind), whole(item.a), whole(item.b), item.eager, item.ends
     if eager and waits_for_end(kind):
         go_on(w, number)
-        free_item(w, i)
         finish(w, kind, a, b)
         return
-    free_item(w, i)
     finish(w, kind, a, b)
     if ends and eager:
         go_on(w, number)
@@ -145,7 +141,7 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         drop_tunnel(w, a)
     elif kind == I_LEFT_AFTER:
         if remove_tunnel(w, a):
-            upstream_closed(w, a, GOING_AWAY)
+            upstream_closed(w, a, whole(tunnel_at(w.tunnels.data, a).closing))
         drop_tunnel(w, a)
 
 

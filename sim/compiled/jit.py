@@ -1,17 +1,11 @@
-"""Compile functions with numba, and keep what was compiled for other processes.
-
-numba forgets a compiled function when the file of that function changes, but not when a function that it calls does. So
-everything is kept in a folder that is named by a digest of all sources that go into the kernel.
-"""
+"""Compile functions with numba, and keep what was compiled for other processes."""
 
 import contextlib
 import fcntl
 import functools
-import hashlib
 import os
 import types
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,55 +16,51 @@ from numba.core import cgutils, config
 from numba.core import types as nb
 from numba.extending import intrinsic
 
+from sim.compiled.meaning import digest, note_meaning
+from sim.compiled.parts import PartCompiler, WholeCompiler
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (
-    "sim/compiled/*.py",
-    "twin/rules/*.py",
-    "twin/draws.py",
-    "twin/cost.py",
-    "twin/profile.py",
-    "twin/measures/connection.py",
-    "sim/host.py",
-    "sim/cores.py",
-    "sim/node.py",
-)
-"""Files whose functions and constants go into the kernel."""
+
+whole: Any = np.int64
+"""Make a number a whole one of 64 bits. In compiled code `int` leaves one of 32 bits as it is, and every function that
+is called with both is compiled twice.
+"""
 
 
-@cache
-def cache_folder() -> Path:
+def cache_folder(name: str) -> Path:
     """Return where compiled code is kept: in the project's `.lab`, or in the user's cache if that cannot be written."""
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
-    for pattern in SOURCES:
-        for path in sorted(ROOT.glob(pattern)):
-            digest.update(path.read_bytes())
     home = ROOT if os.access(ROOT, os.W_OK) else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return home / (".lab" if home == ROOT else "stormlab") / "compiled" / digest.hexdigest()[:16]
+    return home / (".lab" if home == ROOT else "stormlab") / "compiled" / name
 
 
 def jit(function: F) -> F:
-    """Compile a function that other compiled functions call."""
-    compiled: F = numba.njit(function, error_model="numpy")
+    """Compile a function that only other compiled functions call; see `for_python`."""
+    compiled: F = numba.njit(
+        function, error_model="numpy", pipeline_class=PartCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )
     return compiled
 
 
 def kernel(function: F) -> F:
     """Compile a function that Python calls, at its first call, and keep the result for other processes.
 
-    Of processes that call it at the same time one compiles, and the others wait for the result.
+    Of processes that call it at the same time one compiles, and the others wait for the result. numba forgets a
+    compiled function when the file of that function changes, but not when a function that it calls does; so it is kept
+    in a folder that is named by a digest of all that goes into it.
     """
-    before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+    folder = cache_folder(digest(function))
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        compiled = numba.njit(function, cache=True, error_model="numpy")
+        compiled = numba.njit(function, cache=True, error_model="numpy", pipeline_class=WholeCompiler)
     finally:
         config.CACHE_DIR = before
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
         if not compiled.signatures:
-            with _alone():
+            with _alone(folder):
                 compiled.compile(tuple(numba.typeof(arg) for arg in args))
         return compiled(*args)
 
@@ -78,12 +68,18 @@ def kernel(function: F) -> F:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes out of this block."""
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with open(cache_folder() / "lock", "w") as lock:
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def for_python(function: Any) -> Callable[..., Any]:
+    """Return a compiled function as one that Python can call, too; this is for tests."""
+    compiled: Callable[..., Any] = numba.njit(function.py_func, error_model="numpy", pipeline_class=WholeCompiler)
+    return compiled
 
 
 def compiled_rule(function: F, words: Iterable[str] = (), **replaced: Any) -> F:
@@ -101,10 +97,15 @@ def compiled_rule(function: F, words: Iterable[str] = (), **replaced: Any) -> F:
     return jit(copy)  # type: ignore[return-value]
 
 
-def accessor(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
-    """Return a compiled function of (address, index) that gives the record there, without a check of bounds."""
+def accessor(dtype: np.dtype[Any], stride: int = 0) -> Callable[[int, int], Any]:
+    """Return a compiled function of (address, index) that gives the record there, without a check of bounds.
+
+    Args:
+        dtype: what the record is.
+        stride: bytes from one record to the next, its own size by default.
+    """
     record = numba.from_dtype(dtype)
-    size = dtype.itemsize
+    size = stride or dtype.itemsize
 
     @intrinsic  # type: ignore[untyped-decorator]
     def at(_: Any, address: Any, index: Any) -> Any:
@@ -114,6 +115,7 @@ def accessor(dtype: np.dtype[Any]) -> Callable[[int, int], Any]:
 
         return record(nb.int64, nb.int64), generate
 
+    note_meaning(at, f"{dtype.fields} {size}")
     found: Callable[[int, int], Any] = at
     return found
 
@@ -141,3 +143,7 @@ def fetch(_: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return nb.none(nb.int64), generate
+
+
+for one in (pointer, fetch):
+    note_meaning(one, Path(__file__).read_text())

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from sim.compiled import client, faults, node
+from sim.compiled import client, drains, faults, node
 from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again
 from sim.compiled.choice import choose, forget, take
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
 from sim.compiled.host import expire, swarm_of
 from sim.compiled.items import step
-from sim.compiled.jit import fetch, jit, kernel
+from sim.compiled.jit import fetch, jit, kernel, whole
 from sim.compiled.layout import (
     ANSWERED,
     ANSWERS_GOODBYE,
@@ -34,6 +34,7 @@ from sim.compiled.layout import (
     NODE_HUNG,
     OBSERVED,
     OF_CLIENT,
+    OF_DRAIN,
     OF_HANG,
     OF_RETRY,
     OF_STOP,
@@ -54,7 +55,6 @@ from sim.compiled.layout import (
     checker_at,
     client_at,
     event_at,
-    f8_at,
     fault_at,
     mark_at,
     moment_at,
@@ -68,14 +68,16 @@ from sim.compiled.notes import note
 from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
 from sim.compiled.queue import (
     FROM_HEAP,
+    FROM_MOMENTS,
+    FROM_URGENT,
     FROM_WHEEL,
     NOTHING,
-    next_source,
+    forget_first,
     pop_fifo,
     pop_heap,
     schedule,
     schedule_now,
-    time_of,
+    turn_to_next,
 )
 from sim.compiled.rules import draw, first_check
 from sim.node import OWN_FILES
@@ -93,51 +95,44 @@ def run(w: Any, fresh: bool) -> int:
     """Run until the end or until something has no room left, and tell which; `fresh` is the first call of a run."""
     if fresh:
         prepare(w)
-    quiet = False  # nothing but moments happens at the present time
     while True:
         if w.processed & (EVERY - 1) == 0 and is_short(w):
             return NEEDS_ROOM
         w.processed += 1
-        if w.urgent.n > 0:
+        source = turn_to_next(w)
+        if source == FROM_URGENT:
             happen_next(w, w.urgent)
-            continue
-        if w.moments.n > 0 and quiet:
+        elif source == FROM_MOMENTS:
             happen_next(w, w.moments)
-            continue
-        source = next_source(w)
-        if source == NOTHING and w.moments.n == 0:
+        elif source == NOTHING:
             return FINISHED
-        if w.moments.n > 0 and (source == NOTHING or time_of(w, source) > w.now):
-            quiet = True
-            happen_next(w, w.moments)
-            continue
-        quiet = False
-        w.now = time_of(w, source)
-        if source == FROM_WHEEL:
+        elif source == FROM_WHEEL:
             entry = timed_at(w.soon, w.soon_first)
             w.soon_first += 1
-            happen(w, int(entry.b), int(entry.a), 0)
+            if w.soon_first + AHEAD < w.soon_n:
+                fetch(w.clients + whole(timed_at(w.soon, w.soon_first + AHEAD).a) * CLIENT_SIZE)
+            happen(w, whole(entry.b), whole(entry.a), 0)
         elif source == FROM_HEAP:
             event = event_at(w.heap, 0)
-            kind, a, b = int(event.kind), int(event.a), int(event.b)
+            kind, a, b = whole(event.kind), whole(event.a), whole(event.b)
             pop_heap(w)
             happen(w, kind, a, b)
         elif source == TIMEOUTS:
             entry = pop_fifo(w, source)
             ring = ring_at(w.fifos, TIMEOUTS)
-            fetch(w.clients + int(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
-            open_timeout(w, int(entry.a), int(entry.b))
+            fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
+            open_timeout(w, whole(entry.a), whole(entry.b))
         else:
-            client.go_on(w, int(pop_fifo(w, source).a))
+            client.go_on(w, whole(pop_fifo(w, source).a))
 
 
 @jit
 def happen_next(w: Any, ring: Any) -> None:
     """Take the first event of those that have no time of their own."""
     moment = moment_at(ring.data, ring.first)
-    ring.first = (ring.first + 1) & ring.mask
-    ring.n -= 1
-    happen(w, int(moment.kind), int(moment.a), int(moment.b))
+    kind, a, b = whole(moment.kind), whole(moment.a), whole(moment.b)
+    forget_first(ring)
+    happen(w, kind, a, b)
 
 
 @jit
@@ -145,7 +140,7 @@ def is_short(w: Any) -> bool:
     """Tell whether the next event may need more room than there is."""
     most = w.tunnels.used + w.attempts.used + SPARE
     return (
-        w.items.room - w.items.used < most
+        w.items.room - w.items.used < (most >> 4) + w.n_procs
         or w.moments.mask - w.moments.n < most
         or w.urgent.mask - w.urgent.n < most
         or w.heap_room - w.heap_n < most
@@ -202,7 +197,7 @@ def warm_up(w: Any, c: int) -> None:
     who.loss = -1
     who.state = STAYING
     who.since = -w.warm_up
-    f8_at(w.first_beats, c).v = w.interval * draw(w, c, PING_PHASE, 0)
+    who.first_beat = w.interval * draw(w, c, PING_PHASE, 0)
     t = c / w.connect_rate - w.warm_up
     note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
     note(w, t, CONNECTED, c, server + 1, 1, 0)
@@ -213,7 +208,7 @@ def open_timeout(w: Any, c: int, number: int) -> None:
     """The time of a client's attempt is over."""
     who = client_at(w.clients, c)
     if who.attempt >= 0 and who.attempts == number:
-        answer(w, int(who.attempt), failure(TIMEOUT))
+        answer(w, whole(who.attempt), failure(TIMEOUT))
 
 
 @jit
@@ -245,9 +240,11 @@ def happen(w: Any, kind: int, a: int, b: int) -> None:
 def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     """Do what a rare event is for."""
     if kind == OF_HANG:
-        expire(w, swarm_of(w, int(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
+        expire(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
     elif kind in (OF_RETRY, OF_STOP):
         expire(w, w.balancer, kind, a, b)
+    elif kind == OF_DRAIN:
+        expire(w, node_at(w.nodes, fault_at(w.faults, a).node - 1).proc, kind, a, b)
     elif WAKES < kind < FIRED:
         schedule_now(w, kind - WAKES + FIRED, a, b)
     elif kind == FIRED + OF_HANG:
@@ -263,15 +260,17 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
             retry(w, a)
     elif kind == FIRED + OF_STOP:
         faults.hard_stop(w, a, b)
+    elif kind == FIRED + OF_DRAIN:
+        drains.wait_over(w, a, b)
     elif kind == ROOM:
         node.has_room(w, a)
     elif kind == MARK:
         one = mark_at(w.marks, a)
-        mark(w, int(one.node) - 1, one.up, OBSERVED)
+        mark(w, whole(one.node) - 1, one.up, OBSERVED)
     elif kind == CHECK_BEGINS:
         checker = checker_at(w.checkers, a)
         checker.life = w.life
-        schedule(w, (w.phase + first_check(int(checker.server), w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
+        schedule(w, (w.phase + first_check(whole(checker.server), w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
     elif kind == CHECK_DUE:
         check_due(w, a)
     elif kind == CHECK_LATE:
@@ -285,7 +284,7 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == HUNG_YET:
         faults.hung_yet(w, a)
     elif kind == LEFT_YET:
-        faults.left_yet(w, a)
+        drains.left_yet(w, a)
     elif kind == STOPPED:
         faults.stopped(w, a)
     elif kind == RELOADED:

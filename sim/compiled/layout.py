@@ -13,6 +13,8 @@ WORDS = (
     *("up", "down", "haproxy", "nginx", "leastconn", "source"),
     *("round_robin", "least_conn", "ip_hash", "shutdown-sessions"),
     *("offset", "around", "list"),
+    *("consistent", "random", "roundrobin", "init", "next", "current"),
+    *("drain", "1012", "random_two"),
 )
 """Details of events and words of the rules; the kernel knows each by its place."""
 
@@ -26,21 +28,24 @@ NO_WORD, REFUSED_503, REFUSED_502, TIMEOUT, ABNORMAL, GOING_AWAY, HEARTBEAT, REF
 KILL, HANG, RESTART, RELOAD, OUTAGE, CHECK, PASSIVE, OBSERVED = range(9, 17)
 UP, DOWN, HAPROXY, NGINX, LEAST_CONN, SOURCE = range(26, 32)
 NGINX_ROUND_ROBIN, NGINX_LEAST_CONN, IP_HASH, SHUTDOWN_SESSIONS = range(32, 36)
+CONSISTENT, RANDOM, ROUND_ROBIN = range(39, 42)
+DRAIN, SERVICE_RESTART, RANDOM_TWO = range(45, 48)
 
 EVENTS = (
     *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
     *("marked_down", "marked_up", "node_stopped", "node_started", "fault", "healed"),
+    "drained",
 )
 """Names of the events that the kernel notes; it knows each by its place."""
 ATTEMPT_CONNECT, CONNECTED, CONNECT_FAILED, DISCONNECTED, HEARTBEAT_MISSED, GAVE_UP = range(6)
-MARKED_DOWN, MARKED_UP, NODE_STOPPED, NODE_STARTED, FAULT_BEGAN, HEALED = range(6, 12)
+MARKED_DOWN, MARKED_UP, NODE_STOPPED, NODE_STARTED, FAULT_BEGAN, HEALED, DRAINED = range(6, 13)
 
-# What happens at a time. The first four are timers of a loop; EXPIRES, WAKES, FIRED are its three steps.
-OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP = range(4)
-EXPIRES, WAKES, FIRED = 0, 4, 8
-(STEP, RESUME, LOST, ANSWERED, SERVE, FORWARD, SYN_AGAIN, SYN_OVER, ROOM, MARK) = range(12, 22)
-(CHECK_BEGINS, CHECK_DUE, CHECK_LATE, CHECK_JUDGED, FAULT, HEAL, HUNG_YET, LEFT_YET, STOPPED, RELOADED) = range(22, 32)
-OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER = range(32, 35)
+# What happens at a time. The first five are timers of a loop; EXPIRES, WAKES, FIRED are its three steps.
+OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN = range(5)
+EXPIRES, WAKES, FIRED = 0, 5, 10
+(STEP, RESUME, LOST, ANSWERED, SERVE, FORWARD, SYN_AGAIN, SYN_OVER, ROOM, MARK) = range(15, 25)
+(CHECK_BEGINS, CHECK_DUE, CHECK_LATE, CHECK_JUDGED, FAULT, HEAL, HUNG_YET, LEFT_YET, STOPPED, RELOADED) = range(25, 35)
+OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER = range(35, 38)
 
 # Items of processes.
 (I_CLIENT, I_GOODBYE, I_SERVE, I_REFUSE, I_RELAYED, I_PASSED_ON, I_CUT, I_FRAME_DOWN, I_FRAME_UP, I_NOTHING) = range(10)
@@ -51,7 +56,7 @@ FIRST_PART, REST, WHOLE = range(3)
 (STAYING, CLOSE_WAIT, CLOSING, SLEEPING, DIALLING, REQUESTING, WAITING, OPENING, REFUSING, GONE) = range(10)
 
 # States of a node.
-NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING = range(4)
+NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING, NODE_DRAINING = range(5)
 
 # Costs, and queues of constant delays: timeouts of attempts, and the work of clients with machines of their own.
 (DIAL, REQUEST, OPEN, CLIENT_REFUSED, CLIENT_CLOSED, GOODBYE_READ) = range(6)
@@ -74,24 +79,38 @@ F8, I8, I4, B1 = (_record((kind, "v")) for kind in ("f8", "i8", "i4", "?"))
 EVENT = _record(("f8", "t"), ("i8", "eid"), ("i4", "kind a b"))
 MOMENT = _record(("i4", "kind a b"))
 TIMED = _record(("f8", "t"), ("i8", "eid"), ("i4", "a b"))
-RING = _record(("i8", "data first n mask"), ("f8", "delay head"))
-ITEM = _record(("f8", "asleep"), ("i4", "next a b"), ("i2", "kind cost"), ("i1", "stage hops"), ("?", "eager ends"))
+RING = _record(("i8", "data first n mask"), ("f8", "delay"))
+ITEM = _record(("f8", "asleep"), ("i4", "a b"), ("i1", "kind cost stage hops"), ("?", "eager ends"))
+BLOCK = _record(("i4", "next n"))
+PER_BLOCK = 21
+"""Items or timers that lie beside each other in memory; with its head a block of them takes 512 bytes."""
+BLOCK_SIZE = BLOCK.itemsize + PER_BLOCK * ITEM.itemsize
+ALIGNED_BLOCK = np.dtype((np.void, BLOCK_SIZE))
+BUCKETS = 1 << 10
+"""Buckets of the wheel of timers."""
+SLOTS = 1 << 12
+"""Most parts into which the timers of a bucket are sorted at first."""
+BUCKET = _record(("i4", "first last n"))
 PROCESS = _record(
     ("f8", "place lag deadline over_since woken asleep_since slept"),
     ("i8", "load rests"),
-    ("i4", "cores core first last current"),
-    ("?", "ready stopped yields"),
+    (ITEM, "item"),
+    ("i4", "cores core first first_place last last_place"),
+    ("?", "busy ready stopped yields"),
 )
 CORES = _record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
 PACE = _record(("f8", "start"), ("i8", "offset length"))
 COST = _record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
-CLIENT = _record(("f8", "previous since"), ("i4", "waits failed attempts draws tunnel attempt loss state"))
+CLIENT = _record(
+    ("f8", "previous since first_beat"),
+    ("i4", "waits failed attempts draws tunnel attempt loss state"),
+    ("i8", "unused"),
+)
 CLIENT_SIZE = CLIENT.itemsize
-TIMER = _record(("f8", "t"), ("i8", "eid"), ("i4", "next kind"))
 TUNNEL = _record(
     ("i4", "client next prev generation"),
     ("i2", "server refs"),
-    ("i1", "lost reason"),
+    ("i1", "lost reason closing"),
     ("?", "opened client_left upstream_gone listed"),
 )
 ATTEMPT = _record(
@@ -101,18 +120,28 @@ ATTEMPT = _record(
     ("i2", "tried last refs"),
     ("i1", "state syn"),
     ("?", "listed moves taken"),
+    ("i4", "unused"),
 )
+ATTEMPT_SIZE, TUNNEL_SIZE = ATTEMPT.itemsize, TUNNEL.itemsize
 NODE = _record(
     ("f8", "hung_at"),
     ("i8", "table proc"),
     ("i4", "hangs opening backlog backlog_last backlog_n tunnels tunnels_last tunnels_n waiting waiting_last state"),
-    ("?", "accepting"),
+    ("?", "accepting ready"),
 )
 CHECKER = _record(("i8", "fall rise streak"), ("i4", "server generation serial life"), ("?", "up fresh done judged"))
 PEER = _record(("i8", "max_fails fail_timeout fails checked accessed"))
-FAULTS = _record(("f8", "at duration left piece"), ("i4", "kind node"))
+PLACE = _record(("i8", "tree"), ("?", "queued"), ("i8", "key order npos lpos rweight"))
+TURN = _record(("i8", "length next_length position clock"))
+FAULTS = _record(
+    ("f8", "at duration lead pace left piece began"), ("i4", "kind node"), (BUCKET, "tunnels"), ("i4", "closed")
+)
 MARKS = _record(("f8", "t"), ("i4", "node"), ("?", "up"))
-RULE = _record(("f8", "base factor cap spread stable_time"), ("i8", "max_attempts policy jitter first"))
+RULE = _record(
+    ("f8", "base factor cap spread stable_time"),
+    ("i8", "max_attempts policy jitter first lows highs n_delays"),
+    ("?", "stops"),
+)
 ROW = _record(("f8", "t"), ("i4", "client attempt node"), ("i1", "event detail"))
 LOSS = np.dtype([("t", "f8"), ("back", "f8"), ("client", "i4")])
 POOL = _record(("i8", "data free used room"))
@@ -136,16 +165,19 @@ WORLD = _record(
     ("?", "listening short_fifo"),
     ("i8", "balancer first_swarm"),
     # records
-    ("i8", "clients timers first_beats nodes procs cores paces series costs tables lones wakes lists checkers peers"),
+    ("i8", "clients nodes procs n_procs cores paces series costs tables lones wakes lists checkers peers"),
     ("i8", "faults n_faults marks n_marks fall rise max_fails fail_timeout usable up connections order current"),
+    ("i8", "weights points owners n_points balance_draws places"),
+    (TURN, "turn"),
     # what is pending
     ("i8", "heap heap_n heap_room"),
+    ("?", "has_gap quiet"),  # quiet: nothing but moments happens at the present time
     (RING, "moments urgent"),
-    ("i8", "fifos heads wheel wheel_mask"),
+    ("i8", "fifos heads first_fifo wheel"),
     ("f8", "wheel_rate"),
-    ("i8", "wheel_bucket wheel_n soon soon_first soon_n soon_room"),
+    ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n"),
     # what comes and goes
-    (POOL, "items tunnels attempts"),
+    (POOL, "items timers tunnels attempts"),
     ("i8", "tunnels_live"),
     # what is written down
     ("?", "full"),
@@ -153,14 +185,13 @@ WORLD = _record(
     ("f8", "first_fault"),
     ("i8", "connected least_connected last_rise tried gave_up affected"),
     (RING, "window"),
-    ("i8", "peak times n_times curve held"),
+    ("i8", "peak times n_times curve edges n_edges tries held"),
 )
 
 f8_at, i8_at, i4_at, b1_at = (accessor(kind) for kind in (F8, I8, I4, B1))
 event_at, moment_at, timed_at, ring_at = (accessor(kind) for kind in (EVENT, MOMENT, TIMED, RING))
 item_at, process_at, cores_at, pace_at = (accessor(kind) for kind in (ITEM, PROCESS, CORES, PACE))
-cost_at, client_at, timer_at, tunnel_at, attempt_at = (
-    accessor(kind) for kind in (COST, CLIENT, TIMER, TUNNEL, ATTEMPT)
-)
+cost_at, client_at, tunnel_at, attempt_at = (accessor(kind) for kind in (COST, CLIENT, TUNNEL, ATTEMPT))
+block_at, bucket_at = accessor(BLOCK, BLOCK_SIZE), accessor(BUCKET)
 node_at, checker_at, peer_at, fault_at = (accessor(kind) for kind in (NODE, CHECKER, PEER, FAULTS))
-mark_at, row_at, loss_at = (accessor(kind) for kind in (MARKS, ROW, LOSS))
+mark_at, row_at, loss_at, place_at = (accessor(kind) for kind in (MARKS, ROW, LOSS, PLACE))

@@ -3,7 +3,8 @@
 from typing import Any
 
 from sim.compiled.host import clear, resume, stop, work
-from sim.compiled.jit import jit
+from sim.compiled.inbox import last_of
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     CHECK_LATE,
     I_ACCEPT,
@@ -111,7 +112,7 @@ def accepted(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     node.accepting = False
     if node.backlog_n > 0:
-        i = int(node.backlog)
+        i = whole(node.backlog)
         node.backlog = attempt_at(w.attempts.data, i).queue
         node.backlog_n -= 1
         node.opening += 1
@@ -126,7 +127,7 @@ def clear_backlog(w: Any, server: int) -> None:
     """Forget the connections that wait to be accepted."""
     node = node_at(w.nodes, server)
     while node.backlog_n > 0:
-        i = int(node.backlog)
+        i = whole(node.backlog)
         node.backlog = attempt_at(w.attempts.data, i).queue
         node.backlog_n -= 1
         drop_attempt(w, i)
@@ -170,13 +171,17 @@ def kill(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     clear(w, node.proc)
     resume(w, node.proc)
-    process_at(w.procs, node.proc).yields = True
-    last = work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
-    i = int(node.tunnels)
+    process = process_at(w.procs, node.proc)
+    process.yields = True
+    work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
+    i = whole(node.tunnels)
     while i >= 0:
-        last = work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)
-        i = int(tunnel_at(w.tunnels.data, i).next)
-    item_at(w.items.data, last).ends = True
+        work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)
+        i = whole(tunnel_at(w.tunnels.data, i).next)
+    if process.load > 0:
+        item_at(last_of(w, process), 0).ends = True
+    else:  # it has begun
+        process.item.ends = True
 
 
 @jit
@@ -186,5 +191,5 @@ def probe(w: Any, place: int) -> None:
     checker.serial += 1
     checker.done = False
     checker.judged = False
-    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, int(checker.serial))
-    schedule(w, w.check_timeout, CHECK_LATE, place, int(checker.serial))
+    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, whole(checker.serial))
+    schedule(w, w.check_timeout, CHECK_LATE, place, whole(checker.serial))

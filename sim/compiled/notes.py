@@ -5,7 +5,7 @@ The second is exact, too: times of losses and returns are kept one by one, every
 
 from typing import Any
 
-from sim.compiled.jit import jit
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ATTEMPT_CONNECT,
     CONNECTED,
@@ -43,6 +43,8 @@ def note(w: Any, t: float, event: int, client: int, node: int, attempt: int, det
 def count(w: Any, t: float, event: int, client: int, node: int) -> None:
     """Count an event of a client."""
     if event == ATTEMPT_CONNECT:
+        if t >= 0.0:
+            i8_at(w.tries, window_of(w, t)).v += 1
         if t >= w.first_fault:
             w.tried += 1
             see_attempt(w, t)
@@ -94,9 +96,20 @@ def see_attempt(w: Any, t: float) -> None:
 
 
 @jit
+def window_of(w: Any, t: float) -> int:
+    """Return the window in which `t` lies."""
+    k = min(whole(t / PEAK_WINDOW), w.n_edges - 1)
+    while k > 0 and f8_at(w.edges, k).v > t:
+        k -= 1
+    while k + 1 < w.n_edges and f8_at(w.edges, k + 1).v <= t:
+        k += 1
+    return k
+
+
+@jit
 def bin_of(w: Any, t: float) -> int:
     """Return the first point of the curve that is not before `t`; one more than all if there is none."""
-    k = int(t / CURVE_STEP) if t > 0.0 else 0
+    k = whole(t / CURVE_STEP) if t > 0.0 else 0
     k = min(k, w.n_times)
     while k > 0 and f8_at(w.times, k - 1).v >= t:
         k -= 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.jit import jit
+from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     I_BOOT,
     I_CHECK,
@@ -12,7 +12,6 @@ from sim.compiled.layout import (
     I_RELAYED,
     I_SERVE,
     attempt_at,
-    item_at,
     tunnel_at,
 )
 
@@ -27,37 +26,16 @@ def failure(reason: int) -> int:
 
 
 @jit
-def new_item(w: Any) -> int:
-    """Return the place of a new item."""
-    pool = w.items
-    if pool.free >= 0:
-        i = pool.free
-        pool.free = item_at(pool.data, i).next
-        return i
-    pool.used += 1
-    return pool.used - 1
-
-
-@jit
-def free_item(w: Any, i: int) -> None:
-    """Give back the place of an item."""
-    item_at(w.items.data, i).next = w.items.free
-    w.items.free = i
-
-
-@jit
-def forget_item(w: Any, i: int) -> None:
-    """Drop an item that will not be done, and what it holds."""
-    item = item_at(w.items.data, i)
+def forget_item(w: Any, item: Any) -> None:
+    """Drop what an item holds that will not be done."""
     kind = item.kind
     if kind in (I_SERVE, I_REFUSE, I_HANDSHAKE):
-        drop_attempt(w, int(item.a))
+        drop_attempt(w, whole(item.a))
     elif kind == I_RELAYED:
-        drop_attempt(w, int(item.a))
-        drop_tunnel(w, int(item.b))
+        drop_attempt(w, whole(item.a))
+        drop_tunnel(w, whole(item.b))
     elif kind != I_CLIENT and kind != I_BOOT and kind != I_CHECK and item.a >= 0:
-        drop_tunnel(w, int(item.a))
-    free_item(w, i)
+        drop_tunnel(w, whole(item.a))
 
 
 @jit
@@ -143,6 +121,6 @@ def drop_attempt(w: Any, i: int) -> None:
     attempt.refs -= 1
     if attempt.refs == 0:
         if attempt.answer >= 0:
-            drop_tunnel(w, int(attempt.answer))
+            drop_tunnel(w, whole(attempt.answer))
         attempt.next = w.attempts.free
         w.attempts.free = i

@@ -5,35 +5,21 @@ Five kinds of places, by how much is known about the time of an event:
 - `urgent`: at once, before anything else (SimPy's priority URGENT, which only starts of processes have).
 - `moments`: at the present time, in order of insertion.
 - `fifos`: one queue for each delay that is always the same; what comes later is due later.
-- the wheel: the clients' own timers, one a client. A bucket is sorted when its time has come, so that a timer costs the
-  same however many are pending. Source: Varghese & Lauck, "Hashed and hierarchical timing wheels", SOSP 1987; Brown,
-  "Calendar queues", CACM 31, 1988.
+- the wheel (`sim.compiled.wheel`): the clients' own timers, one a client.
 - the heap: the few that are left.
 """
 
 from typing import Any
 
 import numpy as np
-from numba import carray
 
-from sim.compiled.jit import fetch, jit, pointer
-from sim.compiled.layout import (
-    CLIENT_SIZE,
-    FIFOS,
-    TIMED,
-    event_at,
-    f8_at,
-    i4_at,
-    moment_at,
-    ring_at,
-    timed_at,
-    timer_at,
-)
+from sim.compiled.jit import jit
+from sim.compiled.layout import FIFOS, event_at, f8_at, moment_at, ring_at, timed_at
+from sim.compiled.wheel import put_in_wheel, turn_wheel
 
-FROM_HEAP, FROM_WHEEL = FIFOS, FIFOS + 1
+FROM_HEAP, FROM_WHEEL, FROM_MOMENTS, FROM_URGENT = range(FIFOS, FIFOS + 4)
+"""Where an event is; a smaller number is that of a queue of constant delays."""
 NOTHING = -1
-INSERTION_SORT = 48
-"""Timers of one bucket up to which an insertion sort is used."""
 
 
 @jit
@@ -60,20 +46,13 @@ def push_timed(ring: Any, t: float, eid: int, a: int, b: int) -> None:
 @jit
 def push_heap(w: Any, t: float, kind: int, a: int, b: int) -> None:
     """Queue what happens at `t` > now."""
-    i = w.heap_n
-    w.heap_n += 1
-    while i > 0:
-        parent = (i - 1) >> 2
-        above = event_at(w.heap, parent)
-        if above.t <= t:
-            break
-        below = event_at(w.heap, i)
-        below.t = above.t
-        below.eid = above.eid
-        below.kind = above.kind
-        below.a = above.a
-        below.b = above.b
-        i = parent
+    i = 0
+    if w.has_gap:
+        w.has_gap = False
+        i = sink(w, w.heap_n, t, w.eid)
+    else:
+        i = rise(w, w.heap_n, t)
+        w.heap_n += 1
     place = event_at(w.heap, i)
     place.t = t
     place.eid = w.eid
@@ -83,19 +62,36 @@ def push_heap(w: Any, t: float, kind: int, a: int, b: int) -> None:
 
 
 @jit
-def pop_heap(w: Any) -> None:
-    """Forget the first event of the heap."""
-    w.heap_n -= 1
-    n = w.heap_n
-    if n == 0:
-        return
-    moved = event_at(w.heap, n)
-    t, eid = moved.t, moved.eid
+def rise(w: Any, i: int, t: float) -> int:
+    """Move the gap at place `i` of the heap up to where an event belongs that is the newest of all."""
+    while i > 0:
+        parent = (i - 1) >> 2
+        above = event_at(w.heap, parent)
+        if above.t <= t:
+            return i
+        put_event(event_at(w.heap, i), above)
+        i = parent
+    return i
+
+
+@jit
+def put_event(place: Any, other: Any) -> None:
+    """Copy an event."""
+    place.t = other.t
+    place.eid = other.eid
+    place.kind = other.kind
+    place.a = other.a
+    place.b = other.b
+
+
+@jit
+def sink(w: Any, n: int, t: float, eid: int) -> int:
+    """Move the gap at the top of a heap of `n` down to where an event belongs, and return the place of the gap."""
     i = 0
     while True:
         child = 4 * i + 1
         if child >= n:
-            break
+            return i
         best = event_at(w.heap, child)
         for j in range(child + 1, min(child + 4, n)):
             other = event_at(w.heap, j)
@@ -103,20 +99,25 @@ def pop_heap(w: Any) -> None:
                 best = other
                 child = j
         if t < best.t or (t == best.t and eid < best.eid):
-            break
-        place = event_at(w.heap, i)
-        place.t = best.t
-        place.eid = best.eid
-        place.kind = best.kind
-        place.a = best.a
-        place.b = best.b
+            return i
+        put_event(event_at(w.heap, i), best)
         i = child
-    place = event_at(w.heap, i)
-    place.t = t
-    place.eid = eid
-    place.kind = moved.kind
-    place.a = moved.a
-    place.b = moved.b
+
+
+@jit
+def pop_heap(w: Any) -> None:
+    """Forget the first event of the heap. It leaves a gap, which the next one that is queued may fill."""
+    w.has_gap = True
+
+
+@jit
+def close_gap(w: Any) -> None:
+    """Let the last event of the heap fill the gap at its top."""
+    w.has_gap = False
+    w.heap_n -= 1
+    if w.heap_n > 0:
+        last = event_at(w.heap, w.heap_n)
+        put_event(event_at(w.heap, sink(w, w.heap_n, last.t, last.eid)), last)
 
 
 @jit
@@ -154,6 +155,8 @@ def schedule_constant(w: Any, fifo: int, kind: int, a: int, b: int) -> None:
     push_timed(ring, t, w.eid, a, b)
     if ring.n == 1:
         f8_at(w.heads, fifo).v = t
+        if t < f8_at(w.heads, w.first_fifo).v:
+            w.first_fifo = fifo
     if ring.n + 64 > ring.mask:
         w.short_fifo = True
 
@@ -163,45 +166,28 @@ def pop_fifo(w: Any, fifo: int) -> Any:
     """Take the first entry of a queue."""
     ring = ring_at(w.fifos, fifo)
     entry = timed_at(ring.data, ring.first)
-    ring.first = (ring.first + 1) & ring.mask
-    ring.n -= 1
+    forget_first(ring)
     f8_at(w.heads, fifo).v = timed_at(ring.data, ring.first).t if ring.n > 0 else np.inf
+    w.first_fifo = soonest_fifo(w)
     return entry
 
 
 @jit
-def insert_soon(w: Any, t: float, eid: int, client: int, kind: int) -> None:
-    """Put a timer where it belongs among the sorted ones."""
-    if w.soon_first == w.soon_n:
-        w.soon_first = 0
-        w.soon_n = 0
-    elif w.soon_n == w.soon_room:
-        for i in range(w.soon_first, w.soon_n):
-            put_timed(timed_at(w.soon, i - w.soon_first), timed_at(w.soon, i))
-        w.soon_n -= w.soon_first
-        w.soon_first = 0
-    i = w.soon_n
-    while i > w.soon_first:
-        before = timed_at(w.soon, i - 1)
-        if before.t < t or (before.t == t and before.eid < eid):
-            break
-        put_timed(timed_at(w.soon, i), before)
-        i -= 1
-    place = timed_at(w.soon, i)
-    place.t = t
-    place.eid = eid
-    place.a = client
-    place.b = kind
-    w.soon_n += 1
+def forget_first(ring: Any) -> None:
+    """Take the first entry off a ring; an empty one begins again at its front, in memory that was touched before."""
+    ring.n -= 1
+    ring.first = (ring.first + 1) & ring.mask if ring.n > 0 else 0
 
 
 @jit
-def put_timed(place: Any, other: Any) -> None:
-    """Copy an entry."""
-    place.t = other.t
-    place.eid = other.eid
-    place.a = other.a
-    place.b = other.b
+def soonest_fifo(w: Any) -> int:
+    """Return the queue whose first event comes first of all."""
+    best, fifo = f8_at(w.heads, 0).v, 0
+    for i in range(1, FIFOS):
+        t = f8_at(w.heads, i).v
+        if t < best or (t == best and t < np.inf and first_eid(w, i) < first_eid(w, fifo)):
+            best, fifo = t, i
+    return fifo
 
 
 @jit
@@ -217,93 +203,36 @@ def schedule_timer_at(w: Any, t: float, client: int, kind: int) -> None:
         push_moment(w.moments, kind, client, 0)
         return
     w.eid += 1
-    bucket = int(t * w.wheel_rate)
-    if bucket <= w.wheel_bucket:
-        insert_soon(w, t, w.eid, client, kind)
-        return
-    timer = timer_at(w.timers, client)
-    head = i4_at(w.wheel, bucket & w.wheel_mask)
-    timer.t = t
-    timer.eid = w.eid
-    timer.kind = kind
-    timer.next = head.v
-    head.v = client
-    w.wheel_n += 1
+    if not put_in_wheel(w, t, w.eid, client, kind):
+        push_heap(w, t, kind, client, 0)
 
 
 @jit
-def turn_wheel(w: Any, until: float) -> None:
-    """Sort the timers of the next bucket that has some, if it begins before `until` seconds."""
-    last = int(min(until, w.duration) * w.wheel_rate)
-    w.soon_first = 0
-    w.soon_n = 0
-    while w.soon_n == 0 and w.wheel_bucket < last:
-        w.wheel_bucket += 1
-        head = i4_at(w.wheel, w.wheel_bucket & w.wheel_mask)
-        if head.v < 0:
-            continue
-        client = int(head.v)
-        kept = -1
-        while client >= 0:
-            timer = timer_at(w.timers, client)
-            following = timer.next
-            if int(timer.t * w.wheel_rate) == w.wheel_bucket:
-                fetch(w.clients + client * CLIENT_SIZE)
-                place = timed_at(w.soon, w.soon_n)
-                place.t = timer.t
-                place.eid = timer.eid
-                place.a = client
-                place.b = timer.kind
-                w.soon_n += 1
-                w.wheel_n -= 1
-            else:  # of a later turn of the wheel
-                timer.next = kept
-                kept = client
-            client = following
-        head.v = kept
-    if w.soon_n > 1:
-        sort_soon(w)
-
-
-@jit
-def sort_soon(w: Any) -> None:
-    """Sort the timers of one bucket, which come with the newest first."""
-    n = w.soon_n
-    if n <= INSERTION_SORT:
-        for k in range(1, n):
-            entry = timed_at(w.soon, k)
-            t, eid, a, b = entry.t, entry.eid, entry.a, entry.b
-            i = k
-            while i > 0:
-                before = timed_at(w.soon, i - 1)
-                if before.t < t or (before.t == t and before.eid < eid):
-                    break
-                put_timed(timed_at(w.soon, i), before)
-                i -= 1
-            place = timed_at(w.soon, i)
-            place.t = t
-            place.eid = eid
-            place.a = a
-            place.b = b
-        return
-    entries = carray(pointer(w.soon), n, TIMED)
-    copy = entries.copy()
-    by_age = np.argsort(copy["eid"])
-    order = by_age[np.argsort(copy["t"][by_age], kind="mergesort")]
-    for i in range(n):
-        put_timed(timed_at(w.soon, i), copy[order[i]])
+def turn_to_next(w: Any) -> int:
+    """Let the time be that of the next event, and return where that is; NOTHING at the end of the run."""
+    if w.urgent.n > 0:
+        return FROM_URGENT
+    if w.quiet and w.moments.n > 0:
+        return FROM_MOMENTS
+    source = next_source(w)
+    if w.moments.n > 0 and (source == NOTHING or time_of(w, source) > w.now):
+        w.quiet = True
+        return FROM_MOMENTS
+    w.quiet = False
+    if source != NOTHING:
+        w.now = time_of(w, source)
+    return source
 
 
 @jit
 def next_source(w: Any) -> int:
     """Return where the next event with a time of its own is, or NOTHING before the end."""
     best, source = w.duration, NOTHING
-    for i in range(FIFOS):
-        t = f8_at(w.heads, i).v
-        if t < best:
-            best, source = t, i
-        elif t == best and source >= 0 and first_eid(w, i) < first_eid(w, source):
-            source = i
+    t = f8_at(w.heads, w.first_fifo).v
+    if t < best:
+        best, source = t, w.first_fifo
+    if w.has_gap:
+        close_gap(w)
     if w.heap_n > 0:
         t = event_at(w.heap, 0).t
         if t < best or (t == best and source >= 0 and event_at(w.heap, 0).eid < first_eid(w, source)):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.arrays import first_not_below, numbers
 from sim.compiled.jit import compiled_rule, jit
 from sim.compiled.layout import WORDS
 from sim.cores import ticked as _ticked
@@ -9,7 +10,9 @@ from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
 from twin.cost import after_sleep as _after_sleep
-from twin.rules import backoff, balancing, health, heartbeat
+from twin.rules import backoff, balancing, drain, health, heartbeat, ring, rotation
+
+BALANCE = int(draws.Purpose.BALANCE)
 
 _philox = compiled_rule(draws.philox4x32)
 uniform = compiled_rule(draws.uniform, philox4x32=_philox)
@@ -18,14 +21,17 @@ _delay = compiled_rule(backoff.exponential_delay)
 _jittered = compiled_rule(backoff.jittered, WORDS)
 
 
+_listed_delay = compiled_rule(backoff.listed_delay)
+
+
 @jit
-def _no_list(rule: Any, n: int, u: float) -> float:
-    """Stand where a list of waits would be asked: `sim.engines` gives scenarios with one to the SimPy model."""
-    return 0.0
+def _list_delay(rule: Any, n: int, u: float) -> Any:
+    """Return the wait of a list that stands at two addresses."""
+    return _listed_delay(numbers(rule.lows, rule.n_delays), numbers(rule.highs, rule.n_delays), rule.stops, n, u)
 
 
 _reconnect_delay = compiled_rule(
-    backoff.reconnect_delay, WORDS, exponential_delay=_delay, jittered=_jittered, list_delay=_no_list
+    backoff.reconnect_delay, WORDS, exponential_delay=_delay, jittered=_jittered, list_delay=_list_delay
 )
 _next_wait = compiled_rule(backoff.next_wait, WORDS, reconnect_delay=_reconnect_delay)
 wait_after_loss = compiled_rule(backoff.wait_after_loss, WORDS, next_wait=_next_wait)
@@ -38,6 +44,31 @@ mapped = compiled_rule(balancing.mapped, candidates=candidates)
 richest = compiled_rule(balancing.richest)
 least_connected = compiled_rule(balancing.least_connected)
 hashed = compiled_rule(balancing.hashed)
+
+_full_hash = compiled_rule(ring.full_hash)
+nearest = compiled_rule(ring.nearest, bisect_left=first_not_below)
+consistent_choice = compiled_rule(ring.consistent_choice, full_hash=_full_hash, nearest=nearest)
+point_drawn = compiled_rule(ring.point_drawn)
+less_loaded = compiled_rule(ring.less_loaded)
+
+_divided = compiled_rule(rotation.divided)
+_stand = compiled_rule(rotation.stand, WORDS)
+_queue = compiled_rule(rotation.queue, WORDS, stand=_stand)
+_fetch = compiled_rule(rotation.fetch, WORDS)
+_least = compiled_rule(rotation.least, WORDS)
+_first_of_all = compiled_rule(rotation.first_of_all, WORDS, least=_least, fetch=_fetch)
+begin_rotation = compiled_rule(rotation.begin, WORDS, stand=_stand)
+mark_in_rotation = compiled_rule(rotation.mark, WORDS, divided=_divided, queue=_queue)
+whose_turn = compiled_rule(
+    rotation.whose_turn,
+    WORDS,
+    mark=mark_in_rotation,
+    first_of_all=_first_of_all,
+    switch=compiled_rule(rotation.switch, WORDS),
+    advance=compiled_rule(rotation.advance),
+    queue=_queue,
+    stand=_stand,
+)
 
 first_check = compiled_rule(health.first_check)
 check_result = compiled_rule(health.ActiveCheck.result, WORDS)
@@ -54,7 +85,20 @@ wakes_late = compiled_rule(_wakes_late)
 ticked = compiled_rule(_ticked)
 
 
+close_after = compiled_rule(drain.close_after)
+
+
 @jit
 def draw(w: Any, entity: int, purpose: int, n: int) -> float:
     """Return a uniform number of this replication."""
     return uniform(w.seed, w.replication, entity, purpose, n)
+
+
+@jit
+def draw_of_balancer(w: Any) -> float:
+    """Return the balancer's next uniform number."""
+    w.balance_draws += 1
+    return draw(w, 0, BALANCE, w.balance_draws - 1)
+
+
+two_drawn = compiled_rule(balancing.two_drawn, drawn=draw_of_balancer)

@@ -22,18 +22,12 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"balancer": {"algorithm": "roundrobin"}}, "the balancer's choice rule is 'roundrobin'"),
-        ({"balancer": {"algorithm": "consistent"}}, "the balancer's choice rule is 'consistent'"),
-        ({"balancer": {"algorithm": "random"}}, "the balancer's choice rule is 'random'"),
-        ({"balancer": {"kind": "nginx", "algorithm": "random_two"}}, "the balancer's choice rule is 'random_two'"),
         ({"balancer": {"slowstart": 1}}, "a server of the balancer has a slowstart"),
         ({"balancer": {"tunnel_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
         ({"balancer": {"kind": "nginx", "read_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
         ({"balancer": {"kind": "nginx"}, "nodes": {"count": 64}}, "nginx has more than 63 nodes"),
         ({"nodes": {"ping_interval": 1.0}}, "the nodes ping"),
         ({"clients": {"heartbeat": {"most": 30.0}}}, "the clients' heartbeat adapts to the network"),
-        ({"clients": {"reconnect": {"policy": "list", "delays": [1.0]}}}, "the clients' waits are a list"),
-        ({"faults": [{"at": 1.0, "kind": "drain", "node": 1}]}, "the scenario has a drain"),
     ],
 )
 def test_what_only_the_simpy_model_has_is_left_to_it(changes, why):

@@ -14,7 +14,6 @@ import sim
 from sim import sweeping
 from tests.strategies import small, small_profile
 from twin.errors import HostError, ScenarioError
-from twin.measures import measure_record
 
 VARY = {"nodes.count": [2, 3], "clients.reconnect.cap": [0.5, 1]}
 SCENARIO = small(clients={"count": 12}, duration=4.0, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
@@ -32,11 +31,19 @@ def assert_identical(one, other):
 
 def test_a_row_is_what_the_replication_of_the_variant_gives(alone, profile):
     variant = SCENARIO.vary(nodes={"count": 3}, clients={"reconnect": {"cap": 1}})
-    expected = measure_record(sim.simulate(variant, 6, profile))
+    expected = sim.predict(variant, 7, profile, jobs=1).measures.iloc[6].dropna()
     row = alone.table.query("`nodes.count` == 3 and `clients.reconnect.cap` == 1 and replication == 6").iloc[0]
-    assert {name: row[name] for name in expected} == expected
+    assert row[expected.index].equals(expected)
     assert len(alone.table) == 28
     assert (alone.made, alone.reused) == (8, 0)
+
+
+def test_both_engines_give_the_same_table(alone, profile, tmp_path):
+    slow = sim.sweep(SCENARIO, VARY, 7, profile, tmp_path, jobs=1, engine="simpy")
+    pd.testing.assert_frame_equal(slow.table, alone.table, rtol=1e-9)
+    assert sim.sweep(SCENARIO, VARY, 7, profile, tmp_path, jobs=1, engine="compiled").reused == 0
+    with pytest.raises(ScenarioError, match="engine is 'fast'; allowed is auto, simpy or compiled"):
+        sim.sweep(SCENARIO, VARY, 7, profile, engine="fast")
 
 
 def test_processes_give_the_identical_table(alone, profile):
@@ -73,6 +80,8 @@ def test_a_sweep_that_is_killed_goes_on_where_it_stopped(tmp_path):
         "10",
         "--jobs",
         "1",
+        "--engine",
+        "simpy",  # slow enough to be killed
     ]
     words += ["--set", "host.profile=reference", "--set", "clients.count=150", "--folder", str(tmp_path), "--json"]
     command = [sys.executable, "-m", "twin.cli", *words]

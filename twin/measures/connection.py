@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Course:
     imbalance: float
     mark_down_delays: Sequence[float]
 
-    @property
+    @cached_property
     def cause(self) -> Array:
         """The time of the latest fault at or before each loss."""
         return self.faults[np.searchsorted(self.faults, self.lost_at, side="right") - 1]
@@ -81,7 +82,8 @@ class Course:
             waits = np.where(np.isnan(self.back), self.end, self.back) - cause
             p50, p90, p99 = percentiles(waits, 50, 90, 99)
             found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
-            found["attempts_per_client"] = self.attempts / len(np.unique(self.lost_client))
+            affected = np.count_nonzero(np.bincount(self.lost_client.astype(np.int64)))
+            found["attempts_per_client"] = self.attempts / affected
             found["peak_attempts"] = float(self.peak)
             found["gave_up_share"] = self.gave_up / self.count
             found["time_to_99"] = self.time_to(int(np.ceil(0.99 * self.count)))
@@ -160,6 +162,17 @@ def connected_curve(record: Record) -> Array:
     ups = np.sort(t[event == "connected"])
     downs = np.sort(t[event == "disconnected"])
     return np.searchsorted(ups, times, side="right") - np.searchsorted(downs, times, side="right")
+
+
+def window_edges(duration: float) -> Array:
+    """Return the edges of the windows in which attempts are counted, in seconds."""
+    return np.arange(0.0, duration + PEAK_WINDOW, PEAK_WINDOW)
+
+
+def attempt_counts(record: Record) -> Array:
+    """Return the attempts in each `PEAK_WINDOW` of the run, shape (windows,); the warm-up is left out."""
+    t = record.select("attempt_connect")["t"].to_numpy()
+    return np.histogram(t, window_edges(record.scenario.duration))[0]
 
 
 def marks(record: Record) -> list[tuple[float, int, bool]]:

@@ -89,20 +89,35 @@ def jittered(
     return bound
 
 
-def listed_delay(delay: Delay, u: float) -> float:
-    """Return one wait of a list in seconds: the number, or low + `u` * (high - low)."""
+def bounds(delay: Delay) -> tuple[float, float]:
+    """Return the lowest and the highest wait in seconds that an entry of a list stands for."""
     if isinstance(delay, int | float):
-        return delay
+        return delay, delay
     low, high = delay
-    return low + u * (high - low)
+    return low, high
+
+
+def listed_delay(lows: Sequence[float], highs: Sequence[float], stops: bool, n: int, u: float) -> float | None:
+    """Return the `n`-th wait of a list in seconds, or None when the list has ended and the client stops.
+
+    Args:
+        lows: the lowest wait that each entry stands for.
+        highs: the highest.
+        stops: whether the client stops at the end of the list, and does not go on with its last entry.
+        n: how many waits there were before.
+        u: uniform number in [0, 1).
+    """
+    last = len(lows) - 1
+    if n > last and stops:
+        return None
+    place = min(n, last)
+    return lows[place] + u * (highs[place] - lows[place])
 
 
 def list_delay(rule: Reconnect, n: int, u: float) -> float | None:
-    """Return the `n`-th wait of a list in seconds, or None when the list has ended and the client stops."""
-    last = len(rule.delays) - 1
-    if n > last and rule.then == "stop":
-        return None
-    return listed_delay(rule.delays[min(n, last)], u)
+    """Return the `n`-th wait of a policy's list in seconds, or None when it has ended and the client stops."""
+    lows, highs = zip(*(bounds(delay) for delay in rule.delays), strict=True)
+    return listed_delay(lows, highs, rule.then == "stop", n, u)
 
 
 def reconnect_delay(rule: Reconnect, n: int, previous: float, u: float) -> float | None:
@@ -129,7 +144,7 @@ def longest_delay(rule: Reconnect) -> float:
     if rule.policy == "immediate":
         longest = 0.0
     elif rule.policy == "list":
-        longest = max(listed_delay(delay, 1.0) for delay in rule.delays)
+        longest = max(bounds(delay)[1] for delay in rule.delays)
     elif rule.policy == "fixed" and rule.jitter not in ("offset", "around"):
         longest = rule.base
     else:

@@ -158,22 +158,33 @@ def hashed(usable: Usable, avoid: int, number: int) -> int:
     return -1
 
 
+def drawn(draw: Callable[[], float]) -> float:
+    """Return the next uniform number of a balancer. An engine whose numbers come otherwise puts its own here."""
+    return draw()
+
+
+def two_drawn(draw: Callable[[], float], usable: Usable, avoid: int, connections: Sequence[int]) -> int:
+    """Return the less loaded of two different usable peers drawn at random, of two equals the second; -1 when so many
+    draws found no two.
+    """
+    first = -1
+    for _ in range(MOST_DRAWS + 1 if len(usable) > 1 else 0):
+        peer = int(drawn(draw) * len(usable))
+        if peer in (first, avoid) or not usable[peer]:
+            continue
+        if first >= 0:
+            return first if connections[peer] > connections[first] else peer
+        first = peer
+    return -1
+
+
 class NginxRandomOfTwo(SmoothRoundRobin):
     """nginx `random two least_conn`: two different peers at random, the one with fewer connections."""
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the less loaded of two usable peers, of two equals the second; when so many draws found no two, the
-        next one in turn.
-        """
-        first = -1
-        for _ in range(MOST_DRAWS + 1 if len(usable) > 1 else 0):
-            peer = int(draw() * len(usable))
-            if peer in (first, avoid) or not usable[peer]:
-                continue
-            if first >= 0:
-                return first if self.connections[peer] > self.connections[first] else peer
-            first = peer
-        return super().choose(usable, avoid, address, draw)
+        """Return the less loaded of two usable peers; when the draws found no two, the next one in turn."""
+        found = two_drawn(draw, usable, avoid, self.connections)
+        return found if found >= 0 else super().choose(usable, avoid, address, draw)
 
 
 RULES: dict[tuple[str, str], Callable[[int], Rule]] = {

@@ -8,9 +8,9 @@ Source: HAProxy 2.8 `src/lb_chash.c`, `get_server_sh` and `get_server_rnd` in `s
 """
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from twin.rules.choice import FULL_WEIGHT, WEIGHT_RANGE, Counting, Usable, ipv4_number
+from twin.rules.choice import WEIGHT_RANGE, Counting, Usable, ipv4_number
 
 _MASK = 0xFFFFFFFF
 
@@ -26,58 +26,90 @@ def full_hash(number: int) -> int:
     return number * 3221225473 & _MASK
 
 
+def ring(weights: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the points of servers of such weights, in order, and whose each of them is; server i has HAProxy's id
+    i + 1.
+    """
+    found = sorted(
+        (full_hash((server + 1) * WEIGHT_RANGE + point), server)
+        for server, weight in enumerate(weights)
+        for point in range(weight)
+    )
+    return [point for point, _ in found], [server for _, server in found]
+
+
+def nearest(points: Sequence[int], owners: Sequence[int], usable: Usable, value: int, avoid: int) -> int:
+    """Return the usable server with the point nearest to `value` (of two as near the one below), and when that is
+    `avoid` the next other one upwards; -1 when none is usable.
+
+    Args:
+        points: of all servers, in order.
+        owners: the server of each point.
+        usable: one flag a server.
+        value: a number of 32 bits.
+        avoid: a server that is taken only when there is no other; -1 is none.
+    """
+    count = len(points)
+    above = bisect_left(points, value)
+    tries = 0
+    while tries < count and not usable[owners[above % count]]:
+        above += 1
+        tries += 1
+    if tries == count:
+        return -1
+    below = above + count - 1
+    while not usable[owners[below % count]]:
+        below -= 1
+    down, up = (value - points[below % count]) & _MASK, (points[above % count] - value) & _MASK
+    place = below if down <= up else above
+    for step in range(count):
+        server = owners[(place + step) % count]
+        if usable[server] and server != avoid:
+            return server
+    return avoid
+
+
+def consistent_choice(
+    points: Sequence[int], owners: Sequence[int], usable: Usable, number: int, avoid: int, alone: bool
+) -> int:
+    """Return the server for an address, as a number; for a lone server (`alone`) nothing is hashed."""
+    return nearest(points, owners, usable, 0 if alone else full_hash(number), avoid)
+
+
+def point_drawn(u: float) -> int:
+    """Return the number of 32 bits that a uniform number in [0, 1) stands for."""
+    return int(u * 4294967296.0)
+
+
+def less_loaded(first: int, second: int, connections: Sequence[int], weights: Sequence[int]) -> int:
+    """Return which of two servers has fewer connections for its weight; of two equals the second."""
+    loaded = connections[second] * weights[first] > connections[first] * weights[second]
+    return first if loaded else second
+
+
 class Ring(Counting):
-    """The points of the servers; server i has HAProxy's id i + 1."""
+    """The points of the servers."""
 
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
-        self.up: tuple[bool, ...] = ()
-        self._changed = True
-        self._points: list[tuple[int, int]] = []
-        self._all = [
-            [full_hash((server + 1) * WEIGHT_RANGE + point) for point in range(FULL_WEIGHT)]
-            for server in range(servers)
-        ]
+        self.points, self.owners = ring(self.weights)
 
     def weigh(self, server: int, weight: int) -> None:
         """Give `server` so many points."""
         super().weigh(server, weight)
-        self._changed = True
+        self.points, self.owners = ring(self.weights)
 
     def nearest(self, value: int, usable: Usable, avoid: int) -> int:
-        """Return the usable server with the point nearest to `value` (of two as near the one below), and when that is
-        `avoid` the next other one upwards; -1 when none is usable.
-        """
-        up = tuple(usable)
-        if self._changed or up != self.up:
-            self.up, self._changed = up, False
-            self._points = sorted(
-                (point, server)
-                for server, points in enumerate(self._all)
-                if up[server]
-                for point in points[: self.weights[server]]
-            )
-        points = self._points
-        if not points:
-            return -1
-        above = bisect_left(points, (value, -1)) % len(points)
-        below = above - 1
-        nearer_below = (value - points[below][0]) & _MASK <= (points[above][0] - value) & _MASK
-        start = below if nearer_below else above
-        for step in range(len(points)):
-            server = points[(start + step) % len(points)][1]
-            if server != avoid:
-                return server
-        return avoid
+        """Return the usable server with the point nearest to `value`; see `nearest`."""
+        return nearest(self.points, self.owners, usable, value, avoid)
 
 
 class ConsistentSource(Ring):
     """HAProxy `balance source` with `hash-type consistent`."""
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the server nearest to the hash of the address; a lone server is not hashed for."""
-        alone = sum(usable) == 1
-        return self.nearest(0 if alone else full_hash(ipv4_number(address)), usable, avoid)
+        """Return the server nearest to the hash of the address."""
+        return consistent_choice(self.points, self.owners, usable, ipv4_number(address), avoid, sum(usable) == 1)
 
 
 class RandomOfTwo(Ring):
@@ -86,10 +118,9 @@ class RandomOfTwo(Ring):
     """
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
-        """Return the less loaded of two servers drawn from the ring; of two equals the second."""
-        first = self.nearest(int(draw() * 2**32), usable, avoid)
+        """Return the less loaded of two servers drawn from the ring."""
+        first = self.nearest(point_drawn(draw()), usable, avoid)
         if first < 0:
             return -1
-        second = self.nearest(int(draw() * 2**32), usable, avoid)
-        loaded = self.connections[second] * self.weights[first] > self.connections[first] * self.weights[second]
-        return first if loaded else second
+        second = self.nearest(point_drawn(draw()), usable, avoid)
+        return less_loaded(first, second, self.connections, self.weights)

@@ -87,7 +87,7 @@ def test_a_list_of_waits_is_followed_and_its_last_one_repeated():
     backoff = Backoff(rule(policy="list", jitter="none", delays=[0.0, [1.0, 3.0], 5]))
     waits = [backoff.after_loss(0.0, 0.5)] + [backoff.after_failure(0.5) for _ in range(3)]
     assert waits == [0.0, 2.0, 5, 5]
-    assert [listed_delay([1.0, 3.0], u) for u in (0.0, 0.25)] == [1.0, 1.5]
+    assert [listed_delay([1.0], [3.0], False, 0, u) for u in (0.0, 0.25)] == [1.0, 1.5]
 
 
 def test_a_list_that_stops_gives_up_after_as_many_attempts_as_it_has_waits():
