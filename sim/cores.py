@@ -143,13 +143,12 @@ class Cores:
                 self.rests += 1
             self._hand_over(process.core)
             return
-        if process.over_since < 0.0 and process.place >= process.deadline:
+        if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
             process.over_since = self.env.now
         if self.waiting and (process.yields or self._turn_is_over(process)):
             self.running.remove(process)
-            rival = self._next(self.waiting if process.yields else [*self.waiting, process])
             self.waiting.append(process)
-            self._give(process.core, rival)
+            self._give(process.core, self._next(self.waiting[:-1] if process.yields else self.waiting))
             return
         self._start(process, 0.0)
 
@@ -175,10 +174,10 @@ class Cores:
 
     def _next(self, processes: Sequence[Process]) -> Process:
         """Return who is served next of some waiting processes."""
-        competing = [*self.running, *self.waiting, *(one for one in processes if one not in self.waiting)]
-        mean = sum(map(_place, competing)) / len(competing)
-        entitled = [one for one in processes if one.place <= mean + ROUNDING] or processes
-        return min(entitled, key=_deadline)
+        self._average()
+        entitled = [one for one in processes if one.place <= self.mean + ROUNDING] or processes
+        soonest = min(one.deadline for one in entitled) + ROUNDING
+        return next(one for one in entitled if one.deadline <= soonest)
 
     def _hand_over(self, core: int) -> None:
         if self.waiting:
@@ -196,10 +195,6 @@ class Cores:
             self._hand_over(core)
             return
         self._begin(process)
-
-
-def _deadline(process: Process) -> float:
-    return process.deadline
 
 
 def _place(process: Process) -> float:

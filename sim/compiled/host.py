@@ -239,7 +239,7 @@ def go_on(w: Any, number: int) -> None:
             cores.rests += 1
         hand_over(w, whole(process.core), cores)
         return
-    if process.over_since < 0.0 and process.place >= process.deadline:
+    if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
         process.over_since = w.now
     if cores.waits > 0 and (process.yields or turn_is_over(w, process, cores)):
         others = whole(cores.waits)
@@ -300,18 +300,19 @@ def average(w: Any, cores: Any) -> None:
 @jit
 def following(w: Any, cores: Any, count: int) -> int:
     """Return the place of who is served next among the first `count` of those that wait."""
-    mean = mean_place(w, cores) + ROUNDING
-    best = -1
+    average(w, cores)
+    most = cores.mean + ROUNDING
     for entitled in (True, False):
+        soonest = 1e300
         for i in range(count):
             one = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v)
-            if entitled and one.place > mean:
-                continue
-            if best < 0 or one.deadline < process_at(w.procs, i4_at(w.lists, cores.waiting + best).v).deadline:
-                best = i
-        if best >= 0:
-            break
-    return best
+            if not entitled or one.place <= most:
+                soonest = min(soonest, one.deadline)
+        for i in range(count):
+            one = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v)
+            if (not entitled or one.place <= most) and one.deadline <= soonest + ROUNDING:
+                return i
+    return -1
 
 
 @jit

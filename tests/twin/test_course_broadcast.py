@@ -113,7 +113,7 @@ def test_variants_are_the_means_of_the_same_replications():
     assert table.loc["one", "lost_share"] > 0
     assert table.loc["one", "resends_per_message"] == 0 < table.loc["all", "resends_per_message"]
     assert table.loc["one", "consistent_p99"] < 0.1 < table.loc["all", "consistent_p99"]
-    assert table.loc["one", "missing then"] > table.loc["one", "missing at the end"] > 0
+    assert table.loc["one", "missing then"] >= table.loc["one", "missing at the end"] > 0
 
 
 def predicts(late, again, seen=None):
