@@ -1,5 +1,6 @@
 """What all tests share: a reproducible Hypothesis and a small host that never changes."""
 
+import functools
 import signal
 
 import pytest
@@ -16,11 +17,22 @@ settings.load_profile("stormlab")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_itemcollected(item):
-    """Tests of a file that share a fixture stay in one process when tests run side by side: it is made once."""
-    fixtures = item._fixtureinfo.name2fixturedefs.values()
-    if any(definition.scope == "module" for definitions in fixtures for definition in definitions):
-        item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Side by side, the tests of a file that share a fixture stay in one process: it is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFixture(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.split("::")[0]
+            return path if shares_a_fixture(config.rootpath / path) else nodeid
+
+    return ByFixture(config, log)
+
+
+@functools.cache
+def shares_a_fixture(path):
+    return 'fixture(scope="module")' in path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

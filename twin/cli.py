@@ -274,7 +274,7 @@ def test(context: typer.Context) -> None:
     lint = [[str(bin_ / "ruff"), "check", "."], [str(bin_ / "ruff"), "format", "--check", "."]]
     workers = 2 * min(4, os.cpu_count() or 1)  # two a core: a live test waits most of its time
     _run_all(
-        [*lint, [str(bin_ / "mypy")], [str(bin_ / "lint-imports")], [*tests, "-n", str(workers), "--dist=loadgroup"]]
+        [*lint, [str(bin_ / "mypy")], [str(bin_ / "lint-imports")], [*tests, "-n", str(workers), "--dist=loadscope"]]
     )
 
 
