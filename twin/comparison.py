@@ -130,11 +130,11 @@ class Row:
         return {
             "unit": MEASURES[self.name].unit,
             "driver": MEASURES[self.name].driver,
-            "predicted": {"median": band.median, "low": band.low, "high": band.high},
-            "measured": self.measured,
-            "inside": self.inside,
-            "error": self.error,
-            "interval_score": self.interval_score,
+            "predicted": {"median": float(band.median), "low": float(band.low), "high": float(band.high)},
+            "measured": [float(value) for value in self.measured],
+            "inside": [bool(hit) for hit in self.inside],
+            "error": float(self.error),
+            "interval_score": float(self.interval_score),
             "half_width": float(np.median([b.half_width for b in self.bands])),
         }
 

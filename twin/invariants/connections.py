@@ -57,6 +57,8 @@ def balancer_count(case: Case) -> Finding:
 
     Only when nothing is under way: no attempt, and no fault that is not over.
     """
+    if case.cuts_idle:  # one that it has just cut the client does not know of yet
+        return Finding(skipped="the balancer cuts idle connections")
     counts = case.record.select("server_connections")
     if not len(counts):
         return Finding(skipped="the balancer does not tell its connections")
