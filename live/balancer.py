@@ -26,6 +26,7 @@ from twin.balancer_config import (
     nginx_upstream,
 )
 from twin.errors import HostError
+from twin.registry_config import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers
 from twin.scenario import HAProxy, Nginx, Scenario
 
 _NGINX_TEMP = ("proxy", "fastcgi", "uwsgi", "scgi")
@@ -77,19 +78,34 @@ defaults
 {indent(haproxy_defaults(balancer), "    ")}frontend clients
     bind 127.0.0.1:{port} backlog 4096
     no log
-    default_backend cluster
-backend cluster
-{indent(haproxy_backend(balancer, _local(node_ports)), "    ")}"""
+{indent(_routes(scenario), "    ")}{_backends(scenario, balancer, _local(node_ports))}"""
+
+
+def _routes(scenario: Scenario) -> str:
+    return "default_backend cluster\n" if scenario.registry is None else haproxy_routes(scenario)
+
+
+def _backends(scenario: Scenario, balancer: HAProxy, servers: list[str]) -> str:
+    if scenario.registry is not None:
+        return haproxy_backends(scenario, servers)
+    return "backend cluster\n" + indent(haproxy_backend(balancer, servers), "    ")
 
 
 def _local(ports: Sequence[int]) -> list[str]:
     return [f"127.0.0.1:{port}" for port in ports]
 
 
+def peers_file(folder: Path) -> Path:
+    """Return where the registrar writes the list of nginx's peers."""
+    return folder / "peers.conf"
+
+
 def nginx_config(scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
     """Return nginx's configuration for a scenario."""
     balancer = scenario.balancer
     assert isinstance(balancer, Nginx)
+    own = scenario.registry is None
+    upstream = nginx_upstream(balancer, _local(node_ports)) if own else f"include {peers_file(folder)};\n"
     shutdown = f"worker_shutdown_timeout {balancer.hard_stop_after}s;" if balancer.hard_stop_after else ""
     return f"""daemon off;
 worker_processes 1;
@@ -105,7 +121,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-{indent(NGINX_UPGRADE + nginx_upstream(balancer, _local(node_ports)), "    ")}    server {{
+{indent(NGINX_UPGRADE + upstream, "    ")}    server {{
         listen 127.0.0.1:{port} backlog=4096;
 {indent(nginx_location(balancer), "        ")}    }}
 }}
@@ -152,11 +168,17 @@ class Balancer:
         self.port = port
         self.node_ports = list(node_ports)
         self.cpus = cpus
-        self.note = note
+        # HAProxy's log only repeats what the registrar notes
+        told = scenario.registry is not None and self.kind == "haproxy"
+        self.note: Note = (lambda t, event, node, detail: None) if told else note
         self.program = binary(self.kind)
         write = haproxy_config if self.kind == "haproxy" else nginx_config
         self.config = write(scenario, port, node_ports, stage.folder)
         self.path = stage.folder / f"{self.kind}.conf"
+        self.peers = peers_file(stage.folder)
+        if isinstance(scenario.balancer, Nginx) and scenario.registry is not None:
+            absent = {slot: f"127.0.0.1:{one}" for slot, one in enumerate(node_ports, 1)}
+            self.peers.write_text(nginx_peers(nginx_head(scenario.balancer), nginx_peer(scenario.balancer), absent, {}))
         self.path.write_text(self.config)
         self.closed = False
         if self.kind == "haproxy":

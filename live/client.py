@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from live.node import YOUNG_GARBAGE, lines, say
-from twin.addresses import source_address
+from twin.addresses import ATTEMPT, CLIENT_ID, source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
@@ -42,6 +42,7 @@ class Swarm:
         self.heartbeat = Heartbeat(**config["heartbeat"])
         self.addresses: int = config["addresses"]
         self.broadcast: dict[str, Any] | None = config.get("broadcast")
+        self.named: bool = config.get("named", False)
         self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
         self.start = 0.0
         self.events: list[Event] = []
@@ -105,6 +106,8 @@ class Client:
         swarm = self.swarm
         self.attempts += 1
         swarm.note("attempt_connect", self.number, attempt=self.attempts)
+        if self.swarm.named:
+            self.options["additional_headers"] = {CLIENT_ID: str(self.number), ATTEMPT: str(self.attempts)}
         try:
             connection = await connect(
                 swarm.uri,

@@ -30,6 +30,11 @@ def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
 
 
 def _begin(cluster: "Cluster", fault: Fault) -> None:
+    if fault.kind == "join":
+        assert fault.node is not None
+        assert cluster.elastic is not None
+        cluster.elastic.join(fault.node)
+        return
     note(cluster, "fault", fault)
     if fault.kind == "reload":
         cluster.balancer.reload()

@@ -16,13 +16,16 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from twin.rules.drain import SERVICE_RESTART, close_after
+
+if TYPE_CHECKING:
+    from live.ages import Ages
 
 _PLACE = "place_in_node"
 """Attribute of a connection: how many the node had opened before it."""
@@ -36,6 +39,7 @@ class Node:
 
     def __init__(self, number: int) -> None:
         self.number = str(number)
+        self.ages: Ages | None = None
         self.checked = 0.0
         self.ready = True
         self.opened = count()
@@ -57,8 +61,11 @@ class Node:
 
     async def serve_client(self, connection: ServerConnection) -> None:
         """Keep a connection until it closes."""
+        clock = self.ages.begin(connection) if self.ages is not None else None
         async for _ in connection:
             pass
+        if clock is not None:
+            clock.cancel()
 
 
 async def drain(node: Node, server: Server, lead: float, pace: float) -> None:
@@ -66,8 +73,14 @@ async def drain(node: Node, server: Server, lead: float, pace: float) -> None:
     node.ready = False
     await asyncio.sleep(lead)
     server.server.close()  # handshakes under way get a 503
+    await close_oldest(server, len(server.connections), pace)
+
+
+async def close_oldest(server: Server, count: int, pace: float) -> None:
+    """Close the `count` oldest connections, `pace` a second, and wait until they are closed."""
     began, closing = time.monotonic(), []
-    for place, connection in enumerate(sorted(server.connections, key=lambda one: int(getattr(one, _PLACE, 0)))):
+    oldest = sorted(server.connections, key=lambda one: int(getattr(one, _PLACE, 0)))[:count]
+    for place, connection in enumerate(oldest):
         await asyncio.sleep(max(0.0, began + close_after(place, pace) - time.monotonic()))
         closing.append(asyncio.ensure_future(connection.close(SERVICE_RESTART)))
     await asyncio.gather(*closing)
@@ -97,6 +110,10 @@ async def main(config: dict[str, Any]) -> None:
         from live.page_node import PageNode
 
         node = PageNode(config["number"], page)
+    if "lifetime" in config:
+        from live.ages import Ages
+
+        node.ages = Ages(config["lifetime"])
     fan_out, options = None, dict[str, Any]()
     serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
     if "broadcast" in config:
@@ -132,20 +149,42 @@ async def main(config: dict[str, Any]) -> None:
     if fan_out is not None:
         fan_out.bus.start()
     say(listening=time.monotonic())
-    reader = await lines()
+    orders = set[asyncio.Future[None]]()
+    member: Any = None
 
     async def drain_and_end(lead: float, pace: float) -> None:
+        if member is not None:
+            orders.remove(signs)
+            signs.cancel()
+            await member.leave()
         await drain(node, server, lead, pace)
         say(drained=time.monotonic())
         end()
 
-    orders = set[asyncio.Task[None]]()
+    if "registry" in config:
+        from live.member import Membership
+
+        def fenced() -> None:
+            orders.add(asyncio.ensure_future(drain_and_end(0.0, 0.0)))
+
+        member = Membership(
+            config["number"],
+            config["registry"],
+            lambda: len(server.connections),
+            lambda count, pace: close_oldest(server, count, pace),
+            fenced,
+        )
+        signs = asyncio.ensure_future(member.keep())
+        orders.add(signs)
+    reader = await lines()
 
     async def obey() -> None:
         while line := await reader.readline():
             message = json.loads(line)
             if "drain" in message:
                 orders.add(asyncio.ensure_future(drain_and_end(message["drain"], message["pace"])))
+            elif "grid" in message and member is not None:
+                member.on_grid(message["grid"])
             elif "finish" in message:
                 events = fan_out.events if fan_out is not None else []
                 Path(message["finish"]).write_text(json.dumps(events))

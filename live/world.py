@@ -13,6 +13,7 @@ from live import faults, host, interrupt
 from live.balancer import Balancer, binary, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus, answers
+from live.elastic import Elastic
 from live.process import READY_WITHIN, Part, Stage
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
@@ -62,19 +63,20 @@ class Cluster:
     def _start(self, redis_url: str | None) -> None:
         scenario, began = self.scenario, time.monotonic()
         dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
-        last = 2 + scenario.nodes.count
+        last = 2 + scenario.slots
         end = last + len(relayed(scenario))
         ports = host.free_ports(end + len(dark))
         self.port, self.node_ports = ports[0], ports[2:last]
         ways = dict(zip(dark, ports[end:], strict=True))
         bus = None
         self.broadcast: Broadcast | None = None
-        if scenario.bus.kind != "none":
+        if scenario.bus.kind != "none" or scenario.registry is not None:
             bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
             if scenario.publisher is not None:
                 self.broadcast = Broadcast(
                     self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:end]
                 )
+        self.elastic = Elastic(self, bus) if bus is not None and scenario.registry is not None else None
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
         first, self.swarm = 0, list[Part]()
         while first < scenario.clients.count:
@@ -99,6 +101,8 @@ class Cluster:
         for part in self.swarm:
             part.hear()
         self.bus = bus.wait_ready(READY_WITHIN) if bus is not None else {}
+        if self.elastic is not None:
+            self.elastic.start()
         if self.broadcast is not None:
             self.broadcast.wait_ready()
         self.start_up = time.monotonic() - began
@@ -110,6 +114,11 @@ class Cluster:
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_node(number)
+        if self.elastic is not None:
+            config["registry"] = self.elastic.of_node(number)
+        if nodes.lifetime is not None:
+            draws = {"seed": self.scenario.seed, "replication": self.replication}
+            config["lifetime"] = nodes.lifetime.model_dump() | draws
         return config
 
     def start_node(self, number: int) -> Part:
@@ -139,6 +148,7 @@ class Cluster:
             "connect_rate": clients.connect_rate,
             "open_timeout": clients.open_timeout,
             "addresses": clients.addresses,
+            "named": self.scenario.registry is not None or self.scenario.nodes.lifetime is not None,
             "reconnect": clients.reconnect.model_dump(),
             "heartbeat": clients.heartbeat.model_dump(),
         }
@@ -157,11 +167,13 @@ class Cluster:
         first = time.monotonic() + 0.05
         start = first + self.scenario.warm_up + WARM_UP_SLACK
         balancer = self.scenario.balancer
-        if isinstance(balancer, HAProxy):
+        if isinstance(balancer, HAProxy) and self.scenario.registry is None:
             inter = balancer.check.inter
             draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
             start += (self._last_check() - start - draw * inter) % inter
         first = start - self.scenario.warm_up - WARM_UP_SLACK
+        if self.elastic is not None:
+            self.elastic.begin(start)
         for part in self.swarm:
             part.tell(warm=first, start=start)
         for part in self.swarm:
@@ -204,8 +216,11 @@ class Cluster:
                 with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
                     self.note(float(part.hear()["drained"]), "drained", number)
             self.replace(number, kind)
-        publisher = [] if self.broadcast is None else [self.broadcast.publisher]
-        for part in [*self.swarm, *publisher, self.balancer.part]:
+        others = [] if self.broadcast is None else [self.broadcast.publisher]
+        if self.elastic is not None:
+            self.elastic.attend()
+            others += [self.elastic.registrar] if self.elastic.registrar is not None else []
+        for part in [*self.swarm, *others, self.balancer.part]:
             if not part.running:
                 raise part.failure("stopped by itself during the run")
 
@@ -214,6 +229,11 @@ class Cluster:
         self.nodes[number - 1] = self.start_node(number)
         self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
         self._helpers[-1].start()
+
+    @property
+    def expects_an_end(self) -> bool:
+        """Whether a node's process is about to end."""
+        return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.ending))
 
     def _welcome(self, number: int, kind: str) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
@@ -230,6 +250,9 @@ class Cluster:
             rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
         for part in self.swarm:
             rows += collect(self.stage, part, start)
+        if self.elastic is not None:
+            rows += self.elastic.finish(start)
+            self.elastic.close()
         if self.broadcast is not None:
             for helper in self._helpers:
                 helper.join(READY_WITHIN)
@@ -248,8 +271,9 @@ def check(scenario: Scenario, redis_url: str | None = None) -> None:
     """
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
-    if scenario.nodes.count > MOST_NODES:
-        raise ScenarioError(f"nodes.count is {scenario.nodes.count}; a live run allows at most {MOST_NODES}.")
+    if scenario.slots > MOST_NODES:
+        who = "nodes.count" if scenario.nodes.count == scenario.slots else "the number of nodes, with those that join,"
+        raise ScenarioError(f"{who} is {scenario.slots}; a live run allows at most {MOST_NODES}.")
     if scenario.host.placement == "separate":
         raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
     if any(fault.kind == "outage" for fault in scenario.faults):
@@ -265,7 +289,7 @@ def check(scenario: Scenario, redis_url: str | None = None) -> None:
     host.placement(scenario)
     binary(scenario.balancer.kind)
     host.check_limits(scenario)
-    if redis_url is not None and scenario.bus.kind != "none":
+    if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
         if any(fault.kind == "bus_down" for fault in scenario.faults):
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
         answers(redis_url)
@@ -291,6 +315,8 @@ def run(
     with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
         steps = faults.schedule(cluster, list(scenario.faults))
+        if cluster.elastic is not None:
+            steps = sorted(steps + cluster.elastic.steps(start), key=lambda step: step[0])
         cluster.watch.begin()
         began = datetime.now(UTC)
         while (now := time.monotonic() - start) < scenario.duration:
@@ -302,7 +328,7 @@ def run(
                 cluster.attend()
             if progress is not None:
                 progress(max(0.0, now), "measuring")
-            pause = 0.004 if cluster.killed or cluster.restarting else 0.05
+            pause = 0.004 if cluster.expects_an_end else 0.05
             until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + pause)
             time.sleep(max(0.0, until - now))
         behaviour = cluster.watch.report()

@@ -5,14 +5,18 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.connection import Attempt, Tunnel
+from sim.gray import TwoPools
 from sim.host import Cost, Process
 from sim.idle import Idle
 from sim.node import SYN_RETRIES, Node
 from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
+from twin.registry_config import NGINX_HANDOVER
 from twin.rules.balancing import RULES
+from twin.rules.choice import Rule
 from twin.rules.health import EPOCH, ActiveCheck, PassiveCheck, first_check, haproxy_retry
+from twin.rules.registry import tries_next
 from twin.scenario import HAProxy, Nginx
 
 if TYPE_CHECKING:
@@ -47,15 +51,21 @@ class Balancer:
         self.life = 0
         self.listening = True
         self.draws = 0
-        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.nodes.count)]
+        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.slots)]
         self.idle = Idle(world)
         self.forget()
 
     def forget(self) -> None:
         """Start with fresh counts and all servers up, as a new process does."""
-        servers = self.world.scenario.nodes.count
-        self.rule = RULES[self.settings.kind, self.settings.algorithm](servers)
-        self.up = [True] * servers
+        scenario, servers = self.world.scenario, self.world.scenario.slots
+        self.rule: Rule = RULES[self.settings.kind, self.settings.algorithm](servers)
+        self.gray: TwoPools | None = None
+        if scenario.registry is not None and scenario.registry.canary is not None:
+            following = RULES[self.settings.kind, self.settings.algorithm](servers)
+            nodes = scenario.registry.canary.nodes
+            self.rule = self.gray = TwoPools(self.rule, following, [i + 1 in nodes for i in range(servers)])
+            self.parts = scenario.registry.canary.parts
+        self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
         if isinstance(self.settings, Nginx):
             max_fails = self.settings.max_fails if servers > 1 else 0  # nginx never takes its only peer out
@@ -66,9 +76,11 @@ class Balancer:
     def choose(self, client: "Client", tried: list[int]) -> int:
         """Return the server for a connection, or -1."""
         usable = self.up
+        if self.gray is not None:
+            usable = self.gray.pool(self.up, tries_next(client.number, self.parts))
         if isinstance(self.settings, Nginx):
             now = self.env.now + EPOCH
-            usable = [peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
+            usable = [self.up[i] and peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
         address = source_address(client.number, self.world.scenario.clients.addresses)
         server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
         if isinstance(self.settings, Nginx) and server >= 0:
@@ -114,7 +126,7 @@ class Balancer:
                 self.settings.connect_timeout,
                 self.up[server],
                 self.settings.algorithm in ("source", "consistent"),
-                sum(self.up),
+                self._pool_size(server),
             )
             if not retry.again:
                 self._release(attempt)
@@ -131,6 +143,12 @@ class Balancer:
                 server = self.choose(attempt.client, attempt.tried)
         if taken >= 0:
             self._release(attempt)
+
+    def _pool_size(self, server: int) -> int:
+        """Return how many servers are up among those that a request to `server` could go to."""
+        if self.gray is None:
+            return sum(self.up)
+        return sum(self.gray.pool(self.up, self.gray.is_next[server]))
 
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
@@ -175,6 +193,8 @@ class Balancer:
             self.released(tunnel)
             return
         node.tunnels[tunnel] = None
+        if self.world.lifetimes is not None:
+            self.world.lifetimes.begin(tunnel, self.env.now)
 
         def relayed(_: simpy.Event) -> None:
             if not attempt.answer.triggered:
@@ -342,6 +362,21 @@ class Balancer:
             for node in self.world.nodes:
                 for tunnel in [t for t in node.tunnels if t.generation < generation]:
                     self._cut(tunnel, node)
+
+    def relist(self, up: list[bool]) -> "simpy.events.ProcessGenerator":
+        """Let nginx take over a new list of peers: new workers, with counts of their own.
+
+        Args:
+            up: which peers are in the list.
+        """
+        yield self.env.timeout(self.world.balancer_start + NGINX_HANDOVER)
+        before = self.up
+        self.generation += 1
+        self.forget()
+        self.up = list(up)
+        for server, (was, is_up) in enumerate(zip(before, up, strict=True), 1):
+            if was != is_up:
+                self.world.note("marked_up" if is_up else "marked_down", node=server, detail="registry")
 
     def die(self) -> None:
         """The balancer's machine is gone, and all that it knew."""

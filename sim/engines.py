@@ -23,6 +23,8 @@ def uncovered(scenario: Scenario) -> str:
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
+        "the scenario has a registry": scenario.registry is not None,
+        "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
         "a server of the balancer has a slowstart": isinstance(balancer, HAProxy) and balancer.slowstart > 0,
         "the balancer's idle timeout can end within the run": can_strike(scenario),

@@ -28,6 +28,9 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         return
     assert fault.node is not None
     node = world.nodes[fault.node - 1]
+    if fault.kind == "join":
+        yield from node.join()
+        return
     world.note("fault", node=fault.node, detail=fault.kind)
     if fault.kind == "kill":
         yield from node.kill()

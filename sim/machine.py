@@ -65,7 +65,7 @@ class Machine:
         return Cost(self.profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
 
     def _share_out(self) -> None:
-        nodes, count = self.scenario.nodes.count, self.scenario.host.cores
+        nodes, count = self.scenario.slots, self.scenario.host.cores
         self.groups: list[range] = []
         self.swarm: range | None = None
         if self.scenario.host.placement == "separate":

@@ -59,7 +59,8 @@ class Node:
         self.world = world
         self.number = number
         self.process = process
-        self.state: State = "up"
+        self.state: State = "up" if number <= world.scenario.nodes.count else "dead"
+        self.lives = 0
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -241,8 +242,7 @@ class Node:
     def come_back(self) -> "simpy.events.ProcessGenerator":
         """Start a new process on the machine."""
         yield from self._boot()
-        self.state, self.ready = "up", True
-        self.world.note("node_started", node=self.number)
+        self._up()
 
     def start_again(self) -> "simpy.events.ProcessGenerator":
         """Start a new process in place of one that was killed."""
@@ -263,17 +263,57 @@ class Node:
         world.balancer.reset_pending(self)
         self.backlog.clear()
         for tunnel in list(self.tunnels):
-            self._close(tunnel, "1001")
+            self.close(tunnel, "1001")
         while self.tunnels:
             yield world.env.timeout(POLL)
         yield from self._renew("restart")
 
-    def drain(self, lead: float, pace: float) -> "simpy.events.ProcessGenerator":
-        """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end, start anew."""
+    def join(self) -> "simpy.events.ProcessGenerator":
+        """Start the process of a node that is new or was killed."""
+        self.world.note("node_starting", node=self.number)
+        yield from self.come_back()
+
+    def _up(self) -> None:
+        self.state, self.ready = "up", True
+        self.world.note("node_started", node=self.number)
+        if self.world.registrar is not None:
+            self.world.registrar.joined(self)
+
+    @property
+    def connections(self) -> int:
+        """Connections that the node counts: those that it has not begun to close."""
+        return sum(not tunnel.closing for tunnel in self.tunnels)
+
+    def let_go(self, tunnel: "Tunnel") -> None:
+        """Ask the client of a connection to come back elsewhere, unless it is being closed already."""
+        if tunnel in self.tunnels and not tunnel.closing:
+            self.close(tunnel, str(SERVICE_RESTART))
+
+    def shed(self, count: int, pace: float) -> "simpy.events.ProcessGenerator":
+        """Close the oldest `count` connections, `pace` a second."""
+        began = self.world.env.now
+        for place, tunnel in enumerate([one for one in self.tunnels if not one.closing][:count]):
+            wait = began + close_after(place, pace) - self.world.env.now
+            if wait > 0:
+                yield self.process.sleep(wait)
+            if self.state != "up":
+                return
+            self.let_go(tunnel)
+
+    def drain(self, lead: float, pace: float, again: bool = True) -> "simpy.events.ProcessGenerator":
+        """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end.
+
+        Args:
+            lead: seconds.
+            pace: closes a second; 0 closes all at once.
+            again: start a new process afterwards.
+        """
         world = self.world
         while self.state == "hung":
             yield world.env.timeout(POLL)
         self.ready = False
+        if world.registrar is not None:
+            world.registrar.leave(self)
         yield self.process.sleep(lead)
         if self.state != "up" or self.ready:  # it died meanwhile, and may be back
             return
@@ -288,8 +328,7 @@ class Node:
                 yield self.process.sleep(wait)
             if self.state != "draining":
                 return
-            if tunnel in self.tunnels:
-                self._close(tunnel, str(SERVICE_RESTART))
+            self.let_go(tunnel)
         while self.tunnels:
             yield world.env.timeout(POLL)
         if self.state != "draining":
@@ -297,9 +336,12 @@ class Node:
         world.note("drained", node=self.number)
         if self.fanout is not None:
             self.fanout.stop(goodbye=True)
-        yield from self._renew("drain")
+        if again:
+            yield from self._renew("drain")
+        else:
+            yield from self._end()
 
-    def _close(self, tunnel: "Tunnel", code: str) -> None:
+    def close(self, tunnel: "Tunnel", code: str) -> None:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
         self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
@@ -307,18 +349,22 @@ class Node:
     def _renew(self, kind: str) -> "simpy.events.ProcessGenerator":
         """The last connection is gone: end, and start a new process."""
         world = self.world
-        yield world.env.timeout(world.node_stop)
-        self.state = "dead"
-        world.note("node_stopped", node=self.number)
+        yield from self._end()
         yield from self._boot()
-        self.state, self.ready = "up", True
-        world.note("node_started", node=self.number)
+        self._up()
         if self.fanout is not None:
             self.fanout.start()
         world.note("healed", node=self.number, detail=kind)
 
+    def _end(self) -> "simpy.events.ProcessGenerator":
+        """The last connection is gone: end."""
+        yield self.world.env.timeout(self.world.node_stop)
+        self.state = "dead"
+        self.world.note("node_stopped", node=self.number)
+
     def _boot(self) -> "simpy.events.ProcessGenerator":
         """Start a new process: the interpreter keeps the node's core busy until it listens."""
+        self.lives += 1
         left = self.world.node_start
         while left > 0:
             piece = min(left, BOOT_PIECE)

@@ -11,12 +11,15 @@ import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
+from sim.autoscaler import Autoscaler
 from sim.broadcast import Broadcast
 from sim.connection import Tunnel
 from sim.cores import Cores
 from sim.engines import Engine, pick
 from sim.host import Alone, Process
+from sim.lifetime import Lifetimes
 from sim.machine import Machine
+from sim.registry import Registrar
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.measures import (
@@ -69,7 +72,14 @@ class World:
             for i in range(scenario.clients.count)
         ]
         self.broadcast = self._broadcast(profile, groups[-1]) if scenario.publisher is not None else None
+        registry, scaling, lifetime = scenario.registry, scenario.autoscaling, scenario.nodes.lifetime
+        self.lifetimes = Lifetimes(self, lifetime) if lifetime is not None else None
+        self.registrar = Registrar(self, registry) if registry is not None else None
         self._warm_up()
+        if self.registrar is not None:
+            self.registrar.begin()
+            if scaling is not None:
+                Autoscaler(self, scaling, self.registrar)
         self.start_checks(machine.check_phase(replication))
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
@@ -108,7 +118,7 @@ class World:
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
-        if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given:
+        if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given and self.scenario.registry is None:
             for server in range(self.scenario.nodes.count):
                 self.env.process(self.balancer.check(server, phase))
 
@@ -134,6 +144,8 @@ class World:
                 one.beats.start(tunnel, one.first_beat, False)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
             self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
+            if self.lifetimes is not None:
+                self.lifetimes.begin(tunnel, t - WARM_UP_SLACK)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             self.env.process(one.live(tunnel))

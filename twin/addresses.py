@@ -1,4 +1,7 @@
-"""Which address a client connects from."""
+"""Which address a client connects from, and how it says who it is."""
+
+CLIENT_ID, ATTEMPT = "X-Client-Id", "X-Attempt"
+"""Headers of a handshake in which a client says its number and how often it has tried to connect, from 1."""
 
 
 def source_address(client: int, addresses: int) -> str:

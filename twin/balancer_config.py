@@ -80,10 +80,14 @@ def milliseconds(seconds: float) -> str:
 # nginx
 
 
+def nginx_rule(balancer: Nginx) -> str:
+    """Return the line that names the choice rule; round robin has none."""
+    return {"round_robin": "", "random_two": "random two least_conn;"}.get(balancer.algorithm, f"{balancer.algorithm};")
+
+
 def nginx_upstream(balancer: Nginx, servers: Sequence[str], rule: str = "") -> str:
     """Return the `upstream` block; `rule` stands in for the scenario's choice rule."""
-    own = {"round_robin": "", "random_two": "random two least_conn;"}.get(balancer.algorithm, f"{balancer.algorithm};")
-    lines = ["zone cluster 256k;", rule or own]
+    lines = ["zone cluster 256k;", rule or nginx_rule(balancer)]
     lines += [
         f"server {server} max_fails={balancer.max_fails} fail_timeout={balancer.fail_timeout}s;" for server in servers
     ]

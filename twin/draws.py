@@ -29,6 +29,9 @@ class Purpose(IntEnum):
     BUS_RETRY = 10
     CAMPAIGN = 11
     LEASE_PHASE = 12
+    MEMBER_PHASE = 24
+    SYNC_PHASE = 25
+    LIFETIME = 26
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

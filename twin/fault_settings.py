@@ -12,6 +12,7 @@ FaultKind = Literal[
     "blackhole",
     "restart",
     "drain",
+    "join",
     "reload",
     "outage",
     "bus_down",
@@ -23,6 +24,8 @@ FaultKind = Literal[
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
 """Faults that only messages can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
+MOST_JOINING = 64
+"""Highest number of a node that joins."""
 _LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
 WITHOUT_PUBLISHER = ("outage", "blackhole")
 """Faults whose effect on messages neither world has."""
@@ -37,7 +40,7 @@ class Fault(Part):
         "blackhole: every packet between balancer and node is dropped, until `duration` is over; "
         "restart: SIGTERM, then a new process; "
         "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
-        "then a new process; "
+        "then a new process; join: a process is started for a node that is new or was killed; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
         "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
@@ -77,8 +80,9 @@ def fault_problem(fault: Fault, nodes: int, clients: int) -> str:
     """
     if fault.kind in _NO_NODE and fault.node is not None:
         return f"node|{fault.node}|no node for a {fault.kind}"
-    if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= nodes:
-        return f"node|{'missing' if fault.node is None else fault.node}|a node from 1 to {nodes}"
+    most = MOST_JOINING if fault.kind == "join" else nodes
+    if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
+        return f"node|{'missing' if fault.node is None else fault.node}|a node from 1 to {most}"
     if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
         return f"client|{'missing' if fault.client is None else fault.client}|a client from 0 to {clients - 1}"
     if fault.kind != "stall" and fault.client is not None:

@@ -22,6 +22,7 @@ EVENTS = MESSAGE_EVENTS | frozenset(
     {
         *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
         *("session_resumed", "session_lost", "marked_down", "marked_up", "server_connections"),
+        *("node_starting", "registered", "fenced", "scaled"),
         *("node_started", "node_stopped", "drained", "bus_lost", "bus_joined", "fault", "healed"),
     }
 )

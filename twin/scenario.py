@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
+from twin.elastic_settings import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
 from twin.overrides import explain, merge, nested, to_toml
@@ -185,6 +186,7 @@ class Nodes(Part):
     ping_timeout: Positive = Field(
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
+    lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
 
 
 class HostSettings(Part):
@@ -229,6 +231,12 @@ class Scenario(Part):
     bus: Bus = Field(Bus(), description="The bus.")
     publisher: Publisher | None = Field(None, description="What is broadcast; left out: nothing is.")
     slow_consumer: SlowConsumer = Field(SlowConsumer(), description="What a node does with a client that lags.")
+    registry: Registry | None = Field(
+        None, description="Nodes register, and the balancer learns of them from there; left out: it has a fixed list."
+    )
+    autoscaling: Autoscaling | None = Field(
+        None, description="Nodes are started and ended by load; left out: nodes.count stays."
+    )
     host: HostSettings = Field(HostSettings(), description="The machine.")
     faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
 
@@ -241,6 +249,12 @@ class Scenario(Part):
             field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
             allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
             raise ValueError(f"balancer.{field}|{self.idle_timeout:g}|{allowed}")
+        problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
+        if problem:
+            raise ValueError(problem)
+        for name, table in (("registry", self.registry), ("nodes.lifetime", self.nodes.lifetime)):
+            if table is not None and self.publisher is not None:
+                raise ValueError(f"{name}|set|nothing with a [publisher]")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
@@ -317,6 +331,11 @@ class Scenario(Part):
     def to_toml(self) -> str:
         """Return the scenario as TOML with every field written out."""
         return to_toml(self.model_dump(exclude_none=True))
+
+    @property
+    def slots(self) -> int:
+        """Most nodes that there may be in a run; the balancer knows so many servers."""
+        return slots(self.nodes.count, self.autoscaling, self.faults)
 
     @property
     def idle_timeout(self) -> float:

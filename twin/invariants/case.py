@@ -14,6 +14,7 @@ from twin.measures.messages import Messages
 from twin.record import Record
 from twin.rules.backoff import longest_delay
 from twin.rules.idle import survives
+from twin.rules.registry import removal_bounds
 from twin.scenario import HAProxy, Scenario
 
 MOST_SHOWN = 20
@@ -85,6 +86,8 @@ class Case:
             over = fault.at
             if fault.kind in ("hang", "blackhole", "bus_down", "stall", "partition", "delay"):
                 over = fault.at + fault.duration if fault.duration is not None else inf
+            if fault.kind == "join":
+                continue
             if fault.kind in ("restart", "drain") or (fault.kind == "kill" and fault.duration is not None):
                 back = healed[
                     healed["node"].eq(fault.node or -1) & healed["detail"].eq(fault.kind) & (healed["t"] >= over)
@@ -124,7 +127,8 @@ class Case:
     def some_node_is_up(self) -> bool:
         """Whether a node had not stopped, or had been started again, by the end; one that hangs is up."""
         last = self.record.select("node_stopped", "node_started").groupby("node")["event"].last()
-        return int(last.eq("node_stopped").sum()) < self.scenario.nodes.count
+        joined = {fault.node for fault in self.scenario.faults if fault.kind == "join"}
+        return int(last.eq("node_stopped").sum()) < len(joined | set(range(1, self.scenario.nodes.count + 1)))
 
     @property
     def cuts_idle(self) -> bool:
@@ -191,7 +195,10 @@ def return_within(scenario: Scenario) -> float:
     nodes = silent or bool(kinds & {"kill", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
     nodes = nodes or "outage" in kinds
-    if isinstance(balancer, HAProxy):
+    if scenario.registry is not None:
+        blind = removal_bounds(scenario.registry.ttl, scenario.registry.heartbeat, scenario.registry.sync)[1]
+        blind += balancer.retries if isinstance(balancer, HAProxy) else balancer.fail_timeout
+    elif isinstance(balancer, HAProxy):
         check = balancer.check
         blind = max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + balancer.retries
     else:

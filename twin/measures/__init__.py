@@ -12,6 +12,7 @@ from twin.measures.connection import (
     measure_connections,
     reconnect_times,
 )
+from twin.measures.elastic import ELASTIC, measure_elastic
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.witness import unwitnessed
@@ -21,6 +22,7 @@ __all__ = [
     "BROADCAST",
     "CONNECTION",
     "CURVE_STEP",
+    "ELASTIC",
     "MEASURES",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
@@ -33,6 +35,7 @@ __all__ = [
     "marks",
     "measure_broadcast",
     "measure_connections",
+    "measure_elastic",
     "measure_planned",
     "measure_quiet",
     "measure_record",
@@ -41,11 +44,11 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | QUIET | PLANNED_ENDS | BROADCAST
+MEASURES = CONNECTION | QUIET | PLANNED_ENDS | ELASTIC | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
 def measure_record(record: Record) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published."""
     connections = measure_connections(record) | measure_quiet(record) | measure_planned(record)
-    return connections | measure_broadcast(record)
+    return connections | measure_elastic(record) | measure_broadcast(record)

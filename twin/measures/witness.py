@@ -18,11 +18,14 @@ def unwitnessed(record: Record) -> list[str]:
     messages = Messages(record) if any(fault.kind in BUS_FAULTS for fault in record.scenario.faults) else None
     silent = []
     table = record.select(
-        "fault", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"
+        *("fault", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
+        *("node_starting", "node_started"),
     ).reset_index(drop=True)
     for fault in record.scenario.faults:
         whom = fault.node if fault.node is not None else -1
         begun = table["event"].eq("fault") & table["detail"].eq(fault.kind) & table["node"].eq(whom)
+        if fault.kind == "join":  # nothing goes wrong, so it is no event `fault`
+            begun = table["event"].eq("node_starting") & table["node"].eq(whom)
         begun &= (table["t"] - fault.at).abs() < ON_TIME
         if fault.client is not None:
             begun &= table["client"].eq(fault.client)
@@ -47,6 +50,7 @@ def unwitnessed(record: Record) -> list[str]:
                 seen = _felt(fault, messages, when, until)
             else:
                 effects = ["disconnected", "marked_down", "node_stopped", "healed"]
+                effects = ["node_started"] if fault.kind == "join" else effects
                 seen = bool((later["event"].isin(effects) & (later["node"].eq(whom) | (whom == -1))).any())
         if not seen:
             silent.append(f"{fault.kind} at {fault.at:g} s had no witnessed effect")

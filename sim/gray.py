@@ -1,0 +1,49 @@
+"""A balancer with two pools of servers: those of the present version, and those of the next one."""
+
+from collections.abc import Callable, Sequence
+
+from twin.rules.choice import Rule, Usable
+
+
+class TwoPools:
+    """Two choice rules, each with servers of its own; what is usable says whose turn it is.
+
+    Args:
+        stable: rule of the present version's servers.
+        following: rule of the next version's servers.
+        is_next: one flag a server.
+    """
+
+    def __init__(self, stable: Rule, following: Rule, is_next: Sequence[bool]) -> None:
+        self.is_next = is_next
+        self._rules = (stable, following)
+
+    def pool(self, up: Usable, wants_next: bool) -> list[bool]:
+        """Return which servers a client may be sent to: those of the next version if it tries that one and one of them
+        is up, else the others.
+        """
+        following = [one and flag for one, flag in zip(up, self.is_next, strict=True)]
+        if wants_next and any(following):
+            return following
+        return [one and not flag for one, flag in zip(up, self.is_next, strict=True)]
+
+    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
+        """Let the rule choose whose servers are usable."""
+        turn = any(one and flag for one, flag in zip(usable, self.is_next, strict=True))
+        return self._rules[turn].choose(usable, avoid, address, draw)
+
+    def take(self, server: int) -> None:
+        """Note one more connection to `server`."""
+        self._rules[self.is_next[server]].take(server)
+
+    def release(self, server: int) -> None:
+        """Note one connection less to `server`."""
+        self._rules[self.is_next[server]].release(server)
+
+    def mark(self, server: int, up: bool) -> None:
+        """Note that `server` was marked up or down."""
+        self._rules[self.is_next[server]].mark(server, up)
+
+    def weigh(self, server: int, weight: int) -> None:
+        """Note the effective weight of `server`."""
+        self._rules[self.is_next[server]].weigh(server, weight)

@@ -1,0 +1,114 @@
+"""The registry of the nodes, and the registrar that keeps the balancer in step with it.
+
+The exchanges take no time here: on one machine they take some milliseconds, and what decides is when they are begun.
+"""
+
+from typing import TYPE_CHECKING
+
+from sim.node import POLL
+from twin.draws import Purpose, stratified
+from twin.rules.lifetime import give_away, surplus
+from twin.rules.registry import Leases, Member, changes, next_sign
+from twin.scenario import Nginx
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.node import Node
+    from sim.world import World
+    from twin.elastic_settings import Rebalance, Registry
+
+
+class Registrar:
+    """Leases of the nodes, their heartbeats, and the looks at them.
+
+    Attributes:
+        leases: the registry.
+        known: what the balancer has been told.
+    """
+
+    def __init__(self, world: "World", settings: "Registry") -> None:
+        self.world = world
+        self.env = world.env
+        self.settings = settings
+        self.leases = Leases(settings.ttl)
+        self.known: dict[int, Member] = {}
+        self.generation: dict[int, int] = {}
+        self.spent: dict[int, float] = {}
+
+    def begin(self) -> None:
+        """Register the nodes that are there when the run starts, each in a phase of its own, and begin to look."""
+        scenario, every = self.world.scenario, self.settings.heartbeat
+        for node in self.world.nodes[: scenario.nodes.count]:
+            phase = self.world.draw(node.number, Purpose.MEMBER_PHASE, 0)
+            self._register(node, (phase - 1.0) * every)
+            self.env.process(self._keep(node, phase * every))
+        self.known = self.leases.members(0.0)
+        if not self.world.marks_given:
+            self.env.process(self._look())
+
+    def joined(self, node: "Node") -> None:
+        """A new process listens: it registers, and its heartbeats begin."""
+        self._register(node, self.env.now)
+        self.env.process(self._keep(node, self.env.now + self.settings.heartbeat))
+
+    def leave(self, node: "Node") -> None:
+        """A node that drains gives its slot up."""
+        self.leases.leave(node.number, self.generation.get(node.number, 0))
+
+    def _register(self, node: "Node", at: float) -> None:
+        address, version = f"node-{node.number}", self.settings.version(node.number)
+        self.generation[node.number] = self.leases.register(node.number, address, version, at)
+        self.spent[node.number] = node.process.used
+        if at >= 0.0:
+            self.world.note("registered", node=node.number, detail=str(self.generation[node.number]))
+
+    def _keep(self, node: "Node", due: float) -> "simpy.events.ProcessGenerator":
+        """Send heartbeats as long as this process of the node serves."""
+        life, every, number = node.lives, self.settings.heartbeat, node.number
+        first = True
+        while True:
+            yield node.process.sleep(due - self.env.now)
+            while node.state == "hung":
+                yield self.env.timeout(POLL)
+            if node.state != "up" or not node.ready or node.lives != life:
+                return
+            now, used = self.env.now, node.process.used
+            cpu = round(1000 * (used - self.spent[number]) / every)
+            self.spent[number] = used
+            mine = node.connections
+            reply = self.leases.beat(number, self.generation[number], mine, cpu, now)
+            if reply == "expired":
+                self.world.note("fenced", node=number, detail=str(self.generation[number]))
+                self._register(node, now)
+            elif self.settings.rebalance is not None and not first:
+                self._rebalance(node, mine, self.settings.rebalance)
+            first = False
+            due = next_sign(due, every, max(now, due))  # a timer may be early by a millisecond
+
+    def _rebalance(self, node: "Node", mine: int, rule: "Rebalance") -> None:
+        counts = [one.connections for one in self.leases.members(self.env.now).values()]
+        count = give_away(surplus(mine, counts, rule.slack), rule.pace, self.settings.heartbeat)
+        if count:
+            self.env.process(node.shed(count, rule.pace))
+
+    def _look(self) -> "simpy.events.ProcessGenerator":
+        """Bring the balancer in step, again and again."""
+        scenario, every = self.world.scenario, self.settings.sync
+        due = stratified(scenario.seed, self.world.replication, 0, Purpose.SYNC_PHASE) * every
+        while True:
+            yield self.env.timeout(due - self.env.now)
+            due += every
+            members = self.leases.members(self.env.now)
+            todo = changes(self.known, members)
+            self.known = members
+            if not todo.gone and not todo.came:
+                continue
+            balancer = self.world.balancer
+            if isinstance(scenario.balancer, Nginx):
+                self.env.process(balancer.relist([number + 1 in members for number in range(scenario.slots)]))
+                continue
+            for slot in todo.gone:
+                balancer.mark(slot - 1, False, "registry")
+            for slot, _ in todo.came:
+                balancer.mark(slot - 1, True, "registry")

@@ -1,0 +1,221 @@
+"""Real nodes that register, join, are fenced, are scaled: what the registrar tells a real balancer."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import redis
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+import sim
+from live import host, measure
+from live.balancer import Balancer, haproxy_config
+from live.bus import Bus
+from live.process import Stage
+from live.registry import SCRIPTS, Slots, alive
+from twin.invariants import audit
+from twin.measures import measure_record
+from twin.rules.registry import tries_next
+from twin.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+REGISTRY = {"ttl": 0.6, "heartbeat": 0.2, "sync": 0.1}
+
+
+@pytest.fixture
+def registry(stage: Stage) -> Iterator[SimpleNamespace]:
+    """A Valkey, and nodes that register in it."""
+    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus.wait_ready(10)
+    slots = Slots("t:", 3, 0.6)
+    client = redis.Redis.from_url(bus.url)
+    for text in SCRIPTS.values():
+        client.script_load(text)
+
+    def node(number: int, port: int) -> Any:
+        member = {
+            "address": vars(bus.address),
+            "slots": vars(slots),
+            "own": f"127.0.0.1:{port}",
+            "version": "v1",
+            "heartbeat": 0.2,
+            "rebalance": None,
+        }
+        config = {"number": number, "port": port, "backlog": 100, "registry": member}
+        part = stage.python(f"node {number} {port}", "live.node", config)
+        part.hear()
+        return part
+
+    def members() -> Any:
+        return alive(client.execute_command(*slots.members()), time.monotonic())
+
+    yield SimpleNamespace(bus=bus, slots=slots, client=client, node=node, members=members)
+    client.close()
+
+
+def test_a_node_whose_slot_is_taken_is_fenced_and_ends(registry: SimpleNamespace, until: Callable[..., None]) -> None:
+    old_port, new_port = host.free_ports(2)
+    old = registry.node(1, old_port)
+    until(lambda: len(registry.client.keys("t:slot:1")) == 1, 5, "not registered")
+    with connect(f"ws://127.0.0.1:{old_port}/", compression=None, proxy=None) as link:
+        new = registry.node(1, new_port)
+        until(lambda: registry.client.hget("t:generations", "1") == b"2", 5, "not replaced")
+        with pytest.raises(Exception, match="1012"):
+            link.recv(timeout=5)
+    assert old.wait(5)
+    until(lambda: registry.members()[1].address == f"127.0.0.1:{new_port}", 5, "the new one is not there")
+    time.sleep(0.7)  # longer than a lease: the new one goes on renewing it
+    assert registry.members()[1].generation == 2
+    assert new.running
+
+
+def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespace, until: Callable[..., None]) -> None:
+    part = registry.node(2, host.free_ports(1)[0])
+    until(lambda: 2 in registry.members(), 5, "not registered")
+    part.tell(drain=0.3, pace=0.0)
+    until(lambda: 2 not in registry.members(), 0.25, "still registered")
+    assert part.wait(5)
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_the_registrar_brings_a_balancer_in_step(
+    kind: str,
+    registry: SimpleNamespace,
+    stage: Stage,
+    small: Callable[..., Scenario],
+    until: Callable[..., None],
+    balancer_installed: Callable[[str], None],
+) -> None:
+    balancer_installed(kind)
+    from live.elastic import Elastic
+
+    scenario = small(nodes={"count": 2}, registry=REGISTRY, balancer={"kind": kind})
+    port, *ports = host.free_ports(3)
+    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
+    cluster.place = SimpleNamespace(cluster=[])
+    elastic = Elastic(cluster, registry.bus)
+    registry.slots = elastic.slots
+    try:
+        balancer.wait_ready(10)
+        nodes = [_member(stage, registry, elastic, scenario, n, one) for n, one in enumerate(ports, 1)]
+        elastic.start()
+
+        def reached() -> str:
+            with contextlib.suppress(InvalidStatus), connect(f"ws://127.0.0.1:{port}/", compression=None) as link:
+                assert link.response is not None
+                return link.response.headers["X-Node"]
+            return "nobody"
+
+        until(lambda: {reached() for _ in range(4)} == {"1", "2"}, 5, "not both in rotation")
+        stage.end(nodes[0])
+        until(lambda: set(elastic.members()) == {2}, 5, "the lease did not end")
+        until(lambda: {reached() for _ in range(4)} == {"2"}, 5, "node 1 is still in rotation")
+        assert elastic.registrar is not None
+        path = stage.folder / "events.json"
+        elastic.registrar.tell(finish=str(path))
+        elastic.registrar.hear()
+        events = [(event, node) for _, event, _, node, *_ in json.loads(path.read_text())]
+        assert events[-1] == ("marked_down", 1)
+        assert sorted(events[:2]) == [("marked_up", 1), ("marked_up", 2)]
+    finally:
+        elastic.close()
+        balancer.close()
+
+
+def _member(stage: Stage, registry: SimpleNamespace, elastic: Any, scenario: Scenario, number: int, port: int) -> Any:
+    config = {"number": number, "port": port, "backlog": 100, "registry": elastic.of_node(number)}
+    part = stage.python(f"node {number}", "live.node", config)
+    part.hear()
+    return part
+
+
+def test_haproxy_hashes_the_clients_id_as_the_rule_does(stage: Stage, small: Callable[..., Scenario]) -> None:
+    canary = {"nodes": [2], "share": 0.3}
+    scenario = small(registry={"canary": canary}, balancer={"kind": "haproxy", "algorithm": "leastconn"})
+    port, *ports = host.free_ports(3)
+    for number, one in enumerate(ports, 1):
+        stage.python(f"node {number}", "live.node", {"number": number, "port": one, "backlog": 100}).hear()
+    text = haproxy_config(scenario, port, ports, stage.folder)
+    assert text.count(" disabled") == 2
+    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    try:
+        balancer.wait_ready(10)
+        for name in ("cluster/n1", "next/n2"):
+            balancer._ask(f"set server {name} state ready")
+        for client in range(60):
+            headers = {"X-Client-Id": str(client)}
+            with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None, additional_headers=headers) as link:
+                assert link.response is not None
+                assert link.response.headers["X-Node"] == ("2" if tries_next(client, 300) else "1"), client
+    finally:
+        balancer.close()
+
+
+def test_a_death_is_known_when_the_lease_has_ended(small: Callable[..., Scenario]) -> None:
+    scenario = small(
+        duration=3.0,
+        registry=REGISTRY,
+        balancer={"retries": 3, "redispatch": 1},
+        faults=[{"at": 1.0, "kind": "kill", "node": 1}],
+    )
+    record = measure(scenario, 1)[0]
+    delay = measure_record(record)["mark_down_delay"]
+    assert 0.4 - 0.02 <= delay <= 0.7 + 0.1
+    assert record.select("marked_down")["node"].tolist() == [1]
+    assert audit(record).verdict == "pass"
+
+
+def test_a_hung_node_is_refused_and_comes_back_with_a_new_generation(small: Callable[..., Scenario]) -> None:
+    hang = {"at": 0.8, "kind": "hang", "node": 1, "duration": 1.6}
+    record = measure(small(duration=3.5, registry=REGISTRY, faults=[hang]), 1)[0]
+    assert record.select("fenced")["detail"].tolist() == ["1"]
+    assert record.select("registered")["detail"].tolist() == ["2"]
+    assert record.select("marked_down", "marked_up")["event"].tolist() == ["marked_down", "marked_up"]
+    assert 0.0 <= measure_record(record)["resume_to_rotation"] <= 0.1 + 0.1
+
+
+def test_the_autoscaler_starts_nodes_that_stay_empty_until_others_give_away(small: Callable[..., Scenario]) -> None:
+    scaling = {"target": 5, "minimum": 2, "maximum": 4, "sync_period": 0.5}
+    empty = small(duration=2.5, registry=REGISTRY, autoscaling=scaling)
+    record = measure(empty, 1)[0]
+    found = measure_record(record)
+    assert record.select("scaled")["detail"].tolist() == ["2 to 4: DesiredWithinRange"]
+    assert found["nodes_end"] == 4
+    assert found["new_share"] == 0.0
+    moving = empty.vary(duration=4.0, registry={"rebalance": {"pace": 20.0, "slack": 0.0}})
+    found = measure_record(measure(moving, 1)[0])
+    assert found["new_share"] == pytest.approx(1.0, abs=0.3)
+    assert found["imbalance"] <= 1.4
+
+
+def test_the_autoscaler_drains_what_is_too_much(small: Callable[..., Scenario]) -> None:
+    down = {"window": 0.0, "policies": [{"kind": "percent", "value": 100, "period": 1.0}]}
+    scaling = {
+        **{"target": 20, "minimum": 1, "maximum": 2, "sync_period": 0.5},
+        **{"lead": 0.3, "pace": 50.0, "down": down},
+    }
+    record = measure(small(duration=3.0, registry=REGISTRY, autoscaling=scaling), 1)[0]
+    assert record.select("scaled")["detail"].tolist() == ["2 to 1: DesiredWithinRange"]
+    assert record.select("drained")["node"].tolist() == [2]
+    assert record.select("node_stopped")["node"].tolist() == [2]
+    assert not len(record.select("connect_failed"))
+    assert measure_record(record)["nodes_end"] == 1
+    assert audit(record).verdict == "pass"
+
+
+def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenario]) -> None:
+    scenario = small(duration=3.0, nodes={"lifetime": {"mean": 1.2, "jitter": 0.5}})
+    ended = []
+    for record in (measure(scenario, 1)[0], sim.simulate(scenario.vary(host={"profile": "reference"}), 0)):
+        ended.append(record.select("disconnected").groupby("client")["t"].first())
+    differences = (ended[0] - ended[1]).abs().tolist()
+    assert len(differences) == 20
+    assert sorted(differences)[len(differences) // 2] < 0.02
+    assert max(differences) < 0.1

@@ -1,0 +1,154 @@
+"""Leases in the model, against times computed by hand."""
+
+import pytest
+
+from sim import simulate
+from sim.world import World
+from tests.strategies import NODE_START, small
+from twin.draws import Purpose, stratified, uniform
+from twin.measures import measure_record
+from twin.rules.registry import removal_bounds, tries_next
+
+CPU = 0.05
+REGISTRY = {"ttl": 1.0, "heartbeat": 0.4, "sync": 0.3}
+
+
+def registered(**changes):
+    return small(registry=REGISTRY, balancer={"retries": 3, "redispatch": 1}).vary(**changes)
+
+
+def phase(scenario, replication, entity, purpose):
+    return stratified(scenario.seed, replication, entity, purpose)
+
+
+@pytest.mark.parametrize("replication", range(4))
+def test_a_death_is_known_at_the_first_look_after_the_end_of_the_lease(replication, profile):
+    scenario = registered(faults=[{"at": 3.0, "kind": "kill", "node": 2}])
+    record = simulate(scenario, replication, profile)
+    beat = 0.4 * uniform(scenario.seed, replication, 2, Purpose.MEMBER_PHASE)
+    while beat + 0.4 < 3.0:
+        beat += 0.4
+    look = 0.3 * phase(scenario, replication, 0, Purpose.SYNC_PHASE)
+    while look < beat + 1.0:
+        look += 0.3
+    down = record.select("marked_down")
+    assert down["node"].tolist() == [2]
+    assert down["detail"].tolist() == ["registry"]
+    assert down["t"].iloc[0] == pytest.approx(look, abs=0.005)
+    low, high = removal_bounds(1.0, 0.4, 0.3)
+    assert low <= measure_record(record)["mark_down_delay"] <= high + 0.005
+
+
+def test_a_node_that_joins_is_in_rotation_at_the_first_look_after_it_listens(profile):
+    scenario = registered(faults=[{"at": 2.0, "kind": "join", "node": 4}])
+    record = simulate(scenario, 0, profile)
+    started = record.select("node_started")["t"].iloc[0]
+    assert started == pytest.approx(2.0 + NODE_START, abs=CPU)
+    look = 0.3 * phase(scenario, 0, 0, Purpose.SYNC_PHASE)
+    while look < started:
+        look += 0.3
+    up = record.select("marked_up")
+    assert (up["node"].tolist(), up["t"].iloc[0]) == ([4], pytest.approx(look, abs=0.001))
+    found = measure_record(record)
+    assert found["start_to_rotation"] == pytest.approx(look - 2.0, abs=0.001)
+    assert found["new_share"] == 0.0  # nobody moves
+    assert "start_to_first" not in found
+    assert found["imbalance"] == pytest.approx(4 / 3)
+
+
+def test_nobody_is_sent_to_a_node_before_it_is_in_rotation(profile):
+    world = World(registered(faults=[{"at": 2.0, "kind": "join", "node": 4}]), 0, profile)
+    assert world.balancer.up == [True, True, True, False]
+    world.run()
+    assert world.balancer.up == [True] * 4
+
+
+def test_a_hung_node_is_fenced_and_registers_anew(profile):
+    hang = {"at": 2.0, "kind": "hang", "node": 1, "duration": 3.0}
+    heartbeat = {"interval": 0.5, "timeout": 0.5}
+    record = simulate(registered(faults=[hang], clients={"heartbeat": heartbeat}), 0, profile)
+    down, up = record.select("marked_down"), record.select("marked_up")
+    assert 2.0 + 0.6 <= down["t"].iloc[0] <= 2.0 + 1.31
+    fenced, again = record.select("fenced"), record.select("registered")
+    assert fenced["detail"].tolist() == ["1"]
+    assert again["detail"].tolist() == ["2"]
+    assert fenced["t"].iloc[0] == pytest.approx(5.0, abs=0.01)
+    assert again["t"].iloc[0] >= fenced["t"].iloc[0]
+    assert 5.0 <= up["t"].iloc[0] <= 5.0 + 0.31
+    assert measure_record(record)["resume_to_rotation"] == up["t"].iloc[0] - 5.0
+
+
+def test_a_hang_shorter_than_the_lease_is_never_seen(profile):
+    hang = {"at": 2.0, "kind": "hang", "node": 1, "duration": 0.5}
+    record = simulate(registered(faults=[hang]), 0, profile)
+    assert not len(record.select("marked_down", "fenced", "registered"))
+
+
+def test_a_drain_takes_the_node_out_before_its_first_close_and_a_new_process_brings_it_back(profile):
+    drain = {"at": 2.0, "kind": "drain", "node": 1, "lead": 0.5, "pace": 20.0}
+    record = simulate(registered(faults=[drain]), 0, profile)
+    assert record.select("marked_down")["t"].iloc[0] <= 2.0 + 0.31
+    assert record.select("disconnected")["t"].min() == pytest.approx(2.5, abs=0.01)
+    assert not len(record.select("connect_failed"))
+    assert record.select("registered")["detail"].tolist() == ["2"]
+    assert record.select("marked_up")["t"].iloc[0] >= record.select("node_started")["t"].iloc[0]
+
+
+def test_a_killed_node_can_join_again(profile):
+    faults = [{"at": 1.0, "kind": "kill", "node": 3}, {"at": 4.0, "kind": "join", "node": 3}]
+    record = simulate(registered(faults=faults), 0, profile)
+    assert record.select("marked_down", "marked_up")["event"].tolist() == ["marked_down", "marked_up"]
+    assert record.select("registered")["detail"].tolist() == ["2"]
+
+
+def test_given_marks_stand_in_for_the_registrar(profile):
+    scenario = registered(faults=[{"at": 2.0, "kind": "kill", "node": 1}])
+    record = simulate(scenario, 0, profile, marks=[(2.5, 1, False)])
+    down = record.select("marked_down")
+    assert list(zip(down["t"], down["node"], down["detail"], strict=True)) == [(2.5, 1, "observed")]
+
+
+def test_nginx_gets_a_new_list_and_counts_anew(profile):
+    scenario = small(registry=REGISTRY, balancer={"kind": "nginx"}, faults=[{"at": 2.0, "kind": "join", "node": 4}])
+    world = World(scenario, 0, profile)
+    world.run()
+    assert world.balancer.generation == 1
+    assert world.balancer.up == [True] * 4
+    ups = [one for one in world.rows if one[1] == "marked_up"]
+    assert [one[3] for one in ups] == [4]
+
+
+def test_rebalancing_moves_what_has_to_move_at_its_pace_and_stops(profile):
+    rebalance = {"pace": 5.0, "slack": 0.1}
+    scenario = registered(registry={"rebalance": rebalance}, faults=[{"at": 1.0, "kind": "join", "node": 4}])
+    record = simulate(scenario, 0, profile)
+    closed = record.select("disconnected")
+    assert set(closed["detail"]) == {"1012"}
+    assert 3 <= len(closed) <= 8  # 30 on 4 nodes: 7.5 each, 8.25 with the slack, so that 9 are enough: one a node
+    for _, times in closed.groupby("node")["t"]:
+        assert (times.diff().dropna() >= 0.2 - 0.01).all()
+    assert measure_record(record)["imbalance"] <= 1.2
+    assert closed["t"].max() < 4.0
+
+
+def test_a_gray_release_sends_each_client_where_its_hash_says(profile):
+    canary = {"nodes": [3], "share": 0.3}
+    scenario = registered(registry={"canary": canary})
+    record = simulate(scenario, 0, profile)
+    homes = record.select("connected").groupby("client")["node"].last()
+    assert {client for client, node in homes.items() if node == 3} == {
+        client for client in range(30) if tries_next(client, 300)
+    }
+    assert measure_record(record)["next_share"] == sum(tries_next(client, 300) for client in range(30)) / 30
+
+
+def test_clients_of_the_next_version_fall_back_when_its_nodes_are_gone(profile):
+    scenario = registered(
+        registry={"canary": {"nodes": [3], "share": 0.3}}, faults=[{"at": 2.0, "kind": "kill", "node": 3}]
+    )
+    record = simulate(scenario, 0, profile)
+    down = record.select("marked_down")["t"].iloc[0]
+    back = record.select("connected").query("t > 2")
+    assert len(back)
+    assert set(back["node"]) <= {1, 2}
+    assert back["t"].min() >= down

@@ -1,0 +1,132 @@
+"""The checks of the notebooks on registry and autoscaling: right answers, wrong answers, and why."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+import sim
+from tests.strategies import small
+from twin.course_elastic import (
+    LEAST_SHARE,
+    MOST_CHURN,
+    REMOVAL_LIMIT,
+    check_lease,
+    check_spread,
+    lease_story,
+    loads,
+)
+from twin.elastic_figures import loads_figure
+from twin.profile import HostProfile
+from twin.record import Record, row
+from twin.scenario import Scenario
+
+FOLDER = Path(__file__).parents[2] / "scenarios"
+DEATH = Scenario.load(FOLDER / "registry-death.toml")
+EMPTY = Scenario.load(FOLDER / "autoscale-empty.toml")
+
+
+def predicts(seen=None, **values):
+    """Return a predict function that gives these values and notes what it was asked."""
+
+    def predict(scenario):
+        if seen is not None:
+            seen.append(scenario)
+        return SimpleNamespace(measures=pd.DataFrame(values))
+
+    return predict
+
+
+def never(scenario):
+    raise AssertionError("there is nothing to predict")
+
+
+def simulates(count, **changes):
+    profile = HostProfile.load("reference")
+    return lambda scenario: sim.predict(scenario.vary(**changes), count, profile, jobs=1)
+
+
+def test_a_short_lease_is_right_and_a_long_one_is_told_why():
+    few = simulates(6, clients={"count": 20}, duration=6.0)
+    right = check_lease(DEATH, 0.75, 0.25, few)
+    assert right.right, right
+    assert str(right).startswith("Right: the node is taken out 0.50 to 1.00 s after its death")
+    wrong = check_lease(DEATH, 2.0, 0.5, few)
+    assert not wrong.right
+    assert "ttl + sync = 2.25 s" in wrong.why
+
+
+@pytest.mark.parametrize(
+    ("ttl", "heartbeat", "why"),
+    [
+        (0.5, 0.1, "heartbeat is 0.1 s and must not be below 0.2 s"),
+        (0.5, 0.25, "less than 3 heartbeats"),
+        (0.2, 0.5, "the registry does not take these settings"),
+        ("soon", 0.5, "the registry does not take these settings"),
+    ],
+)
+def test_leases_that_are_ruled_out_are_not_simulated(ttl, heartbeat, why):
+    answer = check_lease(DEATH, ttl, heartbeat, never)
+    assert not answer.right
+    assert why in answer.why
+
+
+def test_the_upper_end_of_the_removal_decides():
+    seen = []
+    late = [0.9] * 90 + [REMOVAL_LIMIT + 0.1] * 10
+    assert not check_lease(DEATH, 0.9, 0.3, predicts(seen, mark_down_delay=late)).right
+    assert check_lease(DEATH, 0.9, 0.3, predicts(seen, mark_down_delay=[REMOVAL_LIMIT - 0.01] * 50)).right
+    assert {(one.registry.ttl, one.registry.heartbeat) for one in seen} == {(0.9, 0.3)}
+
+
+def test_a_lifetime_with_jitter_is_right_and_one_without_or_too_long_is_told_why():
+    share, churn = [LEAST_SHARE + 0.1] * 20, [MOST_CHURN - 10] * 20
+    right = check_spread(EMPTY, 6.0, 0.5, predicts(new_share=share, churn_peak=churn))
+    assert right.right
+    storm = check_spread(EMPTY, 6.0, 0.0, predicts(new_share=share, churn_peak=[200.0] * 20))
+    assert not storm.right
+    assert "more jitter" in storm.why
+    late = check_spread(EMPTY, 60.0, 0.5, predicts(new_share=[0.0] * 20, churn_peak=churn))
+    assert not late.right
+    assert "shorter" in late.why
+    assert "do not take" in check_spread(EMPTY, 6.0, 3.0, never).why
+
+
+def test_the_model_agrees_with_the_judge_on_a_right_and_two_wrong_lifetimes():
+    few = simulates(2)
+    scenario = EMPTY.vary(duration=14.0)
+    assert check_spread(scenario, 5.0, 0.6, few).right
+    assert "more jitter" in check_spread(scenario, 6.0, 0.0, few).why
+    assert "shorter" in check_spread(scenario, 60.0, 0.1, few).why
+
+
+RECORD = Record.of(
+    [
+        row(-1.0, "connected", 0, 1),
+        row(-1.0, "connected", 1, 2),
+        row(1.0, "fault", node=1, detail="kill"),
+        row(1.05, "disconnected", 0, 1),
+        row(2.0, "connected", 0, 2),
+        row(2.5, "marked_down", node=1, detail="registry"),
+    ],
+    {"scenario": small(duration=4.0, registry={}).model_dump(exclude_none=True), "replication": 0},
+)
+
+
+def test_loads_count_the_connections_of_each_node():
+    table = loads(RECORD)
+    assert table.columns.tolist() == [1, 2, 3]
+    assert table.loc[0.0].tolist() == [1, 1, 0]
+    assert table.iloc[15].tolist() == [0, 1, 0]
+    assert table.iloc[-1].tolist() == [0, 2, 0]
+
+
+def test_the_story_of_a_record_leaves_the_clients_out():
+    assert lease_story(RECORD)["event"].tolist() == ["fault", "marked_down"]
+
+
+def test_the_picture_has_a_panel_a_record():
+    figure = loads_figure({"one": RECORD, "two": RECORD})
+    assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
+    assert len(figure.axes[0].lines) == 3

@@ -1,0 +1,84 @@
+"""Settings of registry, gray release, autoscaling and lifetimes: what fits, and what is told when it does not."""
+
+import pytest
+
+from tests.strategies import small
+from twin.errors import ScenarioError
+from twin.rules.scaling import SCALE_DOWN, SCALE_UP
+from twin.scenario import Scenario
+
+SCALING = {"target": 10, "minimum": 1, "maximum": 6}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"registry": {"ttl": 1.0, "heartbeat": 1.0}}, "registry.heartbeat is 1; allowed is less than ttl, 1 s"),
+        ({"registry": {"sync": 0.0}}, "registry.sync is 0"),
+        ({"autoscaling": SCALING}, "registry is missing; allowed is a [registry] with [autoscaling]"),
+        ({"registry": {}, "autoscaling": {**SCALING, "maximum": 2}}, "nodes.count is 3; allowed is from"),
+        ({"registry": {}, "autoscaling": {**SCALING, "minimum": 7}}, "maximum is 6; allowed is at least minimum, 7"),
+        ({"registry": {}, "autoscaling": {"maximum": 4}}, "autoscaling.target is missing"),
+        ({"registry": {}, "faults": [{"at": 1.0, "kind": "reload"}]}, "faults.0.kind is 'reload'; allowed is kill"),
+        ({"registry": {}, "faults": [{"at": 1.0, "kind": "join", "node": 2}]}, "faults.0.node is 2; allowed is a node"),
+        ({"registry": {}, "faults": [{"at": 1.0, "kind": "join", "node": 65}]}, "faults.0.node is 65; allowed is"),
+        ({"faults": [{"at": 1.0, "kind": "join", "node": 4}]}, "'join'; allowed is only with a [registry]"),
+        (
+            {"registry": {}, "autoscaling": SCALING, "faults": [{"at": 1.0, "kind": "kill", "node": 1}]},
+            "allowed is no fault with [autoscaling]",
+        ),
+        ({"registry": {"canary": {"nodes": [9]}}}, "registry.canary.nodes is 9"),
+        ({"registry": {"canary": {"nodes": []}}}, "registry.canary.nodes"),
+        ({"registry": {"canary": {"nodes": [3]}}, "balancer": {"kind": "nginx"}}, "only with balancer.kind 'haproxy'"),
+        (
+            {"registry": {}, "bus": {"kind": "stream"}, "publisher": {"rate": 1.0}},
+            "registry is set; allowed is nothing",
+        ),
+        ({"nodes": {"lifetime": {"mean": 0.0}}}, "nodes.lifetime.mean is 0"),
+        ({"nodes": {"lifetime": {"mean": 1.0, "jitter": 1.5}}}, "nodes.lifetime.jitter is 1.5"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_one_sentence(changes, sentence):
+    with pytest.raises(ScenarioError) as caught:
+        Scenario.parse({"name": "x", **changes})
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_there_are_as_many_slots_as_nodes_there_may_be():
+    assert small().slots == 3
+    assert small(registry={}, autoscaling=SCALING).slots == 6
+    join = {"at": 1.0, "kind": "join", "node": 5}
+    assert small(registry={}, faults=[join]).slots == 5
+
+
+def test_a_node_that_was_killed_may_join_again_once():
+    faults = [{"at": 1.0, "kind": "kill", "node": 2}, {"at": 2.0, "kind": "join", "node": 2}]
+    assert small(registry={}, faults=faults).slots == 3
+    with pytest.raises(ScenarioError, match="once"):
+        small(registry={}, faults=[*faults, {"at": 3.0, "kind": "join", "node": 2}])
+
+
+def test_the_defaults_are_those_of_kubernetes():
+    scaling = small(registry={}, autoscaling=SCALING).autoscaling
+    assert (scaling.sync_period, scaling.tolerance) == (15.0, 0.1)
+    assert (scaling.cpu_initialization, scaling.initial_readiness) == (300.0, 30.0)
+    behavior = scaling.controller(1.0).autoscaler.behavior
+    assert (behavior.up, behavior.down) == (SCALE_UP, SCALE_DOWN)
+
+
+def test_a_scenario_with_all_of_it_survives_its_own_toml():
+    import tomllib
+
+    scenario = small(
+        registry={"canary": {"nodes": [3], "share": 0.2}, "rebalance": {"pace": 5.0}},
+        autoscaling=SCALING,
+        nodes={"lifetime": {"mean": 60.0}},
+    )
+    assert Scenario.parse(tomllib.loads(scenario.to_toml())) == scenario
+
+
+def test_versions_are_those_of_the_gray_release():
+    registry = small(registry={"canary": {"nodes": [3], "version": "2.1"}}).registry
+    assert [registry.version(node) for node in (1, 3)] == ["v1", "2.1"]
+    assert small(registry={}).registry.version(3) == "v1"
