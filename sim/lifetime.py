@@ -9,7 +9,7 @@ from twin.rules.lifetime import lifetime
 if TYPE_CHECKING:
     import simpy
 
-    from sim.balancer import Tunnel
+    from sim.connection import Tunnel
     from sim.world import World
     from twin.elastic_settings import Lifetime
 

@@ -191,7 +191,7 @@ class Node:
                 first = tunnel.opened_at + nodes.ping_interval
                 missed = beat_after(first, nodes.ping_interval, self.silent_since)
                 if missed + nodes.ping_timeout <= now:
-                    self._close(tunnel, str(PONG_MISSED))
+                    self.close(tunnel, str(PONG_MISSED))
 
     def sees_leaving(self, tunnel: "Tunnel") -> None:
         """The client of a tunnel has closed it: read that and close."""
