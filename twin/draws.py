@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     BUS_RETRY = 10
     CAMPAIGN = 11
     LEASE_PHASE = 12
+    SEND_PHASE = 30
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
