@@ -14,6 +14,7 @@ from live.balancer import Balancer, binary, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus, answers
 from live.process import READY_WITHIN, Part, Stage
+from live.sessions import Sessions
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
 from twin.record import Record, Row, row
@@ -69,12 +70,16 @@ class Cluster:
         ways = dict(zip(dark, ports[end:], strict=True))
         bus = None
         self.broadcast: Broadcast | None = None
+        self.sessions: Sessions | None = None
         if scenario.bus.kind != "none":
             bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
             if scenario.publisher is not None:
                 self.broadcast = Broadcast(
                     self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:end]
                 )
+        self.server = bus
+        if scenario.sessions.store != "none":
+            self.sessions = Sessions(scenario, self.replication, bus)
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
         first, self.swarm = 0, list[Part]()
         while first < scenario.clients.count:
@@ -101,6 +106,8 @@ class Cluster:
         self.bus = bus.wait_ready(READY_WITHIN) if bus is not None else {}
         if self.broadcast is not None:
             self.broadcast.wait_ready()
+        if self.sessions is not None:
+            self.sessions.wait_ready(self.nodes)
         self.start_up = time.monotonic() - began
 
     def node_config(self, number: int) -> dict[str, Any]:
@@ -110,6 +117,9 @@ class Cluster:
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_node(number)
+        if self.sessions is not None:
+            config["sessions"] = self.sessions.of_node()
+        config["sends"] = self.scenario.clients.sends.rate > 0
         return config
 
     def start_node(self, number: int) -> Part:
@@ -144,6 +154,10 @@ class Cluster:
         }
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_clients()
+        if self.sessions is not None:
+            config["sessions"] = self.sessions.of_clients()
+        if clients.sends.rate:
+            config["sends"] = clients.sends.model_dump() | {"offline": clients.offline.model_dump()}
         return self.stage.python(f"swarm {first}", "live.client", config, self.place.clients)
 
     def warm_up(self) -> float:
@@ -174,6 +188,8 @@ class Cluster:
             )
         if self.broadcast is not None:
             self.broadcast.publisher.tell(start=start)
+        if self.sessions is not None:
+            self.sessions.begin(self.nodes, start)
         return start
 
     def _last_check(self) -> float:
@@ -223,6 +239,7 @@ class Cluster:
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
+        scenario = self.scenario
         rows = [row(t - start, event, client, node, detail=detail) for t, event, node, detail, client in self.events]
         counts = self.balancer.connections()
         if counts is not None:
@@ -236,6 +253,11 @@ class Cluster:
             for part in self.nodes:
                 part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
             rows += self.broadcast.finish(self.nodes, start)
+        elif self.sessions is not None or scenario.clients.sends.rate:
+            for part in self.nodes:
+                part.signal(signal.SIGCONT)
+                if part.running:
+                    rows += collect(self.stage, part, start)
         return rows
 
 
