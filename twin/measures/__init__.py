@@ -12,8 +12,10 @@ from twin.measures.connection import (
     measure_connections,
     reconnect_times,
 )
+from twin.measures.offline import OFFLINE, measure_offline
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
+from twin.measures.sessions import SESSIONS, measure_sessions
 from twin.measures.witness import unwitnessed
 from twin.record import Record
 
@@ -22,9 +24,11 @@ __all__ = [
     "CONNECTION",
     "CURVE_STEP",
     "MEASURES",
+    "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
     "QUIET",
+    "SESSIONS",
     "Measure",
     "attempt_counts",
     "connected_curve",
@@ -33,19 +37,21 @@ __all__ = [
     "marks",
     "measure_broadcast",
     "measure_connections",
+    "measure_offline",
     "measure_planned",
     "measure_quiet",
     "measure_record",
+    "measure_sessions",
     "reconnect_times",
     "staleness_curves",
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | QUIET | PLANNED_ENDS | BROADCAST
+MEASURES = CONNECTION | QUIET | PLANNED_ENDS | SESSIONS | OFFLINE | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
 def measure_record(record: Record) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published."""
     connections = measure_connections(record) | measure_quiet(record) | measure_planned(record)
-    return connections | measure_broadcast(record)
+    return connections | measure_sessions(record) | measure_offline(record) | measure_broadcast(record)
