@@ -2,6 +2,7 @@
 
 Run as `python -m live.bench CONFIG`. Messages:
 
+* `tokens` are what the clients that come next show, one each, when they have sessions;
 * `batch` lets that many clients try once to connect, all at the same time, and answers when all attempts have ended,
   with how many opened and when the first and the last one ended;
 * `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
@@ -22,6 +23,7 @@ import uvloop
 from live.client import Client, Swarm
 from live.inbox import listen
 from live.node import YOUNG_GARBAGE, lines, say
+from live.session_client import Member
 
 
 async def main(config: dict[str, Any]) -> None:
@@ -31,6 +33,7 @@ async def main(config: dict[str, Any]) -> None:
     swarm = Swarm({**config, "count": 0})
     held: list[asyncio.Task[None]] = []
     made = 0
+    tokens: list[str] = []
     reader = await lines()
     say(ready=True)
 
@@ -48,6 +51,10 @@ async def main(config: dict[str, Any]) -> None:
             earlier, swarm.clients = swarm.clients, clients
             listen(swarm, swarm.broadcast)
             swarm.clients = earlier + clients
+        if "sessions" in config:
+            for client in clients:
+                client.member = Member(swarm, client.number, config["sessions"])
+                client.member.token = tokens.pop(0) if tokens else ""
         opened = await asyncio.gather(*(attempt(client) for client in clients))
         say(opened=sum(opened), failed=size - sum(opened), **span("connected", "connect_failed"))
 
@@ -66,7 +73,9 @@ async def main(config: dict[str, Any]) -> None:
         message = json.loads(line)
         if "port" in message:
             swarm.uri = f"ws://127.0.0.1:{message['port']}/"
-        if "batch" in message:
+        if "tokens" in message:
+            tokens[:] = message["tokens"]
+        elif "batch" in message:
             tasks.append(asyncio.ensure_future(batch(message["batch"])))
         elif "ask" in message:
             for client in swarm.clients:

@@ -14,6 +14,7 @@ from math import log2
 from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
+from live.session_costs import measure_sessions
 from live.workbench import Bench, Costs, median
 from twin.cost import Part as CostPart
 from twin.errors import HostError
@@ -39,6 +40,7 @@ def calibrate(
     repeats: int = REPEATS,
     kinds: Sequence[str] = ("haproxy", "nginx"),
     broadcast: bool = True,
+    sessions: bool = True,
 ) -> HostProfile:
     """Measure this machine and return its profile.
 
@@ -47,6 +49,7 @@ def calibrate(
         repeats: measurements of each part; the spread between them goes into the predictions.
         kinds: balancers to measure; nginx is left out where it is not installed.
         broadcast: measure the parts of a broadcast, too.
+        sessions: measure the parts of sessions, too.
 
     Raises:
         HostError: HAProxy is missing, or nginx if nothing else is to be measured, or too few files may be open.
@@ -78,6 +81,9 @@ def calibrate(
                 if broadcast:
                     tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
                     measure_broadcast(chosen, found[kind], first, lone)
+                if sessions:
+                    tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
+                    measure_sessions(chosen, found[kind])
         tell(1 - 2 / steps, "the speed of the cores")
         place = host.placement(scenario)
         speed = trace_cores(sorted({*place.cluster, *place.clients}), TRACE)
@@ -199,6 +205,6 @@ def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
     for name, measured in split.items():
         levels = sorted(found[measured])
         values = [[shares.get(name, 1.0) * v for v in found[measured][level]] for level in levels]
-        paces = [found.paces.get(measured, {}).get(level, []) for level in levels]
+        paces = [found.paces[measured][level] for level in levels] if measured in found.paces else []
         parts[name] = CostPart(levels=levels, values=values, paces=paces)
     return parts

@@ -26,6 +26,8 @@ from twin.rules.idle import Adaptive
 
 if TYPE_CHECKING:
     from live.inbox import Inbox
+    from live.outbox import Outbox
+    from live.session_client import Member
 
 Event = tuple[float, str, int, int, int, int, str]
 
@@ -81,6 +83,9 @@ class Client:
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
         self.inbox: Inbox | None = None
+        self.member: Member | None = None
+        self.outbox: Outbox | None = None
+        self.barred = False
 
     async def live(self, start: float) -> None:
         """Connect at `start`, stay connected, and come back after every loss."""
@@ -90,7 +95,7 @@ class Client:
         while True:
             connection = await self.attempt()
             if connection is None:
-                wait = backoff.after_failure(self.draw())
+                wait = None if self.barred else backoff.after_failure(self.draw())
             else:
                 since = time.monotonic()
                 await self.stay(connection)
@@ -106,8 +111,11 @@ class Client:
         swarm = self.swarm
         self.attempts += 1
         swarm.note("attempt_connect", self.number, attempt=self.attempts)
-        if self.swarm.named:
-            self.options["additional_headers"] = {CLIENT_ID: str(self.number), ATTEMPT: str(self.attempts)}
+        refusal, headers = None, dict[str, str]()
+        if swarm.named:
+            headers |= {CLIENT_ID: str(self.number), ATTEMPT: str(self.attempts)}
+        if self.member is not None:
+            headers |= self.member.headers()
         try:
             connection = await connect(
                 swarm.uri,
@@ -116,10 +124,11 @@ class Client:
                 compression=None,
                 ping_interval=None,
                 proxy=None,
+                additional_headers=headers,
                 **self.options,
             )
         except InvalidStatus as error:
-            reason = str(error.response.status_code)
+            reason, refusal = str(error.response.status_code), error.response
         except TimeoutError:
             reason = "timeout"
         except (OSError, InvalidHandshake, EOFError):
@@ -128,13 +137,22 @@ class Client:
             assert connection.response is not None
             node = int(connection.response.headers["X-Node"])
             swarm.note("connected", self.number, node=node, attempt=self.attempts)
+            if self.member is not None:
+                self.member.admitted(connection.response, node)
             swarm.awaited -= 1
             if swarm.awaited == 0:
                 swarm.all_connected.set()
             if self.inbox is not None:
                 self.inbox.connected(connection, node)  # type: ignore[arg-type]
+            if self.outbox is not None:
+                self.outbox.connected(connection, node)  # type: ignore[arg-type]
             return connection
         swarm.note("connect_failed", self.number, attempt=self.attempts, detail=reason)
+        if self.member is not None and refusal is not None:
+            then = self.member.refused(refusal)
+            if then == "login":
+                return await self.attempt()
+            self.barred = then == "stop"
         return None
 
     async def stay(self, connection: ClientConnection) -> None:
@@ -150,6 +168,8 @@ class Client:
             keepalive.cancel()
         if self.inbox is not None:
             self.inbox.lost()
+        if self.outbox is not None:
+            self.outbox.lost()
         reason = "heartbeat" if self.missed else str(connection.close_code)
         if self.adaptive is not None and reason == "1006":
             self.adaptive.broke(time.monotonic() - self.last_heard)
@@ -203,6 +223,14 @@ async def main(config: dict[str, Any]) -> None:
         from live.inbox import listen
 
         listen(swarm, swarm.broadcast)
+    if "sessions" in config:
+        from live.session_client import join
+
+        join(swarm, config["sessions"])
+    if "sends" in config:
+        from live.outbox import equip
+
+        equip(swarm, config["sends"])
     reader = await lines()
     say(ready=True)
     tasks: list[asyncio.Task[None]] = []
@@ -212,6 +240,8 @@ async def main(config: dict[str, Any]) -> None:
             first, rate = message["warm"], config["connect_rate"]
             swarm.start = message["start"]
             tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
+            boxes = [client.outbox for client in swarm.clients if client.outbox is not None]
+            tasks += [asyncio.ensure_future(box.send_all()) for box in boxes]
             asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
         elif "stall" in message:
             swarm.stall(message["stall"], message["on"])

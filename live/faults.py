@@ -13,6 +13,7 @@ from twin.fault_settings import Fault
 
 if TYPE_CHECKING:
     from live.broadcast import Broadcast
+    from live.bus import Bus
     from live.world import Cluster
 
 Step = tuple[float, Callable[[], None]]
@@ -54,13 +55,15 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
     elif fault.kind == "blackhole":
         assert fault.node is not None
         cluster.links[fault.node].tell(drop=True)
+    elif fault.kind == "bus_down":
+        _server(cluster).kill()
     else:
         _on_bus(_broadcast(cluster), fault)
 
 
 def _heal(cluster: "Cluster", fault: Fault) -> None:
     if fault.kind == "bus_down":
-        _broadcast(cluster).bus.start_again()
+        _server(cluster).start_again()
         threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
         return
     if fault.kind == "kill":
@@ -96,8 +99,13 @@ def _start_again(cluster: "Cluster", number: int) -> None:
 
 
 def _broadcast(cluster: "Cluster") -> "Broadcast":
-    assert cluster.broadcast is not None  # a fault of the bus needs a publisher
+    assert cluster.broadcast is not None  # such a fault needs a publisher
     return cluster.broadcast
+
+
+def _server(cluster: "Cluster") -> "Bus":
+    assert cluster.server is not None  # such a fault needs a publisher, or sessions on the bus
+    return cluster.server
 
 
 def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
@@ -106,9 +114,7 @@ def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
 
 
 def _on_bus(broadcast: "Broadcast", fault: Fault) -> None:
-    if fault.kind == "bus_down":
-        broadcast.bus.kill()
-    elif fault.kind == "bus_cut":
+    if fault.kind == "bus_cut":
         assert fault.node is not None
         broadcast.cut(fault.node)
     elif fault.kind == "partition":
@@ -124,5 +130,5 @@ def _relay(broadcast: "Broadcast", fault: Fault, **orders: Any) -> None:
 
 def _answers_again(cluster: "Cluster", fault: Fault) -> None:
     with contextlib.suppress(ClusterError, HostError, OSError):
-        _broadcast(cluster).bus.wait_ready(READY_WITHIN)
+        _server(cluster).wait_ready(READY_WITHIN)
         note(cluster, "healed", fault)

@@ -26,6 +26,7 @@ from twin.rules.drain import SERVICE_RESTART, close_after
 
 if TYPE_CHECKING:
     from live.ages import Ages
+    from live.session_node import SessionNode
 
 _PLACE = "place_in_node"
 """Attribute of a connection: how many the node had opened before it."""
@@ -35,16 +36,20 @@ YOUNG_GARBAGE = (1_000, 5, 10_000)
 
 
 class Node:
-    """The server: its connections and what the balancer's check saw last."""
+    """The server: its connections, what the balancer's check saw last, and what it has to tell at the end."""
 
     def __init__(self, number: int) -> None:
         self.number = str(number)
         self.ages: Ages | None = None
+        self.events: list[tuple[float, str, int, int, int, int, str]] = []
+        self.take: Callable[[str | bytes], None] = lambda data: None
         self.checked = 0.0
         self.ready = True
         self.opened = count()
 
-    def answer_check(self, connection: ServerConnection, request: Request) -> Response | None:
+    def answer_check(
+        self, connection: ServerConnection, request: Request
+    ) -> Awaitable[Response | None] | Response | None:
         """Answer the health check without a WebSocket handshake."""
         if request.path != "/healthz":
             return None
@@ -62,8 +67,8 @@ class Node:
     async def serve_client(self, connection: ServerConnection) -> None:
         """Keep a connection until it closes."""
         clock = self.ages.begin(connection) if self.ages is not None else None
-        async for _ in connection:
-            pass
+        async for data in connection:
+            self.take(data)
         if clock is not None:
             clock.cancel()
 
@@ -104,7 +109,13 @@ async def main(config: dict[str, Any]) -> None:
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     page = config.get("page")
-    if page is None:
+    sessions: SessionNode | None = None
+    node: Node
+    if "sessions" in config:
+        from live import session_node
+
+        node = sessions = session_node.SessionNode(config["number"], config["sessions"])
+    elif page is None:
         node = Node(config["number"])
     else:
         from live.page_node import PageNode
@@ -114,6 +125,10 @@ async def main(config: dict[str, Any]) -> None:
         from live.ages import Ages
 
         node.ages = Ages(config["lifetime"])
+    if config.get("sends"):
+        from live.outbox import taker
+
+        node.take = taker(node.events, config["number"])
     fan_out, options = None, dict[str, Any]()
     serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
     if "broadcast" in config:
@@ -148,6 +163,8 @@ async def main(config: dict[str, Any]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
     if fan_out is not None:
         fan_out.bus.start()
+    if sessions is not None:
+        sessions.start()
     say(listening=time.monotonic())
     orders = set[asyncio.Future[None]]()
     member: Any = None
@@ -186,9 +203,14 @@ async def main(config: dict[str, Any]) -> None:
             elif "grid" in message and member is not None:
                 member.on_grid(message["grid"])
             elif "finish" in message:
-                events = fan_out.events if fan_out is not None else []
+                events = fan_out.events if fan_out is not None else node.events
                 Path(message["finish"]).write_text(json.dumps(events))
                 say(done=len(events))
+            elif "begin" in message and sessions is not None:
+                sessions.begin = message["begin"]
+            elif "joined" in message and sessions is not None:
+                await sessions.joined()
+                say(joined=time.monotonic())
             else:
                 say(checked=node.checked, connections=len(server.connections))
 

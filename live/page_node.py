@@ -11,7 +11,7 @@ answers the page's own heartbeat, and publishes what the page says, all as JSON 
 import asyncio
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -47,7 +47,9 @@ class PageNode(Node):
         self.secret = bytes.fromhex(page["secret"])
         self.origins: list[str] = page["origins"]
 
-    def answer_check(self, connection: ServerConnection, request: Request) -> Response | None:
+    def answer_check(
+        self, connection: ServerConnection, request: Request
+    ) -> Awaitable[Response | None] | Response | None:
         """Answer the health check and `/echo`; refuse a handshake without a good token."""
         parts = urlsplit(request.path)
         if parts.path == "/healthz":

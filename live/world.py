@@ -15,6 +15,7 @@ from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus, answers
 from live.elastic import Elastic
 from live.process import READY_WITHIN, Part, Stage
+from live.sessions import Sessions
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
 from twin.record import Record, Row, row
@@ -70,6 +71,7 @@ class Cluster:
         ways = dict(zip(dark, ports[end:], strict=True))
         bus = None
         self.broadcast: Broadcast | None = None
+        self.sessions: Sessions | None = None
         if scenario.bus.kind != "none" or scenario.registry is not None:
             bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
             if scenario.publisher is not None:
@@ -77,6 +79,9 @@ class Cluster:
                     self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:end]
                 )
         self.elastic = Elastic(self, bus) if bus is not None and scenario.registry is not None else None
+        self.server = bus
+        if scenario.sessions.store != "none":
+            self.sessions = Sessions(scenario, self.replication, bus)
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
         first, self.swarm = 0, list[Part]()
         while first < scenario.clients.count:
@@ -105,6 +110,8 @@ class Cluster:
             self.elastic.start()
         if self.broadcast is not None:
             self.broadcast.wait_ready()
+        if self.sessions is not None:
+            self.sessions.wait_ready(self.nodes)
         self.start_up = time.monotonic() - began
 
     def node_config(self, number: int) -> dict[str, Any]:
@@ -119,6 +126,9 @@ class Cluster:
         if nodes.lifetime is not None:
             draws = {"seed": self.scenario.seed, "replication": self.replication}
             config["lifetime"] = nodes.lifetime.model_dump() | draws
+        if self.sessions is not None:
+            config["sessions"] = self.sessions.of_node()
+        config["sends"] = self.scenario.clients.sends.rate > 0
         return config
 
     def start_node(self, number: int) -> Part:
@@ -154,6 +164,10 @@ class Cluster:
         }
         if self.broadcast is not None:
             config["broadcast"] = self.broadcast.of_clients()
+        if self.sessions is not None:
+            config["sessions"] = self.sessions.of_clients()
+        if clients.sends.rate:
+            config["sends"] = clients.sends.model_dump() | {"offline": clients.offline.model_dump()}
         return self.stage.python(f"swarm {first}", "live.client", config, self.place.clients)
 
     def warm_up(self) -> float:
@@ -186,6 +200,8 @@ class Cluster:
             )
         if self.broadcast is not None:
             self.broadcast.publisher.tell(start=start)
+        if self.sessions is not None:
+            self.sessions.begin(self.nodes, start)
         return start
 
     def _last_check(self) -> float:
@@ -243,6 +259,7 @@ class Cluster:
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
+        scenario = self.scenario
         rows = [row(t - start, event, client, node, detail=detail) for t, event, node, detail, client in self.events]
         counts = self.balancer.connections()
         if counts is not None:
@@ -259,6 +276,11 @@ class Cluster:
             for part in self.nodes:
                 part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
             rows += self.broadcast.finish(self.nodes, start)
+        elif self.sessions is not None or scenario.clients.sends.rate:
+            for part in self.nodes:
+                part.signal(signal.SIGCONT)
+                if part.running:
+                    rows += collect(self.stage, part, start)
         return rows
 
 

@@ -206,6 +206,16 @@ class Balancer:
 
         self.process.work(self.world.balancer_costs.relay, relayed)
 
+    def denied(self, attempt: Attempt, node: Node, status: str) -> None:
+        """The node has refused a handshake: relay that and forget the request."""
+        if self.waiting[node.number - 1].pop(attempt, 0) == 0:
+            return
+        self._release(attempt)
+        if isinstance(self.settings, Nginx) and attempt.generation == self.generation:
+            self.passive[attempt.server].succeeded()
+        assert self.world.sessions is not None
+        self.process.work(self.world.sessions.costs.relay_denied, lambda _: attempt.fail(status))
+
     # Ends of connections
 
     def upstream_closed(self, tunnel: Tunnel, reason: str) -> None:

@@ -139,7 +139,7 @@ class Subscription:
 
 
 class Bus:
-    """The broker's process and all that is connected to it."""
+    """The broker's process and all that is connected to it; `on_loss` is called when it starts without its data."""
 
     def __init__(
         self, world: "World", process: Process, cost: Callable[[str], Cost], start: float, room: float
@@ -159,6 +159,7 @@ class Bus:
         self.blocked: dict[int, Act] = {}
         self.asking: dict[simpy.Event, Link] = {}
         self.draws: dict[int, int] = {}
+        self.on_loss: list[Callable[[], None]] = []
 
     # Those who are subscribed
 
@@ -321,6 +322,9 @@ class Bus:
         if self.up:
             return
         self.broker.restart(self.settings.persist)
+        if not self.settings.persist:
+            for forget in self.on_loss:
+                forget()
         self.up = True
 
 

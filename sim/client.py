@@ -15,11 +15,13 @@ from twin.rules.heartbeat import beat_after
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sim.session import Member
     from sim.subscriber import Subscriber
+    from sim.uplink import Outbox
     from sim.world import World
 
 
-HOPS = {"client_open": 1, "client_refused": 1}
+HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1}
 """Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is
 read by itself, and asyncio wakes a task by way of its future. Source: `websockets` asyncio/client.py (`handshake`);
 seen with strace."""
@@ -52,6 +54,9 @@ class Client:
         self.first_beat = 0.0
         self.subscriber: Subscriber | None = None
         self.beats = Beats(self) if world.heartbeat.most else None
+        self.member: Member | None = None
+        self.barred = False
+        self.outbox: Outbox | None = None
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
@@ -72,7 +77,7 @@ class Client:
                 self.tunnel = None
                 wait = self.backoff.after_loss(world.env.now - since, self.draw())
             else:
-                wait = self.backoff.after_failure(self.draw())
+                wait = None if self.barred else self.backoff.after_failure(self.draw())
             if wait is None:
                 world.note("gave_up", self.number, attempt=self.attempts)
                 return
@@ -91,6 +96,8 @@ class Client:
             world.note("connect_failed", self.number, attempt=self.attempts, detail="refused")
             return None
         attempt = self.attempt = Attempt(world, self)
+        if self.member is not None:
+            attempt.ticket = self.member.ticket
         yield self.process.work(costs.request)
         if not attempt.answer.triggered:
             world.env.process(world.balancer.serve(attempt))
@@ -102,17 +109,28 @@ class Client:
             self.first_beat = world.env.now + world.heartbeat.interval
             world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
             answer.opened = True
+            if self.member is not None and attempt.grant is not None:
+                self.member.admitted(attempt.grant, answer.server + 1)
             if self.beats is not None:
                 self.beats.start(answer, self.beats.rule.interval, True)
             if self.subscriber is not None:
                 self.subscriber.connected(answer)
+            if self.outbox is not None:
+                self.outbox.connected(answer)
             node = world.nodes[answer.server]
             if node.silent:
                 self.peer_hangs(answer, node)
             return answer
-        yield self.process.work(costs.refused)
+        of_node = world.sessions is not None and bool(attempt.reason)
+        yield self.process.work(world.sessions.costs.read_denied if world.sessions and of_node else costs.refused)
         self.attempt = None
         world.note("connect_failed", self.number, attempt=self.attempts, detail=answer)
+        if self.member is not None and attempt.reason:
+            then = self.member.refused(answer, attempt.reason, attempt.server + 1)
+            if then == "login":
+                found: Tunnel | None = yield from self.connect(False)
+                return found
+            self.barred = then == "stop"
         return None
 
     def notice(self, tunnel: Tunnel, reason: str) -> "simpy.events.ProcessGenerator":

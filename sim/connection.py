@@ -7,6 +7,7 @@ import simpy
 if TYPE_CHECKING:
     from sim.client import Client
     from sim.lane import Frame
+    from sim.session import Grant, Ticket
     from sim.world import World
     from twin.rules.slow_consumer import Outlet
 
@@ -45,15 +46,24 @@ class Tunnel:
 
 
 class Attempt:
-    """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure."""
+    """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure.
 
-    __slots__ = ("answer", "client", "generation", "server", "tried")
+    Attributes:
+        ticket: the session that the client shows, if there are sessions and it has one.
+        grant: what the node has answered about it.
+        reason: why the node refused it.
+    """
+
+    __slots__ = ("answer", "client", "generation", "grant", "reason", "server", "ticket", "tried")
 
     def __init__(self, world: "World", client: "Client") -> None:
         self.client = client
         self.server = -1
         self.generation = -1
         self.tried: list[int] = []
+        self.ticket: Ticket | None = None
+        self.grant: Grant | None = None
+        self.reason = ""
         self.answer = world.env.event()
         world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
 

@@ -22,6 +22,8 @@ def uncovered(scenario: Scenario) -> str:
         "the scenario has a fault of the bus": bool(kinds & BUS_FAULTS),
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
+        "the clients send": scenario.clients.sends.rate > 0,
+        "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the scenario has a registry": scenario.registry is not None,
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,

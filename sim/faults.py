@@ -9,7 +9,7 @@ from twin.fault_settings import BUS_FAULTS, Fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.broadcast import Broadcast
+    from sim.bus import Bus
     from sim.world import World
 
 
@@ -77,15 +77,15 @@ def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
 
 
 def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
-    """Do what only messages can feel, and undo it after its duration."""
-    assert world.broadcast is not None
-    bus = world.broadcast.bus
+    """Do what only messages and sessions can feel, and undo it after its duration."""
+    bus = world.bus
+    assert bus is not None
     whom = {"client": -1 if fault.client is None else fault.client, "node": fault.node or -1}
     world.note("fault", detail=fault.kind, **whom)
     if fault.kind == "bus_cut":
         bus.leave(whom["node"], "closed")
         return
-    over = _begin(world.broadcast, fault)
+    over = _begin(world, bus, fault)
     if fault.duration is None:
         return
     yield world.env.timeout(fault.duration)
@@ -96,11 +96,13 @@ def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenera
     world.note("healed", detail=fault.kind, **whom)
 
 
-def _begin(broadcast: "Broadcast", fault: Fault) -> "Callable[[], None]":
+def _begin(world: "World", bus: "Bus", fault: Fault) -> "Callable[[], None]":
     """Begin a fault that lasts, and return what ends it."""
     if fault.kind == "bus_down":
-        broadcast.bus.kill()
+        bus.kill()
         return lambda: None
+    broadcast = world.broadcast
+    assert broadcast is not None
     if fault.client is not None:
         subscriber = broadcast.subscribers[fault.client]
         subscriber.stall()

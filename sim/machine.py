@@ -61,6 +61,7 @@ class Machine:
         kind = self.scenario.balancer.kind
         who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
         who = OWN_ROUNDS.get(name, who).format(kind)
+        who = "client_refused" if name == "client_denied" else who
         first_part = 0.0 if name == "node_exit" else self._shares.get(who, 0.0)
         return Cost(self.profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
 

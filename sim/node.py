@@ -50,6 +50,7 @@ class Node:
     """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
 
     Attributes:
+        life: counts its ends.
         dark: every packet between balancer and node is dropped.
         held: what waits for a packet that is sent again once the link is back.
         silent_since: when it last began to hang, or went dark, in seconds.
@@ -60,7 +61,6 @@ class Node:
         self.number = number
         self.process = process
         self.state: State = "up" if number <= world.scenario.nodes.count else "dead"
-        self.lives = 0
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -70,6 +70,7 @@ class Node:
         self.silent_since = 0.0
         self.dark = False
         self.held: list[Callable[[], object]] = []
+        self.life = 0
         self.fanout: Fanout | None = None
 
     @property
@@ -116,7 +117,10 @@ class Node:
             attempt = self.backlog.popleft()
             self.opening += 1
             self._make_room()
-            self.process.work(self.world.node_costs.handshake, lambda _: self._answered(attempt))
+            if self.world.sessions is not None:
+                self.world.env.process(self.world.sessions.admit(self, attempt))
+            else:
+                self.process.work(self.world.node_costs.handshake, lambda _: self.admitted(attempt))
         if self.backlog:
             self._listen()
 
@@ -139,10 +143,17 @@ class Node:
         if self.state != "hung":
             self.process.resume()
 
-    def _answered(self, attempt: "Attempt") -> None:
+    def admitted(self, attempt: "Attempt") -> None:
+        """The handshake is answered with 101."""
         self.opening -= 1
         if self.state in ("up", "hung"):
             self.pass_on(lambda: self.world.balancer.answered(attempt, self))
+
+    def denied(self, attempt: "Attempt", status: str) -> None:
+        """The handshake is answered with a refusal."""
+        self.opening -= 1
+        if self.state in ("up", "hung"):
+            self.pass_on(lambda: self.world.balancer.denied(attempt, self, status))
 
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
@@ -208,6 +219,7 @@ class Node:
         Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
         """
         world = self.world
+        self.life += 1
         if self.fanout is not None:
             self.fanout.stop(goodbye=False)
         self.process.clear()
@@ -230,6 +242,7 @@ class Node:
 
     def die(self) -> None:
         """The node's machine is gone, and all that it knew."""
+        self.life += 1
         self.process.clear()
         self.process.resume()
         self.backlog.clear()
@@ -276,6 +289,7 @@ class Node:
     def _up(self) -> None:
         self.state, self.ready = "up", True
         self.world.note("node_started", node=self.number)
+        self._join_sessions()
         if self.world.registrar is not None:
             self.world.registrar.joined(self)
 
@@ -360,11 +374,16 @@ class Node:
         """The last connection is gone: end."""
         yield self.world.env.timeout(self.world.node_stop)
         self.state = "dead"
+        self.life += 1
         self.world.note("node_stopped", node=self.number)
+
+    def _join_sessions(self) -> None:
+        """A new process connects to the server that keeps the sessions, if there is one."""
+        if self.world.sessions is not None and self.number in self.world.sessions.desks:
+            self.world.sessions.desks[self.number].start()
 
     def _boot(self) -> "simpy.events.ProcessGenerator":
         """Start a new process: the interpreter keeps the node's core busy until it listens."""
-        self.lives += 1
         left = self.world.node_start
         while left > 0:
             piece = min(left, BOOT_PIECE)

@@ -65,13 +65,13 @@ class Registrar:
 
     def _keep(self, node: "Node", due: float) -> "simpy.events.ProcessGenerator":
         """Send heartbeats as long as this process of the node serves."""
-        life, every, number = node.lives, self.settings.heartbeat, node.number
+        life, every, number = node.life, self.settings.heartbeat, node.number
         first = True
         while True:
             yield node.process.sleep(due - self.env.now)
             while node.state == "hung":
                 yield self.env.timeout(POLL)
-            if node.state != "up" or not node.ready or node.lives != life:
+            if node.state != "up" or not node.ready or node.life != life:
                 return
             now, used = self.env.now, node.process.used
             cpu = round(1000 * (used - self.spent[number]) / every)

@@ -13,6 +13,7 @@ import simpy
 from sim import balancer, client, faults, node
 from sim.autoscaler import Autoscaler
 from sim.broadcast import Broadcast
+from sim.bus import Bus
 from sim.connection import Tunnel
 from sim.cores import Cores
 from sim.engines import Engine, pick
@@ -20,6 +21,9 @@ from sim.host import Alone, Process
 from sim.lifetime import Lifetimes
 from sim.machine import Machine
 from sim.registry import Registrar
+from sim.session import Costs as SessionCosts
+from sim.session import Sessions
+from sim.uplink import Uplink
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.measures import (
@@ -36,6 +40,7 @@ from twin.measures.planned import is_planned
 from twin.profile import HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.session_settings import HASH_UNIT
 
 WORTH_A_WORKER = 3.0
 """Seconds of work in this process after which the compiled engine's further replications go to others."""
@@ -75,6 +80,9 @@ class World:
         registry, scaling, lifetime = scenario.registry, scenario.autoscaling, scenario.nodes.lifetime
         self.lifetimes = Lifetimes(self, lifetime) if lifetime is not None else None
         self.registrar = Registrar(self, registry) if registry is not None else None
+        self.bus = self.broadcast.bus if self.broadcast is not None else None
+        self.sessions = self._sessions(profile, groups[-1]) if scenario.sessions.store != "none" else None
+        self.uplink = self._uplink(profile) if scenario.clients.sends.rate else None
         self._warm_up()
         if self.registrar is not None:
             self.registrar.begin()
@@ -109,6 +117,27 @@ class World:
         for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):
             member.subscriber = subscriber
         return broadcast
+
+    def _sessions(self, profile: HostProfile, cores: Cores) -> Sessions:
+        """Return what keeps the sessions, and let each client have its side of it."""
+        shared, iterations = self.scenario.sessions.store == "redis", self.scenario.sessions.login_iterations
+        profile.must_know_sessions(self.scenario.balancer.kind, shared)
+        if shared:
+            start = profile.lone("bus_start", self.host_quantile)
+            self.bus = Bus(self, Process(cores), self.cost, start, 0.0)
+        each = profile.once("node_hash", self.host_quantile) * iterations / HASH_UNIT
+        sessions = Sessions(self, SessionCosts(self.cost, each), self.bus)
+        for one, member in zip(self.clients, sessions.members, strict=True):
+            one.member = member
+        return sessions
+
+    def _uplink(self, profile: HostProfile) -> Uplink:
+        """Return what takes the clients' messages to the nodes."""
+        profile.must_know_broadcast()
+        uplink = Uplink(self, self.cost)
+        for one, outbox in zip(self.clients, uplink.outboxes, strict=True):
+            one.outbox = outbox
+        return uplink
 
     def _cores(self, machine: Machine, cores: range) -> Cores:
         """Return some cores of the machine."""
@@ -148,6 +177,8 @@ class World:
                 self.lifetimes.begin(tunnel, t - WARM_UP_SLACK)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
+            if one.member is not None:
+                one.member.begin(self.nodes[server], t)
             self.env.process(one.live(tunnel))
         for one_node in self.nodes:
             one_node.warmed_up()
@@ -281,6 +312,8 @@ def predict(
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     if scenario.publisher is not None:
         profile.must_know_broadcast()
+    if scenario.sessions.store != "none":
+        profile.must_know_sessions(scenario.balancer.kind, scenario.sessions.store == "redis")
     found: list[Replicated] = []
     began = time.perf_counter()
     while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:

@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     MEMBER_PHASE = 24
     SYNC_PHASE = 25
     LIFETIME = 26
+    SEND_PHASE = 30
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError
+from twin.session_parts import SESSION_PARTS
 
 REFERENCE = Path(__file__).with_name("reference_host.json")
 CALIBRATED = Path(__file__).parent.parent / ".lab" / "host.json"
@@ -79,7 +80,7 @@ BROADCAST_PARTS = {
     "client_delivery_more": "client: one further message that is read together with another",
     "client_send": "client: send a frame",
 }
-PARTS |= BROADCAST_PARTS
+PARTS |= BROADCAST_PARTS | SESSION_PARTS
 LONE_OF_BROADCAST = ("bus_start", "path_bytes")
 
 
@@ -204,6 +205,10 @@ class HostProfile(BaseModel):
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
         return quantile(sorted(getattr(self, name)), u)
 
+    def once(self, name: str, u: float) -> float:
+        """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
+        return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
+
     def must_know_broadcast(self) -> None:
         """Make sure that the parts of a broadcast were calibrated.
 
@@ -212,7 +217,8 @@ class HostProfile(BaseModel):
         """
         if not self.knows_broadcast():
             raise ScenarioError(
-                "publisher is given; this host profile was calibrated without a broadcast: run ./lab calibrate again."
+                "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
+                "./lab calibrate again."
             )
 
     def knows_broadcast(self, balancer: str = "haproxy") -> bool:
@@ -220,6 +226,23 @@ class HostProfile(BaseModel):
         here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
         relayed = balancer != "nginx" or "balancer_delivery" in self.nginx_parts
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes)
+
+    def must_know_sessions(self, balancer: str, shared: bool) -> None:
+        """Make sure that the parts of sessions were calibrated, and of a bus if they are `shared`.
+
+        Raises:
+            ScenarioError: the profile was made before there were sessions.
+        """
+        if not self.knows_sessions(balancer) or (shared and not self.knows_broadcast()):
+            raise ScenarioError(
+                "sessions.store is not 'none'; this host profile was calibrated without sessions: run ./lab calibrate "
+                "again."
+            )
+
+    def knows_sessions(self, balancer: str = "haproxy") -> bool:
+        """Tell whether the parts of sessions through this kind of balancer were calibrated."""
+        relayed = balancer != "nginx" or "balancer_denied" in self.nginx_parts
+        return relayed and set(SESSION_PARTS) <= set(self.parts)
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -287,7 +310,7 @@ class HostProfile(BaseModel):
             raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
         except (ValidationError, OSError, UnicodeDecodeError):
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
-        if not (set(PARTS) - set(BROADCAST_PARTS)) <= set(profile.parts):
+        if not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."

@@ -16,6 +16,8 @@ from twin.rules.backoff import First, Jitter, Policy, Then
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
+from twin.sending_settings import Offline, Sends, sending_problem
+from twin.session_settings import Sessions, session_problem
 from twin.settings import Delays, Part, Positive, Seconds
 
 
@@ -107,6 +109,8 @@ class Clients(Part):
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
+    sends: Sends = Field(Sends(), description="What each client sends.")
+    offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
 
 class Check(Part):
@@ -237,12 +241,19 @@ class Scenario(Part):
     autoscaling: Autoscaling | None = Field(
         None, description="Nodes are started and ended by load; left out: nodes.count stays."
     )
+    sessions: Sessions = Field(Sessions(), description="How clients log in, and where their sessions are.")
     host: HostSettings = Field(HostSettings(), description="The machine.")
     faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
+        kinds = self.bus.kind, self.host.placement, self.publisher is not None
+        problem = session_problem(self.sessions, *kinds) or sending_problem(
+            self.clients.sends, self.clients.count, self.duration, *kinds[1:]
+        )
+        if problem:
+            raise ValueError(problem)
         if self.publisher is not None and self.host.placement == "separate":
             raise ValueError("host.placement|'separate'|'pinned' or 'free' with a [publisher]")
         if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
@@ -265,6 +276,8 @@ class Scenario(Part):
                 raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario without a [publisher]")
             if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
                 raise ValueError(f"faults.{i}.kind|'outage'|once in a scenario")
+            if fault.kind == "bus_down" and self.sessions.store == "redis":
+                continue
             if fault.kind in BUS_FAULTS and self.publisher is None:
                 raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario with a [publisher]")
         return self

@@ -47,10 +47,23 @@ def profile_of(scenario: Scenario) -> HostProfile:
     kind, broadcast = scenario.balancer.kind, scenario.publisher is not None
     if scenario.host.profile == "calibrated":
         known = HostProfile.load() if CALIBRATED.exists() else None
+        broadcast = broadcast or scenario.sessions.store == "redis" or scenario.clients.sends.rate > 0
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
             calibrate_machine([kind] if known is not None or kind == "haproxy" else ["haproxy", kind], broadcast)
+        if scenario.sessions.store != "none" and not HostProfile.load().knows_sessions(kind):
+            calibrate_sessions()
     return HostProfile.load(scenario.host.profile)
+
+
+def calibrate_sessions() -> None:
+    """Add what sessions cost to this machine's profile."""
+    import live
+
+    err.print("There is no profile of this machine with sessions yet: calibrating.")
+    with progress() as show:
+        show("calibrating sessions", 0.0)
+        live.with_sessions(HostProfile.load()).save()
 
 
 def calibrate_machine(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True) -> HostProfile:

@@ -30,6 +30,8 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
         ({"registry": {}}, "the scenario has a registry"),
         ({"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),
         ({"clients": {"heartbeat": {"most": 30.0}}}, "the clients' heartbeat adapts to the network"),
+        ({"sessions": {"store": "memory"}}, "there are sessions"),
+        ({"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
     ],
 )
 def test_what_only_the_simpy_model_has_is_left_to_it(changes, why):

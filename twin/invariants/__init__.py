@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from twin.invariants import agreement, connections, delivery
+from twin.invariants import agreement, connections, delivery, sessions
 from twin.invariants.case import MOST_SHOWN, Case, Finding, Violation, catch_up, return_within
 from twin.measures.witness import unwitnessed
 from twin.record import Record
@@ -14,6 +14,8 @@ __all__ = ["INVARIANTS", "MOST_SHOWN", "Audit", "Case", "Finding", "Violation", 
 INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "states": connections.states,
     "balancer_count": connections.balancer_count,
+    "owned_once": sessions.owned_once,
+    "not_outlived": sessions.not_outlived,
     "published": delivery.published,
     "one_name": delivery.one_name,
     "rising": delivery.rising,
@@ -26,7 +28,7 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "at_head": delivery.at_head,
 }
 """Safety first, then liveness. The docstring of each says what it promises."""
-_OF_MESSAGES = frozenset(INVARIANTS) - {"states", "balancer_count", "back"}
+_OF_MESSAGES = frozenset(INVARIANTS) - {"states", "balancer_count", "owned_once", "not_outlived", "back"}
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,8 @@ def return_within(scenario: Scenario) -> float:
 
     The sum of what may follow each other: a peer that died in silence is noticed by the heartbeat, the balancer finds
     out about the node, an attempt that was sent to it fails, and the client waits as long as its policy may have it.
-    What does not concern the scenario's faults is left out.
+    With sessions, logins may queue, and nodes connect to their store again. What does not concern the scenario's faults
+    is left out.
     """
     kinds = {fault.kind for fault in scenario.faults}
     clients, balancer, beat = scenario.clients, scenario.balancer, scenario.clients.heartbeat
@@ -204,6 +205,9 @@ def return_within(scenario: Scenario) -> float:
     else:
         blind = balancer.fail_timeout
     within += blind if nodes else 0.0
+    if scenario.sessions.store != "none":  # logins may queue until their attempts time out
+        within += clients.open_timeout
+        within += SETTLE + scenario.bus.retry.cap if "bus_down" in kinds else 0.0
     if nodes and (silent or scenario.nodes.backlog < clients.count):
         within += clients.open_timeout
     return within + longest_delay(clients.reconnect.rule())

@@ -13,8 +13,10 @@ from twin.measures.connection import (
     reconnect_times,
 )
 from twin.measures.elastic import ELASTIC, measure_elastic
+from twin.measures.offline import OFFLINE, measure_offline
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
+from twin.measures.sessions import SESSIONS, measure_sessions
 from twin.measures.witness import unwitnessed
 from twin.record import Record
 
@@ -24,9 +26,11 @@ __all__ = [
     "CURVE_STEP",
     "ELASTIC",
     "MEASURES",
+    "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
     "QUIET",
+    "SESSIONS",
     "Measure",
     "attempt_counts",
     "connected_curve",
@@ -36,19 +40,22 @@ __all__ = [
     "measure_broadcast",
     "measure_connections",
     "measure_elastic",
+    "measure_offline",
     "measure_planned",
     "measure_quiet",
     "measure_record",
+    "measure_sessions",
     "reconnect_times",
     "staleness_curves",
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | QUIET | PLANNED_ENDS | ELASTIC | BROADCAST
+MEASURES = CONNECTION | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
 def measure_record(record: Record) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published."""
     connections = measure_connections(record) | measure_quiet(record) | measure_planned(record)
-    return connections | measure_elastic(record) | measure_broadcast(record)
+    connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
+    return connections | measure_broadcast(record)

@@ -10,8 +10,10 @@ from twin.measures import (
     CONNECTION,
     CURVE_STEP,
     MEASURES,
+    OFFLINE,
     PLANNED_ENDS,
     QUIET,
+    SESSIONS,
     latency_quantiles,
     measure_record,
     staleness_curves,
@@ -38,7 +40,9 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    assert set(MEASURES) == set(CONNECTION) | set(QUIET) | set(PLANNED_ENDS) | set(BROADCAST)
+    assert set(MEASURES) == set(CONNECTION) | set(QUIET) | set(PLANNED_ENDS) | set(SESSIONS) | set(OFFLINE) | set(
+        BROADCAST
+    )
 
 
 def test_a_record_without_a_publisher_has_none_of_these():

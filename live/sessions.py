@@ -1,0 +1,86 @@
+"""The sessions of one run: what nodes and clients are told, and the server they share."""
+
+import secrets
+from dataclasses import asdict
+from math import inf
+from typing import Any
+from uuid import uuid4
+
+from live.broker import Topic
+from live.bus import Bus
+from live.process import READY_WITHIN, Part
+from live.resp import Address
+from live.session_node import password_hash
+from twin.errors import ClusterError
+from twin.scenario import Scenario
+
+
+def access_config(scenario: Scenario, replication: int, address: Address, prefix: str) -> dict[str, Any]:
+    """Return what a node has to know to reach the server; `prefix` begins the names of the run's keys."""
+    return {
+        "address": asdict(address),
+        "topic": asdict(Topic(prefix, 0, 1.0)),
+        "retry": scenario.bus.retry.model_dump(),
+        "seed": scenario.seed,
+        "replication": replication,
+    }
+
+
+class Sessions:
+    """What the lab decides for a run: the nodes' secret, the clients' password, the server's address.
+
+    Args:
+        scenario: with sessions.
+        replication: which random numbers to use.
+        bus: the shared server, needed only for the store `redis`.
+    """
+
+    def __init__(self, scenario: Scenario, replication: int, bus: Bus | None) -> None:
+        settings = scenario.sessions
+        self.settings = settings
+        self.secret = secrets.token_hex(32)
+        self.password = secrets.token_urlsafe(12)
+        self.hashes = {n: password_hash(self.password, n) for n in {1, settings.login_iterations}}
+        self.store: dict[str, Any] | None = None
+        self.running = False
+        if settings.store == "redis":
+            assert bus is not None
+            self.store = access_config(scenario, replication, bus.address, f"stormlab:{uuid4().hex[:8]}:")
+
+    def of_node(self) -> dict[str, Any]:
+        """Return what a node has to know; one that is started during the run hashes every password in full."""
+        settings = self.settings
+        return {
+            "secret": self.secret,
+            "expiry": settings.expiry,
+            "refresh": settings.refresh,
+            "token_lifetime": settings.token_lifetime,
+            "when_down": settings.when_down,
+            "hashes": self.hashes,
+            "begin": 0.0 if self.running else inf,
+            "store": self.store,
+        }
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know."""
+        return {"password": self.password, "on_refusal": self.settings.on_refusal}
+
+    def wait_ready(self, nodes: list[Part]) -> None:
+        """Wait until every node has a connection to the shared server.
+
+        Raises:
+            ClusterError: that took too long.
+        """
+        for node in nodes:
+            node.tell(joined=True)
+        for node in nodes:
+            if "joined" not in node.hear(READY_WITHIN):
+                raise ClusterError(f"{node.name} did not reach the server of the sessions.")
+
+    def begin(self, nodes: list[Part], start: float) -> None:
+        """Let logins cost their hash from `start` on, in seconds of the monotonic clock: before it, everybody has
+        logged in long ago.
+        """
+        self.running = True
+        for node in nodes:
+            node.tell(begin=start)

@@ -1,0 +1,87 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+import sim
+from tests.strategies import COST, small_profile
+from twin.course_sessions import BACK_LIMIT, check_store, hash_seconds, look_up_seconds, side_by_side, story
+from twin.scenario import Scenario
+
+DOWN = Scenario.load(Path(__file__).parents[2] / "scenarios" / "sessions-store-down.toml")
+
+
+def never(scenario):
+    raise AssertionError("there is nothing to predict")
+
+
+@pytest.fixture(scope="module")
+def predict():
+    profile = small_profile()
+    few = {"clients": {"count": 60}}
+    return lambda scenario: sim.predict(scenario.vary(**few), 16, profile, jobs=1)
+
+
+def test_a_store_with_a_disk_and_impatient_clients_is_right(predict):
+    for cap in (0.3, 0.8):
+        answer = check_store(DOWN, "redis", True, cap, predict)
+        assert answer.right, answer.why
+        assert str(answer).startswith("Right: between 0% and 0%")
+
+
+@pytest.mark.parametrize(
+    ("store", "persist", "cap", "why"),
+    [
+        ("memory", True, 0.5, "nobody should have to log in"),
+        ("redis", False, 0.5, "nobody should have to log in"),
+        ("redis", True, 8.0, "Nobody gets in before the store is back"),
+    ],
+)
+def test_what_forgets_and_what_waits_too_long_is_told_why(store, persist, cap, why, predict):
+    answer = check_store(DOWN, store, persist, cap, predict)
+    assert not answer.right
+    assert why in answer.why
+
+
+@pytest.mark.parametrize(
+    ("store", "cap", "why"),
+    [
+        ("disk", 0.5, "does not take these settings. vary: sessions.store is 'disk'"),
+        ("redis", -1.0, "does not take these settings"),
+        ("redis", "soon", "does not take these settings"),
+        ("none", 0.5, "that is not what a login is for"),
+    ],
+)
+def test_settings_that_are_ruled_out_are_not_simulated(store, cap, why):
+    answer = check_store(DOWN, store, True, cap, never)
+    assert not answer.right
+    assert why in answer.why
+
+
+def test_the_upper_end_decides():
+    measures = pd.DataFrame({"login_share": [0.0] * 20, "reconnect_p99": [1.0] * 18 + [BACK_LIMIT + 1.0] * 2})
+    assert not check_store(DOWN, "redis", True, 1.0, lambda _: SimpleNamespace(measures=measures)).right
+
+
+def test_costs_by_hand():
+    profile = small_profile()
+    assert hash_seconds(profile, 50_000) == pytest.approx(5 * COST)
+    assert look_up_seconds(profile) == pytest.approx(2 * COST)
+
+
+def test_a_table_of_medians_and_upper_ends():
+    prediction = SimpleNamespace(measures=pd.DataFrame({"login_share": [0.0, 0.5, 1.0]}))
+    table = side_by_side({"one": prediction}, ["login_share", "absent"])
+    assert table.loc["one", "login_share"] == 0.5
+    assert table.loc["one", "login_share, at most"] == pytest.approx(0.975)
+    assert "absent" not in table.columns
+
+
+def test_a_story_has_the_client_and_the_cluster_from_the_fault_on(profile):
+    record = sim.simulate(DOWN.vary(clients={"count": 30}), 0, small_profile())
+    client = record.select("session_lost")["client"].iloc[0]
+    told = story(record, client)
+    assert set(told["client"]) <= {-1, client}
+    assert told["t"].min() == 1.5
+    assert {"fault", "bus_lost", "session_lost", "session_started"} <= set(told["event"])

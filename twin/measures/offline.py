@@ -1,0 +1,50 @@
+"""What a record says about the messages that clients kept while they were away."""
+
+import numpy as np
+
+from twin.measures.base import Measure
+from twin.record import Record
+
+FLUSH_WINDOW = 0.1
+"""Seconds of the window in which arrivals are counted for the peak."""
+
+OFFLINE = {
+    "kept_messages": Measure("1", "timer", "messages that clients kept while they were away, per client"),
+    "dropped_messages": Measure("1", "timer", "messages that did not fit any more, per client"),
+    "offline_bytes": Measure("B", "timer", "most payload bytes that all clients together kept at one time"),
+    "flush_peak": Measure("1/100 ms", "cpu", "most messages that the nodes which never stopped read in any 100 ms"),
+}
+
+
+def measure_offline(record: Record) -> dict[str, float]:
+    """Return the measures of a scenario whose clients send, and that has a fault; nothing for any other."""
+    scenario = record.scenario
+    if not scenario.clients.sends.rate or not scenario.faults:
+        return {}
+    begun = record.select("fault")["t"]
+    if not len(begun):
+        return {}
+    first, count, size = float(begun.iloc[0]), scenario.clients.count, scenario.clients.sends.payload_bytes
+    kept, gone = record.select("kept"), record.select("discarded")
+    flushed = record.select("sent")
+    flushed = flushed[flushed["detail"] == "flushed"]
+    stopped = record.select("node_stopped")["node"].unique()
+    read = record.select("arrived")
+    times = np.sort(read[~read["node"].isin(stopped) & (read["t"] >= first)]["t"].to_numpy())
+    kept_names = kept["client"] * (1 << 32) + kept["version"]
+    gone_names = gone["client"] * (1 << 32) + gone["version"]
+    was_kept = gone_names.isin(kept_names).to_numpy()
+    steps = [(t, size) for t in kept["t"]]
+    steps += [(t, -size) for t in gone["t"].to_numpy()[was_kept]]
+    steps += [(t, -size) for t in flushed["t"]]
+    steps.sort()
+    held = np.cumsum([change for _, change in steps]) if steps else np.zeros(1)
+    found = {
+        "kept_messages": len(kept) / count,
+        "dropped_messages": len(gone) / count,
+        "offline_bytes": float(held.max()),
+    }
+    if len(times):
+        ends = np.searchsorted(times, times + FLUSH_WINDOW, side="left")
+        found["flush_peak"] = float(np.max(ends - np.arange(len(times))))
+    return found
