@@ -22,10 +22,8 @@ from twin.profile import HostProfile
 from twin.scenario import Nginx, Scenario
 
 REPEATS = 4
-TRACE = 6.0
-"""Seconds for which the speed of the cores is sampled."""
 LOOK = 3.0
-"""The same beside a comparison."""
+"""Seconds for which the speed of the cores is sampled at a time."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""
 TIME_SLICE = 0.0007
@@ -68,7 +66,8 @@ def calibrate(
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
     lone |= {"bus_start": [], "path_bytes": []}
-    steps = len(chosen_kinds) * repeats + 2
+    speed: list[list[float]] = []
+    steps = len(chosen_kinds) * repeats + 1
     with interrupt.remembered():
         for k, kind in enumerate(chosen_kinds):
             chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
@@ -84,11 +83,11 @@ def calibrate(
                 if sessions:
                     tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
                     measure_sessions(chosen, found[kind])
-        tell(1 - 2 / steps, "the speed of the cores")
-        place = host.placement(scenario)
-        speed = trace_cores(sorted({*place.cluster, *place.clients}), TRACE)
-        tick = stretch(place.cluster[0], STRETCH)
-        lone["table_growth"] = table_growths(place.cluster[0])
+                speed += trace(scenario)
+        tell(1 - 1 / steps, "how the kernel shares a core")
+        core = host.placement(scenario).cluster[0]
+        tick = stretch(core, STRETCH)
+        lone["table_growth"] = table_growths(core)
     tell(1.0, "done")
     parts = _parts(found[chosen_kinds[0]], first)
     if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
@@ -162,21 +161,21 @@ def _check_overhead(bench: Bench) -> float:
     return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / 0.1) - 0.1)
 
 
-def trace_cores(cpus: Sequence[int], seconds: float) -> list[list[float]]:
-    """Return for each CPU how long a fixed piece of work takes it, one sample every `PACE_STEP` seconds."""
-    with Stage() as stage:
-        tracers = [stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": seconds}, [cpu]) for cpu in cpus]
-        return [list(tracer.hear(seconds + 20.0)["samples"]) for tracer in tracers]
-
-
 def trace(scenario: Scenario) -> list[list[float]]:
-    """Return the speed of the cores on which a scenario runs, sampled for `LOOK` seconds: one series a core.
+    """Return how long a fixed piece of work takes the cores on which a scenario runs: one series a core.
+
+    A series has one sample every `PACE_STEP` seconds, for `LOOK` seconds.
 
     Raises:
         HostError: the scenario asks for more cores than there are.
     """
     place = host.placement(scenario)
-    return trace_cores(sorted({*place.cluster, *place.clients}), LOOK)
+    with Stage() as stage:
+        tracers = [
+            stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": LOOK}, [cpu])
+            for cpu in sorted({*place.cluster, *place.clients})
+        ]
+        return [list(tracer.hear(LOOK + 20.0)["samples"]) for tracer in tracers]
 
 
 def stretch(cpu: int, seconds: float) -> float:

@@ -214,14 +214,14 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     back = bench.settle()
     bench.stop(client, balancer)
     bench.go_on(node)
-    bench.settle()
+    halves = bench.settle()
     bench.stop(node)
     bench.client.tell(closed=True)
     bench.go_on(client, balancer)
     bench.client.hear(30)
     bench.settle()
     bench.go_on(node)
-    left = float(bench.node.hear()["closed"]) - said[2]
+    forgot = float(bench.node.hear()["closed"]) - halves[2]
     bench.reap()
     bench.settle()
     bench.replace()
@@ -229,7 +229,8 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     costs.add("node_goodbye", level, (said[2] - start[2]) / level, pace)
     costs.add("balancer_frame", level, (there[1] - said[1] + back[1] - answered[1]) / 2 / level, pace)
     costs.add("client_goodbye", level, (answered[0] - there[0]) / level, pace)
-    costs.add("node_leave", level, max(0.0, left) / level, pace)
+    costs.add("node_leave", level, (halves[2] - said[2]) / level, pace)
+    costs.add("node_forget", level, max(0.0, forgot) / level, pace)
 
 
 def _cut(bench: Bench, costs: Costs, level: int) -> None:

@@ -238,7 +238,7 @@ class Balancer:
         del node.tunnels[tunnel]
 
         def cut(_: simpy.Event) -> None:
-            node.pass_on(lambda: node.process.work(self.world.node_costs.leave))
+            node.pass_on(node.forget)
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 

@@ -144,8 +144,11 @@ class Client:
             world.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
+        node = world.nodes[tunnel.server]
         if world.balancer.listening:
-            world.balancer.process.work(world.balancer_costs.release)
+            world.balancer.process.work(world.balancer_costs.release, lambda _: node.sees_end(tunnel))
+        else:
+            node.sees_end(tunnel)
 
     def cut_off(self) -> None:
         """Balancer and nodes are gone: the client's kernel learns that its connection, or its attempt, is broken."""

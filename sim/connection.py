@@ -20,12 +20,26 @@ class Tunnel:
         standing: epoch and version that the client has told the node it stands at.
         held: frames that wait for a client that does not read.
         closing: code of the close frame that the node has sent; empty before that.
+        ended: the client's half has ended, and the balancer has passed that on.
+        half_closed: life of the node in which it ended its half and began to wait for the client's; -1 before that.
         outlet: the node's bound for a client that does not keep up.
         opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
     """
 
     __slots__ = (
-        *("client", "client_left", "closing", "generation", "held", "in_flight", "lost", "opened", "opened_at"),
+        *(
+            "client",
+            "client_left",
+            "closing",
+            "ended",
+            "generation",
+            "half_closed",
+            "held",
+            "in_flight",
+            "lost",
+            "opened",
+            "opened_at",
+        ),
         *("outlet", "server", "standing", "touched", "upstream_gone"),
     )
 
@@ -37,6 +51,8 @@ class Tunnel:
         self.opened = False
         self.opened_at = self.touched = 0.0
         self.client_left = False
+        self.ended = False
+        self.half_closed = -1
         self.closing = ""
         self.upstream_gone = False
         self.in_flight = 0

@@ -44,6 +44,7 @@ class Costs:
         self.exit = cost("node_exit")
         self.goodbye = cost("node_goodbye")
         self.leave = cost("node_leave")
+        self.forget = cost("node_forget")
 
 
 class Node:
@@ -51,6 +52,7 @@ class Node:
 
     Attributes:
         life: counts its ends.
+        half_closed: connections of which it has ended its half, and waits for the client's.
         dark: every packet between balancer and node is dropped.
         held: what waits for a packet that is sent again once the link is back.
         silent_since: when it last began to hang, or went dark, in seconds.
@@ -71,6 +73,7 @@ class Node:
         self.dark = False
         self.held: list[Callable[[], object]] = []
         self.life = 0
+        self.half_closed = 0
         self.fanout: Fanout | None = None
 
     @property
@@ -210,8 +213,13 @@ class Node:
         def left(_: simpy.Event) -> None:
             if self.tunnels.pop(tunnel, 0) is None:
                 self.world.balancer.released(tunnel)
+            self.forget()
 
         self.process.work(self.world.node_costs.leave, left)
+
+    def forget(self, then: "Callable[[simpy.Event], None] | None" = None) -> None:
+        """Both halves of a connection have ended: end its tasks."""
+        self.process.work(self.world.node_costs.forget, then)
 
     def kill(self) -> "simpy.events.ProcessGenerator":
         """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two it lets others run.
@@ -220,6 +228,7 @@ class Node:
         """
         world = self.world
         self.life += 1
+        self.half_closed = 0
         if self.fanout is not None:
             self.fanout.stop(goodbye=False)
         self.process.clear()
@@ -243,6 +252,7 @@ class Node:
     def die(self) -> None:
         """The node's machine is gone, and all that it knew."""
         self.life += 1
+        self.half_closed = 0
         self.process.clear()
         self.process.resume()
         self.backlog.clear()
@@ -277,7 +287,7 @@ class Node:
         self.backlog.clear()
         for tunnel in list(self.tunnels):
             self.close(tunnel, "1001")
-        while self.tunnels:
+        while self.tunnels or self.half_closed:
             yield world.env.timeout(POLL)
         yield from self._renew("restart")
 
@@ -343,7 +353,7 @@ class Node:
             if self.state != "draining":
                 return
             self.let_go(tunnel)
-        while self.tunnels:
+        while self.tunnels or self.half_closed:
             yield world.env.timeout(POLL)
         if self.state != "draining":
             return
@@ -397,10 +407,31 @@ class Node:
         self.world.balancer.relay(lambda _: tunnel.client.told_goodbye(tunnel, self))
 
     def hears_goodbye(self, tunnel: "Tunnel") -> None:
-        """The client has answered the close frame: read it and close. Source: RFC 6455, sections 5.5.1 and 7.1.1."""
+        """The client has answered the close frame: read it and end this half of the connection.
+
+        What the end of a connection's tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC
+        6455, sections 5.5.1 and 7.1.1; `websockets`, asyncio/connection.py (`send_data`, `connection_lost`).
+        """
 
         def left(_: simpy.Event) -> None:
             if self.tunnels.pop(tunnel, 0) is None:
+                self.half_closed += 1
+                tunnel.half_closed = self.life
                 self.world.balancer.upstream_closed(tunnel, tunnel.closing)
+                self._ends(tunnel)
 
         self.process.work(self.world.node_costs.leave, left)
+
+    def sees_end(self, tunnel: "Tunnel") -> None:
+        """The client's half of a connection has ended."""
+        tunnel.ended = True
+        self._ends(tunnel)
+
+    def _ends(self, tunnel: "Tunnel") -> None:
+        if tunnel.ended and tunnel.half_closed == self.life:
+            tunnel.half_closed = -1
+
+            def forgotten(_: simpy.Event) -> None:
+                self.half_closed -= 1
+
+            self.forget(forgotten)

@@ -32,7 +32,7 @@ FASTEST, SLOWEST = 0.025, 0.975
 READING_ERROR = 0.15
 """Relative error of a pace that is read beside a measurement; two readings, one before and one after it, differ so."""
 
-MOST_SERIES = 16
+MOST_SERIES = 32
 """Series of a core's speed that a profile keeps, the latest ones."""
 
 LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
@@ -55,7 +55,8 @@ PARTS = {
     "exit_delay": "node: the kernel frees the memory of a killed process before it closes its connections",
     "node_exit": "node: the kernel closes one connection of a killed process",
     "node_goodbye": "node: send a close frame",
-    "node_leave": "node: read the answer to a close frame and close",
+    "node_leave": "node: read the answer to a close frame and end its half of the connection",
+    "node_forget": "node: see that both halves have ended, and end the connection's tasks",
     "client_goodbye": "client: read a close frame and answer it",
 }
 

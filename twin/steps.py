@@ -44,14 +44,19 @@ def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
 
 def profile_of(scenario: Scenario) -> HostProfile:
     """Return the scenario's host profile; calibrate first what it is to be asked for and does not know yet."""
-    kind, broadcast = scenario.balancer.kind, scenario.publisher is not None
+    kind, broadcast, sessions = (
+        scenario.balancer.kind,
+        scenario.publisher is not None,
+        scenario.sessions.store != "none",
+    )
     if scenario.host.profile == "calibrated":
         known = HostProfile.load() if CALIBRATED.exists() else None
         broadcast = broadcast or scenario.sessions.store == "redis" or scenario.clients.sends.rate > 0
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
-            calibrate_machine([kind] if known is not None or kind == "haproxy" else ["haproxy", kind], broadcast)
-        if scenario.sessions.store != "none" and not HostProfile.load().knows_sessions(kind):
+            kinds = [kind] if known is not None or kind == "haproxy" else ["haproxy", kind]
+            calibrate_machine(kinds, broadcast, sessions)
+        if sessions and not HostProfile.load().knows_sessions(kind):
             calibrate_sessions()
     return HostProfile.load(scenario.host.profile)
 
@@ -66,18 +71,21 @@ def calibrate_sessions() -> None:
         live.with_sessions(HostProfile.load()).save()
 
 
-def calibrate_machine(kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True) -> HostProfile:
+def calibrate_machine(
+    kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True, sessions: bool = True
+) -> HostProfile:
     """Measure what the parts cost on this machine, add the repeats of earlier calibrations, and keep the profile.
 
     Args:
         kinds: balancers to calibrate with.
         broadcast: whether to measure the parts of a broadcast, too.
+        sessions: whether to measure the parts of sessions, too.
     """
     import live
 
     with progress() as show:
         profile = live.calibrate(
-            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast
+            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast, sessions=sessions
         )
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced

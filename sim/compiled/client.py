@@ -23,8 +23,8 @@ from sim.compiled.layout import (
     GOODBYE_READ,
     HEARTBEAT,
     HEARTBEAT_MISSED,
+    I_ENDED,
     I_GOODBYE,
-    I_NOTHING,
     NODE_HUNG,
     OF_CLIENT,
     OF_HANG,
@@ -47,6 +47,7 @@ from sim.compiled.layout import (
     ring_at,
     tunnel_at,
 )
+from sim.compiled.node import sees_end
 from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
 from sim.compiled.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
@@ -258,7 +259,9 @@ def closed(w: Any, c: int) -> None:
     if tunnel.reason == HEARTBEAT:
         client_left(w, i)
     if w.listening:
-        work(w, w.balancer, I_NOTHING, B_RELEASE, -1, 0)
+        work(w, w.balancer, I_ENDED, B_RELEASE, hold_tunnel(w, i), 0)
+    else:
+        sees_end(w, i)
     note(w, w.now, DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)

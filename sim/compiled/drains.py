@@ -128,7 +128,7 @@ def left_yet(w: Any, place: int) -> None:
     """Wait until everybody has left; then the process ends, unless it was a drain that something else ended."""
     fault = fault_at(w.faults, place)
     node = node_at(w.nodes, fault.node - 1)
-    if node.tunnels_n > 0:
+    if node.tunnels_n > 0 or node.half_closed > 0:
         schedule(w, POLL, LEFT_YET, place, 0)
         return
     if fault.kind == DRAIN:

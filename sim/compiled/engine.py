@@ -133,6 +133,7 @@ class Run:
         costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
         costs += [balancer.release, balancer.cut]
         costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
+        costs += [node.forget]
         assert len(costs) == at.COSTS
         table = self._keep("costs", np.zeros(at.COSTS, at.COST))
         seconds: list[Array] = []

@@ -155,6 +155,7 @@ def stopped(w: Any, place: int) -> None:
     """The old process is gone: start a new one."""
     server = whole(fault_at(w.faults, place).node) - 1
     node_at(w.nodes, server).state = NODE_DEAD
+    node_at(w.nodes, server).life += 1
     note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
     begin_boot(w, place)
 
@@ -247,6 +248,8 @@ def black_out(w: Any) -> None:
 def die(w: Any, server: int) -> None:
     """A node's machine is gone, and all that it knew."""
     node = node_at(w.nodes, server)
+    node.life += 1
+    node.half_closed = 0
     clear(w, node.proc)
     resume(w, node.proc)
     i = whole(node.waiting)

@@ -17,6 +17,8 @@ from sim.compiled.layout import (
     I_CLIENT,
     I_CLOSED,
     I_CUT,
+    I_ENDED,
+    I_FORGOTTEN,
     I_FRAME_DOWN,
     I_FRAME_UP,
     I_GONE,
@@ -30,7 +32,7 @@ from sim.compiled.layout import (
     I_RELAYED,
     I_SAY_GOODBYE,
     I_SERVE,
-    N_LEAVE,
+    N_FORGET,
     NODE_STOPPED,
     REST,
     checker_at,
@@ -120,7 +122,7 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == I_BOOT:
         faults.booted(w, a)
     elif kind == I_CUT:
-        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_LEAVE, -1, 0)
+        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_FORGET, -1, 0)
         lose(w, a, ABNORMAL)
         drop_tunnel(w, a)
     elif kind == I_SAY_GOODBYE:
@@ -138,11 +140,19 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == I_LEFT:
         if remove_tunnel(w, a):
             released(w, a)
+        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_FORGET, -1, 0)
         drop_tunnel(w, a)
     elif kind == I_LEFT_AFTER:
         if remove_tunnel(w, a):
+            node.half_close(w, a)
             upstream_closed(w, a, whole(tunnel_at(w.tunnels.data, a).closing))
+            node.end(w, a)
         drop_tunnel(w, a)
+    elif kind == I_ENDED:
+        node.sees_end(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_FORGOTTEN:
+        node_at(w.nodes, b).half_closed -= 1
 
 
 @jit

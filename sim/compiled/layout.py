@@ -50,6 +50,7 @@ OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER = range(35, 38)
 # Items of processes.
 (I_CLIENT, I_GOODBYE, I_SERVE, I_REFUSE, I_RELAYED, I_PASSED_ON, I_CUT, I_FRAME_DOWN, I_FRAME_UP, I_NOTHING) = range(10)
 (I_ACCEPT, I_HANDSHAKE, I_LEFT, I_LEFT_AFTER, I_GONE, I_CLOSED, I_BOOT, I_CHECK, I_SAY_GOODBYE) = range(10, 19)
+I_ENDED, I_FORGOTTEN = range(19, 21)
 FIRST_PART, REST, WHOLE = range(3)
 
 # Where a client stands.
@@ -61,8 +62,8 @@ NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING, NODE_DRAINING = range(5)
 # Costs, and queues of constant delays: timeouts of attempts, and the work of clients with machines of their own.
 (DIAL, REQUEST, OPEN, CLIENT_REFUSED, CLIENT_CLOSED, GOODBYE_READ) = range(6)
 (B_REQUEST, B_REFUSE, B_RELAY, B_FRAME, B_CLOSE, B_RELEASE, B_CUT) = range(6, 13)
-(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE) = range(13, 19)
-COSTS = 19
+(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE, N_FORGET) = range(13, 20)
+COSTS = 20
 TIMEOUTS = 6
 FIFOS = 7
 
@@ -110,8 +111,8 @@ CLIENT_SIZE = CLIENT.itemsize
 TUNNEL = _record(
     ("i4", "client next prev generation"),
     ("i2", "server refs"),
-    ("i1", "lost reason closing"),
-    ("?", "opened client_left upstream_gone listed"),
+    ("i1", "lost reason closing half_closed"),
+    ("?", "opened client_left upstream_gone listed ended"),
 )
 ATTEMPT = _record(
     ("f8", "left"),
@@ -127,6 +128,7 @@ NODE = _record(
     ("f8", "hung_at"),
     ("i8", "table proc"),
     ("i4", "hangs opening backlog backlog_last backlog_n tunnels tunnels_last tunnels_n waiting waiting_last state"),
+    ("i4", "life half_closed"),
     ("?", "accepting ready"),
 )
 CHECKER = _record(("i8", "fall rise streak"), ("i4", "server generation serial life"), ("?", "up fresh done judged"))

@@ -10,6 +10,7 @@ from sim.compiled.layout import (
     I_ACCEPT,
     I_CHECK,
     I_CLOSED,
+    I_FORGOTTEN,
     I_GONE,
     I_HANDSHAKE,
     I_LEFT,
@@ -17,6 +18,7 @@ from sim.compiled.layout import (
     N_ACCEPT,
     N_EXIT,
     N_EXIT_DELAY,
+    N_FORGET,
     N_HANDSHAKE,
     N_LEAVE,
     NODE_HUNG,
@@ -160,15 +162,43 @@ def sees_leaving(w: Any, i: int) -> None:
 
 @jit
 def hears_goodbye(w: Any, i: int) -> None:
-    """The client has answered the close frame: read it and close."""
+    """The client has answered the close frame: read it and end this half of the connection."""
     node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
     work(w, node.proc, I_LEFT_AFTER, N_LEAVE, hold_tunnel(w, i), 0)
+
+
+@jit
+def half_close(w: Any, i: int) -> None:
+    """The node has ended its half of a connection."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    node = node_at(w.nodes, tunnel.server)
+    node.half_closed += 1
+    tunnel.half_closed = node.life
+
+
+@jit
+def sees_end(w: Any, i: int) -> None:
+    """The client's half of a connection has ended."""
+    tunnel_at(w.tunnels.data, i).ended = True
+    end(w, i)
+
+
+@jit
+def end(w: Any, i: int) -> None:
+    """End the tasks of a connection if both halves have ended."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    node = node_at(w.nodes, tunnel.server)
+    if tunnel.ended and tunnel.half_closed == node.life:
+        tunnel.half_closed = -1
+        work(w, node.proc, I_FORGOTTEN, N_FORGET, -1, whole(tunnel.server))
 
 
 @jit
 def kill(w: Any, server: int) -> None:
     """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two it lets others run."""
     node = node_at(w.nodes, server)
+    node.life += 1
+    node.half_closed = 0
     clear(w, node.proc)
     resume(w, node.proc)
     process = process_at(w.procs, node.proc)

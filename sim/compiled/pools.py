@@ -60,6 +60,8 @@ def new_tunnel(w: Any, client: int, server: int, generation: int) -> int:
     tunnel.client_left = False
     tunnel.upstream_gone = False
     tunnel.listed = False
+    tunnel.ended = False
+    tunnel.half_closed = -1
     return i
 
 
