@@ -40,20 +40,40 @@ class Costs:
 
 
 class Balancer:
-    """The balancer of a run. Servers are numbered from 0, as in its rule."""
+    """The balancer of a run. Servers are numbered from 0, as in its rule.
+
+    Attributes:
+        workers: its process of each generation; an old one goes on with the connections that it has.
+        made: counts its tunnels.
+    """
 
     def __init__(self, world: "World", process: Process) -> None:
         self.world = world
         self.env = world.env
-        self.process = process
+        self.workers = [process]
         self.settings = world.scenario.balancer
         self.generation = 0
         self.life = 0
         self.listening = True
         self.draws = 0
+        self.made = 0
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.slots)]
         self.idle = Idle(world)
         self.forget()
+
+    def worker(self, taken: Attempt | Tunnel) -> Process:
+        """Return the process that has an attempt or a tunnel."""
+        return self.workers[taken.generation]
+
+    def tunnel(self, client: "Client", server: int, generation: int) -> Tunnel:
+        """Return a new tunnel."""
+        self.made += 1
+        return Tunnel(self.env, client, server, generation, self.made)
+
+    def _take_over(self) -> None:
+        """A new process listens in place of the old one."""
+        self.workers.append(Process(self.workers[-1].cores))
+        self.generation += 1
 
     def forget(self) -> None:
         """Start with fresh counts and all servers up, as a new process does."""
@@ -93,7 +113,8 @@ class Balancer:
 
     def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
-        yield self.process.work(self.world.balancer_costs.request)
+        attempt.generation = self.generation
+        yield self.worker(attempt).work(self.world.balancer_costs.request)
         yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
 
     def forward(self, attempt: Attempt, server: int) -> "simpy.events.ProcessGenerator":
@@ -134,7 +155,7 @@ class Balancer:
                 return
             if retry.wait > 0:
                 life = self.life
-                yield self.process.sleep(retry.wait)
+                yield self.worker(attempt).sleep(retry.wait)
                 if life != self.life:
                     return
             if retry.redispatch:
@@ -159,7 +180,7 @@ class Balancer:
 
     def refuse(self, attempt: Attempt, status: str) -> "simpy.events.ProcessGenerator":
         """Answer a request with an error."""
-        yield self.process.carry_on(self.world.balancer_costs.refuse)
+        yield self.worker(attempt).carry_on(self.world.balancer_costs.refuse)
         attempt.fail(status)
 
     def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
@@ -188,7 +209,7 @@ class Balancer:
         """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
         if self.waiting[node.number - 1].pop(attempt, 0) == 0:
             return
-        tunnel = Tunnel(self.env, attempt.client, attempt.server, attempt.generation)
+        tunnel = self.tunnel(attempt.client, attempt.server, attempt.generation)
         if attempt.answer.triggered:
             self.released(tunnel)
             return
@@ -204,7 +225,7 @@ class Balancer:
                 node.tunnels.pop(tunnel, None)
                 self.released(tunnel)
 
-        self.process.work(self.world.balancer_costs.relay, relayed)
+        self.worker(attempt).work(self.world.balancer_costs.relay, relayed)
 
     def denied(self, attempt: Attempt, node: Node, status: str) -> None:
         """The node has refused a handshake: relay that and forget the request."""
@@ -214,7 +235,7 @@ class Balancer:
         if isinstance(self.settings, Nginx) and attempt.generation == self.generation:
             self.passive[attempt.server].succeeded()
         assert self.world.sessions is not None
-        self.process.work(self.world.sessions.costs.relay_denied, lambda _: attempt.fail(status))
+        self.worker(attempt).work(self.world.sessions.costs.relay_denied, lambda _: attempt.fail(status))
 
     # Ends of connections
 
@@ -231,7 +252,7 @@ class Balancer:
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed(reason)
 
-        self.process.work(self.world.balancer_costs.close, passed_on)
+        self.worker(tunnel).work(self.world.balancer_costs.close, passed_on)
 
     def _cut(self, tunnel: Tunnel, node: Node) -> None:
         """Close both sides of a tunnel; the node, too, has to read and close."""
@@ -242,7 +263,7 @@ class Balancer:
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 
-        self.process.work(self.world.balancer_costs.cut, cut)
+        self.worker(tunnel).work(self.world.balancer_costs.cut, cut)
 
     def expire(self, tunnel: Tunnel) -> None:
         """Nothing passed through a tunnel for too long: close both sides."""
@@ -251,9 +272,16 @@ class Balancer:
         if tunnel in node.tunnels:
             self._cut(tunnel, node)
 
-    def relay(self, then: "Callable[[simpy.Event], None]") -> None:
+    def relay(self, tunnel: Tunnel, then: "Callable[[simpy.Event], None]") -> None:
         """Pass on a frame through a tunnel, in either direction."""
-        self.process.work(self.world.balancer_costs.frame, then)
+        self.worker(tunnel).work(self.world.balancer_costs.frame, then)
+
+    def hears_end(self, tunnel: Tunnel, node: "Node") -> None:
+        """The client's half of a tunnel has ended: pass that on."""
+        if self.listening:
+            self.worker(tunnel).work(self.world.balancer_costs.release, lambda _: node.sees_end(tunnel))
+        else:
+            node.sees_end(tunnel)
 
     def client_left(self, tunnel: Tunnel) -> None:
         """The client has closed its side. A silent node does not answer that: HAProxy goes on counting the session,
@@ -353,7 +381,8 @@ class Balancer:
     def reload(self) -> "simpy.events.ProcessGenerator":
         """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while.
 
-        The new process takes over when it has started, and the old one's time runs from then.
+        The new process takes over when it has started, and the old one's time runs from then; at its end the old one
+        cuts its tunnels in the order in which they were made. Source: HAProxy, `hard_stop` in src/proxy.c.
         """
         life = self.life
         if not self.listening:
@@ -361,17 +390,18 @@ class Balancer:
         yield self.env.timeout(self.world.balancer_start)
         if life != self.life:
             return
-        self.generation += 1
+        old = self.workers[-1]
+        self._take_over()
         generation = self.generation
         self.forget()
         self.world.start_checks(0.0)
         if self.settings.hard_stop_after:
-            yield self.process.sleep(self.settings.hard_stop_after)
+            yield old.sleep(self.settings.hard_stop_after)
             if life != self.life:
                 return
-            for node in self.world.nodes:
-                for tunnel in [t for t in node.tunnels if t.generation < generation]:
-                    self._cut(tunnel, node)
+            old_ones = [t for node in self.world.nodes for t in node.tunnels if t.generation < generation]
+            for tunnel in sorted(old_ones, key=lambda t: t.order):
+                self._cut(tunnel, self.world.nodes[tunnel.server])
 
     def relist(self, up: list[bool]) -> "simpy.events.ProcessGenerator":
         """Let nginx take over a new list of peers: new workers, with counts of their own.
@@ -381,7 +411,7 @@ class Balancer:
         """
         yield self.env.timeout(self.world.balancer_start + NGINX_HANDOVER)
         before = self.up
-        self.generation += 1
+        self._take_over()
         self.forget()
         self.up = list(up)
         for server, (was, is_up) in enumerate(zip(before, up, strict=True), 1):
@@ -391,9 +421,10 @@ class Balancer:
     def die(self) -> None:
         """The balancer's machine is gone, and all that it knew."""
         self.life += 1
-        self.generation += 1
+        for worker in self.workers:
+            worker.clear()
+        self._take_over()
         self.listening = False
-        self.process.clear()
         for waiting in self.waiting:
             waiting.clear()
 

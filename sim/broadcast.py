@@ -12,7 +12,7 @@ from sim import fanout, publisher
 from sim.bus import Bus
 from sim.cores import Cores
 from sim.host import Alone, Cost, Process
-from sim.lane import Bundle, Frame, Lane
+from sim.lane import Bundle, Frame, Lane, Relay
 from sim.subscriber import Subscriber
 from twin.rules.delivery import Message, Recovery
 
@@ -48,8 +48,8 @@ class Broadcast:
         self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(cost))
         self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
-        self.balancer = Lane(world.balancer.process, relay, more, self.relayed)
-        self.balancer_up = Lane(world.balancer.process, relay, more, self.relayed_up)
+        self.balancer = Relay(world.balancer, relay, more, self.relayed)
+        self.balancer_up = Relay(world.balancer, relay, more, self.relayed_up)
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
         swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
         ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))

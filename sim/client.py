@@ -144,11 +144,7 @@ class Client:
             world.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
-        node = world.nodes[tunnel.server]
-        if world.balancer.listening:
-            world.balancer.process.work(world.balancer_costs.release, lambda _: node.sees_end(tunnel))
-        else:
-            node.sees_end(tunnel)
+        world.balancer.hears_end(tunnel, world.nodes[tunnel.server])
 
     def cut_off(self) -> None:
         """Balancer and nodes are gone: the client's kernel learns that its connection, or its attempt, is broken."""
@@ -166,7 +162,7 @@ class Client:
         balancer = self.world.balancer
 
         def answered(_: simpy.Event) -> None:
-            balancer.relay(lambda _: node.hears_goodbye(tunnel))
+            balancer.relay(tunnel, lambda _: node.hears_goodbye(tunnel))
 
         self.process.work(self.world.client_costs.goodbye, answered)
 

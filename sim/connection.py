@@ -17,6 +17,7 @@ class Tunnel:
 
     Attributes:
         in_flight: bytes of messages that were sent and that the client has not read.
+        order: how many tunnels the balancer had made before it.
         standing: epoch and version that the client has told the node it stands at.
         held: frames that wait for a client that does not read.
         closing: code of the close frame that the node has sent; empty before that.
@@ -27,24 +28,13 @@ class Tunnel:
     """
 
     __slots__ = (
-        *(
-            "client",
-            "client_left",
-            "closing",
-            "ended",
-            "generation",
-            "half_closed",
-            "held",
-            "in_flight",
-            "lost",
-            "opened",
-            "opened_at",
-        ),
-        *("outlet", "server", "standing", "touched", "upstream_gone"),
+        *("client", "client_left", "closing", "ended", "generation", "half_closed", "held", "in_flight", "lost"),
+        *("opened", "opened_at", "order", "outlet", "server", "standing", "touched", "upstream_gone"),
     )
 
-    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int) -> None:
+    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int, order: int) -> None:
         self.client = client
+        self.order = order
         self.server = server
         self.generation = generation
         self.lost = env.event()

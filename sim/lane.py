@@ -13,6 +13,7 @@ from sim.host import Batch, Cost, Process
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:
+    from sim.balancer import Balancer
     from sim.connection import Tunnel
 
 CHUNK = 8
@@ -107,3 +108,29 @@ class Lane:
     def clear(self) -> None:
         """Forget what waits; the process has forgotten its work."""
         self.waiting.clear()
+
+
+class Relay:
+    """The frames that wait for the balancer, in one direction: a lane for each of its processes.
+
+    Args:
+        balancer: whose processes.
+        cost, more, then: as of a `Lane`.
+    """
+
+    def __init__(self, balancer: "Balancer", cost: Cost, more: Cost, then: Taken) -> None:
+        self.balancer = balancer
+        self.cost = cost
+        self.more = more
+        self.then = then
+        self.lanes: dict[Process, Lane] = {}
+
+    def pass_on(self, bundles: Iterable[Bundle]) -> None:
+        """Queue what another process has handed over, each connection at the process that has it."""
+        ready: dict[Process, list[Bundle]] = {}
+        for bundle in bundles:
+            ready.setdefault(self.balancer.worker(bundle[0]), []).append(bundle)
+        for process, ours in ready.items():
+            if process not in self.lanes:
+                self.lanes[process] = Lane(process, self.cost, self.more, self.then)
+            self.lanes[process].pass_on(ours)

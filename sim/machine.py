@@ -10,6 +10,11 @@ from twin.draws import Purpose, stratified, uniform
 from twin.profile import PACE_STEP, HostProfile
 from twin.scenario import HAProxy, Scenario
 
+ONE_STEP = frozenset({"node_exit", "node_goodbye", "haproxy_cut"})
+"""Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
+`task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
+`process_runnable_tasks` in src/task.c."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -62,7 +67,7 @@ class Machine:
         who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
         who = OWN_ROUNDS.get(name, who).format(kind)
         who = "client_refused" if name == "client_denied" else who
-        first_part = 0.0 if name == "node_exit" else self._shares.get(who, 0.0)
+        first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
         return Cost(self.profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
 
     def _share_out(self) -> None:

@@ -404,12 +404,12 @@ class Node:
         self.process.yields = False
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
-        self.world.balancer.relay(lambda _: tunnel.client.told_goodbye(tunnel, self))
+        self.world.balancer.relay(tunnel, lambda _: tunnel.client.told_goodbye(tunnel, self))
 
     def hears_goodbye(self, tunnel: "Tunnel") -> None:
         """The client has answered the close frame: read it and end this half of the connection.
 
-        What the end of a connection's tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC
+        What the end of its tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC
         6455, sections 5.5.1 and 7.1.1; `websockets`, asyncio/connection.py (`send_data`, `connection_lost`).
         """
 

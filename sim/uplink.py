@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.host import Alone, Cost, Process
-from sim.lane import Bundle, Frame, Lane
+from sim.lane import Bundle, Frame, Lane, Relay
 from twin.draws import Purpose
 from twin.rules.offline import FRAME_BYTES, OfflineQueue, due_at
 
@@ -29,7 +29,7 @@ class Uplink:
         self.world = world
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         send, read = cost("client_send"), cost("node_read")
-        self.balancer = Lane(world.balancer.process, relay, more, self.relayed)
+        self.balancer = Relay(world.balancer, relay, more, self.relayed)
         self.swarms = {
             process: Lane(process, send, send, self.sent)
             for process in dict.fromkeys(client.process for client in world.clients)

@@ -14,7 +14,6 @@ from sim import balancer, client, faults, node
 from sim.autoscaler import Autoscaler
 from sim.broadcast import Broadcast
 from sim.bus import Bus
-from sim.connection import Tunnel
 from sim.cores import Cores
 from sim.engines import Engine, pick
 from sim.host import Alone, Process
@@ -162,7 +161,7 @@ class World:
         for one in self.clients:
             server = self.balancer.choose(one, [])
             self.balancer.rule.take(server)
-            tunnel = Tunnel(self.env, one, server, 0)
+            tunnel = self.balancer.tunnel(one, server, 0)
             tunnel.opened = True
             self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1

@@ -67,9 +67,16 @@ def lose(w: Any, i: int, reason: int) -> None:
 
 
 @jit
+def worker(w: Any, generation: int) -> int:
+    """Return the balancer's process of a generation."""
+    return w.balancer + whole(generation)
+
+
+@jit
 def serve(w: Any, i: int) -> None:
     """Read a request."""
-    work(w, w.balancer, I_SERVE, B_REQUEST, i, w.life)
+    attempt_at(w.attempts.data, i).generation = w.generation
+    work(w, worker(w, w.generation), I_SERVE, B_REQUEST, i, w.life)
 
 
 @jit
@@ -85,7 +92,7 @@ def forward(w: Any, i: int, server: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     while attempt.answer == PENDING:
         if server < 0:
-            carry_on(w, w.balancer, I_REFUSE, B_REFUSE, i, REFUSED_502 if w.nginx else REFUSED_503)
+            carry_on(w, worker(w, attempt.generation), I_REFUSE, B_REFUSE, i, REFUSED_502 if w.nginx else REFUSED_503)
             return
         if not attempt.taken:
             attempt.taken = True
@@ -171,11 +178,11 @@ def after_failure(w: Any, i: int) -> int:
     )
     if not retry.again:
         give_back(w, i)
-        carry_on(w, w.balancer, I_REFUSE, B_REFUSE, i, REFUSED_503)
+        carry_on(w, worker(w, attempt.generation), I_REFUSE, B_REFUSE, i, REFUSED_503)
         return -2
     if retry.wait > 0:
         attempt.moves = retry.redispatch
-        sleep(w, w.balancer, retry.wait, OF_RETRY, i, w.life)
+        sleep(w, worker(w, attempt.generation), retry.wait, OF_RETRY, i, w.life)
         return -2
     if not retry.redispatch:
         return whole(attempt.server)
@@ -250,7 +257,7 @@ def answered(w: Any, i: int, server: int) -> None:
         drop_attempt(w, i)
         return
     add_tunnel(w, server, tunnel)
-    work(w, w.balancer, I_RELAYED, B_RELAY, i, tunnel)
+    work(w, worker(w, attempt.generation), I_RELAYED, B_RELAY, i, tunnel)
 
 
 @jit
@@ -271,7 +278,7 @@ def upstream_closed(w: Any, i: int, reason: int) -> None:
         remove_tunnel(w, i)
         return
     hold_tunnel(w, i)
-    work(w, w.balancer, I_PASSED_ON, B_CLOSE, i, reason)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), I_PASSED_ON, B_CLOSE, i, reason)
 
 
 @jit
@@ -279,13 +286,13 @@ def cut(w: Any, i: int) -> None:
     """Close both sides of a tunnel; the node, too, has to read and close."""
     hold_tunnel(w, i)
     remove_tunnel(w, i)
-    work(w, w.balancer, I_CUT, B_CUT, i, 0)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), I_CUT, B_CUT, i, 0)
 
 
 @jit
 def relay(w: Any, kind: int, i: int) -> None:
     """Pass on a close frame through a tunnel, in either direction."""
-    work(w, w.balancer, kind, B_FRAME, hold_tunnel(w, i), 0)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), kind, B_FRAME, hold_tunnel(w, i), 0)
 
 
 @jit
@@ -338,11 +345,21 @@ def reset_pending(w: Any, server: int) -> None:
 
 @jit
 def cut_old(w: Any, generation: int) -> None:
-    """Cut the tunnels of processes older than a generation."""
+    """Cut the tunnels of processes older than a generation, in the order in which they were made."""
+    i = oldest(w, generation)
+    while i >= 0:
+        cut(w, i)
+        i = oldest(w, generation)
+
+
+@jit
+def oldest(w: Any, generation: int) -> int:
+    """Return the first tunnel made by processes older than a generation, or -1; each node's lie in that order."""
+    first = -1
     for server in range(w.n_nodes):
         i = whole(node_at(w.nodes, server).tunnels)
-        while i >= 0:
-            following = whole(tunnel_at(w.tunnels.data, i).next)
-            if tunnel_at(w.tunnels.data, i).generation < generation:
-                cut(w, i)
-            i = following
+        while i >= 0 and tunnel_at(w.tunnels.data, i).generation >= generation:
+            i = whole(tunnel_at(w.tunnels.data, i).next)
+        if i >= 0 and (first < 0 or tunnel_at(w.tunnels.data, i).order < tunnel_at(w.tunnels.data, first).order):
+            first = i
+    return first

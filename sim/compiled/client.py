@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.balancer import client_left, serve
+from sim.compiled.balancer import client_left, serve, worker
 from sim.compiled.host import client_work, sleep, swarm_of, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -259,7 +259,7 @@ def closed(w: Any, c: int) -> None:
     if tunnel.reason == HEARTBEAT:
         client_left(w, i)
     if w.listening:
-        work(w, w.balancer, I_ENDED, B_RELEASE, hold_tunnel(w, i), 0)
+        work(w, worker(w, tunnel.generation), I_ENDED, B_RELEASE, hold_tunnel(w, i), 0)
     else:
         sees_end(w, i)
     note(w, w.now, DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))

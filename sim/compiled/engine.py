@@ -61,6 +61,7 @@ class Run:
         self.world = np.zeros(1, at.WORLD)
         self._kept: dict[str, Array] = {}
         self._blocks: list[Array] = []
+        self._lives = 1 + sum(fault.kind in ("reload", "outage") for fault in scenario.faults)
         w = self.world[0]
         w["seed"], w["replication"], w["duration"], w["full"] = scenario.seed, replication, scenario.duration, full
         w["time_slice"], w["tick"], w["clock"] = profile.time_slice, profile.tick, self.machine.clock(replication)
@@ -155,8 +156,8 @@ class Run:
     def _processes(self, w: Any) -> None:
         """Lay out nodes, balancer and swarms, in this order, and the cores that they share."""
         machine, nodes, per = self.machine, self.scenario.nodes.count, self.scenario.clients.per_process
-        groups, homes = list(machine.groups), [*machine.of_node, machine.of_balancer]
-        w["balancer"], w["first_swarm"] = nodes, nodes + 1
+        groups, homes = list(machine.groups), [*machine.of_node, *[machine.of_balancer] * self._lives]
+        w["balancer"], w["first_swarm"] = nodes, len(homes)
         if machine.swarm is not None:
             if machine.swarm not in groups:
                 groups.append(machine.swarm)
@@ -212,8 +213,7 @@ class Run:
         for i, mark in enumerate(marks or []):
             given[i] = tuple(mark)
         w["n_marks"], w["marks_given"] = len(marks or []), marks is not None
-        lives = 1 + sum(fault.kind in ("reload", "outage") for fault in scenario.faults)
-        self._keep("checkers", np.zeros(scenario.nodes.count * lives, at.CHECKER))
+        self._keep("checkers", np.zeros(scenario.nodes.count * self._lives, at.CHECKER))
         times = [fault.at for fault in scenario.faults if fault.at < scenario.duration]
         w["first_fault"] = min(times, default=np.inf)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.balancer import answer, cut_old, lose, reset_pending
+from sim.compiled.balancer import answer, cut_old, lose, reset_pending, worker
 from sim.compiled.choice import forget
 from sim.compiled.client import lost, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
@@ -208,7 +208,7 @@ def reloaded(w: Any, place: int, life: int) -> None:
     start_checks(w)
     if w.hard_stop > 0.0:
         fault_at(w.faults, place).node = w.generation
-        sleep(w, w.balancer, w.hard_stop, OF_STOP, place, w.life)
+        sleep(w, worker(w, w.generation - 1), w.hard_stop, OF_STOP, place, w.life)
 
 
 @jit
@@ -222,9 +222,10 @@ def hard_stop(w: Any, place: int, life: int) -> None:
 def black_out(w: Any) -> None:
     """Balancer and nodes die at once, and every connection breaks."""
     w.life += 1
+    for generation in range(w.generation + 1):
+        clear(w, worker(w, generation))
     w.generation += 1
     w.listening = False
-    clear(w, w.balancer)
     for server in range(w.n_nodes):
         die(w, server)
     for c in range(w.n_clients):

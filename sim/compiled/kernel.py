@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled import client, drains, faults, node
-from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again
+from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again, worker
 from sim.compiled.choice import choose, forget, take
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
 from sim.compiled.host import expire, swarm_of
@@ -52,6 +52,7 @@ from sim.compiled.layout import (
     TIMEOUT,
     TIMEOUTS,
     WAKES,
+    attempt_at,
     checker_at,
     client_at,
     event_at,
@@ -241,8 +242,10 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     """Do what a rare event is for."""
     if kind == OF_HANG:
         expire(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
-    elif kind in (OF_RETRY, OF_STOP):
-        expire(w, w.balancer, kind, a, b)
+    elif kind == OF_RETRY:
+        expire(w, worker(w, attempt_at(w.attempts.data, a).generation), kind, a, b)
+    elif kind == OF_STOP:
+        expire(w, worker(w, fault_at(w.faults, a).node - 1), kind, a, b)
     elif kind == OF_DRAIN:
         expire(w, node_at(w.nodes, fault_at(w.faults, a).node - 1).proc, kind, a, b)
     elif WAKES < kind < FIRED:

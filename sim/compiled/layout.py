@@ -109,7 +109,7 @@ CLIENT = _record(
 )
 CLIENT_SIZE = CLIENT.itemsize
 TUNNEL = _record(
-    ("i4", "client next prev generation"),
+    ("i4", "client next prev generation order"),
     ("i2", "server refs"),
     ("i1", "lost reason closing half_closed"),
     ("?", "opened client_left upstream_gone listed ended"),
@@ -180,7 +180,7 @@ WORLD = _record(
     ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n"),
     # what comes and goes
     (POOL, "items timers tunnels attempts"),
-    ("i8", "tunnels_live"),
+    ("i8", "tunnels_made"),
     # what is written down
     ("?", "full"),
     (POOL, "rows losses"),

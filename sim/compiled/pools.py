@@ -48,9 +48,10 @@ def new_tunnel(w: Any, client: int, server: int, generation: int) -> int:
     else:
         i = pool.used
         pool.used += 1
-    w.tunnels_live += 1
+    w.tunnels_made += 1
     tunnel = tunnel_at(pool.data, i)
     tunnel.client = client
+    tunnel.order = w.tunnels_made
     tunnel.server = server
     tunnel.generation = generation
     tunnel.refs = 0
@@ -80,7 +81,6 @@ def drop_tunnel(w: Any, i: int) -> None:
     if tunnel.refs == 0:
         tunnel.next = w.tunnels.free
         w.tunnels.free = i
-        w.tunnels_live -= 1
 
 
 @jit
