@@ -209,6 +209,24 @@ class Balancer:
             time.sleep(0.002)
         raise self.part.failure(f"does not listen on port {self.port}")
 
+    def wait_up(self, node: int, timeout: float) -> None:
+        """Wait until HAProxy sends clients to a node (from 1); nginx, which has no checks, always may.
+
+        Raises:
+            ClusterError: it did not within `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while self.kind == "haproxy" and not self._is_up(node):
+            if time.monotonic() > deadline:
+                raise self.part.failure(f"does not bring server n{node} up")
+            time.sleep(0.02)
+
+    def _is_up(self, node: int) -> bool:
+        lines = [line.split() for line in self._ask("show servers state cluster")]
+        header = next(cells for cells in lines if cells[:1] == ["#"])[1:]
+        name, state = header.index("srv_name"), header.index("srv_op_state")
+        return any(len(cells) > state and cells[name] == f"n{node}" and cells[state] == "2" for cells in lines)
+
     def _read_haproxy(self) -> None:
         while not self.closed:
             try:

@@ -4,7 +4,7 @@ Run as `python -m live.bench CONFIG`. Messages:
 
 * `tokens` are what the clients that come next show, one each, when they have sessions;
 * `batch` lets that many clients try once to connect, all at the same time, and answers when all attempts have ended,
-  with how many opened and when the first and the last one ended;
+  with how many opened, why the others failed, and when the first and the last one ended;
 * `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
 * `delivered` answers with the times of the first and the last delivery since it was asked before;
 * `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
@@ -56,7 +56,8 @@ async def main(config: dict[str, Any]) -> None:
                 client.member = Member(swarm, client.number, config["sessions"])
                 client.member.token = tokens.pop(0) if tokens else ""
         opened = await asyncio.gather(*(attempt(client) for client in clients))
-        say(opened=sum(opened), failed=size - sum(opened), **span("connected", "connect_failed"))
+        why = sorted({str(detail) for _, event, *_, detail in swarm.events if event == "connect_failed"})
+        say(opened=sum(opened), failed=size - sum(opened), why=why, **span("connected", "connect_failed"))
 
     async def closed() -> None:
         await asyncio.gather(*held)

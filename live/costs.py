@@ -11,7 +11,7 @@ import socket
 import time
 
 from live import host
-from live.workbench import Bench, Costs, mean_pace, median
+from live.workbench import Bench, Costs, check_opened, mean_pace, median
 from twin.cost import LEVELS
 from twin.errors import ClusterError
 
@@ -73,8 +73,7 @@ def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
     bench.go_on(balancer)
     spent.append(bench.settle())
     bench.go_on(client)
-    if bench.client.hear(30)["failed"]:
-        raise ClusterError("calibration: a handshake failed.")
+    check_opened(bench.client.hear(30))
     spent.append(bench.settle())
     who = (0, 1, 2, 1, 0)  # client, balancer, node: as in bench.cpu()
     return [spent[step + 1][i] - spent[step][i] for step, i in enumerate(who)]
@@ -120,8 +119,7 @@ def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
     for _ in range(BATCHES[level]):
         start = bench.settle()
         bench.client.tell(port=bench.port, batch=level)
-        if bench.client.hear(30)["failed"]:
-            raise ClusterError("calibration: a handshake failed.")
+        check_opened(bench.client.hear(30))
         burst = [(after - before) / level for after, before in zip(bench.settle(), start, strict=True)]
         steps = (("client_request", "client_open"), ("balancer_request", "balancer_response"))
         for name, parts, each, whole in (

@@ -17,7 +17,7 @@ from live.bus import Bus
 from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from live.workbench import Bench, Costs, at_rest, client_config, median, pace_of
+from live.workbench import Bench, Costs, at_rest, check_opened, client_config, median, pace_of
 from twin.cost import BROADCAST_LEVELS
 from twin.errors import ClusterError
 from twin.scenario import Scenario
@@ -114,8 +114,7 @@ class DeliveryBench:
         """Have so many clients connected."""
         if connections > self.open:
             self.client.tell(batch=connections - self.open)
-            if self.client.hear(30)["failed"]:
-                raise ClusterError("calibration: a handshake failed.")
+            check_opened(self.client.hear(30))
             self.open = connections
         self.settle()
 

@@ -88,6 +88,17 @@ def at_rest(cpu: Callable[[], Sequence[float]]) -> list[float]:
     raise ClusterError("calibration: the bench does not come to rest.")
 
 
+def check_opened(answer: dict[str, Any]) -> None:
+    """Check what the client process said about a batch of handshakes.
+
+    Raises:
+        ClusterError: some failed.
+    """
+    if answer["failed"]:
+        of = answer["failed"] + answer["opened"]
+        raise ClusterError(f"calibration: {answer['failed']} of {of} handshakes failed ({', '.join(answer['why'])}).")
+
+
 def pace_of(place: host.Placement) -> Pace:
     """Return the pace of the cores just now."""
     found = []
@@ -196,8 +207,7 @@ class Bench:
         """Open connections, wait until all is quiet and return `cpu`."""
         if connections:
             self.client.tell(port=self.port, batch=connections)
-            if self.client.hear(30)["failed"]:
-                raise ClusterError("calibration: a handshake failed.")
+            check_opened(self.client.hear(30))
         self.settle()
         return self.cpu()
 
@@ -228,10 +238,15 @@ class Bench:
         return usage.ru_utime + usage.ru_stime
 
     def replace(self, grown: bool = True) -> None:
-        """Start a new node in the place of the one before, with a `grown` table of open files."""
+        """Start a new node in the place of the one before, with a `grown` table of open files.
+
+        HAProxy may have marked the server down meanwhile: on a loaded machine the new node takes longer to start than
+        all the checks that may fail.
+        """
         self.stage.end(self.node)
         self.node = self._start_node(self.node_port)
         self.node.hear()
+        self.balancer.wait_up(1, READY_WITHIN)
         if grown:
             self._grow()
         self.settle()

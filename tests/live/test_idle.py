@@ -96,12 +96,13 @@ def test_a_node_closes_the_connection_of_a_client_that_does_not_read(small: Call
 
 
 def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(small: Callable[..., Scenario]) -> None:
+    """The search goes 1.2, 2.2 (cut), 1.7 s and ends there: 0.3 s below the timeout, which a loaded machine keeps."""
     scenario = small(
         duration=14.0,
-        balancer={"tunnel_timeout": 1.0},
+        balancer={"tunnel_timeout": 2.0},
         clients={
             "count": 10,
-            "heartbeat": {"interval": 0.2, "timeout": 2.0, "most": 3.0},
+            "heartbeat": {"interval": 1.2, "timeout": 2.0, "most": 3.2},
             "reconnect": {"base": 0.05, "jitter": "none"},
         },
     )
@@ -109,5 +110,4 @@ def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(smal
     lost = record.select("disconnected")
     assert set(lost["client"]) == set(range(10))  # each has tried an interval that is too long
     assert set(lost["detail"]) == {"1006"}
-    assert lost["t"].max() < 11.0  # and then knows better
-    assert measure_record(record)["losses_per_client"] <= 4.0
+    assert measure_record(record)["losses_per_client"] < 2.0  # and then knows better; pings of 2.2 s lose five times

@@ -79,4 +79,8 @@ def test_the_purposes_keep_their_numbers():
         "BUS_RETRY": 10,
         "CAMPAIGN": 11,
         "LEASE_PHASE": 12,
+        "MEMBER_PHASE": 24,
+        "SYNC_PHASE": 25,
+        "LIFETIME": 26,
+        "SEND_PHASE": 30,
     }

@@ -62,7 +62,7 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
             {"faults": [KILL | {"kind": "burn"}]},
             "faults.0.kind",
             "'burn'",
-            "'hang', 'blackhole', 'restart', 'drain', 'reload', 'outage'",
+            "'hang', 'blackhole', 'restart', 'drain', 'join', 'reload', 'outage'",
         ),
         ({"faults": [KILL, KILL | {"node": 4}]}, "faults.1.node", "4", "a node from 1 to 3"),
         ({"faults": [{"at": 1.0, "kind": "kill"}]}, "faults.0.node", "missing", "a node from 1 to 3"),
@@ -207,7 +207,7 @@ def test_toml_writes_every_field_out():
     data = tomllib.loads(Scenario(name="all").to_toml())
     assert data["clients"]["reconnect"]["cap"] == 5.0
     assert data["balancer"]["kind"] == "haproxy"
-    assert set(data) == set(Scenario.model_fields) - {"faults", "publisher"}
+    assert set(data) == set(Scenario.model_fields) - {"faults", "publisher", "registry", "autoscaling"}
 
 
 def test_vary_changes_what_it_names_and_leaves_the_original_alone():

@@ -1,10 +1,11 @@
 """What must hold for connections."""
 
-from math import isfinite
+from math import inf, isfinite
 
 import numpy as np
 
 from twin.invariants.case import Case, Finding, Violation, too_short
+from twin.measures.elastic import churns
 
 _STATES = ("attempt_connect", "connected", "connect_failed", "disconnected", "gave_up")
 _MAY_FOLLOW = {
@@ -59,6 +60,8 @@ def balancer_count(case: Case) -> Finding:
     """
     if case.cuts_idle:  # one that it has just cut the client does not know of yet
         return Finding(skipped="the balancer cuts idle connections")
+    if churns(case.scenario):  # nor of one that its node has just ended
+        return Finding(skipped="nodes end connections all along")
     counts = case.record.select("server_connections")
     if not len(counts):
         return Finding(skipped="the balancer does not tell its connections")
@@ -78,7 +81,10 @@ def balancer_count(case: Case) -> Finding:
 
 
 def back(case: Case) -> Finding:
-    """Within `within` seconds of the last fault every client is connected or has given up."""
+    """Within `within` seconds of the last fault every client is connected or has given up.
+
+    Where nodes end connections all along, a client has the same time after each loss.
+    """
     if case.scenario.faults and not isfinite(case.quiet_from):
         return Finding(skipped=too_short(case))
     if case.cuts_idle:
@@ -89,7 +95,9 @@ def back(case: Case) -> Finding:
     away = np.flatnonzero((home < 0) & ~case.gave_up)
     table = case.record.select(*_STATES)
     last = {int(client): int(at) for at, client in zip(table.index, table["client"], strict=True)}
-    known = [int(client) for client in away if int(client) in last]
+    latest = case.end - case.within if churns(case.scenario) else inf
+    lost = table[table["event"].eq("disconnected")].groupby("client")["t"].last()
+    known = [int(client) for client in away if int(client) in last and lost.get(client, -inf) <= latest]
     return case.found(
         "back",
         [last[client] for client in known],

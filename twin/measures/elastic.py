@@ -36,6 +36,12 @@ def is_elastic(scenario: Scenario) -> bool:
     return scenario.registry is not None or scenario.nodes.lifetime is not None
 
 
+def churns(scenario: Scenario) -> bool:
+    """Tell whether nodes end connections all along: by lifetimes, rebalancing or scaling."""
+    rebalances = scenario.registry is not None and scenario.registry.rebalance is not None
+    return scenario.nodes.lifetime is not None or scenario.autoscaling is not None or rebalances
+
+
 def measure_elastic(record: Record) -> dict[str, float]:
     """Return the measures of a cluster that changes its size; nothing for any other."""
     scenario = record.scenario
@@ -49,17 +55,13 @@ def measure_elastic(record: Record) -> dict[str, float]:
         found["scalings"] = float(len(record.select("scaled")))
     if resumed := _resumed(record):
         found["resume_to_rotation"] = float(np.median(resumed))
-    if scenario.nodes.lifetime is not None or scenario.autoscaling is not None or _rebalances(scenario):
+    if churns(scenario):
         found |= _churn(record)
     if scenario.registry is not None and scenario.registry.canary is not None:
         total = sum(nodes.held.values())
         following = sum(nodes.held.get(node, 0) for node in scenario.registry.canary.nodes)
         found["next_share"] = following / total if total else 0.0
     return found
-
-
-def _rebalances(scenario: Scenario) -> bool:
-    return scenario.registry is not None and scenario.registry.rebalance is not None
 
 
 def _churn(record: Record) -> dict[str, float]:

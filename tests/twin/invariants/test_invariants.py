@@ -285,6 +285,26 @@ def test_an_unwitnessed_fault_makes_the_verdict_unknown_but_a_violation_is_certa
     assert audit(record(rows, faults=[kill])).verdict == "fail"
 
 
+def test_where_nodes_end_connections_a_client_has_time_to_come_back():
+    still = {"duration": 10.0, "clients": {"count": 1, "reconnect": {"cap": 1.0}}}
+    churning = still | {"nodes": {"lifetime": {"mean": 2.0}}}
+
+    def judged(rows, settings):
+        provenance = {"world": "live", "scenario": small(**settings).model_dump(exclude_none=True)}
+        return audit(Record.of([*rows, row(10.0, "server_connections", node=1, detail="1")], provenance))
+
+    for lost, verdict in ((8.9, "fail"), (9.1, "pass")):  # of 10 s; the longest wait is 1 s
+        rows = [
+            row(-0.5, "attempt_connect", 0, attempt=1),
+            row(-0.4, "connected", 0, 1),
+            row(lost, "disconnected", 0, 1, detail="1012"),
+        ]
+        found = judged(rows, churning)
+        assert (found.findings["back"].count, found.verdict) == (int(verdict == "fail"), verdict)
+        assert found.findings["balancer_count"].skipped == "nodes end connections all along"
+        assert judged(rows, still).findings["back"].count == 1
+
+
 def test_many_violations_are_counted_and_few_are_shown():
     rows = list(good_rows())
     rows += [row(4.0 + i / 100, "delivered", 0, 1, version=1, detail="1 1") for i in range(50)]

@@ -9,6 +9,7 @@ from tests.strategies import small
 from twin.measures import (
     CONNECTION,
     CURVE_STEP,
+    ELASTIC,
     MEASURES,
     OFFLINE,
     PLANNED_ENDS,
@@ -40,9 +41,9 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    assert set(MEASURES) == set(CONNECTION) | set(QUIET) | set(PLANNED_ENDS) | set(SESSIONS) | set(OFFLINE) | set(
-        BROADCAST
-    )
+    kinds = (CONNECTION, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST)
+    assert set(MEASURES) == set().union(*kinds)
+    assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 
 
 def test_a_record_without_a_publisher_has_none_of_these():
