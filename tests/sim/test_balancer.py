@@ -198,6 +198,26 @@ def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(ki
     assert not len(simulate(small(balancer={"kind": kind}, faults=faults), 0, profile).select("disconnected"))
 
 
+def test_after_a_reload_the_old_process_cuts_its_tunnels_in_their_order_beside_the_new_one(profile):
+    scenario = small(
+        balancer={"hard_stop_after": 1},
+        clients={"reconnect": {"first": "immediate"}},
+        faults=[{"at": 2.0, "kind": "reload"}],
+    )
+    world = World(scenario, 0, profile)
+    world.env.run(until=2.0 + BALANCER_START + 0.001)
+    old, new = world.balancer.workers
+    spent = old.used
+    world.run()
+    assert old.used - spent == pytest.approx(2 * 30 * COST)  # it cuts, and passes on the clients' ends
+    assert new.used >= 2 * 30 * COST  # a request and an answer each
+    lost = [one for one in world.rows if one[1] == "disconnected"]
+    assert [one[2] for one in lost] == list(range(30))
+    assert [one[3] for one in lost] == [1, 2, 3] * 10
+    again = [one[0] for one in world.rows if one[1] == "attempt_connect" and one[0] > 2.0]
+    assert again[0] < lost[-1][0]  # the first is back while the last is still connected
+
+
 def test_a_reload_forgets_the_counts_and_whom_it_had_marked_down(profile):
     faults = [{"at": 1.0, "kind": "kill", "node": 3}, {"at": 4.0, "kind": "reload"}]
     world = World(small(faults=faults), 0, profile)

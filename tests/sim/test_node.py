@@ -5,6 +5,7 @@ from sim.connection import Attempt
 from sim.node import OWN_FILES
 from sim.world import World
 from tests.strategies import COST, NODE_START, small, small_profile
+from twin.cost import Part
 from twin.record import Record
 
 CPU = 0.05
@@ -197,6 +198,30 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
     assert record.select("healed")["detail"].tolist() == ["restart"]
     assert len(record.select("connected")) - len(lost) == 30
     assert sum(map(int, record.select("server_connections")["detail"])) == 30
+
+
+def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
+    def restart(seconds):
+        parts = small_profile().parts
+        dear = Part(levels=[16], values=[[seconds]])
+        faults = [{"at": 1.0, "kind": "restart", "node": 1}]
+        scenario = small(host={"placement": "separate"}, faults=faults)
+        return simulate(scenario, 0, small_profile(parts=parts | {"node_forget": dear}), engine="simpy")
+
+    cheap, dear = restart(0.0001), restart(0.01)
+    assert len(cheap.select("disconnected")) == 10
+    assert dear.select("disconnected").equals(cheap.select("disconnected"))
+    later = dear.select("node_stopped")["t"].iloc[0] - cheap.select("node_stopped")["t"].iloc[0]
+    assert later == pytest.approx(10 * 0.01, abs=0.01)  # the process ends when all are done
+
+
+def test_a_node_that_is_killed_while_it_waits_for_clients_starts_with_none_to_wait_for(profile):
+    faults = [{"at": 1.0, "kind": "restart", "node": 1}, {"at": 1.001, "kind": "kill", "node": 1, "duration": 1.0}]
+    faults += [{"at": 4.0, "kind": "restart", "node": 1}]
+    world = run(small(faults=faults), profile)
+    assert world.nodes[0].half_closed == 0
+    assert world.nodes[0].state == "up"
+    assert [one[6] for one in world.rows if one[1] == "healed"][-1] == "restart"
 
 
 def test_a_restart_brings_a_killed_node_back(profile):
