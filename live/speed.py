@@ -50,13 +50,18 @@ def _handshake(near: socket.socket, far: socket.socket) -> None:
     client.receive_data(near.recv(4096))
 
 
+def reading() -> float:
+    """Return the pace of this thread's core just now: the middle one of three samples, the first of which is cold."""
+    return sorted(sample() for _ in range(3))[1]
+
+
 def trace(seconds: float) -> list[float]:
-    """Return samples of the core this process is bound to, one every `PACE_STEP` for `seconds` seconds."""
+    """Return readings of the core this process is bound to, one every `PACE_STEP` for `seconds` seconds."""
     began = time.monotonic()
     samples = []
     for i in range(round(seconds / PACE_STEP)):
         time.sleep(max(0.0, began + i * PACE_STEP - time.monotonic()))
-        samples.append(sample())
+        samples.append(reading())
     return samples
 
 

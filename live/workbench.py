@@ -10,7 +10,7 @@ from typing import Any
 from live import host
 from live.balancer import Balancer
 from live.process import READY_WITHIN, Part, Stage
-from live.speed import sample
+from live.speed import reading
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -104,7 +104,7 @@ def pace_of(place: host.Placement) -> Pace:
     found = []
     for cpus in (place.cluster, place.clients):
         with host.pinned(cpus[:1]):
-            found.append(median([sample() for _ in range(3)]))
+            found.append(reading())
     return found[0], found[1]
 
 

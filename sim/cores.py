@@ -17,7 +17,7 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.host import Item, Process
+from sim.host import Item, Process, cools
 
 ROUNDING = 1e-12
 """Seconds by which two sums of the same times may differ."""
@@ -78,6 +78,7 @@ class Cores:
         process.ready = True
         process.woken = self.env.now
         process.slept = self.env.now - process.asleep_since
+        process.warm = cools(process.warm, process.slept)
         rivals = len(self.running) + len(self.waiting)
         self._average()
         if not rivals:
@@ -107,7 +108,7 @@ class Cores:
             item.hops -= 1
             items.append(item)
             item = items.popleft()
-        seconds = item.spend(process.load, asleep, self.level(process.core))
+        seconds = item.spend(process.load + process.warm, asleep, self.level(process.core))
         process.load -= item.count
         process.used += seconds
         process.place += seconds
@@ -116,6 +117,7 @@ class Cores:
             process.step.callbacks = [lambda _: self._stepped(item)]
             self.env.schedule(process.step, NORMAL, seconds)
         else:
+            process.warm += item.count
             item.callbacks.append(self._done)
             self.env.schedule(item, NORMAL, seconds)
 

@@ -43,6 +43,11 @@ def wakes_late(asleep_since: float, now: float, clock: float) -> float:
     return late
 
 
+def cools(warm: int, slept: float) -> int:
+    """Return how much a process is warm that was so and then slept, in seconds."""
+    return int(warm * max(0.0, 1.0 - slept / COLD_AFTER))
+
+
 class Cost:
     """What an item costs: a curve for each speed level of the core, the slowest last.
 
@@ -68,7 +73,7 @@ class Cost:
         return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)
 
     def __call__(self, waiting: int, asleep: float, level: int) -> float:
-        """Return the seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
+        """Return the seconds of one of `waiting` items in a row for a process that slept `asleep` seconds before it."""
         curves = self.curves
         return curves[level if level < len(curves) else -1](waiting, asleep)
 
@@ -134,6 +139,7 @@ class Process:
 
     Attributes:
         load: connections that wait.
+        warm: connections that it has dealt with since it was cold; a sleep makes it forget (`cools`).
         used: seconds of work so far.
         place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
         lag: seconds that it had less than the mean when it fell asleep.
@@ -163,6 +169,7 @@ class Process:
         self.asleep_since = -1.0
         self.slept = 0.0
         self.load = 0
+        self.warm = 0
         self.last = 0.0
 
     @property

@@ -24,7 +24,7 @@ from sim.compiled.layout import (
     process_at,
 )
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
-from sim.compiled.rules import after_sleep, ticked, timer_due, wakes_late
+from sim.compiled.rules import after_sleep, cools, ticked, timer_due, wakes_late
 from sim.cores import ROUNDING
 from twin.profile import PACE_STEP
 
@@ -167,6 +167,7 @@ def wake(w: Any, number: int) -> None:
     process.ready = True
     process.woken = w.now
     process.slept = w.now - process.asleep_since
+    process.warm = cools(whole(process.warm), process.slept)
     rivals = cores.runs + cores.waits
     average(w, cores)
     if rivals == 0:
@@ -202,7 +203,7 @@ def start(w: Any, number: int, asleep: float) -> None:
     """Do the next step of the next item of a process."""
     process = process_at(w.procs, number)
     item = process.item
-    waiting = process.load
+    waiting = process.load + process.warm
     take_first(w, process)
     while item.hops > 0 and process.load > 0:
         item.hops -= 1
@@ -217,6 +218,8 @@ def start(w: Any, number: int, asleep: float) -> None:
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+    if item.stage != FIRST_PART:
+        process.warm += 1
     process.place += seconds
     process.busy = True
     schedule(w, seconds, STEP, number, 0)

@@ -94,7 +94,7 @@ SLOTS = 1 << 12
 BUCKET = _record(("i4", "first last n"))
 PROCESS = _record(
     ("f8", "place lag deadline over_since woken asleep_since slept"),
-    ("i8", "load rests"),
+    ("i8", "load warm rests"),
     (ITEM, "item"),
     ("i4", "cores core first first_place last last_place"),
     ("?", "busy ready stopped yields"),

@@ -6,6 +6,7 @@ from sim.compiled.arrays import first_not_below, numbers
 from sim.compiled.jit import compiled_rule, jit
 from sim.compiled.layout import WORDS
 from sim.cores import ticked as _ticked
+from sim.host import cools as _cools
 from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
@@ -80,6 +81,7 @@ peer_succeeded = compiled_rule(health.PassiveCheck.succeeded)
 
 beat_after = compiled_rule(heartbeat.beat_after)
 after_sleep = compiled_rule(_after_sleep)
+cools = compiled_rule(_cools)
 timer_due = compiled_rule(_timer_due)
 wakes_late = compiled_rule(_wakes_late)
 ticked = compiled_rule(_ticked)

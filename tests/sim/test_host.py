@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.host import MOST_SLACK, TIMER_SLACK, Cost, Process
+from sim.host import MOST_SLACK, TIMER_SLACK, Cost, Process, cools
 from tests.loops import fixed, load, machine, note
-from twin.cost import Curve
+from twin.cost import COLD_AFTER, Curve
 
 
 def test_a_lone_process_works_through_its_items_one_after_the_other():
@@ -61,9 +61,34 @@ def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
     env.run(until=0.6)
     process.work(cost)
     env.run(until=0.7)
-    assert [waiting for waiting, _ in asked] == [1, 2, 1, 1]
+    assert [waiting for waiting, _ in asked] == [1, 3, 3, 1]  # in a row, those done since it was cold included
     assert [asleep for _, asleep in asked][1:3] == [0.0, 0.0]
     assert asked[3][1] == pytest.approx(0.1 - 0.003, abs=1e-6)
+
+
+@pytest.mark.parametrize(("slept", "warm"), [(0.0, 100), (COLD_AFTER / 4, 75), (COLD_AFTER, 0), (1.0, 0)])
+def test_a_process_cools_while_it_sleeps(slept, warm):
+    assert cools(100, slept) == warm
+
+
+def test_a_process_that_never_rests_works_as_in_a_long_burst():
+    env, cores = machine()
+    process, asked = Process(cores), []
+
+    def curve(waiting, asleep):
+        asked.append(waiting)
+        return 0.001
+
+    cost = Cost([curve], first_part=0.5)
+    env.run(until=0.5)
+
+    def one_after_the_other():
+        for _ in range(10):
+            yield process.work(cost)
+
+    env.process(one_after_the_other())
+    env.run(until=0.7)
+    assert asked[::2] == asked[1::2] == list(range(1, 11))
 
 
 def test_a_stopped_process_does_nothing_until_it_goes_on():

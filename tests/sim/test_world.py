@@ -149,7 +149,7 @@ def test_given_marks_replace_the_models_own_checks(profile):
 @pytest.mark.parametrize("cores", [1, 2, 4])
 def test_processes_are_placed_as_the_scenario_says(placement, cores, profile):
     world = World(small(host={"placement": placement, "cores": cores}), 0, profile)
-    clients, balancer = world.clients[0].process.cores, world.balancer.process.cores
+    clients, balancer = world.clients[0].process.cores, world.balancer.workers[0].cores
     if placement == "free" or cores == 1:
         assert {one.process.cores for one in world.nodes} == {clients} == {balancer}
         assert len(clients.idle) == cores
