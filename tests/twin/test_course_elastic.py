@@ -94,11 +94,11 @@ def test_a_lifetime_with_jitter_is_right_and_one_without_or_too_long_is_told_why
 
 
 def test_the_model_agrees_with_the_judge_on_a_right_and_two_wrong_lifetimes():
+    # 8 s give or take 60 %: by hand 21 to 36 ends a second, and 183 connections have ended at least once by second 12
     few = simulates(2)
-    scenario = EMPTY.vary(duration=14.0)
-    assert check_spread(scenario, 5.0, 0.6, few).right
-    assert "more jitter" in check_spread(scenario, 6.0, 0.0, few).why
-    assert "shorter" in check_spread(scenario, 60.0, 0.1, few).why
+    assert check_spread(EMPTY, 8.0, 0.6, few).right
+    assert "more jitter" in check_spread(EMPTY, 6.0, 0.0, few).why
+    assert "shorter" in check_spread(EMPTY, 60.0, 0.1, few).why
 
 
 RECORD = Record.of(
