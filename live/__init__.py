@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from live.calibration import calibrate, trace
+    from live.pings import ping_costs
     from live.session_costs import with_sessions
     from live.world import measure, run
 
 _HOME = {
     "calibrate": "live.calibration",
     "measure": "live.world",
+    "ping_costs": "live.pings",
     "run": "live.world",
     "trace": "live.calibration",
     "with_sessions": "live.session_costs",
 }
 
-__all__ = ["calibrate", "measure", "run", "trace", "with_sessions"]
+__all__ = ["calibrate", "measure", "ping_costs", "run", "trace", "with_sessions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -46,7 +46,11 @@ def notice_times(record: Record) -> Array:
 
 
 def trade_off(
-    scenario: Scenario, intervals: Sequence[float], timeouts: Sequence[float], predict: Predict
+    scenario: Scenario,
+    intervals: Sequence[float],
+    timeouts: Sequence[float],
+    predict: Predict,
+    ping: float,
 ) -> pd.DataFrame:
     """Predict what shorter intervals and timeouts bring, and what they cost.
 
@@ -54,10 +58,12 @@ def trade_off(
         scenario: with a fault in which a node falls silent.
         intervals, timeouts: of the clients' heartbeat, in seconds; each with each.
         predict: predicts a varied scenario.
+        ping: CPU seconds of a ping and its pong in all processes together.
 
     Returns:
-        One row a heartbeat: `interval`, `timeout`, `pings` (a second, all clients), `by hand` (the 99th percentile of
-        U(timeout, timeout + interval)), and `notice_p50`, `notice_p99` (s) as predicted.
+        One row a heartbeat: `interval`, `timeout`, `pings` (a second, all clients), `cores` (how many they keep busy),
+        `by hand` (the 99th percentile of U(timeout, timeout + interval)), and `notice_p50`, `notice_p99` (s) as
+        predicted.
     """
     rows = []
     for timeout in timeouts:
@@ -65,8 +71,9 @@ def trade_off(
             varied = scenario.vary(clients={"heartbeat": {"interval": interval, "timeout": timeout, "most": 0.0}})
             found = predict(varied).measures[["notice_p50", "notice_p99"]].median()
             hand = notice_by_hand(interval, timeout, 0.99)
-            rows.append((interval, timeout, pings_a_second(varied), hand, found["notice_p50"], found["notice_p99"]))
-    return pd.DataFrame(rows, columns=["interval", "timeout", "pings", "by hand", "notice_p50", "notice_p99"])
+            pings = pings_a_second(varied)
+            rows.append((interval, timeout, pings, pings * ping, hand, found["notice_p50"], found["notice_p99"]))
+    return pd.DataFrame(rows, columns=["interval", "timeout", "pings", "cores", "by hand", "notice_p50", "notice_p99"])
 
 
 def spans(record: Record, clients: Sequence[int]) -> list[list[tuple[float, float]]]:

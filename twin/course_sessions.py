@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from twin.comparison import Band, Predicted
+from twin.comparison import Band, Comparison, Predicted
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
+from twin.figures import table_rows
 from twin.profile import HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
@@ -23,12 +24,22 @@ LOGIN_LIMIT = 0.02
 
 
 def hash_seconds(profile: HostProfile, iterations: int) -> float:
-    """Return what the hash of one password costs on a machine, in seconds: the median of its measurements."""
+    """Return what the hash of one password costs on a machine, in seconds: the median of its measurements.
+
+    Raises:
+        ScenarioError: the profile was made before there were sessions.
+    """
+    profile.must_know_sessions("haproxy", shared=False)
     return profile.once("node_hash", 0.5) * iterations / HASH_UNIT
 
 
 def look_up_seconds(profile: HostProfile) -> float:
-    """Return the CPU seconds by which a handshake is dearer that asks the shared store: a lone one, medium speed."""
+    """Return the CPU seconds by which a handshake is dearer that asks the shared store: a lone one, medium speed.
+
+    Raises:
+        ScenarioError: the profile was made before there were sessions or broadcasts.
+    """
+    profile.must_know_sessions("haproxy", shared=True)
     parts = {name: profile.curves(name) for name in ("node_look_up", "bus_session", "node_found", "node_session")}
     lone = {name: curves[len(curves) // 2].lone for name, curves in parts.items()}
     return lone["node_look_up"] + lone["bus_session"] + lone["node_found"] - lone["node_session"]
@@ -45,6 +56,14 @@ def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) 
                 row |= {measure: band.median, f"{measure}, at most": band.high}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
+    """Return some rows of a comparison, one a measure: predicted median and band, median of the runs, runs inside."""
+    table = pd.DataFrame(table_rows(comparison)).set_index("measure")
+    columns = ["unit", "predicted", "low", "high", "measured", "inside", "error"]
+    rows: pd.DataFrame = table.loc[[name for name in measures if name in table.index], columns]
+    return rows
 
 
 def story(record: Record, client: int) -> pd.DataFrame:

@@ -18,10 +18,10 @@ def loads_figure(records: Mapping[str, Record]) -> Figure:
         for i, node in enumerate(table.columns):
             color, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
             axis.plot(table.index, table[node], color=color, linestyle=dash, label=f"node {node}", linewidth=1.5)
-        for t in record.select("scaled")["t"]:
-            axis.axvline(t, color="0.6", linestyle=":", linewidth=1)
+        for i, t in enumerate(record.select("scaled")["t"]):
+            axis.axvline(t, color="0.6", linestyle=":", linewidth=1, label=None if i else "autoscaler")
         axis.set_title(title, fontsize=10)
-        axis.set_xlabel("s since the start of the run")
+        axis.set_xlabel("time since the start of the run (s)")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("connections")
     axes[-1].legend(fontsize=8)

@@ -94,11 +94,11 @@ def test_a_lifetime_with_jitter_is_right_and_one_without_or_too_long_is_told_why
 
 
 def test_the_model_agrees_with_the_judge_on_a_right_and_two_wrong_lifetimes():
+    # 8 s give or take 60 %: by hand 21 to 36 ends a second, and 183 connections have ended at least once by second 12
     few = simulates(2)
-    scenario = EMPTY.vary(duration=14.0)
-    assert check_spread(scenario, 5.0, 0.6, few).right
-    assert "more jitter" in check_spread(scenario, 6.0, 0.0, few).why
-    assert "shorter" in check_spread(scenario, 60.0, 0.1, few).why
+    assert check_spread(EMPTY, 8.0, 0.6, few).right
+    assert "more jitter" in check_spread(EMPTY, 6.0, 0.0, few).why
+    assert "shorter" in check_spread(EMPTY, 60.0, 0.1, few).why
 
 
 RECORD = Record.of(
@@ -130,3 +130,12 @@ def test_the_picture_has_a_panel_a_record():
     figure = loads_figure({"one": RECORD, "two": RECORD})
     assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
     assert len(figure.axes[0].lines) == 3
+
+
+def test_the_decisions_of_the_autoscaler_are_marked_once_in_the_legend():
+    rows = [row(t, "scaled", detail=detail) for t, detail in ((1.0, "1 to 2"), (2.0, "2 to 3"))]
+    meta = {"scenario": small(duration=4.0).model_dump(exclude_none=True), "replication": 0}
+    (axis,) = loads_figure({"scaled": Record.of(rows, meta)}).axes
+    marks = [line for line in axis.lines if len(line.get_xdata()) == 2]
+    assert [line.get_xdata()[0] for line in marks] == [1.0, 2.0]
+    assert [text.get_text() for text in axis.get_legend().get_texts()].count("autoscaler") == 1

@@ -116,9 +116,10 @@ def test_the_model_notices_when_the_hand_says():
 
 
 def test_a_trade_off_has_each_interval_with_each_timeout():
-    table = trade_off(silent(), [2.0, 4.0], [1.0, 3.0], predict)
+    table = trade_off(silent(), [2.0, 4.0], [1.0, 3.0], predict, ping=0.0002)
     assert table[["interval", "timeout"]].to_numpy().tolist() == [[2, 1], [4, 1], [2, 3], [4, 3]]
     assert table["pings"].tolist() == [30.0, 15.0, 30.0, 15.0]
+    assert table["cores"].tolist() == pytest.approx([0.006, 0.003, 0.006, 0.003])
     assert (table["notice_p99"] - table["by hand"]).abs().max() < 0.5
     assert len(trade_off_figure(table).axes[0].lines) == 2
 

@@ -5,9 +5,20 @@ import pandas as pd
 import pytest
 
 import sim
+import twin
 from tests.strategies import COST, small_profile
-from twin.course_sessions import BACK_LIMIT, check_store, hash_seconds, look_up_seconds, side_by_side, story
+from twin.course_sessions import (
+    BACK_LIMIT,
+    check_store,
+    hash_seconds,
+    look_up_seconds,
+    rows_of,
+    side_by_side,
+    story,
+)
+from twin.errors import ScenarioError
 from twin.scenario import Scenario
+from twin.session_parts import SESSION_PARTS
 
 DOWN = Scenario.load(Path(__file__).parents[2] / "scenarios" / "sessions-store-down.toml")
 
@@ -70,6 +81,23 @@ def test_costs_by_hand():
     assert look_up_seconds(profile) == pytest.approx(2 * COST)
 
 
+def test_a_profile_that_knows_no_sessions_says_how_to_mend_it():
+    profile = small_profile()
+    old = profile.model_copy(update={"parts": {k: v for k, v in profile.parts.items() if k not in SESSION_PARTS}})
+    for cost in (lambda: hash_seconds(old, 50_000), lambda: look_up_seconds(old)):
+        with pytest.raises(ScenarioError, match=r"calibrated without sessions: run \./lab calibrate again"):
+            cost()
+
+
+def test_the_rows_of_a_comparison_come_in_the_order_asked_for(predict):
+    scenario = DOWN.vary(clients={"count": 60})
+    compared = twin.compare(predict(DOWN), sim.simulate(scenario, 0, small_profile()))
+    table = rows_of(compared, ["reconnect_p50", "absent", "login_share"])
+    assert table.index.tolist() == ["reconnect_p50", "login_share"]
+    assert table.loc["login_share", "inside"] == "1/1"
+    assert table.loc["login_share", ["predicted", "measured", "error"]].tolist() == [1.0, 1.0, 0.0]
+
+
 def test_a_table_of_medians_and_upper_ends():
     prediction = SimpleNamespace(measures=pd.DataFrame({"login_share": [0.0, 0.5, 1.0]}))
     table = side_by_side({"one": prediction}, ["login_share", "absent"])
@@ -78,7 +106,7 @@ def test_a_table_of_medians_and_upper_ends():
     assert "absent" not in table.columns
 
 
-def test_a_story_has_the_client_and_the_cluster_from_the_fault_on(profile):
+def test_a_story_has_the_client_and_the_cluster_from_the_fault_on():
     record = sim.simulate(DOWN.vary(clients={"count": 30}), 0, small_profile())
     client = record.select("session_lost")["client"].iloc[0]
     told = story(record, client)
