@@ -4,7 +4,6 @@ from typing import Literal
 
 from sim.idle import can_strike
 from twin.errors import ScenarioError
-from twin.fault_settings import BUS_FAULTS
 from twin.scenario import HAProxy, Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
@@ -18,8 +17,6 @@ def uncovered(scenario: Scenario) -> str:
     balancer, clients = scenario.balancer, scenario.clients
     kinds = {fault.kind for fault in scenario.faults}
     reasons = {
-        "the scenario has a publisher": scenario.publisher is not None,
-        "the scenario has a fault of the bus": bool(kinds & BUS_FAULTS),
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients send": scenario.clients.sends.rate > 0,

@@ -383,6 +383,11 @@ def predict_given(
     return found
 
 
+def needs_record(scenario: Scenario) -> bool:
+    """Tell whether the measures of a scenario are taken from the whole record: of messages, and of planned faults."""
+    return scenario.publisher is not None or is_planned(scenario)
+
+
 def replicate(
     scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: Sequence[tuple[int, int]], engine: Engine
 ) -> list[Replicated]:
@@ -395,7 +400,7 @@ def replicate(
     """
     found = []
     for replication, host in calls:
-        if engine == "compiled" and not is_planned(scenario):  # whose measures need the record
+        if engine == "compiled" and not needs_record(scenario):
             from sim.compiled.engine import Run
 
             done = Run(scenario, replication, profile, marks, host, full=False).go()

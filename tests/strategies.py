@@ -24,6 +24,7 @@ NODE_START = 0.15
 BALANCER_START = 0.02
 BUS_START = 0.03
 PATH_BYTES = 4096
+OWN_FIRST_PARTS = ("node_fanout", "haproxy_delivery", "nginx_delivery", "client_delivery")
 FIRST_PARTS = ("node", "haproxy", "nginx", "client_request", "client_refused", "client_open", "client_closed")
 
 
@@ -253,6 +254,46 @@ def broadcasts(draw, kinds=("pubsub", "stream", "kafka")):
 
 
 @st.composite
+def talks(draw):
+    """Broadcasts over the whole space of both engines: any reconnects, balancers, heartbeats, limits and placements."""
+    scenario = draw(broadcasts())
+    nodes, clients, duration = scenario.nodes.count, scenario.clients.count, scenario.duration
+    happens = list(scenario.faults) + draw(st.lists(broadcast_faults(nodes, clients, duration), max_size=3))
+    if draw(st.booleans()):
+        happens.append(Fault(at=draw(seconds(0.0, duration)), kind="reload"))
+    hard = draw(st.sampled_from([0, 300, 3000, 2**20]))
+    return scenario.vary(
+        clients={
+            "per_process": draw(st.sampled_from([1, 3, 2000])),
+            "reconnect": draw(reconnects(calm=True)).model_dump(),
+            "heartbeat": {
+                "interval": draw(st.sampled_from([0.0, 0.3, 1.0, 20.0])),
+                "timeout": draw(seconds(0.05, 1.0)),
+                "close_timeout": draw(st.sampled_from([0.0, 0.2])),
+            },
+            "recovery": {"timeout": draw(seconds(0.05, 2.0))},
+        },
+        balancer=draw(balancers(covered=True)).model_dump(),
+        bus={
+            "idempotency_window": draw(st.sampled_from([0.1, 60.0])),
+            "output_buffer": {
+                "hard_bytes": hard,
+                "soft_bytes": draw(st.sampled_from([0, 200])),
+                "soft_seconds": draw(st.sampled_from([0, 1])),
+            },
+            "retry": {
+                "base": draw(st.sampled_from([0.01, 0.1])),
+                "retries": draw(st.sampled_from([0, 1, 10])),
+                "timeout": draw(st.sampled_from([0.01, 0.3, 5.0])),
+            },
+        },
+        slow_consumer={"limit_bytes": draw(st.sampled_from([1024, 4096, 20_000]))},
+        host={"placement": draw(st.sampled_from(["pinned", "free"])), "cores": draw(st.integers(1, 5))},
+        faults=[fault.model_dump(exclude_none=True) for fault in happens],
+    )
+
+
+@st.composite
 def storms(draw):
     """Scenarios without a publisher over the whole space of both engines, small enough to shrink to a few clients."""
     scenario = draw(scenarios(covered=True))
@@ -273,8 +314,10 @@ def storms(draw):
 
 
 @st.composite
-def profiles(draw):
-    """Host profiles whose costs, shares, speeds and waits differ, so that few events have the same time."""
+def profiles(draw, broadcast=False):
+    """Host profiles whose costs, shares, speeds and waits differ, so that few events have the same time; those of a
+    broadcast also differ in what a connection holds.
+    """
     cost = st.sampled_from([0.0, 1e-5, 1e-4, 3e-4, 1e-3])
 
     def part(levels):
@@ -283,10 +326,12 @@ def profiles(draw):
     if draw(st.booleans()):
         return small_profile()
     parts = {name: part([1, 16, 64]) for name in PARTS}
+    first = (*FIRST_PARTS, *(OWN_FIRST_PARTS if broadcast else ()))
     return small_profile(
+        path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         parts=parts | {"exit_delay": part([16])},
         nginx_parts={name: part([1, 16]) for name in PARTS if name.startswith("balancer")},
-        first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in FIRST_PARTS},
+        first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=[draw(st.lists(st.floats(1e-3, 2e-3), min_size=3, max_size=12)) for _ in range(draw(st.integers(1, 3)))],
         wake={name: [draw(st.sampled_from([0.0, 5e-5]))] for name in ("client", "node", "haproxy", "nginx")},
         time_slice=draw(st.sampled_from([0.0005, 0.003])),

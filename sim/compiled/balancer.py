@@ -3,6 +3,7 @@
 from typing import Any
 
 from sim.compiled.choice import choose_for, release, take
+from sim.compiled.hooks import tunnel_released
 from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -314,6 +315,7 @@ def released(w: Any, i: int) -> None:
     if not tunnel.upstream_gone:
         tunnel.upstream_gone = True
         release(w, whole(tunnel.server), tunnel.generation)
+        tunnel_released(w, i)
         if w.nginx and tunnel.generation == w.generation:
             peer_succeeded(peer_at(w.peers, tunnel.server))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sim.compiled.balancer import client_left, serve, worker
+from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
 from sim.compiled.host import client_work, sleep, swarm_of, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -190,6 +191,7 @@ def opened(w: Any, c: int) -> None:
     who.first_beat = w.now + w.interval
     note(w, w.now, CONNECTED, c, whole(tunnel.server) + 1, whole(who.attempts), 0)
     tunnel.opened = True
+    subscribed(w, c)
     if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
         peer_hangs(w, i)
     who.since = w.now
@@ -237,6 +239,13 @@ def lost(w: Any, i: int) -> None:
 
 @jit
 def notice(w: Any, c: int) -> None:
+    """Do what the client does when a connection ends, once it reads."""
+    if not has_to_read_first(w, c):
+        notice_now(w, c)
+
+
+@jit
+def notice_now(w: Any, c: int) -> None:
     """Do what the client does when a connection ends."""
     who = client_at(w.clients, c)
     tunnel = tunnel_at(w.tunnels.data, who.tunnel)
@@ -262,6 +271,7 @@ def closed(w: Any, c: int) -> None:
         work(w, worker(w, tunnel.generation), I_ENDED, B_RELEASE, hold_tunnel(w, i), 0)
     else:
         sees_end(w, i)
+    unsubscribed(w, c)
     note(w, w.now, DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)

@@ -4,6 +4,7 @@ from typing import Any
 
 from sim.compiled.balancer import reset_pending
 from sim.compiled.blocks import entry, free_block, one_more
+from sim.compiled.hooks import node_ends
 from sim.compiled.host import sleep, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -135,4 +136,5 @@ def left_yet(w: Any, place: int) -> None:
         if node.state != NODE_DRAINING:
             return
         note(w, w.now, DRAINED, -1, whole(fault.node), -1, 0)
+        node_ends(w, whole(fault.node) - 1, True)
     schedule(w, w.node_stop, STOPPED, place, 0)

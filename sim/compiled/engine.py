@@ -8,6 +8,7 @@ import numpy as np
 from sim.compiled import layout as at
 from sim.compiled.inbox import FRONT
 from sim.compiled.kernel import run
+from sim.compiled.memory import lines, longer
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds
 from sim.machine import Machine
@@ -22,8 +23,6 @@ from twin.scenario import HAProxy, Nginx, Scenario
 Array = np.ndarray[Any, Any]
 
 LEAST_ROOM = 4096
-LINE = 64
-"""Bytes that come from memory at once; a record that does not straddle two lines costs one."""
 ROWS_OF_CLIENT, MOST_ROWS = 32, 8_000_000
 """Events of a client, and of all, for which there is room in one go; memory that is not touched costs nothing."""
 LONGEST_TURN = 32.0
@@ -39,12 +38,12 @@ class Run:
     """One replication in the kernel.
 
     Args:
-        scenario: what to run, without a publisher.
+        scenario: what to run.
         replication: which random numbers to use.
         profile: costs of the host.
         marks: observed mark-downs and mark-ups (time, node, up), which then replace the model's health checks.
         host: which draw of the host's speed to use, if not that of the replication.
-        full: whether to note every event, or only what measures need.
+        full: whether to note every event, or only what measures of connections need; a broadcast notes every event.
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class Run:
         self._blocks: list[Array] = []
         self._lives = 1 + sum(fault.kind in ("reload", "outage") for fault in scenario.faults)
         w = self.world[0]
+        full = full or scenario.publisher is not None
         w["seed"], w["replication"], w["duration"], w["full"] = scenario.seed, replication, scenario.duration, full
         w["time_slice"], w["tick"], w["clock"] = profile.time_slice, profile.tick, self.machine.clock(replication)
         w["most_lag"] = most_lag(profile.time_slice, profile.tick)
@@ -73,6 +73,7 @@ class Run:
         self._schedule(w, marks)
         self._queues(w)
         self._notes(w)
+        self.broadcast = self._broadcast(profile, w) if scenario.publisher is not None else None
 
     def _keep(self, name: str, array: Array) -> Array:
         """Keep an array alive and tell the kernel where it is."""
@@ -136,9 +137,13 @@ class Run:
         costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
         costs += [node.forget]
         assert len(costs) == at.COSTS
-        table = self._keep("costs", np.zeros(at.COSTS, at.COST))
+        if self.scenario.publisher is not None:
+            from sim.compiled.broadcast.engine import costs_of
+
+            costs += costs_of(self.machine)
+        table = self._keep("costs", np.zeros(len(costs), at.COST))
         seconds: list[Array] = []
-        lones, wakes = np.zeros((2, at.COSTS, LEVELS_OF_PACE))
+        lones, wakes = np.zeros((2, len(costs), LEVELS_OF_PACE))
         offset = 0
         for i, cost in enumerate(costs):
             curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(LEVELS_OF_PACE)]
@@ -162,6 +167,8 @@ class Run:
             if machine.swarm not in groups:
                 groups.append(machine.swarm)
             homes += [groups.index(machine.swarm)] * -(-self.scenario.clients.count // per)
+        if self.scenario.publisher is not None:  # the bus and the publisher
+            homes += [len(machine.groups) - 1] * 2
         processes = self._keep("procs", np.zeros(len(homes), at.PROCESS))
         processes["cores"] = homes
         processes["first"] = processes["last"] = range(len(homes))  # each has a block of its own
@@ -202,10 +209,12 @@ class Run:
     def _schedule(self, w: Any, marks: Sequence[tuple[float, int, bool]] | None) -> None:
         scenario = self.scenario
         faults = self._keep("faults", np.zeros(len(scenario.faults) + scenario.nodes.count, at.FAULTS))
+        faults["client"] = -1
         for i, fault in enumerate(scenario.faults):
             faults[i]["at"], faults[i]["kind"], faults[i]["node"] = fault.at, at.word(fault.kind), fault.node or -1
             faults[i]["duration"] = -1.0 if fault.duration is None else fault.duration
             faults[i]["lead"], faults[i]["pace"] = fault.lead or 0.0, fault.pace or 0.0
+            faults[i]["delay"], faults[i]["client"] = fault.delay or 0.0, -1 if fault.client is None else fault.client
         back = faults[len(scenario.faults) :]  # each node's start after an outage
         back["kind"], back["node"] = at.OUTAGE, np.arange(scenario.nodes.count) + 1
         w["n_faults"] = len(scenario.faults)
@@ -219,7 +228,7 @@ class Run:
 
     def _queues(self, w: Any) -> None:
         n, processes = self.scenario.clients.count, int(w["n_procs"])
-        self._keep("clients", _lines(n, at.CLIENT))
+        self._keep("clients", lines(n, at.CLIENT))
         for name, dtype, room in (
             ("items", at.ALIGNED_BLOCK, 4 * n // at.PER_BLOCK + 3 * processes),
             ("timers", at.ALIGNED_BLOCK, 2 * n // at.PER_BLOCK + 2 * at.BUCKETS),
@@ -229,9 +238,9 @@ class Run:
             ("losses", at.LOSS, n),
         ):
             w[name]["free"] = -1
-            self._set_pool(name, _lines(room + LEAST_ROOM, dtype))
+            self._set_pool(name, lines(room + LEAST_ROOM, dtype))
         w["items"]["used"] = processes
-        self._set_heap(_lines(4 * n + LEAST_ROOM, at.EVENT))
+        self._set_heap(lines(4 * n + LEAST_ROOM, at.EVENT))
         for name in ("moments", "urgent"):
             self._set_ring(w[name], name, np.empty(_power(4 * n + LEAST_ROOM), at.MOMENT))
         self._set_ring(w["window"], "window", np.empty(LEAST_ROOM, at.F8))
@@ -247,6 +256,11 @@ class Run:
         self._keep("slots", np.empty(at.SLOTS, np.int32))
         for name in ("soon", "soon_copy"):
             self._keep(name, np.empty(n + LEAST_ROOM, at.TIMED))
+
+    def _broadcast(self, profile: HostProfile, w: Any) -> Any:
+        from sim.compiled.broadcast.engine import Broadcast
+
+        return Broadcast(self.scenario, self.machine, profile, w)
 
     def _set_pool(self, name: str, array: Array) -> None:
         self._kept[name] = array
@@ -275,8 +289,10 @@ class Run:
 
     def go(self) -> "Run":
         """Run to the end of the scenario."""
-        fresh = True
-        while run(self.world[0], fresh) != at.FINISHED:
+        fresh, kernel = True, run
+        if self.broadcast is not None:
+            from sim.compiled.broadcast.kernel import run_broadcast as kernel
+        while kernel(self.world[0], fresh) != at.FINISHED:
             fresh = False
             self._make_room()
         if not self.world[0]["full"]:
@@ -292,6 +308,10 @@ class Run:
         """Double what is short; rows are put aside instead."""
         w = self.world[0]
         most = int(w["tunnels"]["used"] + w["attempts"]["used"]) + LEAST_ROOM
+        rows = LEAST_ROOM
+        if self.broadcast is not None:
+            rows = self.broadcast.make_room()
+            most += 3 * rows
         for name, needed in (
             ("items", most // 16 + int(w["n_procs"]) + LEAST_ROOM),
             ("tunnels", LEAST_ROOM),
@@ -300,12 +320,16 @@ class Run:
         ):
             used, room = int(w[name]["used"]), int(w[name]["room"])
             if room - used < needed:
-                self._set_pool(name, _longer(self._kept[name], used, 2 * room + needed))
-        if w["rows"]["room"] - w["rows"]["used"] < LEAST_ROOM:
+                self._set_pool(name, longer(self._kept[name], used, 2 * room + needed))
+        if self.broadcast is not None:
+            self.broadcast.follow_tunnels()
+        if w["rows"]["room"] - w["rows"]["used"] < rows:
             self._blocks.append(self._kept["rows"][: w["rows"]["used"]].copy())
             w["rows"]["used"] = 0
+            if w["rows"]["room"] < 2 * rows:
+                self._set_pool("rows", lines(2 * rows, at.ROW))
         if w["heap_room"] - w["heap_n"] < most:
-            self._set_heap(_longer(self._kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
+            self._set_heap(longer(self._kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
         rings = [(w[name], name, most) for name in ("moments", "urgent")] + [(w["window"], "window", LEAST_ROOM)]
         rings += [(ring, f"fifo {i}", LEAST_ROOM // 2) for i, ring in enumerate(self._kept["fifos"])]
         for ring, name, needed in rings:
@@ -375,11 +399,16 @@ class Run:
     def rows(self) -> list[Row]:
         """Return the events as a record takes them, the balancer's counts at the end among them."""
         noted = self.noted()
+        text = self.broadcast.texts() if self.broadcast is not None else _no_text
         columns = (noted[name].tolist() for name in ("t", "event", "client", "node", "attempt", "detail"))
         found = [
             (t, at.EVENTS[event], client, server, attempt, -1, at.WORDS[detail])
+            if event < at.PUBLISHED or event > at.CONSISTENT
+            else text(t, event, client, server, attempt, detail)
             for t, event, client, server, attempt, detail in zip(*columns, strict=True)
         ]
+        if self.broadcast is not None:
+            found += self.broadcast.unfinished()
         return found + [
             (self.scenario.duration, "server_connections", -1, number, -1, -1, str(count))
             for number, count in enumerate(self.connections(), 1)
@@ -392,15 +421,5 @@ class Run:
         return np.bincount(tunnels["server"][held], minlength=self.scenario.nodes.count).tolist()
 
 
-def _lines(n: int, dtype: Any) -> Array:
-    """Return an array that begins where a line of memory does."""
-    size = n * np.dtype(dtype).itemsize
-    raw = np.empty(size + LINE, np.uint8)
-    skip = -raw.ctypes.data % LINE
-    return raw[skip : skip + size].view(dtype)
-
-
-def _longer(array: Array, used: int, room: int) -> Array:
-    longer = _lines(room, array.dtype)
-    longer[:used] = array[:used]
-    return longer
+def _no_text(*_: Any) -> Row:
+    raise AssertionError("only a broadcast notes events of messages")

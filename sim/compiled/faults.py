@@ -7,6 +7,7 @@ from sim.compiled.choice import forget
 from sim.compiled.client import lost, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
 from sim.compiled.health import start_checks
+from sim.compiled.hooks import befall_messages, heal_messages, node_begins, node_ends
 from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -53,7 +54,7 @@ def befall(w: Any, place: int) -> None:
     """The time of a fault has come."""
     fault = fault_at(w.faults, place)
     kind = whole(fault.kind)
-    note(w, w.now, FAULT_BEGAN, -1, whole(fault.node), -1, kind)
+    note(w, w.now, FAULT_BEGAN, whole(fault.client), whole(fault.node), -1, kind)
     server = whole(fault.node) - 1
     if kind == RELOAD:
         if w.listening:
@@ -70,12 +71,16 @@ def befall(w: Any, place: int) -> None:
         hang(w, server)
         if fault.duration >= 0.0:
             schedule(w, fault.duration, HEAL, place, 0)
+    else:
+        befall_messages(w, place)
 
 
 @jit
 def heal(w: Any, place: int) -> None:
     """The duration of a fault is over."""
     fault = fault_at(w.faults, place)
+    if heal_messages(w, place):
+        return
     if fault.kind == HANG:
         unhang(w, whole(fault.node) - 1)
         note(w, w.now, HEALED, -1, whole(fault.node), -1, HANG)
@@ -140,6 +145,7 @@ def hung_yet(w: Any, place: int) -> None:
         begin_drain(w, place)
         return
     node.state = NODE_STOPPING
+    node_ends(w, server, True)
     node.accepting = False
     reset_pending(w, server)
     clear_backlog(w, server)
@@ -186,6 +192,7 @@ def boot(w: Any, place: int) -> None:
     if fault.kind == OUTAGE:
         is_back(w)
     else:
+        node_begins(w, server)
         note(w, w.now, HEALED, -1, server + 1, -1, whole(fault.kind))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.hooks import step_seconds
 from sim.compiled.inbox import append, copy_item, empty, prepend, take_first
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
@@ -209,8 +210,10 @@ def start(w: Any, number: int, asleep: float) -> None:
         item.hops -= 1
         copy_item(item_at(append(w, process), 0), item)
         take_first(w, process)
-    seconds = 0.0
-    if item.cost == OF_BOOT:
+    seconds = step_seconds(w, number, waiting, asleep)
+    if seconds >= 0.0:
+        pass
+    elif item.cost == OF_BOOT:
         seconds = fault_at(w.faults, item.a).piece
     else:
         item.asleep = max(item.asleep, asleep)

@@ -99,6 +99,7 @@ def empty(w: Any, process: Any) -> None:
     while process.load > 0:
         forget_item(w, item_at(first_of(w, process), 0))
         forget_first(w, process)
+    process.more = 0
 
 
 @jit

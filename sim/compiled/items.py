@@ -5,6 +5,7 @@ from typing import Any
 from sim.compiled import client, faults, node
 from sim.compiled.balancer import answer, answered, lose, relay, relayed, released, served, upstream_closed
 from sim.compiled.health import judge
+from sim.compiled.hooks import finish_more, queued_again
 from sim.compiled.host import go_on, work
 from sim.compiled.inbox import append, copy_item
 from sim.compiled.jit import jit, whole
@@ -32,6 +33,7 @@ from sim.compiled.layout import (
     I_RELAYED,
     I_SAY_GOODBYE,
     I_SERVE,
+    I_TASK,
     N_FORGET,
     NODE_STOPPED,
     REST,
@@ -56,6 +58,7 @@ def step(w: Any, number: int) -> None:
         item.stage = REST
         item.hops = cost_at(w.costs, item.cost).hops
         copy_item(item_at(append(w, process), 0), item)
+        queued_again(w, process)
         go_on(w, number)
         return
     kind, a, b, eager, ends = whole(item.kind), whole(item.a), whole(item.b), item.eager, item.ends
@@ -76,7 +79,7 @@ def step(w: Any, number: int) -> None:
 @jit
 def waits_for_end(kind: int) -> bool:
     """Tell whether somebody waits for an item's end, who comes after the loop if the item began at once."""
-    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK)
+    return kind in (I_CLIENT, I_SERVE, I_REFUSE, I_BOOT, I_CHECK, I_TASK)
 
 
 @jit
@@ -153,6 +156,8 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         drop_tunnel(w, a)
     elif kind == I_FORGOTTEN:
         node_at(w.nodes, b).half_closed -= 1
+    else:
+        finish_more(w, kind, a, b)
 
 
 @jit

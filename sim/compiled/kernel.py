@@ -6,6 +6,7 @@ from sim.compiled import client, drains, faults, node
 from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again, worker
 from sim.compiled.choice import choose, forget, take
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
+from sim.compiled.hooks import broadcast_begins, happen_more, is_short_more, warmed_up
 from sim.compiled.host import expire, swarm_of
 from sim.compiled.items import step
 from sim.compiled.jit import fetch, jit, kernel, whole
@@ -151,6 +152,7 @@ def is_short(w: Any) -> bool:
         or w.losses.room - w.losses.used < SPARE
         or w.window.mask - w.window.n < SPARE
         or w.short_fifo
+        or is_short_more(w)
     )
 
 
@@ -164,6 +166,7 @@ def prepare(w: Any) -> None:
         one = node_at(w.nodes, server)
         while OWN_FILES + one.tunnels_n > one.table:
             one.table *= 2
+    broadcast_begins(w)
     start_checks(w)
     for i in range(w.n_marks):
         schedule(w, max(0.0, mark_at(w.marks, i).t), MARK, i, 0)
@@ -202,6 +205,7 @@ def warm_up(w: Any, c: int) -> None:
     t = c / w.connect_rate - w.warm_up
     note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
     note(w, t, CONNECTED, c, server + 1, 1, 0)
+    warmed_up(w, c, i)
 
 
 @jit
@@ -297,6 +301,8 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == ANSWERS_GOODBYE:
         relay(w, I_FRAME_UP, a)
         drop_tunnel(w, a)
+    else:
+        happen_more(w, kind, a, b)
 
 
 @jit

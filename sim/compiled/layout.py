@@ -15,6 +15,8 @@ WORDS = (
     *("offset", "around", "list"),
     *("consistent", "random", "roundrobin", "init", "next", "current"),
     *("drain", "1012", "random_two"),
+    *("send", "drop", "coalesce", "close", "closed", "buffer", "duplicate", "early", "late"),
+    *("bus_down", "bus_cut", "stall", "partition", "delay"),
 )
 """Details of events and words of the rules; the kernel knows each by its place."""
 
@@ -30,15 +32,20 @@ UP, DOWN, HAPROXY, NGINX, LEAST_CONN, SOURCE = range(26, 32)
 NGINX_ROUND_ROBIN, NGINX_LEAST_CONN, IP_HASH, SHUTDOWN_SESSIONS = range(32, 36)
 CONSISTENT, RANDOM, ROUND_ROBIN = range(39, 42)
 DRAIN, SERVICE_RESTART, RANDOM_TWO = range(45, 48)
+SEND, DROP, COALESCE, CLOSE, CLOSED, BUFFER, DUPLICATE, EARLY, LATE = range(48, 57)
+BUS_DOWN, BUS_CUT, STALL, PARTITION, DELAY = range(57, 62)
 
 EVENTS = (
     *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
     *("marked_down", "marked_up", "node_stopped", "node_started", "fault", "healed"),
     "drained",
+    *("published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"),
+    *("bus_lost", "bus_joined"),
 )
 """Names of the events that the kernel notes; it knows each by its place."""
 ATTEMPT_CONNECT, CONNECTED, CONNECT_FAILED, DISCONNECTED, HEARTBEAT_MISSED, GAVE_UP = range(6)
 MARKED_DOWN, MARKED_UP, NODE_STOPPED, NODE_STARTED, FAULT_BEGAN, HEALED, DRAINED = range(6, 13)
+PUBLISHED, RECEIVED, DELIVERED, GAP, RECOVERED, ACKED, RESENT, CONSISTENT, BUS_LOST, BUS_JOINED = range(13, 23)
 
 # What happens at a time. The first five are timers of a loop; EXPIRES, WAKES, FIRED are its three steps.
 OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN = range(5)
@@ -46,15 +53,19 @@ EXPIRES, WAKES, FIRED = 0, 5, 10
 (STEP, RESUME, LOST, ANSWERED, SERVE, FORWARD, SYN_AGAIN, SYN_OVER, ROOM, MARK) = range(15, 25)
 (CHECK_BEGINS, CHECK_DUE, CHECK_LATE, CHECK_JUDGED, FAULT, HEAL, HUNG_YET, LEFT_YET, STOPPED, RELOADED) = range(25, 35)
 OPEN_TIMEOUT, ANSWERS_GOODBYE, OUTAGE_OVER = range(35, 38)
+OF_BROADCAST = 38
+"""The first kind of event that only a broadcast has; see `sim.compiled.broadcast.layout`."""
 
 # Items of processes.
 (I_CLIENT, I_GOODBYE, I_SERVE, I_REFUSE, I_RELAYED, I_PASSED_ON, I_CUT, I_FRAME_DOWN, I_FRAME_UP, I_NOTHING) = range(10)
 (I_ACCEPT, I_HANDSHAKE, I_LEFT, I_LEFT_AFTER, I_GONE, I_CLOSED, I_BOOT, I_CHECK, I_SAY_GOODBYE) = range(10, 19)
 I_ENDED, I_FORGOTTEN = range(19, 21)
+I_BATCH, I_JOB, I_TASK = range(21, 24)
 FIRST_PART, REST, WHOLE = range(3)
 
 # Where a client stands.
 (STAYING, CLOSE_WAIT, CLOSING, SLEEPING, DIALLING, REQUESTING, WAITING, OPENING, REFUSING, GONE) = range(10)
+NOT_READING = 10
 
 # States of a node.
 NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING, NODE_DRAINING = range(5)
@@ -71,18 +82,18 @@ FIFOS = 7
 FINISHED, NEEDS_ROOM = range(2)
 
 
-def _record(*columns: tuple[Any, str]) -> np.dtype[Any]:
+def record(*columns: tuple[Any, str]) -> np.dtype[Any]:
     """Return a record of some types, each with the names of the fields that have it, in the order in which they lie."""
     return np.dtype([(name, kind) for kind, names in columns for name in names.split()], align=True)
 
 
-F8, I8, I4, B1 = (_record((kind, "v")) for kind in ("f8", "i8", "i4", "?"))
-EVENT = _record(("f8", "t"), ("i8", "eid"), ("i4", "kind a b"))
-MOMENT = _record(("i4", "kind a b"))
-TIMED = _record(("f8", "t"), ("i8", "eid"), ("i4", "a b"))
-RING = _record(("i8", "data first n mask"), ("f8", "delay"))
-ITEM = _record(("f8", "asleep"), ("i4", "a b"), ("i1", "kind cost stage hops"), ("?", "eager ends"))
-BLOCK = _record(("i4", "next n"))
+F8, I8, I4, B1 = (record((kind, "v")) for kind in ("f8", "i8", "i4", "?"))
+EVENT = record(("f8", "t"), ("i8", "eid"), ("i4", "kind a b"))
+MOMENT = record(("i4", "kind a b"))
+TIMED = record(("f8", "t"), ("i8", "eid"), ("i4", "a b"))
+RING = record(("i8", "data first n mask"), ("f8", "delay"))
+ITEM = record(("f8", "asleep"), ("i4", "a b"), ("i1", "kind cost stage hops"), ("?", "eager ends"))
+BLOCK = record(("i4", "next n"))
 PER_BLOCK = 21
 """Items or timers that lie beside each other in memory; with its head a block of them takes 512 bytes."""
 BLOCK_SIZE = BLOCK.itemsize + PER_BLOCK * ITEM.itemsize
@@ -91,30 +102,30 @@ BUCKETS = 1 << 10
 """Buckets of the wheel of timers."""
 SLOTS = 1 << 12
 """Most parts into which the timers of a bucket are sorted at first."""
-BUCKET = _record(("i4", "first last n"))
-PROCESS = _record(
+BUCKET = record(("i4", "first last n"))
+PROCESS = record(
     ("f8", "place lag deadline over_since woken asleep_since slept"),
-    ("i8", "load warm rests"),
+    ("i8", "load more warm rests"),  # more: connections of batches that wait, beyond one each
     (ITEM, "item"),
     ("i4", "cores core first first_place last last_place"),
     ("?", "busy ready stopped yields"),
 )
-CORES = _record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
-PACE = _record(("f8", "start"), ("i8", "offset length"))
-COST = _record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
-CLIENT = _record(
+CORES = record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
+PACE = record(("f8", "start"), ("i8", "offset length"))
+COST = record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
+CLIENT = record(
     ("f8", "previous since first_beat"),
     ("i4", "waits failed attempts draws tunnel attempt loss state"),
     ("i8", "unused"),
 )
 CLIENT_SIZE = CLIENT.itemsize
-TUNNEL = _record(
+TUNNEL = record(
     ("i4", "client next prev generation order"),
     ("i2", "server refs"),
     ("i1", "lost reason closing half_closed"),
     ("?", "opened client_left upstream_gone listed ended"),
 )
-ATTEMPT = _record(
+ATTEMPT = record(
     ("f8", "left"),
     ("i8", "mask"),
     ("i4", "client server generation answer queue next prev"),
@@ -124,31 +135,34 @@ ATTEMPT = _record(
     ("i4", "unused"),
 )
 ATTEMPT_SIZE, TUNNEL_SIZE = ATTEMPT.itemsize, TUNNEL.itemsize
-NODE = _record(
+NODE = record(
     ("f8", "hung_at"),
     ("i8", "table proc"),
     ("i4", "hangs opening backlog backlog_last backlog_n tunnels tunnels_last tunnels_n waiting waiting_last state"),
     ("i4", "life half_closed"),
     ("?", "accepting ready"),
 )
-CHECKER = _record(("i8", "fall rise streak"), ("i4", "server generation serial life"), ("?", "up fresh done judged"))
-PEER = _record(("i8", "max_fails fail_timeout fails checked accessed"))
-PLACE = _record(("i8", "tree"), ("?", "queued"), ("i8", "key order npos lpos rweight"))
-TURN = _record(("i8", "length next_length position clock"))
-FAULTS = _record(
-    ("f8", "at duration lead pace left piece began"), ("i4", "kind node"), (BUCKET, "tunnels"), ("i4", "closed")
+CHECKER = record(("i8", "fall rise streak"), ("i4", "server generation serial life"), ("?", "up fresh done judged"))
+PEER = record(("i8", "max_fails fail_timeout fails checked accessed"))
+PLACE = record(("i8", "tree"), ("?", "queued"), ("i8", "key order npos lpos rweight"))
+TURN = record(("i8", "length next_length position clock"))
+FAULTS = record(
+    ("f8", "at duration lead pace delay left piece began"),
+    ("i4", "kind node client"),
+    (BUCKET, "tunnels"),
+    ("i4", "closed"),
 )
-MARKS = _record(("f8", "t"), ("i4", "node"), ("?", "up"))
-RULE = _record(
+MARKS = record(("f8", "t"), ("i4", "node"), ("?", "up"))
+RULE = record(
     ("f8", "base factor cap spread stable_time"),
     ("i8", "max_attempts policy jitter first lows highs n_delays"),
     ("?", "stops"),
 )
-ROW = _record(("f8", "t"), ("i4", "client attempt node"), ("i1", "event detail"))
+ROW = record(("f8", "t"), ("i4", "client attempt node"), ("i1", "event detail"))
 LOSS = np.dtype([("t", "f8"), ("back", "f8"), ("client", "i4")])
-POOL = _record(("i8", "data free used room"))
+POOL = record(("i8", "data free used room"))
 
-WORLD = _record(
+WORLD = record(
     ("f8", "now"),
     ("i8", "eid"),
     ("f8", "duration"),
@@ -188,6 +202,7 @@ WORLD = _record(
     ("i8", "connected least_connected last_rise tried gave_up affected"),
     (RING, "window"),
     ("i8", "peak times n_times curve edges n_edges tries held"),
+    ("i8", "broadcast"),  # what only a world with a publisher has: where it is
 )
 
 f8_at, i8_at, i4_at, b1_at = (accessor(kind) for kind in (F8, I8, I4, B1))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.hooks import node_ends
 from sim.compiled.host import clear, resume, stop, work
 from sim.compiled.inbox import last_of
 from sim.compiled.jit import jit, whole
@@ -199,6 +200,7 @@ def kill(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     node.life += 1
     node.half_closed = 0
+    node_ends(w, server, False)
     clear(w, node.proc)
     resume(w, node.proc)
     process = process_at(w.procs, node.proc)

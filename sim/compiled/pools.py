@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.hooks import forgets, tunnel_made
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     I_BOOT,
@@ -29,6 +30,8 @@ def failure(reason: int) -> int:
 def forget_item(w: Any, item: Any) -> None:
     """Drop what an item holds that will not be done."""
     kind = item.kind
+    if forgets(w, item):
+        return
     if kind in (I_SERVE, I_REFUSE, I_HANDSHAKE):
         drop_attempt(w, whole(item.a))
     elif kind == I_RELAYED:
@@ -63,6 +66,7 @@ def new_tunnel(w: Any, client: int, server: int, generation: int) -> int:
     tunnel.listed = False
     tunnel.ended = False
     tunnel.half_closed = -1
+    tunnel_made(w, i)
     return i
 
 

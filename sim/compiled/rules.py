@@ -11,7 +11,7 @@ from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
 from twin.cost import after_sleep as _after_sleep
-from twin.rules import backoff, balancing, drain, health, heartbeat, ring, rotation
+from twin.rules import backoff, balancing, consistency, drain, health, heartbeat, ring, rotation, slow_consumer
 
 BALANCE = int(draws.Purpose.BALANCE)
 
@@ -86,8 +86,13 @@ timer_due = compiled_rule(_timer_due)
 wakes_late = compiled_rule(_wakes_late)
 ticked = compiled_rule(_ticked)
 
-
 close_after = compiled_rule(drain.close_after)
+
+retry_delay = compiled_rule(consistency.retry_delay)
+next_failure = compiled_rule(consistency.next_failure)
+is_too_large = compiled_rule(slow_consumer.is_too_large)
+offer = compiled_rule(slow_consumer.Outlet.offer, WORDS)
+pay = compiled_rule(slow_consumer.Outlet.pay)
 
 
 @jit

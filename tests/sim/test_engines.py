@@ -4,19 +4,21 @@ from hypothesis import given, settings
 
 from sim import predict, simulate
 from sim.engines import pick, uncovered
-from tests.strategies import small, small_profile, storms
+from tests.strategies import small, small_profile, storms, talks
 from twin.errors import ScenarioError
 from twin.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 PUBLISHER = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
+SESSIONS = {"sessions": {"store": "memory"}}
 
 
 def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
     assert pick(small(), "auto") == ("compiled", "")
-    engine, why = pick(small(**PUBLISHER), "auto")
+    assert pick(small(**PUBLISHER), "auto") == ("compiled", "")
+    engine, why = pick(small(**SESSIONS), "auto")
     assert engine == "simpy"
-    assert why.startswith("The SimPy model is used, because the scenario has a publisher")
+    assert why.startswith("The SimPy model is used, because there are sessions")
 
 
 @pytest.mark.parametrize(
@@ -51,12 +53,12 @@ def test_an_idle_timeout_that_cannot_end_within_the_run_is_covered():
 
 
 @settings(max_examples=50)
-@given(scenario=storms())
+@given(scenario=storms() | talks())
 def test_the_random_scenarios_of_both_engines_are_covered(scenario):
     assert uncovered(scenario) == ""
 
 
-@pytest.mark.parametrize("name", ["million", "outage", "failover", "nginx-least-conn"])
+@pytest.mark.parametrize("name", ["million", "outage", "failover", "nginx-least-conn", "broadcast-1000"])
 def test_the_scenarios_made_for_scale_are_covered(name):
     assert pick(Scenario.load(f"scenarios/{name}.toml"), "auto") == ("compiled", "")
 
@@ -64,8 +66,8 @@ def test_the_scenarios_made_for_scale_are_covered(name):
 def test_an_engine_that_does_not_exist_or_does_not_cover_the_scenario_is_refused():
     with pytest.raises(ScenarioError, match="engine is 'fast'; allowed is auto, simpy or compiled"):
         predict(small(), 1, small_profile(), engine="fast")
-    with pytest.raises(ScenarioError, match=r"engine is 'compiled'; .*the scenario has a publisher"):
-        simulate(small(**PUBLISHER), 0, small_profile(), engine="compiled")
+    with pytest.raises(ScenarioError, match=r"engine is 'compiled'; .*there are sessions"):
+        simulate(small(**SESSIONS), 0, small_profile(), engine="compiled")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,17 @@ def test_a_record_names_the_engine_that_made_it_and_is_otherwise_the_same():
     one, other = (simulate(small(faults=KILL), 0, small_profile(), engine=e) for e in ("simpy", "compiled"))
     assert one.digest() == other.digest()
     assert (one.provenance["engine"], other.provenance["engine"]) == ("simpy", "compiled")
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "stream", "kafka"])
+def test_a_prediction_of_a_broadcast_is_the_same_with_either_engine(kind):
+    faults = [{"at": 1.0, "kind": "stall", "client": 3, "duration": 2.0}, {"at": 2.0, "kind": "restart", "node": 1}]
+    faults += [{"at": 1.5, "kind": "bus_down", "duration": 0.2}, {"at": 3.0, "kind": "partition", "node": 2}]
+    scenario = small(bus={"kind": kind}, publisher={"rate": 20.0, "payload_bytes": 400}, faults=faults)
+    one, other = (predict(scenario, 2, small_profile(), engine=engine, jobs=1) for engine in ("simpy", "compiled"))
+    assert one.measures.equals(other.measures)
+    assert np.array_equal(one.latencies, other.latencies)
+    assert np.array_equal(one.curves, other.curves)
 
 
 def test_progress_counts_every_replication():

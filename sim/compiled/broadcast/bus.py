@@ -1,0 +1,295 @@
+"""The broker: it stamps, pushes, answers, dies and comes back. See `sim.bus` and `twin.rules.delivery` (`Broker`)."""
+
+from typing import Any
+
+from sim.bus import ENTRY_BYTES
+from sim.compiled.broadcast.layout import (
+    BUS_COMMAND,
+    BUS_PUBLISH,
+    CARRY_ANSWER,
+    CARRY_CALL,
+    CARRY_FETCH,
+    CARRY_REFUSAL,
+    LOOK,
+    PUSH,
+    RECOVER,
+    SEND_AGAIN,
+    STAMP,
+    SUBSCRIBE,
+    SUBSCRIBE_PUBLISHER,
+    TELL,
+    call_at,
+    cast,
+    command_at,
+    endpoint_at,
+    fanout_at,
+    key_at,
+    stamped_at,
+    subscription_at,
+)
+from sim.compiled.broadcast.links import carry_down, carry_up, forget_asking
+from sim.compiled.broadcast.lists import new_job, one_of
+from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
+from sim.compiled.host import clear, work
+from sim.compiled.jit import jit, whole
+from sim.compiled.layout import CLOSED, I_JOB, i4_at
+from twin.rules.delivery import MOST_READ
+
+OF_PUBSUB, OF_STREAM, OF_KAFKA = range(3)
+
+
+# Calls
+
+
+@jit
+def new_call(w: Any, link: int, commands: int, n: int) -> int:
+    """Return a new call of some commands that nobody waits for yet."""
+    i = one_of(cast(w).calls)
+    call = call_at(cast(w).calls.data, i)
+    call.link = link
+    call.commands = commands
+    call.n = n
+    call.done = 0
+    call.task = -1
+    call.asking = False
+    call.triggered = False
+    call.ok = False
+    return i
+
+
+@jit
+def serve(w: Any, link: int, commands: int, n: int) -> int:
+    """Send commands over a link in one go, and return the call."""
+    i = new_call(w, link, commands, n)
+    carry_up(w, link, CARRY_CALL, i)
+    return i
+
+
+@jit
+def fetch_next(w: Any, server: int) -> int:
+    """Ask for what follows a node's cursor, and return the call."""
+    node = fanout_at(cast(w).fanouts, server)
+    i = new_call(w, server + 1, -1, 1)
+    call = call_at(cast(w).calls.data, i)
+    call.epoch = node.cursor_epoch
+    call.version = node.cursor_version
+    carry_up(w, server + 1, CARRY_FETCH, i)
+    return i
+
+
+@jit
+def new_command(w: Any, kind: int, cost: int, node: int, life: int) -> int:
+    """Return a new command; the last one of its list."""
+    i = one_of(cast(w).commands)
+    command = command_at(cast(w).commands.data, i)
+    command.kind = kind
+    command.cost = cost
+    command.node = node
+    command.life = life
+    command.next = -1
+    command.task = -1
+    command.value = -1
+    command.fresh = False
+    return i
+
+
+@jit
+def said(w: Any, word: int, server: int, life: int, epoch: int, version: int) -> int:
+    """Return the command that brings a node's word to the publisher; `life` -1 is a word that outlives the process."""
+    i = new_command(w, TELL, BUS_COMMAND, server, life)
+    command = command_at(cast(w).commands.data, i)
+    command.a = word
+    command.epoch = epoch
+    command.version = version
+    return i
+
+
+@jit
+def execute(w: Any, i: int, one: int) -> None:
+    """Do one command of a call; after the last one it has its answer."""
+    call, command = call_at(cast(w).calls.data, i), command_at(cast(w).commands.data, one)
+    kind = whole(command.kind)
+    alive = command.life < 0 or command.life == fanout_at(cast(w).fanouts, command.node).life
+    if kind == STAMP:
+        command.value = stamp(w, whole(command.a))
+    elif kind == SEND_AGAIN:
+        distribute(w, whole(command.a), True)
+    elif kind == SUBSCRIBE_PUBLISHER:
+        command.value = subscribe(w, 0, 0)
+    elif kind == SUBSCRIBE:
+        if alive:
+            if command.fresh:
+                restart_cursor(w, whole(command.node))
+            command.value = subscribe(w, command.node + 1, whole(command.life))
+        else:
+            command.value = -1
+    elif alive and kind == TELL:
+        push(w, 0, one)
+    elif alive and kind == RECOVER:
+        recover(w, command)
+    call.done += 1
+    if call.done == call.n:
+        forget_asking(w, i)
+        carry_down(w, whole(call.link), CARRY_ANSWER, i, 0)
+
+
+# Stamping and sending
+
+
+@jit
+def oldest(w: Any) -> int:
+    """Return the version before the first one of the log."""
+    c = cast(w)
+    return c.version - min(c.version, c.max_length)
+
+
+@jit
+def message_of(w: Any, epoch: int, version: int) -> int:
+    """Return the number of a message."""
+    return whole(i4_at(cast(w).epochs, epoch).v) + version - 1
+
+
+@jit
+def stamp(w: Any, key: int) -> int:
+    """Stamp a message and send it out, unless its key is known; return the message."""
+    c, known = cast(w), key_at(cast(w).keys, key)
+    if known.message >= 0 and known.expires > w.now:
+        return whole(known.message)
+    c.version += 1
+    i = one_of(c.stamped)
+    message = stamped_at(c.stamped.data, i)
+    message.epoch = c.epoch
+    message.version = c.version
+    message.key = key
+    known.expires = w.now + c.window
+    known.message = i
+    distribute(w, i, False)
+    return i
+
+
+@jit
+def distribute(w: Any, message: int, again: bool) -> None:
+    """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor."""
+    c = cast(w)
+    if again or c.kind == OF_PUBSUB:
+        number = whole(c.first_subscribed)
+        while number >= 0:
+            following = whole(endpoint_at(c.endpoints, number).after)
+            if number > 0:
+                push(w, number, message)
+            number = following
+        return
+    number = whole(c.first_blocked)
+    while number >= 0:
+        following = whole(endpoint_at(c.endpoints, number).blocked_after)
+        work(w, c.bus, I_JOB, BUS_PUBLISH, new_job(w, LOOK, unblock(w, number), 0, 0, c.life), -1)
+        number = following
+
+
+@jit
+def push(w: Any, number: int, what: int) -> None:
+    """Send something to one subscriber, if there is one."""
+    c = cast(w)
+    subscription = whole(endpoint_at(c.endpoints, number).subscription)
+    if subscription >= 0:
+        work(w, c.bus, I_JOB, BUS_PUBLISH, new_job(w, PUSH, subscription, what, number, 0), -1)
+
+
+@jit
+def pushed(w: Any, subscription: int, what: int) -> None:
+    """The broker has written to a subscriber, if it is still the same."""
+    c = cast(w)
+    number = whole(subscription_at(c.subscriptions.data, subscription).link)
+    size = ENTRY_BYTES if number == 0 else ENTRY_BYTES + c.payload
+    if endpoint_at(c.endpoints, number).subscription == subscription and not send(w, subscription, what, size):
+        leave(w, number, 0)
+
+
+# Reading
+
+
+@jit
+def look(w: Any, i: int) -> None:
+    """Answer a reader with what follows its cursor, or let it wait. See `twin.rules.delivery` (`Cursor.read`)."""
+    c, call = cast(w), call_at(cast(w).calls.data, i)
+    if call.epoch != c.epoch:
+        call.epoch = c.epoch
+        call.version = 0
+    first = max(whole(call.version), oldest(w))
+    n = min(c.version - first, MOST_READ)
+    if n == 0:
+        block(w, whole(call.link), i)
+        return
+    node = fanout_at(c.fanouts, call.link - 1)
+    call.found = n
+    call.version = first + n
+    call.committed_epoch = node.committed_epoch
+    call.committed_version = node.committed_version
+    forget_asking(w, i)
+    carry_down(w, whole(call.link), CARRY_ANSWER, i, 0)
+
+
+@jit
+def restart_cursor(w: Any, server: int) -> None:
+    """Stand where a new process of a node begins."""
+    c, node = cast(w), fanout_at(cast(w).fanouts, server)
+    if c.kind == OF_KAFKA:
+        node.cursor_epoch = node.committed_epoch
+        node.cursor_version = node.committed_version
+    else:
+        node.cursor_epoch = c.epoch
+        node.cursor_version = c.version
+
+
+@jit
+def recover(w: Any, command: Any) -> None:
+    """Answer a client that stands at (a, b): everything that followed, or nothing but the head."""
+    c = cast(w)
+    of_epoch = command.a == 0 or command.a == c.epoch
+    command.recovered = of_epoch and oldest(w) <= command.b and command.b <= c.version
+    command.epoch = c.epoch
+    command.version = c.version
+    command.behind = max(whole(command.b), oldest(w))
+    command.value = 0
+
+
+# Its end and its return
+
+
+@jit
+def kill(w: Any) -> None:
+    """SIGKILL: every connection breaks, and what was under way is gone."""
+    c = cast(w)
+    c.up = False
+    c.life += 1
+    clear(w, c.bus)
+    i = whole(c.first_asking)
+    c.first_asking = -1
+    c.last_asking = -1
+    while i >= 0:
+        call = call_at(c.calls.data, i)
+        call.asking = False
+        i, one = whole(call.after), i
+        carry_down(w, whole(call.link), CARRY_REFUSAL, one, 0)
+    number = whole(c.first_subscribed)
+    while number >= 0:
+        following = whole(endpoint_at(c.endpoints, number).after)
+        leave(w, number, CLOSED)
+        number = following
+    while c.first_blocked >= 0:
+        unblock(w, c.first_blocked)
+
+
+@jit
+def started(w: Any) -> None:
+    """The broker's process is up again: with all its data, or empty in the next epoch."""
+    c = cast(w)
+    if c.up:
+        return
+    if not c.persist:
+        c.epoch += 1
+        c.version = 0
+        i4_at(c.epochs, c.epoch).v = c.stamped.used
+        for key in range(1, c.n_keys + 1):
+            key_at(c.keys, key).message = -1
+    c.up = True

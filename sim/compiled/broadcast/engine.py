@@ -1,0 +1,215 @@
+"""Lay a broadcast's state out in memory for the kernel, and read what it noted of messages."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sim.compiled import layout
+from sim.compiled.broadcast import layout as at
+from sim.compiled.broadcast.bus import OF_KAFKA, OF_PUBSUB, OF_STREAM
+from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
+from sim.compiled.memory import lines, longer
+from sim.host import Cost
+from sim.machine import Machine
+from twin.profile import HostProfile
+from twin.record import Row
+from twin.rules.consistency import MOST_UNCLAIMED
+from twin.scenario import Scenario
+
+Array = np.ndarray[Any, Any]
+
+POOLS = {
+    "cells": at.CELL,
+    "frames": at.FRAME,
+    "batches": at.BATCH,
+    "jobs": at.JOB,
+    "parcels": at.PARCEL,
+    "calls": at.CALL,
+    "commands": at.COMMAND,
+    "tasks": at.TASK,
+    "stamped": at.STAMPED,
+    "subscriptions": at.SUBSCRIPTION,
+    "awaitings": at.AWAITING,
+    "holes": at.HOLE,
+    "noted": at.NOTED,
+}
+KINDS = {"pubsub": OF_PUBSUB, "stream": OF_STREAM, "kafka": OF_KAFKA}
+THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
+OF_MESSAGE = frozenset(map(layout.EVENTS.index, ("received", "delivered", "acked", "consistent")))
+
+
+def costs_of(machine: Machine) -> list[Cost]:
+    """Return what the parts of a broadcast cost, in the order of `sim.compiled.broadcast.layout`."""
+    names = ("bus_stamp", "bus_publish", "bus_command", "bus_read")
+    names += ("publisher_send", "publisher_answer", "publisher_ack")
+    found = [machine.cost(name) for name in names]
+    found += [Cost(machine.cost(f"node_{name}").curves) for name in ("poll", "receive", "ack", "answer")]
+    names = ("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more")
+    names += ("client_delivery", "client_delivery_more", "client_send")
+    found += [machine.cost(name) for name in names]
+    found.append(Cost.constant(0.0))
+    assert len(found) == at.BROADCAST_COSTS
+    return found
+
+
+class Broadcast:
+    """The state of a broadcast.
+
+    Args:
+        scenario: what runs; it has a publisher.
+        machine: costs of the host.
+        profile: where they come from.
+        world: the kernel's record of the run, whose processes, tunnels and rows are laid out already.
+    """
+
+    def __init__(self, scenario: Scenario, machine: Machine, profile: HostProfile, world: Any) -> None:
+        profile.must_know_broadcast()
+        self.scenario = scenario
+        self.world = world
+        self.state = np.zeros(1, at.BROADCAST)
+        self._kept: dict[str, Array] = {}
+        world["broadcast"] = self.state.ctypes.data
+        c = self.state[0]
+        c["bus_start"], room = (profile.lone(name, machine.host_quantile) for name in ("bus_start", "path_bytes"))
+        c["bus_room"], c["room"] = room, round(room)
+        c["bus"], c["publisher"] = world["n_procs"] - 2, world["n_procs"] - 1
+        self._settings(c)
+        self._empty(c)
+
+    def _settings(self, c: Any) -> None:
+        scenario, bus = self.scenario, self.scenario.bus
+        publisher, clients = scenario.publisher, scenario.clients
+        assert publisher is not None
+        c["kind"], c["threshold"] = KINDS[bus.kind], THRESHOLDS.get(publisher.threshold, publisher.threshold)
+        c["of_client"], c["payload"] = publisher.scope == "client", publisher.payload_bytes
+        c["recover"], c["on_reconnect"] = clients.recovery.recover, clients.recovery.on_reconnect
+        c["question_timeout"], c["persist"] = clients.recovery.timeout, bus.persist
+        c["max_length"], c["window"], c["lease"] = bus.max_length, bus.idempotency_window, bus.lease
+        c["commit_interval"] = bus.commit_interval
+        for name in ("base", "cap", "timeout"):
+            c[f"retry_{name}"] = getattr(bus.retry, name)
+        c["retries"], c["max_resends"], c["ack_timeout"] = (
+            bus.retry.retries,
+            publisher.max_resends,
+            publisher.ack_timeout,
+        )
+        c["policy"], c["limit_bytes"] = layout.word(scenario.slow_consumer.policy), scenario.slow_consumer.limit_bytes
+        for name in ("hard_bytes", "soft_bytes", "soft_seconds"):
+            c[name] = getattr(bus.output_buffer, name)
+        self._keep("times", np.array(publisher.times(scenario.duration)))
+        c["n_keys"] = len(self._kept["times"])
+
+    def _keep(self, name: str, array: Array) -> Array:
+        """Keep an array alive and tell the kernel where it is."""
+        self._kept[name] = array
+        self.state[0][name] = array.ctypes.data
+        return array
+
+    def _empty(self, c: Any) -> None:
+        """Nobody has said anything yet, and all nodes are registered."""
+        scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
+        c["epoch"], c["up"], c["caller_of"] = 1, True, -1
+        for name in ("asking", "subscribed", "blocked", "pending"):
+            c[f"first_{name}"] = c[f"last_{name}"] = -1
+        self._keep("keys", np.zeros(keys, at.KEY))["message"] = -1
+        self._keep("pending", np.zeros(keys, at.PENDING))
+        self._keep("until", np.full(nodes, scenario.bus.lease))
+        for name in ("registered_of", "acked_of"):
+            self._keep(name, np.zeros(keys * nodes, np.bool_))
+        self._keep("unclaimed", np.zeros(MOST_UNCLAIMED, at.UNCLAIMED))
+        self._keep("callers", np.zeros(4, np.int32))
+        self._keep("epochs", np.zeros(3 + sum(fault.kind == "bus_down" for fault in scenario.faults), np.int32))
+        ends = self._keep("endpoints", np.zeros(nodes + 1, at.ENDPOINT))
+        for name in ("stopped", "held", "subscription", "before", "after", "blocked"):
+            ends[name] = -1
+        fanouts = self._keep("fanouts", np.zeros(nodes, at.FANOUT))
+        for name in ("polled", "received", "acknowledged", "answered"):
+            fanouts[name] = -1.0
+        for name in ("subscription", "reader", "asked", "outbox", "awaiting", "last_awaiting"):
+            fanouts[name] = -1
+        fanouts["cursor_epoch"] = fanouts["committed_epoch"] = 1
+        fanouts["joined"] = True
+        fanouts["seen"]["first"] = fanouts["seen"]["last"] = -1
+        subscribers = self._keep("subscribers", np.zeros(scenario.clients.count, at.SUBSCRIBER))
+        subscribers["tunnel"] = -1
+        for name in ("early", "holes"):
+            subscribers[name]["first"] = subscribers[name]["last"] = -1
+        most = self._most()
+        for name, dtype in POOLS.items():
+            self.state[0][name]["free"] = -1
+            self._set_pool(name, lines(2 * most, dtype))
+        self.follow_tunnels()
+
+    def _most(self) -> int:
+        """Return the most places of a kind that the kernel may take before it looks again whether there is room."""
+        scenario, parcels = self.scenario, int(self.state[0]["parcels"]["used"])
+        return at.SPARE + at.EACH * (scenario.clients.count + scenario.nodes.count) + parcels
+
+    def _set_pool(self, name: str, array: Array) -> None:
+        self._kept[name] = array
+        pool = self.state[0][name]
+        pool["data"], pool["room"] = array.ctypes.data, len(array)
+        if name == "batches":
+            before = self._kept.get("bundles")
+            bundles = lines(len(array) * at.MOST_OF_BATCH, at.BUNDLE)
+            if before is not None:
+                bundles[: len(before)] = before
+            self._keep("bundles", bundles)
+
+    def make_room(self) -> int:
+        """Double what is short, and return how many places the kernel wants to find free of each kind."""
+        most = self._most()
+        for name in POOLS:
+            used, room = (int(self.state[0][name][key]) for key in ("used", "room"))
+            if room - used < most:
+                self._set_pool(name, longer(self._kept[name], used, 2 * room + most))
+        return most
+
+    def follow_tunnels(self) -> None:
+        """Have room for what each tunnel has besides."""
+        tunnels = int(self.world["tunnels"]["room"])
+        for name, dtype, each in (("messaging", at.MESSAGING, 1), ("lists", at.LIST, at.LISTS), ("scratch", "i4", 1)):
+            before = self._kept.get(name)
+            if before is None or len(before) < tunnels * each:
+                self._keep(
+                    name,
+                    lines(tunnels * each, dtype) if before is None else longer(before, len(before), tunnels * each),
+                )
+
+    # What was noted
+
+    def texts(self) -> Callable[[float, int, int, int, int, int], Row]:
+        """Return what turns a row of the kernel about messages into one of a record."""
+        stamped = self._kept["stamped"][: self.state[0]["stamped"]["used"]]
+        epochs, versions, keys = (stamped[name].tolist() for name in ("epoch", "version", "key"))
+        names = [f"{epoch} {key}" for epoch, key in zip(epochs, keys, strict=True)]
+        noted = self._kept["noted"][: self.state[0]["noted"]["used"]].tolist()
+        words, events = layout.WORDS, layout.EVENTS
+
+        def text(t: float, event: int, client: int, node: int, number: int, word: int) -> Row:
+            if event in OF_MESSAGE:
+                detail = f"{names[number]} {words[word]}" if word else names[number]
+                return t, events[event], client, node, -1, versions[number], detail
+            w, x, y, z = noted[number]
+            if event == layout.PUBLISHED and y < 0:
+                return t, "published", -1, -1, x, -1, f"0 {w} unknown {z}"
+            if event == layout.PUBLISHED:
+                return t, "published", -1, -1, x, versions[y], f"{epochs[y]} {w} acknowledged {z}"
+            if event == layout.RESENT:
+                return t, "resent", -1, -1, x, versions[y], names[y]
+            if event == layout.GAP:
+                return t, "gap", client, node, -1, x, f"{z} {epochs[y]} {versions[y]}"
+            how = "snapshot" if x < 0 else f"replayed {x}"
+            return t, "recovered", client, node, -1, y, f"{z} {how}"
+
+        return text
+
+    def unfinished(self) -> list[Row]:
+        """Return the row of a message whose outcome is unknown at the end of the run, if there is one."""
+        c = self.state[0]
+        if c["under_way"] == 0:
+            return []
+        tries = int(self._kept["tasks"][0]["tries"])
+        detail = f"0 {c['under_way']} unknown {c['registered']}"
+        return [(float(c["asked"]), "published", -1, -1, max(1, tries), -1, detail)]

@@ -1,0 +1,141 @@
+"""What follows when a process has dealt with the frames of some connections: the next lane. See `sim.broadcast`."""
+
+from typing import Any
+
+from sim.compiled.broadcast.fanout import written
+from sim.compiled.broadcast.lanes import drop_batch, hand_over, queue
+from sim.compiled.broadcast.layout import (
+    ARRIVING,
+    ASKING,
+    DOWN,
+    HEARD,
+    HELD,
+    MOST_OF_BATCH,
+    RELAYED,
+    RELAYED_UP,
+    batch_at,
+    bundle_at,
+    cast,
+    subscriber_at,
+)
+from sim.compiled.broadcast.lists import drop_frame, extend, list_of, pop
+from sim.compiled.broadcast.nodes import hears
+from sim.compiled.broadcast.subscriber import arrives
+from sim.compiled.host import swarm_of
+from sim.compiled.jit import jit, whole
+from sim.compiled.layout import tunnel_at
+
+
+@jit
+def batch_done(w: Any, i: int) -> None:
+    """A process has dealt with a batch."""
+    batch = batch_at(cast(w).batches.data, i)
+    lane = whole(batch.lane)
+    if lane == DOWN:
+        node_wrote(w, batch, i)
+    elif lane == RELAYED:
+        balancer_relayed(w, batch, i)
+    elif lane == ARRIVING:
+        clients_read(w, batch, i)
+    elif lane == ASKING:
+        pass_on(w, RELAYED_UP, batch, i)
+    elif lane == RELAYED_UP:
+        balancer_relayed_up(w, batch, i)
+    else:
+        node_heard(w, batch, i)
+    drop_batch(w, i)
+
+
+@jit
+def bundle_of(w: Any, i: int, k: int) -> Any:
+    """Return what a batch has taken on one of its connections."""
+    return bundle_at(cast(w).bundles, i * MOST_OF_BATCH + k)
+
+
+@jit
+def node_wrote(w: Any, batch: Any, i: int) -> None:
+    """A node has written: acknowledge what is fanned out, and let the balancer have it."""
+    for k in range(batch.n):
+        written(w, whole(batch.owner), whole(bundle_of(w, i, k).first))
+    fresh = 0
+    for k in range(batch.n):
+        fresh = hand_over(w, RELAYED, bundle_of(w, i, k), fresh)
+    queue(w, RELAYED, w.balancer, fresh)
+
+
+@jit
+def pass_on(w: Any, lane: int, batch: Any, i: int) -> None:
+    """Let the balancer have what clients have sent, unless they have left."""
+    fresh = 0
+    for k in range(batch.n):
+        bundle = bundle_of(w, i, k)
+        if not tunnel_at(w.tunnels.data, bundle.tunnel).client_left:
+            fresh = hand_over(w, lane, bundle, fresh)
+    queue(w, lane, w.balancer, fresh)
+
+
+@jit
+def balancer_relayed(w: Any, batch: Any, i: int) -> None:
+    """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
+    for k in range(batch.n):
+        bundle = bundle_of(w, i, k)
+        tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
+        held = list_of(w, whole(bundle.tunnel), HELD)
+        stalled = subscriber_at(cast(w).subscribers, tunnel.client).stalled
+        if not tunnel.client_left and (stalled or not tunnel.opened or held.first >= 0):
+            extend(w, held, whole(bundle.first), whole(bundle.last))
+            bundle.first = -1
+            bundle.last = -1
+    for k in range(batch.n):
+        if is_ready(w, bundle_of(w, i, k)):
+            hand_to_swarm(w, i, k, whole(batch.n))
+
+
+@jit
+def is_ready(w: Any, bundle: Any) -> bool:
+    """Tell whether there is something for a client that has not left."""
+    return bundle.first >= 0 and not tunnel_at(w.tunnels.data, bundle.tunnel).client_left
+
+
+@jit
+def hand_to_swarm(w: Any, i: int, first: int, n: int) -> None:
+    """Let one client process have all that is for it, from one connection of a batch on."""
+    owner = swarm_of(w, whole(tunnel_at(w.tunnels.data, bundle_of(w, i, first).tunnel).client))
+    fresh = 0
+    for k in range(first, n):
+        bundle = bundle_of(w, i, k)
+        same = swarm_of(w, whole(tunnel_at(w.tunnels.data, bundle.tunnel).client)) == owner
+        if same and is_ready(w, bundle):
+            fresh = hand_over(w, ARRIVING, bundle, fresh)
+    queue(w, ARRIVING, owner, fresh)
+
+
+@jit
+def clients_read(w: Any, batch: Any, i: int) -> None:
+    """A client process has dealt with frames: one client after the other."""
+    each = (w.now - (w.now - batch.span)) / batch.n
+    t = w.now - batch.span
+    for k in range(batch.n):
+        t += each
+        arrives(w, bundle_of(w, i, k), t)
+
+
+@jit
+def balancer_relayed_up(w: Any, batch: Any, i: int) -> None:
+    """The balancer has passed frames on to the nodes."""
+    for k in range(batch.n):
+        bundle = bundle_of(w, i, k)
+        tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
+        if not tunnel.upstream_gone and tunnel.listed:
+            queue(w, HEARD, whole(tunnel.server), hand_over(w, HEARD, bundle, 0))
+
+
+@jit
+def node_heard(w: Any, batch: Any, i: int) -> None:
+    """Clients have said where they stand, or asked what followed."""
+    for k in range(batch.n):
+        bundle = bundle_of(w, i, k)
+        while bundle.first >= 0:
+            frame = pop(w, bundle)
+            hears(w, whole(batch.owner), whole(bundle.tunnel), frame)
+            drop_frame(w, frame)

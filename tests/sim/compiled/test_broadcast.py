@@ -1,0 +1,61 @@
+"""Broadcasts in the compiled engine against the SimPy model, event by event, on random scenarios.
+
+As many scenarios as in `test_engine.py`, and more by the same settings.
+"""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from sim.compiled.engine import Run
+from sim.engines import uncovered
+from sim.world import World
+from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
+from tests.strategies import profiles, small, small_profile, talks
+
+pytestmark = pytest.mark.timeout(240 + EXAMPLES)
+
+
+@of_seed
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(scenario=talks(), profile=profiles(broadcast=True), replication=st.integers(0, 1000))
+def test_both_engines_note_the_same_events_of_a_broadcast(scenario, profile, replication):
+    assume(not uncovered(scenario))
+    expected = World(scenario, replication, profile).run()
+    found = Run(scenario, replication, profile).go().rows()
+    assert_same(in_order(expected), in_order(found))
+
+
+def talk(**changes):
+    """Return a broadcast to many clients, with some fields changed."""
+    base = small(bus={"kind": "stream"}, publisher={"rate": 50.0}, clients={"count": 300}, duration=4.0)
+    return base.vary(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"publisher": {"scope": "client"}},
+        {"publisher": {"payload_bytes": 3000}, "slow_consumer": {"policy": "coalesce", "limit_bytes": 4096}},
+        {"publisher": {"payload_bytes": 3000}, "slow_consumer": {"policy": "drop", "limit_bytes": 4096}},
+        {"bus": {"kind": "pubsub"}, "faults": [{"at": 1.0, "kind": "partition", "node": 1, "duration": 1.0}]},
+        {"bus": {"kind": "kafka", "commit_interval": 0.4}, "faults": [{"at": 1.0, "kind": "restart", "node": 1}]},
+        {"faults": [{"at": 1.0, "kind": "bus_down", "duration": 0.5}, {"at": 1.001, "kind": "kill", "node": 2}]},
+        {"bus": {"max_length": 5}, "faults": [{"at": 1.0, "kind": "stall", "client": 7, "duration": 2.0}]},
+    ],
+)
+def test_a_broadcast_to_many_clients_is_the_same_too(changes):
+    scenario = talk(**changes)
+    expected = World(scenario, 1, small_profile()).run()
+    found = Run(scenario, 1, small_profile()).go().rows()
+    assert sum(row[1] == "delivered" for row in found) > 10_000
+    assert_same(in_order(expected), in_order(found))
+
+
+def test_the_comparison_finds_one_message_that_differs():
+    """The tests above can fail: another payload takes no longer, but another rate does."""
+    expected = World(talk(duration=1.0), 1, small_profile()).run()
+    found = Run(talk(duration=1.0, publisher={"rate": 49.0}), 1, small_profile()).go().rows()
+    with pytest.raises(AssertionError):
+        assert_same(in_order(expected), in_order(found))
