@@ -113,7 +113,7 @@ def queue(w: Any, lane: int, owner: int, n: int) -> None:
         batch.owner = owner
         batch.total = -1.0
         batch.n = min(MOST_OF_BATCH, n - start)
-        for k in range(batch.n):
+        for k in range(whole(batch.n)):
             bundle = bundle_at(c.bundles, i * MOST_OF_BATCH + k)
             bundle.tunnel = i4_at(c.scratch, start + k).v
             bundle.first = -1
@@ -126,7 +126,7 @@ def queue(w: Any, lane: int, owner: int, n: int) -> None:
 def drop_batch(w: Any, i: int) -> None:
     """A batch is done, or never will be: forget it and what is left in it."""
     c, batch = cast(w), batch_at(cast(w).batches.data, i)
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         drop_frames(w, bundle_at(c.bundles, i * MOST_OF_BATCH + k))
     batch.next = c.batches.free
     c.batches.free = i
@@ -137,7 +137,7 @@ def forget_batch(w: Any, i: int) -> None:
     """The process of a batch has forgotten it: forget the frames that wait for it, too."""
     c, batch = cast(w), batch_at(cast(w).batches.data, i)
     if batch.total < 0.0:
-        for k in range(batch.n):
+        for k in range(whole(batch.n)):
             tunnel = whole(bundle_at(c.bundles, i * MOST_OF_BATCH + k).tunnel)
             drop_frames(w, list_of(w, tunnel, whole(batch.lane)))
     drop_batch(w, i)
@@ -147,7 +147,7 @@ def forget_batch(w: Any, i: int) -> None:
 def take(w: Any, batch: Any, i: int) -> int:
     """Take what is ready on the connections of a batch, and return how many frames there are beyond one each."""
     further = 0
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         bundle = bundle_at(cast(w).bundles, i * MOST_OF_BATCH + k)
         waiting = list_of(w, whole(bundle.tunnel), whole(batch.lane))
         bundle.first = waiting.first

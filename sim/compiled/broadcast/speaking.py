@@ -88,7 +88,7 @@ def go_on_speaking(w: Any, i: int) -> None:
         task.ok = done == DONE
         if task.ok and task.life == node.life:
             task.state = ANSWERED
-            for _ in range(task.n - 1):
+            for _ in range(whole(task.n) - 1):
                 work(w, server, I_NOTHING, NODE_ANSWER, -1, 0)
             let_work(w, i, NODE_ANSWER)
         else:
@@ -105,7 +105,7 @@ def collect(w: Any, i: int) -> None:
     node = fanout_at(cast(w).fanouts, server)
     if task.life == node.life and node.n_outbox > 0:
         task.state = COLLECTED
-        for _ in range(node.n_outbox - 1):
+        for _ in range(whole(node.n_outbox) - 1):
             work(w, server, I_NOTHING, NODE_ACK, -1, 0)
         let_work(w, i, NODE_ACK)
         return
@@ -119,7 +119,7 @@ def pass_on_answers(w: Any, i: int) -> None:
     """Wake those who wait for what a command returned, or (-1) for its failure."""
     c, task = cast(w), task_at(cast(w).tasks.data, i)
     one = whole(task.commands)
-    for _ in range(task.n):
+    for _ in range(whole(task.n)):
         command = command_at(c.commands.data, one)
         if command.task >= 0:
             asker = task_at(c.tasks.data, command.task)

@@ -55,10 +55,10 @@ def bundle_of(w: Any, i: int, k: int) -> Any:
 @jit
 def node_wrote(w: Any, batch: Any, i: int) -> None:
     """A node has written: acknowledge what is fanned out, and let the balancer have it."""
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         written(w, whole(batch.owner), whole(bundle_of(w, i, k).first))
     fresh = 0
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         fresh = hand_over(w, RELAYED, bundle_of(w, i, k), fresh)
     queue(w, RELAYED, w.balancer, fresh)
 
@@ -67,7 +67,7 @@ def node_wrote(w: Any, batch: Any, i: int) -> None:
 def pass_on(w: Any, lane: int, batch: Any, i: int) -> None:
     """Let the balancer have what clients have sent, unless they have left."""
     fresh = 0
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
         if not tunnel_at(w.tunnels.data, bundle.tunnel).client_left:
             fresh = hand_over(w, lane, bundle, fresh)
@@ -77,7 +77,7 @@ def pass_on(w: Any, lane: int, batch: Any, i: int) -> None:
 @jit
 def balancer_relayed(w: Any, batch: Any, i: int) -> None:
     """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
         tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
         held = list_of(w, whole(bundle.tunnel), HELD)
@@ -86,7 +86,7 @@ def balancer_relayed(w: Any, batch: Any, i: int) -> None:
             extend(w, held, whole(bundle.first), whole(bundle.last))
             bundle.first = -1
             bundle.last = -1
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         if is_ready(w, bundle_of(w, i, k)):
             hand_to_swarm(w, i, k, whole(batch.n))
 
@@ -115,7 +115,7 @@ def clients_read(w: Any, batch: Any, i: int) -> None:
     """A client process has dealt with frames: one client after the other."""
     each = (w.now - (w.now - batch.span)) / batch.n
     t = w.now - batch.span
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         t += each
         arrives(w, bundle_of(w, i, k), t)
 
@@ -123,7 +123,7 @@ def clients_read(w: Any, batch: Any, i: int) -> None:
 @jit
 def balancer_relayed_up(w: Any, batch: Any, i: int) -> None:
     """The balancer has passed frames on to the nodes."""
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
         tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
         if not tunnel.upstream_gone and tunnel.listed:
@@ -133,7 +133,7 @@ def balancer_relayed_up(w: Any, batch: Any, i: int) -> None:
 @jit
 def node_heard(w: Any, batch: Any, i: int) -> None:
     """Clients have said where they stand, or asked what followed."""
-    for k in range(batch.n):
+    for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
         while bundle.first >= 0:
             frame = pop(w, bundle)
