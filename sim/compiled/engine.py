@@ -403,7 +403,7 @@ class Run:
         columns = (noted[name].tolist() for name in ("t", "event", "client", "node", "attempt", "detail"))
         found = [
             (t, at.EVENTS[event], client, server, attempt, -1, at.WORDS[detail])
-            if event < at.PUBLISHED or event > at.CONSISTENT
+            if event < at.PUBLISHED or event > at.IS_CONSISTENT
             else text(t, event, client, server, attempt, detail)
             for t, event, client, server, attempt, detail in zip(*columns, strict=True)
         ]

@@ -54,7 +54,7 @@ from sim.compiled.broadcast.subscriptions import subscribe
 from sim.compiled.broadcast.tasks import begin, expire
 from sim.compiled.broadcast.ways import batch_done
 from sim.compiled.jit import jit, kernel, whole
-from sim.compiled.kernel import run
+from sim.compiled.kernel import run as run_connections
 from sim.compiled.layout import I_BATCH, I_TASK
 from sim.compiled.linking import linked
 from sim.compiled.queue import schedule_now
@@ -205,7 +205,7 @@ def job_done(w: Any, i: int, reader: int) -> None:
 
 run_broadcast = kernel(
     linked(
-        run.__wrapped__,  # type: ignore[attr-defined]
+        run_connections.__wrapped__,  # type: ignore[attr-defined]
         {
             hooks.broadcast_begins: broadcast_begins,
             hooks.warmed_up: subscriber.warmed_up,

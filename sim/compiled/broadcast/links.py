@@ -228,7 +228,7 @@ def come_down(w: Any, kind: int, a: int, b: int) -> None:
             work(w, server, I_JOB, NODE_RECEIVE, job, -1)
     elif kind == CARRY_WORD:
         own = whole(endpoint_at(c.endpoints, 0).subscription)
-        work(w, c.publisher, I_JOB, PUBLISHER_ACK, new_job(w, HEAR, b, own, 0, 0), -1)
+        work(w, c.publisher, I_JOB, PUBLISHER_ACK, new_job(w, HEAR, own, b, 0, 0), -1)
     elif kind == CARRY_LOSS:
         subscription = subscription_at(c.subscriptions.data, a)
         if subscription.link == 0:

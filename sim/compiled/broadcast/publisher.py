@@ -42,7 +42,7 @@ from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.notes import note_message, note_more
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_work, next_wait
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import ACKED, CONSISTENT, PUBLISHED, RESENT, b1_at, f8_at, i4_at
+from sim.compiled.layout import ACKED, IS_CONSISTENT, PUBLISHED, RESENT, b1_at, f8_at, i4_at
 from sim.compiled.queue import schedule_now
 from sim.compiled.rules import next_failure
 from sim.publisher import LEAST_SLEEP
@@ -203,7 +203,7 @@ def count(w: Any, server: int, epoch: int, version: int) -> None:
     if first:
         note_message(w, w.now, ACKED, -1, server + 1, message, 0)
     if consistent:
-        note_message(w, w.now, CONSISTENT, -1, -1, message, 0)
+        note_message(w, w.now, IS_CONSISTENT, -1, -1, message, 0)
 
 
 @jit
@@ -214,7 +214,7 @@ def settle(w: Any) -> None:
     while key >= 0:
         one = pending_at(c.pending, key)
         if becomes_consistent(w, key):
-            note_message(w, w.now, CONSISTENT, -1, -1, whole(one.message), 0)
+            note_message(w, w.now, IS_CONSISTENT, -1, -1, whole(one.message), 0)
         key = whole(one.after)
 
 

@@ -49,12 +49,12 @@ def test_a_broadcast_to_many_clients_is_the_same_too(changes):
     scenario = talk(**changes)
     expected = World(scenario, 1, small_profile()).run()
     found = Run(scenario, 1, small_profile()).go().rows()
-    assert sum(row[1] == "delivered" for row in found) > 10_000
+    assert sum(row[1] == "delivered" for row in found) > 2000
     assert_same(in_order(expected), in_order(found))
 
 
 def test_the_comparison_finds_one_message_that_differs():
-    """The tests above can fail: another payload takes no longer, but another rate does."""
+    """The tests above can fail: another rate is not the same."""
     expected = World(talk(duration=1.0), 1, small_profile()).run()
     found = Run(talk(duration=1.0, publisher={"rate": 49.0}), 1, small_profile()).go().rows()
     with pytest.raises(AssertionError):
