@@ -50,21 +50,29 @@ def kernel(function: F) -> F:
     compiled function when the file of that function changes, but not when a function that it calls does; so it is kept
     in a folder that is named by a digest of all that goes into it.
     """
-    folder = cache_folder(digest(function))
-    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
-    try:
-        compiled = numba.njit(function, cache=True, error_model="numpy", pipeline_class=WholeCompiler)
-    finally:
-        config.CACHE_DIR = before
+    kept: list[tuple[Any, Path]] = []
 
     @functools.wraps(function)
     def call(*args: Any) -> Any:
+        if not kept:  # by now all is defined that it calls
+            kept.append(_kept(function))
+        compiled, folder = kept[0]
         if not compiled.signatures:
             with _alone(folder):
                 compiled.compile(tuple(numba.typeof(arg) for arg in args))
         return compiled(*args)
 
     return cast(F, call)
+
+
+def _kept(function: Callable[..., Any]) -> tuple[Any, Path]:
+    """Return a function that is compiled at its first call, and where its code is kept."""
+    folder = cache_folder(digest(function))
+    before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+    try:
+        return numba.njit(function, cache=True, error_model="numpy", pipeline_class=WholeCompiler), folder
+    finally:
+        config.CACHE_DIR = before
 
 
 @contextlib.contextmanager

@@ -34,13 +34,17 @@ def test_the_compiled_engine_is_far_faster_in_a_broadcast_and_says_the_same():
             began = time.process_time()
             run = Run(scenario, 0, profile).go()
             took.append(time.process_time() - began)
+        began = time.process_time()
         rows = run.rows()
+        listed = time.process_time() - began
         began = time.process_time()
         expected = World(scenario, 0, profile).run()
         slow = time.process_time() - began
         assert sorted(rows, key=lambda row: row[0]) == sorted(expected, key=lambda row: row[0])
         delivered, ratio = sum(row[1] == "delivered" for row in rows), slow / min(took)
-        text = f"SimPy {slow:.2f} s, compiled {min(took):.4f} s, {ratio:.0f} x, {run.processed} events"
+        whole = slow / (min(took) + listed)
+        text = f"SimPy {slow:.2f} s, compiled {min(took):.4f} s, {ratio:.0f} x"
+        text += f", {whole:.0f} x with the {listed:.3f} s in which the record is made"
         print(f"\n{clients} clients, {delivered} deliveries: {text}")  # noqa: T201
         if clients >= RATIO_FROM:
             assert ratio >= LEAST_RATIO

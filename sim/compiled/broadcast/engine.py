@@ -38,16 +38,21 @@ KINDS = {"pubsub": OF_PUBSUB, "stream": OF_STREAM, "kafka": OF_KAFKA}
 THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
 OF_MESSAGE = frozenset(map(layout.EVENTS.index, ("received", "delivered", "acked", "consistent")))
 
+COSTED = (
+    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_send", "publisher_answer", "publisher_ack"),
+    *("node_poll", "node_receive", "node_ack", "node_answer"),
+    *("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more"),
+    *("client_delivery", "client_delivery_more", "client_send"),
+)
+"""Parts in the order of their costs in the kernel."""
+HABITS = slice(at.HABITS[0] - layout.COSTS, at.HABITS[-1] + 1 - layout.COSTS)
+"""Those that are done in one step; see `sim.habit`."""
+
 
 def costs_of(machine: Machine) -> list[Cost]:
     """Return what the parts of a broadcast cost, in the order of `sim.compiled.broadcast.layout`."""
-    names = ("bus_stamp", "bus_publish", "bus_command", "bus_read")
-    names += ("publisher_send", "publisher_answer", "publisher_ack")
-    found = [machine.cost(name) for name in names]
-    found += [Cost(machine.cost(f"node_{name}").curves) for name in ("poll", "receive", "ack", "answer")]
-    names = ("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more")
-    names += ("client_delivery", "client_delivery_more", "client_send")
-    found += [machine.cost(name) for name in names]
+    found = [machine.cost(name) for name in COSTED]
+    found[HABITS] = [Cost(cost.curves) for cost in found[HABITS]]
     found.append(Cost.constant(0.0))
     assert len(found) == at.BROADCAST_COSTS
     return found

@@ -3,6 +3,7 @@
 import numba
 import pytest
 
+from sim.compiled import jit
 from sim.compiled.kernel import run
 from sim.compiled.meaning import digest
 
@@ -40,6 +41,28 @@ def test_what_has_no_known_meaning_is_refused():
     exec("def whole(x):\n    return thing", scope)
     with pytest.raises(TypeError, match="thing: a compiled function uses it, and its meaning is not known"):
         digest(scope["whole"])
+
+
+def test_what_a_kernel_calls_may_be_defined_after_it(tmp_path, monkeypatch):
+    names = []
+    monkeypatch.setattr(jit, "cache_folder", lambda name: names.append(name) or tmp_path / name)
+    path = tmp_path / "program.py"
+    for constant in (1, 2):
+        path.write_text(f"def whole(x):\n    return x + part(x)\n@jit\ndef part(x):\n    return {constant}\n")
+        scope = {"jit": jit.jit}
+        exec(compile(path.read_text(), str(path), "exec"), scope)
+        whole = jit.kernel(scope["whole"])
+        assert whole(10) == 10 + constant
+    assert len(set(names)) == 2
+
+
+def test_a_kernel_is_named_at_its_first_call(monkeypatch):
+    names = []
+    monkeypatch.setattr(jit, "cache_folder", lambda name: names.append(name))
+    scope = {}
+    exec("def whole(x):\n    return x", scope)
+    jit.kernel(scope["whole"])
+    assert names == []
 
 
 def test_the_kernel_has_a_name_that_does_not_change_by_itself():
