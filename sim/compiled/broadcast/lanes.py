@@ -175,6 +175,8 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float) -> float:
     if item.kind == I_BATCH:
         batch = batch_at(cast(w).batches.data, item.a)
         process.more -= batch.n - 1
+        if item.stage != FIRST_PART:
+            process.warm += batch.n - 1
         if batch.total < 0.0:
             begin_batch(w, item, waiting, asleep, speed)
         seconds = batch.total

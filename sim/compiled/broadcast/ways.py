@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.balancer import worker
 from sim.compiled.broadcast.fanout import written
 from sim.compiled.broadcast.lanes import drop_batch, hand_over, queue
 from sim.compiled.broadcast.layout import (
@@ -18,7 +19,7 @@ from sim.compiled.broadcast.layout import (
     cast,
     subscriber_at,
 )
-from sim.compiled.broadcast.lists import drop_frame, extend, list_of, pop
+from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, list_of, pop
 from sim.compiled.broadcast.nodes import hears
 from sim.compiled.broadcast.subscriber import arrives
 from sim.compiled.host import swarm_of
@@ -57,21 +58,32 @@ def node_wrote(w: Any, batch: Any, i: int) -> None:
     """A node has written: acknowledge what is fanned out, and let the balancer have it."""
     for k in range(whole(batch.n)):
         written(w, whole(batch.owner), whole(bundle_of(w, i, k).first))
-    fresh = 0
-    for k in range(whole(batch.n)):
-        fresh = hand_over(w, RELAYED, bundle_of(w, i, k), fresh)
-    queue(w, RELAYED, w.balancer, fresh)
+    hand_to_balancer(w, RELAYED, i, whole(batch.n))
 
 
 @jit
 def pass_on(w: Any, lane: int, batch: Any, i: int) -> None:
     """Let the balancer have what clients have sent, unless they have left."""
-    fresh = 0
     for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
-        if not tunnel_at(w.tunnels.data, bundle.tunnel).client_left:
-            fresh = hand_over(w, lane, bundle, fresh)
-    queue(w, lane, w.balancer, fresh)
+        if tunnel_at(w.tunnels.data, bundle.tunnel).client_left:
+            drop_frames(w, bundle)
+    hand_to_balancer(w, lane, i, whole(batch.n))
+
+
+@jit
+def hand_to_balancer(w: Any, lane: int, i: int, n: int) -> None:
+    """Let each process of the balancer have what is for the connections that it has."""
+    for first in range(n):
+        if bundle_of(w, i, first).first < 0:
+            continue
+        generation = whole(tunnel_at(w.tunnels.data, bundle_of(w, i, first).tunnel).generation)
+        fresh = 0
+        for k in range(first, n):
+            bundle = bundle_of(w, i, k)
+            if bundle.first >= 0 and tunnel_at(w.tunnels.data, bundle.tunnel).generation == generation:
+                fresh = hand_over(w, lane, bundle, fresh)
+        queue(w, lane, worker(w, generation), fresh)
 
 
 @jit
