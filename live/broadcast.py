@@ -3,10 +3,9 @@
 import json
 from dataclasses import asdict, replace
 from typing import Any
-from uuid import uuid4
 
 from live import wire
-from live.broker import Topic
+from live.broker import Topic, run_prefix
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import Address
@@ -39,7 +38,7 @@ class Broadcast:
         self.bus = bus
         self.cpus = cpus
         self.settings = scenario.publisher
-        self.topic = Topic(f"stormlab:{uuid4().hex[:8]}:", scenario.bus.max_length, scenario.bus.idempotency_window)
+        self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window)
         self.relays: dict[int, Part] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))
         for node, port in self.ports.items():
@@ -117,8 +116,11 @@ class Broadcast:
         for part in nodes:
             if part.running:
                 rows += collect(self.stage, part, start)
-        self.bus.forget(self.topic.head, self.topic.log)
         return rows
+
+    def close(self) -> None:
+        """Leave nothing behind in the user's own server."""
+        self.bus.forget(self.topic.head, self.topic.log)
 
 
 def relayed(scenario: Scenario) -> list[int]:

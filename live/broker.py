@@ -8,6 +8,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from twin.rules.delivery import MOST_READ, Message, Recovery, Stamp
 
@@ -67,6 +68,11 @@ SCRIPTS = {"stamp": STAMP, "read": READ}
 SHA = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}
 
 Command = tuple[str | bytes | int, ...]
+
+
+def run_prefix() -> str:
+    """Return what begins all names of one run on the bus."""
+    return f"stormlab:{uuid4().hex[:8]}:"
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,14 @@ class Bus:
             with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
                 client.delete(*names)
 
+    def forget_all(self, prefix: str) -> None:
+        """Remove the keys that begin with `prefix` from the user's own server."""
+        if self.part is None:
+            with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
+                mine = list(client.scan_iter(f"{prefix}*", 1000))
+                if mine:
+                    client.delete(*mine)
+
 
 def _command(stage: Stage, port: int, settings: broadcast_settings.Bus) -> list[str]:
     """Return how to start the embedded server.

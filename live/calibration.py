@@ -15,7 +15,7 @@ from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.session_costs import measure_sessions
-from live.workbench import Bench, Costs, median
+from live.workbench import CHECK_INTER, Bench, Costs, median
 from twin.cost import Part as CostPart
 from twin.errors import HostError
 from twin.profile import HostProfile
@@ -26,6 +26,10 @@ LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""
+LOOKS_APART = 3.5
+"""Intervals of HAProxy's checks between two looks at when the last one came; a half, so that what a period is longer
+than its interval does not change how many lie in between.
+"""
 TIME_SLICE = 0.0007
 """Linux's base time slice for one core in seconds; it grows with 1 + log2(cores). Source: kernel/sched/fair.c,
 sysctl_sched_base_slice (0.70 ms since Linux 6.12). It decides only how the processes of one core interleave."""
@@ -152,13 +156,13 @@ def measure_broadcast(scenario: Scenario, found: Costs, first: rounds.Shares, lo
 
 
 def _check_overhead(bench: Bench) -> float:
-    """Return the seconds by which the period of HAProxy's checks exceeds its interval, here 0.1 s."""
+    """Return the seconds by which the period of HAProxy's checks exceeds its interval, `CHECK_INTER`."""
     seen = []
     for _ in range(2):
-        time.sleep(0.35)
+        time.sleep(LOOKS_APART * CHECK_INTER)
         bench.node.tell(ask="checked")
         seen.append(float(bench.node.hear()["checked"]))
-    return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / 0.1) - 0.1)
+    return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / CHECK_INTER) - CHECK_INTER)
 
 
 def trace(scenario: Scenario) -> list[list[float]]:

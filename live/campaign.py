@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from live.world import check, run
+from live.limits import check
+from live.world import run
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.invariants import Audit, audit

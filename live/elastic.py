@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -54,7 +55,7 @@ class Elastic:
         self.replicas: dict[int, Replica] = {}
         scaling = self.scenario.autoscaling
         self.controller = scaling.controller(self.settings.heartbeat) if scaling is not None else None
-        self.client: Any = redis.Redis.from_url(bus.url, socket_timeout=2.0)
+        self.client = redis.Redis.from_url(bus.url, socket_timeout=2.0)
         self.registrar: Part | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class Elastic:
     def start(self) -> None:
         """Start the registrar, and wait until all nodes are in rotation."""
         for text in SCRIPTS.values():
-            self.client.script_load(text)
+            self._ask("script_load", text)
         balancer = self.scenario.balancer
         config: dict[str, Any] = {
             "address": vars(self.bus.address),
@@ -111,12 +112,22 @@ class Elastic:
         scaling = self.scenario.autoscaling
         if scaling is None:
             return []
-        count = int(self.scenario.duration / scaling.sync_period)
-        return [(k * scaling.sync_period, self.decide) for k in range(1, count + 1)]
+        count = ceil(self.scenario.duration / scaling.sync_period)
+        return [(k * scaling.sync_period, self.decide) for k in range(1, count)]  # none at the end, as in the model
 
     def members(self) -> dict[int, Member]:
-        """Return who is alive, with times on the monotonic clock."""
-        return alive(self.client.execute_command(*self.slots.members()), time.monotonic())
+        """Return who is alive, with times on the monotonic clock.
+
+        Raises:
+            ClusterError: the registry does not answer.
+        """
+        return alive(self._ask("execute_command", *self.slots.members()), time.monotonic())
+
+    def _ask(self, command: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self.client, command)(*arguments)
+        except redis.RedisError as error:
+            raise ClusterError(f"the registry at {self.bus.url} does not answer: {error}.") from None
 
     def decide(self) -> None:
         """Let the autoscaler decide once, and do it."""
@@ -161,9 +172,9 @@ class Elastic:
             self.cluster.note(float(part.hear()["listening"]), "node_started", number)
 
     @property
-    def ending(self) -> bool:
-        """Whether a node is about to end."""
-        return any(replica.deleting for replica in self.replicas.values())
+    def leaving(self) -> list[Part]:
+        """The nodes that are about to end."""
+        return [self.part(number) for number, replica in self.replicas.items() if replica.deleting]
 
     def attend(self) -> None:
         """See which nodes have drained and ended."""
@@ -183,10 +194,9 @@ class Elastic:
         for helper in self.starting:
             helper.join(READY_WITHIN)
         rows = [one for one in collect(self.cluster.stage, self.registrar, start) if one[0] >= 0.0]
-        clock: Any = self.client.time()
+        clock = self._ask("time")
         offset = time.monotonic() - (clock[0] + clock[1] / 1e6)
-        entries: Any = self.client.xrange(self.slots.log)
-        for _, fields in entries:
+        for _, fields in self._ask("xrange", self.slots.log):
             t = int(fields[b"at"]) / 1e6 + offset - start
             kind, slot, generation = (fields[name].decode() for name in (b"kind", b"slot", b"generation"))
             if t >= 0.0:

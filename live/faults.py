@@ -34,6 +34,7 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
     if fault.kind == "join":
         assert fault.node is not None
         assert cluster.elastic is not None
+        _see_off(cluster, fault.node)
         cluster.elastic.join(fault.node)
         return
     note(cluster, "fault", fault)
@@ -41,8 +42,9 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
         cluster.balancer.reload()
     elif fault.kind == "drain":
         assert fault.node is not None
-        cluster.nodes[fault.node - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
-        cluster.restarting[fault.node] = "drain"
+        if cluster.nodes[fault.node - 1].running and fault.node not in cluster.killed:  # else there is nothing to drain
+            cluster.nodes[fault.node - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
+            cluster.restarting[fault.node] = "drain"
     elif fault.kind in _SIGNALS:
         assert fault.node is not None
         cluster.nodes[fault.node - 1].signal(_SIGNALS[fault.kind])
@@ -50,6 +52,8 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
             cluster.restarting[fault.node] = "restart"
         elif fault.kind == "kill":
             cluster.killed.append(fault.node)
+            if cluster.restarting.get(fault.node) == "drain":  # which has come to nothing
+                del cluster.restarting[fault.node]
     elif fault.kind == "stall":
         _stall(cluster, fault, True)
     elif fault.kind == "blackhole":
@@ -91,11 +95,16 @@ def note(cluster: "Cluster", event: str, fault: Fault) -> None:
 
 def _start_again(cluster: "Cluster", number: int) -> None:
     """Start a new process for a node that was killed, unless another fault has done so already."""
+    _see_off(cluster, number)
+    if not cluster.nodes[number - 1].running and number not in cluster.restarting:
+        cluster.replace(number, "kill")
+
+
+def _see_off(cluster: "Cluster", number: int) -> None:
+    """Wait until a node that was killed is gone, its port free."""
     if number in cluster.killed:
         cluster.nodes[number - 1].wait(READY_WITHIN)
         cluster.attend()
-    if not cluster.nodes[number - 1].running and number not in cluster.restarting:
-        cluster.replace(number, "kill")
 
 
 def _broadcast(cluster: "Cluster") -> "Broadcast":

@@ -27,8 +27,12 @@ async def open_link(address: Address, name: str) -> Link:
         LinkLostError, OSError, TimeoutError, RefusedError: it did not work.
     """
     link = await Link.open(address, name, ANSWER_WITHIN)
-    for text in SCRIPTS.values():
-        await link.ask(ANSWER_WITHIN, "SCRIPT", "LOAD", text)
+    try:
+        for text in SCRIPTS.values():
+            await link.ask(ANSWER_WITHIN, "SCRIPT", "LOAD", text)
+    except BaseException:
+        link.abort()
+        raise
     return link
 
 

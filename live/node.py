@@ -73,12 +73,18 @@ class Node:
             clock.cancel()
 
 
-async def drain(node: Node, server: Server, lead: float, pace: float) -> None:
-    """Fail the check, after `lead` seconds stop listening, and close `pace` connections a second, the oldest first."""
+async def drain(node: Node, server: Server, lead: float, pace: float) -> bool:
+    """Fail the check, after `lead` seconds stop listening, and close `pace` connections a second, the oldest first.
+
+    Returns False at once when an earlier order to drain has come so far.
+    """
     node.ready = False
     await asyncio.sleep(lead)
+    if not server.is_serving():
+        return False
     server.server.close()  # handshakes under way get a 503
     await close_oldest(server, len(server.connections), pace)
+    return True
 
 
 async def close_oldest(server: Server, count: int, pace: float) -> None:
@@ -171,14 +177,14 @@ async def main(config: dict[str, Any]) -> None:
 
     async def drain_and_end(lead: float, pace: float) -> None:
         if member is not None:
-            orders.remove(signs)
             signs.cancel()
             await member.leave()
-        await drain(node, server, lead, pace)
-        say(drained=time.monotonic())
-        end()
+        if await drain(node, server, lead, pace):
+            say(drained=time.monotonic())
+            end()
 
     if "registry" in config:
+        from live.link import keep_alive
         from live.member import Membership
 
         def fenced() -> None:
@@ -191,8 +197,7 @@ async def main(config: dict[str, Any]) -> None:
             lambda count, pace: close_oldest(server, count, pace),
             fenced,
         )
-        signs = asyncio.ensure_future(member.keep())
-        orders.add(signs)
+        signs = keep_alive(member.keep())
     reader = await lines()
 
     async def obey() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import uvloop
 
+from live.link import keep_alive
 from live.member import ANSWER_WITHIN, open_link
 from live.node import lines, say
 from live.registry import Slots, alive
@@ -165,7 +166,7 @@ class Registrar:
 async def main(config: dict[str, Any]) -> None:
     """Obey the lab: `look` gives the time of a look on the monotonic clock, `finish` writes the events and ends."""
     registrar = Registrar(config)
-    work = asyncio.ensure_future(registrar.run())
+    work = keep_alive(registrar.run())
     reader = await lines()
     while line := await reader.readline():
         message = json.loads(line)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 MOST_LOGGED = 10_000
 """Entries that the log of the registry keeps."""
 
-_NOW = """
+_NOW = f"""
 local clock = redis.call('TIME')
 local now = clock[1] .. string.format('%06d', clock[2])
 local function log(kind, slot, generation)
-  redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'kind', kind, 'slot', slot,
+  redis.call('XADD', KEYS[2], 'MAXLEN', '~', {MOST_LOGGED}, '*', 'kind', kind, 'slot', slot,
     'generation', generation, 'at', now)
 end
 """

@@ -8,7 +8,6 @@ of the password is computed in the node's only thread, as in a server that has o
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import hmac
 import time
@@ -97,7 +96,7 @@ class SessionNode(Node):
         """Check a password and begin a session."""
         try:
             _, _, password = base64.b64decode(shown, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not Base64, not ASCII, not UTF-8
             return self.deny(connection, "password")
         iterations = min(self.hashes) if time.monotonic() < self.begin else max(self.hashes)
         if not hmac.compare_digest(password_hash(password, iterations), self.hashes[iterations]):

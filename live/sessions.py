@@ -4,9 +4,8 @@ import secrets
 from dataclasses import asdict
 from math import inf
 from typing import Any
-from uuid import uuid4
 
-from live.broker import Topic
+from live.broker import Topic, run_prefix
 from live.bus import Bus
 from live.process import READY_WITHIN, Part
 from live.resp import Address
@@ -42,10 +41,12 @@ class Sessions:
         self.password = secrets.token_urlsafe(12)
         self.hashes = {n: password_hash(self.password, n) for n in {1, settings.login_iterations}}
         self.store: dict[str, Any] | None = None
+        self.bus = bus if settings.store == "redis" else None
         self.running = False
         if settings.store == "redis":
             assert bus is not None
-            self.store = access_config(scenario, replication, bus.address, f"stormlab:{uuid4().hex[:8]}:")
+            self.prefix = run_prefix()
+            self.store = access_config(scenario, replication, bus.address, self.prefix)
 
     def of_node(self) -> dict[str, Any]:
         """Return what a node has to know; one that is started during the run hashes every password in full."""
@@ -60,6 +61,11 @@ class Sessions:
             "begin": 0.0 if self.running else inf,
             "store": self.store,
         }
+
+    def close(self) -> None:
+        """Leave nothing behind in the user's own server."""
+        if self.bus is not None:
+            self.bus.forget_all(self.prefix)
 
     def of_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""

@@ -17,6 +17,8 @@ from twin.rules.delivery import Recovery
 
 MOST_WAITING = 100_000
 """Commands that a node keeps for the bus while it is away; the oldest are dropped first."""
+BLOCK_SHARE = 0.8
+"""Share of the time that an answer may take for which the broker is to wait for messages; the rest is for the way."""
 
 Note = Callable[..., None]
 """Receives the event, the version and the detail."""
@@ -82,7 +84,7 @@ class Subscriber:
         elif head.epoch != self.epoch:
             self.epoch, self.version = head.epoch, 0
         ready()
-        block = min(MOST_BLOCK, 0.8 * timeout)
+        block = min(MOST_BLOCK, BLOCK_SHARE * timeout)
         while True:
             bodies = followed(await link.ask(timeout, *topic.follow(self.version, block)))
             for data in bodies:

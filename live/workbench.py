@@ -20,6 +20,10 @@ LOOK = 0.008
 """Seconds between two looks."""
 RESTS_WITHIN = 20.0
 """Seconds in which a bench must come to rest."""
+CHECK_INTER = 0.1
+"""Seconds between two checks of the bench's node by HAProxy: short, so that one look spans several."""
+NEVER = 3600.0
+"""The same where checks would disturb: longer than any bench lives, but for the first one."""
 MOST_FILES = 520
 """Connections a process has had before it is measured, so that its table of open files is large enough."""
 
@@ -125,8 +129,10 @@ class Bench:
         began = time.monotonic()
         self.node = self._start_node(self.node_port)
         self.node_start = float(self.node.hear()["listening"]) - began
-        quiet = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 0.1, "fall": 100}})
-        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": 3600.0}})
+        quiet = (
+            scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": CHECK_INTER, "fall": 100}})
+        )
+        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": NEVER}})
         began = time.monotonic()
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
         self.balancer_start = time.monotonic() - began

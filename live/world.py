@@ -10,10 +10,11 @@ from importlib.metadata import version
 from typing import Any, Self
 
 from live import faults, host, interrupt
-from live.balancer import Balancer, binary, describe
+from live.balancer import Balancer, describe
 from live.broadcast import Broadcast, collect, relayed
-from live.bus import Bus, answers
+from live.bus import Bus
 from live.elastic import Elastic
+from live.limits import check
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
 from twin.draws import Purpose, stratified
@@ -21,10 +22,13 @@ from twin.errors import ClusterError, ScenarioError
 from twin.record import Record, Row, row
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
-MOST_CLIENTS = 5000
-MOST_NODES = 16
-MOST_DELIVERIES = 2_000_000
-"""Deliveries that one run may note."""
+NOTICE = 0.05
+"""Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""
+LATE = 10.0
+"""Seconds after the start of the run for which clients that have not connected by then are waited for, to say how late
+they are."""
+LOOK, CLOSE_LOOK = 0.05, 0.004
+"""Seconds between two looks at the processes; the second while one is about to end, whose end is noted then."""
 
 Progress = Callable[[float, str], None]
 """Receives the seconds of the run that have passed and what is going on."""
@@ -44,10 +48,13 @@ class Cluster:
         self._lock = threading.Lock()
         self._helpers: list[threading.Thread] = []
         self._exit = contextlib.ExitStack()
+        self.broadcast: Broadcast | None = None
+        self.sessions: Sessions | None = None
+        self.elastic: Elastic | None = None
         with contextlib.ExitStack() as undo:
+            undo.callback(self._forget)  # when nobody writes any more
             self.stage = undo.enter_context(Stage())
-            self._start(redis_url)
-            undo.callback(self.balancer.close)
+            self._start(redis_url, undo)
             self._exit = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -56,12 +63,18 @@ class Cluster:
     def __exit__(self, *error: object) -> None:
         self._exit.close()
 
+    def _forget(self) -> None:
+        """Leave nothing behind in the user's own server."""
+        for one in (self.elastic, self.sessions, self.broadcast):
+            if one is not None:
+                one.close()
+
     def note(self, t: float, event: str, node: int = -1, detail: str = "", client: int = -1) -> None:
         """Note an event of the cluster at the monotonic time `t`; may be called from any thread."""
         with self._lock:
             self.events.append((t, event, node, detail, client))
 
-    def _start(self, redis_url: str | None) -> None:
+    def _start(self, redis_url: str | None, undo: contextlib.ExitStack) -> None:
         scenario, began = self.scenario, time.monotonic()
         dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
         last = 2 + scenario.slots
@@ -70,8 +83,6 @@ class Cluster:
         self.port, self.node_ports = ports[0], ports[2:last]
         ways = dict(zip(dark, ports[end:], strict=True))
         bus = None
-        self.broadcast: Broadcast | None = None
-        self.sessions: Sessions | None = None
         if scenario.bus.kind != "none" or scenario.registry is not None:
             bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
             if scenario.publisher is not None:
@@ -102,6 +113,7 @@ class Cluster:
             self.place.cluster,
             lambda t, e, n, d: self.note(t, e, n, d),
         )
+        undo.callback(self.balancer.close)
         self.balancer.wait_ready(READY_WITHIN)
         for part in self.swarm:
             part.hear()
@@ -178,7 +190,7 @@ class Cluster:
         Raises:
             ClusterError: not all clients could connect.
         """
-        first = time.monotonic() + 0.05
+        first = time.monotonic() + NOTICE
         start = first + self.scenario.warm_up + WARM_UP_SLACK
         balancer = self.scenario.balancer
         if isinstance(balancer, HAProxy) and self.scenario.registry is None:
@@ -191,7 +203,7 @@ class Cluster:
         for part in self.swarm:
             part.tell(warm=first, start=start)
         for part in self.swarm:
-            part.hear(start - time.monotonic() + 10.0)
+            part.hear(start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
             raise ClusterError(
@@ -249,7 +261,7 @@ class Cluster:
     @property
     def expects_an_end(self) -> bool:
         """Whether a node's process is about to end."""
-        return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.ending))
+        return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.leaving))
 
     def _welcome(self, number: int, kind: str) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
@@ -269,52 +281,24 @@ class Cluster:
             rows += collect(self.stage, part, start)
         if self.elastic is not None:
             rows += self.elastic.finish(start)
-            self.elastic.close()
+        for helper in self._helpers:  # two must not listen to one node
+            helper.join(READY_WITHIN)
+        nodes = [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]
+        for part in nodes:
+            part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
         if self.broadcast is not None:
-            for helper in self._helpers:
-                helper.join(READY_WITHIN)
-            for part in self.nodes:
-                part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
-            rows += self.broadcast.finish(self.nodes, start)
+            rows += self.broadcast.finish(nodes, start)
         elif self.sessions is not None or scenario.clients.sends.rate:
-            for part in self.nodes:
-                part.signal(signal.SIGCONT)
+            for part in nodes:
                 if part.running:
-                    rows += collect(self.stage, part, start)
+                    with contextlib.suppress(*([ClusterError] if self._may_end(part) else [])):
+                        rows += collect(self.stage, part, start)
         return rows
 
-
-def check(scenario: Scenario, redis_url: str | None = None) -> None:
-    """See whether this machine can run the scenario; nothing is started.
-
-    Raises:
-        ScenarioError: the scenario is too large for a live run, or has a fault that cannot be done to the user's bus.
-        HostError: a program is missing, too few files may be open, or the user's bus does not answer.
-    """
-    if scenario.clients.count > MOST_CLIENTS:
-        raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
-    if scenario.slots > MOST_NODES:
-        who = "nodes.count" if scenario.nodes.count == scenario.slots else "the number of nodes, with those that join,"
-        raise ScenarioError(f"{who} is {scenario.slots}; a live run allows at most {MOST_NODES}.")
-    if scenario.host.placement == "separate":
-        raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
-    if any(fault.kind == "outage" for fault in scenario.faults):
-        raise ScenarioError("faults has an 'outage'; a live run allows the other kinds of fault.")
-    messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
-    if messages * scenario.clients.count > MOST_DELIVERIES:
-        raise ScenarioError(
-            f"publisher.rate gives {messages} messages for {scenario.clients.count} clients; a live run allows at most "
-            f"{MOST_DELIVERIES} deliveries."
-        )
-    if scenario.bus.kind == "kafka":
-        raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
-    host.placement(scenario)
-    binary(scenario.balancer.kind)
-    host.check_limits(scenario)
-    if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
-        if any(fault.kind == "bus_down" for fault in scenario.faults):
-            raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
-        answers(redis_url)
+    def _may_end(self, part: Part) -> bool:
+        """Tell whether a node's process was told to end, so that it may be gone before it tells anything."""
+        told = [self.nodes[number - 1] for number in (*self.killed, *self.restarting)]
+        return part in told or (self.elastic is not None and part in self.elastic.leaving)
 
 
 def run(
@@ -350,7 +334,7 @@ def run(
                 cluster.attend()
             if progress is not None:
                 progress(max(0.0, now), "measuring")
-            pause = 0.004 if cluster.expects_an_end else 0.05
+            pause = CLOSE_LOOK if cluster.expects_an_end else LOOK
             until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + pause)
             time.sleep(max(0.0, until - now))
         behaviour = cluster.watch.report()

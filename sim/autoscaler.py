@@ -3,6 +3,7 @@
 from math import inf
 from typing import TYPE_CHECKING
 
+from sim.drain import drain
 from sim.node import POLL
 from twin.rules.controller import Replica, to_end, to_start
 
@@ -56,6 +57,6 @@ class Autoscaler:
         node = self.world.nodes[slot - 1]
         while node.state == "dead":  # it is about to start
             yield self.world.env.timeout(POLL)
-        yield from node.drain(self.settings.lead, self.settings.pace, again=False)
+        yield from drain(node, self.settings.lead, self.settings.pace, again=False)
         del self.replicas[slot]
         self._reconcile()

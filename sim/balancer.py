@@ -12,10 +12,9 @@ from sim.node import SYN_RETRIES, Node
 from sim.slowstart import slowstart
 from twin.addresses import source_address
 from twin.draws import Purpose
-from twin.registry_config import NGINX_HANDOVER
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
-from twin.rules.health import EPOCH, ActiveCheck, PassiveCheck, first_check, haproxy_retry
+from twin.rules.health import EPOCH, PassiveCheck, counted_fails, haproxy_retry
 from twin.rules.registry import tries_next
 from twin.scenario import HAProxy, Nginx
 
@@ -70,7 +69,7 @@ class Balancer:
         self.made += 1
         return Tunnel(self.env, client, server, generation, self.made)
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
         """A new process listens in place of the old one."""
         self.workers.append(Process(self.workers[-1].cores))
         self.generation += 1
@@ -88,7 +87,7 @@ class Balancer:
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
         if isinstance(self.settings, Nginx):
-            max_fails = self.settings.max_fails if servers > 1 else 0  # nginx never takes its only peer out
+            max_fails = counted_fails(self.settings.max_fails, servers)
             self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
 
     # Choosing and connecting
@@ -254,7 +253,7 @@ class Balancer:
 
         self.worker(tunnel).work(self.world.balancer_costs.close, passed_on)
 
-    def _cut(self, tunnel: Tunnel, node: Node) -> None:
+    def cut(self, tunnel: Tunnel, node: Node) -> None:
         """Close both sides of a tunnel; the node, too, has to read and close."""
         del node.tunnels[tunnel]
 
@@ -270,7 +269,7 @@ class Balancer:
         self.released(tunnel)
         node = self.world.nodes[tunnel.server]
         if tunnel in node.tunnels:
-            self._cut(tunnel, node)
+            self.cut(tunnel, node)
 
     def relay(self, tunnel: Tunnel, then: "Callable[[simpy.Event], None]") -> None:
         """Pass on a frame through a tunnel, in either direction."""
@@ -327,39 +326,6 @@ class Balancer:
 
     # Health
 
-    def check(self, server: int, phase: float) -> "simpy.events.ProcessGenerator":
-        """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
-        assert isinstance(self.settings, HAProxy)
-        check, generation, life = self.settings.check, self.generation, self.life
-        counter = ActiveCheck(check.fall, check.rise, fresh=generation > 0)
-        spread = first_check(server, len(self.up), check.inter)
-        yield self.env.timeout((phase + spread) % check.inter)
-        while generation == self.generation:
-            passed = yield from self.probe(self.world.nodes[server])
-            if life != self.life or generation != self.generation:
-                return
-            change = counter.result(passed)
-            if change:
-                self.mark(server, change == "up", "check")
-            yield self.env.timeout(check.inter + self.world.check_overhead)
-
-    def probe(self, node: Node) -> "simpy.events.ProcessGenerator":
-        """Ask a node for /healthz and return whether it answered in time.
-
-        A check whose SYN gets no answer ends after the smaller of `timeout connect` and `inter`. Source: HAProxy
-        manual, `timeout check`; src/check.c (`process_chk_conn`).
-        """
-        assert isinstance(self.settings, HAProxy)
-        if not node.listening:
-            return False
-        if node.dark:
-            yield self.env.timeout(min(self.settings.connect_timeout, self.settings.check.inter))
-            return False
-        done = node.process.work(self.world.node_costs.handshake)
-        late = self.env.timeout(self.settings.check.timeout)
-        yield done | late
-        return bool(done.processed) and node.ready
-
     def mark(self, server: int, up: bool, detail: str) -> None:
         """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
         self.up[server] = up
@@ -372,58 +338,18 @@ class Balancer:
         node = self.world.nodes[server]
         for tunnel in [t for t in node.tunnels if t.generation == self.generation]:
             self.released(tunnel)
-            self._cut(tunnel, node)
+            self.cut(tunnel, node)
         for attempt in [a for a in self.waiting[server] if a.generation == self.generation]:
             del self.waiting[server][attempt]
             self._release(attempt)
             attempt.fail("502")
-
-    def reload(self) -> "simpy.events.ProcessGenerator":
-        """Start a new generation with fresh counts and checks; the old one keeps its tunnels for a while.
-
-        The new process takes over when it has started, and the old one's time runs from then; at its end the old one
-        cuts its tunnels in the order in which they were made. Source: HAProxy, `hard_stop` in src/proxy.c.
-        """
-        life = self.life
-        if not self.listening:
-            return
-        yield self.env.timeout(self.world.balancer_start)
-        if life != self.life:
-            return
-        old = self.workers[-1]
-        self._take_over()
-        generation = self.generation
-        self.forget()
-        self.world.start_checks(0.0)
-        if self.settings.hard_stop_after:
-            yield old.sleep(self.settings.hard_stop_after)
-            if life != self.life:
-                return
-            old_ones = [t for node in self.world.nodes for t in node.tunnels if t.generation < generation]
-            for tunnel in sorted(old_ones, key=lambda t: t.order):
-                self._cut(tunnel, self.world.nodes[tunnel.server])
-
-    def relist(self, up: list[bool]) -> "simpy.events.ProcessGenerator":
-        """Let nginx take over a new list of peers: new workers, with counts of their own.
-
-        Args:
-            up: which peers are in the list.
-        """
-        yield self.env.timeout(self.world.balancer_start + NGINX_HANDOVER)
-        before = self.up
-        self._take_over()
-        self.forget()
-        self.up = list(up)
-        for server, (was, is_up) in enumerate(zip(before, up, strict=True), 1):
-            if was != is_up:
-                self.world.note("marked_up" if is_up else "marked_down", node=server, detail="registry")
 
     def die(self) -> None:
         """The balancer's machine is gone, and all that it knew."""
         self.life += 1
         for worker in self.workers:
             worker.clear()
-        self._take_over()
+        self.take_over()
         self.listening = False
         for waiting in self.waiting:
             waiting.clear()

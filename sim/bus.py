@@ -17,13 +17,11 @@ from sim.host import Cost, Process
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
+from twin.rules.frames import pushed_message
 from twin.rules.slow_consumer import OutputBuffer
 
 if TYPE_CHECKING:
     from sim.world import World
-
-ENTRY_BYTES = 64
-"""Bytes of a message on the bus besides its payload."""
 
 Act = Callable[[], Any]
 Command = tuple[Cost, Act]
@@ -198,7 +196,7 @@ class Bus:
         """
         if again or self.settings.kind == "pubsub":
             for number in [number for number in self.subscriptions if number]:
-                self.push(number, message, ENTRY_BYTES + len(message.payload))
+                self.push(number, message, pushed_message(len(message.payload)))
             return
         for number in list(self.blocked):
             look = self.blocked.pop(number)

@@ -28,7 +28,8 @@ class Desk:
         self.cost = world.cost("node_ack")
         self.life = node.life
         self._connected = False
-        self._subscribe()
+        if node.state == "up":  # one that joins later connects then
+            self._subscribe()
 
     @property
     def joined(self) -> bool:

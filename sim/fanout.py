@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from sim.bus import ENTRY_BYTES, Act, Command, Link, Subscription, outcome
+from sim.bus import Act, Command, Link, Subscription, outcome
 from sim.habit import Habit
 from sim.host import Cost
 from sim.lane import Bundle, Frame, Lane
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, Recovery, Seen
+from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
 from twin.rules.slow_consumer import Outlet, is_too_large
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from sim.connection import Tunnel
     from sim.node import Node
 
-FRAME_BYTES = 48
-"""Bytes of a message on a connection besides its payload: the frame's header, epoch, version, number."""
 Said = tuple[Command, simpy.Event | None]
 """A command that waits for the bus, and who is to be told."""
 
@@ -85,7 +84,10 @@ class Fanout:
         self.ended = True
         if goodbye:
             bye = ("bye", self.node.number, 0, 0)
-            self.bus.serve(self.link, (self.bus.costs.command, partial(self.bus.push, 0, bye, ENTRY_BYTES)))
+            self.bus.serve(
+                self.link,
+                (self.bus.costs.command, partial(self.bus.push, 0, bye, pushed_word("bye", self.node.number, 0))),
+            )
         else:
             self.down.clear()
             self.up.clear()
@@ -185,7 +187,7 @@ class Fanout:
         def received(_: simpy.Event) -> None:
             if life == self.life:
                 if subscription is not None:
-                    subscription.read(ENTRY_BYTES + len(message.payload))
+                    subscription.read(pushed_message(len(message.payload)))
                 self.received(message)
 
         return self.node.process.work(self.costs.receive, received)
@@ -219,7 +221,7 @@ class Fanout:
         """Send a message to every client that is connected, as far as its outlet allows."""
         place = (message.epoch, message.version)
         self.newest = max(self.newest, place)
-        size = FRAME_BYTES + len(message.payload)
+        size = message_frame(len(message.payload))
         serving = self.node.state in ("up", "draining")
         tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if serving else []
         if self.broadcast.scope == "client" and tunnels:
@@ -268,7 +270,7 @@ class Fanout:
 
     def answer(self, tunnel: "Tunnel", recovery: Recovery) -> None:
         """Send an answer or a snapshot over a connection; it has to fit like any message."""
-        size = _size(recovery)
+        size = frame_bytes(_size(recovery))
         fits = tunnel.in_flight + size <= self.broadcast.room and tunnel.outlet is None
         if fits or self._admits(tunnel, size):
             tunnel.in_flight += size
@@ -341,7 +343,8 @@ class Fanout:
     def tell(self, word: str, epoch: int = 0, version: int = 0) -> None:
         """Send a word to the publisher, by way of the bus."""
         said = (word, self.node.number, epoch, version)
-        self.speak((self.bus.costs.command, partial(self.bus.push, 0, said, ENTRY_BYTES)))
+        size = pushed_word(word, self.node.number, version)
+        self.speak((self.bus.costs.command, partial(self.bus.push, 0, said, size)))
 
     def speak(self, command: Command, done: simpy.Event | None = None) -> None:
         """Queue a command for the bus; `done` happens with what it returns there, or None."""
@@ -385,4 +388,4 @@ class Fanout:
 
 
 def _size(recovery: Recovery) -> int:
-    return FRAME_BYTES + sum(FRAME_BYTES + len(message.payload) for message in recovery.messages)
+    return answer_body(len(message.payload) for message in recovery.messages)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from sim.drain import drain
+from sim.reload import reload
 from twin.fault_settings import BUS_FAULTS, Fault
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     yield world.env.timeout(fault.at)
     if fault.kind == "reload":
         world.note("fault", detail="reload")
-        yield from world.balancer.reload()
+        yield from reload(world.balancer)
         return
     if fault.kind == "outage":
         yield from black_out(world, fault)
@@ -41,7 +43,7 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     elif fault.kind == "restart":
         yield from node.restart()
     elif fault.kind == "drain":
-        yield from node.drain(fault.lead or 0.0, fault.pace or 0.0)
+        yield from drain(node, fault.lead or 0.0, fault.pace or 0.0)
     else:
         begin, end = (node.hang, node.resume) if fault.kind == "hang" else (node.vanish, node.reappear)
         begin()

@@ -26,14 +26,14 @@ class Frame:
 
     Attributes:
         body: a message, the answer to a question, or the (epoch, version) where a client stands.
-        size: bytes, with the header.
+        size: bytes with the header; what a client sends counts against no limit.
         detail: epoch and number of a message, as events show them.
         left: connections over which it is still to be written.
         question: whether the client asks what followed.
     """
 
     body: Message | Recovery | tuple[int, int]
-    size: int
+    size: int = 0
     detail: str = ""
     left: int = field(default=0)
     question: bool = False

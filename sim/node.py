@@ -8,7 +8,7 @@ import simpy
 
 from sim.host import Cost, Process
 from twin.profile import FIRST_TABLE
-from twin.rules.drain import SERVICE_RESTART, close_after
+from twin.rules.drain import SERVICE_RESTART
 from twin.rules.heartbeat import PONG_MISSED, beat_after
 
 if TYPE_CHECKING:
@@ -289,7 +289,7 @@ class Node:
             self.close(tunnel, "1001")
         while self.tunnels or self.half_closed:
             yield world.env.timeout(POLL)
-        yield from self._renew("restart")
+        yield from self.renew("restart")
 
     def join(self) -> "simpy.events.ProcessGenerator":
         """Start the process of a node that is new or was killed."""
@@ -313,74 +313,22 @@ class Node:
         if tunnel in self.tunnels and not tunnel.closing:
             self.close(tunnel, str(SERVICE_RESTART))
 
-    def shed(self, count: int, pace: float) -> "simpy.events.ProcessGenerator":
-        """Close the oldest `count` connections, `pace` a second."""
-        began = self.world.env.now
-        for place, tunnel in enumerate([one for one in self.tunnels if not one.closing][:count]):
-            wait = began + close_after(place, pace) - self.world.env.now
-            if wait > 0:
-                yield self.process.sleep(wait)
-            if self.state != "up":
-                return
-            self.let_go(tunnel)
-
-    def drain(self, lead: float, pace: float, again: bool = True) -> "simpy.events.ProcessGenerator":
-        """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end.
-
-        Args:
-            lead: seconds.
-            pace: closes a second; 0 closes all at once.
-            again: start a new process afterwards.
-        """
-        world = self.world
-        while self.state == "hung":
-            yield world.env.timeout(POLL)
-        self.ready = False
-        if world.registrar is not None:
-            world.registrar.leave(self)
-        yield self.process.sleep(lead)
-        if self.state != "up" or self.ready:  # it died meanwhile, and may be back
-            return
-        self.state = "draining"
-        self.accepting = False
-        world.balancer.reset_pending(self)
-        self.backlog.clear()
-        began = world.env.now
-        for place, tunnel in enumerate(list(self.tunnels)):
-            wait = began + close_after(place, pace) - world.env.now
-            if wait > 0:
-                yield self.process.sleep(wait)
-            if self.state != "draining":
-                return
-            self.let_go(tunnel)
-        while self.tunnels or self.half_closed:
-            yield world.env.timeout(POLL)
-        if self.state != "draining":
-            return
-        world.note("drained", node=self.number)
-        if self.fanout is not None:
-            self.fanout.stop(goodbye=True)
-        if again:
-            yield from self._renew("drain")
-        else:
-            yield from self._end()
-
     def close(self, tunnel: "Tunnel", code: str) -> None:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
         self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
 
-    def _renew(self, kind: str) -> "simpy.events.ProcessGenerator":
+    def renew(self, kind: str) -> "simpy.events.ProcessGenerator":
         """The last connection is gone: end, and start a new process."""
         world = self.world
-        yield from self._end()
+        yield from self.end()
         yield from self._boot()
         self._up()
         if self.fanout is not None:
             self.fanout.start()
         world.note("healed", node=self.number, detail=kind)
 
-    def _end(self) -> "simpy.events.ProcessGenerator":
+    def end(self) -> "simpy.events.ProcessGenerator":
         """The last connection is gone: end."""
         yield self.world.env.timeout(self.world.node_stop)
         self.state = "dead"

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.bus import ENTRY_BYTES, Bus, Command, Link, outcome
+from sim.bus import Bus, Command, Link, outcome
 from sim.host import MILLISECOND, Cost, Process
 from twin.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
 from twin.rules.delivery import Message, Stamp
+from twin.rules.frames import pushed_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +109,7 @@ class Publisher:
 
         def read(_: simpy.Event) -> None:
             if subscription is not None:
-                subscription.read(ENTRY_BYTES)
+                subscription.read(pushed_word(said[0], said[1], said[3]))
             self.heard(*said)
 
         self.process.work(self.costs.acknowledgement, read)

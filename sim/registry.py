@@ -5,7 +5,9 @@ The exchanges take no time here: on one machine they take some milliseconds, and
 
 from typing import TYPE_CHECKING
 
+from sim.drain import shed
 from sim.node import POLL
+from sim.reload import relist
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Member, changes, next_sign
@@ -90,7 +92,7 @@ class Registrar:
         counts = [one.connections for one in self.leases.members(self.env.now).values()]
         count = give_away(surplus(mine, counts, rule.slack), rule.pace, self.settings.heartbeat)
         if count:
-            self.env.process(node.shed(count, rule.pace))
+            self.env.process(shed(node, count, rule.pace))
 
     def _look(self) -> "simpy.events.ProcessGenerator":
         """Bring the balancer in step, again and again."""
@@ -106,7 +108,7 @@ class Registrar:
                 continue
             balancer = self.world.balancer
             if isinstance(scenario.balancer, Nginx):
-                self.env.process(balancer.relist([number + 1 in members for number in range(scenario.slots)]))
+                self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
             for slot in todo.gone:
                 balancer.mark(slot - 1, False, "registry")

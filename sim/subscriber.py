@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from sim.client import Client
     from sim.connection import Tunnel
 
-QUESTION_BYTES = 32
-"""Bytes of a question or a confirmation."""
-
 
 class Subscriber:
     """What one client has applied, and how it gets what it missed.
@@ -146,7 +143,7 @@ class Subscriber:
         self.questions += 1
         question = self.questions
         position = self.position.resume()
-        self.broadcast.ask(tunnel, Frame(position, QUESTION_BYTES, question=True))
+        self.broadcast.ask(tunnel, Frame(position, question=True))
 
         def due(_: simpy.Event) -> None:
             if self.tunnel is tunnel and self.questions == question and self.position.asking:
@@ -158,4 +155,4 @@ class Subscriber:
         """Tell the node where the client stands."""
         assert self.tunnel is not None
         here = (self.position.epoch, self.position.version)
-        self.broadcast.ask(self.tunnel, Frame(here, QUESTION_BYTES))
+        self.broadcast.ask(self.tunnel, Frame(here))

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from sim.engines import Engine, pick
-from sim.world import replicate
+from sim.prediction import replicate
 from twin.errors import HostError, ScenarioError
 from twin.profile import HostProfile
 from twin.scenario import Scenario
@@ -133,10 +133,7 @@ def _profile(scenario: Scenario, profile: HostProfile | None) -> str:
     """Return the host profile of a scenario as JSON, and make sure that it knows what the scenario needs."""
     if profile is None:
         profile = named_profile(scenario.host.profile)
-    if scenario.balancer.kind == "nginx":
-        profile.curves("balancer_close", "nginx")
-    if scenario.publisher is not None:
-        profile.must_know_broadcast()
+    profile.must_know(scenario)
     return _as_json(profile)
 
 

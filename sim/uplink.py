@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sim.host import Alone, Cost, Process
 from sim.lane import Bundle, Frame, Lane, Relay
 from twin.draws import Purpose
-from twin.rules.offline import FRAME_BYTES, OfflineQueue, due_at
+from twin.rules.offline import OfflineQueue, due_at
 
 if TYPE_CHECKING:
     import simpy
@@ -109,7 +109,7 @@ class Outbox:
     def _send(self, tunnel: "Tunnel", n: int, detail: str) -> None:
         number = self.client.number
         self.world.note("sent", number, tunnel.server + 1, version=n, detail=detail)
-        self.uplink.say(self.client.process, tunnel, Frame((number, n), self.size + FRAME_BYTES))
+        self.uplink.say(self.client.process, tunnel, Frame((number, n)))
 
     def _keep(self, n: int) -> None:
         dropped = self.queue.offer(n, self.size)

@@ -1,19 +1,15 @@
-"""Build the model of a scenario, run it, return its record; many replications make a prediction."""
+"""Build the model of a scenario, run it, return its record."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import simpy
 
 from sim import balancer, client, faults, node
 from sim.autoscaler import Autoscaler
 from sim.broadcast import Broadcast
 from sim.bus import Bus
+from sim.checks import check
 from sim.cores import Cores
 from sim.engines import Engine, pick
 from sim.host import Alone, Process
@@ -24,25 +20,10 @@ from sim.session import Costs as SessionCosts
 from sim.session import Sessions
 from sim.uplink import Uplink
 from twin.draws import Purpose, uniform
-from twin.errors import ScenarioError
-from twin.measures import (
-    CURVE_STEP,
-    attempt_counts,
-    connected_curve,
-    latency_quantiles,
-    measure_record,
-    reconnect_times,
-)
-from twin.measures import marks as marks_of
-from twin.measures.broadcast import SHARES
-from twin.measures.planned import is_planned
 from twin.profile import HostProfile
 from twin.record import Record, Row, row
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 from twin.session_settings import HASH_UNIT
-
-WORTH_A_WORKER = 3.0
-"""Seconds of work in this process after which the compiled engine's further replications go to others."""
 
 MarkDowns = Sequence[tuple[float, int, bool]]
 """Observed marks of the balancer: (time in seconds, node from 1, up)."""
@@ -54,6 +35,7 @@ class World:
     def __init__(
         self, scenario: Scenario, replication: int, profile: HostProfile, marks: MarkDowns | None = None, host: int = -1
     ) -> None:
+        profile.must_know(scenario)
         self.scenario = scenario
         self.replication = replication
         self.marks_given = marks is not None
@@ -81,7 +63,7 @@ class World:
         self.registrar = Registrar(self, registry) if registry is not None else None
         self.bus = self.broadcast.bus if self.broadcast is not None else None
         self.sessions = self._sessions(profile, groups[-1]) if scenario.sessions.store != "none" else None
-        self.uplink = self._uplink(profile) if scenario.clients.sends.rate else None
+        self.uplink = self._uplink() if scenario.clients.sends.rate else None
         self._warm_up()
         if self.registrar is not None:
             self.registrar.begin()
@@ -108,7 +90,6 @@ class World:
 
     def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
-        profile.must_know_broadcast()
         start, room = (profile.lone(name, self.host_quantile) for name in ("bus_start", "path_bytes"))
         broadcast = Broadcast(self, cores, self.cost, start, room)
         for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
@@ -120,7 +101,6 @@ class World:
     def _sessions(self, profile: HostProfile, cores: Cores) -> Sessions:
         """Return what keeps the sessions, and let each client have its side of it."""
         shared, iterations = self.scenario.sessions.store == "redis", self.scenario.sessions.login_iterations
-        profile.must_know_sessions(self.scenario.balancer.kind, shared)
         if shared:
             start = profile.lone("bus_start", self.host_quantile)
             self.bus = Bus(self, Process(cores), self.cost, start, 0.0)
@@ -130,9 +110,8 @@ class World:
             one.member = member
         return sessions
 
-    def _uplink(self, profile: HostProfile) -> Uplink:
+    def _uplink(self) -> Uplink:
         """Return what takes the clients' messages to the nodes."""
-        profile.must_know_broadcast()
         uplink = Uplink(self, self.cost)
         for one, outbox in zip(self.clients, uplink.outboxes, strict=True):
             one.outbox = outbox
@@ -148,7 +127,7 @@ class World:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
         if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given and self.scenario.registry is None:
             for server in range(self.scenario.nodes.count):
-                self.env.process(self.balancer.check(server, phase))
+                self.env.process(check(self.balancer, server, phase))
 
     def _mark_at(self, t: float, number: int, up: bool) -> None:
         def mark(_: simpy.Event) -> None:
@@ -243,173 +222,3 @@ def simulate(
         "versions": {name: version(name) for name in ("numba" if engine == "compiled" else "simpy", "stormlab")},
     }
     return Record.of(rows, provenance)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What many replications say about one run.
-
-    Attributes:
-        scenario: what was simulated.
-        measures: one row a replication, one column a measure.
-        curve_times: seconds after the start of the run, shape (points,).
-        curves: connected clients, shape (replications, points).
-        reconnects: for each replication the client's first reconnect time in seconds, by client number.
-        latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
-            (replications, 99); NaN where nothing was delivered.
-        engine: which engine was used, `simpy` or `compiled`.
-        attempts: attempts to connect in each `twin.measures.PEAK_WINDOW` of the run, shape (replications, windows).
-    """
-
-    scenario: Scenario
-    measures: pd.DataFrame
-    curve_times: np.ndarray[Any, np.dtype[np.float64]]
-    curves: np.ndarray[Any, np.dtype[np.float64]]
-    reconnects: list[Mapping[int, float]]
-    latencies: np.ndarray[Any, np.dtype[np.float64]]
-    engine: str = "simpy"
-    attempts: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
-
-
-Array = np.ndarray[Any, Any]
-Replicated = tuple[dict[str, float], Array, Mapping[int, float], Array, Array]
-"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies, attempts."""
-
-
-def predict(
-    scenario: Scenario,
-    replications: int = 200,
-    profile: HostProfile | None = None,
-    marks: MarkDowns | None = None,
-    paired: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    jobs: int = -1,
-    engine: Engine = "auto",
-) -> Prediction:
-    """Simulate many replications and return their measures.
-
-    Args:
-        scenario: what to predict.
-        replications: how many; 200 or more for a 95 % interval.
-        profile: costs of the host; the scenario's `host.profile` by default.
-        marks: observed mark-downs, for the prediction given them.
-        paired: use the random numbers of this replication throughout, and vary only the speed of the host.
-        progress: receives (done, replications).
-        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
-        engine: see `sim.engines`; all give the same prediction.
-
-    Raises:
-        ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
-            the scenario.
-    """
-    if not 1 <= replications <= 100_000:
-        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
-    engine, _ = pick(scenario, engine)
-    profile = profile or HostProfile.load(scenario.host.profile)
-    if scenario.balancer.kind == "nginx":
-        profile.curves("balancer_close", "nginx")
-    calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
-    if scenario.publisher is not None:
-        profile.must_know_broadcast()
-    if scenario.sessions.store != "none":
-        profile.must_know_sessions(scenario.balancer.kind, scenario.sessions.store == "redis")
-    found: list[Replicated] = []
-    began = time.perf_counter()
-    while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
-        found += replicate(scenario, profile, marks, [calls.pop(0)], engine)
-        if progress is not None:
-            progress(len(found), replications)
-    for part in _side_by_side(scenario, profile, marks, calls, engine, max(1, min(16, replications // 8)), jobs):
-        found += part
-        if progress is not None:
-            progress(len(found), replications)
-    times = np.arange(0.0, scenario.duration, CURVE_STEP)
-    return Prediction(
-        scenario,
-        pd.DataFrame([measures for measures, *_ in found]),
-        times,
-        np.array([curve for _, curve, *_ in found]),
-        [reconnects for _, _, reconnects, *_ in found],
-        np.array([latencies for *_, latencies, _ in found]),
-        engine,
-        np.array([attempts for *_, attempts in found]),
-    )
-
-
-def _side_by_side(
-    scenario: Scenario,
-    profile: HostProfile,
-    marks: MarkDowns | None,
-    calls: list[tuple[int, int]],
-    engine: Engine,
-    chunk: int,
-    jobs: int,
-) -> Iterator[list[Replicated]]:
-    """Replicate in as many processes as `jobs` says, so many calls at a time."""
-    if not calls:
-        return
-    import joblib  # takes a while to load, and a short prediction needs no workers
-
-    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
-    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
-    yield from workers(joblib.delayed(replicate)(scenario, profile, marks, some, engine) for some in chunks)
-
-
-def predict_given(
-    records: Sequence[Record],
-    replications: int = 40,
-    profile: HostProfile | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    jobs: int = -1,
-    engine: Engine = "auto",
-) -> list[Prediction]:
-    """Predict each measured run given what its balancer marked down and up, and when.
-
-    The random numbers are those of the run's replication; only the speed of the host varies. What is left between
-    prediction and measurement is then the model's fault and the host's noise, not the luck of a phase.
-
-    Args:
-        records: measured runs.
-        replications: how many a run.
-        profile, progress, jobs, engine: as for `predict`.
-    """
-    found = []
-    for i, record in enumerate(records):
-        active = isinstance(record.scenario.balancer, HAProxy)
-        seen = marks_of(record) if active else None
-        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs, engine))
-        if progress is not None:
-            progress(i + 1, len(records))
-    return found
-
-
-def needs_record(scenario: Scenario) -> bool:
-    """Tell whether the measures of a scenario are taken from the whole record: of messages, and of planned faults."""
-    return scenario.publisher is not None or is_planned(scenario)
-
-
-def replicate(
-    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: Sequence[tuple[int, int]], engine: Engine
-) -> list[Replicated]:
-    """Return what is kept of some replications.
-
-    Args:
-        scenario, profile, marks: as for `predict`.
-        calls: for each replication its number and that of the host's draw, -1 for its own.
-        engine: `simpy` or `compiled`.
-    """
-    found = []
-    for replication, host in calls:
-        if engine == "compiled" and not needs_record(scenario):
-            from sim.compiled.engine import Run
-
-            done = Run(scenario, replication, profile, marks, host, full=False).go()
-            course = done.course()
-            nothing = np.full(len(SHARES), np.nan)
-            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing, done.attempts()))
-            continue
-        record = simulate(scenario, replication, profile, marks, host, engine)
-        latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
-        curve, attempts = connected_curve(record), attempt_counts(record)
-        found.append((measure_record(record), curve, reconnect_times(record), latencies, attempts))
-    return found

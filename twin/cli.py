@@ -163,10 +163,10 @@ def compare(
         specs = [Scenario.load(name, overrides) for name in names]
         if all_:  # what is for predictions only has nothing to be compared with
             specs = [spec for spec in specs if spec.host.placement != "separate"]
-        import live.world
+        import live.limits
 
         for spec in specs:
-            live.world.check(spec, redis_url)
+            live.limits.check(spec, redis_url)
         for spec in specs:
             profile_of(spec)
         for spec in specs:
@@ -187,8 +187,7 @@ def calibrate(
 
     The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
-    profile = calibrate_machine()
-    profile.save(output)
+    profile = calibrate_machine(output=output)
     if as_json:
         say_json(profile.model_dump())
     else:

@@ -12,7 +12,7 @@ import pandas as pd
 from twin.comparison import Band
 from twin.course import Answer
 from twin.errors import ScenarioError
-from twin.measures.base import Array
+from twin.measures.base import most_within
 from twin.measures.connection import PEAK_WINDOW, unevenness
 from twin.record import Record
 from twin.scenario import Scenario
@@ -79,8 +79,7 @@ def rush(record: Record) -> float:
     made = made[made["t"] >= begin]
     most = 0
     for _, group in made.groupby("node"):
-        t: Array = np.sort(group["t"].to_numpy())
-        most = max(most, int(np.max(np.searchsorted(t, t + PEAK_WINDOW, side="left") - np.arange(len(t)))))
+        most = max(most, most_within(group["t"].to_numpy(), PEAK_WINDOW))
     return float(most)
 
 

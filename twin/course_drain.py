@@ -11,8 +11,7 @@ import pandas as pd
 from twin.course import Answer, Predict, upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
-from twin.measures.base import Array
-from twin.measures.planned import RATE_WINDOW
+from twin.measures.base import RATE_WINDOW, Array
 from twin.record import Record
 from twin.rules.drain import drain_time
 from twin.scenario import Scenario

@@ -70,6 +70,7 @@ def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predi
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"the registry does not take these settings. {error}")
     assert varied.registry is not None
+    ttl, heartbeat = varied.registry.ttl, varied.registry.heartbeat
     if heartbeat < LEAST_HEARTBEAT:
         return Answer(
             False,
@@ -82,7 +83,10 @@ def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predi
             f"ttl is {ttl:g} s, less than {LEAST_SIGNS} heartbeats: two lost ones would take a healthy node out.",
         )
     low, high = removal_bounds(ttl, heartbeat, varied.registry.sync)
-    band = Band.of(predict(varied).measures["mark_down_delay"].dropna().to_numpy())
+    measures = predict(varied).measures
+    if "mark_down_delay" not in measures:
+        return Answer(False, f"the node is still in rotation when the run ends: its lease of {ttl:g} s outlives it.")
+    band = Band.of(measures["mark_down_delay"].dropna().to_numpy())
     found = (
         f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the 95 % interval of mark_down_delay is "
         f"{band.low:.2f} to {band.high:.2f} s"

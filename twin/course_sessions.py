@@ -103,6 +103,8 @@ def check_store(scenario: Scenario, store: str, persist: bool, cap: float, predi
     if store == "none":
         return Answer(False, "without sessions everybody may connect: that is not what a login is for.")
     found = predict(varied).measures
+    if "login_share" not in found or "reconnect_p99" not in found:
+        return Answer(False, "nobody is back when the run ends: how long may a client go on waiting?")
     logins = Band.of(found["login_share"].dropna().to_numpy())
     back = Band.of(found["reconnect_p99"].dropna().to_numpy())
     said = (

@@ -22,8 +22,7 @@ class Purpose(IntEnum):
     CHECK_PHASE = 3
     BALANCE = 4
     HOST = 5
-    SWARM = 6
-    PACE = 7
+    PACE = 7  # 6 was another
     ROUND = 8
     CLOCK = 9
     BUS_RETRY = 10

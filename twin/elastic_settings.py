@@ -175,6 +175,9 @@ def elastic_problem(
         outside = [node for node in registry.canary.nodes if node > slots(count, autoscaling, faults)]
         if outside:
             return f"registry.canary.nodes|{outside[0]}|numbers of nodes that there are"
+        always = count if autoscaling is None else autoscaling.minimum
+        if set(range(1, always + 1)) <= set(registry.canary.nodes):
+            return f"registry.canary.nodes|{registry.canary.nodes}|such that one of the nodes 1 to {always} runs v1"
     if autoscaling is not None and not autoscaling.minimum <= count <= autoscaling.maximum:
         return f"nodes.count|{count}|from autoscaling.minimum to autoscaling.maximum"
     for i, fault in enumerate(faults):

@@ -97,7 +97,7 @@ def _measures(axes: "Axes", comparison: Comparison) -> None:
         for value, inside, offset in zip(row.measured, row.inside, offsets, strict=True):
             axes.plot([value / scale], [place + offset], "o", ms=5, color=VERMILION,
                       mfc=VERMILION if inside else "white")  # fmt: skip
-    labels = [f"{row.name}  ({f'{_number(row.predicted.median)} {_unit(row.name)}'.strip()})" for row in rows]
+    labels = [f"{row.name}  ({f'{number(row.predicted.median)} {_unit(row.name)}'.strip()})" for row in rows]
     axes.set_yticks(places, labels, fontsize=8.5)
     axes.set_xlabel("value / predicted median\n(open circle: outside the band)")
     axes.axvline(1, color=GREY, lw=0.6)
@@ -109,8 +109,13 @@ def _unit(name: str) -> str:
     return "" if unit == "1" else unit
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+def number(value: float | None) -> str:
+    """Return a number with three significant digits, or a dash."""
+    if value is None or value != value:
+        return "-"
+    if value == 0:
+        return "0"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def scatter_figure(comparison: Comparison) -> "Figure":

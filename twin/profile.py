@@ -5,13 +5,16 @@ import warnings
 from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError
 from twin.session_parts import SESSION_PARTS
+
+if TYPE_CHECKING:
+    from twin.scenario import Scenario
 
 REFERENCE = Path(__file__).with_name("reference_host.json")
 CALIBRATED = Path(__file__).parent.parent / ".lab" / "host.json"
@@ -210,13 +213,27 @@ class HostProfile(BaseModel):
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
         return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
 
-    def must_know_broadcast(self) -> None:
+    def must_know(self, scenario: "Scenario") -> None:
+        """Make sure that everything that a scenario needs was calibrated.
+
+        Raises:
+            ScenarioError: something was not.
+        """
+        kind, sessions = scenario.balancer.kind, scenario.sessions.store
+        if kind == "nginx":
+            self.curves("balancer_close", kind)
+        if scenario.publisher is not None or scenario.clients.sends.rate:
+            self.must_know_broadcast(kind)
+        if sessions != "none":
+            self.must_know_sessions(kind, sessions == "redis")
+
+    def must_know_broadcast(self, balancer: str = "haproxy") -> None:
         """Make sure that the parts of a broadcast were calibrated.
 
         Raises:
             ScenarioError: the profile was made before there were broadcasts, or without them.
         """
-        if not self.knows_broadcast():
+        if not self.knows_broadcast(balancer):
             raise ScenarioError(
                 "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
                 "./lab calibrate again."

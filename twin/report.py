@@ -9,20 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.comparison import Band, Comparison, Predicted
-from twin.figures import table_rows
+from twin.figures import number, table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, measure_record
 from twin.profile import PARTS, HostProfile
 from twin.record import Record
-
-
-def number(value: float | None) -> str:
-    """Return a number with three significant digits, or a dash."""
-    if value is None or value != value:
-        return "-"
-    if value == 0:
-        return "0"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def percent(value: float | None) -> str:

@@ -72,14 +72,18 @@ def calibrate_sessions() -> None:
 
 
 def calibrate_machine(
-    kinds: Sequence[str] = ("haproxy", "nginx"), broadcast: bool = True, sessions: bool = True
+    kinds: Sequence[str] = ("haproxy", "nginx"),
+    broadcast: bool = True,
+    sessions: bool = True,
+    output: Path = CALIBRATED,
 ) -> HostProfile:
-    """Measure what the parts cost on this machine, add the repeats of earlier calibrations, and keep the profile.
+    """Measure what the parts cost on this machine, add the repeats of earlier calibrations, and write the profile.
 
     Args:
         kinds: balancers to calibrate with.
         broadcast: whether to measure the parts of a broadcast, too.
         sessions: whether to measure the parts of sessions, too.
+        output: file to write; no other is changed.
     """
     import live
 
@@ -90,7 +94,7 @@ def calibrate_machine(
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced
             profile = profile.with_earlier(HostProfile.load())
-    profile.save()
+    profile.save(output)
     return profile
 
 

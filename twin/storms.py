@@ -31,6 +31,26 @@ BEGIN = 5.0
 """Seconds after the start of the run when the outage begins."""
 SMALL_COST = 20e-6
 """Seconds of a part that a given host does not name: small against a handshake."""
+CLIENT_COST = 1e-6
+"""Seconds of a client's part, whatever `scale` is: as if each client had a machine of its own."""
+REFUSAL = 0.7
+"""What the balancer's refusal costs, over what a handshake costs it: 0.65 to 0.68 in the reference profile, for 16 or
+more at once."""
+FIRST = 0.5
+"""Part of a round of work that comes before its first item is out: the middle, as nothing is known."""
+TIMES: dict[str, Any] = {
+    "balancer_start": {"haproxy": [0.05], "nginx": [0.05]},
+    "node_start": [0.5],
+    "node_stop": [0.01],
+    "check_overhead": [0.002],
+    "table_growth": [0.001],
+    "time_slice": 0.003,
+    "tick": 0.004,
+}
+"""Seconds of what a host profile has besides the parts, chosen as round figures: in a storm, which is over handshakes,
+none of them decides."""
+EXIT_DELAY = 0.002
+"""Seconds from SIGKILL to the first closed connection, chosen like `TIMES`."""
 PROGRAMS = ("node", "haproxy", "nginx")
 CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
 
@@ -53,27 +73,21 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
             raise ScenarioError(f"{name} is {rate:g}; allowed is more than 0.")
     costs = dict.fromkeys((name for name in PARTS if name not in BROADCAST_PARTS), SMALL_COST)
     costs["node_handshake"] = max(0.0, 1.0 / handshake_rate - SMALL_COST)  # the accept is the rest
-    costs["balancer_request"] = costs["balancer_response"] = 0.5 / balancer_rate
-    costs["balancer_refused"] = 0.7 / balancer_rate
-    costs |= {name: 1e-6 / scale for name in costs if name.startswith("client")}
+    costs["balancer_request"] = costs["balancer_response"] = 1.0 / balancer_rate / 2  # there, and back
+    costs["balancer_refused"] = REFUSAL / balancer_rate
+    costs |= {name: CLIENT_COST / scale for name in costs if name.startswith("client")}
     parts = {name: Part(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
-    parts["exit_delay"] = Part(levels=[16], values=[[0.002]])
+    parts["exit_delay"] = Part(levels=[16], values=[[EXIT_DELAY]])
     return HostProfile.model_validate(
         {
             "made": "given",
             "machine": {"cpu": "given", "cores": 64},
             "parts": parts,
             "nginx_parts": {name: part for name, part in parts.items() if name.startswith("balancer")},
-            "first_part": {name: [0.5] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
+            "first_part": {name: [FIRST] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
             "speed": [[1e-3] * 10],
             "wake": {name: [0.0] for name in ("client", *PROGRAMS)},
-            "balancer_start": {"haproxy": [0.05], "nginx": [0.05]},
-            "node_start": [0.5],
-            "node_stop": [0.01],
-            "check_overhead": [0.002],
-            "table_growth": [0.001],
-            "time_slice": 0.003,
-            "tick": 0.004,
+            **TIMES,
         }
     )
 

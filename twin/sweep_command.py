@@ -10,9 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.errors import ScenarioError
-from twin.figures import save
+from twin.figures import number, save
 from twin.measures import MEASURES
-from twin.report import number
 from twin.scenario import Scenario
 from twin.steps import out, part_progress, say_json
 from twin.sweeps import Sweep, parse_vary

@@ -10,9 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.figures import save
+from twin.figures import number, save
 from twin.measures import MEASURES
-from twin.report import number, percent
+from twin.report import percent
 from twin.scenario import Scenario
 from twin.steps import out, part_progress, say_json
 from twin.zoo import LIBRARY, RANKED, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants

@@ -17,6 +17,7 @@ from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.record import Row
 from twin.rules.backoff import bounds, longest_delay
 from twin.rules.choice import FULL_WEIGHT
+from twin.rules.health import counted_fails
 from twin.rules.ring import ring as points_of
 from twin.scenario import HAProxy, Nginx, Scenario
 
@@ -113,7 +114,7 @@ class Run:
             w["inter"], w["check_timeout"] = settings.check.inter, settings.check.timeout
         elif isinstance(settings, Nginx):
             w["nginx"] = True
-            w["max_fails"] = settings.max_fails if scenario.nodes.count > 1 else 0
+            w["max_fails"] = counted_fails(settings.max_fails, scenario.nodes.count)
             w["fail_timeout"] = settings.fail_timeout
         nodes = scenario.nodes.count
         for name in ("connections", "current"):

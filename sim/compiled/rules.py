@@ -11,7 +11,7 @@ from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
 from twin.cost import after_sleep as _after_sleep
-from twin.rules import backoff, balancing, consistency, drain, health, heartbeat, ring, rotation, slow_consumer
+from twin.rules import backoff, balancing, consistency, drain, frames, health, heartbeat, ring, rotation, slow_consumer
 
 BALANCE = int(draws.Purpose.BALANCE)
 
@@ -109,3 +109,4 @@ def draw_of_balancer(w: Any) -> float:
 
 
 two_drawn = compiled_rule(balancing.two_drawn, drawn=draw_of_balancer)
+frame_bytes = compiled_rule(frames.frame_bytes)

@@ -9,7 +9,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+import sim
 from live import measure
+from tests.strategies import small_profile
+from twin.invariants import audit
 from twin.measures import measure_record
 from twin.scenario import Scenario
 
@@ -65,3 +68,36 @@ def test_a_drain_under_a_broadcast_loses_nothing(small: Callable[..., Scenario])
         "healed",
     ]
     assert found["drain_time"] == pytest.approx(0.6 + 0.9, abs=0.5)
+
+
+def test_a_second_order_does_not_hurry_a_drain_that_has_begun(farm: Callable[..., SimpleNamespace]) -> None:
+    one = farm(1)
+    with ExitStack() as links:
+        uri = f"ws://127.0.0.1:{one.node_ports[0]}/"
+        held = [links.enter_context(connect(uri, compression=None, proxy=None)) for _ in range(4)]
+        began = time.monotonic()
+        one.nodes[0].tell(drain=0.0, pace=4.0)
+        with pytest.raises(ConnectionClosed):
+            held[0].recv(timeout=10)
+        one.nodes[0].tell(drain=0.0, pace=0.0)
+        with pytest.raises(ConnectionClosed):
+            held[-1].recv(timeout=10)
+        assert time.monotonic() - began >= 0.75 - 0.01
+    assert one.nodes[0].wait(10)
+    assert one.nodes[0].log.read_text() == ""
+
+
+def test_a_kill_ends_a_drain_and_a_dead_node_does_not_drain(small: Callable[..., Scenario]) -> None:
+    """As in the model: no new process takes the place of either node."""
+    faults = [
+        {"at": 0.5, "kind": "kill", "node": 1},
+        {"at": 0.5, "kind": "drain", "node": 2, "pace": 2.0},
+        {"at": 0.8, "kind": "drain", "node": 1},
+        {"at": 0.9, "kind": "kill", "node": 2},
+    ]
+    scenario = small(duration=2.0, nodes={"count": 3}, faults=faults)
+    for record in (measure(scenario, 1)[0], sim.simulate(scenario, 0, small_profile())):
+        told = record.select("node_stopped", "node_started", "drained", "healed")
+        assert told["event"].tolist() == ["node_stopped"] * 2
+        assert told["node"].tolist() == [1, 2]
+        assert audit(record).violations == []

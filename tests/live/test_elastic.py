@@ -16,8 +16,10 @@ import sim
 from live import host, measure
 from live.balancer import Balancer, haproxy_config
 from live.bus import Bus
+from live.elastic import Elastic
 from live.process import Stage
 from live.registry import SCRIPTS, Slots, alive
+from twin.errors import ClusterError
 from twin.invariants import audit
 from twin.measures import measure_record
 from twin.rules.registry import tries_next
@@ -93,8 +95,6 @@ def test_the_registrar_brings_a_balancer_in_step(
     balancer_installed: Callable[[str], None],
 ) -> None:
     balancer_installed(kind)
-    from live.elastic import Elastic
-
     scenario = small(nodes={"count": 2}, registry=REGISTRY, balancer={"kind": kind})
     port, *ports = host.free_ports(3)
     balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
@@ -122,8 +122,10 @@ def test_the_registrar_brings_a_balancer_in_step(
         elastic.registrar.tell(finish=str(path))
         elastic.registrar.hear()
         events = [(event, node) for _, event, _, node, *_ in json.loads(path.read_text())]
-        assert events[-1] == ("marked_down", 1)
-        assert sorted(events[:2]) == [("marked_up", 1), ("marked_up", 2)]
+        for node in (1, 2):  # on a loaded machine the lease of node 2 may end for a moment
+            mine = [event for event, one in events if one == node]
+            assert mine[0] == "marked_up"
+            assert mine[-1] == ("marked_down" if node == 1 else "marked_up")
     finally:
         elastic.close()
         balancer.close()
@@ -219,3 +221,60 @@ def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenari
     assert len(differences) == 20
     assert sorted(differences)[len(differences) // 2] < 0.02
     assert max(differences) < 0.1
+
+
+def test_what_a_joined_node_has_noted_is_in_the_record(small: Callable[..., Scenario]) -> None:
+    scenario = small(
+        duration=3.5,
+        registry={**REGISTRY, "rebalance": {"pace": 50.0, "slack": 0.0}},
+        clients={"sends": {"rate": 5.0}},
+        sessions={"store": "redis", "login_iterations": 1000},
+        faults=[{"at": 0.5, "kind": "join", "node": 3}],
+    )
+    record = measure(scenario, 1)[0]
+    assert set(record.select("arrived")["node"]) == {1, 2, 3}
+    assert 3 in set(record.select("session_resumed")["node"])
+
+
+def test_a_node_may_join_the_moment_after_it_was_killed(small: Callable[..., Scenario]) -> None:
+    faults = [{"at": 0.5, "kind": "kill", "node": 1}, {"at": 0.5001, "kind": "join", "node": 1}]
+    record = measure(small(duration=2.0, registry=REGISTRY, faults=faults), 1)[0]
+    told = record.select("node_stopped", "node_starting", "node_started")
+    assert told["event"].tolist() == ["node_stopped", "node_starting", "node_started"]
+    assert set(told["node"]) == {1}
+
+
+def test_a_run_leaves_nothing_on_the_users_own_server(
+    registry: SimpleNamespace, small: Callable[..., Scenario]
+) -> None:
+    sessions = {"store": "redis", "login_iterations": 1000}
+    measure(small(duration=0.5, registry=REGISTRY, sessions=sessions), 1, redis_url=registry.bus.url)
+    assert registry.client.keys("*") == []
+
+
+def test_a_registry_that_does_not_answer_is_told_in_one_sentence() -> None:
+    cluster = SimpleNamespace(client=redis.Redis(port=1), bus=SimpleNamespace(url="redis://there"))
+    with pytest.raises(ClusterError, match=r"^the registry at redis://there does not answer: .*\.$"):
+        Elastic._ask(cluster, "time")  # type: ignore[arg-type]
+
+
+def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Scenario]) -> None:
+    scaling = {"target": 5, "minimum": 1, "maximum": 4, "sync_period": 0.3}
+    scenario = small(duration=0.9, registry=REGISTRY, autoscaling=scaling)
+    cluster = SimpleNamespace(scenario=scenario, decide=None)
+    assert [t for t, _ in Elastic.steps(cluster, 0.0)] == pytest.approx([0.3, 0.6])  # type: ignore[arg-type]
+
+
+def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, until: Callable[..., None]) -> None:
+    registry.node(2, host.free_ports(1)[0])
+    until(lambda: 2 in registry.members(), 5, "not registered")
+    config = {
+        "address": vars(registry.bus.address),
+        "slots": vars(registry.slots),
+        "sync": 0.1,
+        "expect": 1,
+        "haproxy": {"path": "nowhere", "servers": {"1": "cluster/n1"}},  # it does not know slot 2
+    }
+    part = stage.python("registrar", "live.registrar", config)
+    assert part.wait(5)
+    assert "KeyError: 2" in part.log.read_text()

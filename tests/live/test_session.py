@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from live import host, measure
 from live.broker import Topic
 from live.bus import Bus
 from live.process import Part, Stage
-from live.session_node import password_hash
+from live.session_node import SessionNode, password_hash
 from live.session_store import SessionStore, StoreDownError
 from twin.invariants import audit
 from twin.measures import measure_record
@@ -226,3 +227,15 @@ def test_a_run_through_an_outage_of_the_store(small: Callable[..., Scenario]) ->
     assert found["login_share"] == 1.0  # it came back without its data
     assert set(record.select("bus_lost", "bus_joined")["node"]) <= {1, 2}
     assert audit(record).verdict == "pass"
+
+
+@pytest.mark.parametrize("shown", ["é", "\udce9", "!", "/w=="])
+def test_a_password_that_cannot_be_read_is_refused(shown: str) -> None:
+    config = {
+        **{"secret": "00", "token_lifetime": 60.0, "expiry": 60.0, "when_down": "refuse", "refresh": False},
+        **{"hashes": {1: "x"}, "begin": 0.0, "store": None},
+    }
+    asked = SimpleNamespace(respond=lambda status, text: SimpleNamespace(status=status, headers={}))
+    answer: Any = SessionNode(1, config).log_in(asked, shown)  # type: ignore[arg-type]
+    assert answer.status == 401
+    assert 'error_description="password"' in answer.headers["WWW-Authenticate"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from live import host
+from live.balancer import Balancer
 from live.world import Cluster, measure, run
 from twin.errors import ClusterError
 from twin.record import EVENTS, Record
@@ -135,3 +136,16 @@ def test_clients_that_connect_too_late_for_the_start_of_the_run_are_an_error(sma
         ):
             cluster.warm_up()
         later.join()
+
+
+def test_a_balancer_that_does_not_start_leaves_no_thread(
+    small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(balancer: Balancer, timeout: float) -> None:
+        raise ClusterError("it does not start")
+
+    monkeypatch.setattr(Balancer, "wait_ready", fails)
+    before = set(threading.enumerate())
+    with pytest.raises(ClusterError, match="it does not start"):
+        Cluster(small(), 0)
+    assert set(threading.enumerate()) <= before

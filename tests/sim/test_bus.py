@@ -3,12 +3,13 @@ from types import SimpleNamespace
 import pytest
 import simpy
 
-from sim.bus import ENTRY_BYTES, Bus, Link, Subscription, outcome
+from sim.bus import Bus, Link, Subscription, outcome
 from sim.cores import Cores
 from sim.host import Cost, Process
 from twin.broadcast_settings import Bus as Settings
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import Cursor
+from twin.rules.frames import pushed_message
 from twin.rules.slow_consumer import OutputBuffer
 
 STAMP, PUSH, COMMAND, READ = 0.004, 0.001, 0.002, 0.003
@@ -417,7 +418,7 @@ def test_a_command_waits_on_a_link_that_is_cut_and_is_not_refused():
 def test_pushes_count_against_the_output_buffer_until_they_are_read():
     place = Place(kind="pubsub", output_buffer={"hard_bytes": 500, "soft_bytes": 0})
     one = place.subscribe(1)
-    size = ENTRY_BYTES + 200
+    size = pushed_message(200)
     for key in range(1, 10):
         place.publish(key, bytes(200))
         place.at(key)

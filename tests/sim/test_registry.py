@@ -118,6 +118,18 @@ def test_nginx_gets_a_new_list_and_counts_anew(profile):
     assert [one[3] for one in ups] == [4]
 
 
+def test_nginx_with_a_hard_stop_cuts_what_its_old_worker_holds(profile):
+    join = [{"at": 2.0, "kind": "join", "node": 4}]
+    balancer = {"kind": "nginx", "hard_stop_after": 1}
+    record = simulate(small(registry=REGISTRY, balancer=balancer, faults=join), 0, profile)
+    (up,) = record.select("marked_up")["t"]
+    lost = record.select("disconnected")
+    assert sorted(lost["client"]) == list(range(30))
+    assert set(lost["detail"]) == {"1006"}
+    assert lost["t"].min() >= up + 1.0
+    assert lost["t"].max() <= up + 1.0 + 10 * CPU
+
+
 def test_rebalancing_moves_what_has_to_move_at_its_pace_and_stops(profile):
     rebalance = {"pace": 5.0, "slack": 0.1}
     scenario = registered(registry={"rebalance": rebalance}, faults=[{"at": 1.0, "kind": "join", "node": 4}])

@@ -148,6 +148,14 @@ def test_a_new_process_has_an_empty_memory_and_its_own_connection(profile):
     assert world.sessions.desks[1].life == world.nodes[0].life > 0
 
 
+def test_a_node_that_joins_connects_to_the_store_only_then(profile):
+    scenario = sessions("redis").vary(registry={}, faults=[{"at": 1.0, "kind": "join", "node": 4}])
+    world = World(scenario, 0, profile)
+    assert [desk.joined for desk in world.sessions.desks.values()] == [True, True, True, False]
+    world.run()
+    assert world.sessions.desks[4].joined
+
+
 def test_nginx_relays_a_refusal_too(profile):
     nginx = {"kind": "nginx", "max_fails": 1, "fail_timeout": 5}
     record = simulate(

@@ -1,7 +1,6 @@
 import pytest
 
 from sim.lane import Frame
-from sim.subscriber import QUESTION_BYTES
 from sim.world import World
 from tests.strategies import COST, small, small_profile
 from twin.rules.delivery import Message, Recovery
@@ -75,7 +74,7 @@ def test_a_gap_is_noted_and_asked_about_once_however_many_come_early(monkeypatch
     ]
     assert case.questions() == [(1, 1)]
     assert case.asked[0][1] is case.one.tunnel
-    assert case.asked[0][2].size == QUESTION_BYTES
+    assert case.asked[0][2].question
 
 
 def test_an_answer_is_noted_before_what_it_brings_and_what_was_kept_follows(monkeypatch):

@@ -72,6 +72,12 @@ def test_leases_that_are_ruled_out_are_not_simulated(ttl, heartbeat, why):
     assert why in answer.why
 
 
+def test_a_lease_that_outlives_the_run_is_told_so():
+    answer = check_lease(DEATH, "3600", "1", predicts(attempts_per_client=[1.0]))
+    assert not answer.right
+    assert "its lease of 3600 s outlives it" in answer.why
+
+
 def test_the_upper_end_of_the_removal_decides():
     seen = []
     late = [0.9] * 90 + [REMOVAL_LIMIT + 0.1] * 10

@@ -70,6 +70,11 @@ def test_settings_that_are_ruled_out_are_not_simulated(store, cap, why):
     assert why in answer.why
 
 
+def test_a_run_that_ends_before_anybody_is_back_is_told_so():
+    nobody = SimpleNamespace(measures=pd.DataFrame({"lost_sessions": [0.0]}))
+    assert "nobody is back" in check_store(DOWN, "redis", True, 1.0, lambda _: nobody).why
+
+
 def test_the_upper_end_decides():
     measures = pd.DataFrame({"login_share": [0.0] * 20, "reconnect_p99": [1.0] * 18 + [BACK_LIMIT + 1.0] * 2})
     assert not check_store(DOWN, "redis", True, 1.0, lambda _: SimpleNamespace(measures=measures)).right

@@ -72,7 +72,6 @@ def test_the_purposes_keep_their_numbers():
         "CHECK_PHASE": 3,
         "BALANCE": 4,
         "HOST": 5,
-        "SWARM": 6,
         "PACE": 7,
         "ROUND": 8,
         "CLOCK": 9,

@@ -28,6 +28,11 @@ SCALING = {"target": 10, "minimum": 1, "maximum": 6}
             "allowed is no fault with [autoscaling]",
         ),
         ({"registry": {"canary": {"nodes": [9]}}}, "registry.canary.nodes is 9"),
+        ({"registry": {"canary": {"nodes": [1, 2, 3]}}}, "such that one of the nodes 1 to 3 runs v1"),
+        (
+            {"registry": {"canary": {"nodes": [1]}}, "autoscaling": {"target": 1, "maximum": 4}},
+            "registry.canary.nodes is [1]; allowed is such that one of the nodes 1 to 1 runs v1",
+        ),
         ({"registry": {"canary": {"nodes": []}}}, "registry.canary.nodes"),
         ({"registry": {"canary": {"nodes": [3]}}, "balancer": {"kind": "nginx"}}, "only with balancer.kind 'haproxy'"),
         (

@@ -23,7 +23,7 @@ def test_a_name_stands_for_the_table_and_is_written_out_in_full(file):
     assert scenario.clients.reconnect == PHOENIX
     assert PHOENIX.delays[:2] == [0.01, 0.05]
     assert (scenario.clients.heartbeat.interval, scenario.clients.heartbeat.timeout) == (25.0, 20.0)
-    assert scenario.balancer == Nginx(connect_timeout=60.0)
+    assert scenario.balancer == Nginx(connect_timeout=60.0, read_timeout=60.0)
     assert Scenario.parse(tomllib.loads(scenario.to_toml())) == scenario
 
 
@@ -33,7 +33,7 @@ def test_an_override_changes_a_part_of_a_preset(file):
     )
     assert changed.clients.reconnect == PHOENIX.model_copy(update={"stable_time": 3})
     assert (changed.clients.heartbeat.interval, changed.clients.heartbeat.timeout) == (25.0, 1)
-    assert changed.balancer == Nginx(connect_timeout=60.0, max_fails=2)
+    assert changed.balancer == Nginx(connect_timeout=60.0, read_timeout=60.0, max_fails=2)
 
 
 def test_an_override_and_vary_take_names(file):

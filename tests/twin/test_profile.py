@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import COST, FIRST_PARTS, small_profile
+import sim
+from tests.strategies import COST, FIRST_PARTS, small, small_profile
 from twin.cost import MOST_REPEATS, Part
 from twin.errors import ScenarioError
 from twin.profile import BROADCAST_PARTS, LEVELS_OF_PACE, MOST_SERIES, PARTS, HostProfile
@@ -160,3 +161,31 @@ def test_parts_of_a_broadcast_that_were_taken_apart_in_another_way_are_not_kept(
     assert len(merged.parts["client_open"].values[0]) == 2 * len(whole.parts["client_open"].values[0])
     kept = small_profile(parts={name: part for name, part in whole.parts.items() if name not in BROADCAST_PARTS})
     assert set(kept.with_earlier(whole).parts) == set(whole.parts)
+
+
+def without(profile, *names):
+    keep = {name: part for name, part in profile.nginx_parts.items() if name not in names}
+    return profile.model_copy(
+        update={"parts": {n: p for n, p in profile.parts.items() if n not in names}, "nginx_parts": keep}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing", "sentence"),
+    [
+        ({"balancer": {"kind": "nginx"}}, [], "balancer.kind is 'nginx'"),
+        ({"clients": {"sends": {"rate": 1.0}}}, ["node_read"], "publisher or clients.sends is given"),
+        ({"bus": {"kind": "stream"}, "publisher": {}}, ["bus_stamp"], "publisher or clients.sends is given"),
+        ({"sessions": {"store": "memory"}}, ["node_session"], "sessions.store is not 'none'"),
+        ({"sessions": {"store": "redis"}}, ["bus_stamp"], "sessions.store is not 'none'"),
+    ],
+)
+def test_what_a_scenario_needs_must_be_in_its_profile(profile, changes, missing, sentence):
+    scenario = small(**changes)
+    profile.must_know(scenario)
+    lacking = without(profile, *missing) if missing else profile.model_copy(update={"nginx_parts": {}})
+    with pytest.raises(ScenarioError) as caught:
+        lacking.must_know(scenario)
+    assert str(caught.value).startswith(sentence)
+    with pytest.raises(ScenarioError, match=sentence):
+        sim.sweep(scenario, {"seed": [1]}, 1, lacking)

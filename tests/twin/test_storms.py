@@ -4,8 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import sim
+from twin import storms
 from twin.course import Answer
 from twin.errors import ScenarioError
+from twin.profile import HostProfile
 from twin.storms import (
     BEGIN,
     CAP,
@@ -156,3 +158,13 @@ def test_a_size_is_judged_by_a_sweep(host):
     assert "most that you pay for" in check_size(table, 2, 2, high + 1, 1).why
     assert isinstance(check_size(table, 9, 2, 60, 9), Answer)
     assert "not in the sweep" in check_size(table, 9, 2, 60, 9).why
+
+
+def test_a_refusal_costs_what_it_does_in_the_reference_profile():
+    parts = HostProfile.load("reference").parts
+    for level in (16, 64, 256):
+        refused, there, back = (
+            np.median(parts[f"balancer_{name}"].values[parts[f"balancer_{name}"].levels.index(level)])
+            for name in ("refused", "request", "response")
+        )
+        assert refused / (there + back) == pytest.approx(storms.REFUSAL, abs=0.1)

@@ -17,6 +17,18 @@ class Measure:
     meaning: str
 
 
+RATE_WINDOW = 1.0
+"""Seconds of the window in which attempts are counted for a peak rate."""
+
+
+def most_within(times: Array, window: float) -> int:
+    """Return the largest number of `times` in a half-open window of `window` seconds that begins with one of them."""
+    if not len(times):
+        return 0
+    ordered = np.sort(times)
+    return int(np.max(np.searchsorted(ordered, ordered + window, side="left") - np.arange(len(ordered))))
+
+
 def percentiles(values: Array, *which: float) -> list[float]:
     """Return percentiles by linear interpolation between order statistics."""
     return [float(value) for value in np.percentile(values, which)]

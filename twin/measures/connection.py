@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from twin.measures.base import Array, Measure, percentiles
+from twin.measures.base import Array, Measure, most_within, percentiles
 from twin.record import MESSAGE_EVENTS, Record
 
 CURVE_STEP = 0.02
@@ -137,7 +137,7 @@ def course(record: Record) -> Course:
         client[lost],
         _back(t, event, client, t[lost], client[lost]),
         len(attempts),
-        _peak(attempts),
+        most_within(attempts, PEAK_WINDOW),
         int(np.sum(event == "gave_up")),
         lambda wanted: _time_to(t, event, first, end, count, wanted),
         _imbalance(record),
@@ -206,13 +206,6 @@ def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Ar
         if place < high:
             back[i] = times[place]
     return back
-
-
-def _peak(attempts: Array) -> int:
-    if not len(attempts):
-        return 0
-    attempts = np.sort(attempts)
-    return int(np.max(np.searchsorted(attempts, attempts + PEAK_WINDOW, side="left") - np.arange(len(attempts))))
 
 
 def _time_to(t: Array, event: Array, first: float, end: float, count: int, wanted: int) -> float:

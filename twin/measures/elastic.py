@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from twin.measures.base import Array, Measure
+from twin.measures.base import RATE_WINDOW, Array, Measure, most_within
 from twin.measures.quiet import away_seconds
 from twin.record import Record
 from twin.scenario import Scenario
 
-RATE_WINDOW = 1.0
-"""Seconds of the window in which attempts are counted for the peak rate."""
 ENOUGH = 0.9
 """A node carries its share when it has so much of the mean of the nodes that run."""
 
@@ -65,12 +63,8 @@ def measure_elastic(record: Record) -> dict[str, float]:
 
 
 def _churn(record: Record) -> dict[str, float]:
-    attempts = np.sort(record.select("attempt_connect")["t"].to_numpy())
-    attempts = attempts[attempts >= 0.0]
-    found = {"churn_peak": 0.0}
-    if len(attempts):
-        ends = np.searchsorted(attempts, attempts + RATE_WINDOW, side="left")
-        found["churn_peak"] = float(np.max(ends - np.arange(len(attempts)))) / RATE_WINDOW
+    attempts = record.select("attempt_connect")["t"].to_numpy()
+    found = {"churn_peak": most_within(attempts[attempts >= 0.0], RATE_WINDOW) / RATE_WINDOW}
     losses = len(record.select("disconnected"))
     if losses:
         found["away_per_close"] = away_seconds(record) / losses
@@ -168,7 +162,7 @@ class Nodes:
             waits: Array = np.array(times) - began
             if len(waits) and not np.isnan(waits).all():
                 found[name] = float(np.nanmedian(waits))
-        new = [node for node, place in self._current.items() if node in self.running and place >= 0]
+        new = [node for node in self._current if node in self.running]
         if new and self.mean():
             found["new_share"] = float(np.median([self.held.get(node, 0) for node in new])) / self.mean()
         return found

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.measures.base import Measure
+from twin.measures.base import Measure, most_within
 from twin.record import Record
 
 FLUSH_WINDOW = 0.1
@@ -59,6 +59,5 @@ def measure_offline(record: Record) -> dict[str, float]:
         "offline_bytes": float(held.max()) if len(held) else 0.0,
     }
     if len(times):
-        ends = np.searchsorted(times, times + FLUSH_WINDOW, side="left")
-        found["flush_peak"] = float(np.max(ends - np.arange(len(times))))
+        found["flush_peak"] = float(most_within(times, FLUSH_WINDOW))
     return found

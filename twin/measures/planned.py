@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from twin.measures.base import Measure
+from twin.measures.base import RATE_WINDOW, Measure, most_within
 from twin.measures.quiet import away_seconds
 from twin.record import Record
 from twin.scenario import Scenario
 
-RATE_WINDOW = 1.0
-"""Seconds of the window in which attempts are counted for the peak rate."""
 PLANNED = frozenset({"restart", "drain"})
 
 PLANNED_ENDS = {
@@ -35,11 +33,8 @@ def measure_planned(record: Record) -> dict[str, float]:
     begun = t[event == "fault"]
     if not len(begun):
         return {}
-    attempts = np.sort(t[(event == "attempt_connect") & (t >= begun[0])])
-    found = {"peak_reconnect_rate": 0.0}
-    if len(attempts):
-        ends = np.searchsorted(attempts, attempts + RATE_WINDOW, side="left")
-        found["peak_reconnect_rate"] = float(np.max(ends - np.arange(len(attempts)))) / RATE_WINDOW
+    attempts = t[(event == "attempt_connect") & (t >= begun[0])]
+    found = {"peak_reconnect_rate": most_within(attempts, RATE_WINDOW) / RATE_WINDOW}
     losses = int(np.sum((event == "disconnected") & (t >= begun[0])))
     if losses:
         found["away_total"] = away_seconds(record)

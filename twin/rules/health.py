@@ -105,6 +105,16 @@ def haproxy_retry(
     return Retry(True, moves, wait)
 
 
+def counted_fails(max_fails: int, peers: int) -> int:
+    """Return the failures that take one of `peers` peers out of rotation, 0 for none that do: nginx never takes its
+    only peer out.
+
+    Source: nginx, `ngx_http_upstream_get_round_robin_peer` in src/http/ngx_http_upstream_round_robin.c (`single`);
+    ngx_http_upstream_module, `max_fails` ("if there is only a single server in a group").
+    """
+    return max_fails if peers > 1 else 0
+
+
 class PassiveCheck:
     """nginx's memory of one peer: a plain counter of failures, judged again after `fail_timeout` seconds.
 

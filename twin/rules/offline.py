@@ -12,9 +12,6 @@ from typing import Literal
 
 Overflow = Literal["oldest", "newest"]
 
-FRAME_BYTES = 8
-"""Bytes of a short message on the wire besides its payload, header and mask. Source: RFC 6455, section 5.2."""
-
 
 def due_at(n: int, rate: float, phase: float) -> float:
     """Return when a client's message `n` (from 0) is due, in seconds after the start of the run.

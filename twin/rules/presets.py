@@ -126,6 +126,7 @@ BALANCERS: Mapping[str, Settings] = MappingProxyType(
             "max_fails": 1,
             "fail_timeout": 10,
             "connect_timeout": 60.0,
+            "read_timeout": 60.0,
             "hard_stop_after": 0,
         },
     }
@@ -133,4 +134,4 @@ BALANCERS: Mapping[str, Settings] = MappingProxyType(
 """Balancers with the defaults of their manuals: HAProxy 2.8 configuration manual (`balance`, `inter`, `fall`, `rise`,
 `retries`, `option redispatch`; `timeout check` is `inter` when it is not set; `timeout connect` has no default and
 keeps that of a scenario), with health checks switched on; nginx, ngx_http_upstream_module (`max_fails`,
-`fail_timeout`), ngx_http_proxy_module (`proxy_connect_timeout`), `worker_shutdown_timeout`."""
+`fail_timeout`), ngx_http_proxy_module (`proxy_connect_timeout`, `proxy_read_timeout`), `worker_shutdown_timeout`."""

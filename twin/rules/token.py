@@ -1,15 +1,15 @@
 """A token that lets a browser connect: signed, and good until a time.
 
-`SUBJECT.EXPIRY.SIGNATURE`, where the signature is an HMAC-SHA-256 of the rest. Whoever has the secret can tell a forged
-token from a real one without asking anybody. Sources: RFC 2104 (HMAC); RFC 6750, section 5.2, for why a token in a URL
-has to be short-lived.
+`SUBJECT.EXPIRY.SIGNATURE`, where the expiry is in whole milliseconds and the signature is an HMAC-SHA-256 of the rest.
+Whoever has the secret can tell a forged token from a real one without asking anybody. Sources: RFC 2104 (HMAC); RFC
+6750, section 5.2, for why a token in a URL has to be short-lived.
 """
 
 import hmac
 import re
 
 _SUBJECT = re.compile(r"^[A-Za-z0-9_-]{1,64}$")
-_EXPIRY = re.compile(r"^[0-9]{1,12}$")
+_EXPIRY = re.compile(r"^[0-9]{1,15}$")
 
 
 def make_token(secret: bytes, subject: str, expires: float) -> str:
@@ -20,7 +20,7 @@ def make_token(secret: bytes, subject: str, expires: float) -> str:
     """
     if not _SUBJECT.match(subject):
         raise ValueError(f"subject is {subject!r}; allowed is 1 to 64 letters, digits, - and _.")
-    text = f"{subject}.{int(expires)}"
+    text = f"{subject}.{int(1000 * expires)}"
     return f"{text}.{_sign(secret, text)}"
 
 
@@ -34,9 +34,9 @@ def token_problem(secret: bytes, token: str, now: float) -> str:
     parts = token.split(".")
     if len(parts) != 3 or not _SUBJECT.match(parts[0]) or not _EXPIRY.match(parts[1]):
         return "malformed"
-    if not hmac.compare_digest(_sign(secret, f"{parts[0]}.{parts[1]}").encode(), parts[2].encode()):
+    if not hmac.compare_digest(_sign(secret, f"{parts[0]}.{parts[1]}").encode(), parts[2].encode(errors="replace")):
         return "forged"
-    return "expired" if now >= int(parts[1]) else ""
+    return "expired" if now >= int(parts[1]) / 1000 else ""
 
 
 def _sign(secret: bytes, text: str) -> str:

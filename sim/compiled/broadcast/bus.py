@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sim.bus import ENTRY_BYTES
 from sim.compiled.broadcast.layout import (
     BUS_COMMAND,
     BUS_PUBLISH,
@@ -11,6 +10,7 @@ from sim.compiled.broadcast.layout import (
     CARRY_FETCH,
     CARRY_REFUSAL,
     LOOK,
+    MOST_DIGITS,
     PUSH,
     RECOVER,
     SEND_AGAIN,
@@ -32,7 +32,7 @@ from sim.compiled.broadcast.lists import new_job, one_of
 from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
 from sim.compiled.host import clear, work
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import CLOSED, I_JOB, i4_at
+from sim.compiled.layout import CLOSED, I_JOB, i4_at, i8_at
 from twin.rules.delivery import MOST_READ
 
 OF_PUBSUB, OF_STREAM, OF_KAFKA = range(3)
@@ -196,11 +196,29 @@ def push(w: Any, number: int, what: int) -> None:
 
 
 @jit
+def digits(number: int) -> int:
+    """Return how many digits a number has, which is not negative."""
+    n = 1
+    while number >= 10:
+        number //= 10
+        n += 1
+    return n
+
+
+@jit
+def word_bytes(w: Any, one: int) -> int:
+    """Return the bytes of a node's word that the bus pushes to the publisher."""
+    c, command = cast(w), command_at(cast(w).commands.data, one)
+    row = whole(command.a) * MOST_DIGITS + digits(whole(command.node) + 1)
+    return i8_at(c.words, row * MOST_DIGITS + digits(whole(command.version))).v
+
+
+@jit
 def pushed(w: Any, subscription: int, what: int) -> None:
     """The broker has written to a subscriber, if it is still the same."""
     c = cast(w)
     number = whole(subscription_at(c.subscriptions.data, subscription).link)
-    size = ENTRY_BYTES if number == 0 else ENTRY_BYTES + c.payload
+    size = word_bytes(w, what) if number == 0 else c.pushed_message
     if endpoint_at(c.endpoints, number).subscription == subscription and not send(w, subscription, what, size):
         leave(w, number, 0)
 

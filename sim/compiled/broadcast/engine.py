@@ -15,6 +15,7 @@ from sim.machine import Machine
 from twin.profile import HostProfile
 from twin.record import Row
 from twin.rules.consistency import MOST_UNCLAIMED
+from twin.rules.frames import message_frame, pushed_message, pushed_word
 from twin.scenario import Scenario
 
 Array = np.ndarray[Any, Any]
@@ -88,6 +89,13 @@ class Broadcast:
         assert publisher is not None
         c["kind"], c["threshold"] = KINDS[bus.kind], THRESHOLDS.get(publisher.threshold, publisher.threshold)
         c["of_client"], c["payload"] = publisher.scope == "client", publisher.payload_bytes
+        c["message_frame"] = message_frame(publisher.payload_bytes)
+        c["pushed_message"] = pushed_message(publisher.payload_bytes)
+        digits = [10**n // 10 for n in range(at.MOST_DIGITS)]
+        words = [
+            pushed_word(word, node, version) for word in at.WORDS_OF_NODES for node in digits for version in digits
+        ]
+        self._keep("words", np.array(words, np.int64))
         c["recover"], c["on_reconnect"] = clients.recovery.recover, clients.recovery.on_reconnect
         c["question_timeout"], c["persist"] = clients.recovery.timeout, bus.persist
         c["max_length"], c["window"], c["lease"] = bus.max_length, bus.idempotency_window, bus.lease

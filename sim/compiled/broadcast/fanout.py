@@ -5,7 +5,6 @@ See `sim.fanout`.
 
 from typing import Any
 
-from sim.bus import ENTRY_BYTES
 from sim.compiled.balancer import upstream_closed
 from sim.compiled.broadcast.lanes import send_all, send_one
 from sim.compiled.broadcast.layout import (
@@ -53,8 +52,8 @@ from sim.compiled.layout import (
     tunnel_at,
 )
 from sim.compiled.node import remove_tunnel
-from sim.compiled.rules import offer, pay
-from sim.fanout import FRAME_BYTES
+from sim.compiled.rules import frame_bytes, offer, pay
+from twin.rules.frames import ANSWER_BYTES, LENGTH_BYTES, STAMP_BYTES
 
 # From the bus
 
@@ -64,7 +63,7 @@ def received(w: Any, server: int, message: int, subscription: int) -> None:
     """A node has read a message: fan out what has not been seen; acknowledge what has."""
     c, one = cast(w), stamped_at(cast(w).stamped.data, message)
     if subscription >= 0:
-        subscription_at(c.subscriptions.data, subscription).waiting -= ENTRY_BYTES + c.payload
+        subscription_at(c.subscriptions.data, subscription).waiting -= c.pushed_message
     node = fanout_at(c.fanouts, server)
     first = is_first(w, node, whole(one.epoch), whole(one.version))
     note_message(w, w.now, RECEIVED, -1, server + 1, message, 0 if first else DUPLICATE)
@@ -109,7 +108,7 @@ def fan_out(w: Any, server: int, message: int) -> None:
     c, one, node = cast(w), stamped_at(cast(w).stamped.data, message), fanout_at(cast(w).fanouts, server)
     epoch, version = whole(one.epoch), whole(one.version)
     node.newest = max(node.newest, place(epoch, version))
-    size = FRAME_BYTES + c.payload
+    size = c.message_frame
     state = node_at(w.nodes, server).state
     serving = state in (NODE_UP, NODE_DRAINING)
     if c.of_client and serving:
@@ -207,7 +206,7 @@ def drained(w: Any, i: int) -> None:
 @jit
 def size_of(w: Any, n: int) -> int:
     """Return the bytes of an answer with so many messages."""
-    return FRAME_BYTES + n * (FRAME_BYTES + cast(w).payload)
+    return frame_bytes(ANSWER_BYTES + n * (LENGTH_BYTES + STAMP_BYTES + cast(w).payload))
 
 
 @jit

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from sim.bus import ENTRY_BYTES
 from sim.compiled import hooks
 from sim.compiled.broadcast import faults, lanes, nodes, publisher, subscriber
-from sim.compiled.broadcast.bus import execute, look, pushed, started
+from sim.compiled.broadcast.bus import execute, look, pushed, started, word_bytes
 from sim.compiled.broadcast.fanout import received, tunnel_released
 from sim.compiled.broadcast.layout import (
     ANSWER_CAME,
@@ -195,7 +194,7 @@ def job_done(w: Any, i: int, reader: int) -> None:
         pushed(w, a, b)
     elif kind == HEAR:
         if a >= 0:
-            subscription_at(c.subscriptions.data, a).waiting -= ENTRY_BYTES
+            subscription_at(c.subscriptions.data, a).waiting -= word_bytes(w, b)
         publisher.heard(w, b)
     elif life == c.life and kind == EXECUTE:
         execute(w, a, b)

@@ -42,6 +42,9 @@ MESSAGE, ANSWER, SNAPSHOT, STANDING, QUESTION = range(5)
 
 # Words of a node to the publisher.
 ACK, ALIVE, BYE = range(3)
+WORDS_OF_NODES = ("ack", "alive", "bye")
+MOST_DIGITS = 11
+"""Digits of the largest number of a node or a message, and one more."""
 
 # What passes over a link.
 (CARRY_CALL, CARRY_FETCH, CARRY_ANSWER, CARRY_REFUSAL, CARRY_MESSAGE, CARRY_WORD, CARRY_LOSS) = range(7)
@@ -105,7 +108,7 @@ NOTED = record(("i4", "w x y z"))
 
 BROADCAST = record(
     # settings
-    ("i8", "kind threshold max_length payload room"),
+    ("i8", "kind threshold max_length payload room message_frame pushed_message words"),
     ("?", "of_client recover on_reconnect persist"),
     ("f8", "window lease commit_interval retry_base retry_cap retry_timeout question_timeout ack_timeout bus_start"),
     ("i8", "retries max_resends policy limit_bytes hard_bytes soft_bytes"),

@@ -37,7 +37,6 @@ from sim.compiled.jit import jit, whole
 from sim.compiled.layout import HEARTBEAT, NOT_READING, client_at, i4_at, tunnel_at
 from sim.compiled.queue import schedule, schedule_now
 from sim.compiled.rules import beat_after
-from sim.subscriber import QUESTION_BYTES
 
 # Its connection
 
@@ -227,5 +226,5 @@ def question_due(w: Any, i: int, question: int) -> None:
 def send_up(w: Any, client: int, kind: int) -> None:
     """Send a question or a confirmation from where the client stands."""
     one = subscriber_at(cast(w).subscribers, client)
-    frame = new_frame(w, kind, QUESTION_BYTES, whole(one.epoch), whole(one.version))
+    frame = new_frame(w, kind, 0, whole(one.epoch), whole(one.version))
     send_one(w, ASKING, swarm_of(w, client), whole(one.tunnel), frame)

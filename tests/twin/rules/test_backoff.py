@@ -59,7 +59,7 @@ def test_the_jitters_stay_in_their_ranges(bound, u):
     assert bound / 2 <= jittered(bound, "equal", base, cap, base, u) <= bound
     assert base <= jittered(bound, "decorrelated", base, cap, bound, u) <= min(cap, 3 * bound) + 1e-12
     assert base <= jittered(bound, "offset", base, cap, base, u) <= min(cap, base + bound)
-    assert bound * 0.6 <= jittered(bound, "around", base, 100.0, base, u, 0.4) <= bound * 1.4
+    assert bound * 0.6 - 1e-12 <= jittered(bound, "around", base, 100.0, base, u, 0.4) <= bound * 1.4 + 1e-12
 
 
 def test_the_jitter_around_takes_away_or_adds_by_the_first_decimal():

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.health import ActiveCheck, PassiveCheck, Retry, detection_bounds, first_check, haproxy_retry
+from twin.rules.health import (
+    ActiveCheck,
+    PassiveCheck,
+    Retry,
+    counted_fails,
+    detection_bounds,
+    first_check,
+    haproxy_retry,
+)
 
 
 def test_fall_failures_in_a_row_mark_a_server_down_and_rise_good_checks_up_again():
@@ -145,3 +153,10 @@ def test_a_fresh_server_falls_at_its_first_failed_check_and_only_then():
     assert fresh.result(False) == "down"
     passed = ActiveCheck(fall=3, rise=2, fresh=True)
     assert [passed.result(ok) for ok in (True, False, False, False)] == ["", "", "", "down"]
+
+
+def test_the_only_peer_is_never_taken_out():
+    assert [counted_fails(3, peers) for peers in (1, 2, 10)] == [0, 3, 3]
+    peer = PassiveCheck(counted_fails(1, 1), fail_timeout=10)
+    assert not any(peer.failed(t) for t in range(5))
+    assert peer.usable(5.0)

@@ -102,4 +102,4 @@ def test_every_preset_is_a_valid_scenario_and_names_its_source():
         assert len(one.source) > 20
         assert one.says
     assert Scenario.parse({"name": "x", "balancer": "haproxy"}).balancer == HAProxy(algorithm="roundrobin")
-    assert Scenario.parse({"name": "x", "balancer": "nginx"}).balancer == Nginx(connect_timeout=60.0)
+    assert Scenario.parse({"name": "x", "balancer": "nginx"}).balancer == Nginx(connect_timeout=60.0, read_timeout=60.0)

@@ -1,0 +1,45 @@
+"""What a live run allows, on one machine."""
+
+from live import host
+from live.balancer import binary
+from live.bus import answers
+from twin.errors import ScenarioError
+from twin.scenario import Scenario
+
+MOST_CLIENTS = 5000
+MOST_NODES = 16
+MOST_DELIVERIES = 2_000_000
+"""Deliveries that one run may note."""
+
+
+def check(scenario: Scenario, redis_url: str | None = None) -> None:
+    """See whether this machine can run the scenario; nothing is started.
+
+    Raises:
+        ScenarioError: the scenario is too large for a live run, or has a fault that cannot be done to the user's bus.
+        HostError: a program is missing, too few files may be open, or the user's bus does not answer.
+    """
+    if scenario.clients.count > MOST_CLIENTS:
+        raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
+    if scenario.slots > MOST_NODES:
+        who = "nodes.count" if scenario.nodes.count == scenario.slots else "the number of nodes, with those that join,"
+        raise ScenarioError(f"{who} is {scenario.slots}; a live run allows at most {MOST_NODES}.")
+    if scenario.host.placement == "separate":
+        raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
+    if any(fault.kind == "outage" for fault in scenario.faults):
+        raise ScenarioError("faults has an 'outage'; a live run allows the other kinds of fault.")
+    messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
+    if messages * scenario.clients.count > MOST_DELIVERIES:
+        raise ScenarioError(
+            f"publisher.rate gives {messages} messages for {scenario.clients.count} clients; a live run allows at most "
+            f"{MOST_DELIVERIES} deliveries."
+        )
+    if scenario.bus.kind == "kafka":
+        raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
+    host.placement(scenario)
+    binary(scenario.balancer.kind)
+    host.check_limits(scenario)
+    if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
+        if any(fault.kind == "bus_down" for fault in scenario.faults):
+            raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
+        answers(redis_url)

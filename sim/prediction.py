@@ -1,0 +1,195 @@
+"""Many replications of a scenario, which make a prediction."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sim.engines import Engine, pick
+from sim.world import MarkDowns, simulate
+from twin.errors import ScenarioError
+from twin.measures import (
+    CURVE_STEP,
+    attempt_counts,
+    connected_curve,
+    latency_quantiles,
+    measure_record,
+    reconnect_times,
+)
+from twin.measures import marks as marks_of
+from twin.measures.broadcast import SHARES
+from twin.measures.planned import is_planned
+from twin.profile import HostProfile
+from twin.record import Record
+from twin.scenario import HAProxy, Scenario
+
+WORTH_A_WORKER = 3.0
+"""Seconds of work in this process after which the compiled engine's further replications go to others."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What many replications say about one run.
+
+    Attributes:
+        scenario: what was simulated.
+        measures: one row a replication, one column a measure.
+        curve_times: seconds after the start of the run, shape (points,).
+        curves: connected clients, shape (replications, points).
+        reconnects: for each replication the client's first reconnect time in seconds, by client number.
+        latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
+            (replications, 99); NaN where nothing was delivered.
+        engine: which engine was used, `simpy` or `compiled`.
+        attempts: attempts to connect in each `twin.measures.PEAK_WINDOW` of the run, shape (replications, windows).
+    """
+
+    scenario: Scenario
+    measures: pd.DataFrame
+    curve_times: np.ndarray[Any, np.dtype[np.float64]]
+    curves: np.ndarray[Any, np.dtype[np.float64]]
+    reconnects: list[Mapping[int, float]]
+    latencies: np.ndarray[Any, np.dtype[np.float64]]
+    engine: str = "simpy"
+    attempts: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+
+
+Array = np.ndarray[Any, Any]
+Replicated = tuple[dict[str, float], Array, Mapping[int, float], Array, Array]
+"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies, attempts."""
+
+
+def predict(
+    scenario: Scenario,
+    replications: int = 200,
+    profile: HostProfile | None = None,
+    marks: MarkDowns | None = None,
+    paired: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = -1,
+    engine: Engine = "auto",
+) -> Prediction:
+    """Simulate many replications and return their measures.
+
+    Args:
+        scenario: what to predict.
+        replications: how many; 200 or more for a 95 % interval.
+        profile: costs of the host; the scenario's `host.profile` by default.
+        marks: observed mark-downs, for the prediction given them.
+        paired: use the random numbers of this replication throughout, and vary only the speed of the host.
+        progress: receives (done, replications).
+        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
+        engine: see `sim.engines`; all give the same prediction.
+
+    Raises:
+        ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
+            the scenario.
+    """
+    if not 1 <= replications <= 100_000:
+        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
+    engine, _ = pick(scenario, engine)
+    profile = profile or HostProfile.load(scenario.host.profile)
+    profile.must_know(scenario)
+    calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
+    found: list[Replicated] = []
+    began = time.perf_counter()
+    while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
+        found += replicate(scenario, profile, marks, [calls.pop(0)], engine)
+        if progress is not None:
+            progress(len(found), replications)
+    for part in _side_by_side(scenario, profile, marks, calls, engine, max(1, min(16, replications // 8)), jobs):
+        found += part
+        if progress is not None:
+            progress(len(found), replications)
+    times = np.arange(0.0, scenario.duration, CURVE_STEP)
+    return Prediction(
+        scenario,
+        pd.DataFrame([measures for measures, *_ in found]),
+        times,
+        np.array([curve for _, curve, *_ in found]),
+        [reconnects for _, _, reconnects, *_ in found],
+        np.array([latencies for *_, latencies, _ in found]),
+        engine,
+        np.array([attempts for *_, attempts in found]),
+    )
+
+
+def _side_by_side(
+    scenario: Scenario,
+    profile: HostProfile,
+    marks: MarkDowns | None,
+    calls: list[tuple[int, int]],
+    engine: Engine,
+    chunk: int,
+    jobs: int,
+) -> Iterator[list[Replicated]]:
+    """Replicate in as many processes as `jobs` says, so many calls at a time."""
+    if not calls:
+        return
+    import joblib  # takes a while to load, and a short prediction needs no workers
+
+    chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
+    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
+    yield from workers(joblib.delayed(replicate)(scenario, profile, marks, some, engine) for some in chunks)
+
+
+def predict_given(
+    records: Sequence[Record],
+    replications: int = 40,
+    profile: HostProfile | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    jobs: int = -1,
+    engine: Engine = "auto",
+) -> list[Prediction]:
+    """Predict each measured run given what its balancer marked down and up, and when.
+
+    The random numbers are those of the run's replication; only the speed of the host varies. What is left between
+    prediction and measurement is then the model's fault and the host's noise, not the luck of a phase.
+
+    Args:
+        records: measured runs.
+        replications: how many a run.
+        profile, progress, jobs, engine: as for `predict`.
+    """
+    found = []
+    for i, record in enumerate(records):
+        active = isinstance(record.scenario.balancer, HAProxy)
+        seen = marks_of(record) if active else None
+        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs, engine))
+        if progress is not None:
+            progress(i + 1, len(records))
+    return found
+
+
+def needs_record(scenario: Scenario) -> bool:
+    """Tell whether the measures of a scenario are taken from the whole record: of messages, and of planned faults."""
+    return scenario.publisher is not None or is_planned(scenario)
+
+
+def replicate(
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: Sequence[tuple[int, int]], engine: Engine
+) -> list[Replicated]:
+    """Return what is kept of some replications.
+
+    Args:
+        scenario, profile, marks: as for `predict`.
+        calls: for each replication its number and that of the host's draw, -1 for its own.
+        engine: `simpy` or `compiled`.
+    """
+    found = []
+    for replication, host in calls:
+        if engine == "compiled" and not needs_record(scenario):
+            from sim.compiled.engine import Run
+
+            done = Run(scenario, replication, profile, marks, host, full=False).go()
+            course = done.course()
+            nothing = np.full(len(SHARES), np.nan)
+            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing, done.attempts()))
+            continue
+        record = simulate(scenario, replication, profile, marks, host, engine)
+        latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
+        curve, attempts = connected_curve(record), attempt_counts(record)
+        found.append((measure_record(record), curve, reconnect_times(record), latencies, attempts))
+    return found
