@@ -97,6 +97,8 @@ class Balancer:
         usable = self.up
         if self.gray is not None:
             usable = self.gray.pool(self.up, tries_next(client.number, self.parts))
+            if tried:
+                usable = self.gray.backend(self.up, tried[-1])
         if isinstance(self.settings, Nginx):
             now = self.env.now + EPOCH
             usable = [self.up[i] and peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
@@ -168,7 +170,7 @@ class Balancer:
         """Return how many servers are up among those that a request to `server` could go to."""
         if self.gray is None:
             return sum(self.up)
-        return sum(self.gray.pool(self.up, self.gray.is_next[server]))
+        return sum(self.gray.backend(self.up, server))
 
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""

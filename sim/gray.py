@@ -27,6 +27,11 @@ class TwoPools:
             return following
         return [one and not flag for one, flag in zip(up, self.is_next, strict=True)]
 
+    def backend(self, up: Usable, server: int) -> list[bool]:
+        """Return which servers are up of the version of `server`: a retry does not leave its backend."""
+        mine = self.is_next[server]
+        return [one and flag == mine for one, flag in zip(up, self.is_next, strict=True)]
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Let the rule choose whose servers are usable."""
         turn = any(one and flag for one, flag in zip(usable, self.is_next, strict=True))

@@ -352,7 +352,11 @@ class Node:
         self.process.yields = False
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
-        self.world.balancer.relay(tunnel, lambda _: tunnel.client.told_goodbye(tunnel, self))
+        def told(_: simpy.Event) -> None:
+            if not tunnel.client_left:
+                tunnel.client.told_goodbye(tunnel, self)
+
+        self.pass_on(lambda: self.world.balancer.relay(tunnel, told))
 
     def hears_goodbye(self, tunnel: "Tunnel") -> None:
         """The client has answered the close frame: read it and end this half of the connection.
@@ -365,10 +369,10 @@ class Node:
             if self.tunnels.pop(tunnel, 0) is None:
                 self.half_closed += 1
                 tunnel.half_closed = self.life
-                self.world.balancer.upstream_closed(tunnel, tunnel.closing)
+                self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
                 self._ends(tunnel)
 
-        self.process.work(self.world.node_costs.leave, left)
+        self.pass_on(lambda: self.process.work(self.world.node_costs.leave, left))
 
     def sees_end(self, tunnel: "Tunnel") -> None:
         """The client's half of a connection has ended."""

@@ -33,6 +33,12 @@ class Canary(Part):
         "v2", description="Their version, in the metadata of the registry; the others are v1."
     )
 
+    @model_validator(mode="after")
+    def _check(self) -> "Canary":
+        if len(set(self.nodes)) < len(self.nodes):
+            raise ValueError(f"nodes|{self.nodes}|each number once")
+        return self
+
     @property
     def parts(self) -> int:
         """The share in parts of `SHARES`."""

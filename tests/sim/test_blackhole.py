@@ -117,3 +117,14 @@ def test_a_rolling_kill_under_a_stream_loses_no_message(profile):
     assert len(record.select("node_started")) == 3
     result = audit(record)
     assert result.verdict == "pass", result
+
+
+def test_a_close_frame_waits_for_the_link(profile):
+    """Lifetimes of 1.5 s end in the dark from 1 to 5 s: the clients of that node hear of it when the link is back."""
+    clients = {"heartbeat": {"interval": 0.0}}
+    record = simulate(dark(clients=clients, nodes={"lifetime": {"mean": 1.5, "jitter": 0.0}}), 0, profile)
+    first = lost(record).groupby("client").first()
+    assert first[first["node"] == 1]["t"].min() >= 5.0
+    assert first[first["node"] == 1]["t"].max() <= 5.0 + 10 * CPU
+    assert first[first["node"] != 1]["t"].max() <= 1.5 + CPU
+    assert set(first["detail"]) == {"1012"}

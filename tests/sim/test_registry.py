@@ -154,6 +154,22 @@ def test_a_gray_release_sends_each_client_where_its_hash_says(profile):
     assert measure_record(record)["next_share"] == sum(tries_next(client, 300) for client in range(30)) / 30
 
 
+def test_a_retry_stays_in_its_backend(profile):
+    """HAProxy redispatches to another server of the same backend; where there is none, the client gets a 503."""
+    scenario = registered(
+        registry={"ttl": 1.0, "heartbeat": 0.4, "sync": 0.3, "canary": {"nodes": [3], "share": 0.3}},
+        faults=[{"at": 2.0, "kind": "kill", "node": 3}],
+    )
+    record = simulate(scenario, 0, profile)
+    down = record.select("marked_down")["t"].iloc[0]
+    failed = record.select("connect_failed")
+    assert len(failed)
+    assert set(failed["detail"]) == {"503"}
+    assert failed["t"].max() <= down + 1.0 + CPU  # a second's wait before the retry
+    at_once = record.select("connected").query("t > 2 and attempt == 2")
+    assert not len(at_once)
+
+
 def test_clients_of_the_next_version_fall_back_when_its_nodes_are_gone(profile):
     scenario = registered(
         registry={"canary": {"nodes": [3], "share": 0.3}}, faults=[{"at": 2.0, "kind": "kill", "node": 3}]

@@ -33,6 +33,7 @@ SCALING = {"target": 10, "minimum": 1, "maximum": 6}
             {"registry": {"canary": {"nodes": [1]}}, "autoscaling": {"target": 1, "maximum": 4}},
             "registry.canary.nodes is [1]; allowed is such that one of the nodes 1 to 1 runs v1",
         ),
+        ({"registry": {"canary": {"nodes": [2, 2]}}}, "registry.canary.nodes is [2, 2]; allowed is each number once"),
         ({"registry": {"canary": {"nodes": []}}}, "registry.canary.nodes"),
         ({"registry": {"canary": {"nodes": [3]}}, "balancer": {"kind": "nginx"}}, "only with balancer.kind 'haproxy'"),
         (

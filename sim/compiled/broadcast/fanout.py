@@ -205,15 +205,15 @@ def drained(w: Any, i: int) -> None:
 
 @jit
 def size_of(w: Any, n: int) -> int:
-    """Return the bytes of an answer with so many messages."""
-    return frame_bytes(ANSWER_BYTES + n * (LENGTH_BYTES + STAMP_BYTES + cast(w).payload))
+    """Return the bytes of an answer with so many messages, without the frame's header."""
+    return ANSWER_BYTES + n * (LENGTH_BYTES + STAMP_BYTES + cast(w).payload)
 
 
 @jit
 def answer(w: Any, i: int, recovered: bool, epoch: int, version: int, behind: int) -> None:
     """Send an answer or a snapshot over a connection; it has to fit like any message."""
     c, m = cast(w), messaging_at(cast(w).messaging, i)
-    size = size_of(w, version - behind if recovered else 0)
+    size = frame_bytes(size_of(w, version - behind if recovered else 0))
     if (m.in_flight + size <= c.room and not m.has_outlet) or admits(w, i, size):
         m.in_flight += size
         frame = new_frame(w, ANSWER if recovered else SNAPSHOT, size, epoch, version)

@@ -12,6 +12,7 @@ from sim.engines import uncovered
 from sim.world import World
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
 from tests.strategies import profiles, small, small_profile, talks
+from twin.rules.frames import answer_body
 
 pytestmark = pytest.mark.timeout(240 + EXAMPLES)
 
@@ -42,6 +43,13 @@ def talk(**changes):
         {"bus": {"kind": "pubsub"}, "faults": [{"at": 1.0, "kind": "partition", "node": 1, "duration": 1.0}]},
         {"bus": {"kind": "kafka", "commit_interval": 0.4}, "faults": [{"at": 1.0, "kind": "restart", "node": 1}]},
         {"faults": [{"at": 1.0, "kind": "bus_down", "duration": 0.5}, {"at": 1.001, "kind": "kill", "node": 2}]},
+        {  # an answer of two messages is small enough by its body, and would not be by its frame
+            "publisher": {"rate": 20.0, "payload_bytes": 300},
+            "slow_consumer": {"limit_bytes": 2 * answer_body([300, 300]) + 2},
+            "balancer": {"retries": 3, "redispatch": 1},
+            "clients": {"count": 60},
+            "faults": [{"at": 1.0, "kind": "kill", "node": 1}],
+        },
         {"bus": {"max_length": 5}, "faults": [{"at": 1.0, "kind": "stall", "client": 7, "duration": 2.0}]},
     ],
 )
