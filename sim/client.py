@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from sim.world import World
 
 
-HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1}
+HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1, "client_closed": 2}
 """Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is
-read by itself, and asyncio wakes a task by way of its future. Source: `websockets` asyncio/client.py (`handshake`);
-seen with strace."""
+read by itself, and asyncio wakes a task by way of its future. The end of a connection is told in one round, goes
+through the future that `wait_closed` shields in the next, and wakes the task in a third. Sources: `websockets`
+asyncio/client.py (`handshake`), asyncio/connection.py (`connection_lost`, `wait_closed`); uvloop
+handles/basetransport.pyx (`_schedule_call_connection_lost`), loop.pyx (`_on_idle`); seen with strace."""
 
 
 class Costs:

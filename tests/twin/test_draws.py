@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,13 +58,29 @@ def test_the_numbers_are_uniform_and_uncorrelated_from_client_to_client():
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_any_five_successive_replications_cover_the_interval_evenly(seed):
+def test_five_replications_lie_at_equal_distances_and_three_of_them_are_not_close(seed):
     values = [stratified(seed, replication, 0, Purpose.CHECK_PHASE) for replication in range(40)]
     assert all(0 <= value < 1 for value in values)
-    for start in range(35):
-        five = np.sort(values[start : start + 5])
-        gaps = np.diff([*five, five[0] + 1])
-        assert gaps.max() < 0.4
+    for start in range(0, 40, 5):
+        five = values[start : start + 5]
+        assert np.diff(sorted(five)) == pytest.approx([0.2] * 4)
+        assert min(abs(a - b) for a, b in combinations(five[:3], 2)) > 0.19
+
+
+def test_two_hundred_replications_have_one_in_each_of_two_hundred_parts():
+    values = np.array([stratified(7, replication, 0, Purpose.CHECK_PHASE) for replication in range(400)])
+    for many in (values[:200], values[200:]):
+        assert sorted((many * 200).astype(int)) == list(range(200))
+
+
+def test_what_is_drawn_for_two_purposes_is_uncorrelated():
+    first, second, third = (
+        np.array([stratified(seed, i, entity, purpose) for seed in range(5) for i in range(200)])
+        for entity, purpose in ((0, Purpose.CHECK_PHASE), (0, Purpose.HOST), (1, Purpose.HOST))
+    )
+    cells = np.histogram2d(first, second, bins=4)[0]
+    assert abs(np.corrcoef([first, second, third]) - np.eye(3)).max() < 0.1
+    assert cells.min() > 30  # of 62.5 on average; a rotation of each other would leave cells empty
 
 
 def test_the_purposes_keep_their_numbers():
