@@ -3,9 +3,11 @@
 A core serves, of the waiting processes that have had no more than the mean, the one whose time slice is to end first.
 Who runs keeps the core for a time slice; after it the core changes when another process wakes up, or else at the next
 tick of the kernel's clock. A process that wakes up comes in at the mean, ahead of it by what it had less than its share
-when it fell asleep; what it had more is forgotten once the others have caught up. This is the kernel's scheduler
-(EEVDF), coarsened. Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/fair.c (place_entity,
-pick_eevdf), kernel/sched/features.h (PLACE_LAG, DELAY_DEQUEUE, RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c.
+when it fell asleep; what it had more is forgotten once the others have caught up. Who runs and has had more than the
+mean, the newcomer included, gives way to a newcomer that is next. This is the kernel's scheduler (EEVDF), coarsened.
+Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/fair.c (place_entity, wakeup_preempt_fair,
+__pick_eevdf: the slice of one who is not eligible is not protected), kernel/sched/features.h (PLACE_LAG, DELAY_DEQUEUE,
+RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c; seen with the tracepoint sched_switch.
 
 How fast a core works changes from one moment to the next where neighbours share it: `pace` tells the level of its speed
 at each moment.
@@ -94,9 +96,18 @@ class Cores:
             self._begin(process)
         else:
             self.waiting.append(process)
+            self._challenge(process)
+
+    def _challenge(self, newcomer: Process) -> None:
+        """Note that who runs is to give way to a newcomer."""
+        self._average()
+        runner = max(self.running, key=_place)
+        if runner.place > self.mean + ROUNDING and self._next(self.waiting) is newcomer:
+            runner.gives_way = True
 
     def _begin(self, process: Process) -> None:
         self.running.append(process)
+        process.gives_way = False
         slept, process.slept = process.slept, 0.0
         self._start(process, slept)
 
@@ -135,6 +146,7 @@ class Cores:
     def _go_on(self, process: Process) -> None:
         """Choose who runs next after a step has ended."""
         if not process.busy or process.stopped:
+            process.threads = 0
             self._average()
             process.lag = max(-self.most_lag, min(self.most_lag, self.mean - process.place))
             process.ready = False
@@ -147,10 +159,11 @@ class Cores:
             return
         if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
             process.over_since = self.env.now
-        if self.waiting and (process.yields or self._turn_is_over(process)):
+        if self.waiting and (process.gives_way or self._turn_is_over(process)):
+            process.threads = 0
             self.running.remove(process)
             self.waiting.append(process)
-            self._give(process.core, self._next(self.waiting[:-1] if process.yields else self.waiting))
+            self._give(process.core, self._next(self.waiting))
             return
         self._start(process, 0.0)
 
@@ -170,9 +183,16 @@ class Cores:
 
     def _average(self) -> None:
         """Note the mean of what those who compete have had; it stays when nobody does."""
-        competing = self.running + self.waiting
-        if competing:
-            self.mean = sum(map(_place, competing)) / len(competing)
+        total, count = 0.0, 0
+        for processes in (self.running, self.waiting):
+            for one in processes:
+                total += one.place
+                count += 1
+                if one.threads:
+                    total += one.threads * one.threads_place
+                    count += one.threads
+        if count:
+            self.mean = total / count
 
     def _next(self, processes: Sequence[Process]) -> Process:
         """Return who is served next of some waiting processes."""

@@ -147,7 +147,9 @@ class Process:
         over_since: when its time slice ended while it ran, -1 before.
         rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
-        yields: whether it lets any other process have its core after each step, as one does that the kernel ends.
+        gives_way: whether one that has woken up is to have its core after this step.
+        threads: how many further threads of it want the core, until it gives that up; then they end at once.
+        threads_place: the place of each of them.
     """
 
     def __init__(self, cores: "Cores") -> None:
@@ -165,7 +167,9 @@ class Process:
         self.woken = 0.0
         self.ready = False
         self.stopped = False
-        self.yields = False
+        self.gives_way = False
+        self.threads = 0
+        self.threads_place = 0.0
         self.asleep_since = -1.0
         self.slept = 0.0
         self.load = 0

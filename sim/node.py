@@ -28,6 +28,10 @@ OWN_FILES = 16
 POLL = 0.001
 """Seconds between two looks whether a process goes on, or whether its last connection is gone."""
 
+POOL = 4
+"""Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
+the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
+
 BOOT_PIECE = 0.0005
 """Seconds of a starting process between two chances for others to have the core."""
 
@@ -222,7 +226,7 @@ class Node:
         self.process.work(self.world.node_costs.forget, then)
 
     def kill(self) -> "simpy.events.ProcessGenerator":
-        """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two it lets others run.
+        """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two others may have the core.
 
         Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
         """
@@ -233,8 +237,8 @@ class Node:
             self.fanout.stop(goodbye=False)
         self.process.clear()
         self.process.resume()
-        self.process.yields = True
         ends = [self.process.work(world.node_costs.exit_delay, self._gone)]
+        self.process.threads, self.process.threads_place = POOL, self.process.deadline - self.process.cores.time_slice
         ends += [self.process.work(world.node_costs.exit, partial(self._closed, t)) for t in self.tunnels]
         yield ends[-1]
         world.note("node_stopped", node=self.number)
@@ -349,7 +353,6 @@ class Node:
             left -= piece
         self.opening = 0
         self.table = FIRST_TABLE
-        self.process.yields = False
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
         def told(_: simpy.Event) -> None:

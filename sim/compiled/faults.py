@@ -185,7 +185,6 @@ def boot(w: Any, place: int) -> None:
         return
     node.opening = 0
     node.table = FIRST_TABLE
-    process_at(w.procs, node.proc).yields = False
     node.state = NODE_UP
     node.ready = True
     note(w, w.now, NODE_STARTED, -1, server + 1, -1, 0)

@@ -186,6 +186,20 @@ def wake(w: Any, number: int) -> None:
     else:
         i4_at(w.lists, cores.waiting + cores.waits).v = number
         cores.waits += 1
+        challenge(w, number, cores)
+
+
+@jit
+def challenge(w: Any, newcomer: int, cores: Any) -> None:
+    """Note that who runs is to give way to a newcomer."""
+    average(w, cores)
+    runner = process_at(w.procs, i4_at(w.lists, cores.running).v)
+    for i in range(1, cores.runs):
+        other = process_at(w.procs, i4_at(w.lists, cores.running + i).v)
+        if other.place > runner.place:
+            runner = other
+    if runner.place > cores.mean + ROUNDING and following(w, cores, whole(cores.waits)) == cores.waits - 1:
+        runner.gives_way = True
 
 
 @jit
@@ -194,6 +208,7 @@ def begin(w: Any, number: int, cores: Any) -> None:
     process = process_at(w.procs, number)
     i4_at(w.lists, cores.running + cores.runs).v = number
     cores.runs += 1
+    process.gives_way = False
     slept = process.slept
     process.slept = 0.0
     start(w, number, slept)
@@ -235,6 +250,7 @@ def go_on(w: Any, number: int) -> None:
     cores = cores_at(w.cores, process.cores)
     process.busy = False
     if process.load == 0 or process.stopped:
+        process.threads = 0
         average(w, cores)
         process.lag = max(-w.most_lag, min(w.most_lag, cores.mean - process.place))
         process.ready = False
@@ -247,12 +263,12 @@ def go_on(w: Any, number: int) -> None:
         return
     if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
         process.over_since = w.now
-    if cores.waits > 0 and (process.yields or turn_is_over(w, process, cores)):
-        others = whole(cores.waits)
+    if cores.waits > 0 and (process.gives_way or turn_is_over(w, process, cores)):
+        process.threads = 0
         leave_core(w, number, cores)
         i4_at(w.lists, cores.waiting + cores.waits).v = number
         cores.waits += 1
-        give(w, whole(process.core), cores, following(w, cores, others if process.yields else others + 1))
+        give(w, whole(process.core), cores, following(w, cores, whole(cores.waits)))
         return
     start(w, number, 0.0)
 
@@ -289,11 +305,20 @@ def turn_is_over(w: Any, process: Any, cores: Any) -> bool:
 def mean_place(w: Any, cores: Any) -> float:
     """Return the mean of what those who compete have had."""
     total = 0.0
+    count = cores.runs + cores.waits
     for i in range(cores.runs):
-        total += process_at(w.procs, i4_at(w.lists, cores.running + i).v).place
+        one = process_at(w.procs, i4_at(w.lists, cores.running + i).v)
+        total += one.place
+        if one.threads > 0:
+            total += one.threads * one.threads_place
+            count += one.threads
     for i in range(cores.waits):
-        total += process_at(w.procs, i4_at(w.lists, cores.waiting + i).v).place
-    return total / (cores.runs + cores.waits)
+        one = process_at(w.procs, i4_at(w.lists, cores.waiting + i).v)
+        total += one.place
+        if one.threads > 0:
+            total += one.threads * one.threads_place
+            count += one.threads
+    return total / count
 
 
 @jit

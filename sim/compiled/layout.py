@@ -104,11 +104,11 @@ SLOTS = 1 << 12
 """Most parts into which the timers of a bucket are sorted at first."""
 BUCKET = record(("i4", "first last n"))
 PROCESS = record(
-    ("f8", "place lag deadline over_since woken asleep_since slept"),
-    ("i8", "load more warm rests"),  # more: connections of batches that wait, beyond one each
+    ("f8", "place lag deadline over_since woken asleep_since slept threads_place"),
+    ("i8", "load more warm rests threads"),  # more: connections of batches that wait, beyond one each
     (ITEM, "item"),
     ("i4", "cores core first first_place last last_place"),
-    ("?", "busy ready stopped yields"),
+    ("?", "busy ready stopped gives_way"),
 )
 CORES = record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
 PACE = record(("f8", "start"), ("i8", "offset length"))

@@ -34,7 +34,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
 from sim.compiled.queue import schedule
-from sim.node import OWN_FILES
+from sim.node import OWN_FILES, POOL
 
 
 @jit
@@ -196,7 +196,7 @@ def end(w: Any, i: int) -> None:
 
 @jit
 def kill(w: Any, server: int) -> None:
-    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two it lets others run."""
+    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two others may have the core."""
     node = node_at(w.nodes, server)
     node.life += 1
     node.half_closed = 0
@@ -204,8 +204,9 @@ def kill(w: Any, server: int) -> None:
     clear(w, node.proc)
     resume(w, node.proc)
     process = process_at(w.procs, node.proc)
-    process.yields = True
     work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
+    process.threads = POOL
+    process.threads_place = process.deadline - w.time_slice
     i = whole(node.tunnels)
     while i >= 0:
         work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)

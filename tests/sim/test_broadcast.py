@@ -164,7 +164,7 @@ def test_a_client_that_stops_reading_is_treated_as_the_policy_says_and_delays_no
     assert (len(record.select("gap")) > 0) == (policy == "drop")
     waits = [one[one["client"] != 5].merge(record.select("published"), on="version") for one in (delivered,)]
     calm = run(scenario).select("delivered").merge(run(scenario).select("published"), on="version")
-    assert (waits[0]["t_x"] - waits[0]["t_y"]).quantile(0.99) < 1.1 * (calm["t_x"] - calm["t_y"]).quantile(0.99)
+    assert (waits[0]["t_x"] - waits[0]["t_y"]).quantile(0.99) < 1.5 * (calm["t_x"] - calm["t_y"]).quantile(0.99)
 
 
 def test_a_node_killed_in_the_middle_of_a_fan_out_leaves_the_rest_to_recovery():

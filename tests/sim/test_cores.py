@@ -56,15 +56,43 @@ def test_no_core_idles_while_a_process_waits_and_no_work_is_lost(count, loads):
     assert not cores.waiting
 
 
-def test_a_process_that_yields_lets_others_run_after_each_step():
+def test_who_has_had_more_than_the_mean_gives_way_to_a_newcomer_that_has_had_less():
     env, cores = machine()
-    dying, other, times = Process(cores), Process(cores), []
-    dying.yields = True
-    load(dying, 10, 0.001)
-    env.run(until=0.0005)
-    load(other, 1, 0.001, times)
+    greedy, modest, third, times = Process(cores), Process(cores), Process(cores), []
+    load(modest, 1, 0.001)
+    load(greedy, 8, 0.001)
+    load(third, 8, 0.001)
+    env.run(until=0.0015)  # the modest one has slept since 1 ms, with less than the mean of the three to come
+    assert modest.lag >= 0.0
+    env.run(until=0.0095)
+    modest.lag = 0.003
+    load(modest, 1, 0.001, times)
     env.run()
-    assert times == pytest.approx([0.002])
+    assert times == pytest.approx([0.011])  # the step under way ends at 10 ms
+
+
+def test_who_has_had_no_more_than_the_mean_keeps_the_core_for_its_slice_when_another_wakes_up():
+    env, cores = machine()
+    busy, newcomer, times = Process(cores), Process(cores), []
+    load(busy, 10, 0.001)
+    env.run(until=0.0005)
+    load(newcomer, 1, 0.001, times)
+    env.run()
+    assert times[0] >= SLICE + 0.001 - 1e-9
+
+
+def test_a_newcomer_has_what_a_process_with_waiting_threads_had_more_than_they():
+    env, cores = machine()
+    dying, newcomer, times = Process(cores), Process(cores), []
+    load(dying, 1, 0.002)
+    dying.threads, dying.threads_place = 4, dying.deadline - SLICE
+    load(dying, 100, 0.0001)
+    env.run(until=0.00195)
+    load(newcomer, 20, 0.0001, times)
+    env.run()
+    assert times[0] == pytest.approx(0.0021)
+    ahead = sum(t < 0.002 + 20 * 0.0001 + 1e-9 for t in times)
+    assert ahead >= 16  # 4/5 of the 2 ms before it has to share
 
 
 def test_a_process_stopped_while_it_waits_for_a_core_does_not_begin():
