@@ -34,6 +34,13 @@ def test_the_embedded_server_answers_and_tells_its_version(stage: Stage) -> None
         assert client.ping()
 
 
+def test_a_cut_while_the_server_is_away_finds_no_connection(stage: Stage) -> None:
+    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus.wait_ready(10)
+    bus.kill()
+    assert bus.cut("node-1-") == 0
+
+
 def test_the_users_own_server_is_used_and_none_is_started(own_server: str, small: Callable[..., Scenario]) -> None:
     with Cluster(small(), 0, own_server) as cluster:
         assert cluster.bus["server"] == "valkey"
