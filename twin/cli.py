@@ -13,7 +13,7 @@ import typer
 
 from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
-from twin.errors import LabError, ScenarioError
+from twin.errors import LabError, ScenarioError, check_output
 from twin.profile import CALIBRATED
 from twin.record import Record
 from twin.report import (
@@ -81,6 +81,7 @@ def demo(
     from twin.figures import save
 
     spec = Scenario.load(scenario)
+    check_output("the figure", ROOT / "figures" / f"{spec.name}.png")
     profile_of(spec)
     look_at_cores(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
@@ -126,6 +127,7 @@ def measure(
     from twin.measures import measure_record
 
     spec = Scenario.load(scenario, overrides)
+    check_output("--save", save, folder=True)
     records = runs_of(spec, runs, redis_url, save)
     if as_json:
         rows = [{**measure_record(r), "starved": r.starved, "start_up": r.provenance["start_up"]} for r in records]
@@ -163,6 +165,7 @@ def compare(
         specs = [Scenario.load(name, overrides) for name in names]
         if all_:  # what is for predictions only has nothing to be compared with
             specs = [spec for spec in specs if spec.host.placement != "separate"]
+        check_output("--save", save, folder=True)
         import live.limits
 
         for spec in specs:
@@ -187,6 +190,7 @@ def calibrate(
 
     The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
+    check_output("--output", output)
     profile = calibrate_machine(output=output)
     if as_json:
         say_json(profile.model_dump())
@@ -209,6 +213,7 @@ def figures(
     paths = records or sorted(glob.glob(str(BUNDLED / "*.parquet")))
     if not paths:
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
+    check_output("--folder", folder, folder=True)
     made = []
     for group in by_scenario(paths):
         comparison = comparison_of(group[0].scenario, replications, partial(list, group))

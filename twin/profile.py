@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
 
 if TYPE_CHECKING:
@@ -308,9 +308,14 @@ class HostProfile(BaseModel):
         return HostProfile.model_validate({**self.model_dump(), "speed": (speed + self.speed)[:MOST_SERIES]})
 
     def save(self, path: Path = CALIBRATED) -> Path:
-        """Write the profile as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
+        """Write the profile as JSON.
+
+        Raises:
+            ScenarioError: the file cannot be written.
+        """
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
         return path
 
     @classmethod

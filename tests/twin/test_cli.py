@@ -1,28 +1,17 @@
 """The command line, run as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import sim
+from tests.commands import FAILOVER, REFERENCE, ROOT, lab
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small
 from twin.record import row
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
-
-ROOT = Path(__file__).parents[2]
-FAILOVER = str(ROOT / "scenarios" / "failover.toml")
-REFERENCE = ["--set", "host.profile=reference"]
-
-
-def lab(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @pytest.mark.parametrize(
