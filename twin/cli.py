@@ -18,6 +18,7 @@ from twin.profile import CALIBRATED
 from twin.record import Record
 from twin.report import (
     learnt,
+    percent,
     print_audit,
     print_comparison,
     print_measures,
@@ -31,6 +32,7 @@ from twin.steps import (
     calibrate_machine,
     comparison_of,
     err,
+    examined,
     judge,
     look_at_cores,
     out,
@@ -124,13 +126,22 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario with real processes on loopback and print each run's measures."""
+    from twin.invariants import audit as examine
     from twin.measures import measure_record
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
     records = runs_of(spec, runs, redis_url, save)
     if as_json:
-        rows = [{**measure_record(r), "starved": r.starved, "start_up": r.provenance["start_up"]} for r in records]
+        rows = [
+            {
+                **measure_record(record),
+                "starved": record.starved,
+                "start_up": record.provenance["start_up"],
+                "violations": [violation.as_dict() for violation in examine(record).violations],
+            }
+            for record in records
+        ]
         say_json({"scenario": spec.name, "runs": rows})
     else:
         print_measures(out, records)
@@ -157,7 +168,7 @@ def compare(
     comparisons = []
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(comparison_of(group[0].scenario, replications, partial(list, group)))
+            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group)))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -177,7 +188,8 @@ def compare(
             comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
             if len(specs) > 1:
                 one = comparisons[-1]
-                err.print(f"{spec.name}: {one.verdict}, {one.coverage:.0%} inside, error {one.median_error:.1%}")
+                inside, error = percent(one.coverage), percent(one.median_error)
+                err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
     raise typer.Exit(judge(comparisons, as_json))
 
 

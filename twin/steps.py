@@ -10,10 +10,11 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.comparison import finite
 from twin.errors import ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
-from twin.report import print_comparison, print_fleet
+from twin.report import print_comparison, print_fleet, print_violations
 from twin.scenario import Scenario
 
 err = Console(stderr=True)
@@ -153,6 +154,19 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
             err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
         if folder is not None:
             record.save(folder / f"{scenario.name}-{record.replication}.parquet")
+    return examined(records)
+
+
+def examined(records: list[Record]) -> list[Record]:
+    """Check the invariants on measured records, say which are broken and show the events, and return the records."""
+    from twin.invariants import audit
+
+    for i, record in enumerate(records, 1):
+        found = audit(record)
+        if found.violations:
+            name = f"{record.scenario.name}, run {i} (replication {record.replication} of seed {record.scenario.seed})"
+            err.print(f"{name} breaks what must always hold:", highlight=False, soft_wrap=True)
+            print_violations(err, found)
     return records
 
 
@@ -177,8 +191,8 @@ def comparison_of(
 
 
 def say_json(data: Any) -> None:
-    """Write one JSON object to standard output."""
-    sys.stdout.write(json.dumps(data) + "\n")
+    """Write one JSON object to standard output; null stands for a number that is not defined."""
+    sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
 
 
 def by_scenario(paths: list[str]) -> list[list[Record]]:
