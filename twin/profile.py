@@ -1,5 +1,6 @@
 """The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`."""
 
+import hashlib
 import json
 import warnings
 from bisect import bisect_left
@@ -306,6 +307,12 @@ class HostProfile(BaseModel):
     def with_speed(self, speed: list[list[float]]) -> "HostProfile":
         """Return this profile with more series of the cores' speed, at most `MOST_SERIES` in all."""
         return HostProfile.model_validate({**self.model_dump(), "speed": (speed + self.speed)[:MOST_SERIES]})
+
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """What names this profile in a provenance: when and where it was made, and a SHA-256 of its content."""
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return {"made": self.made, "machine": self.machine, "digest": digest}
 
     def save(self, path: Path = CALIBRATED) -> Path:
         """Write the profile as JSON.

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,11 @@ EVENTS = MESSAGE_EVENTS | frozenset(
 )
 
 Row = tuple[float, str, int, int, int, int, str]
+
+
+def versions(*parts: str) -> dict[str, str]:
+    """Return the versions of Python, of the lab and of some packages, for a provenance."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("stormlab", *parts)}}
 
 
 def row(

@@ -68,8 +68,10 @@ def calibrate_sessions() -> None:
 
     err.print("There is no profile of this machine with sessions yet: calibrating.")
     with progress() as show:
-        show("calibrating sessions", 0.0)
-        live.with_sessions(HostProfile.load()).save()
+        profile = live.with_sessions(
+            HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share)
+        )
+    profile.save()
 
 
 def calibrate_machine(
@@ -106,13 +108,12 @@ def look_at_cores(scenario: Scenario) -> None:
     import live
 
     with progress() as show:
-        show("looking at the speed of the cores", 0.0)
-        speed = live.trace(scenario)
+        speed = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
     profile_of(scenario).with_speed(speed).save()
 
 
 def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
-    """Return the prediction (`sim.Prediction`) of a scenario; say so if the compiled engine does not cover it.
+    """Return the prediction (`sim.Prediction`) of a scenario; it warns if the compiled engine does not cover it.
 
     Args:
         scenario: what to predict.
@@ -122,15 +123,13 @@ def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -
     import sim
     from sim.engines import pick
 
-    picked: Any = engine
-    picked, why = pick(scenario, picked)
-    if why:
-        err.print(why, highlight=False, soft_wrap=True)
+    wanted: Any = engine
+    pick(scenario, wanted)  # refuses what there is not before anything is calibrated
     profile = profile_of(scenario)
     with progress() as show:
         text = f"predicting {scenario.name}"
         return sim.predict(
-            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=picked
+            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=wanted
         )
 
 
@@ -185,7 +184,7 @@ def comparison_of(
     with progress() as show:
         text = "predicting given the mark-downs"
         given = sim.predict_given(
-            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=engine
+            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=prediction.engine
         )
     return twin.compare(prediction, records, given)
 

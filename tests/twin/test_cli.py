@@ -59,6 +59,13 @@ def test_predict_prints_one_json_object():
     assert 1.0 <= band["low"] <= band["median"] <= band["high"] <= 2.1
 
 
+def test_the_engine_that_is_used_instead_is_named_once():
+    words = ["predict", FAILOVER, "--replications", "2", "--set", "clients.count=10", "--set", "nodes.ping_interval=1"]
+    done = lab(*words, *REFERENCE, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("The SimPy model is used, because the nodes ping") == 1
+
+
 def test_a_sweep_prints_one_json_object_draws_and_the_second_time_only_draws(tmp_path):
     words = ["sweep", FAILOVER, "--vary", "clients.reconnect=phoenix,classic", "--vary", "nodes.count=2:3", *REFERENCE]
     words += ["--replications", "2", "--set", "clients.count=20", "--folder", str(tmp_path), "--json"]
