@@ -271,7 +271,7 @@ app.command()(serve)
 
 
 @app.command()
-def schema(as_json: Annotated[bool, typer.Option("--json", help="JSON schema (the default).")] = True) -> None:
+def schema() -> None:
     """Print the JSON schema of scenario files: every setting with its unit, meaning, default and limits."""
     sys.stdout.write(json.dumps(Scenario.model_json_schema(), indent=2) + "\n")
 
