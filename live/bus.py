@@ -13,6 +13,11 @@ from live.resp import Address
 from twin import broadcast_settings
 from twin.errors import ClusterError, HostError
 
+SETTINGS = (
+    *("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy", "client-output-buffer-limit"),
+    *("io-threads", "hz", "timeout", "tcp-keepalive"),
+)
+"""Settings of the server that go into the provenance; none of them is a secret."""
 ANSWER_WITHIN = 2.0
 """Seconds that the user's own server has to answer before anything is started."""
 
@@ -106,6 +111,17 @@ class Bus:
                     if not self.part.running:
                         raise ClusterError(f"valkey stopped by itself: {self.part.log.read_text()[-200:]}") from None
                     time.sleep(0.005)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the provenance of the server: how it was started, if the lab did, and its settings, if it tells them.
+
+        The address of the user's own server is left out: it may hold a password.
+        """
+        settings: dict[str, str] = {}
+        with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
+            for name in SETTINGS:
+                settings |= {str(key): str(value) for key, value in client.config_get(name).items()}
+        return {"command": self.command, "configuration": settings}
 
     def kill(self) -> None:
         """Kill the embedded server with SIGKILL and wait until it is gone."""

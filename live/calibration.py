@@ -165,10 +165,14 @@ def _check_overhead(bench: Bench) -> float:
     return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / CHECK_INTER) - CHECK_INTER)
 
 
-def trace(scenario: Scenario) -> list[list[float]]:
+def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -> list[list[float]]:
     """Return how long a fixed piece of work takes the cores on which a scenario runs: one series a core.
 
     A series has one sample every `PACE_STEP` seconds, for `LOOK` seconds.
+
+    Args:
+        scenario: where it places its processes.
+        progress: receives about ten times a second the share of the time that has passed.
 
     Raises:
         HostError: the scenario asks for more cores than there are.
@@ -179,6 +183,11 @@ def trace(scenario: Scenario) -> list[list[float]]:
             stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": LOOK}, [cpu])
             for cpu in sorted({*place.cluster, *place.clients})
         ]
+        began = time.monotonic()
+        while progress is not None and (passed := time.monotonic() - began) < LOOK:
+            interrupt.check()
+            progress(passed / LOOK)
+            time.sleep(0.1)
         return [list(tracer.hear(LOOK + 20.0)["samples"]) for tracer in tracers]
 
 

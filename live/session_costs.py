@@ -253,16 +253,26 @@ def measure_sessions(scenario: Scenario, found: Costs) -> None:
                 bench.refusing.close()
 
 
-def with_sessions(profile: HostProfile, repeats: int = 4) -> HostProfile:
-    """Return a profile of this machine with the parts of sessions, for each balancer that it knows."""
+def with_sessions(
+    profile: HostProfile, repeats: int = 4, progress: Callable[[float, str], None] | None = None
+) -> HostProfile:
+    """Return a profile of this machine with the parts of sessions, for each balancer that it knows.
+
+    Args:
+        profile: of this machine.
+        repeats: measurements of each part.
+        progress: receives the part done (0 to 1) and what is being measured.
+    """
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     host.check_limits(scenario)
     changed: dict[str, Any] = {}
-    for kind, field in (("haproxy", "parts"), ("nginx", "nginx_parts")):
-        if not profile.knows(kind):
-            continue
+    known_kinds = [one for one in (("haproxy", "parts"), ("nginx", "nginx_parts")) if profile.knows(one[0])]
+    for k, (kind, field) in enumerate(known_kinds):
         found = Costs()
-        for _ in range(repeats):
+        for i in range(repeats):
+            if progress is not None:
+                share = (k * repeats + i) / (repeats * len(known_kinds))
+                progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
             measure_sessions(scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0)), found)
         known = dict(getattr(profile, field))
         for name in SESSION_PARTS if kind == "haproxy" else ("balancer_denied",):

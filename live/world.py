@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Self
 
 from live import faults, host, interrupt
@@ -19,7 +18,8 @@ from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, ScenarioError
-from twin.record import Record, Row, row
+from twin.profile import HostProfile
+from twin.record import Record, Row, row, versions
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 NOTICE = 0.05
@@ -117,7 +117,7 @@ class Cluster:
         self.balancer.wait_ready(READY_WITHIN)
         for part in self.swarm:
             part.hear()
-        self.bus = bus.wait_ready(READY_WITHIN) if bus is not None else {}
+        self.bus = bus.wait_ready(READY_WITHIN) | bus.describe() if bus is not None else {}
         if self.elastic is not None:
             self.elastic.start()
         if self.broadcast is not None:
@@ -352,9 +352,18 @@ def run(
             "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
             "balancer": describe(cluster.balancer),
             "bus": cluster.bus,
-            "versions": {name: version(name) for name in ("websockets", "uvloop", "redis", "stormlab")},
+            "profile": _profile(scenario),
+            "versions": versions("websockets", "uvloop", "redis", "psutil", "pandas", "pyarrow"),
         }
     return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
+
+
+def _profile(scenario: Scenario) -> dict[str, Any] | None:
+    """Return what names the host profile by which this run would be predicted just now, None if there is none."""
+    try:
+        return HostProfile.load(scenario.host.profile).named
+    except ScenarioError:
+        return None
 
 
 def measure(

@@ -1,8 +1,9 @@
 """Many replications of a scenario, which make a prediction."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from sim.engines import Engine, pick
 from sim.world import MarkDowns, simulate
-from twin.errors import ScenarioError
+from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
     CURVE_STEP,
     attempt_counts,
@@ -43,6 +44,7 @@ class Prediction:
         latencies: seconds of delivery at each of `twin.measures.broadcast.SHARES` of the deliveries, shape
             (replications, 99); NaN where nothing was delivered.
         engine: which engine was used, `simpy` or `compiled`.
+        engine_reason: why `auto` did not get the compiled engine, as a sentence, or an empty text.
         attempts: attempts to connect in each `twin.measures.PEAK_WINDOW` of the run, shape (replications, windows).
     """
 
@@ -54,6 +56,7 @@ class Prediction:
     latencies: np.ndarray[Any, np.dtype[np.float64]]
     engine: str = "simpy"
     attempts: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
+    engine_reason: str = ""
 
 
 Array = np.ndarray[Any, Any]
@@ -81,7 +84,7 @@ def predict(
         paired: use the random numbers of this replication throughout, and vary only the speed of the host.
         progress: receives (done, replications).
         jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
-        engine: see `sim.engines`; all give the same prediction.
+        engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy.
 
     Raises:
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
@@ -89,7 +92,9 @@ def predict(
     """
     if not 1 <= replications <= 100_000:
         raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
-    engine, _ = pick(scenario, engine)
+    engine, why = pick(scenario, engine)
+    if why:
+        warnings.warn(why, EngineWarning, stacklevel=2)
     profile = profile or HostProfile.load(scenario.host.profile)
     profile.must_know(scenario)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
@@ -113,6 +118,7 @@ def predict(
         np.array([latencies for *_, latencies, _ in found]),
         engine,
         np.array([attempts for *_, attempts in found]),
+        why,
     )
 
 
@@ -154,10 +160,16 @@ def predict_given(
         profile, progress, jobs, engine: as for `predict`.
     """
     found = []
+    told: set[str] = set()
     for i, record in enumerate(records):
+        chosen, why = pick(record.scenario, engine)
+        if why and why not in told:
+            warnings.warn(why, EngineWarning, stacklevel=2)
+            told.add(why)
         active = isinstance(record.scenario.balancer, HAProxy)
         seen = marks_of(record) if active else None
-        found.append(predict(record.scenario, replications, profile, seen, record.replication, None, jobs, engine))
+        one = predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen)
+        found.append(replace(one, engine_reason=why))
         if progress is not None:
             progress(i + 1, len(records))
     return found

@@ -5,6 +5,7 @@ so it does not matter where it ran, in which order, or whether the sweep was int
 """
 
 import platform
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import pandas as pd
 
 from sim.engines import Engine, pick
 from sim.prediction import replicate
-from twin.errors import HostError, ScenarioError
+from twin.errors import EngineWarning, HostError, ScenarioError
 from twin.profile import HostProfile
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
@@ -59,7 +60,8 @@ def sweep(
         jobs: processes to use on this machine; -1 is one a core.
         scheduler: address of a Dask scheduler whose workers do the work instead, as in `tcp://127.0.0.1:8786`.
         progress: receives (parts done, parts).
-        engine: see `sim.engines`; `auto` chooses for each variant.
+        engine: see `sim.engines`; `auto` chooses for each variant, and an `EngineWarning` says why it takes the
+            SimPy model.
 
     Raises:
         ScenarioError: a value is not allowed, or the folder cannot be used, or the engine does not know a variant.
@@ -89,7 +91,10 @@ def simulate_variants(
         raise ScenarioError(f"jobs is {jobs}; allowed is -1 (one a core) or 1 to {MOST_JOBS}.")
     profiles = [_profile(one.scenario, profile) for one in combinations]
     code = fingerprint()
-    engines = [pick(one.scenario, engine)[0] for one in combinations]
+    picked = [pick(one.scenario, engine) for one in combinations]
+    engines = [one for one, _ in picked]
+    for why in dict.fromkeys(why for _, why in picked if why):
+        warnings.warn(why, EngineWarning, stacklevel=3)
     names = [
         key(one.scenario.model_dump_json(), text, code, which)
         for one, text, which in zip(combinations, profiles, engines, strict=True)

@@ -1,7 +1,7 @@
 """Build the model of a scenario, run it, return its record."""
 
 from collections.abc import Sequence
-from importlib.metadata import version
+from datetime import UTC, datetime
 
 import simpy
 
@@ -21,7 +21,7 @@ from sim.session import Sessions
 from sim.uplink import Uplink
 from twin.draws import Purpose, uniform
 from twin.profile import HostProfile
-from twin.record import Record, Row, row
+from twin.record import Record, Row, row, versions
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 from twin.session_settings import HASH_UNIT
 
@@ -204,7 +204,8 @@ def simulate(
         ScenarioError: there is no such profile, or it does not know the balancer, or the engine not the scenario.
     """
     profile = profile or HostProfile.load(scenario.host.profile)
-    engine, _ = pick(scenario, engine)
+    began = datetime.now(UTC)
+    engine, why = pick(scenario, engine)
     if engine == "compiled":
         from sim.compiled.engine import Run
 
@@ -218,7 +219,9 @@ def simulate(
         "seed": scenario.seed,
         "replication": replication,
         "given_marks": [list(mark) for mark in marks] if marks is not None else None,
-        "profile": {"made": profile.made, "machine": profile.machine},
-        "versions": {name: version(name) for name in ("numba" if engine == "compiled" else "simpy", "stormlab")},
+        "engine_reason": why,
+        "start": began.isoformat(),
+        "profile": profile.named,
+        "versions": versions("numba" if engine == "compiled" else "simpy", "numpy", "pandas", "pyarrow"),
     }
     return Record.of(rows, provenance)

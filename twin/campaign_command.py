@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.comparison import Band
+from twin.comparison import Band, finite
 from twin.profile import HostProfile
 from twin.record import Record
 from twin.report import print_audit
@@ -58,7 +58,7 @@ def campaign(
     if as_json:
         runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
         data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
-        sys.stdout.write(json.dumps(data) + "\n")
+        sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
     else:
         out.print(
             f"{total['judged']} of {len(outcomes)} runs judged, {total['violations']} violations in {total['failed']} "

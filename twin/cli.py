@@ -13,11 +13,12 @@ import typer
 
 from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
-from twin.errors import LabError, ScenarioError
+from twin.errors import LabError, ScenarioError, check_output
 from twin.profile import CALIBRATED
 from twin.record import Record
 from twin.report import (
     learnt,
+    percent,
     print_audit,
     print_comparison,
     print_measures,
@@ -31,6 +32,7 @@ from twin.steps import (
     calibrate_machine,
     comparison_of,
     err,
+    examined,
     judge,
     look_at_cores,
     out,
@@ -81,6 +83,7 @@ def demo(
     from twin.figures import save
 
     spec = Scenario.load(scenario)
+    check_output("the figure", ROOT / "figures" / f"{spec.name}.png")
     profile_of(spec)
     look_at_cores(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
@@ -123,12 +126,22 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario with real processes on loopback and print each run's measures."""
+    from twin.invariants import audit as examine
     from twin.measures import measure_record
 
     spec = Scenario.load(scenario, overrides)
+    check_output("--save", save, folder=True)
     records = runs_of(spec, runs, redis_url, save)
     if as_json:
-        rows = [{**measure_record(r), "starved": r.starved, "start_up": r.provenance["start_up"]} for r in records]
+        rows = [
+            {
+                **measure_record(record),
+                "starved": record.starved,
+                "start_up": record.provenance["start_up"],
+                "violations": [violation.as_dict() for violation in examine(record).violations],
+            }
+            for record in records
+        ]
         say_json({"scenario": spec.name, "runs": rows})
     else:
         print_measures(out, records)
@@ -155,7 +168,7 @@ def compare(
     comparisons = []
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(comparison_of(group[0].scenario, replications, partial(list, group)))
+            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group)))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -163,6 +176,7 @@ def compare(
         specs = [Scenario.load(name, overrides) for name in names]
         if all_:  # what is for predictions only has nothing to be compared with
             specs = [spec for spec in specs if spec.host.placement != "separate"]
+        check_output("--save", save, folder=True)
         import live.limits
 
         for spec in specs:
@@ -174,7 +188,8 @@ def compare(
             comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
             if len(specs) > 1:
                 one = comparisons[-1]
-                err.print(f"{spec.name}: {one.verdict}, {one.coverage:.0%} inside, error {one.median_error:.1%}")
+                inside, error = percent(one.coverage), percent(one.median_error)
+                err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
     raise typer.Exit(judge(comparisons, as_json))
 
 
@@ -187,6 +202,7 @@ def calibrate(
 
     The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
+    check_output("--output", output)
     profile = calibrate_machine(output=output)
     if as_json:
         say_json(profile.model_dump())
@@ -209,6 +225,7 @@ def figures(
     paths = records or sorted(glob.glob(str(BUNDLED / "*.parquet")))
     if not paths:
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
+    check_output("--folder", folder, folder=True)
     made = []
     for group in by_scenario(paths):
         comparison = comparison_of(group[0].scenario, replications, partial(list, group))
@@ -254,7 +271,7 @@ app.command()(serve)
 
 
 @app.command()
-def schema(as_json: Annotated[bool, typer.Option("--json", help="JSON schema (the default).")] = True) -> None:
+def schema() -> None:
     """Print the JSON schema of scenario files: every setting with its unit, meaning, default and limits."""
     sys.stdout.write(json.dumps(Scenario.model_json_schema(), indent=2) + "\n")
 

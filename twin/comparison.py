@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
 from twin.errors import ScenarioError
-from twin.measures import MEASURES, measure_record, reconnect_times, unwitnessed
+from twin.invariants import LIVENESS, Audit, audit
+from twin.measures import MEASURES, measure_record, reconnect_times
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -157,9 +159,33 @@ def median_error(rows: Sequence[Row]) -> float:
     return float(np.median([row.error for row in rows])) if rows else float("nan")
 
 
+def times(count: int) -> str:
+    """Return how often in words."""
+    return "once" if count == 1 else f"{count} times"
+
+
+def finite(data: Any) -> Any:
+    """Return data for JSON, which has no NaN: None stands for each number that is not defined."""
+    if isinstance(data, Mapping):
+        return {name: finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    return None if isinstance(data, float) and not isfinite(data) else data
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """A prediction and the runs it is held against."""
+    """A prediction and the runs it is held against.
+
+    Attributes:
+        prediction: what was expected.
+        records: the measured runs.
+        rows: one for each measure.
+        given: the same, given each run's mark-downs.
+        givens: the predictions given each run's mark-downs.
+        reasons: why the verdict is unknown, as sentences.
+        audits: what the invariants say about each run.
+    """
 
     prediction: Predicted
     records: list[Record]
@@ -167,6 +193,7 @@ class Comparison:
     given: list[Row] = field(default_factory=list)
     givens: list[Predicted] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    audits: list[Audit] = field(default_factory=list)
 
     @property
     def scenario(self) -> Scenario:
@@ -184,21 +211,39 @@ class Comparison:
         return median_error(self.rows)
 
     @property
+    def broken(self) -> list[str]:
+        """The invariants that a run broke, as sentences.
+
+        A starved host may be late but cannot change what is promised: of its runs liveness does not count.
+        """
+        return [
+            f"run {i}: {name} is broken {times(finding.count)}: {finding.violations[0].text}"
+            for i, (record, one) in enumerate(zip(self.records, self.audits, strict=False), 1)
+            for name, finding in one.findings.items()
+            if finding.count and not (record.starved and name in LIVENESS)
+        ]
+
+    @property
     def verdict(self) -> Verdict:
-        """`unknown` when a fault left no trace or no run counts, else pass or fail."""
+        """`fail` when an invariant is broken, else `unknown` when a fault left no trace or no run counts, else pass or
+        fail by the numbers.
+        """
+        if self.broken:
+            return "fail"
         if self.reasons or not self.rows:
             return "unknown"
         good = self.coverage >= LEAST_COVERAGE and self.median_error <= LARGEST_ERROR
         return "pass" if good else "fail"
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as one JSON object."""
-        return {
+        """Return the comparison as one JSON object; what is not defined is None."""
+        data = {
             "scenario": self.scenario.name,
             "verdict": self.verdict,
-            "reasons": self.reasons,
+            "reasons": [*self.broken, *self.reasons],
             "runs": len(self.records),
             "starved": [record.starved for record in self.records],
+            "violations": [[violation.as_dict() for violation in one.violations] for one in self.audits],
             "coverage": self.coverage,
             "median_error": self.median_error,
             "measures": {row.name: row.as_dict() for row in self.rows},
@@ -208,6 +253,7 @@ class Comparison:
                 "measures": {row.name: row.as_dict() for row in self.given},
             },
         }
+        return dict(finite(data))
 
     def plot(self) -> "Figure":
         """Draw the connected clients, or the latencies of a broadcast, and the measures against their bands."""
@@ -237,7 +283,8 @@ def compare(
 ) -> Comparison:
     """Hold measured runs against a prediction.
 
-    Runs on a starved host are kept in the records but do not count, unless all were starved: then nothing counts.
+    Runs on a starved host are kept in the records but do not count, unless all were starved: then nothing counts. The
+    invariants are checked on every run.
 
     Args:
         prediction: from `sim.predict`.
@@ -259,7 +306,8 @@ def compare(
     givens = list(given or [])
     if givens and len(givens) != len(records):
         raise ScenarioError(f"compare: {len(givens)} given predictions for {len(records)} records.")
-    reasons = [f"run {i}: {why}" for i, record in enumerate(records, 1) for why in unwitnessed(record)]
+    audits = [audit(record) for record in records]
+    reasons = [f"run {i}: {why}" for i, one in enumerate(audits, 1) for why in one.reasons]
     counted = [i for i, record in enumerate(records) if not record.starved]
     if not counted:
         reasons.append(f"every run was on a starved host ({records[0].starved})")
@@ -275,11 +323,11 @@ def compare(
         if givens and all(name in givens[counted[k]].measures for k in have):
             bands = [Band.of(givens[counted[k]].measures[name].dropna().to_numpy()) for k in have]
             given_rows.append(Row(name, bands, seen))
-    return Comparison(prediction, records, rows, given_rows, givens, reasons)
+    return Comparison(prediction, records, rows, given_rows, givens, reasons, audits)
 
 
 def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Return the totals over several scenarios: what `./lab compare --all` is judged by."""
+    """Return the totals over scenarios: what `./lab compare --all` is judged by; what is not defined is None."""
     rows = [row for one in comparisons for row in one.rows]
     given = [row for one in comparisons for row in one.given]
     timed = [row for row in rows if MEASURES[row.name].driver == "timer"]
@@ -287,11 +335,13 @@ def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     worst = max((one.median_error for one in comparisons), default=float("nan"))
     total, error = coverage(rows), median_error(rows)
     unknown = [one.scenario.name for one in comparisons if one.verdict == "unknown"]
-    good = total >= FLEET_COVERAGE and error <= FLEET_ERROR and worst <= LARGEST_ERROR and not unknown
-    return {
+    violated = [one.scenario.name for one in comparisons if one.broken]
+    good = total >= FLEET_COVERAGE and error <= FLEET_ERROR and worst <= LARGEST_ERROR and not unknown and not violated
+    data = {
         "verdict": "pass" if good else "fail",
         "scenarios": len(comparisons),
         "unknown": unknown,
+        "violated": violated,
         "coverage": total,
         "median_error": error,
         "worst_scenario_error": worst,
@@ -302,6 +352,7 @@ def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
             "half_width": _half_width(timed_given),
         },
     }
+    return dict(finite(data))
 
 
 def _half_width(rows: Sequence[Row]) -> float:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from twin.balancer_config import Site, haproxy_site, idle_warning, nginx_site
-from twin.errors import HostError, ScenarioError
+from twin.errors import HostError, ScenarioError, writing
 from twin.scenario import Scenario
 
 _Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its [balancer] decides.")]
@@ -92,7 +92,5 @@ def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None
     if output is None:
         sys.stdout.write(text)
         return
-    try:
+    with writing(f"--output {output}"):
         output.write_text(text)
-    except OSError as error:
-        raise ScenarioError(f"--output {output}: cannot be written ({error.strerror}).") from None

@@ -1,10 +1,17 @@
-"""The errors of the lab, all in one tree.
+"""The errors of the lab, all in one tree, and its own warning.
 
 * `LabError`
     * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
     * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
     * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
+* `EngineWarning`: another engine than the fast one is used.
 """
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EACCES, EISDIR
+from pathlib import Path
 
 
 class LabError(Exception):
@@ -12,7 +19,7 @@ class LabError(Exception):
 
 
 class ScenarioError(LabError):
-    """Bad input: the sentence names the field, the value and what is allowed."""
+    """Bad input: the sentence names the field or the file, the value and what is allowed."""
 
 
 class HostError(LabError):
@@ -21,3 +28,43 @@ class HostError(LabError):
 
 class ClusterError(LabError):
     """A process of the live cluster failed; everything was stopped."""
+
+
+class EngineWarning(UserWarning):
+    """The SimPy model is used where the compiled engine was preferred; the text says why."""
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn what the system refuses while a file or folder is written into one sentence that names it.
+
+    Raises:
+        ScenarioError: it cannot be written.
+    """
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        raise ScenarioError(f"{path}: cannot be written (a file is where a folder should be).") from None
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be written ({error.strerror or error}).") from None
+
+
+def check_output(option: str, path: Path | None, folder: bool = False) -> None:
+    """Make the folder of an output before the work that is to end there, so that nothing is computed for nothing.
+
+    Args:
+        option: the option that names it, as in `--save`.
+        path: file, or the folder itself; None is no output.
+        folder: whether `path` is a folder.
+
+    Raises:
+        ScenarioError: it cannot be written.
+    """
+    if path is None:
+        return
+    with writing(f"{option} {path}"):
+        if not folder and path.is_dir():
+            raise IsADirectoryError(EISDIR, "it is a folder")
+        (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
+        if not os.access(path if folder or path.exists() else path.parent, os.W_OK):
+            raise PermissionError(EACCES, "permission denied")

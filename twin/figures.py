@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.comparison import Band, Comparison, Predicted
+from twin.errors import ScenarioError, writing
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
 
 if TYPE_CHECKING:
@@ -160,10 +161,18 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figu
 
 
 def save(figure: "Figure", path: str | Path) -> Path:
-    """Write a figure as PNG at 150 dots an inch."""
+    """Write a figure at 150 dots an inch: as PNG, or as what the file's name ends in.
+
+    Raises:
+        ScenarioError: the file cannot be written, or pictures of this kind cannot be made.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    kind, kinds = path.suffix[1:].lower() or "png", sorted(figure.canvas.get_supported_filetypes())
+    if kind not in kinds:
+        raise ScenarioError(f"{path}: '.{kind}' is no kind of picture; allowed is one of {', '.join(kinds)}.")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150, format=kind)
     return path
 
 

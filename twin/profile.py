@@ -1,5 +1,6 @@
 """The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`."""
 
+import hashlib
 import json
 import warnings
 from bisect import bisect_left
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
 
 if TYPE_CHECKING:
@@ -307,10 +308,21 @@ class HostProfile(BaseModel):
         """Return this profile with more series of the cores' speed, at most `MOST_SERIES` in all."""
         return HostProfile.model_validate({**self.model_dump(), "speed": (speed + self.speed)[:MOST_SERIES]})
 
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """What names this profile in a provenance: when and where it was made, and a SHA-256 of its content."""
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return {"made": self.made, "machine": self.machine, "digest": digest}
+
     def save(self, path: Path = CALIBRATED) -> Path:
-        """Write the profile as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
+        """Write the profile as JSON.
+
+        Raises:
+            ScenarioError: the file cannot be written.
+        """
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
         return path
 
     @classmethod

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, writing
 from twin.scenario import Scenario
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
@@ -28,6 +30,11 @@ EVENTS = MESSAGE_EVENTS | frozenset(
 )
 
 Row = tuple[float, str, int, int, int, int, str]
+
+
+def versions(*parts: str) -> dict[str, str]:
+    """Return the versions of Python, of the lab and of some packages, for a provenance."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("stormlab", *parts)}}
 
 
 def row(
@@ -89,14 +96,19 @@ class Record:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def save(self, path: str | Path) -> Path:
-        """Write the record as Parquet, provenance in the file's metadata."""
+        """Write the record as Parquet, provenance in the file's metadata.
+
+        Raises:
+            ScenarioError: the file cannot be written.
+        """
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.Table.from_pandas(self.events, preserve_index=False)
         table = table.replace_schema_metadata({b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()})
         partial = path.with_suffix(path.suffix + ".partial")
-        pq.write_table(table, partial, compression="zstd")
-        partial.replace(path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(table, partial, compression="zstd")
+            partial.replace(path)
         return path
 
     @classmethod

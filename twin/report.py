@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.comparison import Band, Comparison, Predicted
+from twin.comparison import Band, Comparison, Predicted, times
 from twin.figures import number, table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, measure_record
@@ -43,8 +43,8 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(table)
     text = f"Verdict: {comparison.verdict}; {percent(comparison.coverage)} inside, median error "
     console.print(text + percent(comparison.median_error) + ".", highlight=False)
-    for reason in comparison.reasons:
-        console.print(f"  {reason}", highlight=False)
+    for reason in [*comparison.broken, *comparison.reasons]:
+        console.print(f"  {reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict[str, Any]) -> None:
@@ -76,6 +76,9 @@ def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict
     console.print(table)
     widths = f"{percent(total['half_width'])}, given the mark-downs {percent(given['half_width'])}"
     console.print(f"Median half-width of the timer-driven bands: {widths}.", highlight=False)
+    for one in comparisons:
+        for reason in one.broken:
+            console.print(f"  {one.scenario.name}, {reason}", highlight=False, markup=False, soft_wrap=True)
 
 
 def prediction_dict(prediction: Predicted) -> dict[str, Any]:
@@ -166,8 +169,14 @@ def print_audit(console: Console, path: str, audit: Audit) -> None:
     for name, finding in audit.findings.items():
         if finding.skipped:
             console.print(f"  {name}: not checked, {finding.skipped}", highlight=False, style="dim", soft_wrap=True)
-        elif finding.count:
-            console.print(f"  {name}: broken {finding.count} times", highlight=False, style="red")
+    print_violations(console, audit)
+
+
+def print_violations(console: Console, audit: Audit) -> None:
+    """Print each broken invariant, and the violations of it with their witness."""
+    for name, finding in audit.findings.items():
+        if finding.count:
+            console.print(f"  {name}: broken {times(finding.count)}", highlight=False, style="red")
         for violation in finding.violations:
             console.print(f"    {violation.text}", highlight=False, markup=False, soft_wrap=True)
             for event in violation.witness:

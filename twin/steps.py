@@ -10,10 +10,11 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.comparison import finite
 from twin.errors import ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
-from twin.report import print_comparison, print_fleet
+from twin.report import print_comparison, print_fleet, print_violations
 from twin.scenario import Scenario
 
 err = Console(stderr=True)
@@ -67,8 +68,10 @@ def calibrate_sessions() -> None:
 
     err.print("There is no profile of this machine with sessions yet: calibrating.")
     with progress() as show:
-        show("calibrating sessions", 0.0)
-        live.with_sessions(HostProfile.load()).save()
+        profile = live.with_sessions(
+            HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share)
+        )
+    profile.save()
 
 
 def calibrate_machine(
@@ -105,13 +108,12 @@ def look_at_cores(scenario: Scenario) -> None:
     import live
 
     with progress() as show:
-        show("looking at the speed of the cores", 0.0)
-        speed = live.trace(scenario)
+        speed = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
     profile_of(scenario).with_speed(speed).save()
 
 
 def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
-    """Return the prediction (`sim.Prediction`) of a scenario; say so if the compiled engine does not cover it.
+    """Return the prediction (`sim.Prediction`) of a scenario; it warns if the compiled engine does not cover it.
 
     Args:
         scenario: what to predict.
@@ -121,15 +123,13 @@ def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -
     import sim
     from sim.engines import pick
 
-    picked: Any = engine
-    picked, why = pick(scenario, picked)
-    if why:
-        err.print(why, highlight=False, soft_wrap=True)
+    wanted: Any = engine
+    pick(scenario, wanted)  # refuses what there is not before anything is calibrated
     profile = profile_of(scenario)
     with progress() as show:
         text = f"predicting {scenario.name}"
         return sim.predict(
-            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=picked
+            scenario, replications, profile, progress=lambda done, total: show(text, done / total), engine=wanted
         )
 
 
@@ -153,6 +153,19 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
             err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
         if folder is not None:
             record.save(folder / f"{scenario.name}-{record.replication}.parquet")
+    return examined(records)
+
+
+def examined(records: list[Record]) -> list[Record]:
+    """Check the invariants on measured records, say which are broken and show the events, and return the records."""
+    from twin.invariants import audit
+
+    for i, record in enumerate(records, 1):
+        found = audit(record)
+        if found.violations:
+            name = f"{record.scenario.name}, run {i} (replication {record.replication} of seed {record.scenario.seed})"
+            err.print(f"{name} breaks what must always hold:", highlight=False, soft_wrap=True)
+            print_violations(err, found)
     return records
 
 
@@ -171,14 +184,14 @@ def comparison_of(
     with progress() as show:
         text = "predicting given the mark-downs"
         given = sim.predict_given(
-            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=engine
+            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=prediction.engine
         )
     return twin.compare(prediction, records, given)
 
 
 def say_json(data: Any) -> None:
-    """Write one JSON object to standard output."""
-    sys.stdout.write(json.dumps(data) + "\n")
+    """Write one JSON object to standard output; null stands for a number that is not defined."""
+    sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
 
 
 def by_scenario(paths: list[str]) -> list[list[Record]]:

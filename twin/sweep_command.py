@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, check_output
 from twin.figures import number, save
 from twin.measures import MEASURES
 from twin.scenario import Scenario
@@ -81,6 +81,8 @@ def sweep(
             raise ScenarioError(f"measure is '{name}'; allowed is one of {', '.join(MEASURES)}.")
     spec = Scenario.load(scenario, overrides)
     folder = folder or Path("sweeps") / spec.name
+    check_output("--folder", folder, folder=True)
+    check_output("--figure", figure)
     with part_progress(f"sweeping {spec.name}") as progress:
         found = sim.sweep(
             spec,

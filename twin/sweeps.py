@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.comparison import Band
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, writing
 from twin.measures import MEASURES
 from twin.overrides import merge, nested
 from twin.presets import spelled_out
@@ -186,12 +186,10 @@ def write(table: pd.DataFrame, path: Path) -> None:
         ScenarioError: the folder cannot be written to.
     """
     partial = path.with_suffix(".partial")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.Table.from_pandas(table, preserve_index=False), partial, compression="zstd")
         partial.replace(path)
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be written ({error.strerror or error}).") from None
 
 
 @dataclass(frozen=True)

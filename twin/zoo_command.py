@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twin.errors import check_output
 from twin.figures import number, save
 from twin.measures import MEASURES
 from twin.report import percent
@@ -49,6 +50,7 @@ def zoo(
     variants = zoo_variants(spec, keep_heartbeat)
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)
+    check_output("--figure", figure)
     profile = named_profile(spec.host.profile)
     with part_progress(f"zoo on {spec.name}") as progress:
         found = sim.simulate_variants(

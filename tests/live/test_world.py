@@ -55,6 +55,10 @@ def test_a_record_of_a_run_says_where_it_came_from_and_survives_a_file(
     assert record.provenance["world"] == "live"
     assert record.provenance["balancer"]["version"].startswith("HAProxy")
     assert record.provenance["bus"]["server"] == "valkey"
+    assert "--appendonly" in record.provenance["bus"]["command"]
+    assert record.provenance["bus"]["configuration"]["appendonly"] == "no"
+    assert {"python", "websockets", "uvloop", "stormlab"} <= set(record.provenance["versions"])
+    assert "profile" in record.provenance
     assert record.provenance["machine"]["cores"] == os.cpu_count()
     assert set(record.provenance["host"]) == {"scheduling_delay", "others_cores", "starved"}
     assert record.starved == record.provenance["host"]["starved"]

@@ -66,7 +66,7 @@ def test_cores_serve_as_erlang_says(servers, load, count, probability, wait):
 
 
 def stays_of_customers(servers, load, count, run):
-    """Return how long each customer stays who joins the less loaded of two event loops drawn by HAProxy's random(2)."""
+    """Return how long each customer stays who joins the less loaded of two event loops drawn by nginx's random two."""
     env = simpy.Environment()
     loops = [Process(Cores(env, 1, 0.003)) for _ in range(servers)]
     rule = RULES["nginx", "random_two"](servers)  # HAProxy draws from a ring of unequal shares

@@ -1,11 +1,13 @@
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from sim import predict, simulate
+from sim import predict, predict_given, simulate, sweep
 from sim.engines import pick, uncovered
 from tests.strategies import small, small_profile, storms, talks
-from twin.errors import ScenarioError
+from twin.errors import EngineWarning, ScenarioError
 from twin.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -61,6 +63,29 @@ def test_the_random_scenarios_of_both_engines_are_covered(scenario):
 @pytest.mark.parametrize("name", ["million", "outage", "failover", "nginx-least-conn", "broadcast-1000"])
 def test_the_scenarios_made_for_scale_are_covered(name):
     assert pick(Scenario.load(f"scenarios/{name}.toml"), "auto") == ("compiled", "")
+
+
+def test_a_prediction_and_a_sweep_say_why_the_fast_engine_is_not_used():
+    scenario, profile = small(**SESSIONS), small_profile()
+    with pytest.warns(EngineWarning, match="^The SimPy model is used, because there are sessions") as seen:
+        one = predict(scenario, 1, profile, jobs=1)
+    assert len(seen) == 1
+    assert (one.engine, one.engine_reason) == ("simpy", str(seen[0].message))
+    with pytest.warns(EngineWarning) as seen:
+        given = predict_given([simulate(scenario, 0, profile)] * 2, 1, profile, jobs=1)
+    assert len(seen) == 1
+    assert [other.engine_reason for other in given] == [one.engine_reason] * 2
+    with pytest.warns(EngineWarning) as seen:
+        sweep(scenario, {"nodes.count": [2, 3]}, 1, profile, jobs=1)
+    assert len(seen) == 1
+    assert simulate(scenario, 0, profile, engine="auto").provenance["engine_reason"] == one.engine_reason
+
+
+def test_nothing_is_said_where_the_engine_is_the_wanted_one():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert predict(small(), 1, small_profile(), jobs=1).engine_reason == ""
+        assert predict(small(**SESSIONS), 1, small_profile(), jobs=1, engine="simpy").engine_reason == ""
 
 
 def test_an_engine_that_does_not_exist_or_does_not_cover_the_scenario_is_refused():

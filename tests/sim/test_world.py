@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,9 @@ def test_a_record_tells_where_it_came_from(profile):
     provenance = simulate(small(), 7, profile, marks=[(1.0, 2, False)]).provenance
     assert (provenance["world"], provenance["replication"], provenance["given_marks"]) == ("sim", 7, [[1.0, 2, False]])
     assert provenance["profile"]["made"] == profile.made
+    assert provenance["profile"]["digest"] == profile.named["digest"]
+    assert {"python", "stormlab", "simpy", "numpy"} <= set(provenance["versions"])
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(provenance["start"])) < timedelta(seconds=60)
     assert simulate(small(), 7, profile).provenance["given_marks"] is None
 
 

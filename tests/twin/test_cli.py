@@ -1,28 +1,17 @@
 """The command line, run as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import sim
+from tests.commands import FAILOVER, REFERENCE, ROOT, lab
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small
-from twin.record import row
+from twin.record import Record, row
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
-
-ROOT = Path(__file__).parents[2]
-FAILOVER = str(ROOT / "scenarios" / "failover.toml")
-REFERENCE = ["--set", "host.profile=reference"]
-
-
-def lab(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
 
 
 @pytest.mark.parametrize(
@@ -68,6 +57,13 @@ def test_predict_prints_one_json_object():
     assert data["replications"] == 10
     band = data["measures"]["mark_down_delay"]
     assert 1.0 <= band["low"] <= band["median"] <= band["high"] <= 2.1
+
+
+def test_the_engine_that_is_used_instead_is_named_once():
+    words = ["predict", FAILOVER, "--replications", "2", "--set", "clients.count=10", "--set", "nodes.ping_interval=1"]
+    done = lab(*words, *REFERENCE, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("The SimPy model is used, because the nodes ping") == 1
 
 
 def test_a_sweep_prints_one_json_object_draws_and_the_second_time_only_draws(tmp_path):
@@ -143,6 +139,35 @@ def test_records_are_compared_again_later(profile, tmp_path):
     assert data["runs"] == 2
     spread = lab("compare", "--records", *paths, "--replications", "20", "--json")
     assert json.loads(spread.stdout)["runs"] == 2, spread.stderr
+
+
+def test_a_comparison_of_starved_runs_prints_json_without_nan(profile, tmp_path):
+    scenario = small(host={"profile": "reference"}, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
+    run = sim.simulate(scenario, 0, profile)
+    starved = Record(run.events, run.provenance | {"host": {"starved": "others took 1.00 cores"}})
+    path = str(starved.save(tmp_path / "starved.parquet"))
+    done = lab("compare", path, "--replications", "10", "--json")
+    assert done.returncode == 1, done.stderr
+    assert "NaN" not in done.stdout
+    data = json.loads(done.stdout)
+    assert (data["verdict"], data["coverage"], data["median_error"]) == ("unknown", None, None)
+    assert " - inside, median error -." in lab("compare", path, "--replications", "10").stdout
+
+
+def test_a_comparison_shows_broken_invariants_with_their_witness_and_fails(profile, tmp_path):
+    scenario = small(host={"profile": "reference"}, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
+    run = sim.simulate(scenario, 0, profile)
+    first = run.events.index[run.events["event"].eq("connected")][0]
+    bad = Record(run.events.drop(index=first).reset_index(drop=True), run.provenance)
+    done = lab("compare", str(bad.save(tmp_path / "bad.parquet")), "--replications", "10", "--json")
+    assert done.returncode == 1
+    assert "small, run 1 (replication 0 of seed 1) breaks what must always hold:" in done.stderr
+    assert "cannot follow" in done.stderr
+    assert "disconnected: client" in done.stderr
+    data = json.loads(done.stdout)
+    assert data["verdict"] == "fail"
+    assert data["reasons"][0].startswith("run 1: states is broken ")
+    assert data["violations"][0][0]["invariant"] == "states"
 
 
 def test_an_audit_prints_each_violation_with_its_witness_and_its_status_says_the_verdict(tmp_path):

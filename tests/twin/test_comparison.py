@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ import pytest
 import sim
 import twin
 from tests.strategies import small
-from twin.comparison import Band, Row, coverage, fleet, median_error, relative_error
+from twin.comparison import Band, Row, coverage, finite, fleet, median_error, relative_error
 from twin.errors import ScenarioError
 from twin.record import Record
 
@@ -74,12 +76,50 @@ def test_a_run_of_slower_timers_fails(prediction, profile):
 
 
 def test_a_fault_without_an_effect_makes_the_verdict_unknown(prediction, profile):
-    record = measured(profile, 0)
-    events = record.events
-    silent = Record(events[~events["event"].isin(["disconnected", "marked_down", "node_stopped"])], record.provenance)
+    quiet = sim.simulate(small(), 0, profile)
+    silent = Record(quiet.events, quiet.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
     comparison = twin.compare(prediction, silent)
     assert comparison.verdict == "unknown"
-    assert "kill at 1 s had no witnessed effect" in comparison.reasons[0]
+    assert comparison.reasons == ["run 1: kill at 1 s had no witnessed effect"]
+    assert comparison.broken == []
+
+
+def test_a_broken_invariant_fails_whatever_the_numbers_say(prediction, profile):
+    good = measured(profile, 0)
+    first = good.events.index[good.events["event"].eq("connected")][0]
+    bad = Record(good.events.drop(index=first).reset_index(drop=True), good.provenance)
+    comparison = twin.compare(prediction, [good, bad])
+    assert comparison.verdict == "fail"
+    assert comparison.broken[0].startswith("run 2: states is broken ")
+    data = comparison.as_dict()
+    assert data["reasons"] == comparison.broken
+    assert data["violations"][0] == []
+    assert data["violations"][1][0]["invariant"] == "states"
+    assert data["violations"][1][0]["witness"]
+    total = fleet([twin.compare(prediction, good), comparison])
+    assert total["verdict"] == "fail"
+    assert total["violated"] == ["small"]
+
+
+def test_a_starved_host_excuses_a_late_return_but_no_broken_promise(prediction, profile):
+    good = measured(profile, 1, host={"starved": "others took 1.00 cores"})
+    events = good.events
+    last = events[events["event"].eq("connected")].index[-1]
+    late = events[~(events["client"].eq(events["client"][last]) & (events.index >= last))].reset_index(drop=True)
+    comparison = twin.compare(prediction, [measured(profile, 0), Record(late, good.provenance)])
+    assert comparison.audits[1].findings["back"].count == 1
+    assert comparison.broken == []
+    awake = Record(late, good.provenance | {"host": {}})
+    assert twin.compare(prediction, awake).broken[0].startswith("run 1: back is broken once: client ")
+
+
+def test_what_is_not_defined_is_null_in_json(prediction, profile):
+    starved = measured(profile, 1, host={"starved": "others took 1.00 cores"})
+    nothing = twin.compare(prediction, [starved], sim.predict_given([starved], 2, profile, jobs=1))
+    for data in (nothing.as_dict(), fleet([nothing]), fleet([nothing, nothing])):
+        assert json.loads(json.dumps(data, allow_nan=False)) == data
+        assert (data["coverage"], data["median_error"], data["given_mark_down"]["coverage"]) == (None, None, None)
+    assert finite({"a": [1.0, float("nan")], "b": (float("inf"), 2, "x")}) == {"a": [1.0, None], "b": [None, 2, "x"]}
 
 
 def test_starved_runs_do_not_count(prediction, profile):

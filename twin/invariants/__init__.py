@@ -9,7 +9,18 @@ from twin.invariants.case import MOST_SHOWN, Case, Finding, Violation, catch_up,
 from twin.measures.witness import unwitnessed
 from twin.record import Record
 
-__all__ = ["INVARIANTS", "MOST_SHOWN", "Audit", "Case", "Finding", "Violation", "audit", "catch_up", "return_within"]
+__all__ = [
+    "INVARIANTS",
+    "LIVENESS",
+    "MOST_SHOWN",
+    "Audit",
+    "Case",
+    "Finding",
+    "Violation",
+    "audit",
+    "catch_up",
+    "return_within",
+]
 
 INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "states": connections.states,
@@ -28,6 +39,8 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "at_head": delivery.at_head,
 }
 """Safety first, then liveness. The docstring of each says what it promises."""
+LIVENESS = frozenset({"reached", "back", "at_head"})
+"""What must have come about after some seconds, for which a starved host may be too slow."""
 _OF_MESSAGES = frozenset(INVARIANTS) - {"states", "balancer_count", "owned_once", "not_outlived", "back"}
 
 

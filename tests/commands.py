@@ -1,0 +1,16 @@
+"""Run the command line as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FAILOVER = str(ROOT / "scenarios" / "failover.toml")
+REFERENCE = ["--set", "host.profile=reference"]
+
+
+def lab(*words):
+    """Return what `./lab WORDS` did."""
+    return subprocess.run(
+        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
