@@ -46,27 +46,48 @@ def _first(rows: Rows) -> tuple[Array, Array]:
 def consistent_acked(case: Case) -> Finding:
     """A message is declared consistent once, and only when the threshold of nodes has acknowledged it.
 
-    A node that died is not waited for under `all`; so in a run with faults `all` asks for one acknowledgement here.
+    Under `all` a node is no longer waited for when its registration has run out. Only a fault of that node, or of the
+    bus, can bring that about; so each node that no fault has touched by then must have acknowledged, and at least one.
     """
     declared, acked, published = (case.messages[name] for name in ("consistent", "acked", "published"))
     assert case.scenario.publisher is not None or not len(declared.t)
     nodes = dict(zip(published.place.tolist(), published.registered.tolist(), strict=True))
     index, first = np.unique(_pair(acked), return_index=True)
-    place, row = index // _APART, acked.at[first]
+    place, node, row = index // _APART, index % _APART, acked.at[first]
     order = np.lexsort((row, place))
-    place, row = place[order], row[order]
+    place, node, row = place[order], node[order], row[order]
     seen: set[int] = set()
     broken, said = [], []
-    for at, name, version in zip(declared.at, declared.place, declared.version, strict=True):
+    for at, t, name, version in zip(declared.at, declared.t, declared.place, declared.version, strict=True):
         low, high = np.searchsorted(place, name, "left"), np.searchsorted(place, name, "right")
         have = int(np.searchsorted(row[low:high], at))
         need = _needed(case, nodes.get(int(name), 0))
-        if int(name) in seen or have < need or int(name) not in nodes:
+        missing = _untouched(case, float(t)) - set(node[low : low + have].tolist())
+        if nodes.get(int(name), 0) < case.scenario.nodes.count:  # which of them were registered is not on record
+            missing = set()
+        if int(name) in seen or have < need or missing or int(name) not in nodes:
             broken.append(int(at))
             again = ", a second time" if int(name) in seen else ""
-            said.append(f"version {version} was declared consistent with {have} acknowledgements of {need}{again}")
+            without = f", without node {', '.join(map(str, sorted(missing)))}" if missing and have >= need else ""
+            said.append(
+                f"version {version} was declared consistent with {have} acknowledgements of {need}{without}{again}"
+            )
         seen.add(int(name))
     return case.found("consistent_acked", broken, lambda i: said[i])
+
+
+_OF_ONE_NODE = frozenset({"kill", "hang", "restart", "drain", "partition", "bus_cut", "delay", "blackhole"})
+_OF_NO_NODE = frozenset({"stall", "reload"})
+
+
+def _untouched(case: Case, t: float) -> set[int]:
+    """Return the nodes that `all` waits for at time `t`, in seconds, whatever has happened: those no fault touched."""
+    publisher, faults = case.scenario.publisher, [one for one in case.scenario.faults if one.at <= t]
+    if publisher is None or publisher.threshold != "all" or not case.scenario.faults:
+        return set()
+    if any(one.kind not in _OF_ONE_NODE | _OF_NO_NODE for one in faults):  # the signs of life of all may be missing
+        return set()
+    return set(range(1, case.scenario.nodes.count + 1)) - {one.node for one in faults if one.node is not None}
 
 
 def _needed(case: Case, registered: int) -> int:

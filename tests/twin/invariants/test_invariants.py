@@ -189,6 +189,21 @@ def test_a_message_declared_consistent_too_early(threshold, enough):
     assert found == (set() if enough else {"consistent_acked"})
 
 
+@pytest.mark.parametrize("kind", ["kill", "hang", "partition", "bus_cut", "delay"])
+def test_with_a_fault_all_still_waits_for_each_node_that_no_fault_has_touched(kind):
+    fault = {"at": 1.5, "kind": kind, "node": 3} | ({"delay": 0.1} if kind == "delay" else {})
+    of_touched = without(good_rows(), "acked", node=3, version=2)
+    assert "consistent_acked" not in broken(of_touched, faults=[fault])
+    of_another = without(good_rows(), "acked", node=2, version=2)
+    violation = the("consistent_acked", of_another, faults=[fault])
+    assert violation.text == "version 2 was declared consistent with 2 acknowledgements of 1, without node 2"
+    assert events(violation) == [("consistent", 2.3)]
+    before = the("consistent_acked", without(good_rows(), "acked", node=3, version=1), faults=[fault])
+    assert before.text.endswith("without node 3"), "the fault was still to come"
+    assert "consistent_acked" not in broken(of_another, faults=[{"at": 1.5, "kind": "bus_down", "duration": 0.2}])
+    assert "consistent_acked" in broken(of_another, faults=[{"at": 1.5, "kind": "stall", "client": 1}])
+
+
 def test_a_message_declared_consistent_twice_or_before_its_acknowledgements():
     violation = the("consistent_acked", [*good_rows(), row(4.0, "consistent", version=2, detail="1 2")])
     assert "version 2 was declared consistent with 3 acknowledgements of 3, a second time" in violation.text
