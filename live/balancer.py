@@ -264,7 +264,7 @@ class Balancer:
         for line in lines[1:]:
             cells = line.split(",")
             if len(cells) > current and cells[name] in names:
-                counts[names[cells[name]]] = int(cells[current] or 0)
+                counts[names[cells[name]]] += int(cells[current] or 0)  # a gray release has it in two backends
         return counts
 
     def cut(self, node: int) -> None:

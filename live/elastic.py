@@ -15,7 +15,7 @@ from live.registry import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
 from twin.record import Row, row
-from twin.registry_config import backend_of, nginx_head, nginx_peer
+from twin.registry_config import nginx_head, nginx_peer
 from twin.rules.controller import Replica, to_end, to_start
 from twin.rules.registry import Member
 from twin.scenario import HAProxy
@@ -81,17 +81,16 @@ class Elastic:
             "sync": self.settings.sync,
             "expect": self.scenario.nodes.count,
         }
-        numbers = range(1, self.scenario.slots + 1)
         if isinstance(balancer, HAProxy):
-            servers = {str(n): backend_of(self.scenario, n) for n in numbers}
-            config["haproxy"] = {"path": str(self.cluster.stage.folder / "haproxy.sock"), "servers": servers}
+            path = str(self.cluster.stage.folder / "haproxy.sock")
+            config["haproxy"] = {"path": path, "following": self.settings.following}
         else:
             config["nginx"] = {
                 "path": str(self.cluster.balancer.peers),
                 "pid": self.cluster.balancer.part.pid,
                 "head": nginx_head(balancer),
                 "server": nginx_peer(balancer),
-                "absent": {str(n): f"127.0.0.1:{self.cluster.node_ports[n - 1]}" for n in numbers},
+                "absent": {str(n): f"127.0.0.1:{port}" for n, port in enumerate(self.cluster.node_ports, 1)},
             }
         self.registrar = self.cluster.stage.python("registrar", "live.registrar", config, self.cluster.place.cluster)
         self.registrar.hear()

@@ -1,8 +1,9 @@
 """The registrar: it looks at the registry and keeps the balancer's list of servers in step.
 
 Run as `python -m live.registrar CONFIG`. HAProxy is told over its runtime socket, with slots that were declared in
-advance; nginx gets a new list of peers and a reload. It says `synced` when as many nodes are in rotation as it was told
-to expect, looks at the times that it is told, and writes its events at `finish`.
+advance; a member comes into service in the backend of the version that it has written to the registry. nginx gets a new
+list of peers and a reload. The registrar says `synced` when as many nodes are in rotation as it was told to expect,
+looks at the times that it is told, and writes its events at `finish`.
 Sources: HAProxy management guide, `set server`; nginx, "Controlling nginx".
 """
 
@@ -25,7 +26,7 @@ from live.member import ANSWER_WITHIN, open_link
 from live.node import lines, say
 from live.registry import Slots, alive
 from live.resp import BROKEN, Address, Link, RefusedError
-from twin.registry_config import NGINX_HANDOVER, nginx_peers
+from twin.registry_config import NGINX_HANDOVER, nginx_peers, server_of
 from twin.rules.registry import Changes, Member, changes, next_sign
 
 Event = tuple[float, str, int, int, int, int, str]
@@ -38,12 +39,12 @@ class HAProxyList:
 
     Args:
         path: of the runtime socket.
-        servers: `backend/server` of each slot.
+        following: the next version of a gray release, or None.
     """
 
-    def __init__(self, path: str, servers: dict[str, str]) -> None:
+    def __init__(self, path: str, following: str | None) -> None:
         self.path = path
-        self.servers = {int(slot): name for slot, name in servers.items()}
+        self.following = following
 
     def apply(self, todo: Changes, members: Mapping[int, Member]) -> None:
         """Take servers out and in; an error is in the log, and the next look tries again.
@@ -51,11 +52,11 @@ class HAProxyList:
         Raises:
             OSError: HAProxy does not answer, or does not do it.
         """
-        commands = [f"set server {self.servers[slot]} state maint" for slot in todo.gone]
+        commands = [f"set server {self._server(*one)} state maint" for one in todo.gone]
         for slot, member in todo.came:
             host, _, port = member.address.rpartition(":")
-            commands.append(f"set server {self.servers[slot]} addr {host} port {port}")
-            commands.append(f"set server {self.servers[slot]} state ready")
+            commands.append(f"set server {self._server(slot, member)} addr {host} port {port}")
+            commands.append(f"set server {self._server(slot, member)} state ready")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
             link.settimeout(ANSWER_WITHIN)
             link.connect(self.path)
@@ -66,6 +67,9 @@ class HAProxyList:
         wrong = [line for line in said.decode(errors="replace").splitlines() if "no such" in line.lower()]
         if wrong:
             raise OSError("; ".join(wrong))
+
+    def _server(self, slot: int, member: Member) -> str:
+        return server_of(slot, member.version, self.following)
 
 
 class NginxList:
@@ -145,7 +149,7 @@ class Registrar:
                 sys.stderr.flush()
                 return
             now = time.monotonic()
-            self.events += [(now, "marked_down", -1, slot, -1, -1, "registry") for slot in todo.gone]
+            self.events += [(now, "marked_down", -1, slot, -1, -1, "registry") for slot, _ in todo.gone]
             self.events += [(now, "marked_up", -1, slot, -1, -1, "registry") for slot, _ in todo.came]
         self.known = members
         if len(members) >= self.expect > 0:

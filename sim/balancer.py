@@ -15,7 +15,7 @@ from twin.draws import Purpose
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
 from twin.rules.health import EPOCH, PassiveCheck, counted_fails, haproxy_retry
-from twin.rules.registry import tries_next
+from twin.rules.registry import pool_of, tries_next
 from twin.scenario import HAProxy, Nginx
 
 if TYPE_CHECKING:
@@ -81,8 +81,7 @@ class Balancer:
         self.gray: TwoPools | None = None
         if scenario.registry is not None and scenario.registry.canary is not None:
             following = RULES[self.settings.kind, self.settings.algorithm](servers)
-            nodes = scenario.registry.canary.nodes
-            self.rule = self.gray = TwoPools(self.rule, following, [i + 1 in nodes for i in range(servers)])
+            self.rule = self.gray = TwoPools(self.rule, following, servers)
             self.parts = scenario.registry.canary.parts
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
@@ -325,6 +324,12 @@ class Balancer:
                 attempt.fail("502")
             elif not attempt.answer.triggered:
                 self.env.process(self.forward(attempt, self._next_peer(attempt)))
+
+    def route(self, server: int, version: str) -> None:
+        """Learn which version a server runs, from the metadata of its registration."""
+        registry = self.world.scenario.registry
+        if self.gray is not None and registry is not None:
+            self.gray.assign(server, pool_of(version, registry.following))
 
     # Health
 

@@ -1,22 +1,36 @@
 """A balancer with two pools of servers: those of the present version, and those of the next one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from twin.rules.choice import Rule, Usable
+from twin.rules.registry import Pool
 
 
 class TwoPools:
-    """Two choice rules, each with servers of its own; what is usable says whose turn it is.
+    """Two choice rules, each with a server for each slot; the version of a slot's member says which of them counts it.
 
     Args:
         stable: rule of the present version's servers.
         following: rule of the next version's servers.
-        is_next: one flag a server.
+        servers: number of slots; all are of the present version until they are assigned.
     """
 
-    def __init__(self, stable: Rule, following: Rule, is_next: Sequence[bool]) -> None:
-        self.is_next = is_next
+    def __init__(self, stable: Rule, following: Rule, servers: int) -> None:
+        self.is_next = [False] * servers
         self._rules = (stable, following)
+        self._held = [0] * servers
+        self._left = [0] * servers
+
+    def assign(self, server: int, pool: Pool) -> None:
+        """Count `server` in a pool from now on.
+
+        Its connections of before stay in the other one, and are the first to end: whoever takes a slot follows a
+        process that has ended, or fences it.
+        """
+        is_next = pool == "next"
+        if is_next != self.is_next[server]:
+            self.is_next[server] = is_next
+            self._left[server] = self._held[server] - self._left[server]
 
     def pool(self, up: Usable, wants_next: bool) -> list[bool]:
         """Return which servers a client may be sent to: those of the next version if it tries that one and one of them
@@ -39,11 +53,15 @@ class TwoPools:
 
     def take(self, server: int) -> None:
         """Note one more connection to `server`."""
+        self._held[server] += 1
         self._rules[self.is_next[server]].take(server)
 
     def release(self, server: int) -> None:
         """Note one connection less to `server`."""
-        self._rules[self.is_next[server]].release(server)
+        self._held[server] -= 1
+        of_before = self._left[server] > 0
+        self._left[server] -= of_before
+        self._rules[self.is_next[server] != of_before].release(server)
 
     def mark(self, server: int, up: bool) -> None:
         """Note that `server` was marked up or down."""

@@ -38,14 +38,21 @@ class Registrar:
         self.generation: dict[int, int] = {}
         self.spent: dict[int, float] = {}
 
-    def begin(self) -> None:
-        """Register the nodes that are there when the run starts, each in a phase of its own, and begin to look."""
-        scenario, every = self.world.scenario, self.settings.heartbeat
-        for node in self.world.nodes[: scenario.nodes.count]:
-            phase = self.world.draw(node.number, Purpose.MEMBER_PHASE, 0)
-            self._register(node, (phase - 1.0) * every)
-            self.env.process(self._keep(node, phase * every))
+    def enroll(self) -> None:
+        """Register the nodes that are there before the run, each in a phase of its own, and tell the balancer."""
+        for node in self.world.nodes[: self.world.scenario.nodes.count]:
+            self._register(node, (self._phase(node) - 1.0) * self.settings.heartbeat)
         self.known = self.leases.members(0.0)
+        for slot, member in self.known.items():
+            self.world.balancer.route(slot - 1, member.version)
+
+    def _phase(self, node: "Node") -> float:
+        return self.world.draw(node.number, Purpose.MEMBER_PHASE, 0)
+
+    def begin(self) -> None:
+        """Start the heartbeats of the nodes that are there when the run starts, and the looks."""
+        for node in self.world.nodes[: self.world.scenario.nodes.count]:
+            self.env.process(self._keep(node, self._phase(node) * self.settings.heartbeat))
         if not self.world.marks_given:
             self.env.process(self._look())
 
@@ -110,7 +117,8 @@ class Registrar:
             if isinstance(scenario.balancer, Nginx):
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
-            for slot in todo.gone:
+            for slot, _ in todo.gone:
                 balancer.mark(slot - 1, False, "registry")
-            for slot, _ in todo.came:
+            for slot, member in todo.came:
+                balancer.route(slot - 1, member.version)
                 balancer.mark(slot - 1, True, "registry")

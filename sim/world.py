@@ -64,6 +64,8 @@ class World:
         self.bus = self.broadcast.bus if self.broadcast is not None else None
         self.sessions = self._sessions(profile, groups[-1]) if scenario.sessions.store != "none" else None
         self.uplink = self._uplink() if scenario.clients.sends.rate else None
+        if self.registrar is not None:
+            self.registrar.enroll()
         self._warm_up()
         if self.registrar is not None:
             self.registrar.begin()
@@ -130,7 +132,11 @@ class World:
                 self.env.process(check(self.balancer, server, phase))
 
     def _mark_at(self, t: float, number: int, up: bool) -> None:
+        registry = self.scenario.registry
+
         def mark(_: simpy.Event) -> None:
+            if registry is not None:  # where the registrar does not look, the node's version is known all the same
+                self.balancer.route(number - 1, registry.version(number))
             self.balancer.mark(number - 1, up, "observed")
 
         self.env.timeout(max(0.0, t)).callbacks.append(mark)

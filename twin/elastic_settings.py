@@ -74,8 +74,13 @@ class Registry(Part):
         return self
 
     def version(self, node: int) -> str:
-        """Return the version that a node runs."""
+        """Return the version that a node runs, and writes to the registry."""
         return self.canary.version if self.canary is not None and node in self.canary.nodes else "v1"
+
+    @property
+    def following(self) -> str | None:
+        """The version of the members that the gray release is about; None without one."""
+        return self.canary.version if self.canary is not None else None
 
 
 class ScalingPolicy(Part):

@@ -1,8 +1,9 @@
 """What a balancer's configuration looks like when a registry decides about its servers.
 
 HAProxy has a server line for each slot, out of service until the registrar gives it an address; there are no checks of
-its own. A gray release is a second backend, to which a hash of the client's id sends a share of the clients. nginx
-reads the list of its peers from a file of its own.
+its own. A gray release is a second backend, to which a hash of the client's id sends a share of the clients. It has a
+server for each slot, too: in which of the two backends a node comes into service is said by its version in the
+registry, not by this file. nginx reads the list of its peers from a file of its own.
 
 Sources: HAProxy 2.8 configuration manual (`disabled`, `use_backend`, `crc32`, `mod`, `nbsrv`) and management guide
 (`set server`); nginx, `ngx_http_upstream_module` (`down`).
@@ -13,7 +14,7 @@ from textwrap import indent
 
 from twin.addresses import CLIENT_ID
 from twin.balancer_config import nginx_rule
-from twin.rules.registry import SHARES, Member
+from twin.rules.registry import SHARES, Member, Pool, pool_of
 from twin.scenario import HAProxy, Nginx, Scenario
 
 NGINX_HANDOVER = 0.1
@@ -22,10 +23,15 @@ NGINX_HANDOVER = 0.1
 """
 
 
-def backend_of(scenario: Scenario, node: int) -> str:
-    """Return HAProxy's name of a node's server: `backend/server`."""
-    canary = scenario.registry.canary if scenario.registry is not None else None
-    return f"{'next' if canary is not None and node in canary.nodes else 'cluster'}/n{node}"
+def server_of(slot: int, version: str, following: str | None) -> str:
+    """Return HAProxy's name of a member's server, `backend/server`, by the version in its metadata.
+
+    Args:
+        slot: of the member.
+        version: which it has written to the registry.
+        following: the next version of a gray release, or None.
+    """
+    return f"{pool_of(version, following)}/n{slot}"
 
 
 def haproxy_routes(scenario: Scenario) -> str:
@@ -39,7 +45,7 @@ def haproxy_routes(scenario: Scenario) -> str:
 
 
 def haproxy_backends(scenario: Scenario, servers: Sequence[str]) -> str:
-    """Return the backends, with a server that is out of service for each slot.
+    """Return the backends, each with a server that is out of service for each slot.
 
     Args:
         scenario: with a registry, and HAProxy as the balancer.
@@ -52,13 +58,10 @@ def haproxy_backends(scenario: Scenario, servers: Sequence[str]) -> str:
     )
     more = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
     more += f" slowstart {balancer.slowstart}s" if balancer.slowstart else ""
-    lines: dict[str, list[str]] = {"cluster": [f"balance {rule}"]}
-    if scenario.registry is not None and scenario.registry.canary is not None:
-        lines["next"] = [f"balance {rule}"]
-    for node, server in enumerate(servers, 1):
-        backend, name = backend_of(scenario, node).split("/")
-        lines[backend].append(f"server {name} {server} id {node} disabled{more}")
-    return "".join(f"backend {name}\n" + indent("\n".join(each) + "\n", "    ") for name, each in lines.items())
+    gray = scenario.registry is not None and scenario.registry.canary is not None
+    pools: tuple[Pool, ...] = ("cluster", "next") if gray else ("cluster",)
+    lines = [f"balance {rule}", *(f"server n{n} {one} id {n} disabled{more}" for n, one in enumerate(servers, 1))]
+    return "".join(f"backend {pool}\n" + indent("\n".join(lines) + "\n", "    ") for pool in pools)
 
 
 def nginx_head(balancer: Nginx) -> list[str]:

@@ -104,7 +104,7 @@ def test_the_registrar_brings_a_balancer_in_step(
     registry.slots = elastic.slots
     try:
         balancer.wait_ready(10)
-        nodes = [_member(stage, registry, elastic, scenario, n, one) for n, one in enumerate(ports, 1)]
+        nodes = [_member(stage, elastic, n, one) for n, one in enumerate(ports, 1)]
         elastic.start()
 
         def reached() -> str:
@@ -133,8 +133,54 @@ def test_the_registrar_brings_a_balancer_in_step(
         balancer.close()
 
 
-def _member(stage: Stage, registry: SimpleNamespace, elastic: Any, scenario: Scenario, number: int, port: int) -> Any:
-    config = {"number": number, "port": port, "backlog": 100, "registry": elastic.of_node(number)}
+def test_the_registrar_takes_a_node_into_the_backend_of_its_version(
+    registry: SimpleNamespace, stage: Stage, small: Callable[..., Scenario], until: Callable[..., None]
+) -> None:
+    """The scenario says that node 2 is the next version; what the nodes have registered says that it is node 1."""
+    canary = {"nodes": [2], "share": 0.5}
+    scenario = small(registry={**REGISTRY, "canary": canary}, balancer={"kind": "haproxy", "algorithm": "leastconn"})
+    port, *ports = host.free_ports(3)
+    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
+    cluster.place = SimpleNamespace(cluster=[])
+    elastic = Elastic(cluster, registry.bus)
+    registry.slots = elastic.slots
+
+    def reached(client: int) -> str:
+        headers = {"X-Client-Id": str(client)}
+        with (
+            contextlib.suppress(InvalidStatus),
+            connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None, additional_headers=headers) as link,
+        ):
+            assert link.response is not None
+            return link.response.headers["X-Node"]
+        return "nobody"
+
+    def shares(next_node: str, present_node: str) -> bool:
+        return all(reached(n) == (next_node if tries_next(n, 500) else present_node) for n in range(8))
+
+    assert {tries_next(n, 500) for n in range(8)} == {True, False}
+    try:
+        balancer.wait_ready(10)
+        nodes = [_member(stage, elastic, n, ports[n - 1], version=v) for n, v in ((1, "v2"), (2, "v1"))]
+        elastic.start()
+        until(lambda: shares("1", "2"), 5, "not by version")
+        stage.end(nodes[0])
+        until(lambda: reached(_next_client()) == "2", 5, "the share does not fall back")
+        _member(stage, elastic, 1, ports[0], version="v1")
+        until(lambda: 1 in elastic.members(), 5, "not registered")
+        until(lambda: {reached(_next_client()) for _ in range(4)} == {"1", "2"}, 5, "not in the backend of v1")
+    finally:
+        elastic.close()
+        balancer.close()
+
+
+def _next_client() -> int:
+    return next(n for n in range(100) if tries_next(n, 500))
+
+
+def _member(stage: Stage, elastic: Any, number: int, port: int, **other: str) -> Any:
+    config = {"number": number, "port": port, "backlog": 100, "registry": {**elastic.of_node(number), **other}}
     part = stage.python(f"node {number}", "live.node", config)
     part.hear()
     return part
@@ -147,7 +193,7 @@ def test_haproxy_hashes_the_clients_id_as_the_rule_does(stage: Stage, small: Cal
     for number, one in enumerate(ports, 1):
         stage.python(f"node {number}", "live.node", {"number": number, "port": one, "backlog": 100}).hear()
     text = haproxy_config(scenario, port, ports, stage.folder)
-    assert text.count(" disabled") == 2
+    assert text.count(" disabled") == 4
     balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
     try:
         balancer.wait_ready(10)
@@ -173,6 +219,28 @@ def test_a_death_is_known_when_the_lease_has_ended(small: Callable[..., Scenario
     delay = measure_record(record)["mark_down_delay"]
     assert 0.4 - 0.02 <= delay <= 0.7 + 0.1
     assert record.select("marked_down")["node"].tolist() == [1]
+    assert audit(record).verdict == "pass"
+
+
+def test_a_gray_release_goes_from_the_scenario_through_the_registry_to_the_clients() -> None:
+    """The scenario of the gray release, shortened: who belongs to node 4 gets there when a connection ends."""
+    scenario = Scenario.load("scenarios/registry-canary.toml").vary(
+        duration=4.0,
+        clients={"count": 40, "reconnect": {"base": 0.1, "cap": 0.5}},
+        nodes={"lifetime": {"mean": 1.0}},
+        registry=REGISTRY,
+        faults=[{"at": 0.5, "kind": "join", "node": 4}],
+    )
+    record = measure(scenario, 1)[0]
+    came = record.select("marked_up").query("node == 4")["t"]
+    assert len(came) == 1
+    connected = record.select("connected")
+    later = connected[connected["t"] > came.iloc[0] + 0.05]
+    mine = {client for client in range(40) if tries_next(client, 250)}
+    assert 0 < len(mine) < 40
+    assert set(later.query("node == 4")["client"]) == mine
+    assert set(later.query("node != 4")["client"]) == set(range(40)) - mine
+    assert measure_record(record)["next_share"] == pytest.approx(len(mine) / 40, abs=0.15)  # some are on their way
     assert audit(record).verdict == "pass"
 
 
@@ -275,8 +343,8 @@ def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, u
         "slots": vars(registry.slots),
         "sync": 0.1,
         "expect": 1,
-        "haproxy": {"path": "nowhere", "servers": {"1": "cluster/n1"}},  # it does not know slot 2
+        "nginx": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
     }
     part = stage.python("registrar", "live.registrar", config)
     assert part.wait(5)
-    assert "KeyError: 2" in part.log.read_text()
+    assert "KeyError: 'wrong'" in part.log.read_text()

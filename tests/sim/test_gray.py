@@ -3,11 +3,12 @@
 from sim.gray import TwoPools
 from twin.rules.balancing import LeastConn
 
-IS_NEXT = [False, False, True, True]
-
 
 def pools():
-    return TwoPools(LeastConn(4), LeastConn(4), IS_NEXT)
+    one = TwoPools(LeastConn(4), LeastConn(4), 4)
+    one.assign(2, "next")
+    one.assign(3, "next")
+    return one
 
 
 def test_a_client_of_the_next_version_goes_there_as_long_as_somebody_is_up():
@@ -32,3 +33,22 @@ def test_each_pool_counts_for_itself():
     one.release(2)
     one.release(2)
     assert one.choose(one.pool([True] * 4, True), -1, "127.0.0.1", lambda: 0.0) == 2
+
+
+def test_connections_of_before_a_change_of_version_count_on_where_they_were():
+    stable, following = LeastConn(2), LeastConn(2)
+    one = TwoPools(stable, following, 2)
+    one.take(0)
+    one.take(0)
+    one.assign(0, "next")
+    one.take(0)
+    assert (stable.connections, following.connections) == ([2, 0], [1, 0])
+    one.release(0)
+    one.assign(0, "next")  # nothing new
+    one.release(0)
+    assert (stable.connections, following.connections) == ([0, 0], [1, 0])
+    one.assign(0, "cluster")
+    one.take(0)
+    one.release(0)
+    one.release(0)
+    assert (stable.connections, following.connections) == ([0, 0], [0, 0])

@@ -154,6 +154,37 @@ def test_a_gray_release_sends_each_client_where_its_hash_says(profile):
     assert measure_record(record)["next_share"] == sum(tries_next(client, 300) for client in range(30)) / 30
 
 
+def test_the_pool_of_a_node_is_that_of_the_version_in_the_registry(profile, monkeypatch):
+    """The scenario says that node 3 is the next version; what the nodes have written says that it is node 1."""
+    monkeypatch.setattr("twin.elastic_settings.Registry.version", lambda self, node: "v2" if node == 1 else "v1")
+    record = simulate(registered(registry={"canary": {"nodes": [3], "share": 0.3}}), 0, profile)
+    homes = record.select("connected").groupby("client")["node"].last()
+    assert {client for client, node in homes.items() if node == 1} == {
+        client for client in range(30) if tries_next(client, 300)
+    }
+
+
+def test_a_node_that_registers_anew_with_another_version_changes_its_pool(profile):
+    canary, faults = {"nodes": [3], "share": 0.3}, [{"at": 2.0, "kind": "kill", "node": 2}]
+    scenario = registered(registry={"canary": canary}, faults=faults)
+    world = World(scenario, 0, profile)
+    assert world.balancer.gray.is_next == [False, False, True]
+    world.env.run(until=4.0)
+    assert world.balancer.up == [True, False, True]
+    world.registrar.leases.register(2, "node-2", "v2", 4.0)
+    world.env.run(until=4.35)
+    assert world.balancer.up == [True, True, True]
+    assert world.balancer.gray.is_next == [False, True, True]
+
+
+def test_given_marks_bring_a_node_in_with_its_version(profile):
+    canary, faults = {"nodes": [4], "share": 0.3}, [{"at": 2.0, "kind": "join", "node": 4}]
+    world = World(registered(registry={"canary": canary}, faults=faults), 0, profile, [(2.5, 4, True)])
+    assert world.balancer.gray.is_next == [False] * 4
+    world.run()
+    assert world.balancer.gray.is_next == [False, False, False, True]
+
+
 def test_a_retry_stays_in_its_backend(profile):
     """HAProxy redispatches to another server of the same backend; where there is none, the client gets a 503."""
     scenario = registered(

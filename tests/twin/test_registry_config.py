@@ -1,7 +1,7 @@
 """Configurations of balancers whose servers a registry decides about."""
 
 from tests.strategies import small
-from twin.registry_config import backend_of, haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers
+from twin.registry_config import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers, server_of
 from twin.rules.registry import Member
 
 SERVERS = ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"]
@@ -18,11 +18,13 @@ def test_every_slot_is_a_server_out_of_service_without_checks():
 def test_a_gray_release_is_a_second_backend_and_a_hash():
     scenario = small(registry={"canary": {"nodes": [3], "share": 0.25}}, balancer={"algorithm": "roundrobin"})
     text = haproxy_backends(scenario, SERVERS)
-    first, second = text.split("backend next\n")
-    assert "n1" in first and "n2" in first and "n3" not in first  # noqa: PT018
-    assert second.splitlines() == ["    balance roundrobin", "    server n3 127.0.0.1:9003 id 3 disabled"]
-    assert backend_of(scenario, 3) == "next/n3"
-    assert backend_of(scenario, 1) == "cluster/n1"
+    first, second = text.removeprefix("backend cluster\n").split("backend next\n")
+    assert second.splitlines()[0] == "    balance roundrobin"
+    assert second.splitlines()[3] == "    server n3 127.0.0.1:9003 id 3 disabled"
+    assert first == second  # the registry, not this file, says which of them a node belongs to
+    assert server_of(3, "v2", "v2") == "next/n3"
+    assert server_of(3, "v1", "v2") == "cluster/n3"
+    assert server_of(3, "v2", None) == "cluster/n3"
     assert haproxy_routes(scenario).splitlines() == [
         "use_backend next if { req.hdr(X-Client-Id),crc32,mod(1000) -m int lt 250 } { nbsrv(next) gt 0 }",
         "default_backend cluster",

@@ -19,6 +19,9 @@ from zlib import crc32
 Reply = Literal["renewed", "expired", "replaced"]
 """What the registry says to a heartbeat: it counts; its lease had ended, and nobody took the slot; somebody did."""
 
+Pool = Literal["cluster", "next"]
+"""The servers of the present version, and those of the next one in a gray release."""
+
 SHARES = 1000
 """Parts into which the clients are hashed: the finest step of a share."""
 
@@ -87,21 +90,42 @@ class Leases:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a balancer's list of servers lacks: slots to take out, and slots to take in, with their members."""
+    """What a balancer's list of servers lacks.
 
-    gone: tuple[int, ...]
+    Attributes:
+        gone: slots to take out, with the members that the balancer has there.
+        came: slots to take in, with the members that are there now.
+    """
+
+    gone: tuple[tuple[int, Member], ...]
     came: tuple[tuple[int, Member], ...]
 
 
 def changes(known: Mapping[int, Member], members: Mapping[int, Member]) -> Changes:
     """Compare what the balancer has with who is alive.
 
-    A slot whose generation has changed at another address is taken out and in again; at the same address the balancer
-    has nothing to do.
+    A slot that is at another address now, or runs another version, is taken out and in again; a new generation that
+    has both of the old one gives the balancer nothing to do.
     """
-    gone = [slot for slot, one in known.items() if slot not in members or members[slot].address != one.address]
-    came = [(slot, one) for slot, one in members.items() if slot not in known or known[slot].address != one.address]
-    return Changes(tuple(sorted(gone)), tuple(sorted(came)))
+
+    def same(slot: int) -> bool:
+        old, new = known.get(slot), members.get(slot)
+        return old is not None and new is not None and (old.address, old.version) == (new.address, new.version)
+
+    gone = [(slot, one) for slot, one in sorted(known.items()) if not same(slot)]
+    came = [(slot, one) for slot, one in sorted(members.items()) if not same(slot)]
+    return Changes(tuple(gone), tuple(came))
+
+
+def pool_of(version: str, following: str | None) -> Pool:
+    """Return the pool of a member by the version in its metadata, whatever its slot.
+
+    Args:
+        version: what the member has written to the registry.
+        following: the next version of a gray release; None is no gray release. Any other version than this, an unknown
+            one too, is served to the clients of the present version only.
+    """
+    return "next" if following is not None and version == following else "cluster"
 
 
 def next_sign(first: float, every: float, now: float) -> float:

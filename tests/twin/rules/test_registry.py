@@ -13,6 +13,7 @@ from twin.rules.registry import (
     Member,
     changes,
     next_sign,
+    pool_of,
     removal_bounds,
     share_parts,
     tries_next,
@@ -77,17 +78,36 @@ def test_only_a_registration_revives_a_slot_and_generations_only_grow(steps):
             assert (step[1] in leases.members(now)) == (step[1] in before and not held)
 
 
-MEMBERS = st.dictionaries(SLOT, st.builds(Member, st.integers(1, 3), st.sampled_from(["a:1", "b:1"])))
+MEMBERS = st.dictionaries(
+    SLOT, st.builds(Member, st.integers(1, 3), st.sampled_from(["a:1", "b:1"]), st.sampled_from(["v1", "v2"]))
+)
 
 
 @given(known=MEMBERS, members=MEMBERS)
 def test_what_the_balancer_is_told_leads_from_what_it_knows_to_who_is_there(known, members):
     todo = changes(known, members)
-    told = {slot: one.address for slot, one in known.items() if slot not in todo.gone}
-    told |= {slot: one.address for slot, one in todo.came}
-    assert told == {slot: one.address for slot, one in members.items()}
+    told = {(slot, one.address, one.version) for slot, one in known.items()}
+    for slot, one in todo.gone:
+        told.remove((slot, one.address, one.version))
+    for slot, one in todo.came:
+        assert (slot, one.address, one.version) not in told
+        told.add((slot, one.address, one.version))
+    assert told == {(slot, one.address, one.version) for slot, one in members.items()}
     assert changes(members, members) == Changes((), ())
-    assert all(known[slot].address != one.address for slot, one in todo.came if slot in known)
+
+
+def test_a_new_generation_at_the_same_address_is_moved_if_it_runs_another_version():
+    known = {1: Member(1, "a:1", "v1"), 2: Member(1, "b:1", "v1")}
+    members = {1: Member(2, "a:1", "v2"), 2: Member(2, "b:1", "v1")}
+    assert changes(known, members) == Changes(((1, known[1]),), ((1, members[1]),))
+
+
+def test_the_version_in_a_members_metadata_says_its_pool():
+    assert pool_of("v2", "v2") == "next"
+    assert pool_of("v1", "v2") == "cluster"
+    assert pool_of("v3", "v2") == "cluster"
+    assert pool_of("", "v2") == "cluster"
+    assert pool_of("v2", None) == "cluster"  # no gray release
 
 
 @given(first=st.floats(-100, 100), every=st.floats(0.05, 10), now=st.floats(-100, 100))
