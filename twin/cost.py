@@ -4,8 +4,10 @@ A cost depends on how many items the process has before it: a cold burst touches
 cache, and a full queue lets reads and writes be coalesced. All costs are CPU seconds of one process for one item.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cached_property
 from math import log, log2
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,6 +102,12 @@ class Curve:
         self.levels = list(levels[1:] if lone else levels)
         self.costs = list(costs[1:] if lone else costs)
         self.table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
+        self._rests: dict[Curve, Curve] = {}
+
+    @cached_property
+    def packed(self) -> "array[float]":
+        """The table as doubles that lie beside each other."""
+        return array("d", self.table)
 
     def _interpolate(self, n: int) -> float:
         i = bisect_left(self.levels, n)
@@ -110,9 +118,14 @@ class Curve:
         return self.costs[i - 1] * (1 - share) + self.costs[i] * share
 
     def less(self, part: "Curve") -> "Curve":
-        """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody."""
-        rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
-        return Curve(self.levels, rest)
+        """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody.
+
+        The answer is kept: each replication asks again, and a table takes a while to make.
+        """
+        if part not in self._rests:
+            rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
+            self._rests[part] = Curve(self.levels, rest)
+        return self._rests[part]
 
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""

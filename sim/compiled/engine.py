@@ -148,7 +148,7 @@ class Run:
         offset = 0
         for i, cost in enumerate(costs):
             curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(LEVELS_OF_PACE)]
-            tables = np.array([curve.table for curve in curves])
+            tables = np.array([curve.packed for curve in curves])
             table[i] = (cost.first_part, offset, tables.shape[1], cost.hops)
             lones[i], wakes[i] = [curve.lone for curve in curves], [curve.wake for curve in curves]
             seconds.append(tables.ravel())
