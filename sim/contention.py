@@ -104,9 +104,10 @@ def brookers_table(runs: int = 100) -> pd.DataFrame:
         for what, values, published in zip(
             ("calls", "end (s)"), ([c.calls for c in contests], [c.end for c in contests]), PUBLISHED[name], strict=True
         ):
-            mean = float(np.mean(values))
+            numbers = np.array(values, dtype=float)
+            mean = float(numbers.mean())
             row[what, "ours"] = mean
-            row[what, "+-"] = float(T_995 * np.std(values, ddof=1) / runs**0.5)
+            row[what, "+-"] = float(T_995 * numbers.std(ddof=1) / runs**0.5)
             row[what, "published"] = published
             row[what, "ratio"] = mean / published
         rows[name] = row
