@@ -55,6 +55,21 @@ PROGRAMS = ("node", "haproxy", "nginx")
 CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
 
 
+MOST_RUNS, CLIENTS_AT_ONCE = 50, 50_000
+"""Most runs behind a picture that is redrawn at once, and how many clients all of its runs have together at most, but
+for a single run that has more."""
+
+
+def runs_to_redraw(clients: int) -> int:
+    """Return how many runs a picture takes that shall be redrawn at once: 50 up to 1,000 clients, then ever fewer so
+    that the work does not grow, and 1 from 50,000 clients on, where chance averages out anyway.
+
+    Args:
+        clients: of one run, 1 or more.
+    """
+    return max(1, min(MOST_RUNS, CLIENTS_AT_ONCE // clients))
+
+
 def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: float = 1.0) -> HostProfile:
     """Return a host whose costs are chosen and not measured: every part costs the same at any load.
 
@@ -213,8 +228,8 @@ class Storm:
 
 
 def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
-    """Return a column for each storm: connected clients with their 95 % band, and the attempts in each 100 ms
-    of the first run."""
+    """Return a column for each storm: connected clients with their 95 % band where there are several runs, and the
+    attempts in each 100 ms of the first run."""
     figure = blank(figsize=(max(6.5, 3.6 * len(storms)), 5.0))
     grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
     for column, (name, storm) in enumerate(storms.items()):
@@ -223,6 +238,8 @@ def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
         _attempts(lower, storm)
         upper.set_title(name, fontsize=11)
         lower.set_xlabel("time (s)")
+    for axes in (grid[0][0], grid[1][0]):
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     grid[0][0].set_ylabel("connected clients")
     grid[1][0].set_ylabel("attempts in 100 ms, one run")
     grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
@@ -230,9 +247,11 @@ def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
 
 
 def _connected(axes: "Axes", storm: Storm) -> None:
+    runs = len(storm.curves)
     low, median, high = np.quantile(storm.curves, [0.025, 0.5, 0.975], axis=0)
-    axes.fill_between(storm.times, low, high, color=BLUE, alpha=0.22, lw=0, label="95 % of runs")
-    axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median")
+    if runs > 1:
+        axes.fill_between(storm.times, low, high, color=BLUE, alpha=0.22, lw=0, label=f"95 % of {runs} runs")
+    axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median" if runs > 1 else "one run")
     _shade(axes, storm)
     axes.set_ylim(0, 1.05 * storm.scenario.clients.count)
 
@@ -263,42 +282,6 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
     return figure
-
-
-def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
-    """Return sliders that redraw a storm, or where widgets do not run the picture of the first settings.
-
-    Args:
-        draw: makes the picture from one value of each setting.
-        settings: for each argument (first value, lowest, highest, step), or a list of words of which the first counts.
-    """
-    first = {name: one[0] for name, one in settings.items()}
-    try:
-        import ipywidgets
-    except ImportError:
-        return draw(**first)
-    controls = {}
-    for name, one in settings.items():
-        if isinstance(one, list):
-            controls[name] = ipywidgets.Dropdown(options=one, value=one[0], description=name)
-            continue
-        value, low, high, step = one
-        kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
-        controls[name] = kind(value=value, min=low, max=high, step=step, description=name, continuous_update=False)
-    picture = ipywidgets.Output()
-
-    def redraw(_: Any = None) -> None:
-        values = {name: control.value for name, control in controls.items()}
-        picture.clear_output(wait=True)
-        try:
-            picture.append_display_data(draw(**values))
-        except ScenarioError as error:
-            picture.append_stdout(f"{error}\n")
-
-    for control in controls.values():
-        control.observe(redraw, "value")
-    redraw()
-    return ipywidgets.VBox([ipywidgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"}), picture])
 
 
 def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, **reconnect: Any) -> Answer:

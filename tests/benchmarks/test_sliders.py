@@ -1,36 +1,53 @@
-"""How long a slider of notebook 03 takes to redraw the storm. Run with `-s` to see the figures.
+"""How long a slider of notebook 03 takes to redraw the storm: prediction, figure and PNG. Run with `-s` to see medians.
 
-`STORMLAB_SLIDERS=1000x50,1000000x1` takes other numbers of clients and replications.
+`STORMLAB_SLIDERS=1000x50,1000000x1` takes other numbers of clients; the number of runs is what `runs_to_redraw` says.
 """
 
+import io
 import os
 import time
 
+import numpy as np
 import pytest
 
 import sim
-from twin import storms
+from twin.sliders import slider_storm
+from twin.storms import runs_to_redraw
 
 CASES = os.environ.get("STORMLAB_SLIDERS", "1000x50,1000000x1").split(",")
-MOST = {"1000x50": 0.6, "1000000x1": 6.0}
-"""Most seconds that a prediction may take: twice what is wanted, for a machine that is busy with other things."""
+MOST = {"1000x50": 3.0, "1000000x1": 30.0}
+"""Most seconds from a move to the picture, ten times what is wanted: a bound for a machine that is busy with other
+things, which still shows whether somebody took the slow engine. What is wanted is 0.3 s and 3 s."""
+MOVES = 5
+FIRST = {"nodes": 3, "handshake_rate": 200.0, "outage_s": 10.0, "base": 1.0, "factor": 2.0, "cap": 10.0}
+"""The first settings of the notebook's sliders."""
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES)
 def test_a_slider_redraws_at_once(case):
-    clients, replications = (int(number) for number in case.split("x"))
-    rate = 200.0 * max(1.0, clients / 1000)
-    costs = storms.given_host(rate, balancer_rate=100 * rate)
-    one = storms.outage(clients, 3, 10.0, 60.0, base=1.0, cap=10.0, jitter="full")
-    sim.predict(one.vary(clients={"count": 100}), 2, costs)  # whoever moves a slider has drawn the first picture
-    took, drawn = [], []
-    for _ in range(3):
+    clients, runs = (int(number) for number in case.split("x"))
+    assert runs_to_redraw(clients) == runs
+    engines, predicted = set(), []
+
+    def predict(scenario, replications, host):
         began = time.perf_counter()
-        prediction = sim.predict(one, replications, costs)
-        took.append(time.perf_counter() - began)
-        storms.storm_figure({"your storm": storms.Storm.of(prediction)}).canvas.draw()
+        prediction = sim.predict(scenario, replications, host)
+        predicted.append(time.perf_counter() - began)
+        engines.add(prediction.engine)
+        return prediction
+
+    def move(count):
+        figure = slider_storm(predict, count, **FIRST, jitter="full", first="backoff")
+        figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")  # as a notebook shows it
+
+    move(100)  # whoever moves a slider has drawn the first picture
+    predicted.clear()
+    drawn = []
+    for _ in range(MOVES):
+        began = time.perf_counter()
+        move(clients)
         drawn.append(time.perf_counter() - began)
-    assert prediction.engine == "compiled"
-    print(f"\n{case}: predicted in {min(took):.2f} s, drawn after {min(drawn):.2f} s")  # noqa: T201
-    assert min(took) <= MOST.get(case, float("inf"))
+    assert engines == {"compiled"}
+    print(f"\n{case}: predicted in {np.median(predicted):.2f} s, drawn after {np.median(drawn):.2f} s (medians)")  # noqa: T201
+    assert np.median(drawn) <= MOST.get(case, float("inf"))

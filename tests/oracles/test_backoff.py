@@ -6,7 +6,7 @@ Expected: means of 100 runs of the simulator that belongs to the article (aws-sa
 
 import pytest
 
-from sim.contention import contend, policies
+from sim.contention import brookers_table, contend, policies
 from tests.oracles.intervals import interval
 
 RUNS = 30
@@ -23,3 +23,12 @@ def test_calls_and_end_of_the_aws_backoff_table(name):
     end, half = interval([one.end for one in found])
     assert half < 0.12 * end
     assert abs(end - END[name]) <= half + 0.04 * END[name]
+
+
+def test_the_table_of_the_notebook_lies_within_the_uncertainty_of_both_means():
+    table = brookers_table(runs=100)
+    for what, own, published in (("calls", 0.01, CALLS), ("end (s)", 0.04, END)):
+        for name, expected in published.items():
+            ours, half = table.loc[name, (what, "ours")], table.loc[name, (what, "+-")]
+            assert table.loc[name, (what, "published")] == expected
+            assert abs(ours - expected) <= half + own * expected

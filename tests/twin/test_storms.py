@@ -1,7 +1,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 import sim
 from twin import storms
@@ -19,9 +18,9 @@ from twin.storms import (
     check_size,
     check_storm,
     end_of_outage,
-    explorer,
     given_host,
     outage,
+    runs_to_redraw,
     sizing_table,
     sizing_variants,
     spread_figure,
@@ -98,35 +97,15 @@ def test_the_pictures_show_every_storm(full, host):
     assert [line.get_label() for line in lines] == ["a", "b"]
 
 
-def test_sliders_redraw_and_show_what_is_wrong_with_a_value():
-    widgets = pytest.importorskip("ipywidgets")
-    seen = []
-
-    def draw(**values):
-        seen.append(values)
-        if values["cap"] < 1:
-            raise ScenarioError("cap is too small.")
-        return Figure()
-
-    box = explorer(draw, {"cap": (5.0, 0.5, 30.0, 0.5), "clients": (10, 1, 100, 1), "jitter": ["full", "none"]})
-    assert seen == [{"cap": 5.0, "clients": 10, "jitter": "full"}]
-    controls, picture = box.children
-    assert [type(control) for control in controls.children] == [
-        widgets.FloatSlider,
-        widgets.IntSlider,
-        widgets.Dropdown,
-    ]
-    controls.children[0].value = 0.5
-    assert seen[-1]["cap"] == 0.5
-    assert "cap is too small." in str(picture.outputs)
+def test_a_picture_of_one_run_shows_no_band(host):
+    one = sim.predict(outage(**SMALL, jitter="full"), 1, host, jobs=1)
+    upper = storm_figure({"one": Storm.of(one)}).axes[0]
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["one run"]
 
 
-def test_without_widgets_the_first_picture_is_there(monkeypatch):
-    import sys
-
-    monkeypatch.setitem(sys.modules, "ipywidgets", None)
-    figure = Figure()
-    assert explorer(lambda **values: figure, {"cap": (5.0, 0.5, 30.0, 0.5)}) is figure
+def test_the_runs_of_a_picture_get_fewer_as_the_clients_get_more():
+    counts = [1, 1_000, 2_000, 10_000, 50_000, 100_000, 1_000_000]
+    assert [runs_to_redraw(clients) for clients in counts] == [50, 50, 25, 5, 1, 1, 1]
 
 
 def test_a_policy_is_judged_by_its_peak_and_by_the_last_ones_return(full, host):
