@@ -226,7 +226,7 @@ class Node:
         self.process.work(self.world.node_costs.forget, then)
 
     def kill(self) -> "simpy.events.ProcessGenerator":
-        """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two others may have the core.
+        """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come.
 
         Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
         """

@@ -38,7 +38,6 @@ from sim.compiled.layout import (
     client_at,
     fault_at,
     node_at,
-    process_at,
     tunnel_at,
 )
 from sim.compiled.node import clear_backlog, kill, remove_tunnel, sees_leaving

@@ -196,7 +196,7 @@ def end(w: Any, i: int) -> None:
 
 @jit
 def kill(w: Any, server: int) -> None:
-    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; between two others may have the core."""
+    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come."""
     node = node_at(w.nodes, server)
     node.life += 1
     node.half_closed = 0
