@@ -267,6 +267,24 @@ def test_the_autoscaler_starts_nodes_that_stay_empty_until_others_give_away(smal
     assert found["imbalance"] <= 1.4
 
 
+def test_the_autoscaler_starts_a_node_when_the_cpu_of_the_others_is_above_its_target(
+    small: Callable[..., Scenario],
+) -> None:
+    """Handshakes all along cost more than one percent of a core a node, on any machine."""
+    scenario = small(
+        duration=6.0,
+        clients={"count": 60},
+        nodes={"lifetime": {"mean": 0.5, "jitter": 0.5}},
+        registry=REGISTRY,
+        autoscaling={"metric": "cpu", "target": 1, "minimum": 2, "maximum": 3, "sync_period": 1.0},
+    )
+    record = measure(scenario, 1)[0]
+    assert record.select("scaled")["detail"].iloc[0].startswith("2 to 3: ")
+    assert 3 in set(record.select("connected")["node"])
+    assert measure_record(record)["nodes_end"] == 3
+    assert audit(record).verdict == "pass"
+
+
 def test_the_autoscaler_drains_what_is_too_much(small: Callable[..., Scenario]) -> None:
     down = {"window": 0.0, "policies": [{"kind": "percent", "value": 100, "period": 1.0}]}
     scaling = {

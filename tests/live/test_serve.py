@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import queue
+import re
 import shutil
 import threading
 import time
@@ -184,6 +185,20 @@ def wait(page: Any, expression: str, within: float = 30.0) -> None:
         time.sleep(0.05)
 
 
+def watch(page: Any, name: str) -> None:
+    """Keep every text that an element of the page shows from now on, in `seen.NAME`."""
+    page.evaluate(
+        """(name) => {
+            const one = document.getElementById(name);
+            window.seen = window.seen || {};
+            window.seen[name] = [one.textContent];
+            const keep = () => window.seen[name].push(one.textContent);
+            new MutationObserver(keep).observe(one, { childList: true, characterData: true, subtree: true });
+        }""",
+        name,
+    )
+
+
 CONTIGUOUS = "lab.applied.every((v, i) => i === 0 || v === lab.applied[i - 1] + 1)"
 
 
@@ -191,6 +206,8 @@ def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_
     wait(page, "lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
     node = page.evaluate("lab.node")
     assert page.locator("#node").inner_text() == str(node)
+    assert re.fullmatch(r"\d+\.\d ms", page.locator("#heartbeat").inner_text())
+    watch(page, "countdown")
     page.fill("#text", "a word from the page")
     page.click("#say button")
     page.wait_for_selector("#messages li:has-text('a word from the page')")
@@ -201,14 +218,39 @@ def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_
     assert page.evaluate(CONTIGUOUS)
     assert page.evaluate("lab.applied[0]") == 1
     page.wait_for_selector(f"[data-order=start-{node}]")
+    counted = page.evaluate("seen.countdown")
+    assert any(re.fullmatch(r"in \d\.\d s", text) for text in counted), counted
+    assert page.locator("#countdown").inner_text() == "none"
+
+    # what is said while no node is there waits for the next connection
+    for other in {1, 2, 3} - {node}:
+        page.click(f"[data-order=kill-{other}]")
+        page.wait_for_selector(f"[data-order=start-{other}]")
+    wait(page, "lab.state !== 'connected'")
+    page.fill("#text", "a word from nowhere")
+    page.click("#say button")
+    assert page.locator("#text").input_value() == ""
+    assert page.locator("#messages li:has-text('a word from nowhere')").count() == 0
+    page.click(f"[data-order=start-{node}]")
+    wait(page, f"lab.state === 'connected' && lab.node === {node}")
+    page.wait_for_selector("#messages li:has-text('a word from nowhere')")
+    count = page.evaluate("lab.applied.length")
+    wait(page, f"lab.applied.length > {count + 3}")
+    assert page.locator("#messages li:has-text('a word from nowhere')").count() == 1
+    assert page.evaluate(CONTIGUOUS)
 
 
 def test_the_page_notices_a_hung_node_by_its_heartbeat_and_a_drain_by_its_close(page: Any) -> None:
     wait(page, "lab.state === 'connected'")
     node = page.evaluate("lab.node")
+    watch(page, "heartbeat")
+    told = f"document.querySelector('#nodes tr:nth-child({node}) td:nth-child(3)').textContent"
     page.click(f"[data-order=hang-{node}]")
     wait(page, f"lab.state === 'connected' && lab.node !== {node}")
+    assert "missed" in page.evaluate("seen.heartbeat")
+    wait(page, f"{told} === 'down'")
     page.click(f"[data-order=resume-{node}]")
+    wait(page, f"{told} === 'up'")
     second = page.evaluate("lab.node")
     page.click(f"[data-order=drain-{second}]")
     wait(page, f"lab.state === 'connected' && lab.node !== {second}")
