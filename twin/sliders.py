@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 AFTER = 60.0
 """Seconds that are simulated after the end of the outage."""
-LEAST_BALANCER_RATE, BALANCER_TO_NODE = 20_000.0, 100.0
-"""Handshakes a second that the balancer can do at least, and over those of one node, so that it is not what limits."""
+LEAST_BALANCER_RATE, RATE_A_CLIENT = 20_000.0, 20.0
+"""Handshakes a second that the balancer can do: at least, and for each client, so that it is not what limits."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def slider_storm(
         ScenarioError: a value is not allowed.
     """
     one = outage(clients, nodes, outage_s, AFTER, **reconnect)
-    balancer_rate = max(LEAST_BALANCER_RATE, BALANCER_TO_NODE * handshake_rate)
+    balancer_rate = max(LEAST_BALANCER_RATE, RATE_A_CLIENT * clients)
     prediction = predict(one, runs_to_redraw(clients), given_host(handshake_rate, balancer_rate))
     back = float(back_within(prediction).median())
     when = f"99 % back after {back:.1f} s" if back < AFTER else f"99 % not back within {AFTER:g} s"

@@ -280,7 +280,7 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
     axes.set_yscale("symlog", linthresh=0.1)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above: lines are anywhere
     return figure
 
 
