@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim import simulate
+from sim import predict, simulate
 from tests.messages import good_end, good_rows, record, without
 from tests.strategies import small, small_profile
 from twin.course_broadcast import (
@@ -17,7 +17,9 @@ from twin.course_broadcast import (
     runs_side_by_side,
     variants_table,
 )
+from twin.profile import HostProfile
 from twin.record import row
+from twin.scenario import Scenario
 
 
 def lossy(kind="pubsub", **changes):
@@ -152,3 +154,23 @@ def test_an_answer_that_is_not_right_says_why(settings, late, again, why):
     answer = check_resends(lossy(), *settings, predicts([late] * 2, [again] * 2))
     assert not answer.right
     assert why in str(answer)
+
+
+@pytest.mark.parametrize(
+    ("settings", "right", "why"),
+    [
+        ((3.1, 1), True, "right"),
+        ((4.0, 3), False, "make ack_timeout smaller"),
+        ((1.0, 3), False, "make ack_timeout larger"),
+    ],
+)
+def test_answers_about_the_notebooks_own_scenario_are_judged_by_the_model(settings, right, why):
+    """The scenario of step 7 of notebook 02, with few clients and replications and the profile of reference."""
+    profile = HostProfile.load("reference")
+    slow = Scenario.load("scenarios/broadcast-pubsub-no-recovery.toml").vary(
+        bus={"retry": {"base": 1.5, "cap": 3.0}}, publisher={"rate": 20.0, "stop": 6.0}, duration=10.0
+    )
+    few = slow.vary(clients={"count": 12})
+    answer = check_resends(few, *settings, lambda varied: predict(varied, 6, profile, engine="simpy"))
+    assert answer.right is right, str(answer)
+    assert why in str(answer).lower()
