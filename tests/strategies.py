@@ -107,6 +107,28 @@ def reconnects(draw, calm=False):
     )
 
 
+def unbounded(draw, scenario):
+    """Return a scenario with clients that may try again at once and for ever, but few of them and not for long.
+
+    Only the cost of an attempt holds such clients back: see `profiles`, in which a dial always costs something.
+    """
+    duration = min(scenario.duration, draw(seconds(0.1, 1.0)))
+
+    def sooner(at):
+        return min(duration, round(at * duration / scenario.duration, 3))
+
+    count = min(scenario.clients.count, draw(st.integers(1, 4)))
+    faults = [fault for fault in scenario.faults if fault.client is None or fault.client < count]
+    changes = {"faults": [fault.model_dump(exclude_none=True) | {"at": sooner(fault.at)} for fault in faults]}
+    if scenario.publisher is not None:
+        stop = scenario.publisher.stop
+        times = {"start": sooner(scenario.publisher.start), "stop": None if stop is None else sooner(stop)}
+        changes["publisher"] = times
+    return scenario.vary(
+        duration=duration, clients={"count": count, "reconnect": draw(reconnects()).model_dump()}, **changes
+    )
+
+
 @st.composite
 def balancers(draw, covered=False):
     """HAProxy and nginx with any settings, or those that the compiled engine has too."""
@@ -262,9 +284,12 @@ def talks(draw):
     if draw(st.booleans()):
         happens.append(Fault(at=draw(seconds(0.0, duration)), kind="reload"))
     hard = draw(st.sampled_from([0, 300, 3000, 2**20]))
-    return scenario.vary(
+    talk = scenario.vary(
         clients={
             "per_process": draw(st.sampled_from([1, 3, 2000])),
+            "connect_rate": draw(st.sampled_from([50.0, 800.0])),
+            "open_timeout": draw(seconds(0.2, 10.0)),
+            "addresses": draw(st.integers(1, 5)),
             "reconnect": draw(reconnects(calm=True)).model_dump(),
             "heartbeat": {
                 "interval": draw(st.sampled_from([0.0, 0.3, 1.0, 20.0])),
@@ -288,9 +313,11 @@ def talks(draw):
             },
         },
         slow_consumer={"limit_bytes": draw(st.sampled_from([1024, 4096, 20_000]))},
+        nodes={"backlog": draw(st.sampled_from([1, 3, 1000]))},
         host={"placement": draw(st.sampled_from(["pinned", "free"])), "cores": draw(st.integers(1, 5))},
         faults=[fault.model_dump(exclude_none=True) for fault in happens],
     )
+    return unbounded(draw, talk) if draw(st.integers(0, 3)) == 3 else talk
 
 
 @st.composite
@@ -307,25 +334,28 @@ def storms(draw):
         happens.insert(draw(st.integers(0, len(happens))), outage)
     if draw(st.booleans()):
         happens += draw(st.lists(faults(nodes, duration, covered=True), max_size=3))
-    return scenario.vary(
+    storm = scenario.vary(
         host={"placement": placement, "cores": draw(st.integers(1, 5))},
         faults=[fault.model_dump(exclude_none=True) for fault in happens],
     )
+    return unbounded(draw, storm) if draw(st.integers(0, 3)) == 3 else storm
 
 
 @st.composite
 def profiles(draw, broadcast=False):
     """Host profiles whose costs, shares, speeds and waits differ, so that few events have the same time; those of a
-    broadcast also differ in what a connection holds.
+    broadcast also differ in what a connection holds. To dial is never free, else a client could try for ever at one
+    time.
     """
-    cost = st.sampled_from([0.0, 1e-5, 1e-4, 3e-4, 1e-3])
+    costs = [0.0, 1e-5, 1e-4, 3e-4, 1e-3]
 
-    def part(levels):
+    def part(levels, least=0.0):
+        cost = st.sampled_from([value for value in costs if value >= least])
         return Part(levels=levels, values=[sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels])
 
     if draw(st.booleans()):
         return small_profile()
-    parts = {name: part([1, 16, 64]) for name in PARTS}
+    parts = {name: part([1, 16, 64], 1e-4 if name == "client_dial" else 0.0) for name in PARTS}
     first = (*FIRST_PARTS, *(OWN_FIRST_PARTS if broadcast else ()))
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],

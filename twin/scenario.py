@@ -91,7 +91,7 @@ class Heartbeat(Part):
 class Clients(Part):
     """The clients: they are all connected when the run starts."""
 
-    count: Annotated[int, Field(ge=1, le=1_000_000)] = Field(200, description="Number of clients.")
+    count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
     per_process: Annotated[int, Field(ge=1, le=10_000)] = Field(
         2000, description="Clients in one swarm process; the swarm has as many processes as needed."
     )

@@ -3,13 +3,13 @@
 Every client waits, tries, and is refused when the server's queue is full; then it waits longer, with full jitter. Both
 sides draw the same numbers from the same addresses, so both must count the same attempts, refusals and events and end
 at the same time. Run with `-s` to see the figures; `STORMLAB_PEER=20000,1000000` takes other numbers of clients.
-Needs `pip install 'stormlab[peer]'`.
 """
 
 import os
 import time
 from types import SimpleNamespace
 
+import cimba
 import numba
 import numpy as np
 import pytest
@@ -27,8 +27,6 @@ from sim.compiled.queue import (
     turn_to_next,
 )
 from tests.strategies import small, small_profile
-
-cimba = pytest.importorskip("cimba", reason="cimba is not installed: pip install 'stormlab[peer]'")
 
 SIZES = [int(n) for n in os.environ.get("STORMLAB_PEER", "20000,200000").split(",")]
 BASE, CAP = 1.0, 30.0

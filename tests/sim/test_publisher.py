@@ -67,7 +67,7 @@ def test_a_publisher_that_finds_no_bus_blocks_and_catches_up_in_a_burst():
     assert found[1]["attempt"] > 20
     assert [row["attempt"] for row in found[2:]] == [1, 1, 1]
     back = 1.05 + 0.5 + 0.03
-    assert all(back < row["t"] < back + 0.02 + 60 * COST for row in found[2:])
+    assert all(back < row["t"] < back + 0.02 + 100 * COST for row in found[2:])
     assert [row["detail"] for row in found] == [f"1 {k} acknowledged 3" for k in range(1, 6)]
 
 
