@@ -24,6 +24,8 @@ OWN = "the scenario's own"
 """Name of the policy that the scenario itself has."""
 RANKED = ("peak_attempts", "time_to_99", "attempts_per_client")
 """Measures by which the libraries are ranked; of each less is better."""
+SHOWN = {"peak_attempts": ("peak attempts a second", "in the busiest 100 ms", 1 / PEAK_WINDOW)}
+"""Measures that are shown in another unit: name, what it is, and the factor."""
 BIN = 0.5
 """Seconds over which attempts are averaged in the picture."""
 
@@ -117,9 +119,8 @@ def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenar
     columns = right.subplots(1, len(RANKED), sharey=True)
     for axes, name in zip(columns, RANKED, strict=True):
         _bands(axes, table, name)
-    figure.suptitle(
-        f"{scenario.name}: {scenario.clients.count} clients, client libraries by {_label(_first(table))}", fontsize=12
-    )
+    first = heading(_first(table))[0].replace("_", " ")
+    figure.suptitle(f"{scenario.name}: {scenario.clients.count} clients, client libraries by {first}", fontsize=12)
     return figure
 
 
@@ -128,7 +129,14 @@ def _first(table: pd.DataFrame) -> str:
     return next((name for name in RANKED if table[f"{name}.rank"].is_monotonic_increasing), RANKED[0])
 
 
+def heading(name: str) -> tuple[str, str, float]:
+    """Return how a ranked measure is shown: its name, its unit, and the factor from the measure's own unit."""
+    return SHOWN.get(name, (name, MEASURES[name].unit, 1.0))
+
+
 def _label(name: str) -> str:
+    if name in SHOWN:
+        return "\n".join(SHOWN[name][:2])
     unit = MEASURES[name].unit
     return name.replace("_99", "_99 %").replace("_", " ") + ("" if unit == "1" else f" ({unit})")
 
@@ -150,10 +158,11 @@ def _storm(axes: "Axes", rates: Sequence[float] | Array, name: str, scenario: Sc
 
 def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     places = np.arange(len(table))[::-1]
+    factor = heading(name)[2]
     for place, (_, row) in zip(places, table.iterrows(), strict=True):
-        axes.plot([row[f"{name}.low"], row[f"{name}.high"]], [place, place], color=BLUE, lw=7, alpha=0.3,
-                  solid_capstyle="butt")  # fmt: skip
-        axes.plot([row[f"{name}.median"]], [place], "|", color=BLUE, ms=13, mew=2)
+        low, median, high = (factor * row[f"{name}.{part}"] for part in ("low", "median", "high"))
+        axes.plot([low, high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
+        axes.plot([median], [place], "|", color=BLUE, ms=13, mew=2)
         if row["gave_up_share.median"] > 0 and name == "time_to_99":
             axes.annotate(f"{100 * row['gave_up_share.median']:.0f} % gave up", (row[f"{name}.median"], place), (-4, 7),
                           textcoords="offset points", ha="right", fontsize=8, color=GREY)  # fmt: skip
@@ -165,6 +174,9 @@ def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     axes.tick_params(labelsize=8)
 
 
+_BAND = ("median", "low", "high")
+
+
 def zoo_dict(table: pd.DataFrame, scenario: Scenario, replications: int) -> dict[str, Any]:
     """Return the ranking as one JSON object."""
 
@@ -172,9 +184,10 @@ def zoo_dict(table: pd.DataFrame, scenario: Scenario, replications: int) -> dict
         name = str(row[LIBRARY])
         one: dict[str, Any] = {LIBRARY: name, "source": CLIENTS[name].source if name in CLIENTS else "the scenario"}
         for measure in [*RANKED, "gave_up_share"]:
-            values = {column: float(row[f"{measure}.{column}"]) for column in ("median", "low", "high")}
+            values = {column: float(row[f"{measure}.{column}"]) for column in _BAND}
             rank = {"rank": int(row[f"{measure}.rank"])} if measure in RANKED else {}
             one[measure] = {"unit": MEASURES[measure].unit, **values, **rank}
+        one["peak_rate"] = {"unit": "1/s", **{k: v / PEAK_WINDOW for k, v in one[RANKED[0]].items() if k in _BAND}}
         return one
 
     return {

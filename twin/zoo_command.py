@@ -12,11 +12,11 @@ from rich.table import Table
 
 from twin.errors import check_output
 from twin.figures import number, save
-from twin.measures import MEASURES
 from twin.report import percent
+from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
 from twin.steps import out, part_progress, say_json
-from twin.zoo import LIBRARY, RANKED, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
+from twin.zoo import LIBRARY, RANKED, attempt_rates, check_by, heading, ranking, zoo_dict, zoo_figure, zoo_variants
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,8 +63,11 @@ def zoo(
             jobs=jobs,
             progress=progress,
         )
+        rates = {
+            one.labels[LIBRARY]: attempt_rates(sim.simulate(one.scenario, 0, profile, engine="auto"))
+            for one in variants
+        }
     table = ranking(found, by)
-    rates = {one.labels[LIBRARY]: attempt_rates(sim.simulate(one.scenario, 0, profile)) for one in variants}
     path = save(zoo_figure(table, rates, spec), figure)
     if as_json:
         say_json({**zoo_dict(table, spec, replications), "figure": str(path)})
@@ -79,10 +82,13 @@ def print_zoo(console: Console, table: pd.DataFrame, scenario: Scenario, replica
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column(LIBRARY, no_wrap=True)
     for name in RANKED:
-        unit = MEASURES[name].unit
-        shown.add_column(name if unit == "1" else f"{name}\n({unit})", justify="right")
+        label, unit, _ = heading(name)
+        shown.add_column(label if unit == "1" else f"{label}\n({unit})", justify="right")
     shown.add_column("gave up", justify="right")
     for _, row in table.iterrows():
-        cells = [f"{number(row[f'{name}.median'])} ({row[f'{name}.rank']})" for name in RANKED]
+        cells = [f"{number(heading(name)[2] * row[f'{name}.median'])} ({row[f'{name}.rank']})" for name in RANKED]
         shown.add_row(row[LIBRARY], *cells, percent(row["gave_up_share.median"]))
     console.print(shown)
+    for name in table[LIBRARY]:
+        if name in CLIENTS:
+            console.print(f"{name}: {CLIENTS[name].source}", highlight=False, soft_wrap=True, style="dim")
