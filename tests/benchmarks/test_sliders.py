@@ -16,8 +16,8 @@ from twin.storms import runs_to_redraw
 
 CASES = os.environ.get("STORMLAB_SLIDERS", "1000x50,1000000x1").split(",")
 MOST = {"1000x50": 3.0, "1000000x1": 30.0}
-"""Most seconds from a move to the picture, ten times what is wanted: a bound for a machine that is busy with other
-things, which still shows whether somebody took the slow engine. What is wanted is 0.3 s and 3 s."""
+"""Most seconds of CPU from a move to the picture, ten times what is wanted (0.3 s and 3 s): a bound that shows whether
+somebody took the slow engine, and not whether the machine is busy with other things."""
 MOVES = 5
 FIRST = {"nodes": 3, "handshake_rate": 200.0, "outage_s": 10.0, "base": 1.0, "factor": 2.0, "cap": 10.0}
 """The first settings of the notebook's sliders."""
@@ -43,11 +43,15 @@ def test_a_slider_redraws_at_once(case):
 
     move(100)  # whoever moves a slider has drawn the first picture
     predicted.clear()
-    drawn = []
+    drawn, worked = [], []
     for _ in range(MOVES):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.process_time()
         move(clients)
         drawn.append(time.perf_counter() - began)
+        worked.append(time.process_time() - before)
     assert engines == {"compiled"}
-    print(f"\n{case}: predicted in {np.median(predicted):.2f} s, drawn after {np.median(drawn):.2f} s (medians)")  # noqa: T201
-    assert np.median(drawn) <= MOST.get(case, float("inf"))
+    print(  # noqa: T201
+        f"\n{case}: predicted in {np.median(predicted):.2f} s, drawn after {np.median(drawn):.2f} s,"
+        f" {np.median(worked):.2f} s of CPU (medians)"
+    )
+    assert np.median(worked) <= MOST.get(case, float("inf"))
