@@ -24,7 +24,7 @@ LEAST_RATIO = 120.0
 RATIO_FROM = 20_000
 MOST_BYTES = 300.0
 MOST_SECONDS = 5.0
-"""Most seconds of CPU, on one core, that a prediction of the million may take; and with how many bytes a client: in a process of its own."""
+"""Most that a prediction of the million, in a process of its own, may take of one core, and (above) hold a client."""
 MOST_GROWTH = 4.0
 """Most that an event may cost at the largest size, over what it costs at the smallest."""
 
