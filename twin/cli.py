@@ -13,7 +13,7 @@ import typer
 
 from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
-from twin.errors import LabError, ScenarioError, check_output
+from twin.errors import ClusterError, LabError, ScenarioError, check_output
 from twin.profile import CALIBRATED
 from twin.record import Record
 from twin.report import (
@@ -165,7 +165,7 @@ def compare(
 
     With several scenarios the last table has the totals: 90 % inside, a median error of at most 8 %, none above 20 %.
     """
-    comparisons = []
+    comparisons, failed = [], dict[str, str]()
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
             comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group)))
@@ -185,12 +185,19 @@ def compare(
             profile_of(spec)
         for spec in specs:
             look_at_cores(spec)
-            comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
+            try:
+                comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
+            except ClusterError as error:
+                if len(specs) == 1:
+                    raise
+                failed[spec.name] = str(error)
+                err.print(f"{spec.name}: {error}", highlight=False, soft_wrap=True)
+                continue
             if len(specs) > 1:
                 one = comparisons[-1]
                 inside, error = percent(one.coverage), percent(one.median_error)
                 err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
-    raise typer.Exit(judge(comparisons, as_json))
+    raise typer.Exit(judge(comparisons, as_json, failed))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -203,11 +203,17 @@ def by_scenario(paths: list[str]) -> list[list[Record]]:
     return list(groups.values())
 
 
-def judge(comparisons: list[Any], as_json: bool) -> int:
-    """Print one comparison, or the totals of several, and return the exit status: 0 is a pass."""
+def judge(comparisons: list[Any], as_json: bool, failed: Mapping[str, str] | None = None) -> int:
+    """Print one comparison, or the totals of several, and return the exit status: 0 is a pass.
+
+    Args:
+        comparisons: what was compared.
+        as_json: print one JSON object instead of tables.
+        failed: scenarios whose runs did not come to an end, and why; with one of them nothing passes.
+    """
     from twin.comparison import fleet
 
-    if len(comparisons) == 1:
+    if len(comparisons) == 1 and not failed:
         one = comparisons[0]
         if as_json:
             say_json(one.as_dict())
@@ -215,6 +221,8 @@ def judge(comparisons: list[Any], as_json: bool) -> int:
             print_comparison(out, one)
         return 0 if one.verdict == "pass" else 1
     total = fleet(comparisons)
+    if failed:
+        total |= {"verdict": "fail", "failed": dict(failed)}
     if as_json:
         say_json({"total": total, "scenarios": [one.as_dict() for one in comparisons]})
     else:

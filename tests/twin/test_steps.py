@@ -1,10 +1,16 @@
 """What several commands do."""
 
+import json
 from contextlib import contextmanager
 
+import pytest
+import typer
+
 import live
+import sim
 from tests.strategies import small
-from twin import steps
+from twin import cli, steps
+from twin.errors import ClusterError
 from twin.profile import CALIBRATED, HostProfile
 
 
@@ -37,3 +43,26 @@ def test_the_look_at_the_cores_shows_how_far_it_is(tmp_path, profile, monkeypatc
     monkeypatch.setattr(HostProfile, "save", lambda self: None)
     steps.look_at_cores(small(host={"profile": "calibrated"}))
     assert [share for _, share in shown] == [0.0, 0.5, 0.9]
+
+
+def test_a_scenario_whose_runs_fail_costs_the_others_nothing_but_nothing_passes(tmp_path, profile, monkeypatch, capsys):
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}]
+    good, bad = (small(name=name, host={"profile": "reference"}, faults=faults) for name in ("good", "bad"))
+    paths = []
+    for scenario in (bad, good):
+        paths.append(tmp_path / f"{scenario.name}.toml")
+        paths[-1].write_text(scenario.to_toml())
+
+    def runs(scenario, *_):
+        if scenario.name == "bad":
+            raise ClusterError("the clients could not connect.")
+        return [sim.simulate(scenario, 0, profile)]
+
+    monkeypatch.setattr(cli, "runs_of", runs)
+    with pytest.raises(typer.Exit) as ended:
+        cli.compare([str(path) for path in paths], replications=20, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert ended.value.exit_code == 1
+    assert told["total"]["failed"] == {"bad": "the clients could not connect."}
+    assert told["total"]["verdict"] == "fail"
+    assert [one["scenario"] for one in told["scenarios"]] == ["good"]
