@@ -187,11 +187,11 @@ def compare(
             look_at_cores(spec)
             try:
                 comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
-            except ClusterError as error:
+            except ClusterError as broken:
                 if len(specs) == 1:
                     raise
-                failed[spec.name] = str(error)
-                err.print(f"{spec.name}: {error}", highlight=False, soft_wrap=True)
+                failed[spec.name] = str(broken)
+                err.print(f"{spec.name}: {broken}", highlight=False, soft_wrap=True)
                 continue
             if len(specs) > 1:
                 one = comparisons[-1]
