@@ -209,9 +209,8 @@ class HostSettings(Part):
     )
 
 
-WARM_UP_SLACK = 1.3
-"""Seconds between the last client of the warm-up and the start of the run: time for a handshake, also for one whose SYN
-was lost and is sent again after a second."""
+WARM_UP_SLACK = 0.3
+"""Seconds between the last client of the warm-up and the start of the run."""
 
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""

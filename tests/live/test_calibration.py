@@ -14,7 +14,7 @@ from twin.errors import HostError
 from twin.profile import PACE_STEP, PARTS, HostProfile
 from twin.scenario import Scenario
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(420)]  # minutes of measuring, beside other tests
 
 REPEATS = 1
 
