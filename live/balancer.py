@@ -204,10 +204,16 @@ class Balancer:
             if not self.part.running:
                 break
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0 and self._is_whole():
                     return
             time.sleep(0.002)
         raise self.part.failure(f"does not listen on port {self.port}")
+
+    def _is_whole(self) -> bool:
+        """Tell whether HAProxy's runtime socket is there, or nginx's worker: both come just after the port."""
+        if self.kind == "haproxy":
+            return (self.stage.folder / "haproxy.sock").exists()
+        return bool(psutil.Process(self.part.pid).children())
 
     def wait_up(self, node: int, timeout: float) -> None:
         """Wait until HAProxy sends clients to a node (from 1); nginx, which has no checks, always may.

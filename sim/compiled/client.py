@@ -284,7 +284,9 @@ def closed(w: Any, c: int) -> None:
 
 @jit
 def told_goodbye(w: Any, i: int) -> None:
-    """Answer the node's close frame; the node then closes, and that is what ends the connection."""
+    """Answer the node's close frame, unless the connection is over; the node then closes, and that is what ends it."""
+    if tunnel_at(w.tunnels.data, i).client_left:
+        return
     hold_tunnel(w, i)
     if w.separate:
         schedule(w, ring_at(w.fifos, GOODBYE_READ).delay, ANSWERS_GOODBYE, i, 0)
