@@ -96,14 +96,21 @@ class DeliveryBench:
         self.redis.close()
         self.balancer.close()
 
+    @property
+    def _measured(self) -> "tuple[Part | Balancer, ...]":
+        return self.client, self.balancer, self.node, self.server, self.broadcast.publisher, self.silent
+
     def cpu(self) -> list[float]:
         """Return the CPU seconds that client, balancer, node, bus, publisher and silent node have used so far."""
-        parts = (self.client, self.balancer, self.node, self.server, self.broadcast.publisher, self.silent)
-        return [part.cpu_ns() / 1e9 for part in parts]
+        return [part.cpu_ns() / 1e9 for part in self._measured]
+
+    def pids(self) -> list[int]:
+        """Return the processes that `cpu` is about."""
+        return [one.forwarder() if isinstance(one, Balancer) else one.pid for one in self._measured]
 
     def settle(self) -> list[float]:
         """Wait until nobody has anything to do; return `cpu`."""
-        return at_rest(self.cpu)
+        return at_rest(self.cpu, self.pids)
 
     def resume(self, pid: int) -> None:
         """Let a stopped process go on, and wait until it has worked off what has gathered."""

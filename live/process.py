@@ -114,6 +114,20 @@ def process_cpu_ns(pid: int) -> int:
         return int((times.user + times.system) * 1e9)
 
 
+def wants_a_core(pid: int) -> bool:
+    """Tell whether a thread of a process has a core or waits for one; never where /proc does not tell.
+
+    Source: proc_pid_stat(5), field `state`: R is running or runnable.
+    """
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            if Path(f"/proc/{pid}/task/{task}/stat").read_text().rpartition(")")[2].split()[0] == "R":
+                return True
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return False
+
+
 class Stage:
     """All processes of one run and its folder for sockets, configurations and logs."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from live import host
 from live.balancer import Balancer
-from live.process import READY_WITHIN, Part, Stage
+from live.process import READY_WITHIN, Part, Stage, wants_a_core
 from live.speed import reading
 from twin.errors import ClusterError
 from twin.scenario import Scenario
@@ -71,11 +71,14 @@ def median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def at_rest(cpu: Callable[[], Sequence[float]]) -> list[float]:
+def at_rest(cpu: Callable[[], Sequence[float]], pids: Callable[[], Sequence[int]]) -> list[float]:
     """Wait until processes have nothing more to do, and return the CPU seconds that they have used.
+
+    One that waits for a core which somebody else has uses nothing, and does not rest.
 
     Args:
         cpu: gives what each of them has used so far, in seconds.
+        pids: gives those that are there.
 
     Raises:
         ClusterError: they do not come to rest.
@@ -86,7 +89,7 @@ def at_rest(cpu: Callable[[], Sequence[float]]) -> list[float]:
     while time.monotonic() < deadline:
         time.sleep(LOOK)
         after = cpu()
-        if sum(after) - sum(before) < QUIET:
+        if sum(after) - sum(before) < QUIET and not any(map(wants_a_core, pids())):
             return list(after)
         before = after
     raise ClusterError("calibration: the bench does not come to rest.")
@@ -183,9 +186,14 @@ class Bench:
         node = 0 if self.node.process.returncode is not None else self.node.cpu_ns()
         return self.client.cpu_ns() / 1e9, self.balancer.cpu_ns() / 1e9, node / 1e9
 
+    def pids(self) -> list[int]:
+        """Return the processes that `cpu` is about, a node that is gone left out."""
+        nodes = [] if self.node.process.returncode is not None else [self.node.pid]
+        return [self.client.pid, self.balancer.forwarder(), *nodes]
+
     def settle(self, also: Callable[[], int] = lambda: 0) -> tuple[float, float, float]:
         """Wait until client, balancer and node (and `also`, CPU time in ns) have nothing more to do; return `cpu`."""
-        client, balancer, node, _ = at_rest(lambda: (*self.cpu(), also() / 1e9))
+        client, balancer, node, _ = at_rest(lambda: (*self.cpu(), also() / 1e9), self.pids)
         return client, balancer, node
 
     @staticmethod

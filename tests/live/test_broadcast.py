@@ -15,7 +15,7 @@ from twin.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
-COUNT, RATE, DURATION = 24, 20.0, 3.2
+COUNT, RATE, DURATION = 24, 20.0, 4.2
 
 
 @pytest.fixture(scope="module")

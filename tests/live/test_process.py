@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.process import Stage
+from live.process import Stage, wants_a_core
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -258,3 +258,21 @@ def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
     assert worked - rested > 50e6
     times = psutil.Process(part.pid).cpu_times()
     assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)
+
+
+def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(until: Callable[..., None]) -> None:
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    idle = subprocess.Popen([sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    try:
+        assert idle.stdout is not None
+        idle.stdout.readline()
+        until(lambda: not wants_a_core(idle.pid))
+        until(lambda: wants_a_core(busy.pid))
+        busy.send_signal(signal.SIGSTOP)
+        until(lambda: not wants_a_core(busy.pid))
+    finally:
+        for one in (busy, idle):
+            one.kill()
+            one.communicate()
+    assert not wants_a_core(busy.pid)
