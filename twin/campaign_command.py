@@ -88,7 +88,7 @@ def predicted_loss(record: Record, replications: int) -> Band:
     """Return the 95 % band of `lost_share` for a run, simulated with its random numbers on hosts of various speeds."""
     import sim
 
-    profile = HostProfile.for_this_machine()
+    profile = HostProfile.for_this_machine("broadcast")
     prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)
     return Band.of(prediction.measures["lost_share"].fillna(0.0).to_numpy())
 

@@ -6,7 +6,7 @@ import warnings
 from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -348,16 +348,25 @@ class HostProfile(BaseModel):
         return profile
 
     @classmethod
-    def for_this_machine(cls) -> "HostProfile":
-        """Return this machine's own profile; without one, warn and return the reference profile.
+    def for_this_machine(cls, *needs: Literal["nginx", "broadcast", "sessions"]) -> "HostProfile":
+        """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
+
+        Args:
+            needs: what the profile has to know beyond connections through HAProxy.
 
         Raises:
             ScenarioError: the file that should be the profile is not one.
         """
+        has = "no profile yet"
         if CALIBRATED.exists():
-            return cls.load("calibrated")
+            own = cls.load("calibrated")
+            known = {"nginx": own.knows("nginx"), "broadcast": own.knows_broadcast(), "sessions": own.knows_sessions()}
+            missing = [need for need in needs if not known[need]]
+            if not missing:
+                return own
+            has = f"a profile without {' and '.join(missing)}"
         warnings.warn(
-            "This machine has no profile yet, so the reference machine's is used and times that CPU drives may be off; "
+            f"This machine has {has}, so the reference machine's is used and times that CPU drives may be off; "
             "run ./lab calibrate.",
             stacklevel=2,
         )

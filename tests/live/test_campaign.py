@@ -90,7 +90,7 @@ def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(campaign, "run", simulated)
     monkeypatch.setattr(campaign, "check", lambda scenario: None)
-    monkeypatch.setattr(HostProfile, "for_this_machine", classmethod(lambda cls: profile))
+    monkeypatch.setattr(HostProfile, "for_this_machine", classmethod(lambda cls, *needs: profile))
     command = ["campaign", "--runs", "4", "--seed", "1", "--bus", "pubsub", "--replications", "3"]
     data = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
     assert [run["inside"] for run in data["runs"]] == [True, True, False, True]

@@ -120,6 +120,12 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
     recwarn.clear()
     assert HostProfile.for_this_machine() == profile
     assert not recwarn
+    small_profile(balancer_start={"haproxy": [0.02]}).save(own)
+    with pytest.warns(UserWarning, match=r"^This machine has a profile without nginx, .*; run \./lab calibrate\.$"):
+        assert HostProfile.for_this_machine("nginx", "broadcast").made == "elsewhere"
+    recwarn.clear()
+    assert HostProfile.for_this_machine("broadcast").made != "elsewhere"
+    assert not recwarn
 
 
 def test_the_reference_profile_ships_with_the_lab():
