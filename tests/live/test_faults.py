@@ -47,7 +47,7 @@ def hung(outcome: Callable[..., Record]) -> Record:
 @pytest.fixture(scope="module")
 def restarted(outcome: Callable[..., Record]) -> Record:
     balancer = {"check": {"inter": 0.05, "fall": 1, "rise": 1}}
-    return outcome({"kind": "restart", "node": 3}, duration=3.0, balancer=balancer)
+    return outcome({"kind": "restart", "node": 3}, duration=6.0, balancer=balancer)
 
 
 @pytest.fixture(scope="module")

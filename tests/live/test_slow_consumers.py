@@ -8,6 +8,7 @@ from live.world import run
 from sim import simulate
 from twin.invariants import audit
 from twin.measures import measure_record
+from twin.profile import HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -46,7 +47,7 @@ def others_lost(record: Record) -> set[tuple[int, int]]:
 )
 def test_a_policy_has_the_same_effect_in_both_worlds_and_others_lose_nothing(policy: str, seen: set[str]) -> None:
     scenario = Scenario.load(SCENARIOS / f"broadcast-stall-{policy}.toml")
-    for record in (simulate(scenario), run(scenario)):
+    for record in (simulate(scenario, 0, HostProfile.load("reference")), run(scenario)):
         found = audit(record)
         assert [violation.text for violation in found.violations] == []
         assert found.reasons == []
