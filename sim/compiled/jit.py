@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import functools
+import gc
 import os
 import types
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config
 from numba.core import types as nb
+from numba.core.types import unliteral
 from numba.extending import intrinsic
 
 from sim.compiled.meaning import digest, note_meaning
@@ -36,11 +38,19 @@ def cache_folder(name: str) -> Path:
 
 
 def jit(function: F) -> F:
-    """Compile a function that only other compiled functions call; see `for_python`."""
-    compiled: F = numba.njit(
+    """Compile a function that only other compiled functions call; see `for_python`.
+
+    It is compiled once for all numbers that it is called with. numba would compile it again for each constant, half of
+    the whole time; the compiler of the whole puts constants in where that is worth it.
+    """
+    compiled = numba.njit(
         function, error_model="numpy", pipeline_class=PartCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True
     )
-    return compiled
+    template = compiled.get_call_template
+    compiled.get_call_template = lambda args, named: template(
+        tuple(unliteral(one) for one in args), {name: unliteral(one) for name, one in named.items()}
+    )
+    return cast(F, compiled)
 
 
 def kernel(function: F) -> F:
@@ -58,7 +68,7 @@ def kernel(function: F) -> F:
             kept.append(_kept(function))
         compiled, folder = kept[0]
         if not compiled.signatures:
-            with _alone(folder):
+            with _alone(folder), _without_collection():
                 compiled.compile(tuple(numba.typeof(arg) for arg in args))
         return compiled(*args)
 
@@ -82,6 +92,18 @@ def _alone(folder: Path) -> Iterator[None]:
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Collect no garbage in this block: of a compilation's millions of objects nearly all live as long as it does."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def for_python(function: Any) -> Callable[..., Any]:

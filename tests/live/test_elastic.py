@@ -85,6 +85,17 @@ def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespac
     assert part.wait(5)
 
 
+def _elastic(stage: Stage, scenario: Scenario, registry: SimpleNamespace) -> tuple[int, list[int], Balancer, Elastic]:
+    """Return where clients come in, where nodes may listen, the balancer and the registrar's side of a cluster."""
+    port, *ports = host.free_ports(3)
+    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
+    cluster.place = SimpleNamespace(cluster=[])
+    elastic = Elastic(cluster, registry.bus)
+    registry.slots = elastic.slots
+    return port, ports, balancer, elastic
+
+
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
 def test_the_registrar_brings_a_balancer_in_step(
     kind: str,
@@ -96,12 +107,7 @@ def test_the_registrar_brings_a_balancer_in_step(
 ) -> None:
     balancer_installed(kind)
     scenario = small(nodes={"count": 2}, registry=REGISTRY, balancer={"kind": kind})
-    port, *ports = host.free_ports(3)
-    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
-    cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
-    cluster.place = SimpleNamespace(cluster=[])
-    elastic = Elastic(cluster, registry.bus)
-    registry.slots = elastic.slots
+    port, ports, balancer, elastic = _elastic(stage, scenario, registry)
     try:
         balancer.wait_ready(10)
         nodes = [_member(stage, elastic, n, one) for n, one in enumerate(ports, 1)]
@@ -139,12 +145,7 @@ def test_the_registrar_takes_a_node_into_the_backend_of_its_version(
     """The scenario says that node 2 is the next version; what the nodes have registered says that it is node 1."""
     canary = {"nodes": [2], "share": 0.5}
     scenario = small(registry={**REGISTRY, "canary": canary}, balancer={"kind": "haproxy", "algorithm": "leastconn"})
-    port, *ports = host.free_ports(3)
-    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
-    cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
-    cluster.place = SimpleNamespace(cluster=[])
-    elastic = Elastic(cluster, registry.bus)
-    registry.slots = elastic.slots
+    port, ports, balancer, elastic = _elastic(stage, scenario, registry)
 
     def reached(client: int) -> str:
         headers = {"X-Client-Id": str(client)}
