@@ -15,7 +15,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config
 from numba.core import types as nb
-from numba.core.types import unliteral
+from numba.core.types.misc import unliteral
 from numba.extending import intrinsic
 
 from sim.compiled.meaning import digest, note_meaning
