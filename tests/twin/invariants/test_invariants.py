@@ -300,12 +300,13 @@ def test_an_unwitnessed_fault_makes_the_verdict_unknown_but_a_violation_is_certa
     assert audit(record(rows, faults=[kill])).verdict == "fail"
 
 
-def test_where_nodes_end_connections_a_client_has_time_to_come_back():
+def test_where_nodes_end_connections_or_the_host_is_starved_a_client_has_time_to_come_back():
     still = {"duration": 10.0, "clients": {"count": 1, "reconnect": {"cap": 1.0}}}
     churning = still | {"nodes": {"lifetime": {"mean": 2.0}}}
 
-    def judged(rows, settings):
-        provenance = {"world": "live", "scenario": small(**settings).model_dump(exclude_none=True)}
+    def judged(rows, settings, starved=""):
+        scenario = small(**settings).model_dump(exclude_none=True)
+        provenance = {"world": "live", "scenario": scenario, "host": {"starved": starved}}
         return audit(Record.of([*rows, row(10.0, "server_connections", node=1, detail="1")], provenance))
 
     for lost, verdict in ((8.9, "fail"), (9.1, "pass")):  # of 10 s; the longest wait is 1 s
@@ -318,6 +319,7 @@ def test_where_nodes_end_connections_a_client_has_time_to_come_back():
         assert (found.findings["back"].count, found.verdict) == (int(verdict == "fail"), verdict)
         assert found.findings["balancer_count"].skipped == "nodes end connections all along"
         assert judged(rows, still).findings["back"].count == 1
+        assert judged(rows, still, "others took 1.5 cores").findings["back"].count == int(verdict == "fail")
 
 
 def test_many_violations_are_counted_and_few_are_shown():
