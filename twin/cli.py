@@ -305,8 +305,10 @@ def test(context: typer.Context) -> None:
         compiling.wait()
     finally:
         compiling.kill()
-    workers = 2 * min(4, os.cpu_count() or 1)  # two a core: a live test waits most of its time
-    _run_all([[*tests, "-n", str(workers), "--dist=loadscope"]])
+    cores = min(4, os.cpu_count() or 1)
+    side_by_side = [*tests, "--dist=loadscope", "-n"]
+    live = [*side_by_side, str(cores + 1), "-m", "live"]  # one more: a live test waits most of its time
+    _run_all([live, [*side_by_side, str(cores), "-m", "not live"]], each=True)
 
 
 @app.command(context_settings=PASS_ON)
@@ -315,14 +317,18 @@ def notebook(context: typer.Context) -> None:
     _run_all([[sys.executable, "-m", "jupyter", "lab", "notebooks", *context.args]])
 
 
-def _run_all(steps: list[list[str]]) -> None:
+def _run_all(steps: list[list[str]], each: bool = False) -> None:
+    """Run programs one after the other, and exit with status 1 at the first that fails, or after `each` has run."""
     import subprocess
 
+    failed = False
     for step in steps:
         err.print(f"$ {shlex.join([os.path.basename(step[0]), *step[1:]])}", highlight=False)
-        status = subprocess.run(step, cwd=ROOT, check=False).returncode
-        if status:
-            raise typer.Exit(1)
+        failed |= subprocess.run(step, cwd=ROOT, check=False).returncode != 0
+        if failed and not each:
+            break
+    if failed:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -308,8 +308,8 @@ def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenari
         ended.append(record.select("disconnected").groupby("client")["t"].first())
     differences = (ended[0] - ended[1]).abs().tolist()
     assert len(differences) == 20
-    assert sorted(differences)[len(differences) // 2] < 0.02
-    assert max(differences) < 0.1
+    assert sorted(differences)[len(differences) // 2] < 0.1
+    assert max(differences) < 0.5
 
 
 def test_what_a_joined_node_has_noted_is_in_the_record(small: Callable[..., Scenario]) -> None:
@@ -327,7 +327,7 @@ def test_what_a_joined_node_has_noted_is_in_the_record(small: Callable[..., Scen
 
 def test_a_node_may_join_the_moment_after_it_was_killed(small: Callable[..., Scenario]) -> None:
     faults = [{"at": 0.5, "kind": "kill", "node": 1}, {"at": 0.5001, "kind": "join", "node": 1}]
-    record = measure(small(duration=2.0, registry=REGISTRY, faults=faults), 1)[0]
+    record = measure(small(duration=4.0, registry=REGISTRY, faults=faults), 1)[0]
     told = record.select("node_stopped", "node_starting", "node_started")
     assert told["event"].tolist() == ["node_stopped", "node_starting", "node_started"]
     assert set(told["node"]) == {1}

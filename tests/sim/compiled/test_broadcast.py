@@ -1,6 +1,6 @@
 """Broadcasts in the compiled engine against the SimPy model, event by event, on random scenarios.
 
-A third as many scenarios as in `test_engine.py`, and more by the same settings.
+A fifth as many scenarios as in `test_engine.py`, and more by the same settings.
 """
 
 import pytest
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(240 + EXAMPLES)
 
 
 @of_seed
-@settings(max_examples=EXAMPLES // 3, deadline=None)
+@settings(max_examples=EXAMPLES // 5, deadline=None)
 @given(scenario=talks(), profile=profiles(broadcast=True), replication=st.integers(0, 1000))
 def test_both_engines_note_the_same_events_of_a_broadcast(scenario, profile, replication):
     assume(not uncovered(scenario))
