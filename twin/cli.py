@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -41,6 +40,7 @@ from twin.steps import (
     runs_of,
     say_json,
 )
+from twin.suite_command import run, test
 from twin.sweep_command import sweep
 from twin.zoo_command import zoo
 
@@ -275,6 +275,8 @@ app.command()(zoo)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+app.command(context_settings=PASS_ON)(test)
 
 
 @app.command()
@@ -283,52 +285,10 @@ def schema() -> None:
     sys.stdout.write(json.dumps(Scenario.model_json_schema(), indent=2) + "\n")
 
 
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-
-
-@app.command(context_settings=PASS_ON)
-def test(context: typer.Context) -> None:
-    """Run lint, types, architecture rules and the whole test suite; arguments go to pytest, which then runs alone."""
-    import subprocess
-
-    python, bin_ = sys.executable, Path(sys.executable).parent
-    tests = [python, "-m", "pytest", *context.args]
-    if context.args:
-        _run_all([tests])
-        return
-    compiling = subprocess.Popen([python, "-m", "sim.compiled"], cwd=ROOT)  # on another core
-    try:
-        ruff = str(bin_ / "ruff")
-        _run_all(
-            [[ruff, "check", "."], [ruff, "format", "--check", "."], [str(bin_ / "mypy")], [str(bin_ / "lint-imports")]]
-        )
-        compiling.wait()
-    finally:
-        compiling.kill()
-    cores = min(4, os.cpu_count() or 1)
-    side_by_side = [*tests, "--dist=loadscope", "-n"]
-    live = [*side_by_side, str(cores + 1), "-m", "live"]  # one more: a live test waits most of its time
-    _run_all([live, [*side_by_side, str(cores), "-m", "not live"]], each=True)
-
-
 @app.command(context_settings=PASS_ON)
 def notebook(context: typer.Context) -> None:
     """Open JupyterLab on notebooks/; arguments go to JupyterLab."""
-    _run_all([[sys.executable, "-m", "jupyter", "lab", "notebooks", *context.args]])
-
-
-def _run_all(steps: list[list[str]], each: bool = False) -> None:
-    """Run programs one after the other, and exit with status 1 at the first that fails, or after `each` has run."""
-    import subprocess
-
-    failed = False
-    for step in steps:
-        err.print(f"$ {shlex.join([os.path.basename(step[0]), *step[1:]])}", highlight=False)
-        failed |= subprocess.run(step, cwd=ROOT, check=False).returncode != 0
-        if failed and not each:
-            break
-    if failed:
-        raise typer.Exit(1)
+    raise typer.Exit(int(run([sys.executable, "-m", "jupyter", "lab", "notebooks", *context.args]) != 0))
 
 
 def main() -> None:

@@ -1,0 +1,69 @@
+"""The command `./lab test`; registered in `twin.cli`."""
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from twin.steps import err
+
+ROOT = Path(__file__).parent.parent
+MOST_WORKERS = 4
+LAST = 19
+"""Niceness of who takes only what others leave."""
+
+
+def test(context: typer.Context) -> None:
+    """Run lint, types, architecture rules and the whole test suite; arguments go to pytest, which then runs alone."""
+    from live.process import Stage
+
+    python, bin_ = sys.executable, Path(sys.executable).parent
+    tests = [python, "-m", "pytest", *context.args]
+    if context.args:
+        raise typer.Exit(int(run(tests) != 0))
+    with Stage() as stage:
+        compiling = stage.start("compiler", [python, "-m", "sim.compiled"])  # on another core
+        ruff = str(bin_ / "ruff")
+        for step in ([ruff, "check", "."], [ruff, "format", "--check", "."], [bin_ / "mypy"], [bin_ / "lint-imports"]):
+            if run([str(word) for word in step]):
+                raise typer.Exit(1)
+        compiling.process.wait()
+        cores = min(MOST_WORKERS, os.cpu_count() or 1)
+        side_by_side = [*tests, "--dist=loadscope", "-n"]
+        said = stage.folder / "computations"
+        words = [*side_by_side, str(cores), "-m", "not live"]
+        into = f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(words)} >{said} 2>&1"
+        computations = stage.start("computations", ["sh", "-c", into])
+        step_back(computations.pid)
+        # the machine is theirs as if nothing else ran: what computes takes the time that live tests wait
+        failed = run([*side_by_side, str(cores), "-m", "live"])
+        err.print(f"$ {shlex.join(['python', *words[1:]])}", highlight=False)
+        failed |= computations.process.wait()
+        sys.stdout.write(said.read_text())
+    if failed:
+        raise typer.Exit(1)
+
+
+def run(words: Sequence[str]) -> int:
+    """Show a command, run it and return its exit status."""
+    err.print(f"$ {shlex.join([os.path.basename(words[0]), *words[1:]])}", highlight=False)
+    return subprocess.run(words, cwd=ROOT, check=False).returncode
+
+
+def step_back(pid: int) -> None:
+    """Let a process and what it will start take only what others leave of the cores.
+
+    Where Linux gives each session the same share (sched_autogroup_enabled), niceness counts within a session only, and
+    a session has one of its own. Source: sched(7), "The autogroup feature".
+
+    Args:
+        pid: leads a session.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, LAST)
+    with contextlib.suppress(OSError):  # another kernel
+        Path(f"/proc/{pid}/autogroup").write_text(str(LAST))
