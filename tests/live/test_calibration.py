@@ -9,6 +9,7 @@ import pytest
 
 from live import calibration, host
 from live.balancer import binary
+from live.speed import BURST, REST
 from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
 from twin.profile import PACE_STEP, PARTS, HostProfile
@@ -70,8 +71,9 @@ def test_the_shares_of_a_round_are_shares(calibrated: tuple[HostProfile, object]
 
 def test_the_speed_of_each_core_is_sampled(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
-    kinds = 1 + has_nginx()
-    assert [len(series) for series in profile.speed] == [round(calibration.LOOK / PACE_STEP)] * 2 * kinds * REPEATS
+    looks = (1 + has_nginx()) * REPEATS
+    samples = BURST * round(calibration.LOOK / (BURST * PACE_STEP + REST))
+    assert [len(series) for series in profile.speed] == [samples] * 2 * looks
     assert all(1e-5 < sample < 1.0 for series in profile.speed for sample in series)
 
 
@@ -137,7 +139,7 @@ def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(
 
 
 def test_a_look_at_the_cores_gives_one_series_a_core(monkeypatch):
-    monkeypatch.setattr(calibration, "LOOK", 0.4)
+    monkeypatch.setattr(calibration, "LOOK", 1.2)
     series = calibration.trace(Scenario.parse({"name": "look"}))
     assert len(series) == 2
-    assert all(len(one) == round(0.4 / PACE_STEP) and min(one) > 0 for one in series)
+    assert all(len(one) == 2 * BURST and min(one) > 0 for one in series)
