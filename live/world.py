@@ -17,7 +17,7 @@ from live.limits import check
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
 from twin.draws import Purpose, stratified
-from twin.errors import ClusterError, ScenarioError
+from twin.errors import ClusterError, LateError, ScenarioError
 from twin.profile import HostProfile
 from twin.record import Record, Row, row, versions
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
@@ -29,6 +29,9 @@ LATE = 10.0
 they are."""
 LOOK, CLOSE_LOOK = 0.05, 0.004
 """Seconds between two looks at the processes; the second while one is about to end, whose end is noted then."""
+
+STARTS = 3
+"""How often a run is begun anew whose clients are late: a busy machine may hold them up for a moment."""
 
 Progress = Callable[[float, str], None]
 """Receives the seconds of the run that have passed and what is going on."""
@@ -188,7 +191,7 @@ class Cluster:
         The start is chosen so that the balancer's health checks stand in the phase that this replication draws.
 
         Raises:
-            ClusterError: not all clients could connect.
+            LateError: not all clients could connect.
         """
         first = time.monotonic() + NOTICE
         start = first + self.scenario.warm_up + WARM_UP_SLACK
@@ -206,7 +209,7 @@ class Cluster:
             part.hear(start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
-            raise ClusterError(
+            raise LateError(
                 f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a "
                 f"second ({late:.1f} s late); set a lower rate."
             )
@@ -314,10 +317,18 @@ def run(
 
     Raises:
         ScenarioError, HostError: nothing was started.
-        ClusterError: a process failed; everything was stopped.
+        ClusterError: a process failed, or the clients were late each time; everything was stopped.
     """
     check(scenario, redis_url)
     host.warn_if_busy()
+    for _ in range(STARTS - 1):
+        with contextlib.suppress(LateError):
+            return _run(scenario, replication, redis_url, progress)
+    return _run(scenario, replication, redis_url, progress)
+
+
+def _run(scenario: Scenario, replication: int, redis_url: str | None, progress: Progress | None) -> Record:
+    """Run the scenario, as `run`, which has checked it; LateError if its clients are late."""
     with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
         steps = faults.schedule(cluster, list(scenario.faults))

@@ -30,6 +30,10 @@ class ClusterError(LabError):
     """A process of the live cluster failed; everything was stopped."""
 
 
+class LateError(ClusterError):
+    """The clients had not connected when the run was to begin; nothing was measured."""
+
+
 class EngineWarning(UserWarning):
     """The SimPy model is used where the compiled engine was preferred; the text says why."""
 

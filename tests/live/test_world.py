@@ -12,8 +12,8 @@ import pytest
 
 from live import host
 from live.balancer import Balancer
-from live.world import Cluster, measure, run
-from twin.errors import ClusterError
+from live.world import STARTS, Cluster, measure, run
+from twin.errors import ClusterError, LateError
 from twin.record import EVENTS, Record
 from twin.scenario import Scenario
 
@@ -135,11 +135,32 @@ def test_clients_that_connect_too_late_for_the_start_of_the_run_are_an_error(sma
         cluster.nodes[1].signal(signal.SIGSTOP)
         later = threading.Timer(1.5, cluster.nodes[1].signal, [signal.SIGCONT])
         later.start()
-        with pytest.raises(
-            ClusterError, match=r"could not connect at clients\.connect_rate 100 a second \(.* s late\)"
-        ):
+        with pytest.raises(LateError, match=r"could not connect at clients\.connect_rate 100 a second \(.* s late\)"):
             cluster.warm_up()
         later.join()
+
+
+@pytest.mark.parametrize("late", [1, STARTS])
+def test_a_run_whose_clients_are_late_begins_anew_but_not_for_ever(
+    late: int, small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, begun = Cluster.warm_up, []
+
+    def warm_up(cluster: Cluster) -> float:
+        begun.append(cluster.stage.folder)
+        if len(begun) <= late:
+            raise LateError("late")
+        return right(cluster)
+
+    monkeypatch.setattr(Cluster, "warm_up", warm_up)
+    if late < STARTS:
+        assert len(run(small(duration=0.5)).select("connected")) == 20
+        assert len(begun) == late + 1
+    else:
+        with pytest.raises(LateError):
+            run(small(duration=0.5))
+        assert len(begun) == STARTS
+    assert not any(folder.exists() for folder in begun)
 
 
 def test_a_balancer_that_does_not_start_leaves_no_thread(
