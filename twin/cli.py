@@ -74,7 +74,7 @@ Save = Annotated[Path | None, typer.Option(help="Folder to write the records to,
 
 @app.command()
 def demo(
-    runs: Runs = 3,
+    runs: Runs = 4,
     replications: Replications = 200,
     scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
     as_json: AsJson = False,
@@ -84,8 +84,10 @@ def demo(
 
     spec = Scenario.load(scenario)
     check_output("the figure", ROOT / "figures" / f"{spec.name}.png")
+    known = CALIBRATED.exists()
     profile_of(spec)
-    look_at_cores(spec)
+    if known:  # a calibration has just looked
+        look_at_cores(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
     comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy")
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")

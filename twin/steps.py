@@ -43,6 +43,10 @@ def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+FIRST_REPEATS = 3
+"""Measurements of each part when somebody waits for a prediction; `./lab calibrate` makes more."""
+
+
 def profile_of(scenario: Scenario) -> HostProfile:
     """Return the scenario's host profile; calibrate first what it is to be asked for and does not know yet."""
     kind, broadcast, sessions = (
@@ -56,7 +60,7 @@ def profile_of(scenario: Scenario) -> HostProfile:
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
             kinds = [kind] if known is not None or kind == "haproxy" else ["haproxy", kind]
-            calibrate_machine(kinds, broadcast, sessions)
+            calibrate_machine(kinds, broadcast, sessions, repeats=FIRST_REPEATS)
         if sessions and not HostProfile.load().knows_sessions(kind):
             calibrate_sessions()
     return HostProfile.load(scenario.host.profile)
@@ -79,6 +83,7 @@ def calibrate_machine(
     broadcast: bool = True,
     sessions: bool = True,
     output: Path = CALIBRATED,
+    repeats: int | None = None,
 ) -> HostProfile:
     """Measure what the parts cost on this machine, add the repeats of earlier calibrations, and write the profile.
 
@@ -87,12 +92,18 @@ def calibrate_machine(
         broadcast: whether to measure the parts of a broadcast, too.
         sessions: whether to measure the parts of sessions, too.
         output: file to write; no other is changed.
+        repeats: measurements of each part; as many as `live.calibrate` makes by itself by default.
     """
     import live
 
+    many = {} if repeats is None else {"repeats": repeats}
     with progress() as show:
         profile = live.calibrate(
-            lambda share, what: show(f"calibrating {what}", share), kinds=kinds, broadcast=broadcast, sessions=sessions
+            lambda share, what: show(f"calibrating {what}", share),
+            kinds=kinds,
+            broadcast=broadcast,
+            sessions=sessions,
+            **many,
         )
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced
