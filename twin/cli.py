@@ -89,7 +89,7 @@ def demo(
     if known:  # a calibration has just looked
         look_at_cores(spec)
     # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
-    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy")
+    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy", given=20)
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
     if as_json:
         say_json(comparison.as_dict())

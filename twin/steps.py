@@ -185,8 +185,17 @@ def comparison_of(
     replications: int,
     observe: Callable[[], list[Record]],
     engine: Literal["auto", "simpy"] = "auto",
+    given: int = 40,
 ) -> Any:
-    """Predict first, then observe, then predict given what the balancer marked down; return the `twin.Comparison`."""
+    """Predict first, then observe, then predict given what the balancer marked down; return the `twin.Comparison`.
+
+    Args:
+        scenario: what to predict.
+        replications: simulated runs.
+        observe: gives the measured runs.
+        engine: see `sim.engines`.
+        given: simulated runs for each measured one, given its mark-downs.
+    """
     import sim
     import twin
 
@@ -194,10 +203,10 @@ def comparison_of(
     records = observe()
     with progress() as show:
         text = "predicting given the mark-downs"
-        given = sim.predict_given(
-            records, profile=profile_of(scenario), progress=lambda i, n: show(text, i / n), engine=prediction.engine
+        after = sim.predict_given(
+            records, given, profile_of(scenario), lambda i, n: show(text, i / n), engine=prediction.engine
         )
-    return twin.compare(prediction, records, given)
+    return twin.compare(prediction, records, after)
 
 
 def say_json(data: Any) -> None:
