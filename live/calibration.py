@@ -168,7 +168,7 @@ def _check_overhead(bench: Bench) -> float:
 def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -> list[list[float]]:
     """Return how long a fixed piece of work takes the cores on which a scenario runs: one series a core.
 
-    A series has one sample every `PACE_STEP` seconds, for `LOOK` seconds.
+    A series has one sample for each `PACE_STEP` of work in `LOOK` seconds of work and rest; see `live.speed.trace`.
 
     Args:
         scenario: where it places its processes.

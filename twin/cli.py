@@ -88,7 +88,8 @@ def demo(
     profile_of(spec)
     if known:  # a calibration has just looked
         look_at_cores(spec)
-    # the SimPy model needs no compiling, which takes longer on a fresh clone than the whole demo
+    # the SimPy model needs no compiling, which takes long on a fresh clone; of the runs given the mark-downs only the
+    # median is shown, so few will do
     comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy", given=20)
     path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
     if as_json:

@@ -92,18 +92,18 @@ def calibrate_machine(
         broadcast: whether to measure the parts of a broadcast, too.
         sessions: whether to measure the parts of sessions, too.
         output: file to write; no other is changed.
-        repeats: measurements of each part; as many as `live.calibrate` makes by itself by default.
+        repeats: measurements of each part; as many as `live.calibrate` makes by default.
     """
     import live
+    from live.calibration import REPEATS
 
-    many = {} if repeats is None else {"repeats": repeats}
     with progress() as show:
         profile = live.calibrate(
             lambda share, what: show(f"calibrating {what}", share),
             kinds=kinds,
             broadcast=broadcast,
             sessions=sessions,
-            **many,
+            repeats=repeats or REPEATS,
         )
     if CALIBRATED.exists():
         with suppress(ScenarioError):  # a profile of an older lab is replaced
