@@ -9,6 +9,8 @@ Run as `python -m live.bench CONFIG`. Messages:
 * `delivered` answers with the times of the first and the last delivery since it was asked before;
 * `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
 * `nothing` costs what hearing a message costs.
+
+A client that failed or was lost decides when it would try again and sets a timer, as one of a swarm does.
 """
 
 import asyncio
@@ -16,20 +18,26 @@ import gc
 import json
 import logging
 import sys
+import time
 from typing import Any
 
 import uvloop
+from websockets.asyncio.client import ClientConnection
 
 from live.client import Client, Swarm
 from live.inbox import listen
 from live.node import YOUNG_GARBAGE, lines, say
 from live.session_client import Member
 
+NEVER = 86_400.0
+"""Seconds until a client of the bench comes back by itself: after the end of the calibration."""
+
 
 async def main(config: dict[str, Any]) -> None:
     """Obey the calibration until standard input closes."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
+    loop = asyncio.get_running_loop()
     swarm = Swarm({**config, "count": 0})
     held: list[asyncio.Task[None]] = []
     made = 0
@@ -39,9 +47,20 @@ async def main(config: dict[str, Any]) -> None:
 
     async def attempt(client: Client) -> bool:
         connection = await client.attempt()
-        if connection is not None:
-            held.append(asyncio.ensure_future(client.stay(connection)))
+        if connection is None:
+            wait_for_the_next(client, None)
+        else:
+            held.append(asyncio.ensure_future(stay(client, connection)))
         return connection is not None
+
+    async def stay(client: Client, connection: ClientConnection) -> None:
+        since = time.monotonic()
+        await client.stay(connection)
+        wait_for_the_next(client, time.monotonic() - since)
+
+    def wait_for_the_next(client: Client, lasted: float | None) -> None:
+        client.next_wait(lasted)
+        loop.call_later(NEVER, len, ())  # which does nothing
 
     async def batch(size: int) -> None:
         nonlocal made

@@ -70,7 +70,7 @@ def calibrate(
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
     lone |= {"bus_start": [], "path_bytes": []}
-    speed: list[list[float]] = []
+    speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
     with interrupt.remembered():
         for k, kind in enumerate(chosen_kinds):
@@ -87,7 +87,7 @@ def calibrate(
                 if sessions:
                     tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
                     measure_sessions(chosen, found[kind])
-                speed += trace(scenario)
+                speed.append(trace(scenario))
         tell(1 - 1 / steps, "how the kernel shares a core")
         core = host.placement(scenario).cluster[0]
         tick = stretch(core, STRETCH)

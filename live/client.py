@@ -74,6 +74,7 @@ class Client:
         self.number = number
         self.attempts = 0
         self.draws = 0
+        self.backoff = Backoff(swarm.reconnect)
         self.first_ping = True
         self.missed = False
         beat = swarm.heartbeat
@@ -91,20 +92,29 @@ class Client:
         """Connect at `start`, stay connected, and come back after every loss."""
         swarm = self.swarm
         await asyncio.sleep(start - time.monotonic())
-        backoff = Backoff(swarm.reconnect)
         while True:
             connection = await self.attempt()
-            if connection is None:
-                wait = None if self.barred else backoff.after_failure(self.draw())
-            else:
+            lasted = None
+            if connection is not None:
                 since = time.monotonic()
                 await self.stay(connection)
-                wait = backoff.after_loss(time.monotonic() - since, self.draw())
+                lasted = time.monotonic() - since
+            wait = self.next_wait(lasted)
             if wait is None:
                 swarm.note("gave_up", self.number, attempt=self.attempts)
                 return
             if wait > 0:
                 await asyncio.sleep(wait)
+
+    def next_wait(self, lasted: float | None) -> float | None:
+        """Return the seconds until the next attempt, or None to give up.
+
+        Args:
+            lasted: seconds that the connection lasted which was lost; None after an attempt that failed.
+        """
+        if lasted is not None:
+            return self.backoff.after_loss(lasted, self.draw())
+        return None if self.barred else self.backoff.after_failure(self.draw())
 
     async def attempt(self) -> ClientConnection | None:
         """Try once to connect."""

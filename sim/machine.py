@@ -88,12 +88,14 @@ class Machine:
             self.swarm = range(half, count)
 
     def pace(self, core: int) -> Pace:
-        """Return how fast a core is; the cores' neighbours have nothing to do with each other."""
-        draw = uniform if core else stratified
-        u = draw(self.scenario.seed, self.host, core, Purpose.PACE)
-        paces = self.profile.paces
-        series = paces[int(u * len(paces))]
-        return Pace(series, (u * len(paces)) % 1.0 * len(series))
+        """Return how fast a core is. Those of one machine go through the same look, each through its own series."""
+        looks = self.profile.paces
+        together = 1 if self.swarm is None else min(len(look) for look in looks)
+        machine, place = divmod(core, together)
+        draw = uniform if machine else stratified
+        u = draw(self.scenario.seed, self.host, machine, Purpose.PACE) * len(looks)
+        series = looks[int(u)][place]
+        return Pace(series, u % 1.0 * len(series))
 
     def clock(self, replication: int) -> float:
         """Return how far the host's clock is past a whole millisecond when the run starts, in milliseconds."""

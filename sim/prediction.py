@@ -1,8 +1,10 @@
 """Many replications of a scenario, which make a prediction."""
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +30,7 @@ from twin.record import Record
 from twin.scenario import HAProxy, Scenario
 
 WORTH_A_WORKER = 3.0
-"""Seconds of work in this process after which the compiled engine's further replications go to others."""
+"""Seconds of work in threads of this process after which the compiled engine's further replications go to others."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def predict(
         marks: observed mark-downs, for the prediction given them.
         paired: use the random numbers of this replication throughout, and vary only the speed of the host.
         progress: receives (done, replications).
-        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in this one.
+        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in as many
+            threads of this one.
         engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy.
 
     Raises:
@@ -99,11 +102,11 @@ def predict(
     profile.must_know(scenario)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     found: list[Replicated] = []
-    began = time.perf_counter()
-    while engine == "compiled" and calls and time.perf_counter() - began < WORTH_A_WORKER:
-        found += replicate(scenario, profile, marks, [calls.pop(0)], engine)
-        if progress is not None:
-            progress(len(found), replications)
+    if engine == "compiled":
+        for one in _at_once(scenario, profile, marks, calls, jobs):
+            found.append(one)
+            if progress is not None:
+                progress(len(found), replications)
     for part in _side_by_side(scenario, profile, marks, calls, engine, max(1, min(16, replications // 8)), jobs):
         found += part
         if progress is not None:
@@ -120,6 +123,22 @@ def predict(
         np.array([attempts for *_, attempts in found]),
         why,
     )
+
+
+def _at_once(
+    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]], jobs: int
+) -> Iterator[Replicated]:
+    """Take calls and replicate them in the compiled engine, for `WORTH_A_WORKER` seconds at most.
+
+    Threads start at once and share the profile; while the kernel runs, another one may.
+    """
+    most = jobs if jobs > 0 else os.cpu_count() or 1
+    began = time.perf_counter()
+    with ThreadPoolExecutor(most) as threads:
+        while calls and time.perf_counter() - began < WORTH_A_WORKER:
+            some, calls[:most] = calls[:most], []
+            for part in threads.map(lambda call: replicate(scenario, profile, marks, [call], "compiled"), some):
+                yield from part
 
 
 def _side_by_side(

@@ -40,7 +40,7 @@ def small_profile(**changes):
         },
         "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
         "first_part": {name: [0.5] for name in FIRST_PARTS},
-        "speed": [[1e-3] * 10],
+        "speed": [[[1e-3] * 10]],
         "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
         "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
         "node_start": [NODE_START],
@@ -341,6 +341,12 @@ def storms(draw):
     return unbounded(draw, storm) if draw(st.integers(0, 3)) == 3 else storm
 
 
+def looks():
+    """Looks at the speed of one to three cores."""
+    series = st.lists(st.floats(1e-3, 2e-3), min_size=3, max_size=12)
+    return st.lists(st.lists(series, min_size=1, max_size=3), min_size=1, max_size=3)
+
+
 @st.composite
 def profiles(draw, broadcast=False):
     """Host profiles whose costs, shares, speeds and waits differ, so that few events have the same time; those of a
@@ -362,7 +368,7 @@ def profiles(draw, broadcast=False):
         parts=parts | {"exit_delay": part([16])},
         nginx_parts={name: part([1, 16]) for name in PARTS if name.startswith("balancer")},
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
-        speed=[draw(st.lists(st.floats(1e-3, 2e-3), min_size=3, max_size=12)) for _ in range(draw(st.integers(1, 3)))],
+        speed=draw(looks()),
         wake={name: [draw(st.sampled_from([0.0, 5e-5]))] for name in ("client", "node", "haproxy", "nginx")},
         time_slice=draw(st.sampled_from([0.0005, 0.003])),
         tick=draw(st.sampled_from([0.0, 0.001, 0.004])),

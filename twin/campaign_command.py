@@ -1,21 +1,21 @@
 """The command `./lab campaign`; registered in `twin.cli`."""
 
-import json
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.comparison import Band, finite
 from twin.profile import HostProfile
-from twin.record import Record
-from twin.report import print_audit
+from twin.steps import say_json
+
+if TYPE_CHECKING:
+    from twin.comparison import Band
+    from twin.record import Record
 
 
 def campaign(
@@ -37,6 +37,7 @@ def campaign(
     """
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
+    from twin.report import print_audit
 
     out, err = Console(), Console(stderr=True)
     outcomes: list[Outcome] = []
@@ -58,7 +59,7 @@ def campaign(
     if as_json:
         runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
         data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
-        sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
+        say_json(data)
     else:
         out.print(
             f"{total['judged']} of {len(outcomes)} runs judged, {total['violations']} violations in {total['failed']} "
@@ -84,22 +85,23 @@ def campaign(
     raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
 
 
-def predicted_loss(record: Record, replications: int) -> Band:
+def predicted_loss(record: "Record", replications: int) -> "Band":
     """Return the 95 % band of `lost_share` for a run, simulated with its random numbers on hosts of various speeds."""
     import sim
+    from twin.comparison import Band
 
     profile = HostProfile.for_this_machine("broadcast")
     prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)
     return Band.of(prediction.measures["lost_share"].fillna(0.0).to_numpy())
 
 
-def losses(outcome: Any, bands: Mapping[int, Band]) -> dict[str, Any]:
+def losses(outcome: Any, bands: "Mapping[int, Band]") -> dict[str, Any]:
     """Return the band that was predicted for a run's lost share, and whether it holds what was found; empty without."""
     band = bands.get(outcome.number)
     return {} if band is None else {"predicted_loss": [band.low, band.high], "inside": band.holds(outcome.lost_share)}
 
 
-def summary(outcomes: list[Any], bands: Mapping[int, Band] = MappingProxyType({})) -> dict[str, Any]:
+def summary(outcomes: list[Any], bands: "Mapping[int, Band]" = MappingProxyType({})) -> dict[str, Any]:
     """Return the counts over all runs of a campaign: `judged` are those whose faults were all witnessed or that broke
     an invariant. The losses are those of the runs that have a band.
     """

@@ -14,16 +14,6 @@ from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
 from twin.errors import ClusterError, LabError, ScenarioError, check_output
 from twin.profile import CALIBRATED
-from twin.record import Record
-from twin.report import (
-    learnt,
-    percent,
-    print_audit,
-    print_comparison,
-    print_measures,
-    print_prediction,
-    print_profile,
-)
 from twin.scenario import Scenario
 from twin.serve_command import serve
 from twin.steps import (
@@ -81,6 +71,7 @@ def demo(
 ) -> None:
     """Predict and measure a failover, compare the two, and draw figures/failover.png."""
     from twin.figures import save
+    from twin.report import learnt, print_comparison
 
     spec = Scenario.load(scenario)
     check_output("the figure", ROOT / "figures" / f"{spec.name}.png")
@@ -110,10 +101,10 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
+    from twin.report import prediction_dict, print_prediction
+
     prediction = prediction_of(Scenario.load(scenario, overrides), replications, engine)
     if as_json:
-        from twin.report import prediction_dict
-
         say_json(prediction_dict(prediction))
     else:
         print_prediction(out, prediction)
@@ -131,6 +122,7 @@ def measure(
     """Run a scenario with real processes on loopback and print each run's measures."""
     from twin.invariants import audit as examine
     from twin.measures import measure_record
+    from twin.report import print_measures
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
@@ -168,6 +160,8 @@ def compare(
 
     With several scenarios the last table has the totals: 90 % inside, a median error of at most 8 %, none above 20 %.
     """
+    from twin.report import percent
+
     comparisons, failed = [], dict[str, str]()
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
@@ -212,6 +206,8 @@ def calibrate(
 
     The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
+    from twin.report import print_profile
+
     check_output("--output", output)
     profile = calibrate_machine(output=output)
     if as_json:
@@ -262,6 +258,8 @@ def audit(
     Exit status 1 when one is broken, or when a scheduled fault had no witnessed effect: then the verdict is unknown.
     """
     from twin.invariants import audit as examine
+    from twin.record import Record
+    from twin.report import print_audit
 
     audits = [examine(Record.load(path), within) for path in records]
     if as_json:

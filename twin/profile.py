@@ -6,7 +6,7 @@ import warnings
 from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,11 +33,15 @@ LEVELS_OF_PACE = 11
 FASTEST, SLOWEST = 0.025, 0.975
 """Quantiles of the samples that stand for the first and the last level, in the middle of what these hold."""
 
-READING_ERROR = 0.15
-"""Relative error of a pace that is read beside a measurement; two readings, one before and one after it, differ so."""
+READING_ERROR = 0.13
+"""Relative error of a pace, the mean of two readings, one before and one after a measurement. Readings 0.05 s apart
+correlate with 0.3 only, at a standard deviation of 0.2; those of different minutes differ as much again."""
 
-MOST_SERIES = 32
-"""Series of a core's speed that a profile keeps, the latest ones."""
+LEAST_POWER, MOST_POWER = 0.75, 1.25
+"""Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
+
+MOST_LOOKS = 16
+"""Looks at the speed of the cores that a profile keeps, the latest ones."""
 
 LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
 
@@ -89,6 +93,9 @@ PARTS |= BROADCAST_PARTS | SESSION_PARTS
 LONE_OF_BROADCAST = ("bus_start", "path_bytes")
 
 
+Look = Annotated[list[Annotated[list[float], Field(min_length=1)]], Field(min_length=1)]
+
+
 class HostProfile(BaseModel):
     """What one machine costs. See `PARTS` for the names in `parts`."""
 
@@ -104,9 +111,10 @@ class HostProfile(BaseModel):
     wake: dict[str, list[float]] = Field(
         description="Seconds of waking up for a single item with warm caches: client, node, haproxy and nginx."
     )
-    speed: list[list[float]] = Field(
-        description="How long a fixed piece of work took a core, every PACE_STEP seconds, in seconds; one series a "
-        "core and calibration."
+    speed: list[Look] = Field(
+        min_length=1,
+        description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
+        "seconds; one series for each core, all at the same time.",
     )
     balancer_start: dict[str, list[float]] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
@@ -152,9 +160,11 @@ class HostProfile(BaseModel):
     def slowness(self, who: str) -> float:
         """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
 
-        It is fitted to the measurements of large batches. As a pace is read with an error, little spread of the paces
-        tells little, and the power stays near 1 then: the process slows down as the fixed piece of work does. Source:
-        ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
+        It is fitted to the measurements of large batches. As a pace is read with an error, plain regression would give
+        too small a power; the error's part of the spread is taken out. Where there is little besides, the power stays
+        near 1: the process slows down as the fixed piece of work does. Sources: regression with errors in the
+        variable, Fuller, "Measurement Error Models", 1987, section 1.2; ridge regression, Hoerl and Kennard,
+        Technometrics 12, 1970.
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
@@ -166,7 +176,8 @@ class HostProfile(BaseModel):
                         costs += others
             hold = READING_ERROR**2 * max(1, len(paces))
             both = sum(pace * cost for pace, cost in zip(paces, costs, strict=True))
-            self._slowness[who] = (both + hold) / (sum(pace * pace for pace in paces) + hold)
+            spread = max(hold, sum(pace * pace for pace in paces))  # the error taken out, and the hold on 1 put in
+            self._slowness[who] = min(MOST_POWER, max(LEAST_POWER, (both + hold) / spread))
         return self._slowness[who]
 
     @cached_property
@@ -174,15 +185,18 @@ class HostProfile(BaseModel):
         return {}
 
     @cached_property
-    def _smooth(self) -> list[list[float]]:
-        """The series of `speed`; the median of three neighbours stands for a sample, so that an interrupt does not pass
+    def _smooth(self) -> list[list[list[float]]]:
+        """The looks of `speed`; the median of three neighbours stands for a sample, so that an interrupt does not pass
         for a slow core.
         """
-        return [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in self.speed]
+        return [
+            [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in look]
+            for look in self.speed
+        ]
 
     @cached_property
     def _samples(self) -> list[float]:
-        return sorted(sample for series in self._smooth for sample in series)
+        return sorted(sample for look in self._smooth for series in look for sample in series)
 
     @cached_property
     def speeds(self) -> list[float]:
@@ -191,11 +205,12 @@ class HostProfile(BaseModel):
         return [quantile(self._samples, min(SLOWEST, max(FASTEST, k / top))) for k in range(top + 1)]
 
     @cached_property
-    def paces(self) -> list[list[int]]:
-        """The series of `speed` as levels from 0, the fastest: the rank of each sample among all of them."""
+    def paces(self) -> list[list[list[int]]]:
+        """The looks of `speed` as levels from 0, the fastest: the rank of each sample among all of them."""
         ranked, top = self._samples, LEVELS_OF_PACE - 1
         return [
-            [round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in self._smooth
+            [[round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in look]
+            for look in self._smooth
         ]
 
     def first(self, name: str, u: float) -> float:
@@ -299,14 +314,14 @@ class HostProfile(BaseModel):
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
-                "speed": (self.speed + earlier.speed)[:MOST_SERIES],
+                "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
         )
 
-    def with_speed(self, speed: list[list[float]]) -> "HostProfile":
-        """Return this profile with more series of the cores' speed, at most `MOST_SERIES` in all."""
-        return HostProfile.model_validate({**self.model_dump(), "speed": (speed + self.speed)[:MOST_SERIES]})
+    def with_look(self, look: list[list[float]]) -> "HostProfile":
+        """Return this profile with one more look at the speed of the cores, a series each, at most `MOST_LOOKS`."""
+        return HostProfile.model_validate({**self.model_dump(), "speed": [look, *self.speed][:MOST_LOOKS]})
 
     @cached_property
     def named(self) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class Check(Part):
 class HAProxy(Part):
     """HAProxy as the balancer."""
 
-    kind: Literal["haproxy"] = "haproxy"
+    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
     algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
         "leastconn", description="Choice rule; consistent is source with hash-type consistent, random is random(2)."
     )
@@ -158,7 +158,7 @@ class HAProxy(Part):
 class Nginx(Part):
     """nginx as the balancer, one worker."""
 
-    kind: Literal["nginx"] = "nginx"
+    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
     algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
         "round_robin", description="Choice rule; random_two is random two least_conn."
     )

@@ -5,17 +5,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.comparison import finite
 from twin.errors import ScenarioError
 from twin.profile import CALIBRATED, HostProfile
-from twin.record import Record
-from twin.report import print_comparison, print_fleet, print_violations
 from twin.scenario import Scenario
+
+if TYPE_CHECKING:
+    from twin.record import Record  # with its tables it takes a while to load: --help needs none
 
 err = Console(stderr=True)
 out = Console()
@@ -119,8 +119,8 @@ def look_at_cores(scenario: Scenario) -> None:
     import live
 
     with progress() as show:
-        speed = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
-    profile_of(scenario).with_speed(speed).save()
+        look = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
+    profile_of(scenario).with_look(look).save()
 
 
 def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
@@ -144,7 +144,7 @@ def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -
         )
 
 
-def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> list[Record]:
+def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> "list[Record]":
     """Run a scenario with real processes and return the records.
 
     Args:
@@ -167,9 +167,10 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
     return examined(records)
 
 
-def examined(records: list[Record]) -> list[Record]:
+def examined(records: "list[Record]") -> "list[Record]":
     """Check the invariants on measured records, say which are broken and show the events, and return the records."""
     from twin.invariants import audit
+    from twin.report import print_violations
 
     for i, record in enumerate(records, 1):
         found = audit(record)
@@ -183,7 +184,7 @@ def examined(records: list[Record]) -> list[Record]:
 def comparison_of(
     scenario: Scenario,
     replications: int,
-    observe: Callable[[], list[Record]],
+    observe: "Callable[[], list[Record]]",
     engine: Literal["auto", "simpy"] = "auto",
     given: int = 40,
 ) -> Any:
@@ -211,11 +212,15 @@ def comparison_of(
 
 def say_json(data: Any) -> None:
     """Write one JSON object to standard output; null stands for a number that is not defined."""
+    from twin.comparison import finite
+
     sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
 
 
-def by_scenario(paths: list[str]) -> list[list[Record]]:
+def by_scenario(paths: list[str]) -> "list[list[Record]]":
     """Read records and return those of each scenario together."""
+    from twin.record import Record
+
     groups: dict[str, list[Record]] = {}
     for path in paths:
         record = Record.load(path)
@@ -232,6 +237,7 @@ def judge(comparisons: list[Any], as_json: bool, failed: Mapping[str, str] | Non
         failed: scenarios whose runs did not come to an end, and why; with one of them nothing passes.
     """
     from twin.comparison import fleet
+    from twin.report import print_comparison, print_fleet
 
     if len(comparisons) == 1 and not failed:
         one = comparisons[0]

@@ -100,7 +100,7 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
             "parts": parts,
             "nginx_parts": {name: part for name, part in parts.items() if name.startswith("balancer")},
             "first_part": {name: [FIRST] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
-            "speed": [[1e-3] * 10],
+            "speed": [[[1e-3] * 10]],
             "wake": {name: [0.0] for name in ("client", *PROGRAMS)},
             **TIMES,
         }

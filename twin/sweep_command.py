@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.errors import ScenarioError, check_output
-from twin.figures import number, save
-from twin.measures import MEASURES
 from twin.scenario import Scenario
 from twin.steps import out, part_progress, say_json
-from twin.sweeps import Sweep, parse_vary
+
+if TYPE_CHECKING:
+    from twin.sweeps import Sweep
 
 SHOWN = ("time_to_99", "peak_attempts", "attempts_per_client", "gave_up_share")
 """Measures of the table when none is asked for."""
@@ -64,6 +64,9 @@ def sweep(
     .venv/bin/dask worker tcp://HOST:8786 --nworkers 2 --nthreads 1
     """
     import sim
+    from twin.figures import save
+    from twin.measures import MEASURES
+    from twin.sweeps import parse_vary
 
     axes = {}
     for text in vary:
@@ -106,14 +109,19 @@ def sweep(
 
 
 def _fixed(text: str) -> tuple[str, object]:
+    from twin.sweeps import parse_vary
+
     path, values = parse_vary(text)
     if len(values) != 1:
         raise ScenarioError(f"--where {text}: give one value.")
     return path, values[0]
 
 
-def print_sweep(console: Console, sweep: Sweep, measures: list[str]) -> None:
+def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
     """Print one row a variant: median and 95 % band of some measures."""
+    from twin.figures import number
+    from twin.measures import MEASURES
+
     replications = len(sweep.table) // max(1, len(sweep.bands(measures[0])))
     title = f"{sweep.scenario.name}: median and 95 % band of {replications} runs each"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

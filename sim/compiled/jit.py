@@ -58,7 +58,7 @@ def kernel(function: F) -> F:
 
     Of processes that call it at the same time one compiles, and the others wait for the result. numba forgets a
     compiled function when the file of that function changes, but not when a function that it calls does; so it is kept
-    in a folder that is named by a digest of all that goes into it.
+    in a folder that is named by a digest of all that goes into it. While it runs, other threads of Python may run.
     """
     kept: list[tuple[Any, Path]] = []
 
@@ -80,7 +80,8 @@ def _kept(function: Callable[..., Any]) -> tuple[Any, Path]:
     folder = cache_folder(digest(function))
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        return numba.njit(function, cache=True, error_model="numpy", pipeline_class=WholeCompiler), folder
+        whole = numba.njit(function, cache=True, nogil=True, error_model="numpy", pipeline_class=WholeCompiler)
+        return whole, folder
     finally:
         config.CACHE_DIR = before
 

@@ -73,8 +73,8 @@ def test_the_speed_of_each_core_is_sampled(calibrated: tuple[HostProfile, object
     profile = calibrated[0]
     looks = (1 + has_nginx()) * REPEATS
     samples = BURST * round(calibration.LOOK / (BURST * PACE_STEP + REST))
-    assert [len(series) for series in profile.speed] == [samples] * 2 * looks
-    assert all(1e-5 < sample < 1.0 for series in profile.speed for sample in series)
+    assert [[len(series) for series in look] for look in profile.speed] == [[samples] * 2] * looks
+    assert all(1e-5 < sample < 1.0 for look in profile.speed for series in look for sample in series)
 
 
 def test_nginx_is_calibrated_too_where_it_is_installed(calibrated: tuple[HostProfile, object]) -> None:

@@ -1,0 +1,35 @@
+"""The speed of the cores in a replication."""
+
+import pytest
+
+from sim.machine import Machine
+from tests.strategies import small, small_profile
+
+LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
+
+
+def series_of(machine, core):
+    return list(machine.pace(core).series)
+
+
+@pytest.mark.parametrize("replication", range(10))
+def test_the_cores_of_a_machine_go_through_the_same_look_each_through_its_own_series(replication):
+    host = small_profile(speed=LOOKS)
+    machine = Machine(small(), host, replication)
+    assert [series_of(machine, core) for core in (0, 1)] in host.paces
+    assert machine.pace(0).start == machine.pace(1).start
+
+
+def test_every_look_is_gone_through_as_often_as_any_other():
+    host = small_profile(speed=LOOKS)
+    first = [series_of(Machine(small(), host, replication), 0) for replication in range(200)]
+    assert [first.count(look[0]) for look in host.paces] == [100, 100]
+
+
+def test_further_cores_and_machines_of_their_own_go_through_looks_of_their_own():
+    host = small_profile(speed=LOOKS)
+    many = [Machine(small(host={"cores": 4}), host, i) for i in range(40)]
+    assert {machine.pace(0).start == machine.pace(2).start for machine in many} == {False}
+    assert all(machine.pace(2).start == machine.pace(3).start for machine in many)
+    apart = [Machine(small(host={"placement": "separate"}), host, i) for i in range(40)]
+    assert {machine.pace(0).start == machine.pace(1).start for machine in apart} == {False}
