@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 import typer
@@ -12,6 +13,7 @@ from tests.strategies import small
 from twin import cli, steps
 from twin.errors import ClusterError
 from twin.profile import CALIBRATED, HostProfile
+from twin.record import Record
 
 
 def test_a_calibration_writes_the_file_that_it_is_told_and_no_other(tmp_path, profile, monkeypatch):
@@ -66,3 +68,25 @@ def test_a_scenario_whose_runs_fail_costs_the_others_nothing_but_nothing_passes(
     assert told["total"]["failed"] == {"bad": "the clients could not connect."}
     assert told["total"]["verdict"] == "fail"
     assert [one["scenario"] for one in told["scenarios"]] == ["good"]
+
+
+@pytest.mark.parametrize(("starved", "made", "counts"), [(0, 0, True), (1, 1, True), (2, 2, True), (9, 2, False)])
+def test_a_run_on_a_starved_host_is_made_once_more_with_the_same_random_numbers(
+    starved, made, counts, tmp_path, profile, monkeypatch
+):
+    one = sim.simulate(small(), 1, profile)
+    hungry = replace(one, provenance={**one.provenance, "host": {"starved": "others took 0.5 cores"}})
+    answers = [*[hungry] * starved, one]
+    again = []
+
+    def run(scenario, replication, *_):
+        again.append(replication)
+        return answers[min(len(again), starved)]
+
+    monkeypatch.setattr(live, "measure", lambda *_: [sim.simulate(small(), 0, profile), answers[0]])
+    monkeypatch.setattr(live, "run", run)
+    found = steps.runs_of(small(), 2, None, tmp_path)
+    assert again == [1] * made
+    assert [not record.starved for record in found] == [True, counts]
+    assert found[1].provenance.get("starved_before", []) == ["others took 0.5 cores"] * made
+    assert Record.load(tmp_path / "small-1.parquet").starved == found[1].starved
