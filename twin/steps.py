@@ -169,7 +169,7 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
         text = f"measuring {scenario.name}"
         records = live.measure(scenario, runs, 0, redis_url, lambda t, what: show(text, t / total))
         for i in range(runs):
-            before = []
+            before = list[str]()
             while records[i].starved and len(before) < ONCE_MORE:
                 before.append(records[i].starved)
                 err.print(f"Run {i + 1} was on a starved host and is made once more: {before[-1]}.")
