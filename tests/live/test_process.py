@@ -1,6 +1,7 @@
 """The lab's processes: their messages, their failures, and that no end of a run leaves one behind."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.process import Stage, wants_a_core
+from live.process import Stage, ends_with_parent, wants_a_core
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -276,3 +277,22 @@ def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(
             one.kill()
             one.communicate()
     assert not wants_a_core(busy.pid)
+
+
+@pytest.mark.skipif(not ends_with_parent(), reason="setpriv is not there")
+def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
+    script = (
+        "import time; from live.process import Stage; stage = Stage(); part = stage.start('one', ['sleep', '600']);"
+        "print(part.pid, stage._guard.pid, stage.folder, flush=True); time.sleep(600)"
+    )
+    lab = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert lab.stdout is not None
+        part, guard, folder = lab.stdout.readline().split()
+        os.kill(int(guard), signal.SIGKILL)
+        assert psutil.pid_exists(int(part))
+    finally:
+        lab.kill()
+        lab.communicate()
+    until(lambda: not psutil.pid_exists(int(part)) or not alive(psutil.Process(int(part))))
+    shutil.rmtree(folder)
