@@ -18,7 +18,6 @@ import gc
 import json
 import logging
 import sys
-import time
 from typing import Any
 
 import uvloop
@@ -54,9 +53,7 @@ async def main(config: dict[str, Any]) -> None:
         return connection is not None
 
     async def stay(client: Client, connection: ClientConnection) -> None:
-        since = time.monotonic()
-        await client.stay(connection)
-        wait_for_the_next(client, time.monotonic() - since)
+        wait_for_the_next(client, await client.stay(connection))
 
     def wait_for_the_next(client: Client, lasted: float | None) -> None:
         client.next_wait(lasted)

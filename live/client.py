@@ -94,12 +94,7 @@ class Client:
         await asyncio.sleep(start - time.monotonic())
         while True:
             connection = await self.attempt()
-            lasted = None
-            if connection is not None:
-                since = time.monotonic()
-                await self.stay(connection)
-                lasted = time.monotonic() - since
-            wait = self.next_wait(lasted)
+            wait = self.next_wait(None if connection is None else await self.stay(connection))
             if wait is None:
                 swarm.note("gave_up", self.number, attempt=self.attempts)
                 return
@@ -165,9 +160,14 @@ class Client:
             self.barred = then == "stop"
         return None
 
-    async def stay(self, connection: ClientConnection) -> None:
-        """Hold the connection until it is lost, by a close, a broken peer or a missed heartbeat."""
+    async def stay(self, connection: ClientConnection) -> float:
+        """Hold the connection until it is lost, by a close, a broken peer or a missed heartbeat.
+
+        Returns:
+            The seconds that it lasted.
+        """
         swarm = self.swarm
+        since = time.monotonic()
         assert connection.response is not None
         node = int(connection.response.headers["X-Node"])
         self.missed = False
@@ -184,6 +184,7 @@ class Client:
         if self.adaptive is not None and reason == "1006":
             self.adaptive.broke(time.monotonic() - self.last_heard)
         swarm.note("disconnected", self.number, node=node, detail=reason)
+        return time.monotonic() - since
 
     async def keepalive(self, connection: ClientConnection, node: int) -> None:
         """Ping at the heartbeat's interval and drop the connection when a pong does not come in time.

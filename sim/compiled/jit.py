@@ -80,8 +80,8 @@ def _kept(function: Callable[..., Any]) -> tuple[Any, Path]:
     folder = cache_folder(digest(function))
     before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
     try:
-        whole = numba.njit(function, cache=True, nogil=True, error_model="numpy", pipeline_class=WholeCompiler)
-        return whole, folder
+        compiled = numba.njit(function, cache=True, nogil=True, error_model="numpy", pipeline_class=WholeCompiler)
+        return compiled, folder
     finally:
         config.CACHE_DIR = before
 
