@@ -72,7 +72,9 @@ def calibrate(
     lone |= {"bus_start": [], "path_bytes": []}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
-    with interrupt.remembered():
+    place = host.placement(scenario)
+    with interrupt.remembered(), Stage() as waking:
+        host.keep_awake(waking, place.all)
         for k, kind in enumerate(chosen_kinds):
             chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
             for i in range(repeats):
@@ -89,9 +91,8 @@ def calibrate(
                     measure_sessions(chosen, found[kind])
                 speed.append(trace(scenario))
         tell(1 - 1 / steps, "how the kernel shares a core")
-        core = host.placement(scenario).cluster[0]
-        tick = stretch(core, STRETCH)
-        lone["table_growth"] = table_growths(core)
+        tick = stretch(place.cluster[0], STRETCH)
+        lone["table_growth"] = table_growths(place.cluster[0])
     tell(1.0, "done")
     parts = _parts(found[chosen_kinds[0]], first)
     if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
@@ -179,9 +180,9 @@ def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -
     """
     place = host.placement(scenario)
     with Stage() as stage:
+        host.keep_awake(stage, place.all)
         tracers = [
-            stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": LOOK}, [cpu])
-            for cpu in sorted({*place.cluster, *place.clients})
+            stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": LOOK}, [cpu]) for cpu in place.all
         ]
         began = time.monotonic()
         while progress is not None and (passed := time.monotonic() - began) < LOOK:

@@ -9,7 +9,7 @@ import socket
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,11 @@ class Placement:
 
     cluster: list[int]
     clients: list[int]
+
+    @property
+    def all(self) -> list[int]:
+        """Every CPU that is used, in order."""
+        return sorted({*self.cluster, *self.clients})
 
 
 def placement(scenario: Scenario) -> Placement:
@@ -166,6 +171,12 @@ def _promise(port: int) -> bool:
     if len(_promised) > PROMISES:
         os.close(_promised.popleft())
     return True
+
+
+def keep_awake(stage: Stage, cpus: Iterable[int]) -> None:
+    """Let no core of `cpus` fall asleep while the stage stands, see `live.awake`."""
+    for cpu in sorted(set(cpus)):
+        stage.python(f"awake {cpu}", "live.awake", cpu)
 
 
 def machine() -> dict[str, Any]:

@@ -33,7 +33,8 @@ def ends_with_parent() -> tuple[str, ...]:
 
     The program `setpriv` of util-linux asks for it (PR_SET_PDEATHSIG) and becomes the command. If the lab asked
     between fork and exec, the kernel would have to copy its page tables and, later, each page that it writes: with the
-    300 MB and more of a lab that has simulated, tens of milliseconds a start, on the cores that are measured.
+    300 MB and more of a lab that has simulated, tens of milliseconds a start, on the cores that are measured. In the
+    few milliseconds before setpriv has asked, the guard alone ends the part.
     """
     words = ("setpriv", "--pdeathsig", "KILL", "--")
     try:
@@ -162,7 +163,11 @@ class Stage:
         self.close()
 
     def start(self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "") -> Part:
-        """Start `command` in its own process group; `cpus` pins it. Its standard error goes to a log in the folder."""
+        """Start `command` in its own process group; `cpus` pins it. Its standard error goes to a log in the folder.
+
+        All parts stay in the lab's session: a kernel that shares its cores by sessions first (autogroup, see sched(7))
+        lets them compete by rank and weight with each other.
+        """
         log = self.folder / f"{name.replace(' ', '-')}{tag}.log"
         with log.open("ab") as stderr:
             process = subprocess.Popen(
@@ -170,7 +175,7 @@ class Stage:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                start_new_session=True,
+                process_group=0,
             )
         self._tell_guard("watch", process.pid)
         part = Part(name, process, log)

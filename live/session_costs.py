@@ -267,19 +267,21 @@ def with_sessions(
     host.check_limits(scenario)
     changed: dict[str, Any] = {}
     known_kinds = [one for one in (("haproxy", "parts"), ("nginx", "nginx_parts")) if profile.knows(one[0])]
-    for k, (kind, field) in enumerate(known_kinds):
-        found = Costs()
-        for i in range(repeats):
-            if progress is not None:
-                share = (k * repeats + i) / (repeats * len(known_kinds))
-                progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
-            measure_sessions(scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0)), found)
-        known = dict(getattr(profile, field))
-        for name in SESSION_PARTS if kind == "haproxy" else ("balancer_denied",):
-            levels = sorted(found[name])
-            values = [found[name][level] for level in levels]
-            paces = [found.paces[name][level] for level in levels] if name in found.paces else []
-            part = CostPart(levels=levels, values=values, paces=paces)
-            known[name] = part.with_earlier(known[name]) if name in known else part
-        changed[field] = known
+    with Stage() as stage:
+        host.keep_awake(stage, host.placement(scenario).all)
+        for k, (kind, field) in enumerate(known_kinds):
+            found = Costs()
+            for i in range(repeats):
+                if progress is not None:
+                    share = (k * repeats + i) / (repeats * len(known_kinds))
+                    progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
+                measure_sessions(scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0)), found)
+            known = dict(getattr(profile, field))
+            for name in SESSION_PARTS if kind == "haproxy" else ("balancer_denied",):
+                levels = sorted(found[name])
+                values = [found[name][level] for level in levels]
+                paces = [found.paces[name][level] for level in levels] if name in found.paces else []
+                part = CostPart(levels=levels, values=values, paces=paces)
+                known[name] = part.with_earlier(known[name]) if name in known else part
+            changed[field] = known
     return HostProfile.model_validate({**profile.model_dump(), **changed})

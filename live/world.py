@@ -57,6 +57,7 @@ class Cluster:
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)  # when nobody writes any more
             self.stage = undo.enter_context(Stage())
+            host.keep_awake(self.stage, self.place.all)
             self._start(redis_url, undo)
             self._exit = undo.pop_all()
 
@@ -102,7 +103,7 @@ class Cluster:
             count = min(scenario.clients.per_process, scenario.clients.count - first)
             self.swarm.append(self._start_swarm(first, count))
             first += count
-        self.watch = host.Watch(self.stage, sorted({*self.place.cluster, *self.place.clients}))
+        self.watch = host.Watch(self.stage, self.place.all)
         for node in self.nodes:
             node.hear()
         self.links = {number: self._start_link(number, port) for number, port in ways.items()}
@@ -361,6 +362,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | None, progress: 
             "machine": host.machine(),
             "host": behaviour,
             "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
+            "kept_awake": cluster.place.all,
             "balancer": describe(cluster.balancer),
             "bus": cluster.bus,
             "profile": _profile(scenario),
