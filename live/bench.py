@@ -3,8 +3,9 @@
 Run as `python -m live.bench CONFIG`. Messages:
 
 * `tokens` are what the clients that come next show, one each, when they have sessions;
-* `batch` lets that many clients try once to connect, all at the same time, and answers when all attempts have ended,
-  with how many opened, why the others failed, and when the first and the last one ended;
+* `batch` lets that many clients try once to connect, all at the same time or, if not `together`, one after the other,
+  and answers when all attempts have ended, with how many opened, why the others failed, and when the first and the
+  last one ended;
 * `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
 * `delivered` answers with the times of the first and the last delivery since it was asked before;
 * `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
@@ -59,7 +60,7 @@ async def main(config: dict[str, Any]) -> None:
         client.next_wait(lasted)
         loop.call_later(NEVER, len, ())  # which does nothing
 
-    async def batch(size: int) -> None:
+    async def batch(size: int, together: bool) -> None:
         nonlocal made
         clients = [Client(swarm, made + i) for i in range(size)]
         made += size
@@ -71,7 +72,10 @@ async def main(config: dict[str, Any]) -> None:
             for client in clients:
                 client.member = Member(swarm, client.number, config["sessions"])
                 client.member.token = tokens.pop(0) if tokens else ""
-        opened = await asyncio.gather(*(attempt(client) for client in clients))
+        if together:
+            opened = await asyncio.gather(*(attempt(client) for client in clients))
+        else:
+            opened = [await attempt(client) for client in clients]
         why = sorted({str(detail) for _, event, *_, detail in swarm.events if event == "connect_failed"})
         say(opened=sum(opened), failed=size - sum(opened), why=why, **span("connected", "connect_failed"))
 
@@ -93,7 +97,7 @@ async def main(config: dict[str, Any]) -> None:
         if "tokens" in message:
             tokens[:] = message["tokens"]
         elif "batch" in message:
-            tasks.append(asyncio.ensure_future(batch(message["batch"])))
+            tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("together", True))))
         elif "ask" in message:
             for client in swarm.clients:
                 if client.inbox is not None:

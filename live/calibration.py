@@ -6,6 +6,7 @@ here.
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -24,6 +25,10 @@ from twin.scenario import Nginx, Scenario
 REPEATS = 4
 LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
+ROUNDS = 15
+"""How often a core's pace is read alone and beside the others."""
+SETTLES = 0.005
+"""Seconds that stopped processes are given to leave their cores, and others to fill their caches."""
 STRETCH = 0.2
 """Seconds for which two processes compete for a core, to see how long one keeps it."""
 LOOKS_APART = 3.5
@@ -69,7 +74,7 @@ def calibrate(
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
-    lone |= {"bus_start": [], "path_bytes": []}
+    lone |= {"bus_start": [], "path_bytes": [], "crowding": []}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
     place = host.placement(scenario)
@@ -90,6 +95,7 @@ def calibrate(
                     tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
                     measure_sessions(chosen, found[kind])
                 speed.append(trace(scenario))
+                lone["crowding"] += crowding(place.all)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)
         lone["table_growth"] = table_growths(place.cluster[0])
@@ -190,6 +196,33 @@ def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -
             progress(passed / LOOK)
             time.sleep(0.1)
         return [list(tracer.hear(LOOK + 20.0)["samples"]) for tracer in tracers]
+
+
+def crowding(cpus: Sequence[int]) -> list[float]:
+    """Return for each CPU how many times as long a fixed piece of work takes it while the others do such work, too.
+
+    Cores share caches, and often execution units: simultaneous multithreading. The two paces are read by turns, so that
+    what else slows the core slows both. Empty if there is one CPU.
+    """
+    found = []
+    for cpu in cpus if len(cpus) > 1 else ():
+        with Stage() as stage:
+            rivals = [
+                stage.python(f"rival {other}", "live.speed", {"rival": 1}, [other]) for other in cpus if other != cpu
+            ]
+            reader = stage.python(f"reader {cpu}", "live.speed", {"asked": 1}, [cpu])
+            ratios = []
+            for _ in range(ROUNDS + 1):
+                paces = []
+                for number in (signal.SIGSTOP, signal.SIGCONT):
+                    for rival in rivals:
+                        rival.signal(number)
+                    time.sleep(SETTLES)
+                    reader.tell(read=True)
+                    paces.append(float(reader.hear()["pace"]))
+                ratios.append(paces[1] / paces[0])
+            found.append(median(ratios[1:]))  # the rivals were still starting in the first
+    return found
 
 
 def stretch(cpu: int, seconds: float) -> float:

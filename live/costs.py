@@ -11,7 +11,8 @@ import socket
 import time
 
 from live import host
-from live.workbench import Bench, Costs, check_opened, mean_pace, median
+from live.process import times_on_core
+from live.workbench import Bench, Costs, check_opened, mean_pace
 from twin.cost import LEVELS
 from twin.errors import ClusterError
 
@@ -22,6 +23,8 @@ LEAST_LEFT = 0.1
 BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
 itself: their spread, beside the core's pace at each of them, shows how much a slow core costs."""
+SERIES = 32
+"""Handshakes that are done one after the other."""
 
 
 def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
@@ -33,6 +36,7 @@ def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
         refusals(bench, costs, level)
     for level in LEVELS:
         accepts(bench, costs, level)
+        balancer_accepts(bench, costs, level)
     wake_ups(bench, costs, wakes)
     deaths(bench, costs)
 
@@ -109,26 +113,46 @@ def refusals(bench: Bench, costs: Costs, level: int) -> None:
 
 
 def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
-    """Measure what it costs a process to be woken for a single item, its caches warm.
+    """Measure what it costs a process to get a core, its caches warm.
 
-    In an undisturbed burst of handshakes the processes wait for each other and wake up for nearly every item: the
-    balancer twice a handshake, client and node once. What a burst costs more than the same items gathered is that.
+    In a series of handshakes, one after the other, each process gets its core several times a handshake, and never
+    works beside another. What such a handshake costs more than one of many that gathered is that.
     """
     level = LEVELS[-2]
     bench.drop()
+    pids = bench.pids()
+    start, before, got = bench.settle(), bench.pace(), [times_on_core(pid) for pid in pids]
+    bench.client.tell(port=bench.port, batch=SERIES, together=False)
+    check_opened(bench.client.hear(30))
+    more = [after - then for after, then in zip(bench.settle(), start, strict=True)]
+    times = [times_on_core(pid) - then for pid, then in zip(pids, got, strict=True)]
+    pace = mean_pace([before, bench.pace()])
+    for i, (name, parts) in enumerate(
+        (
+            ("client", ("client_request", "client_open")),
+            (bench.kind, ("balancer_accept", "balancer_request", "balancer_response")),
+            ("node", ("node_handshake", "node_accept")),
+        )
+    ):
+        gathered = sum(costs.at(part, level, pace) for part in parts)
+        wakes[name].append(max(0.0, more[i] - SERIES * gathered) / max(1, times[i]))
+
+
+def balancer_accepts(bench: Bench, costs: Costs, level: int) -> None:
+    """Measure what it costs the balancer to accept a bare connection, on which nothing comes yet."""
+    balancer = bench.balancer.forwarder()
+    used, paces = 0.0, [bench.pace()]
     for _ in range(BATCHES[level]):
-        start = bench.settle()
-        bench.client.tell(port=bench.port, batch=level)
-        check_opened(bench.client.hear(30))
-        burst = [(after - before) / level for after, before in zip(bench.settle(), start, strict=True)]
-        steps = (("client_request", "client_open"), ("balancer_request", "balancer_response"))
-        for name, parts, each, whole in (
-            ("client", steps[0], 1, burst[0]),
-            (bench.kind, steps[1], 2, burst[1]),
-            ("node", ("node_handshake", "node_accept"), 1, burst[2]),
-        ):
-            gathered = sum(median(costs[part][level]) for part in parts)
-            wakes[name].append(max(0.0, whole - gathered) / each)
+        bench.stop(balancer)
+        before = bench.settle()[1]
+        raw = [socket.create_connection(("127.0.0.1", bench.port)) for _ in range(level)]
+        bench.go_on(balancer)
+        used += bench.settle()[1] - before
+        for one in raw:
+            one.close()
+        bench.settle()
+        paces.append(bench.pace())
+    costs.add("balancer_accept", level, used / BATCHES[level] / level, mean_pace(paces))
 
 
 def accepts(bench: Bench, costs: Costs, level: int) -> None:

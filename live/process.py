@@ -124,6 +124,18 @@ def process_cpu_ns(pid: int) -> int:
         return int((times.user + times.system) * 1e9)
 
 
+def times_on_core(pid: int) -> int:
+    """Return how often the threads of a process have got a core so far; 0 where /proc does not tell.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst, third field of schedstat: timeslices run.
+    """
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[2]) for task in tasks)
+    except FileNotFoundError:
+        return 0
+
+
 def wants_a_core(pid: int) -> bool:
     """Tell whether a thread of a process has a core or waits for one; never where /proc does not tell.
 

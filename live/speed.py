@@ -26,6 +26,8 @@ GAP = 0.0003
 BURST, REST = 10, 0.2
 """Samples that are taken in a row, and the seconds of rest before them."""
 MOST_FILES = 1100
+READINGS = 40
+"""Samples of which the middle one is a core's pace beside others at work."""
 _ROUNDS = 4
 _URI = parse_uri("ws://127.0.0.1/")
 
@@ -83,6 +85,18 @@ def trace(seconds: float) -> list[float]:
     return samples
 
 
+def rival() -> None:
+    """Do the same work for ever, as a core that others share is asked to."""
+    while True:
+        sample()
+
+
+def answer_readings() -> None:
+    """Answer each line on standard input with the pace of this core."""
+    for _ in sys.stdin:
+        print(json.dumps({"pace": sorted(sample() for _ in range(READINGS))[READINGS // 2]}), flush=True)  # noqa: T201
+
+
 def stretches(seconds: float) -> list[float]:
     """Keep busy for `seconds` seconds and return how long each stretch lasted in which nobody else had the core."""
     began = last = start = time.monotonic()
@@ -115,6 +129,11 @@ def growths() -> list[float]:
 
 if __name__ == "__main__":
     config = json.loads(sys.argv[1])
+    if "rival" in config:
+        rival()
+    if "asked" in config:
+        answer_readings()
+        sys.exit()
     if "busy" in config:
         answer = {"stretches": stretches(config["busy"])}
     elif "grow" in config:

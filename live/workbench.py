@@ -65,6 +65,12 @@ class Costs(dict[str, dict[int, list[float]]]):
         here = pace[1] if name.startswith("client") else pace[0]
         self.paces.setdefault(name, {}).setdefault(level, []).append(here)
 
+    def at(self, name: str, level: int, pace: Pace) -> float:
+        """Return the median of a part's measurements, each turned into what it would have been at this pace."""
+        here = pace[1] if name.startswith("client") else pace[0]
+        values = zip(self[name][level], self.paces[name][level], strict=True)
+        return median([cost * here / then for cost, then in values])
+
 
 def median(values: list[float]) -> float:
     """Return the middle value, the upper one of an even number."""

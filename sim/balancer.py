@@ -29,6 +29,7 @@ class Costs:
     """What the balancer does, and what it costs."""
 
     def __init__(self, cost: "Callable[[str], Cost]", kind: str) -> None:
+        self.accept = cost("balancer_accept")
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
         self.relay = cost("balancer_response")
@@ -110,6 +111,10 @@ class Balancer:
     def _draw(self) -> float:
         self.draws += 1
         return self.world.draw(0, Purpose.BALANCE, self.draws - 1)
+
+    def accept(self) -> None:
+        """Accept a connection that a client has opened; its request comes later."""
+        self.workers[self.generation].work(self.world.balancer_costs.accept)
 
     def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""

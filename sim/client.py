@@ -100,6 +100,7 @@ class Client:
         attempt = self.attempt = Attempt(world, self)
         if self.member is not None:
             attempt.ticket = self.member.ticket
+        world.balancer.accept()
         yield self.process.work(costs.request)
         if not attempt.answer.triggered:
             world.env.process(world.balancer.serve(attempt))

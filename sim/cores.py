@@ -10,7 +10,8 @@ __pick_eevdf: the slice of one who is not eligible is not protected), kernel/sch
 RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c; seen with the tracepoint sched_switch.
 
 How fast a core works changes from one moment to the next where neighbours share it: `pace` tells the level of its speed
-at each moment.
+at each moment. The cores of one machine share caches and execution units, so each is slower while the others work:
+`Crowd` counts those that do.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ import simpy
 from simpy.events import NORMAL
 
 from sim.host import Item, Process, cools
+from twin.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-12
 """Seconds by which two sums of the same times may differ."""
@@ -38,6 +40,32 @@ def most_lag(time_slice: float, tick: float) -> float:
     return max(2 * time_slice, tick)
 
 
+def crowd_step(others: int, cores: int, steps: int) -> int:
+    """Return at which of `steps` steps, from 0, a core is slowed down by `others` of the `cores` - 1 other ones."""
+    return (2 * others * steps + cores - 1) // (2 * (cores - 1)) if steps else 0
+
+
+class Crowd:
+    """The cores of one machine, which slow each other down.
+
+    Args:
+        cores: how many there are.
+        steps: in how many steps the slowness goes up with the cores at work; 0 is not at all.
+
+    Attributes:
+        at_work: how many cores work just now.
+    """
+
+    def __init__(self, cores: int = 1, steps: int = 0) -> None:
+        self.cores = cores
+        self.steps = steps
+        self.at_work = 0
+
+    def step(self) -> int:
+        """Return the step for a core that works itself."""
+        return crowd_step(self.at_work - 1, self.cores, self.steps)
+
+
 class Cores:
     """Some cores and the processes that are bound to them.
 
@@ -48,6 +76,7 @@ class Cores:
         tick: seconds between two ticks of the kernel's clock.
         pace: speed level at a time, one function a core; none is level 0 throughout.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
+        crowd: the machine that they belong to; by default they do not slow each other down.
     """
 
     def __init__(
@@ -58,6 +87,7 @@ class Cores:
         tick: float = 0.0,
         pace: Sequence[Callable[[float], int]] = (),
         clock: float = 0.0,
+        crowd: Crowd | None = None,
     ) -> None:
         self.env = env
         self.idle = list(range(count))
@@ -65,6 +95,7 @@ class Cores:
         self.tick = tick
         self.pace = pace
         self.clock = clock
+        self.crowd = crowd or Crowd()
         self.waiting: list[Process] = []
         self.running: list[Process] = []
         self.mean = 0.0
@@ -72,8 +103,8 @@ class Cores:
         self.most_lag = most_lag(time_slice, tick)
 
     def level(self, core: int = 0) -> int:
-        """Return the speed level of a core just now."""
-        return self.pace[core](self.env.now) if self.pace else 0
+        """Return the speed level of a core that works just now."""
+        return (self.pace[core](self.env.now) if self.pace else 0) + LEVELS_OF_PACE * self.crowd.step()
 
     def wake(self, process: Process) -> None:
         """Make a process that has got work compete for a core."""
@@ -107,19 +138,26 @@ class Cores:
 
     def _begin(self, process: Process) -> None:
         self.running.append(process)
+        self.crowd.at_work += 1
         process.gives_way = False
         slept, process.slept = process.slept, 0.0
-        self._start(process, slept)
+        away = self.env.now - process.off_since if process.off_since >= 0.0 else 0.0
+        process.off_since = -1.0
+        self._start(process, slept, away)
 
-    def _start(self, process: Process, asleep: float) -> None:
-        """Do the next step of the next item."""
+    def _start(self, process: Process, asleep: float, away: float) -> None:
+        """Do the next step of the next item of a process that slept, or was away from its core, before that."""
         items = process.items
         item = items.popleft()
         while item.hops and items:
             item.hops -= 1
             items.append(item)
             item = items.popleft()
-        seconds = item.spend(process.load + process.warm, asleep, self.level(process.core))
+        level = self.level(process.core)
+        waiting = process.load + process.warm
+        seconds = item.spend(waiting, asleep, level)
+        if away > 0.0:
+            seconds += item.cost.resume(waiting, away, level)
         process.load -= item.count
         process.used += seconds
         process.place += seconds
@@ -151,7 +189,7 @@ class Cores:
             process.lag = max(-self.most_lag, min(self.most_lag, self.mean - process.place))
             process.ready = False
             process.asleep_since = self.env.now
-            self.running.remove(process)
+            self._leave(process)
             process.rests = self.rests
             if not self.running and not self.waiting:
                 self.rests += 1
@@ -161,11 +199,16 @@ class Cores:
             process.over_since = self.env.now
         if self.waiting and (process.gives_way or self._turn_is_over(process)):
             process.threads = 0
-            self.running.remove(process)
+            self._leave(process)
+            process.off_since = self.env.now
             self.waiting.append(process)
             self._give(process.core, self._next(self.waiting))
             return
-        self._start(process, 0.0)
+        self._start(process, 0.0, 0.0)
+
+    def _leave(self, process: Process) -> None:
+        self.running.remove(process)
+        self.crowd.at_work -= 1
 
     def _turn_is_over(self, process: Process) -> bool:
         """Whether the time slice is used up, and since then a process woke up or the clock ticked; it then gets a new

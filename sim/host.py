@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from twin.cost import COLD_AFTER, Curve
+from twin.cost import COLD_AFTER, Curve, after_sleep
 
 if TYPE_CHECKING:
     from sim.cores import Cores
@@ -71,6 +71,12 @@ class Cost:
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
         return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)
+
+    def resume(self, waiting: int, away: float, level: int) -> float:
+        """Return what one of `waiting` items costs more, in seconds, after others have had the core for `away` ones."""
+        curve = self.curves[level if level < len(self.curves) else -1]
+        cost = curve(waiting)
+        return after_sleep(cost, curve.lone, 0.0, away) - cost
 
     def __call__(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of one of `waiting` items in a row for a process that slept `asleep` seconds before it."""
@@ -144,6 +150,7 @@ class Process:
         place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
         lag: seconds that it had less than the mean when it fell asleep.
         deadline: `place` at the end of its time slice.
+        off_since: when it lost its core in the middle of its work, -1 if it has not since it slept.
         over_since: when its time slice ended while it ran, -1 before.
         rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
@@ -161,6 +168,7 @@ class Process:
         self.place = 0.0
         self.lag = 0.0
         self.deadline = 0.0
+        self.off_since = -1.0
         self.over_since = -1.0
         self.rests = 0
         self.core = 0

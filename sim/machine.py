@@ -10,10 +10,13 @@ from twin.draws import Purpose, stratified, uniform
 from twin.profile import PACE_STEP, HostProfile
 from twin.scenario import HAProxy, Scenario
 
-ONE_STEP = frozenset({"node_exit", "node_goodbye", "haproxy_cut"})
+MOST_CROWDS = 4
+"""Steps in which the cores of a large machine are slower the more of them work."""
+
+ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_cut"})
 """Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
 `task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
-`process_runnable_tasks` in src/task.c."""
+`process_runnable_tasks` in src/task.c; an accept has no task."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,14 @@ class Machine:
         of_node: for each node the place of its group.
         of_balancer: the place of the balancer's group.
         swarm: cores of the clients; None when each of them has a machine of its own.
+        crowds: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
     def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
         self.scenario, self.profile, self.host = scenario, profile, host
         kind = scenario.balancer.kind
+        self._share_out()
+        self.crowds = min(scenario.host.cores - 1, MOST_CROWDS) if self.swarm is not None and profile.crowding else 0
         self._shares = {
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
@@ -59,7 +65,6 @@ class Machine:
         self.node_stop = profile.lone("node_stop", u)
         self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
-        self._share_out()
 
     def cost(self, name: str) -> Cost:
         """Return what a part costs."""
@@ -68,7 +73,7 @@ class Machine:
         who = OWN_ROUNDS.get(name, who).format(kind)
         who = "client_refused" if name == "client_denied" else who
         first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
-        return Cost(self.profile.curves(name, kind), first_part, client.HOPS.get(name, 0))
+        return Cost(self.profile.curves(name, kind, self.crowds), first_part, client.HOPS.get(name, 0))
 
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores

@@ -10,7 +10,7 @@ from sim.autoscaler import Autoscaler
 from sim.broadcast import Broadcast
 from sim.bus import Bus
 from sim.checks import check
-from sim.cores import Cores
+from sim.cores import Cores, Crowd
 from sim.engines import Engine, pick
 from sim.host import Alone, Process
 from sim.lifetime import Lifetimes
@@ -45,6 +45,7 @@ class World:
         self.heartbeat = scenario.clients.heartbeat.rule()
         machine = Machine(scenario, profile, replication if host < 0 else host)
         self._calibrate(machine)
+        self._crowd = Crowd(scenario.host.cores, machine.crowds)
         groups = [self._cores(machine, cores) for cores in machine.groups]
         self.nodes = [node.Node(self, i + 1, Process(groups[of])) for i, of in enumerate(machine.of_node)]
         self.balancer = balancer.Balancer(self, Process(groups[machine.of_balancer]))
@@ -123,7 +124,7 @@ class World:
         """Return some cores of the machine."""
         profile, clock = machine.profile, machine.clock(self.replication)
         paces = [machine.pace(core) for core in cores]
-        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock)
+        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock, self._crowd)
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""

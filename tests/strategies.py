@@ -36,6 +36,7 @@ def small_profile(**changes):
         "machine": {"cpu": "test", "cores": 2},
         "parts": {
             **dict.fromkeys(PARTS, part),
+            "balancer_accept": Part(levels=[16], values=[[0.0]]),
             "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
         },
         "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
@@ -357,7 +358,8 @@ def profiles(draw, broadcast=False):
 
     def part(levels, least=0.0):
         cost = st.sampled_from([value for value in costs if value >= least])
-        return Part(levels=levels, values=[sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels])
+        values = [sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels]
+        return Part(levels=levels, values=values, paces=[[1.5e-3] * len(repeats) for repeats in values])
 
     if draw(st.booleans()):
         return small_profile()
@@ -369,6 +371,7 @@ def profiles(draw, broadcast=False):
         nginx_parts={name: part([1, 16]) for name in PARTS if name.startswith("balancer")},
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),
+        crowding=draw(st.sampled_from([[], [1.2], [1.5, 2.0]])),
         wake={name: [draw(st.sampled_from([0.0, 5e-5]))] for name in ("client", "node", "haproxy", "nginx")},
         time_slice=draw(st.sampled_from([0.0005, 0.003])),
         tick=draw(st.sampled_from([0.0, 0.001, 0.004])),

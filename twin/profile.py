@@ -51,7 +51,8 @@ PARTS = {
     "client_open": "client: read the 101 and hand over the connection",
     "client_refused": "client: read a 503 and close",
     "client_closed": "client: notice that the connection was closed",
-    "balancer_request": "balancer: accept, read the request, choose a node, connect to it",
+    "balancer_accept": "balancer: accept a connection on which nothing has come yet",
+    "balancer_request": "balancer: read the request, choose a node, connect to it",
     "balancer_response": "balancer: relay the 101",
     "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
     "balancer_close": "balancer: relay a close",
@@ -109,12 +110,17 @@ class HostProfile(BaseModel):
         "finishes the first: for node, haproxy, nginx and the parts of the client."
     )
     wake: dict[str, list[float]] = Field(
-        description="Seconds of waking up for a single item with warm caches: client, node, haproxy and nginx."
+        description="Seconds that it costs a process with warm caches to get a core: client, node, haproxy and nginx."
     )
     speed: list[Look] = Field(
         min_length=1,
         description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
         "seconds; one series for each core, all at the same time.",
+    )
+    crowding: list[float] = Field(
+        [],
+        description="How many times as long a fixed piece of work takes a core while all other cores work, too; empty "
+        "if there are no others.",
     )
     balancer_start: dict[str, list[float]] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
@@ -136,8 +142,11 @@ class HostProfile(BaseModel):
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
-    def curves(self, name: str, balancer: str = "haproxy") -> list[Curve]:
+    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
+
+        First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
+        parts were measured one by one, the looks at the cores with all of them at work.
 
         Raises:
             ScenarioError: the profile was made without nginx, and the part is nginx's.
@@ -145,16 +154,22 @@ class HostProfile(BaseModel):
         of_nginx = balancer == "nginx" and name.startswith("balancer")
         if of_nginx and name not in self.nginx_parts:
             raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-        if (name, of_nginx) not in self._curves:
+        if (name, of_nginx, crowds) not in self._curves:
             part = self.nginx_parts[name] if of_nginx else self.parts[name]
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
             slow, usual = self.slowness(who), quantile(self._samples, 0.5)
-            self._curves[name, of_nginx] = [part.at(pace, slow, wake * (pace / usual) ** slow) for pace in self.speeds]
-        return self._curves[name, of_nginx]
+            crowd = quantile(sorted(self.crowding), 0.5) if self.crowding else 1.0
+            slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
+            self._curves[name, of_nginx, crowds] = [
+                part.at(pace / crowd * more, slow, wake * (pace / usual * more) ** slow)
+                for more in slower
+                for pace in self.speeds
+            ]
+        return self._curves[name, of_nginx, crowds]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, bool], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, bool, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -304,7 +319,7 @@ class HostProfile(BaseModel):
                 merged[name] = part.with_earlier(old[name]) if name in old else part
             return merged
 
-        names = LONE + LONE_OF_BROADCAST
+        names = (*LONE, *LONE_OF_BROADCAST, "crowding")
         lone = {name: getattr(self, name) for name in names}
         return HostProfile.model_validate(
             {

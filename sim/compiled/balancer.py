@@ -8,6 +8,7 @@ from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ANSWERED,
+    B_ACCEPT,
     B_CLOSE,
     B_CUT,
     B_FRAME,
@@ -17,6 +18,7 @@ from sim.compiled.layout import (
     CONSISTENT,
     FORWARD,
     I_CUT,
+    I_NOTHING,
     I_PASSED_ON,
     I_REFUSE,
     I_RELAYED,
@@ -71,6 +73,12 @@ def lose(w: Any, i: int, reason: int) -> None:
 def worker(w: Any, generation: int) -> int:
     """Return the balancer's process of a generation."""
     return w.balancer + whole(generation)
+
+
+@jit
+def accept(w: Any) -> None:
+    """Accept a connection that a client has opened; its request comes later."""
+    work(w, worker(w, w.generation), I_NOTHING, B_ACCEPT, -1, 0)
 
 
 @jit

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sim.compiled.balancer import client_left, serve, worker
+from sim.compiled.balancer import accept, client_left, serve, worker
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
 from sim.compiled.host import client_work, sleep, swarm_of, work
 from sim.compiled.jit import jit, whole
@@ -137,6 +137,7 @@ def dialled(w: Any, c: int) -> None:
     who.attempt = new_attempt(w, c)
     schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, whole(who.attempts))
     who.state = REQUESTING
+    accept(w)
     client_work(w, c, REQUEST, False)
 
 

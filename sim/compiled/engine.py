@@ -134,7 +134,7 @@ class Run:
         client, balancer, node = self.machine.client_costs, self.machine.balancer_costs, self.machine.node_costs
         costs: list[Cost] = [client.dial, client.request, client.open, client.refused, client.closed, client.goodbye]
         costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
-        costs += [balancer.release, balancer.cut]
+        costs += [balancer.release, balancer.cut, balancer.accept]
         costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
         costs += [node.forget]
         assert len(costs) == at.COSTS
@@ -144,10 +144,11 @@ class Run:
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
         seconds: list[Array] = []
-        lones, wakes = np.zeros((2, len(costs), LEVELS_OF_PACE))
+        levels = LEVELS_OF_PACE * (self.machine.crowds + 1)
+        lones, wakes = np.zeros((2, len(costs), levels))
         offset = 0
         for i, cost in enumerate(costs):
-            curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(LEVELS_OF_PACE)]
+            curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(levels)]
             tables = np.array([curve.packed for curve in curves])
             table[i] = (cost.first_part, offset, tables.shape[1], cost.hops)
             lones[i], wakes[i] = [curve.lone for curve in curves], [curve.wake for curve in curves]
@@ -156,7 +157,8 @@ class Run:
         self._keep("tables", np.concatenate(seconds))
         self._keep("lones", np.ascontiguousarray(lones))
         self._keep("wakes", np.ascontiguousarray(wakes))
-        w["levels"] = LEVELS_OF_PACE
+        w["levels"] = levels
+        w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
 
     def _processes(self, w: Any) -> None:
@@ -174,7 +176,7 @@ class Run:
         processes["cores"] = homes
         processes["first"] = processes["last"] = range(len(homes))  # each has a block of its own
         processes["first_place"] = processes["last_place"] = FRONT
-        processes["asleep_since"] = -1.0
+        processes["asleep_since"] = processes["off_since"] = -1.0
         w["n_procs"] = len(homes)
         cores = self._keep("cores", np.zeros(len(groups), at.CORES))
         paces = [[machine.pace(core) for core in group] for group in groups]

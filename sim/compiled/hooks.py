@@ -25,7 +25,7 @@ def tunnel_made(w: Any, i: int) -> None:
 
 
 @jit
-def step_seconds(w: Any, number: int, waiting: int, asleep: float) -> float:
+def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) -> float:
     """Return the seconds of the step that a process begins, if they are not those of a plain item."""
     return -1.0
 

@@ -25,9 +25,9 @@ from sim.compiled.layout import (
     process_at,
 )
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
-from sim.compiled.rules import after_sleep, cools, ticked, timer_due, wakes_late
+from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due, wakes_late
 from sim.cores import ROUNDING
-from twin.profile import PACE_STEP
+from twin.profile import LEVELS_OF_PACE, PACE_STEP
 
 OF_BOOT = -1
 """The cost of a piece of a node's start, which its item's fault knows."""
@@ -35,10 +35,11 @@ OF_BOOT = -1
 
 @jit
 def level(w: Any, process: Any) -> int:
-    """Return the speed level of a process's core just now."""
+    """Return the speed level of the core of a process that has it just now."""
     pace = pace_at(w.paces, cores_at(w.cores, process.cores).pace + process.core)
     place = whole(pace.start + w.now / PACE_STEP) % pace.length
-    return i4_at(w.series, pace.offset + place).v
+    step = crowd_step(w.at_work - 1, w.machine_cores, w.crowds)
+    return i4_at(w.series, pace.offset + place).v + LEVELS_OF_PACE * step
 
 
 @jit
@@ -51,6 +52,13 @@ def seconds_of(w: Any, cost: int, waiting: int, asleep: float, speed: int) -> fl
         place = cost * w.levels + speed
         seconds = after_sleep(seconds, f8_at(w.lones, place).v, f8_at(w.wakes, place).v, asleep)
     return seconds
+
+
+@jit
+def resume_seconds(w: Any, cost: int, waiting: int, away: float, speed: int) -> float:
+    """Return what one of `waiting` items costs more, in seconds, after others have had the core for `away` ones."""
+    seconds = seconds_of(w, cost, waiting, 0.0, speed)
+    return after_sleep(seconds, f8_at(w.lones, cost * w.levels + speed).v, 0.0, away) - seconds
 
 
 @jit
@@ -208,15 +216,18 @@ def begin(w: Any, number: int, cores: Any) -> None:
     process = process_at(w.procs, number)
     i4_at(w.lists, cores.running + cores.runs).v = number
     cores.runs += 1
+    w.at_work += 1
     process.gives_way = False
     slept = process.slept
     process.slept = 0.0
-    start(w, number, slept)
+    away = w.now - process.off_since if process.off_since >= 0.0 else 0.0
+    process.off_since = -1.0
+    start(w, number, slept, away)
 
 
 @jit
-def start(w: Any, number: int, asleep: float) -> None:
-    """Do the next step of the next item of a process."""
+def start(w: Any, number: int, asleep: float, away: float) -> None:
+    """Do the next step of the next item of a process that slept, or was away from its core, before that."""
     process = process_at(w.procs, number)
     item = process.item
     waiting = process.load + process.warm
@@ -225,7 +236,7 @@ def start(w: Any, number: int, asleep: float) -> None:
         item.hops -= 1
         copy_item(item_at(append(w, process), 0), item)
         take_first(w, process)
-    seconds = step_seconds(w, number, waiting, asleep)
+    seconds = step_seconds(w, number, waiting, asleep, away)
     if seconds >= 0.0:
         pass
     elif item.cost == OF_BOOT:
@@ -236,6 +247,8 @@ def start(w: Any, number: int, asleep: float) -> None:
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+        if away > 0.0:
+            seconds += resume_seconds(w, whole(item.cost), waiting, away, level(w, process))
     if item.stage != FIRST_PART:
         process.warm += 1
     process.place += seconds
@@ -266,11 +279,12 @@ def go_on(w: Any, number: int) -> None:
     if cores.waits > 0 and (process.gives_way or turn_is_over(w, process, cores)):
         process.threads = 0
         leave_core(w, number, cores)
+        process.off_since = w.now
         i4_at(w.lists, cores.waiting + cores.waits).v = number
         cores.waits += 1
         give(w, whole(process.core), cores, following(w, cores, whole(cores.waits)))
         return
-    start(w, number, 0.0)
+    start(w, number, 0.0, 0.0)
 
 
 @jit
@@ -280,6 +294,7 @@ def leave_core(w: Any, number: int, cores: Any) -> None:
     while i4_at(w.lists, cores.running + i).v != number:
         i += 1
     cores.runs -= 1
+    w.at_work -= 1
     for j in range(i, cores.runs):
         i4_at(w.lists, cores.running + j).v = i4_at(w.lists, cores.running + j + 1).v
 

@@ -72,9 +72,9 @@ NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING, NODE_DRAINING = range(5)
 
 # Costs, and queues of constant delays: timeouts of attempts, and the work of clients with machines of their own.
 (DIAL, REQUEST, OPEN, CLIENT_REFUSED, CLIENT_CLOSED, GOODBYE_READ) = range(6)
-(B_REQUEST, B_REFUSE, B_RELAY, B_FRAME, B_CLOSE, B_RELEASE, B_CUT) = range(6, 13)
-(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE, N_FORGET) = range(13, 20)
-COSTS = 20
+(B_REQUEST, B_REFUSE, B_RELAY, B_FRAME, B_CLOSE, B_RELEASE, B_CUT, B_ACCEPT) = range(6, 14)
+(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE, N_FORGET) = range(14, 21)
+COSTS = 21
 TIMEOUTS = 6
 FIFOS = 7
 
@@ -104,7 +104,7 @@ SLOTS = 1 << 12
 """Most parts into which the timers of a bucket are sorted at first."""
 BUCKET = record(("i4", "first last n"))
 PROCESS = record(
-    ("f8", "place lag deadline over_since woken asleep_since slept threads_place"),
+    ("f8", "place lag deadline over_since off_since woken asleep_since slept threads_place"),
     ("i8", "load more warm rests threads"),  # more: connections of batches that wait, beyond one each
     (ITEM, "item"),
     ("i4", "cores core first first_place last last_place"),
@@ -175,7 +175,7 @@ WORLD = record(
     ("i8", "algorithm retries redispatch"),
     ("f8", "connect_timeout hard_stop inter check_timeout check_overhead phase balancer_start node_start node_stop"),
     ("f8", "table_growth time_slice most_lag tick clock"),
-    ("i8", "levels"),
+    ("i8", "levels machine_cores crowds at_work"),
     # the balancer
     ("i8", "generation life away"),
     ("?", "listening short_fifo"),

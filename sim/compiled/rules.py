@@ -5,6 +5,7 @@ from typing import Any
 from sim.compiled.arrays import first_not_below, numbers
 from sim.compiled.jit import compiled_rule, jit
 from sim.compiled.layout import WORDS
+from sim.cores import crowd_step as _crowd_step
 from sim.cores import ticked as _ticked
 from sim.host import cools as _cools
 from sim.host import timer_due as _timer_due
@@ -85,6 +86,7 @@ cools = compiled_rule(_cools)
 timer_due = compiled_rule(_timer_due)
 wakes_late = compiled_rule(_wakes_late)
 ticked = compiled_rule(_ticked)
+crowd_step = compiled_rule(_crowd_step)
 
 close_after = compiled_rule(drain.close_after)
 

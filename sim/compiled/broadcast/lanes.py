@@ -29,7 +29,7 @@ from sim.compiled.broadcast.layout import (
     fanout_at,
 )
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, list_of, next_of
-from sim.compiled.host import level, seconds_of, work
+from sim.compiled.host import level, resume_seconds, seconds_of, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import FIRST_PART, I_BATCH, I_JOB, WHOLE, cost_at, i4_at, process_at
 
@@ -163,7 +163,7 @@ def take(w: Any, batch: Any, i: int) -> int:
 
 
 @jit
-def step_seconds(w: Any, number: int, waiting: int, asleep: float) -> float:
+def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) -> float:
     """Return the seconds of the step that a process begins. See `sim.host` (`Item.spend`, `Batch.spend`)."""
     process = process_at(w.procs, number)
     item = process.item
@@ -189,6 +189,8 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float) -> float:
     if item.stage != WHOLE:
         first = cost_at(w.costs, item.cost).first
         seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+    if away > 0.0:
+        seconds += resume_seconds(w, whole(item.cost), waiting, away, speed)
     if number == cast(w).publisher:
         cast(w).last_step = seconds
     return seconds
