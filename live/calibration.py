@@ -25,7 +25,7 @@ from twin.scenario import Nginx, Scenario
 REPEATS = 4
 LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
-ROUNDS = 15
+ROUNDS = 11
 """How often a core's pace is read alone and beside the others."""
 SETTLES = 0.005
 """Seconds that stopped processes are given to leave their cores, and others to fill their caches."""

@@ -11,7 +11,6 @@ import socket
 import time
 
 from live import host
-from live.process import times_on_core
 from live.workbench import Bench, Costs, check_opened, mean_pace
 from twin.cost import LEVELS
 from twin.errors import ClusterError
@@ -113,29 +112,28 @@ def refusals(bench: Bench, costs: Costs, level: int) -> None:
 
 
 def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
-    """Measure what it costs a process to get a core, its caches warm.
+    """Measure what it costs a process to be woken for a single item, its caches warm.
 
-    In a series of handshakes, one after the other, each process gets its core several times a handshake, and never
-    works beside another. What such a handshake costs more than one of many that gathered is that.
+    In a series of handshakes, one after the other, each process wakes up for every item, and never works beside
+    another. What such a handshake costs more than one of many that gathered is that: a share of what the items that
+    find the process asleep cost more when they are alone and it is cold.
     """
     level = LEVELS[-2]
     bench.drop()
-    pids = bench.pids()
-    start, before, got = bench.settle(), bench.pace(), [times_on_core(pid) for pid in pids]
+    start, before = bench.settle(), bench.pace()
     bench.client.tell(port=bench.port, batch=SERIES, together=False)
     check_opened(bench.client.hear(30))
-    more = [after - then for after, then in zip(bench.settle(), start, strict=True)]
-    times = [times_on_core(pid) - then for pid, then in zip(pids, got, strict=True)]
+    each = [(after - then) / SERIES for after, then in zip(bench.settle(), start, strict=True)]
     pace = mean_pace([before, bench.pace()])
-    for i, (name, parts) in enumerate(
-        (
-            ("client", ("client_request", "client_open")),
-            (bench.kind, ("balancer_accept", "balancer_request", "balancer_response")),
-            ("node", ("node_handshake", "node_accept")),
-        )
+    relays = ("balancer_accept", "balancer_request", "balancer_response")
+    for name, parts, asleep, whole in (
+        ("client", ("client_request", "client_open"), ("client_open",), each[0]),
+        (bench.kind, relays, relays, each[1]),
+        ("node", ("node_accept", "node_handshake"), ("node_accept",), each[2]),
     ):
-        gathered = sum(costs.at(part, level, pace) for part in parts)
-        wakes[name].append(max(0.0, more[i] - SERIES * gathered) / max(1, times[i]))
+        more = whole - sum(costs.at(part, level, pace) for part in parts)
+        cold = sum(costs.at(part, 1, pace) - costs.at(part, level, pace) for part in asleep)
+        wakes[name].append(min(1.0, max(0.0, more / cold)) if cold > 0.0 else 0.0)
 
 
 def balancer_accepts(bench: Bench, costs: Costs, level: int) -> None:

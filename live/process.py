@@ -124,18 +124,6 @@ def process_cpu_ns(pid: int) -> int:
         return int((times.user + times.system) * 1e9)
 
 
-def times_on_core(pid: int) -> int:
-    """Return how often the threads of a process have got a core so far; 0 where /proc does not tell.
-
-    Source: Linux, Documentation/scheduler/sched-stats.rst, third field of schedstat: timeslices run.
-    """
-    try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-        return sum(int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[2]) for task in tasks)
-    except FileNotFoundError:
-        return 0
-
-
 def wants_a_core(pid: int) -> bool:
     """Tell whether a thread of a process has a core or waits for one; never where /proc does not tell.
 
@@ -174,11 +162,13 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def start(self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "") -> Part:
+    def start(
+        self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "", session: bool = False
+    ) -> Part:
         """Start `command` in its own process group; `cpus` pins it. Its standard error goes to a log in the folder.
 
-        All parts stay in the lab's session: a kernel that shares its cores by sessions first (autogroup, see sched(7))
-        lets them compete by rank and weight with each other.
+        Parts stay in the lab's session, unless it is to have its own `session`: a kernel that shares its cores by
+        sessions first (autogroup, see sched(7)) lets them compete by rank and weight with each other.
         """
         log = self.folder / f"{name.replace(' ', '-')}{tag}.log"
         with log.open("ab") as stderr:
@@ -187,7 +177,8 @@ class Stage:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                process_group=0,
+                start_new_session=session,
+                process_group=None if session else 0,
             )
         self._tell_guard("watch", process.pid)
         part = Part(name, process, log)

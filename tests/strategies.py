@@ -372,7 +372,7 @@ def profiles(draw, broadcast=False):
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),
         crowding=draw(st.sampled_from([[], [1.2], [1.5, 2.0]])),
-        wake={name: [draw(st.sampled_from([0.0, 5e-5]))] for name in ("client", "node", "haproxy", "nginx")},
+        wake={name: [draw(st.sampled_from([0.0, 0.3]))] for name in ("client", "node", "haproxy", "nginx")},
         time_slice=draw(st.sampled_from([0.0005, 0.003])),
         tick=draw(st.sampled_from([0.0, 0.001, 0.004])),
     )

@@ -53,7 +53,7 @@ class Part(BaseModel):
         Args:
             pace: seconds of the fixed piece of work.
             slowness: power of the pace to which the cost goes.
-            wake: the least a process pays for waking up, in seconds.
+            wake: the least a process pays for waking up, as a share of what a lone item costs more than others.
         """
         paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
         costs = [
@@ -92,15 +92,18 @@ class Curve:
 
     One of n items that wait costs an amount that is linear in log(n) between the levels of the calibration. An item
     that finds the process asleep costs up to as much as a lone item, in proportion to the length of the sleep, and at
-    least `wake` more than the others.
+    least a share `wake` of what a lone one costs more than others; without a lone one that is nothing.
+
+    Attributes:
+        wake: the same in seconds.
     """
 
     def __init__(self, levels: Sequence[int], costs: Sequence[float], wake: float = 0.0) -> None:
-        self.wake = wake
         lone = levels[0] == 1
         self.lone = costs[0] if lone else max(costs)
         self.levels = list(levels[1:] if lone else levels)
         self.costs = list(costs[1:] if lone else costs)
+        self.wake = wake * max(0.0, self.lone - self.costs[0]) if lone else 0.0
         self.table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
         self._rests: dict[Curve, Curve] = {}
 

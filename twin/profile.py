@@ -110,7 +110,8 @@ class HostProfile(BaseModel):
         "finishes the first: for node, haproxy, nginx and the parts of the client."
     )
     wake: dict[str, list[float]] = Field(
-        description="Seconds that it costs a process with warm caches to get a core: client, node, haproxy and nginx."
+        description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
+        "item costs it more when they are cold: client, node, haproxy and nginx."
     )
     speed: list[Look] = Field(
         min_length=1,
@@ -158,13 +159,11 @@ class HostProfile(BaseModel):
             part = self.nginx_parts[name] if of_nginx else self.parts[name]
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
-            slow, usual = self.slowness(who), quantile(self._samples, 0.5)
+            slow = self.slowness(who)
             crowd = quantile(sorted(self.crowding), 0.5) if self.crowding else 1.0
             slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
             self._curves[name, of_nginx, crowds] = [
-                part.at(pace / crowd * more, slow, wake * (pace / usual * more) ** slow)
-                for more in slower
-                for pace in self.speeds
+                part.at(pace / crowd * more, slow, wake) for more in slower for pace in self.speeds
             ]
         return self._curves[name, of_nginx, crowds]
 

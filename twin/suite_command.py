@@ -38,7 +38,7 @@ def test(context: typer.Context) -> None:
         said = stage.folder / "computations"
         words = [*side_by_side, str(cores), "-m", "not live"]
         into = f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(words)} >{said} 2>&1"
-        computations = stage.start("computations", ["sh", "-c", into])
+        computations = stage.start("computations", ["sh", "-c", into], session=True)
         step_back(computations.pid)
         # the machine is theirs as if nothing else ran: what computes takes the time that live tests wait
         failed = run([*side_by_side, str(cores), "-m", "live"])

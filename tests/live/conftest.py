@@ -89,6 +89,12 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
+def cores_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cores that are kept awake would take time from the tests beside this one, and no test asks for exact times."""
+    monkeypatch.setattr(host, "keep_awake", lambda stage, cpus: None)
+
+
+@pytest.fixture(autouse=True)
 def clean_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """After every test: none of the processes it started is left, and no folder of a run."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -77,6 +77,22 @@ def test_the_speed_of_each_core_is_sampled(calibrated: tuple[HostProfile, object
     assert all(1e-5 < sample < 1.0 for look in profile.speed for series in look for sample in series)
 
 
+def test_the_cores_slow_each_other_down_and_never_much_less_than_not_at_all(
+    calibrated: tuple[HostProfile, object],
+) -> None:
+    """Tests run beside others, so a ratio is only bounded."""
+    profile = calibrated[0]
+    assert len(profile.crowding) == (1 + has_nginx()) * REPEATS * 2
+    assert all(0.3 < ratio < 10.0 for ratio in profile.crowding)
+    assert calibration.crowding([0]) == []
+
+
+def test_what_a_wake_up_costs_is_a_share(calibrated: tuple[HostProfile, object]) -> None:
+    wakes = calibrated[0].wake
+    assert set(wakes) == {"client", "node", "haproxy", *(["nginx"] if has_nginx() else [])}
+    assert all(0.0 <= share <= 1.0 for shares in wakes.values() for share in shares)
+
+
 def test_nginx_is_calibrated_too_where_it_is_installed(calibrated: tuple[HostProfile, object]) -> None:
     names = set(calibrated[0].nginx_parts)
     assert names == ({name for name in PARTS if name.startswith("balancer")} if has_nginx() else set())

@@ -15,6 +15,7 @@ import pytest
 
 from live import host
 from live.balancer import binary
+from live.host import keep_awake
 from live.process import Stage
 from live.world import measure, run
 from twin.errors import HostError, LabError, ScenarioError
@@ -53,6 +54,17 @@ def test_more_ports_than_are_free_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(host, "_is_free", lambda port: port < host.LEAST_PORT + 2)
     with pytest.raises(HostError, match=r"^3 free ports on loopback are needed and only 2 were found\."):
         host.free_ports(3)
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="there is no SCHED_IDLE here")
+def test_a_core_is_kept_awake_by_one_that_yields_to_everybody(stage: Stage, until: Callable[..., None]) -> None:
+    keep_awake(stage, [0, 0])
+    (part,) = stage.parts
+    until(lambda: os.sched_getscheduler(part.pid) == os.SCHED_IDLE)
+    until(lambda: os.sched_getaffinity(part.pid) == {0})
+    before = part.cpu_ns()
+    until(lambda: part.cpu_ns() > before + 1e6)
+    assert os.getsid(part.pid) == os.getsid(0)  # else a kernel that shares cores by sessions would make it an equal
 
 
 def test_pinned_halves_the_cores_and_free_shares_them(

@@ -1,10 +1,15 @@
+from itertools import pairwise
+
 import pytest
+import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.cores import Cores, Crowd, crowd_step
 from sim.host import Cost, Process
 from tests.loops import SLICE, fixed, load, machine, note
-from twin.cost import Curve
+from twin.cost import COLD_AFTER, Curve
+from twin.profile import LEVELS_OF_PACE
 
 
 def test_two_busy_processes_share_a_core_fairly():
@@ -133,6 +138,45 @@ def test_a_core_works_at_the_pace_of_the_moment():
     process.work(cost, note(times, env))
     env.run()
     assert times == pytest.approx([0.01, 1.03])
+
+
+@given(st.integers(2, 64), st.integers(0, 5), st.data())
+def test_steps_go_up_with_the_cores_at_work_from_the_first_to_the_last(cores, steps, data):
+    others = data.draw(st.integers(0, cores - 2))
+    assert crowd_step(0, cores, steps) == 0
+    assert crowd_step(cores - 1, cores, steps) == steps
+    assert crowd_step(others, cores, steps) <= crowd_step(others + 1, cores, steps)
+
+
+def test_a_core_is_slower_while_another_one_of_its_machine_works():
+    env, crowd = simpy.Environment(), Crowd(2, 1)
+    one, other = (Process(Cores(env, 1, SLICE, crowd=crowd)) for _ in range(2))
+    cost = Cost([Curve([16], [0.01])] * LEVELS_OF_PACE + [Curve([16], [0.02])] * LEVELS_OF_PACE)
+    times, others = [], []
+    one.work(cost, note(times, env))
+    env.run(until=0.005)
+    other.work(cost, note(others, env))
+    env.run(until=0.02)
+    one.work(cost, note(times, env))
+    env.run()
+    assert times == pytest.approx([0.01, 0.04])
+    assert others == pytest.approx([0.025])
+    assert crowd.at_work == 0
+
+
+def test_who_lost_its_core_finds_its_caches_the_colder_the_longer_others_had_it():
+    env, cores = machine()
+    cost, times = Cost([Curve([1, 16], [0.003, 0.001])]), []
+    busy, other = Process(cores), Process(cores)
+    for _ in range(8):
+        busy.work(cost, note(times, env))
+    env.run(until=0.0001)
+    load(other, 1, 0.002)
+    env.run()
+    steps = [later - sooner for sooner, later in pairwise(times)]
+    after = max(range(len(steps)), key=steps.__getitem__)
+    assert steps[after] == pytest.approx(0.002 + 0.001 + 0.002 * 0.002 / COLD_AFTER)
+    assert steps[:after] + steps[after + 1 :] == pytest.approx([0.001] * (len(steps) - 1))
 
 
 @pytest.mark.parametrize(("wakes", "done"), [(0.0005, 0.011), (0.0045, 0.006)])

@@ -2,8 +2,9 @@
 
 import pytest
 
-from sim.machine import Machine
+from sim.machine import MOST_CROWDS, Machine
 from tests.strategies import small, small_profile
+from twin.profile import LEVELS_OF_PACE
 
 LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
 
@@ -24,6 +25,23 @@ def test_every_look_is_gone_through_as_often_as_any_other():
     host = small_profile(speed=LOOKS)
     first = [series_of(Machine(small(), host, replication), 0) for replication in range(200)]
     assert [first.count(look[0]) for look in host.paces] == [100, 100]
+
+
+@pytest.mark.parametrize(
+    ("host", "crowding", "crowds"),
+    [
+        ({}, [1.3], 1),
+        ({}, [], 0),
+        ({"cores": 1}, [1.3], 0),
+        ({"cores": 3}, [1.3], 2),
+        ({"cores": 64}, [1.3], MOST_CROWDS),
+        ({"placement": "separate"}, [1.3], 0),
+    ],
+)
+def test_the_cores_of_one_machine_slow_each_other_down_and_those_of_many_do_not(host, crowding, crowds):
+    machine = Machine(small(host=host), small_profile(crowding=crowding), 0)
+    assert machine.crowds == crowds
+    assert len(machine.cost("node_leave").curves) == LEVELS_OF_PACE * (crowds + 1)
 
 
 def test_further_cores_and_machines_of_their_own_go_through_looks_of_their_own():

@@ -54,12 +54,17 @@ def test_the_first_of_a_batch_bears_the_cost_of_a_lone_item_and_the_others_share
     assert Part(levels=[1, 16], values=[[100.0], [2.5]]).at(1.0)(16) == pytest.approx(0.2 * 2.5)
 
 
-def test_waking_up_costs_at_least_a_wake_and_at_most_a_lone_item():
-    curve = Curve([1, 16], [9.0, 4.0], 0.5)
+def test_waking_up_costs_at_least_its_share_of_a_lone_item_and_at_most_all_of_it():
+    curve = Curve([1, 16], [9.0, 4.0], 0.1)
+    assert curve.wake == pytest.approx(0.5)
     assert curve(1) == 4.0
     assert curve(1, COLD_AFTER / 100) == pytest.approx(4.5)
     assert curve(1, COLD_AFTER / 2) == pytest.approx(6.5)
     assert curve(1, 1.0) == 9.0
+
+
+def test_without_a_lone_item_waking_up_costs_nothing():
+    assert Curve([16, 64], [4.0, 2.0], 0.5)(1, COLD_AFTER / 100) == 4.0
 
 
 def test_repeats_without_a_pace_do_not_mix_with_those_that_have_one():

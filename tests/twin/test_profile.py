@@ -33,7 +33,8 @@ def test_a_profile_survives_saving(tmp_path, profile):
 
 def test_every_part_has_a_cost(profile):
     for name in set(PARTS) - {"exit_delay"}:
-        assert [curve(20) for curve in profile.curves(name)] == pytest.approx([COST] * LEVELS_OF_PACE)
+        cost = 0.0 if name == "balancer_accept" else COST
+        assert [curve(20) for curve in profile.curves(name)] == pytest.approx([cost] * LEVELS_OF_PACE)
 
 
 def slowness(paces, read, power):
@@ -74,6 +75,15 @@ def test_a_slow_core_makes_everything_dearer(profile):
     curves = small_profile(parts={"node_leave": part}, speed=[[paces * 10]]).curves("node_leave")
     assert curves[0](16) == pytest.approx(10.0)
     assert curves[-1](16) == pytest.approx(20.0)
+
+
+def test_cores_slow_each_other_down_step_by_step_to_the_pace_of_the_looks(profile):
+    """The looks are taken with all cores at work, the parts with one."""
+    part = Part(levels=[16], values=[[10.0]], paces=[[1e-3]])
+    host = small_profile(parts={"node_leave": part}, speed=[[[1.5e-3] * 10]], crowding=[1.5])
+    alone, half, all_at_work = host.curves("node_leave", crowds=2)[::LEVELS_OF_PACE]
+    assert [alone(16), half(16), all_at_work(16)] == pytest.approx([10.0, 12.5, 15.0])
+    assert [curve(16) for curve in host.curves("node_leave")] == pytest.approx([10.0] * LEVELS_OF_PACE)
 
 
 @given(looks())
