@@ -19,8 +19,8 @@ from live.bus import Bus
 from live.elastic import Elastic
 from live.process import Stage
 from live.registry import SCRIPTS, Slots, alive
+from tests.sound import assert_sound
 from twin.errors import ClusterError
-from twin.invariants import audit
 from twin.measures import measure_record
 from twin.rules.registry import tries_next
 from twin.scenario import Scenario
@@ -220,7 +220,7 @@ def test_a_death_is_known_when_the_lease_has_ended(small: Callable[..., Scenario
     delay = measure_record(record)["mark_down_delay"]
     assert 0.4 - 0.02 <= delay <= 0.7 + 0.1
     assert record.select("marked_down")["node"].tolist() == [1]
-    assert audit(record).verdict == "pass"
+    assert_sound(record)
 
 
 def test_a_gray_release_goes_from_the_scenario_through_the_registry_to_the_clients() -> None:
@@ -242,7 +242,7 @@ def test_a_gray_release_goes_from_the_scenario_through_the_registry_to_the_clien
     assert set(later.query("node == 4")["client"]) == mine
     assert set(later.query("node != 4")["client"]) == set(range(40)) - mine
     assert measure_record(record)["next_share"] == pytest.approx(len(mine) / 40, abs=0.15)  # some are on their way
-    assert audit(record).verdict == "pass"
+    assert_sound(record)
 
 
 def test_a_hung_node_is_refused_and_comes_back_with_a_new_generation(small: Callable[..., Scenario]) -> None:
@@ -283,7 +283,7 @@ def test_the_autoscaler_starts_a_node_when_the_cpu_of_the_others_is_above_its_ta
     assert record.select("scaled")["detail"].iloc[0].startswith("2 to 3: ")
     assert 3 in set(record.select("connected")["node"])
     assert measure_record(record)["nodes_end"] == 3
-    assert audit(record).verdict == "pass"
+    assert_sound(record)
 
 
 def test_the_autoscaler_drains_what_is_too_much(small: Callable[..., Scenario]) -> None:
@@ -298,7 +298,7 @@ def test_the_autoscaler_drains_what_is_too_much(small: Callable[..., Scenario]) 
     assert record.select("node_stopped")["node"].tolist() == [2]
     assert not len(record.select("connect_failed"))
     assert measure_record(record)["nodes_end"] == 1
-    assert audit(record).verdict == "pass"
+    assert_sound(record)
 
 
 def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenario]) -> None:
