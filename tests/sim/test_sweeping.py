@@ -83,7 +83,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_stopped(tmp_path):
         "--engine",
         "simpy",  # slow enough to be killed
     ]
-    words += ["--set", "host.profile=reference", "--set", "clients.count=150", "--folder", str(tmp_path), "--json"]
+    words += ["--set", "host.profile=reference", "--set", "clients.count=60", "--folder", str(tmp_path), "--json"]
     command = [sys.executable, "-m", "twin.cli", *words]
     root = Path(__file__).parents[2]
     first = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
