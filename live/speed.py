@@ -4,7 +4,8 @@ Neighbours on the same machine (the other thread of a core, other guests) make a
 time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
 of sockets, takes longer then; how much longer is the core's slowness. Beside a measurement of CPU time it is read in
 CPU time, in a record of the cores by the clock. Run as `python -m live.speed CONFIG` it prints a series of that work's
-times, how long it keeps a core that others want, or how long it waits for a larger table of open files.
+times, how long it keeps a core that others want, or how long it waits for a larger table of open files; or it reads
+the pace when it is asked, or works for ever as a rival of one that does.
 """
 
 import json

@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def step_back(pid: int) -> None:
-    """Let a process and what it will start take only what others leave of the cores.
+    """Let a process and what it will start take little but what others leave.
 
     Where Linux gives each session the same share (sched_autogroup_enabled), niceness counts within a session only, and
     a session has one of its own. Source: sched(7), "The autogroup feature".
