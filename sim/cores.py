@@ -121,7 +121,7 @@ class Cores:
         else:  # who had too much stays in the queue until the others have caught up, or all have rested
             process.place = max(process.place, self.mean) if process.rests == self.rests else self.mean
         process.deadline = process.place + self.time_slice
-        process.over_since = -1.0
+        process.over_since = process.off_since = -1.0
         if self.idle:
             process.core = self.idle.pop()
             self._begin(process)

@@ -187,6 +187,7 @@ def wake(w: Any, number: int) -> None:
         process.place = max(process.place, cores.mean) if process.rests == cores.rests else cores.mean
     process.deadline = process.place + w.time_slice
     process.over_since = -1.0
+    process.off_since = -1.0
     if cores.idles > 0:
         cores.idles -= 1
         process.core = i4_at(w.lists, cores.idle + cores.idles).v
