@@ -8,6 +8,7 @@ Run as `python -m live.bench CONFIG`. Messages:
   last one ended;
 * `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
 * `delivered` answers with the times of the first and the last delivery since it was asked before;
+* `abandon` lets each client ping its node and, after so many seconds, break its connection off;
 * `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
 * `nothing` costs what hearing a message costs.
 
@@ -40,6 +41,7 @@ async def main(config: dict[str, Any]) -> None:
     loop = asyncio.get_running_loop()
     swarm = Swarm({**config, "count": 0})
     held: list[asyncio.Task[None]] = []
+    connections: list[ClientConnection] = []
     made = 0
     tokens: list[str] = []
     reader = await lines()
@@ -50,6 +52,7 @@ async def main(config: dict[str, Any]) -> None:
         if connection is None:
             wait_for_the_next(client, None)
         else:
+            connections.append(connection)
             held.append(asyncio.ensure_future(stay(client, connection)))
         return connection is not None
 
@@ -79,9 +82,17 @@ async def main(config: dict[str, Any]) -> None:
         why = sorted({str(detail) for _, event, *_, detail in swarm.events if event == "connect_failed"})
         say(opened=sum(opened), failed=size - sum(opened), why=why, **span("connected", "connect_failed"))
 
+    async def abandon(pause: float) -> None:
+        for connection in connections:
+            await connection.ping()
+        await asyncio.sleep(pause)
+        for connection in connections:
+            connection.transport.abort()
+
     async def closed() -> None:
         await asyncio.gather(*held)
         held.clear()
+        connections.clear()
         say(closed=True, **span("disconnected"))
 
     def span(*names: str) -> dict[str, float]:
@@ -106,6 +117,8 @@ async def main(config: dict[str, Any]) -> None:
             swarm.stall(message["stall"], message["on"])
         elif "delivered" in message:
             say(**span("delivered"))
+        elif "abandon" in message:
+            tasks.append(asyncio.ensure_future(abandon(message["abandon"])))
         elif "closed" in message:
             tasks.append(asyncio.ensure_future(closed()))
 

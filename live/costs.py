@@ -22,6 +22,8 @@ LEAST_LEFT = 0.1
 BATCHES = {1: 6, 16: 4, 64: 2, 256: 1}
 """How many batches of each size one measurement does. Those of one item are averaged, the larger ones stand each for
 itself: their spread, beside the core's pace at each of them, shows how much a slow core costs."""
+PING_ALONE = 0.05
+"""Seconds after which a ping has long reached its node, and a client of the bench gives that up."""
 SERIES = 32
 """Handshakes that are done one after the other."""
 
@@ -183,6 +185,7 @@ def deaths(bench: Bench, costs: Costs) -> None:
     for level in DEATH_LEVELS:
         _killed(bench, costs, level, killed)
         _ended(bench, costs, level)
+        _abandoned(bench, costs, level)
         if bench.kind == "haproxy":
             _cut(bench, costs, level)
 
@@ -251,6 +254,24 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     costs.add("client_goodbye", level, (answered[0] - there[0]) / level, pace)
     costs.add("node_leave", level, (halves[2] - said[2]) / level, pace)
     costs.add("node_forget", level, max(0.0, forgot) / level, pace)
+
+
+def _abandoned(bench: Bench, costs: Costs, level: int) -> None:
+    """Let `level` clients ping a node that stands still, and then give it up, as one does that waits for its pong; what
+    the node then finds costs it, and the balancer after it.
+    """
+    paces = [bench.pace()]
+    bench.connect(level)
+    bench.stop(bench.node.pid)
+    bench.client.tell(abandon=PING_ALONE)
+    bench.client.tell(closed=True)
+    bench.client.hear(30)
+    start = bench.settle()
+    bench.go_on(bench.node.pid)
+    end = bench.settle()
+    pace = mean_pace([*paces, bench.pace()])
+    costs.add("node_abandoned", level, (end[2] - start[2]) / level, pace)
+    costs.add("balancer_abandoned", level, (end[1] - start[1]) / level, pace)
 
 
 def _cut(bench: Bench, costs: Costs, level: int) -> None:

@@ -37,6 +37,7 @@ class Costs:
         self.close = cost("balancer_close")
         self.release = cost("balancer_release")
         self.cut = cost("haproxy_cut") if kind == "haproxy" else self.close
+        self.abandoned = cost("balancer_abandoned")
 
 
 class Balancer:
@@ -294,11 +295,17 @@ class Balancer:
         """
         node = self.world.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.silent:
-            if self.settings.kind == "nginx":
-                self.released(tunnel)
-            return
-        node.sees_leaving(tunnel)
+        if node.silent and self.settings.kind == "nginx":
+            self.released(tunnel)
+        if not node.dark:
+            node.sees_leaving(tunnel)
+
+    def left(self, tunnel: Tunnel) -> None:
+        """A node has closed a tunnel whose client is gone: HAProxy forgets it now, nginx did so long ago."""
+        if self.settings.kind == "haproxy" and self.listening:
+            self.worker(tunnel).work(self.world.balancer_costs.abandoned, lambda _: self.released(tunnel))
+        else:
+            self.released(tunnel)
 
     def released(self, tunnel: Tunnel) -> None:
         """The balancer has forgotten the tunnel."""

@@ -49,6 +49,7 @@ class Costs:
         self.goodbye = cost("node_goodbye")
         self.leave = cost("node_leave")
         self.forget = cost("node_forget")
+        self.abandoned = cost("node_abandoned")
 
 
 class Node:
@@ -176,13 +177,10 @@ class Node:
             tunnel.client.peer_hangs(tunnel, self)
 
     def resume(self) -> None:
-        """SIGCONT: the process reads what has gathered; connections whose client has left are closed."""
-        if self.state != "hung":
-            return
-        self.state = "up"
-        self.process.resume()
-        for tunnel in [t for t in self.tunnels if t.client_left]:
-            self.sees_leaving(tunnel)
+        """SIGCONT: the process reads what has gathered."""
+        if self.state == "hung":
+            self.state = "up"
+            self.process.resume()
 
     def vanish(self) -> None:
         """From now on every packet between balancer and node is dropped; both go on."""
@@ -212,14 +210,17 @@ class Node:
                     self.close(tunnel, str(PONG_MISSED))
 
     def sees_leaving(self, tunnel: "Tunnel") -> None:
-        """The client of a tunnel has closed it: read that and close."""
+        """The client of a tunnel has given this node up: read its last ping and the end, answer, and close.
+
+        A node that hangs does so when it goes on. It reads all that has gathered before it does more for anybody; so
+        what waits for it in its accept queue is served after that. Source: libuv, `uv__io_poll` and `uv__read`.
+        """
 
         def left(_: simpy.Event) -> None:
             if self.tunnels.pop(tunnel, 0) is None:
-                self.world.balancer.released(tunnel)
-            self.forget()
+                self.world.balancer.left(tunnel)
 
-        self.process.work(self.world.node_costs.leave, left)
+        self.process.work(self.world.node_costs.abandoned, left)
 
     def forget(self, then: "Callable[[simpy.Event], None] | None" = None) -> None:
         """Both halves of a connection have ended: end its tasks."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sim import workers
 from sim.engines import Engine, pick
 from sim.world import MarkDowns, simulate
 from twin.errors import EngineWarning, ScenarioError
@@ -30,7 +31,7 @@ from twin.record import Record
 from twin.scenario import HAProxy, Scenario
 
 WORTH_A_WORKER = 3.0
-"""Seconds of work in threads of this process after which the compiled engine's further replications go to others."""
+"""Seconds of work for which it pays to start worker processes."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ def predict(
         marks: observed mark-downs, for the prediction given them.
         paired: use the random numbers of this replication throughout, and vary only the speed of the host.
         progress: receives (done, replications).
-        jobs: processes to use; -1 is one a core. What the compiled engine does in a few seconds it does in as many
-            threads of this one.
+        jobs: processes to use; -1 is one a core. What takes a few seconds is done in this one, by the compiled engine
+            in as many threads.
         engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy.
 
     Raises:
@@ -102,11 +103,10 @@ def predict(
     profile.must_know(scenario)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     found: list[Replicated] = []
-    if engine == "compiled":
-        for one in _at_once(scenario, profile, marks, calls, jobs):
-            found.append(one)
-            if progress is not None:
-                progress(len(found), replications)
+    for one in _at_once(scenario, profile, marks, calls, engine, jobs):
+        found.append(one)
+        if progress is not None:
+            progress(len(found), replications)
     for part in _side_by_side(scenario, profile, marks, calls, engine, max(1, min(16, replications // 8)), jobs):
         found += part
         if progress is not None:
@@ -126,19 +126,32 @@ def predict(
 
 
 def _at_once(
-    scenario: Scenario, profile: HostProfile, marks: MarkDowns | None, calls: list[tuple[int, int]], jobs: int
+    scenario: Scenario,
+    profile: HostProfile,
+    marks: MarkDowns | None,
+    calls: list[tuple[int, int]],
+    engine: Engine,
+    jobs: int,
 ) -> Iterator[Replicated]:
-    """Take calls and replicate them in the compiled engine, for `WORTH_A_WORKER` seconds at most.
+    """Take calls and replicate them in this process.
 
-    Threads start at once and share the profile; while the kernel runs, another one may.
+    The compiled engine does so in threads, which start at once and share the profile (while the kernel runs, another
+    one may), for `WORTH_A_WORKER` seconds; SimPy as long as what is left would take it less than that, and only until
+    there are workers.
     """
-    most = jobs if jobs > 0 else os.cpu_count() or 1
-    began = time.perf_counter()
+    if engine == "simpy" and workers.started():
+        return
+    most = (jobs if jobs > 0 else os.cpu_count() or 1) if engine == "compiled" else 1
+    began, done = time.perf_counter(), 0
     with ThreadPoolExecutor(most) as threads:
-        while calls and time.perf_counter() - began < WORTH_A_WORKER:
+        while calls:
+            passed = time.perf_counter() - began
+            if (passed if engine == "compiled" else passed * len(calls) / max(1, done)) >= WORTH_A_WORKER:
+                return
             some, calls[:most] = calls[:most], []
-            for part in threads.map(lambda call: replicate(scenario, profile, marks, [call], "compiled"), some):
+            for part in threads.map(lambda call: replicate(scenario, profile, marks, [call], engine), some):
                 yield from part
+            done += len(some)
 
 
 def _side_by_side(
@@ -153,11 +166,9 @@ def _side_by_side(
     """Replicate in as many processes as `jobs` says, so many calls at a time."""
     if not calls:
         return
-    import joblib  # takes a while to load, and a short prediction needs no workers
-
     chunks = [calls[i : i + chunk] for i in range(0, len(calls), chunk)]
-    workers = joblib.Parallel(n_jobs=jobs if len(chunks) > 1 else 1, return_as="generator")
-    yield from workers(joblib.delayed(replicate)(scenario, profile, marks, some, engine) for some in chunks)
+    tasks = [(scenario, profile, marks, some, engine) for some in chunks]
+    yield from workers.side_by_side(replicate, tasks, jobs if len(chunks) > 1 else 1)
 
 
 def predict_given(

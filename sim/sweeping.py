@@ -21,6 +21,7 @@ import pandas as pd
 
 from sim.engines import Engine, pick
 from sim.prediction import replicate
+from sim.workers import side_by_side
 from twin.errors import EngineWarning, HostError, ScenarioError
 from twin.profile import HostProfile
 from twin.scenario import Scenario
@@ -204,10 +205,7 @@ def _workers(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[It
     elif jobs == 1 or len(tasks) <= 1:
         yield starmap(run, tasks)
     else:
-        import joblib
-
-        workers = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-        yield workers(joblib.delayed(run)(*task) for task in tasks)
+        yield side_by_side(run, tasks, jobs, in_order=False)
 
 
 def _gathered(client: Any, futures: list[Any], address: str) -> Iterator[Done]:

@@ -59,6 +59,7 @@ PARTS = {
     "haproxy_cut": "HAProxy: close both sides of a tunnel by itself",
     "balancer_release": "balancer: read the client's end of a closed connection and forget it",
     "balancer_frame": "balancer: relay a frame through a tunnel",
+    "balancer_abandoned": "balancer: read what the node still sent to a client that is gone, and the node's end",
     "node_accept": "node: accept a connection",
     "node_handshake": "node: read the handshake and answer 101",
     "exit_delay": "node: the kernel frees the memory of a killed process before it closes its connections",
@@ -66,6 +67,7 @@ PARTS = {
     "node_goodbye": "node: send a close frame",
     "node_leave": "node: read the answer to a close frame and end its half of the connection",
     "node_forget": "node: see that both halves have ended, and end the connection's tasks",
+    "node_abandoned": "node: read the ping and the end of a client that has given it up, answer, and end the tasks",
     "client_goodbye": "client: read a close frame and answer it",
 }
 

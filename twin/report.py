@@ -22,19 +22,22 @@ def percent(value: float | None) -> str:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print one scenario's comparison and its verdict; the table fits 80 columns."""
+    """Print one scenario's comparison and its verdict; in 80 columns the unit of a long measure has a line of its own.
+
+    `given` is the error of the prediction given the observed mark-downs.
+    """
     runs = len(comparison.records)
     title = f"{comparison.scenario.name}: predicted, and measured in {runs} run{'s' if runs > 1 else ''} (medians)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("measure", no_wrap=True)
-    for name in ("predicted", "95 % band", "measured", "inside", "error", "error given\nmark-down"):
+    table.add_column("measure")
+    for name in ("predicted", "95 % band", "measured", "inside", "error", "given"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in table_rows(comparison):
         unit = "" if row["unit"] == "1" else f" ({row['unit']})"
         table.add_row(
             row["measure"] + unit,
             number(row["predicted"]),
-            f"{number(row['low'])} .. {number(row['high'])}",
+            f"{number(row['low'])}..{number(row['high'])}",
             number(row["measured"]),
             row["inside"],
             percent(row["error"]),
@@ -104,7 +107,7 @@ def print_prediction(console: Console, prediction: Predicted) -> None:
     for name in ("median", "95 % band"):
         table.add_column(name, justify="right")
     for name, row in data["measures"].items():
-        table.add_row(name, row["unit"], number(row["median"]), f"{number(row['low'])} .. {number(row['high'])}")
+        table.add_row(name, row["unit"], number(row["median"]), f"{number(row['low'])}..{number(row['high'])}")
     console.print(table)
 
 

@@ -27,12 +27,13 @@ def test(context: typer.Context) -> None:
     if context.args:
         raise typer.Exit(int(run(tests) != 0))
     with Stage() as stage:
-        compiling = stage.start("compiler", [python, "-m", "sim.compiled"])  # on another core
+        compilers = [stage.start(name, [python, "-m", "sim.compiled", name]) for name in ("connections", "broadcast")]
         ruff = str(bin_ / "ruff")
         for step in ([ruff, "check", "."], [ruff, "format", "--check", "."], [bin_ / "mypy"], [bin_ / "lint-imports"]):
             if run([str(word) for word in step]):
                 raise typer.Exit(1)
-        compiling.process.wait()
+        for compiler in compilers:
+            compiler.process.wait()
         cores = min(MOST_WORKERS, os.cpu_count() or 1)
         side_by_side = [*tests, "--dist=loadscope", "-n"]
         said = stage.folder / "computations"

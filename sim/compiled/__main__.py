@@ -1,17 +1,28 @@
-"""`python -m sim.compiled` compiles the kernels, if that has not been done, so that nobody waits for them later."""
+"""`python -m sim.compiled [KERNEL ...]` compiles the kernels named, else all, so that nobody waits for them."""
+
+import sys
 
 import sim
 from twin.profile import HostProfile
 from twin.scenario import Scenario
 
+KERNELS = ("connections", "broadcast")
 
-def prepare() -> None:
-    """Compile the kernel of connections and the one of broadcasts, and keep them for other processes."""
-    connections = Scenario.parse({"name": "connections", "duration": 1.0, "clients": {"count": 1}})
-    broadcast = connections.vary(name="broadcast", bus={"kind": "stream"}, publisher={"rate": 1.0})
-    for scenario in (connections, broadcast):
-        sim.predict(scenario, 1, HostProfile.load("reference"), engine="compiled", jobs=1)
+
+def prepare(kernel: str) -> None:
+    """Compile a kernel, if that has not been done, and keep it for other processes.
+
+    Args:
+        kernel: one of `KERNELS`.
+    """
+    scenario = Scenario.parse({"name": "prepared", "duration": 1.0, "clients": {"count": 1}})
+    if kernel == "broadcast":
+        scenario = scenario.vary(bus={"kind": "stream"}, publisher={"rate": 1.0})
+    sim.predict(scenario, 1, HostProfile.load("reference"), engine="compiled", jobs=1)
 
 
 if __name__ == "__main__":
-    prepare()
+    for name in sys.argv[1:] or KERNELS:
+        if name not in KERNELS:
+            sys.exit(f"KERNEL is '{name}'; allowed is {' or '.join(KERNELS)}.")
+        prepare(name)

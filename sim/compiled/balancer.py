@@ -8,6 +8,7 @@ from sim.compiled.host import carry_on, sleep, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ANSWERED,
+    B_ABANDONED,
     B_ACCEPT,
     B_CLOSE,
     B_CUT,
@@ -17,6 +18,7 @@ from sim.compiled.layout import (
     B_REQUEST,
     CONSISTENT,
     FORWARD,
+    I_ABANDONED,
     I_CUT,
     I_NOTHING,
     I_PASSED_ON,
@@ -309,11 +311,19 @@ def client_left(w: Any, i: int) -> None:
     """The client has closed its side. A hung node does not answer that: HAProxy goes on counting, nginx does not."""
     tunnel = tunnel_at(w.tunnels.data, i)
     tunnel.client_left = True
-    if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
-        if w.nginx:
-            released(w, i)
-        return
+    if w.nginx and node_at(w.nodes, tunnel.server).state == NODE_HUNG:
+        released(w, i)
     sees_leaving(w, i)
+
+
+@jit
+def left(w: Any, i: int) -> None:
+    """A node has closed a tunnel whose client is gone: HAProxy forgets it now, nginx did so long ago."""
+    if w.nginx or not w.listening:
+        released(w, i)
+    else:
+        process = worker(w, tunnel_at(w.tunnels.data, i).generation)
+        work(w, process, I_ABANDONED, B_ABANDONED, hold_tunnel(w, i), 0)
 
 
 @jit

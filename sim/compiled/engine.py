@@ -9,6 +9,7 @@ from sim.compiled import layout as at
 from sim.compiled.inbox import FRONT
 from sim.compiled.kernel import run
 from sim.compiled.memory import lines, longer
+from sim.compiled.tables import tables_of
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds
 from sim.machine import Machine
@@ -134,29 +135,24 @@ class Run:
         client, balancer, node = self.machine.client_costs, self.machine.balancer_costs, self.machine.node_costs
         costs: list[Cost] = [client.dial, client.request, client.open, client.refused, client.closed, client.goodbye]
         costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
-        costs += [balancer.release, balancer.cut, balancer.accept]
+        costs += [balancer.release, balancer.cut, balancer.accept, balancer.abandoned]
         costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
-        costs += [node.forget]
+        costs += [node.forget, node.abandoned]
         assert len(costs) == at.COSTS
         if self.scenario.publisher is not None:
             from sim.compiled.broadcast.engine import costs_of
 
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
-        seconds: list[Array] = []
         levels = LEVELS_OF_PACE * (self.machine.crowds + 1)
-        lones, wakes = np.zeros((2, len(costs), levels))
-        offset = 0
-        for i, cost in enumerate(costs):
-            curves = [cost.curves[level if level < len(cost.curves) else -1] for level in range(levels)]
-            tables = np.array([curve.packed for curve in curves])
-            table[i] = (cost.first_part, offset, tables.shape[1], cost.hops)
-            lones[i], wakes[i] = [curve.lone for curve in curves], [curve.wake for curve in curves]
-            seconds.append(tables.ravel())
-            offset += tables.size
-        self._keep("tables", np.concatenate(seconds))
-        self._keep("lones", np.ascontiguousarray(lones))
-        self._keep("wakes", np.ascontiguousarray(wakes))
+        curves = [
+            tuple(cost.curves[level if level < len(cost.curves) else -1] for level in range(levels)) for cost in costs
+        ]
+        places, *laid = tables_of(tuple(curves))
+        for i, (cost, (offset, length)) in enumerate(zip(costs, places, strict=True)):
+            table[i] = (cost.first_part, offset, length, cost.hops)
+        for name, array in zip(("tables", "lones", "wakes"), laid, strict=True):
+            self._keep(name, array)
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]

@@ -40,7 +40,7 @@ from sim.compiled.layout import (
     node_at,
     tunnel_at,
 )
-from sim.compiled.node import clear_backlog, kill, remove_tunnel, sees_leaving
+from sim.compiled.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, failure, hold_tunnel
 from sim.compiled.queue import schedule
@@ -108,18 +108,11 @@ def hang(w: Any, server: int) -> None:
 
 @jit
 def unhang(w: Any, server: int) -> None:
-    """SIGCONT: the process reads what has gathered; connections whose client has left are closed."""
+    """SIGCONT: the process reads what has gathered."""
     node = node_at(w.nodes, server)
-    if node.state != NODE_HUNG:
-        return
-    node.state = NODE_UP
-    resume(w, node.proc)
-    i = whole(node.tunnels)
-    while i >= 0:
-        tunnel = tunnel_at(w.tunnels.data, i)
-        if tunnel.client_left:
-            sees_leaving(w, i)
-        i = whole(tunnel.next)
+    if node.state == NODE_HUNG:
+        node.state = NODE_UP
+        resume(w, node.proc)
 
 
 @jit

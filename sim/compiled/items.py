@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled import client, faults, node
-from sim.compiled.balancer import answer, answered, lose, relay, relayed, released, served, upstream_closed
+from sim.compiled.balancer import answer, answered, left, lose, relay, relayed, released, served, upstream_closed
 from sim.compiled.health import judge
 from sim.compiled.hooks import finish_more, queued_again
 from sim.compiled.host import go_on, work
@@ -12,6 +12,7 @@ from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
     FIRST_PART,
+    I_ABANDONED,
     I_ACCEPT,
     I_BOOT,
     I_CHECK,
@@ -142,8 +143,10 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         drop_tunnel(w, a)
     elif kind == I_LEFT:
         if remove_tunnel(w, a):
-            released(w, a)
-        work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_FORGET, -1, 0)
+            left(w, a)
+        drop_tunnel(w, a)
+    elif kind == I_ABANDONED:
+        released(w, a)
         drop_tunnel(w, a)
     elif kind == I_LEFT_AFTER:
         if remove_tunnel(w, a):

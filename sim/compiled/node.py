@@ -16,6 +16,7 @@ from sim.compiled.layout import (
     I_HANDSHAKE,
     I_LEFT,
     I_LEFT_AFTER,
+    N_ABANDONED,
     N_ACCEPT,
     N_EXIT,
     N_EXIT_DELAY,
@@ -156,9 +157,9 @@ def has_room(w: Any, server: int) -> None:
 
 @jit
 def sees_leaving(w: Any, i: int) -> None:
-    """The client of a tunnel has closed it: read that and close."""
+    """The client of a tunnel has given this node up: read its last ping and the end, answer, and close."""
     node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
-    work(w, node.proc, I_LEFT, N_LEAVE, hold_tunnel(w, i), 0)
+    work(w, node.proc, I_LEFT, N_ABANDONED, hold_tunnel(w, i), 0)
 
 
 @jit

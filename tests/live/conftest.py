@@ -95,6 +95,21 @@ def cores_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters of one core in tests that run side by side are not all on the same one."""
+    placed = host.placement
+    cores = sorted(os.sched_getaffinity(0))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+    def place(scenario: Scenario) -> host.Placement:
+        found = placed(scenario)
+        own = [cores[worker % len(cores)]]
+        return host.Placement(own, own) if scenario.host.cores == 1 else found
+
+    monkeypatch.setattr(host, "placement", place)
+
+
+@pytest.fixture(autouse=True)
 def clean_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """After every test: none of the processes it started is left, and no folder of a run."""
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

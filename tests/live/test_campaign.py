@@ -82,7 +82,7 @@ def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.Monk
 
     def simulated(scenario: Scenario, number: int) -> Record:
         """A simulated run in place of a live one; one of them loses what no fault explains."""
-        run = simulate(scenario, number, profile)
+        run = simulate(scenario, number, profile, engine="compiled")
         if number != spoilt:
             return run
         rows = [tuple(row) for row in run.events.itertuples(index=False)]

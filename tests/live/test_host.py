@@ -15,7 +15,7 @@ import pytest
 
 from live import host
 from live.balancer import binary
-from live.host import keep_awake
+from live.host import keep_awake, placement
 from live.process import Stage
 from live.world import measure, run
 from twin.errors import HostError, LabError, ScenarioError
@@ -71,10 +71,10 @@ def test_pinned_halves_the_cores_and_free_shares_them(
     small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {7, 3, 5, 1, 9}, raising=False)
-    assert host.placement(small(host={"cores": 4})) == host.Placement([1, 3], [5, 7])
-    assert host.placement(small(host={"cores": 3})) == host.Placement([1], [3, 5])
-    assert host.placement(small(host={"cores": 4, "placement": "free"})) == host.Placement([1, 3, 5, 7], [1, 3, 5, 7])
-    assert host.placement(small(host={"cores": 1})) == host.Placement([1], [1])
+    assert placement(small(host={"cores": 4})) == host.Placement([1, 3], [5, 7])
+    assert placement(small(host={"cores": 3})) == host.Placement([1], [3, 5])
+    assert placement(small(host={"cores": 4, "placement": "free"})) == host.Placement([1, 3, 5, 7], [1, 3, 5, 7])
+    assert placement(small(host={"cores": 1})) == host.Placement([1], [1])
 
 
 def test_more_cores_than_the_machine_has_are_refused_and_nothing_starts(

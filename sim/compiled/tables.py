@@ -1,0 +1,34 @@
+"""What parts cost, laid out in memory for the kernel."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from twin.cost import Curve
+
+Array = np.ndarray[Any, Any]
+
+
+@lru_cache(maxsize=8)
+def tables_of(curves: tuple[tuple[Curve, ...], ...]) -> tuple[list[tuple[int, int]], Array, Array, Array]:
+    """Return where each part's tables of seconds lie, those tables, and what lone items and wake-ups cost in seconds.
+
+    Replications differ in none of it, and share what was laid out for the first: the kernel only reads it.
+
+    Args:
+        curves: for each part one curve a speed level, all of the same length.
+
+    Returns:
+        For each part its offset and the length of one table; the tables, one after the other; two arrays of shape
+        (parts, levels).
+    """
+    places, seconds, offset = list[tuple[int, int]](), list[Array](), 0
+    for of_part in curves:
+        tables = np.array([curve.packed for curve in of_part])
+        places.append((offset, tables.shape[1]))
+        seconds.append(tables.ravel())
+        offset += tables.size
+    lones = np.array([[curve.lone for curve in of_part] for of_part in curves])
+    wakes = np.array([[curve.wake for curve in of_part] for of_part in curves])
+    return places, np.concatenate(seconds), lones, wakes

@@ -1,0 +1,49 @@
+"""Workers give every result, and end with the process that they work for."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from sim.workers import side_by_side
+
+MASTER = """
+import time
+from sim.workers import side_by_side
+print("up", flush=True)
+list(side_by_side(time.sleep, [(60.0,), (60.0,)], 2))
+"""
+
+
+def test_results_come_in_the_order_of_the_tasks_or_as_they_are_finished():
+    tasks = [(n, 2) for n in range(9)]
+    expected = [n**2 for n in range(9)]
+    assert list(side_by_side(pow, tasks, 2)) == expected
+    assert sorted(side_by_side(pow, tasks, 2, in_order=False)) == expected
+
+
+def test_one_job_is_this_process():
+    assert list(side_by_side(os.getpid, [(), ()], 1)) == [os.getpid()] * 2
+
+
+def test_workers_end_in_the_middle_of_their_work_when_their_master_is_killed():
+    root = Path(__file__).parents[2]
+    master = subprocess.Popen([sys.executable, "-c", MASTER], cwd=root, stdout=subprocess.PIPE)
+    try:
+        assert master.stdout.readline() == b"up\n"
+        deadline = time.monotonic() + 60
+        family = []
+        while sum("LokyProcess" in " ".join(one.cmdline()) for one in family) < 2:
+            assert time.monotonic() < deadline, "no workers came up"
+            time.sleep(0.05)
+            family = psutil.Process(master.pid).children(recursive=True)
+        time.sleep(3.0)  # they have begun to work
+    finally:
+        master.send_signal(signal.SIGKILL)
+        master.wait()
+    _, left = psutil.wait_procs(family, timeout=30)
+    assert not left
