@@ -1,5 +1,7 @@
 """Hypothesis strategies over the space of scenarios, and the small fixed cases that many tests start from."""
 
+import functools
+
 from hypothesis import strategies as st
 
 from twin.broadcast_settings import Bus, Publisher, Recovery
@@ -29,7 +31,18 @@ FIRST_PARTS = ("node", "haproxy", "nginx", "client_request", "client_refused", "
 
 
 def small_profile(**changes):
-    """Return a host profile in which every part costs `COST` seconds whatever the load."""
+    """Return a host profile in which every part costs `COST` seconds whatever the load, with some fields changed."""
+    return made_profile(**changes) if changes else plain_profile()
+
+
+@functools.cache
+def plain_profile():
+    """Return it as it is; its tables are made once."""
+    return made_profile()
+
+
+def made_profile(**changes):
+    """Make a new one."""
     part = Part(levels=[1, 16, 64, 256], values=[[COST, COST]] * 4)
     values = {
         "made": "2000-01-01T00:00:00+00:00",

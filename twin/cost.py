@@ -7,7 +7,7 @@ cache, and a full queue lets reads and writes be coalesced. All costs are CPU se
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from math import log, log2
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -104,21 +104,14 @@ class Curve:
         self.levels = list(levels[1:] if lone else levels)
         self.costs = list(costs[1:] if lone else costs)
         self.wake = wake * max(0.0, self.lone - self.costs[0]) if lone else 0.0
-        self.table = [self._interpolate(n) for n in range(self.levels[-1] + 1)]
+        at = self.costs
+        self.table = [at[i] * (1 - share) + at[j] * share for i, j, share in _between(tuple(self.levels))]
         self._rests: dict[Curve, Curve] = {}
 
     @cached_property
     def packed(self) -> "array[float]":
         """The table as doubles that lie beside each other."""
         return array("d", self.table)
-
-    def _interpolate(self, n: int) -> float:
-        i = bisect_left(self.levels, n)
-        if i == 0:
-            return self.costs[0]
-        low, high = self.levels[i - 1], self.levels[i]
-        share = log2(n / low) / log2(high / low)
-        return self.costs[i - 1] * (1 - share) + self.costs[i] * share
 
     def less(self, part: "Curve") -> "Curve":
         """Return what is left of this cost, at least 0, without a `part`; it goes on from it and wakes nobody.
@@ -135,6 +128,17 @@ class Curve:
         table = self.table
         cost = table[waiting] if waiting < len(table) else table[-1]
         return after_sleep(cost, self.lone, self.wake, asleep) if asleep > 0.0 else cost
+
+
+@cache
+def _between(levels: tuple[int, ...]) -> list[tuple[int, int, float]]:
+    """Return between which two levels each number of items up to the last level lies, and at which share of the way."""
+    found = [(0, 0, 0.0)] * (levels[0] + 1)
+    for n in range(levels[0] + 1, levels[-1] + 1):
+        i = bisect_left(levels, n)
+        low, high = levels[i - 1], levels[i]
+        found.append((i - 1, i, log2(n / low) / log2(high / low)))
+    return found
 
 
 def after_sleep(cost: float, lone: float, wake: float, asleep: float) -> float:

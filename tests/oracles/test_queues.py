@@ -52,7 +52,7 @@ def waits_of_customers(servers, load, count, run):
 
 @pytest.mark.parametrize(
     ("servers", "load", "count", "probability", "wait"),
-    [(1, 0.9, 50_000, 0.9, 9.0), (2, 0.8, 40_000, 0.71111, 1.77778), (4, 0.8, 40_000, 0.59643, 0.74554)],
+    [(1, 0.9, 25_000, 0.9, 9.0), (2, 0.8, 20_000, 0.71111, 1.77778), (4, 0.8, 20_000, 0.59643, 0.74554)],
 )
 def test_cores_serve_as_erlang_says(servers, load, count, probability, wait):
     """M/M/c with mean service 1: probability of waiting and mean wait (Erlang C); 99 % interval of 10 runs."""
