@@ -33,8 +33,8 @@ SMALL_COST = 20e-6
 """Seconds of a part that a given host does not name: small against a handshake."""
 CLIENT_COST = 1e-6
 """Seconds of a client's part, whatever `scale` is: as if each client had a machine of its own."""
-REFUSAL = 0.7
-"""What the balancer's refusal costs, over what a handshake costs it: 0.65 to 0.68 in the reference profile, for 16 or
+REFUSAL = 0.63
+"""What the balancer's refusal costs, over what a handshake costs it: 0.59 to 0.66 in the reference profile, for 16 or
 more at once."""
 FIRST = 0.5
 """Part of a round of work that comes before its first item is out: the middle, as nothing is known."""
