@@ -65,7 +65,9 @@ class DeliveryBench:
         self.bus = Bus(stage, bus_port, place.cluster, None, scenario.bus)
         self.bus.wait_ready(READY_WITHIN)
         self.bus_start = time.monotonic() - began
+        self.redis = redis.Redis.from_url(self.bus.url)
         self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
+        self._wait_until_heard()
         self.node = self._start_node(stage, 1, self.node_port, "node")
         self.silent = self._start_node(stage, 2, self.silent_port, "client")
         self.broadcast.wait_ready()
@@ -77,11 +79,18 @@ class DeliveryBench:
         self.client.hear()
         assert self.bus.part is not None
         self.server: Part = self.bus.part
-        self.redis = redis.Redis.from_url(self.bus.url)
         for text in SCRIPTS.values():
             self.redis.script_load(text)
         self.number = 1_000_000
         self.open = 0
+
+    def _wait_until_heard(self) -> None:
+        """Wait until the publisher listens: with a lease as long as here the nodes say but once that they are there."""
+        deadline = time.monotonic() + READY_WITHIN
+        while not self.redis.pubsub_numsub(self.broadcast.topic.acks)[0][1]:
+            if time.monotonic() > deadline:
+                raise self.broadcast.publisher.failure(f"did not subscribe within {READY_WITHIN:g} s")
+            time.sleep(0.005)
 
     def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> Part:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
