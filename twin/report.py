@@ -22,14 +22,14 @@ def percent(value: float | None) -> str:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print one scenario's comparison and its verdict; in 80 columns the unit of a long measure has a line of its own.
+    """Print one scenario's comparison and its verdict; the table fits 80 columns, where a long unit has its own line.
 
     `given` is the error of the prediction given the observed mark-downs.
     """
     runs = len(comparison.records)
     title = f"{comparison.scenario.name}: predicted, and measured in {runs} run{'s' if runs > 1 else ''} (medians)"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("measure")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("measure", min_width=max(map(len, MEASURES)))
     for name in ("predicted", "95 % band", "measured", "inside", "error", "given"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in table_rows(comparison):

@@ -44,7 +44,7 @@ def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-FIRST_REPEATS = 3
+FIRST_REPEATS = 2
 """Measurements of each part when somebody waits for a prediction; `./lab calibrate` makes more."""
 
 
