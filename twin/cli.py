@@ -64,7 +64,7 @@ Save = Annotated[Path | None, typer.Option(help="Folder to write the records to,
 
 @app.command()
 def demo(
-    runs: Runs = 3,
+    runs: Runs = 4,
     replications: Replications = 200,
     scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
     as_json: AsJson = False,
