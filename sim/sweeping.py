@@ -13,7 +13,6 @@ from functools import lru_cache
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +201,8 @@ def _workers(tasks: list[Task], jobs: int, scheduler: str | None) -> Iterator[It
             sent = {text: client.scatter(text, broadcast=True) for text in {text for _, _, text, *_ in tasks}}
             futures = [client.submit(run, i, one, sent[text], *rest, pure=False) for i, one, text, *rest in tasks]
             yield _gathered(client, futures, scheduler)
-    elif jobs == 1 or len(tasks) <= 1:
-        yield starmap(run, tasks)
     else:
-        yield side_by_side(run, tasks, jobs, in_order=False)
+        yield side_by_side(run, tasks, jobs if len(tasks) > 1 else 1, in_order=False)
 
 
 def _gathered(client: Any, futures: list[Any], address: str) -> Iterator[Done]:

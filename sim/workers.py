@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import starmap
 from typing import Any, TypeVar
 
 LOOK = 0.2
@@ -15,7 +16,7 @@ _started = threading.Event()
 
 
 def started() -> bool:
-    """Tell whether this process has workers that wait for more."""
+    """Tell whether this process has started workers, which wait some minutes for more."""
     return _started.is_set()
 
 
@@ -30,17 +31,19 @@ def side_by_side(
         jobs: processes to use; 1 is this one, -1 is one a core.
         in_order: whether results come in the order of the tasks, or as they are finished.
     """
+    if jobs == 1:
+        yield from starmap(function, tasks)
+        return
     import joblib  # takes a while to load, and who does little needs no workers
 
-    if jobs != 1:
-        _started.set()
+    _started.set()
     kind = "generator" if in_order else "generator_unordered"
     workers = joblib.Parallel(n_jobs=jobs, return_as=kind, batch_size=1)
     yield from workers(joblib.delayed(_work)(os.getpid(), function, task) for task in tasks)
 
 
 def _work(master: int, function: Callable[..., Result], task: tuple[Any, ...]) -> Result:
-    if os.getpid() != master:
+    if os.getpid() != master:  # with one core joblib starts no process
         _end_with(master)
     return function(*task)
 

@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import joblib
 import psutil
 
-from sim.workers import side_by_side
+from sim.workers import LOOK, side_by_side
 
 MASTER = """
 import time
@@ -28,6 +29,12 @@ def test_results_come_in_the_order_of_the_tasks_or_as_they_are_finished():
 
 def test_one_job_is_this_process():
     assert list(side_by_side(os.getpid, [(), ()], 1)) == [os.getpid()] * 2
+
+
+def test_work_that_stays_in_the_master_does_not_end_it():
+    with joblib.parallel_config(backend="threading"):  # as with one core: no process is started
+        assert list(side_by_side(os.getpid, [(), ()], 2)) == [os.getpid()] * 2
+    time.sleep(2 * LOOK)
 
 
 def test_workers_end_in_the_middle_of_their_work_when_their_master_is_killed():
