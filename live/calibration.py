@@ -74,7 +74,7 @@ def calibrate(
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
-    lone |= {"bus_start": [], "path_bytes": [], "crowding": []}
+    lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "crowding": []}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
     place = host.placement(scenario)
@@ -157,7 +157,7 @@ def measure_broadcast(scenario: Scenario, found: Costs, first: rounds.Shares, lo
         bench = deliveries.DeliveryBench(stage, scenario)
         try:
             lone["bus_start"].append(bench.bus_start)
-            deliveries.measure(bench, found, first, lone["path_bytes"])
+            deliveries.measure(bench, found, first, lone)
         finally:
             bench.close()
 

@@ -9,7 +9,7 @@ import time
 
 import redis
 
-from live import exchange, host, rounds
+from live import exchange, host, payloads, rounds
 from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
@@ -18,6 +18,7 @@ from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
 from live.workbench import Bench, Costs, at_rest, check_opened, client_config, median, pace_of
+from twin.broadcast_parts import PAYLOADS
 from twin.cost import BROADCAST_LEVELS
 from twin.errors import ClusterError
 from twin.scenario import Scenario
@@ -28,14 +29,17 @@ ROUND = 256
 """Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
+OF_PAYLOADS = 16
+"""Clients that get large messages."""
 RUN_IN = 24
 """Messages after which a connection is as in a run. The first 16 that come on a new connection, or after a pause of
 more than 0.2 s, the kernel acknowledges at once, at the sender's expense; later ones when they are read, at the
 reader's. Source: Linux, `TCP_MAX_QUICKACKS` in include/net/tcp.h, `tcp_event_data_recv` in net/ipv4/tcp_input.c,
 `tcp_cleanup_rbuf` in net/ipv4/tcp.c."""
-LARGE = bytes(64 * 1024)
-MOST_LARGE = 400
-"""Large messages after which a client that does not read must have been cut. They come one by one: in a burst the way
+READ_BEFORE = 10
+"""Messages that a client reads before it stops reading."""
+MOST_LARGE = 800
+"""Messages after which a client that does not read must have been cut. They come one by one: in a burst the way
 holds more."""
 
 
@@ -55,7 +59,7 @@ class DeliveryBench:
             nodes={"count": 2},
             bus={"kind": "stream", "lease": 3600.0},
             publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},
-            slow_consumer={"policy": "close", "limit_bytes": len(LARGE) * 2},
+            slow_consumer={"policy": "close", "limit_bytes": 2 * max(PAYLOADS)},
             duration=60.0,
         )
         self.limit = scenario.slow_consumer.limit_bytes
@@ -67,7 +71,7 @@ class DeliveryBench:
         self.bus_start = time.monotonic() - began
         self.redis = redis.Redis.from_url(self.bus.url)
         self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
-        self._wait_until_heard()
+        self.wait_until_heard(self.broadcast)
         self.node = self._start_node(stage, 1, self.node_port, "node")
         self.silent = self._start_node(stage, 2, self.silent_port, "client")
         self.broadcast.wait_ready()
@@ -84,12 +88,12 @@ class DeliveryBench:
         self.number = 1_000_000
         self.open = 0
 
-    def _wait_until_heard(self) -> None:
-        """Wait until the publisher listens: with a lease as long as here the nodes say but once that they are there."""
+    def wait_until_heard(self, broadcast: Broadcast) -> None:
+        """Wait until a publisher listens: with a lease as long as here the nodes say but once that they are there."""
         deadline = time.monotonic() + READY_WITHIN
-        while not self.redis.pubsub_numsub(self.broadcast.topic.acks)[0][1]:
+        while not self.redis.pubsub_numsub(broadcast.topic.acks)[0][1]:
             if time.monotonic() > deadline:
-                raise self.broadcast.publisher.failure(f"did not subscribe within {READY_WITHIN:g} s")
+                raise broadcast.publisher.failure(f"did not subscribe within {READY_WITHIN:g} s")
             time.sleep(0.005)
 
     def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> Part:
@@ -196,22 +200,26 @@ class DeliveryBench:
             return self.settle()[3] - before[3]
 
 
-def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, room: list[float]) -> None:
-    """Measure every part once and append the figures; `room` gets the bytes that a path holds."""
+def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict[str, list[float]]) -> None:
+    """Measure every part once and append the figures; `lone` gets the bytes that a path holds."""
     kind = bench.broadcast.scenario.balancer.kind
     costs.now = pace_of(bench.place)
     first.setdefault("node_fanout", []).append(_first_of_raw(bench, bench.node_port, bench.node.pid))
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
     exchange.measure(bench, costs)
     Bench.stop(bench.silent.pid)
+    payloads.measure_bus(bench, costs)
     alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
     together = median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
-    room.append(path_bytes(bench))
+    lone["path_bytes"].append(path_bytes(bench, PAYLOADS[0]))
+    lone["path_bytes_large"].append(path_bytes(bench, PAYLOADS[-1]))
     for level in BROADCAST_LEVELS:
         bench.connect(level)
         costs.now = pace_of(bench.place)
         _deliveries(bench, costs, level, alone, together)
         _questions(bench, costs, level, alone)
+        if level == OF_PAYLOADS:
+            payloads.measure_clients(bench, costs)
         if level == ROUND:
             first.setdefault("client_delivery", []).append(_first_of_clients(bench))
 
@@ -243,17 +251,28 @@ def _questions(bench: DeliveryBench, costs: Costs, level: int, alone: float) -> 
         add(costs, "node_read", level, node)
 
 
-def path_bytes(bench: DeliveryBench) -> float:
+def path_bytes(bench: DeliveryBench, size: int) -> float:
     """Return the bytes that the way to a client that does not read takes before they wait in the node's memory: what
     was sent when the node cut the connection, less what may wait there.
+
+    The client has read some messages before, because a socket that much is read from gets more room. Source: Linux,
+    `tcp_rcv_space_adjust` in net/ipv4/tcp_input.c.
+
+    Args:
+        bench: with its processes.
+        size: bytes of each message.
     """
     bench.connect(1)
+    payload = bytes(size)
+    for _ in range(READ_BEFORE):
+        bench.publish(1, payload)
+        bench.settle()
     bench.client.tell(stall=0, on=True)
     bench.settle()
     sent = 0
     for _ in range(MOST_LARGE):
-        bench.publish(1, LARGE)
-        sent += len(LARGE)
+        bench.publish(1, payload)
+        sent += size
         bench.settle()
         bench.node.tell(ask="connections")
         if not bench.node.hear()["connections"]:

@@ -49,7 +49,8 @@ class Broadcast:
         self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(world.balancer, relay, more, self.relayed)
-        self.balancer_up = Relay(world.balancer, relay, more, self.relayed_up)
+        word, further = cost("balancer_word"), cost("balancer_word_more")
+        self.balancer_up = Relay(world.balancer, word, further, self.relayed_up)
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
         swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
         ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
@@ -87,11 +88,11 @@ class Broadcast:
             self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """A client process has dealt with frames: one client after the other."""
-        each = (ended - began) / len(taken)
-        t = began
+        """A client process has dealt with frames: one after the other, of one client after the other."""
+        each = (ended - began) / sum(len(frames) for _, frames in taken)
+        following = began
         for tunnel, frames in taken:
-            t += each
+            t, following = following, following + each * len(frames)
             subscriber = self.subscribers[tunnel.client.number]
             if subscriber.tunnel is not tunnel:
                 continue
@@ -101,6 +102,7 @@ class Broadcast:
             for frame in frames:
                 tunnel.in_flight -= frame.size
                 body = frame.body
+                t += each
                 if isinstance(body, Message):
                     subscriber.arrive(body, frame.detail, t)
                 elif isinstance(body, Recovery):

@@ -34,6 +34,7 @@ class Costs:
     def __init__(self, cost: Callable[[str], Cost]) -> None:
         self.stamp = cost("bus_stamp")
         self.publish = cost("bus_publish")
+        self.word = cost("bus_word")
         self.command = cost("bus_command")
         self.read = cost("bus_read")
 
@@ -176,7 +177,7 @@ class Bus:
             subscription.close(reason)
 
     def push(self, number: int, what: Any, size: int) -> None:
-        """Send something to one subscriber, if there is one."""
+        """Send a message to one subscriber, or a word to the publisher (number 0), if it is subscribed."""
         subscription = self.subscriptions.get(number)
         if subscription is None:
             return
@@ -185,7 +186,7 @@ class Bus:
             if self.subscriptions.get(number) is subscription and not subscription.push(what, size):
                 self.leave(number)
 
-        self.process.work(self.costs.publish, pushed)
+        self.process.work(self.costs.publish if number else self.costs.word, pushed)
 
     def distribute(self, message: Message, again: bool = False) -> None:
         """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor.

@@ -18,6 +18,13 @@ ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_c
 `task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
 `process_runnable_tasks` in src/task.c; an accept has no task."""
 
+WORDS = {
+    "bus_word": "bus_publish",
+    "balancer_word": "balancer_delivery",
+    "balancer_word_more": "balancer_delivery_more",
+}
+"""Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -67,13 +74,16 @@ class Machine:
         self.check_overhead = profile.lone("check_overhead", 0.5)
 
     def cost(self, name: str) -> Cost:
-        """Return what a part costs."""
-        kind = self.scenario.balancer.kind
+        """Return what a part costs: with the payload of the publisher's messages, unless the name is one of `WORDS`."""
+        kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
+        payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
+        name = WORDS.get(name, name)
         who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
         who = OWN_ROUNDS.get(name, who).format(kind)
         who = "client_refused" if name == "client_denied" else who
         first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
-        return Cost(self.profile.curves(name, kind, self.crowds), first_part, client.HOPS.get(name, 0))
+        curves = self.profile.curves(name, kind, self.crowds, payload)
+        return Cost(curves, first_part, client.HOPS.get(name, 0))
 
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores

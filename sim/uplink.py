@@ -27,7 +27,7 @@ class Uplink:
 
     def __init__(self, world: "World", cost: Callable[[str], Cost]) -> None:
         self.world = world
-        relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
+        relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
         self.balancer = Relay(world.balancer, relay, more, self.relayed)
         self.swarms = {

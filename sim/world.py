@@ -93,7 +93,9 @@ class World:
 
     def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
-        start, room = (profile.lone(name, self.host_quantile) for name in ("bus_start", "path_bytes"))
+        assert self.scenario.publisher is not None
+        start = profile.lone("bus_start", self.host_quantile)
+        room = profile.path(self.scenario.publisher.payload_bytes, self.host_quantile)
         broadcast = Broadcast(self, cores, self.cost, start, room)
         for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
             one.fanout = fanout

@@ -4,6 +4,7 @@ import functools
 
 from hypothesis import strategies as st
 
+from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS
 from twin.broadcast_settings import Bus, Publisher, Recovery
 from twin.cost import Part
 from twin.fault_settings import Fault
@@ -44,6 +45,7 @@ def plain_profile():
 def made_profile(**changes):
     """Make a new one."""
     part = Part(levels=[1, 16, 64, 256], values=[[COST, COST]] * 4)
+    payloads = Part(levels=list(PAYLOADS), values=[[COST / 2], [4 * COST]])
     values = {
         "made": "2000-01-01T00:00:00+00:00",
         "machine": {"cpu": "test", "cores": 2},
@@ -51,8 +53,11 @@ def made_profile(**changes):
             **dict.fromkeys(PARTS, part),
             "balancer_accept": Part(levels=[16], values=[[0.0]]),
             "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
+            **dict.fromkeys(PAYLOAD_PARTS, payloads),
         },
-        "nginx_parts": {name: part for name in PARTS if name.startswith("balancer")},
+        "nginx_parts": {
+            name: payloads if name in PAYLOAD_PARTS else part for name in PARTS if name.startswith("balancer")
+        },
         "first_part": {name: [0.5] for name in FIRST_PARTS},
         "speed": [[[1e-3] * 10]],
         "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
@@ -63,6 +68,7 @@ def made_profile(**changes):
         "table_growth": [0.01],
         "bus_start": [BUS_START],
         "path_bytes": [PATH_BYTES],
+        "path_bytes_large": [PATH_BYTES],
         "time_slice": 0.003,
         "tick": 0.004,
     }
@@ -376,12 +382,14 @@ def profiles(draw, broadcast=False):
 
     if draw(st.booleans()):
         return small_profile()
-    parts = {name: part([1, 16, 64], 1e-4 if name == "client_dial" else 0.0) for name in PARTS}
+    sizes = {name: list(PAYLOADS) for name in PAYLOAD_PARTS}
+    parts = {name: part(sizes.get(name, [1, 16, 64]), 1e-4 if name == "client_dial" else 0.0) for name in PARTS}
     first = (*FIRST_PARTS, *(OWN_FIRST_PARTS if broadcast else ()))
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
+        path_bytes_large=[draw(st.sampled_from([3000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         parts=parts | {"exit_delay": part([16])},
-        nginx_parts={name: part([1, 16]) for name in PARTS if name.startswith("balancer")},
+        nginx_parts={name: part(sizes.get(name, [1, 16])) for name in PARTS if name.startswith("balancer")},
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),
         crowding=draw(st.sampled_from([[], [1.2], [1.5, 2.0]])),

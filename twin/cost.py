@@ -55,15 +55,19 @@ class Part(BaseModel):
             slowness: power of the pace to which the cost goes.
             wake: the least a process pays for waking up, as a share of what a lone item costs more than others.
         """
-        paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
-        costs = [
-            quantile(sorted(cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)), 0.5)
-            for repeats, at in zip(self.values, paces, strict=True)
-        ]
+        costs = self.costs_at(pace, slowness)
         if self.levels[0] == 1:
             rest = [(n * cost - costs[0]) / (n - 1) for n, cost in zip(self.levels[1:], costs[1:], strict=True)]
             costs[1:] = [max(LEAST_SHARE * cost, one) for cost, one in zip(costs[1:], rest, strict=True)]
         return Curve(self.levels, costs, wake)
+
+    def costs_at(self, pace: float, slowness: float = 1.0) -> list[float]:
+        """Return the same as seconds at each of the levels, as it was measured."""
+        paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
+        return [
+            quantile(sorted(cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)), 0.5)
+            for repeats, at in zip(self.values, paces, strict=True)
+        ]
 
     def with_earlier(self, earlier: "Part") -> "Part":
         """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level."""
@@ -122,6 +126,12 @@ class Curve:
             rest = [max(0.0, whole - some) for whole, some in zip(self.costs, part.costs, strict=True)]
             self._rests[part] = Curve(self.levels, rest)
         return self._rests[part]
+
+    def plus(self, seconds: float) -> "Curve":
+        """Return this cost and so many seconds more, whatever the load."""
+        more = Curve(self.levels, [cost + seconds for cost in self.costs])
+        more.lone, more.wake = self.lone + seconds, self.wake
+        return more
 
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""

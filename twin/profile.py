@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from twin.broadcast_parts import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS, of_payload, payload_part
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
@@ -71,29 +72,8 @@ PARTS = {
     "client_goodbye": "client: read a close frame and answer it",
 }
 
-BROADCAST_PARTS = {
-    "publisher_send": "publisher: wake up at its time, and send a message to the bus",
-    "publisher_answer": "publisher: read the bus's answer",
-    "publisher_ack": "publisher: read one word of a node, and count it",
-    "bus_stamp": "bus: stamp a message and answer, without those to whom it goes",
-    "bus_publish": "bus: send a message to one subscriber or reader",
-    "bus_command": "bus: read and answer a command that has nobody to go to",
-    "bus_read": "bus: read and answer a question for what came after a position",
-    "node_receive": "node: read one message that the bus has pushed",
-    "node_poll": "node: ask for what follows its cursor, and take the answer apart, whatever it holds",
-    "node_ack": "node: send one command to the bus",
-    "node_answer": "node: read the bus's answer to a command",
-    "node_fanout": "node: write one message to one client",
-    "node_fanout_more": "node: one further message that is written together with another",
-    "node_read": "node: read a frame of a client",
-    "balancer_delivery": "balancer: relay a message from the node to the client",
-    "balancer_delivery_more": "balancer: one further message that is relayed together with another",
-    "client_delivery": "client: read a message and apply it",
-    "client_delivery_more": "client: one further message that is read together with another",
-    "client_send": "client: send a frame",
-}
 PARTS |= BROADCAST_PARTS | SESSION_PARTS
-LONE_OF_BROADCAST = ("bus_start", "path_bytes")
+LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large")
 
 
 Look = Annotated[list[Annotated[list[float], Field(min_length=1)]], Field(min_length=1)]
@@ -142,35 +122,50 @@ class HostProfile(BaseModel):
         description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
         "memory; empty without a broadcast.",
     )
+    path_bytes_large: list[float] = Field(
+        [],
+        description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
+        "socket more room the more has been read from it at a time; empty without a broadcast.",
+    )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
-    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0) -> list[Curve]:
+    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
-        parts were measured one by one, the looks at the cores with all of them at work.
+        parts were measured one by one, the looks at the cores with all of them at work. A message has a `payload` of so
+        many bytes.
 
         Raises:
             ScenarioError: the profile was made without nginx, and the part is nginx's.
         """
-        of_nginx = balancer == "nginx" and name.startswith("balancer")
-        if of_nginx and name not in self.nginx_parts:
-            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-        if (name, of_nginx, crowds) not in self._curves:
-            part = self.nginx_parts[name] if of_nginx else self.parts[name]
+        part, key = self._part(name, balancer), (name, balancer == "nginx", crowds, payload)
+        if key not in self._curves:
+            larger = payload_part(name) if payload else None
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
             slow = self.slowness(who)
             crowd = quantile(sorted(self.crowding), 0.5) if self.crowding else 1.0
             slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
-            self._curves[name, of_nginx, crowds] = [
-                part.at(pace / crowd * more, slow, wake) for more in slower for pace in self.speeds
-            ]
-        return self._curves[name, of_nginx, crowds]
+            paces = [pace / crowd * more for more in slower for pace in self.speeds]
+            curves = [part.at(pace, slow, wake) for pace in paces]
+            if larger is not None:
+                of_bytes = self._part(larger, balancer)
+                more = [of_payload(payload, of_bytes.costs_at(pace, slow)) for pace in paces]
+                curves = [curve.plus(seconds) for curve, seconds in zip(curves, more, strict=True)]
+            self._curves[key] = curves
+        return self._curves[key]
+
+    def _part(self, name: str, balancer: str) -> Part:
+        if balancer != "nginx" or not name.startswith("balancer"):
+            return self.parts[name]
+        if name not in self.nginx_parts:
+            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
+        return self.nginx_parts[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, bool, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, bool, int, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -186,7 +181,8 @@ class HostProfile(BaseModel):
             paces, costs = list[float](), list[float]()
             for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
                 for name, part in parts.items():
-                    if who == (balancer if name.startswith("balancer") else name.split("_")[0]):
+                    whose = balancer if name.startswith("balancer") else name.split("_")[0]
+                    if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
                         paces += some
                         costs += others
@@ -241,6 +237,14 @@ class HostProfile(BaseModel):
         """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
         return quantile(sorted(getattr(self, name)), u)
 
+    def path(self, payload: int, u: float) -> float:
+        """Return how many bytes the way to a client holds that has read messages with `payload` bytes, at quantile `u`
+        of the repeats.
+        """
+        small, large = (quantile(sorted(repeats), u) for repeats in (self.path_bytes, self.path_bytes_large))
+        share = (payload - PAYLOADS[0]) / (PAYLOADS[-1] - PAYLOADS[0])
+        return small + (large - small) * min(1.0, max(0.0, share))
+
     def once(self, name: str, u: float) -> float:
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
         return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
@@ -274,8 +278,8 @@ class HostProfile(BaseModel):
     def knows_broadcast(self, balancer: str = "haproxy") -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
         here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
-        relayed = balancer != "nginx" or "balancer_delivery" in self.nginx_parts
-        return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes)
+        relayed = balancer != "nginx" or "balancer_delivery_bytes" in self.nginx_parts
+        return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
         """Make sure that the parts of sessions were calibrated, and of a bus if they are `shared`.

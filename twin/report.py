@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twin.broadcast_parts import PAYLOAD_PARTS
 from twin.comparison import Band, Comparison, Predicted, times
 from twin.figures import number, table_rows
 from twin.invariants import Audit
@@ -133,16 +134,29 @@ def print_measures(console: Console, records: Sequence[Record]) -> None:
 
 def print_profile(console: Console, profile: HostProfile) -> None:
     """Print the median cost of each part in microseconds."""
-    table = Table(title="CPU time an item (us, median), by number of items at once", title_justify="left")
+    _print_parts(console, profile, "CPU time an item (us, median), by number of items at once", PAYLOAD_PARTS, False)
+    title = "CPU time that a message costs more (us, median), by bytes of its payload"
+    _print_parts(console, profile, title, PAYLOAD_PARTS, True)
+
+
+def _print_parts(console: Console, profile: HostProfile, title: str, names: Collection[str], these: bool) -> None:
+    """Print a table of those parts that are among `names` (`these`), or of all others."""
+    shown = {
+        kind + PARTS[name]: dict(zip(part.levels, part.values, strict=True))
+        for kind, parts in (("", profile.parts), ("nginx ", profile.nginx_parts))
+        for name, part in parts.items()
+        if (name in names) == these
+    }
+    levels = sorted({level for cost in shown.values() for level in cost})
+    if not levels:
+        return
+    table = Table(title=title, title_justify="left")
     table.add_column("part")
-    levels = sorted({level for part in profile.parts.values() for level in part.levels})
     for level in levels:
         table.add_column("alone" if level == 1 else str(level), justify="right")
-    for kind, parts in (("", profile.parts), ("nginx ", profile.nginx_parts)):
-        for name, part in parts.items():
-            cost = dict(zip(part.levels, part.values, strict=True))
-            cells = [number(1e6 * float(np.median(cost[level]))) if level in cost else "-" for level in levels]
-            table.add_row(kind + PARTS[name], *cells)
+    for what, cost in shown.items():
+        cells = [number(1e6 * float(np.median(cost[level]))) if level in cost else "-" for level in levels]
+        table.add_row(what, *cells)
     console.print(table)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from twin.broadcast_parts import BROADCAST_PARTS
 from twin.comparison import Band, Predicted
 from twin.cost import Part
 from twin.course import Answer, Predict
@@ -17,7 +18,7 @@ from twin.errors import ScenarioError
 from twin.figures import BLUE, GREY, VERMILION, blank
 from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
-from twin.profile import BROADCAST_PARTS, PARTS, HostProfile
+from twin.profile import PARTS, HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
 from twin.sweep_figures import COLOURS, DASHES, MARKERS

@@ -10,6 +10,7 @@ import pytest
 from live import calibration, host
 from live.balancer import binary
 from live.speed import BURST, REST
+from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS
 from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
 from twin.profile import PACE_STEP, PARTS, HostProfile
@@ -38,12 +39,23 @@ def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile
     profile = calibrated[0]
     assert set(PARTS) <= set(profile.parts)
     for name, part in profile.parts.items():
-        assert set(part.levels) <= set(BROADCAST_LEVELS), name
+        assert set(part.levels) <= set(PAYLOADS if name in PAYLOAD_PARTS else BROADCAST_LEVELS), name
         assert part.levels == sorted(part.levels), name
         assert all(len(values) >= REPEATS for values in part.values), name
     for name in ("client_delivery", "balancer_delivery"):
         assert profile.parts[name].levels == list(BROADCAST_LEVELS)
     assert profile.parts["node_ack"].levels == list(LEVELS)
+    assert set(PAYLOAD_PARTS) <= set(profile.parts)
+
+
+def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
+    calibrated: tuple[HostProfile, object],
+) -> None:
+    profile = calibrated[0]
+    for name in ("client_delivery_bytes", "bus_stamp_bytes", "balancer_delivery_bytes"):
+        middling, large = (min(values) for values in profile.parts[name].values)
+        assert middling < large, name
+    assert min(profile.path_bytes_large) > 2 * max(PAYLOADS)
 
 
 def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:

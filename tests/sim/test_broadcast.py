@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from sim import predict, simulate
 from sim.fanout import Fanout
 from tests.strategies import COST, broadcasts, small, small_profile
+from twin.broadcast_parts import BROADCAST_PARTS
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
-from twin.profile import BROADCAST_PARTS
 
 KINDS = ("pubsub", "stream", "kafka")
 

@@ -14,7 +14,7 @@ from twin.rules.slow_consumer import OutputBuffer
 
 STAMP, PUSH, COMMAND, READ = 0.004, 0.001, 0.002, 0.003
 START, ROOM = 0.05, 1000
-PRICES = {"bus_stamp": STAMP, "bus_publish": PUSH, "bus_command": COMMAND, "bus_read": READ}
+PRICES = {"bus_stamp": STAMP, "bus_publish": PUSH, "bus_word": PUSH, "bus_command": COMMAND, "bus_read": READ}
 
 
 class Place:

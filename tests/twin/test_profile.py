@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import sim
 from tests.strategies import COST, FIRST_PARTS, looks, small, small_profile
+from twin.broadcast_parts import PAYLOAD_PARTS
 from twin.cost import MOST_REPEATS, Part
 from twin.errors import ScenarioError
 from twin.profile import (
@@ -32,9 +33,33 @@ def test_a_profile_survives_saving(tmp_path, profile):
 
 
 def test_every_part_has_a_cost(profile):
-    for name in set(PARTS) - {"exit_delay"}:
+    for name in set(PARTS) - {"exit_delay", *PAYLOAD_PARTS}:
         cost = 0.0 if name == "balancer_accept" else COST
         assert [curve(20) for curve in profile.curves(name)] == pytest.approx([cost] * LEVELS_OF_PACE)
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "more"),
+    [
+        ("client_delivery", 0, 0.0),
+        ("client_delivery", 64, 0.0),
+        ("client_delivery", 65_536, COST / 2),
+        ("client_delivery_more", 524_288, 4 * COST),
+        ("client_delivery", 983_040, 7.5 * COST),
+        ("client_send", 524_288, 0.0),
+    ],
+)
+def test_a_message_costs_more_the_larger_its_payload_is(profile, name, payload, more):
+    for usual, larger in zip(profile.curves(name), profile.curves(name, payload=payload), strict=True):
+        assert larger(20) == pytest.approx(usual(20) + more)
+        assert larger.lone == pytest.approx(usual.lone + more)
+        assert larger(1, 1.0) == pytest.approx(usual(1, 1.0) + more)
+
+
+def test_what_a_path_holds_goes_from_the_small_to_the_large_messages():
+    host = small_profile(path_bytes=[100.0], path_bytes_large=[300.0])
+    held = [host.path(payload, 0.5) for payload in (0, 64, 65_536, 294_912, 524_288, 1_000_000)]
+    assert held == pytest.approx([100, 100, 100, 200, 300, 300])
 
 
 def slowness(paces, read, power):

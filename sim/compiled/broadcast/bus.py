@@ -5,6 +5,7 @@ from typing import Any
 from sim.compiled.broadcast.layout import (
     BUS_COMMAND,
     BUS_PUBLISH,
+    BUS_WORD,
     CARRY_ANSWER,
     CARRY_CALL,
     CARRY_FETCH,
@@ -188,11 +189,12 @@ def distribute(w: Any, message: int, again: bool) -> None:
 
 @jit
 def push(w: Any, number: int, what: int) -> None:
-    """Send something to one subscriber, if there is one."""
+    """Send a message to one subscriber, or a word to the publisher (number 0), if it is subscribed."""
     c = cast(w)
     subscription = whole(endpoint_at(c.endpoints, number).subscription)
     if subscription >= 0:
-        work(w, c.bus, I_JOB, BUS_PUBLISH, new_job(w, PUSH, subscription, what, number, 0), -1)
+        cost = BUS_PUBLISH if number > 0 else BUS_WORD
+        work(w, c.bus, I_JOB, cost, new_job(w, PUSH, subscription, what, number, 0), -1)
 
 
 @jit

@@ -43,7 +43,7 @@ COSTED = (
     *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_send", "publisher_answer", "publisher_ack"),
     *("node_poll", "node_receive", "node_ack", "node_answer"),
     *("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more"),
-    *("client_delivery", "client_delivery_more", "client_send"),
+    *("client_delivery", "client_delivery_more", "client_send", "bus_word", "balancer_word", "balancer_word_more"),
 )
 """Parts in the order of their costs in the kernel."""
 HABITS = slice(at.HABITS[0] - layout.COSTS, at.HABITS[-1] + 1 - layout.COSTS)
@@ -77,7 +77,9 @@ class Broadcast:
         self._kept: dict[str, Array] = {}
         world["broadcast"] = self.state.ctypes.data
         c = self.state[0]
-        c["bus_start"], room = (profile.lone(name, machine.host_quantile) for name in ("bus_start", "path_bytes"))
+        assert scenario.publisher is not None
+        c["bus_start"] = profile.lone("bus_start", machine.host_quantile)
+        room = profile.path(scenario.publisher.payload_bytes, machine.host_quantile)
         c["bus_room"], c["room"] = room, round(room)
         c["bus"], c["publisher"] = world["n_procs"] - 2, world["n_procs"] - 1
         self._settings(c)

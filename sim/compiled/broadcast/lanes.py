@@ -23,12 +23,15 @@ from sim.compiled.broadcast.layout import (
     READ_MORE,
     RELAY,
     RELAY_MORE,
+    RELAY_UP,
+    RELAY_UP_MORE,
+    RELAYED,
     batch_at,
     bundle_at,
     cast,
     fanout_at,
 )
-from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, list_of, next_of
+from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
 from sim.compiled.host import level, resume_seconds, seconds_of, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import FIRST_PART, I_BATCH, I_JOB, WHOLE, cost_at, i4_at, process_at
@@ -43,7 +46,9 @@ def cost_of(lane: int) -> int:
         return NODE_READ
     if lane == ARRIVING:
         return READ
-    return CLIENT_SEND if lane == ASKING else RELAY
+    if lane == RELAYED:
+        return RELAY
+    return CLIENT_SEND if lane == ASKING else RELAY_UP
 
 
 @jit
@@ -55,7 +60,9 @@ def further_cost_of(lane: int) -> int:
         return NODE_READ
     if lane == ARRIVING:
         return READ_MORE
-    return CLIENT_SEND if lane == ASKING else RELAY_MORE
+    if lane == RELAYED:
+        return RELAY_MORE
+    return CLIENT_SEND if lane == ASKING else RELAY_UP_MORE
 
 
 @jit
@@ -154,11 +161,7 @@ def take(w: Any, batch: Any, i: int) -> int:
         bundle.last = waiting.last
         waiting.first = -1
         waiting.last = -1
-        cell = whole(bundle.first)
-        further -= 1
-        while cell >= 0:
-            further += 1
-            cell = next_of(w, cell)
+        further += length(w, bundle) - 1
     return further
 
 

@@ -55,6 +55,16 @@ def extend(w: Any, one: Any, first: int, last: int) -> None:
 
 
 @jit
+def length(w: Any, one: Any) -> int:
+    """Return how many cells a list has."""
+    n, cell = 0, whole(one.first)
+    while cell >= 0:
+        n += 1
+        cell = next_of(w, cell)
+    return n
+
+
+@jit
 def insert_behind(w: Any, one: Any, before: int, value: int) -> None:
     """Put something into a list behind a cell, or (-1) at its front."""
     old_first, old_last = whole(one.first), whole(one.last)

@@ -161,8 +161,8 @@ def reads_again(w: Any, client: int, stalls: int) -> None:
 
 
 @jit
-def arrives(w: Any, bundle: Any, t: float) -> None:
-    """A client's process has dealt with what was ready on a connection."""
+def arrives(w: Any, bundle: Any, t: float, each: float) -> None:
+    """A client's process has dealt with what was ready on a connection, from `t` on and `each` seconds for a frame."""
     c, i = cast(w), whole(bundle.tunnel)
     client = whole(tunnel_at(w.tunnels.data, i).client)
     one = subscriber_at(c.subscribers, client)
@@ -176,6 +176,7 @@ def arrives(w: Any, bundle: Any, t: float) -> None:
         frame = pop(w, bundle)
         what = frame_at(c.frames.data, frame)
         m.in_flight -= what.size
+        t += each
         came = 0
         if what.kind == MESSAGE:
             came = arrive(w, one, client, node, whole(what.message), t)

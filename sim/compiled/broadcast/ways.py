@@ -19,7 +19,7 @@ from sim.compiled.broadcast.layout import (
     cast,
     subscriber_at,
 )
-from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, list_of, pop
+from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, length, list_of, pop
 from sim.compiled.broadcast.nodes import hears
 from sim.compiled.broadcast.subscriber import arrives
 from sim.compiled.host import swarm_of
@@ -124,12 +124,17 @@ def hand_to_swarm(w: Any, i: int, first: int, n: int) -> None:
 
 @jit
 def clients_read(w: Any, batch: Any, i: int) -> None:
-    """A client process has dealt with frames: one client after the other."""
-    each = (w.now - (w.now - batch.span)) / batch.n
+    """A client process has dealt with frames: one after the other, of one client after the other."""
+    n = 0
+    for k in range(whole(batch.n)):
+        n += length(w, bundle_of(w, i, k))
+    each = (w.now - (w.now - batch.span)) / n
     t = w.now - batch.span
     for k in range(whole(batch.n)):
-        t += each
-        arrives(w, bundle_of(w, i, k), t)
+        bundle = bundle_of(w, i, k)
+        following = t + each * length(w, bundle)
+        arrives(w, bundle, t, each)
+        t = following
 
 
 @jit
