@@ -3,7 +3,9 @@
 A virtual core that has nothing to do is given back to the machine's host; when it is wanted again, the host may have
 given it to another guest and let it wait for milliseconds, which a busy core never does. As `idle=poll` of the kernel
 does without being asked, this process works when nobody else does: SCHED_IDLE yields to any other task at once and
-has 3 of 1,027 parts of a core that others want. Sources: sched(7); Linux, Documentation/admin-guide/pm/cpuidle.rst.
+has 3 of 1,027 parts of a core that others want. That is so within its session; where the kernel gives each session the
+same share (autogroup), a program of another one shares the core with it as with any of this session. Sources: sched(7);
+Linux, Documentation/admin-guide/pm/cpuidle.rst.
 Run as `python -m live.awake CPU`; it ends by being killed, and at once where there is no SCHED_IDLE.
 """
 

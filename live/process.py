@@ -162,13 +162,11 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def start(
-        self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "", session: bool = False
-    ) -> Part:
+    def start(self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "") -> Part:
         """Start `command` in its own process group; `cpus` pins it. Its standard error goes to a log in the folder.
 
-        Parts stay in the lab's session, unless it is to have its own `session`: a kernel that shares its cores by
-        sessions first (autogroup, see sched(7)) lets them compete by rank and weight with each other.
+        Parts stay in the lab's session: a kernel that shares its cores by sessions first (autogroup, see sched(7)) lets
+        them compete by rank and weight with each other.
         """
         log = self.folder / f"{name.replace(' ', '-')}{tag}.log"
         with log.open("ab") as stderr:
@@ -177,8 +175,7 @@ class Stage:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                start_new_session=session,
-                process_group=None if session else 0,
+                process_group=0,
             )
         self._tell_guard("watch", process.pid)
         part = Part(name, process, log)

@@ -1,6 +1,5 @@
 """The command `./lab test`; registered in `twin.cli`."""
 
-import contextlib
 import os
 import shlex
 import subprocess
@@ -15,7 +14,10 @@ from twin.steps import err
 ROOT = Path(__file__).parent.parent
 MOST_WORKERS = 4
 LAST = 15
-"""Niceness of who takes little but what others leave: 36 parts of 1,060, so that a core of theirs starves nobody."""
+"""Niceness of who takes little but what others leave: 36 parts of 1,060, so that a core of theirs starves nobody. It
+counts within a session only where the kernel gives each session the same share (autogroup, see sched(7)), so what
+computes stays in the session of the live tests. In another one it would have next to nothing of what is left, because
+`live.awake` keeps the cores busy for this one."""
 
 
 def test(context: typer.Context) -> None:
@@ -38,9 +40,7 @@ def test(context: typer.Context) -> None:
         side_by_side = [*tests, "--dist=loadscope", "-n"]
         said = stage.folder / "computations"
         words = [*side_by_side, str(cores), "-m", "not live"]
-        into = f"cd {shlex.quote(str(ROOT))} && exec {shlex.join(words)} >{said} 2>&1"
-        computations = stage.start("computations", ["sh", "-c", into], session=True)
-        step_back(computations.pid)
+        computations = stage.start("computations", behind(words, said))
         # the machine is theirs as if nothing else ran: what computes takes the time that live tests wait
         failed = run([*side_by_side, str(cores), "-m", "live"])
         err.print(f"$ {shlex.join(['python', *words[1:]])}", highlight=False)
@@ -50,21 +50,15 @@ def test(context: typer.Context) -> None:
         raise typer.Exit(1)
 
 
+def behind(words: Sequence[str], said: Path) -> list[str]:
+    """Return the command that does another one, with what that starts, behind all others, and writes what it says to
+    the file `said`.
+    """
+    last = shlex.join(["nice", "-n", str(LAST), *words])
+    return ["sh", "-c", f"cd {shlex.quote(str(ROOT))} && exec {last} >{shlex.quote(str(said))} 2>&1"]
+
+
 def run(words: Sequence[str]) -> int:
     """Show a command, run it and return its exit status."""
     err.print(f"$ {shlex.join([os.path.basename(words[0]), *words[1:]])}", highlight=False)
     return subprocess.run(words, cwd=ROOT, check=False).returncode
-
-
-def step_back(pid: int) -> None:
-    """Let a process and what it will start take little but what others leave.
-
-    Where Linux gives each session the same share (sched_autogroup_enabled), niceness counts within a session only, and
-    a session has one of its own. Source: sched(7), "The autogroup feature".
-
-    Args:
-        pid: leads a session.
-    """
-    os.setpriority(os.PRIO_PROCESS, pid, LAST)
-    with contextlib.suppress(OSError):  # another kernel
-        Path(f"/proc/{pid}/autogroup").write_text(str(LAST))

@@ -2,24 +2,17 @@
 
 import os
 import subprocess
-from pathlib import Path
+import sys
 
-from twin.suite_command import LAST, step_back
+from twin.suite_command import LAST, behind
 
 
-def test_who_steps_back_comes_after_all_others_with_its_session_and_with_what_it_starts():
-    part = subprocess.Popen(
-        ["sh", "-c", "read line; sleep 30 & echo $!; wait"], stdin=-1, stdout=-1, start_new_session=True
-    )
-    try:
-        step_back(part.pid)
-        part.stdin.write(b"\n")
-        part.stdin.flush()
-        child = int(part.stdout.readline())
-        assert os.getpriority(os.PRIO_PROCESS, child) == LAST
-        group = Path(f"/proc/{child}/autogroup")
-        if group.exists() and "nice" in (text := group.read_text()):
-            assert text.split()[-1] == str(LAST)
-    finally:
-        os.killpg(part.pid, 9)
-        part.wait()
+def test_what_computes_comes_after_all_others_with_what_it_starts_and_its_words_are_kept(tmp_path):
+    asks = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', 'import os; print(os.nice(0))'])"
+    said = tmp_path / "it's said"
+    subprocess.run(behind([sys.executable, "-c", asks], said), check=True)
+    assert said.read_text() == f"{min(19, os.nice(0) + LAST)}\n"
+
+
+def test_its_exit_status_is_that_of_the_command(tmp_path):
+    assert subprocess.run(behind([sys.executable, "-c", "exit(3)"], tmp_path / "said"), check=False).returncode == 3
