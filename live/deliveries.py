@@ -86,7 +86,7 @@ class DeliveryBench:
         for text in SCRIPTS.values():
             self.redis.script_load(text)
         self.number = 1_000_000
-        self.open = 0
+        self.open = self.made = 0
 
     def wait_until_heard(self, broadcast: Broadcast) -> None:
         """Wait until a publisher listens: with a lease as long as here the nodes say but once that they are there."""
@@ -135,6 +135,7 @@ class DeliveryBench:
         if connections > self.open:
             self.client.tell(batch=connections - self.open)
             check_opened(self.client.hear(30))
+            self.made += connections - self.open
             self.open = connections
         self.settle()
 
@@ -267,7 +268,8 @@ def path_bytes(bench: DeliveryBench, size: int) -> float:
     for _ in range(READ_BEFORE):
         bench.publish(1, payload)
         bench.settle()
-    bench.client.tell(stall=0, on=True)
+    last = bench.made - 1
+    bench.client.tell(stall=last, on=True)
     bench.settle()
     sent = 0
     for _ in range(MOST_LARGE):
@@ -279,7 +281,7 @@ def path_bytes(bench: DeliveryBench, size: int) -> float:
             break
     else:
         raise ClusterError("calibration: a client that does not read was not cut.")
-    bench.client.tell(stall=0, on=False)
+    bench.client.tell(stall=last, on=False)
     bench.client.tell(closed=True)
     bench.client.hear(30)
     bench.open = 0
