@@ -363,7 +363,7 @@ class Run:
             if int(w["least_connected"]) >= wanted:
                 return 0.0
             if int(w["connected"]) < wanted:
-                return float(scenario.duration - faults[0])
+                return float("nan")
             return float(self._kept["last_rise"][wanted] - faults[0])
 
         return Course(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,8 @@ CURVE_STEP = 0.02
 """Seconds between the points of a curve."""
 PEAK_WINDOW = 0.1
 """Seconds of the window in which attempts are counted for the peak."""
+SCHEDULE_DIGITS = 2
+"""Digits of seconds to which a live run keeps to its schedule."""
 
 
 CONNECTION = {
@@ -45,7 +48,7 @@ class Course:
         attempts: number of attempts since the first fault.
         peak: most of these attempts in any `PEAK_WINDOW`.
         gave_up: number of clients that gave up.
-        time_to: returns how long after the first fault a number of connected clients is reached for good.
+        time_to: returns how long after the first fault a number of connected clients is reached for good; NaN if never.
         imbalance: largest over mean number of connections of the running nodes at the end.
         mark_down_delays: for each fault of a node that was marked down afterwards, how long that took.
     """
@@ -71,7 +74,7 @@ class Course:
     def measures(self) -> dict[str, float]:
         """Return every measure of connections that the run defines.
 
-        A client that is not back at the end of the run counts with the time until then (censored).
+        A client that is not back at the end of the run counts with the time until then (`censored`).
         """
         if not len(self.faults):
             return {"imbalance": self.imbalance}
@@ -79,19 +82,29 @@ class Course:
         if len(self.lost_at):
             cause = self.cause
             found["notice_p50"], found["notice_p99"] = percentiles(self.lost_at - cause, 50, 99)
-            waits = np.where(np.isnan(self.back), self.end, self.back) - cause
+            waits = np.where(np.isnan(self.back), self.censored(cause), self.back - cause)
             p50, p90, p99 = percentiles(waits, 50, 90, 99)
             found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
             affected = np.count_nonzero(np.bincount(self.lost_client.astype(np.int64)))
             found["attempts_per_client"] = self.attempts / affected
             found["peak_attempts"] = float(self.peak)
             found["gave_up_share"] = self.gave_up / self.count
-            found["time_to_99"] = self.time_to(int(np.ceil(0.99 * self.count)))
-            found["time_to_all"] = self.time_to(self.count - self.gave_up)
+            wanted = {"time_to_99": int(np.ceil(0.99 * self.count)), "time_to_all": self.count - self.gave_up}
+            for name, connected in wanted.items():
+                reached = self.time_to(connected)
+                found[name] = float(self.censored(self.faults[0])) if np.isnan(reached) else reached
         found["imbalance"] = self.imbalance
         if self.mark_down_delays:
             found["mark_down_delay"] = float(np.median(self.mark_down_delays))
         return found
+
+    def censored(self, since: Any) -> Any:
+        """Return what counts for a time that began at `since` and did not end within the run, in seconds.
+
+        It says how long the run still was, and nothing of what happened, so it is that of the schedule: a live fault
+        comes up to a millisecond later than it is due.
+        """
+        return np.round(self.end - since, SCHEDULE_DIGITS)
 
     def reconnect_times(self) -> Mapping[int, float]:
         """Return for each client that was affected and came back the time from the fault to its first reconnect."""
@@ -139,7 +152,7 @@ def course(record: Record) -> Course:
         len(attempts),
         most_within(attempts, PEAK_WINDOW),
         int(np.sum(event == "gave_up")),
-        lambda wanted: _time_to(t, event, first, end, count, wanted),
+        lambda wanted: _time_to(t, event, first, wanted),
         _imbalance(record),
         mark_down_delays(t, event, node),
     )
@@ -208,15 +221,15 @@ def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Ar
     return back
 
 
-def _time_to(t: Array, event: Array, first: float, end: float, count: int, wanted: int) -> float:
-    """Return when the number of connected clients reaches `wanted` and stays there, after the first fault."""
+def _time_to(t: Array, event: Array, first: float, wanted: int) -> float:
+    """Return how long after the first fault the number of connected clients reaches `wanted` for good, NaN if never."""
     changes = np.where(event == "connected", 1, np.where(event == "disconnected", -1, 0))
     connected = np.cumsum(changes)
     below = (connected < wanted) & (t >= first)
     if not below.any():
         return 0.0
     last = int(np.flatnonzero(below)[-1])
-    return float((t[last + 1] if last + 1 < len(t) and connected[-1] >= wanted else end) - first)
+    return float(t[last + 1] - first) if last + 1 < len(t) and connected[-1] >= wanted else float("nan")
 
 
 def _imbalance(record: Record) -> float:

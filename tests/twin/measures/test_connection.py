@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from twin.measures import (
     measure_record,
     reconnect_times,
 )
+from twin.measures.connection import course
 from twin.record import Record, row
 
 WARM = [row(-0.4 + 0.1 * i, "connected", i, node, 1) for i, node in enumerate((1, 2, 1, 3))]
@@ -62,6 +65,13 @@ def test_every_measure_of_a_kill_is_what_a_hand_computes():
             "mark_down_delay": 1.0,
         }
     )
+
+
+def test_what_is_censored_does_not_tell_how_much_later_than_due_a_fault_came():
+    due = course(killed())
+    late = replace(due, faults=due.faults + 0.0004)
+    assert late.censored(late.faults[0]) == due.censored(due.faults[0]) == due.measures()["time_to_99"]
+    assert late.measures()["time_to_99"] == due.measures()["time_to_99"]
 
 
 def test_every_measure_is_described_and_nothing_else_is_returned():
