@@ -16,6 +16,7 @@ from live import costs, deliveries, host, interrupt, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.session_costs import measure_sessions
+from live.starts import measure_starts
 from live.workbench import CHECK_INTER, Bench, Costs, median
 from twin.cost import Part as CostPart
 from twin.errors import HostError
@@ -73,7 +74,7 @@ def calibrate(
     wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *chosen_kinds)}
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
-    lone: dict[str, list[float]] = {"node_start": [], "node_stop": [], "check_overhead": []}
+    lone: dict[str, list[float]] = {"node_stop": [], "check_overhead": []}
     lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "crowding": []}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
@@ -88,6 +89,8 @@ def calibrate(
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
                     _measure(bench, found[kind], wakes, lone, first)
+                if kind == chosen_kinds[0]:
+                    measure_starts(chosen, found[kind])
                 if broadcast:
                     tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
                     measure_broadcast(chosen, found[kind], first, lone)
@@ -139,7 +142,6 @@ def _measure(
 ) -> None:
     """Measure everything once at a bench and append the figures."""
     try:
-        lone["node_start"].append(bench.node_start)
         if bench.kind == "haproxy":
             lone["check_overhead"].append(_check_overhead(bench))
         bench.warm()

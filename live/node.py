@@ -2,7 +2,7 @@
 
 Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog, pings, and what
 `live.fanout` needs when something is broadcast. It answers `/healthz` for the balancer's check, and tells the lab on
-standard output when it listens. It ends when its standard input closes.
+standard output when it listens, and how much CPU time it has used by then. It ends when its standard input closes.
 """
 
 import asyncio
@@ -171,7 +171,7 @@ async def main(config: dict[str, Any]) -> None:
         fan_out.bus.start()
     if sessions is not None:
         sessions.start()
-    say(listening=time.monotonic())
+    say(listening=time.monotonic(), cpu=time.process_time())
     orders = set[asyncio.Future[None]]()
     member: Any = None
 

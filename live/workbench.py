@@ -135,9 +135,8 @@ class Bench:
         self.kind = scenario.balancer.kind
         ports = host.free_ports(5)
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
-        began = time.monotonic()
         self.node = self._start_node(self.node_port)
-        self.node_start = float(self.node.hear()["listening"]) - began
+        self.node.hear()
         quiet = (
             scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": CHECK_INTER, "fall": 100}})
         )

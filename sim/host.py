@@ -12,7 +12,7 @@ Which process has a core, and for how long, is decided in `sim.cores`.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from math import floor
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import simpy
@@ -27,6 +27,9 @@ TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 `select_estimate_accuracy` in fs/select.c."""
 
 MILLISECOND = 0.001
+
+PIECE = 0.0005
+"""Seconds, about, of a long piece of work between two chances for others to have the core."""
 
 
 def timer_due(seconds: float, now: float, clock: float) -> float:
@@ -219,6 +222,19 @@ class Process:
         self.load += 1
         return item
 
+    def work_through(self, cost: Cost) -> "simpy.events.ProcessGenerator":
+        """Do a long piece of work, such as the start of a program, that the loop does not turn away from.
+
+        Others may have the core in between, and its speed changes, so it is done in parts (`pieces`).
+        """
+        count = pieces(cost)
+        for _ in range(count):
+            item = Item(self.cores.env, self, cost)
+            item.callbacks = []
+            item.now, item.later = 1.0 / count, 0.0
+            self._queue(item)
+            yield item
+
     def sleep(self, seconds: float) -> simpy.Event:
         """Return the event of a timer of this process's loop.
 
@@ -288,3 +304,8 @@ class Alone:
 def lone_seconds(cost: Cost) -> float:
     """Return the seconds of a lone item of a cold process, on a core of medium speed."""
     return cost(1, COLD_AFTER, (len(cost.curves) - 1) // 2)
+
+
+def pieces(cost: Cost) -> int:
+    """Return in how many equal parts a long piece of work is done."""
+    return max(1, ceil(lone_seconds(cost) / PIECE))

@@ -9,6 +9,7 @@ from sim.host import Cost
 from twin.draws import Purpose, stratified, uniform
 from twin.profile import PACE_STEP, HostProfile
 from twin.scenario import HAProxy, Scenario
+from twin.start_parts import start_part
 
 MOST_CROWDS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""
@@ -65,10 +66,9 @@ class Machine:
         }
         self.client_costs = client.Costs(self.cost)
         self.balancer_costs = balancer.Costs(self.cost, kind)
-        self.node_costs = node.Costs(self.cost)
+        self.node_costs = node.Costs(self.cost, start_part(scenario))
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
-        self.node_start = profile.lone("node_start", u)
         self.node_stop = profile.lone("node_stop", u)
         self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import simpy
 
-from sim.host import Cost, Process
+from sim.host import Process
 from twin.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.heartbeat import PONG_MISSED, beat_after
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from sim.connection import Attempt, Tunnel
     from sim.fanout import Fanout
+    from sim.host import Cost
     from sim.world import World
 
 SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -32,16 +33,13 @@ POOL = 4
 """Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
 the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
 
-BOOT_PIECE = 0.0005
-"""Seconds of a starting process between two chances for others to have the core."""
-
 State = Literal["up", "hung", "dead", "stopping", "draining"]
 
 
 class Costs:
-    """What a node does, and what it costs."""
+    """What a node does, and what it costs; `start` names the part that its start is."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+    def __init__(self, cost: "Callable[[str], Cost]", start: str) -> None:
         self.accept = cost("node_accept")
         self.handshake = cost("node_handshake")
         self.exit_delay = cost("exit_delay")
@@ -50,6 +48,8 @@ class Costs:
         self.leave = cost("node_leave")
         self.forget = cost("node_forget")
         self.abandoned = cost("node_abandoned")
+        self.start = cost(start)
+        self.register = cost("start_registry")
 
 
 class Node:
@@ -306,7 +306,7 @@ class Node:
         self.world.note("node_started", node=self.number)
         self._join_sessions()
         if self.world.registrar is not None:
-            self.world.registrar.joined(self)
+            self.world.env.process(self.world.registrar.joined(self))
 
     @property
     def connections(self) -> int:
@@ -346,12 +346,8 @@ class Node:
             self.world.sessions.desks[self.number].start()
 
     def _boot(self) -> "simpy.events.ProcessGenerator":
-        """Start a new process: the interpreter keeps the node's core busy until it listens."""
-        left = self.world.node_start
-        while left > 0:
-            piece = min(left, BOOT_PIECE)
-            yield self.process.work(Cost.constant(piece))
-            left -= piece
+        """Start a new process: the interpreter and what it loads keep the node's core busy until it listens."""
+        yield from self.process.work_through(self.world.node_costs.start)
         self.opening = 0
         self.table = FIRST_TABLE
 

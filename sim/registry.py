@@ -1,6 +1,7 @@
 """The registry of the nodes, and the registrar that keeps the balancer in step with it.
 
-The exchanges take no time here: on one machine they take some milliseconds, and what decides is when they are begun.
+A new process first loads what it needs for the registry, on its core. The exchanges take no time here: on one machine
+they take some milliseconds, and what decides is when they are begun.
 """
 
 from typing import TYPE_CHECKING
@@ -56,10 +57,13 @@ class Registrar:
         if not self.world.marks_given:
             self.env.process(self._look())
 
-    def joined(self, node: "Node") -> None:
-        """A new process listens: it registers, and its heartbeats begin."""
-        self._register(node, self.env.now)
-        self.env.process(self._keep(node, self.env.now + self.settings.heartbeat))
+    def joined(self, node: "Node") -> "simpy.events.ProcessGenerator":
+        """A new process listens: it loads what it needs for the registry, registers, and its heartbeats begin."""
+        life = node.life
+        yield from node.process.work_through(self.world.node_costs.register)
+        if node.state in ("up", "hung") and node.ready and node.life == life:
+            self._register(node, self.env.now)
+            yield from self._keep(node, self.env.now + self.settings.heartbeat)
 
     def leave(self, node: "Node") -> None:
         """A node that drains gives its slot up."""

@@ -86,7 +86,6 @@ class World:
         self.node_costs = machine.node_costs
         self.host_quantile = machine.host_quantile
         self.balancer_start = machine.balancer_start
-        self.node_start = machine.node_start
         self.node_stop = machine.node_stop
         self.table_growth = machine.table_growth
         self.check_overhead = machine.check_overhead

@@ -20,10 +20,11 @@ from twin.scenario import (
     Reconnect,
     Scenario,
 )
+from twin.start_parts import LEVEL, START_PARTS
 
 COST = 1e-4
 EXIT_DELAY = 0.002
-NODE_START = 0.15
+NODE_START, NODE_REGISTERS = 0.15, 0.01
 BALANCER_START = 0.02
 BUS_START = 0.03
 PATH_BYTES = 4096
@@ -54,6 +55,8 @@ def made_profile(**changes):
             "balancer_accept": Part(levels=[16], values=[[0.0]]),
             "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
             **dict.fromkeys(PAYLOAD_PARTS, payloads),
+            **dict.fromkeys(START_PARTS, Part(levels=[LEVEL], values=[[NODE_START]])),
+            "start_registry": Part(levels=[LEVEL], values=[[NODE_REGISTERS]]),
         },
         "nginx_parts": {
             name: payloads if name in PAYLOAD_PARTS else part for name in PARTS if name.startswith("balancer")
@@ -62,7 +65,6 @@ def made_profile(**changes):
         "speed": [[[1e-3] * 10]],
         "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
         "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
-        "node_start": [NODE_START],
         "node_stop": [0.007],
         "check_overhead": [0.002],
         "table_growth": [0.01],
@@ -380,6 +382,10 @@ def profiles(draw, broadcast=False):
         values = [sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels]
         return Part(levels=levels, values=values, paces=[[1.5e-3] * len(repeats) for repeats in values])
 
+    def starts():
+        costs = draw(st.lists(st.sampled_from([0.0, 0.0004, 0.01, 0.15]), min_size=1, max_size=3))
+        return Part(levels=[LEVEL], values=[costs], paces=[[1.5e-3] * len(costs)])
+
     if draw(st.booleans()):
         return small_profile()
     sizes = {name: list(PAYLOADS) for name in PAYLOAD_PARTS}
@@ -388,7 +394,7 @@ def profiles(draw, broadcast=False):
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         path_bytes_large=[draw(st.sampled_from([3000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
-        parts=parts | {"exit_delay": part([16])},
+        parts=parts | {"exit_delay": part([16])} | {name: starts() for name in START_PARTS},
         nginx_parts={name: part(sizes.get(name, [1, 16])) for name in PARTS if name.startswith("balancer")},
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),

@@ -14,6 +14,7 @@ from twin.broadcast_parts import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS, of_pa
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
+from twin.start_parts import GONE, START_PARTS
 
 if TYPE_CHECKING:
     from twin.scenario import Scenario
@@ -44,7 +45,7 @@ LEAST_POWER, MOST_POWER = 0.75, 1.25
 MOST_LOOKS = 16
 """Looks at the speed of the cores that a profile keeps, the latest ones."""
 
-LONE = ("node_start", "node_stop", "check_overhead", "table_growth")
+LONE = ("node_stop", "check_overhead", "table_growth")
 
 PARTS = {
     "client_dial": "client: open a TCP connection",
@@ -72,7 +73,7 @@ PARTS = {
     "client_goodbye": "client: read a close frame and answer it",
 }
 
-PARTS |= BROADCAST_PARTS | SESSION_PARTS
+PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
 LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large")
 
 
@@ -108,7 +109,6 @@ class HostProfile(BaseModel):
     balancer_start: dict[str, list[float]] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
     )
-    node_start: list[float] = Field(description="Seconds from starting a node process until it listens.")
     node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
     table_growth: list[float] = Field(
@@ -234,7 +234,7 @@ class HostProfile(BaseModel):
         return quantile(sorted(self.balancer_start[balancer]), u)
 
     def lone(self, name: str, u: float) -> float:
-        """Return a figure that is not a part (`exit_delay`, `node_start`, ...) at quantile `u` of its repeats."""
+        """Return a figure that is not a part (`node_stop`, `table_growth`, ...) at quantile `u` of its repeats."""
         return quantile(sorted(getattr(self, name)), u)
 
     def path(self, payload: int, u: float) -> float:
@@ -373,9 +373,11 @@ class HostProfile(BaseModel):
         except FileNotFoundError:
             hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
             raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
-        except (ValidationError, OSError, UnicodeDecodeError):
-            raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
-        if not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
+        except (ValidationError, OSError, UnicodeDecodeError) as error:
+            if not (isinstance(error, ValidationError) and {one["loc"] for one in error.errors()} <= GONE):
+                raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
+            profile = None
+        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."

@@ -21,6 +21,7 @@ from twin.measures.base import Array
 from twin.profile import PARTS, HostProfile
 from twin.record import Record
 from twin.scenario import Scenario
+from twin.start_parts import LEVEL, START_PARTS
 from twin.sweep_figures import COLOURS, DASHES, MARKERS
 from twin.sweeps import Sweep, Variant
 
@@ -41,7 +42,6 @@ FIRST = 0.5
 """Part of a round of work that comes before its first item is out: the middle, as nothing is known."""
 TIMES: dict[str, Any] = {
     "balancer_start": {"haproxy": [0.05], "nginx": [0.05]},
-    "node_start": [0.5],
     "node_stop": [0.01],
     "check_overhead": [0.002],
     "table_growth": [0.001],
@@ -50,8 +50,8 @@ TIMES: dict[str, Any] = {
 }
 """Seconds of what a host profile has besides the parts, chosen as round figures: in a storm, which is over handshakes,
 none of them decides."""
-EXIT_DELAY = 0.002
-"""Seconds from SIGKILL to the first closed connection, chosen like `TIMES`."""
+EXIT_DELAY, NODE_START = 0.002, 0.5
+"""Seconds from SIGKILL to the first closed connection, and of a node's start, chosen like `TIMES`."""
 PROGRAMS = ("node", "haproxy", "nginx")
 CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
 
@@ -94,6 +94,7 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
     costs |= {name: CLIENT_COST / scale for name in costs if name.startswith("client")}
     parts = {name: Part(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
     parts["exit_delay"] = Part(levels=[16], values=[[EXIT_DELAY]])
+    parts |= {name: Part(levels=[LEVEL], values=[[NODE_START]]) for name in START_PARTS}
     return HostProfile.model_validate(
         {
             "made": "given",

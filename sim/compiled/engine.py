@@ -11,7 +11,7 @@ from sim.compiled.kernel import run
 from sim.compiled.memory import lines, longer
 from sim.compiled.tables import tables_of
 from sim.cores import most_lag
-from sim.host import Cost, lone_seconds
+from sim.host import Cost, lone_seconds, pieces
 from sim.machine import Machine
 from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness, window_edges
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
@@ -99,8 +99,10 @@ class Run:
             w[name] = getattr(clients.heartbeat, name)
         for name in ("connect_rate", "per_process", "addresses"):
             w[name] = getattr(clients, name)
-        for name in ("balancer_start", "node_start", "node_stop", "table_growth", "check_overhead"):
+        for name in ("balancer_start", "node_stop", "table_growth", "check_overhead"):
             w[name] = getattr(machine, name)
+        w["start_pieces"] = pieces(machine.node_costs.start)
+        w["start_share"] = 1.0 / w["start_pieces"]
         w["warm_up"] = scenario.warm_up
         w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
         w["separate"] = machine.swarm is None
@@ -137,7 +139,7 @@ class Run:
         costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
         costs += [balancer.release, balancer.cut, balancer.accept, balancer.abandoned]
         costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
-        costs += [node.forget, node.abandoned]
+        costs += [node.forget, node.abandoned, node.start]
         assert len(costs) == at.COSTS
         if self.scenario.publisher is not None:
             from sim.compiled.broadcast.engine import costs_of

@@ -8,7 +8,7 @@ from sim.compiled.client import lost, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
 from sim.compiled.health import start_checks
 from sim.compiled.hooks import befall_messages, heal_messages, node_begins, node_ends
-from sim.compiled.host import OF_BOOT, clear, resume, sleep, stop, work
+from sim.compiled.host import clear, resume, sleep, stop, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
@@ -21,6 +21,7 @@ from sim.compiled.layout import (
     HUNG_YET,
     I_BOOT,
     KILL,
+    N_START,
     NODE_DEAD,
     NODE_HUNG,
     NODE_STARTED,
@@ -44,7 +45,7 @@ from sim.compiled.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, failure, hold_tunnel
 from sim.compiled.queue import schedule
-from sim.node import BOOT_PIECE, POLL
+from sim.node import POLL
 from twin.profile import FIRST_TABLE
 
 
@@ -160,8 +161,8 @@ def stopped(w: Any, place: int) -> None:
 
 @jit
 def begin_boot(w: Any, place: int) -> None:
-    """Start a node's process: the interpreter keeps the node's core busy until it listens."""
-    fault_at(w.faults, place).left = w.node_start
+    """Start a node's process: the interpreter and what it loads keep the node's core busy until it listens."""
+    fault_at(w.faults, place).left = w.start_pieces
     boot(w, place)
 
 
@@ -172,8 +173,7 @@ def boot(w: Any, place: int) -> None:
     server = whole(fault.node) - 1
     node = node_at(w.nodes, server)
     if fault.left > 0:
-        fault.piece = min(fault.left, BOOT_PIECE)
-        work(w, node.proc, I_BOOT, OF_BOOT, place, 0)
+        work(w, node.proc, I_BOOT, N_START, place, 0)
         return
     node.opening = 0
     node.table = FIRST_TABLE
@@ -191,7 +191,7 @@ def boot(w: Any, place: int) -> None:
 def booted(w: Any, place: int) -> None:
     """A piece of a start is done."""
     fault = fault_at(w.faults, place)
-    fault.left -= fault.piece
+    fault.left -= 1
     boot(w, place)
 
 

@@ -9,6 +9,7 @@ from sim.compiled.layout import (
     EXPIRES,
     FIRED,
     FIRST_PART,
+    I_BOOT,
     I_CLIENT,
     OF_CLIENT,
     RESUME,
@@ -18,7 +19,6 @@ from sim.compiled.layout import (
     cores_at,
     cost_at,
     f8_at,
-    fault_at,
     i4_at,
     item_at,
     pace_at,
@@ -28,9 +28,6 @@ from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedu
 from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due, wakes_late
 from sim.cores import ROUNDING
 from twin.profile import LEVELS_OF_PACE, PACE_STEP
-
-OF_BOOT = -1
-"""The cost of a piece of a node's start, which its item's fault knows."""
 
 
 @jit
@@ -238,16 +235,14 @@ def start(w: Any, number: int, asleep: float, away: float) -> None:
         copy_item(item_at(append(w, process), 0), item)
         take_first(w, process)
     seconds = step_seconds(w, number, waiting, asleep, away)
-    if seconds >= 0.0:
-        pass
-    elif item.cost == OF_BOOT:
-        seconds = fault_at(w.faults, item.a).piece
-    else:
+    if seconds < 0.0:
         item.asleep = max(item.asleep, asleep)
         seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, level(w, process))
         if item.stage != WHOLE:
             first = cost_at(w.costs, item.cost).first
             seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+        if item.kind == I_BOOT:
+            seconds *= w.start_share
         if away > 0.0:
             seconds += resume_seconds(w, whole(item.cost), waiting, away, level(w, process))
     if item.stage != FIRST_PART:

@@ -73,8 +73,8 @@ NODE_UP, NODE_HUNG, NODE_DEAD, NODE_STOPPING, NODE_DRAINING = range(5)
 # Costs, and queues of constant delays: timeouts of attempts, and the work of clients with machines of their own.
 (DIAL, REQUEST, OPEN, CLIENT_REFUSED, CLIENT_CLOSED, GOODBYE_READ) = range(6)
 (B_REQUEST, B_REFUSE, B_RELAY, B_FRAME, B_CLOSE, B_RELEASE, B_CUT, B_ACCEPT, B_ABANDONED) = range(6, 15)
-(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE, N_FORGET, N_ABANDONED) = range(15, 23)
-COSTS = 23
+(N_ACCEPT, N_HANDSHAKE, N_EXIT_DELAY, N_EXIT, N_GOODBYE, N_LEAVE, N_FORGET, N_ABANDONED, N_START) = range(15, 24)
+COSTS = 24
 TIMEOUTS = 6
 FIFOS = 7
 
@@ -147,8 +147,8 @@ PEER = record(("i8", "max_fails fail_timeout fails checked accessed"))
 PLACE = record(("i8", "tree"), ("?", "queued"), ("i8", "key order npos lpos rweight"))
 TURN = record(("i8", "length next_length position clock"))
 FAULTS = record(
-    ("f8", "at duration lead pace delay left piece began"),
-    ("i4", "kind node client"),
+    ("f8", "at duration lead pace delay began"),
+    ("i4", "kind node client left"),  # left: pieces of a node's start
     (BUCKET, "tunnels"),
     ("i4", "closed"),
 )
@@ -173,7 +173,9 @@ WORLD = record(
     ("i8", "n_clients n_nodes per_process addresses backlog"),
     ("?", "nginx separate merges shutdown marks_given"),
     ("i8", "algorithm retries redispatch"),
-    ("f8", "connect_timeout hard_stop inter check_timeout check_overhead phase balancer_start node_start node_stop"),
+    ("f8", "connect_timeout hard_stop inter check_timeout check_overhead phase balancer_start node_stop"),
+    ("f8", "start_share"),  # of a node's start that is done in one go
+    ("i8", "start_pieces"),
     ("f8", "table_growth time_slice most_lag tick clock"),
     ("i8", "levels machine_cores crowds at_work"),
     # the balancer

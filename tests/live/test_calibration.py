@@ -15,6 +15,7 @@ from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
 from twin.profile import PACE_STEP, PARTS, HostProfile
 from twin.scenario import Scenario
+from twin.start_parts import START_PARTS
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(420)]  # minutes of measuring, beside other tests
 
@@ -60,7 +61,7 @@ def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
 
 def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:
     for name, part in calibrated[0].parts.items():
-        for values in part.values:
+        for values in part.values if name not in START_PARTS else ():
             assert all(0.0 <= value < 0.05 for value in values), name
     for name in ("client_dial", "client_request", "client_open", "balancer_response", "node_handshake"):
         assert all(value > 1e-6 for values in calibrated[0].parts[name].values for value in values), name
@@ -68,7 +69,6 @@ def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[Ho
 
 def test_the_lone_figures_are_positive(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
-    assert 0 < profile.node_start[0] < 10
     assert 0 < profile.node_stop[0] < 10
     assert profile.check_overhead[0] >= 0
     assert 0 < profile.time_slice < 0.1

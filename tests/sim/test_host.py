@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.host import MOST_SLACK, TIMER_SLACK, Cost, Process, cools
+from sim.host import MOST_SLACK, TIMER_SLACK, Cost, Process, cools, pieces
 from tests.loops import fixed, load, machine, note
 from twin.cost import COLD_AFTER, Curve
 
@@ -140,3 +140,36 @@ def test_timers_set_in_the_same_millisecond_of_a_busy_loop_fire_together():
     process.work(fixed(0.5))
     env.run()
     assert fired == pytest.approx([0.01] * 4)
+
+
+def test_a_long_piece_of_work_takes_what_it_costs_and_is_done_in_parts():
+    env, cores = machine()
+    process, ends = Process(cores), []
+    cost = fixed(0.1001)
+    assert pieces(cost) == 201
+    assert pieces(fixed(0.0)) == 1
+    env.process(process.work_through(cost)).callbacks.append(note(ends, env))
+    env.run()
+    assert ends == pytest.approx([0.1001])
+    assert process.used == pytest.approx(0.1001)
+
+
+def test_two_long_pieces_of_work_on_one_core_take_twice_as_long_and_let_a_short_one_pass():
+    env, cores = machine()
+    ends, short = [], []
+    for _ in range(2):
+        env.process(Process(cores).work_through(fixed(0.1))).callbacks.append(note(ends, env))
+    env.run(until=0.05)
+    load(Process(cores), 1, 0.001, short)
+    env.run()
+    assert ends == pytest.approx([0.2, 0.2], abs=0.006)
+    assert short[0] < 0.06
+
+
+def test_a_long_piece_of_work_goes_with_the_speed_that_the_core_has_meanwhile():
+    env, cores = machine(pace=[lambda now: int(now >= 0.05)])
+    ends = []
+    cost = Cost([Curve([16], [0.1]), Curve([16], [0.2])])
+    env.process(Process(cores).work_through(cost)).callbacks.append(note(ends, env))
+    env.run()
+    assert ends == pytest.approx([0.05 + 0.5 * 0.2], abs=0.002)

@@ -4,7 +4,7 @@ import pytest
 
 from sim import simulate
 from sim.world import World
-from tests.strategies import NODE_START, small
+from tests.strategies import NODE_REGISTERS, NODE_START, small
 from twin.draws import Purpose, stratified, uniform
 from twin.measures import measure_record
 from twin.rules.registry import removal_bounds, tries_next
@@ -39,13 +39,15 @@ def test_a_death_is_known_at_the_first_look_after_the_end_of_the_lease(replicati
     assert low <= measure_record(record)["mark_down_delay"] <= high + 0.005
 
 
-def test_a_node_that_joins_is_in_rotation_at_the_first_look_after_it_listens(profile):
+def test_a_node_that_joins_is_in_rotation_at_the_first_look_after_it_has_registered(profile):
     scenario = registered(faults=[{"at": 2.0, "kind": "join", "node": 4}])
     record = simulate(scenario, 0, profile)
     started = record.select("node_started")["t"].iloc[0]
     assert started == pytest.approx(2.0 + NODE_START, abs=CPU)
+    registers = record.select("registered")["t"].iloc[0]
+    assert started + NODE_REGISTERS <= registers == pytest.approx(started + NODE_REGISTERS, abs=CPU)
     look = 0.3 * phase(scenario, 0, 0, Purpose.SYNC_PHASE)
-    while look < started:
+    while look < registers:
         look += 0.3
     up = record.select("marked_up")
     assert (up["node"].tolist(), up["t"].iloc[0]) == ([4], pytest.approx(look, abs=0.001))
@@ -54,6 +56,23 @@ def test_a_node_that_joins_is_in_rotation_at_the_first_look_after_it_listens(pro
     assert found["new_share"] == 0.0  # nobody moves
     assert "start_to_first" not in found
     assert found["imbalance"] == pytest.approx(4 / 3)
+
+
+def test_nodes_that_join_together_share_their_core(profile):
+    faults = [{"at": 2.0, "kind": "join", "node": number} for number in (4, 5)]
+    for cores, times in ((2, 2), (4, 1)):  # half of the cores are the cluster's
+        record = simulate(registered(faults=faults, host={"cores": cores}), 0, profile)
+        started = record.select("node_started")["t"].tolist()
+        assert started == pytest.approx([2.0 + times * NODE_START] * 2, abs=CPU)
+
+
+def test_a_node_that_drains_before_it_has_registered_never_does(profile):
+    faults = [{"at": 0.5, "kind": "kill", "node": 3}, {"at": 3.0, "kind": "join", "node": 3}]
+    drain = {"at": 3.0 + NODE_START + NODE_REGISTERS / 2, "kind": "drain", "node": 3, "lead": 1.0}
+    for also, registrations in (([], 1), ([drain], 0)):
+        record = simulate(registered(faults=faults + also, duration=4.0), 0, profile)
+        assert len(record.select("node_started")) == 1
+        assert len(record.select("registered")) == registrations
 
 
 def test_nobody_is_sent_to_a_node_before_it_is_in_rotation(profile):

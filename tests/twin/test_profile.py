@@ -21,10 +21,11 @@ from twin.profile import (
     READING_ERROR,
     HostProfile,
 )
+from twin.start_parts import START_PARTS
 
 
 def test_a_lone_figure_is_a_quantile_of_its_repeats():
-    assert small_profile(node_start=[0.3, 0.1]).lone("node_start", 0.5) == pytest.approx(0.2)
+    assert small_profile(node_stop=[0.3, 0.1]).lone("node_stop", 0.5) == pytest.approx(0.2)
 
 
 def test_a_profile_survives_saving(tmp_path, profile):
@@ -33,7 +34,7 @@ def test_a_profile_survives_saving(tmp_path, profile):
 
 
 def test_every_part_has_a_cost(profile):
-    for name in set(PARTS) - {"exit_delay", *PAYLOAD_PARTS}:
+    for name in set(PARTS) - {"exit_delay", *PAYLOAD_PARTS, *START_PARTS}:
         cost = 0.0 if name == "balancer_accept" else COST
         assert [curve(20) for curve in profile.curves(name)] == pytest.approx([cost] * LEVELS_OF_PACE)
 
@@ -164,6 +165,17 @@ def test_a_profile_of_an_older_lab_says_what_to_do(tmp_path, profile):
         HostProfile.load(str(path))
 
 
+def test_a_profile_in_which_a_start_is_a_time_is_of_an_older_lab(tmp_path, profile):
+    path = tmp_path / "old.json"
+    old = json.loads(profile.model_dump_json()) | {"node_start": [0.15]}
+    path.write_text(json.dumps(old))
+    with pytest.raises(ScenarioError, match=r"old.json was made by an older version .*; run \./lab calibrate again\.$"):
+        HostProfile.load(str(path))
+    path.write_text(json.dumps(old | {"tick": "none"}))
+    with pytest.raises(ScenarioError, match=r"old.json is not a host profile\.$"):
+        HostProfile.load(str(path))
+
+
 def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
     mixed = small_profile(first_part={"client_open": [0.9, 0.1, 0.2], "haproxy": [0.5], "node": [0.3, 0.4]})
     assert [mixed.first(name, 0.5) for name in ("client_open", "haproxy", "node")] == pytest.approx([0.2, 0.5, 0.35])
@@ -192,15 +204,15 @@ def test_the_reference_profile_ships_with_the_lab():
 
 
 def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
-    earlier, later = small_profile(node_start=[0.3]), small_profile(node_start=[0.1], made="later")
+    earlier, later = small_profile(node_stop=[0.3]), small_profile(node_stop=[0.1], made="later")
     merged = later.with_earlier(earlier)
     assert merged.made == "later"
-    assert merged.node_start == [0.1, 0.3]
+    assert merged.node_stop == [0.1, 0.3]
     assert all(len(values) == 4 for values in merged.parts["node_leave"].values)
     assert len(merged.speed) == 2
     for _ in range(90):
         merged = later.with_earlier(merged)
-    assert len(merged.node_start) == MOST_REPEATS
+    assert len(merged.node_stop) == MOST_REPEATS
     assert all(len(merged.first_part[name]) == MOST_REPEATS for name in FIRST_PARTS)
     assert len(merged.speed) == MOST_LOOKS
 
@@ -214,7 +226,7 @@ def test_a_further_look_at_the_cores_comes_first_and_pushes_out_the_oldest(profi
 
 
 def test_a_calibration_of_another_machine_is_forgotten():
-    earlier = small_profile(node_start=[0.3], machine={"cpu": "another"})
+    earlier = small_profile(node_stop=[0.3], machine={"cpu": "another"})
     assert small_profile().with_earlier(earlier) == small_profile()
 
 

@@ -34,7 +34,7 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
 from sim.compiled.host import level, resume_seconds, seconds_of, work
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import FIRST_PART, I_BATCH, I_JOB, WHOLE, cost_at, i4_at, process_at
+from sim.compiled.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, i4_at, process_at
 
 
 @jit
@@ -170,8 +170,6 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
     """Return the seconds of the step that a process begins. See `sim.host` (`Item.spend`, `Batch.spend`)."""
     process = process_at(w.procs, number)
     item = process.item
-    if item.cost < 0:
-        return -1.0
     waiting += process.more
     speed = level(w, process)
     seconds = 0.0
@@ -192,6 +190,8 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
     if item.stage != WHOLE:
         first = cost_at(w.costs, item.cost).first
         seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
+    if item.kind == I_BOOT:
+        seconds *= w.start_share
     if away > 0.0:
         seconds += resume_seconds(w, whole(item.cost), waiting, away, speed)
     if number == cast(w).publisher:
