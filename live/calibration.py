@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import log2
 
-from live import costs, deliveries, host, interrupt, rounds
+from live import costs, deliveries, host, interrupt, payloads, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.session_costs import measure_sessions
@@ -162,6 +162,7 @@ def measure_broadcast(scenario: Scenario, found: Costs, first: rounds.Shares, lo
             deliveries.measure(bench, found, first, lone)
         finally:
             bench.close()
+    payloads.measure(scenario, found, lone["path_bytes_large"])
 
 
 def _check_overhead(bench: Bench) -> float:

@@ -9,7 +9,7 @@ import time
 
 import redis
 
-from live import exchange, host, payloads, rounds
+from live import exchange, host, rounds
 from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
@@ -29,8 +29,6 @@ ROUND = 256
 """Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
-OF_PAYLOADS = 16
-"""Clients that get large messages."""
 RUN_IN = 24
 """Messages after which a connection is as in a run. The first 16 that come on a new connection, or after a pause of
 more than 0.2 s, the kernel acknowledges at once, at the sender's expense; later ones when they are read, at the
@@ -50,16 +48,17 @@ class DeliveryBench:
     Args:
         stage: where they run.
         scenario: names the balancer.
+        largest: bytes of the largest message; twice as many may wait for a client.
     """
 
-    def __init__(self, stage: Stage, scenario: Scenario) -> None:
+    def __init__(self, stage: Stage, scenario: Scenario, largest: int = PAYLOADS[0]) -> None:
         quiet = {} if scenario.balancer.kind == "nginx" else {"check": {"inter": 3600.0}}
         scenario = scenario.vary(
             balancer=quiet,
             nodes={"count": 2},
             bus={"kind": "stream", "lease": 3600.0},
             publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},
-            slow_consumer={"policy": "close", "limit_bytes": 2 * max(PAYLOADS)},
+            slow_consumer={"policy": "close", "limit_bytes": 2 * largest},
             duration=60.0,
         )
         self.limit = scenario.slow_consumer.limit_bytes
@@ -209,18 +208,14 @@ def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
     exchange.measure(bench, costs)
     Bench.stop(bench.silent.pid)
-    payloads.measure_bus(bench, costs)
     alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
     together = median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
     lone["path_bytes"].append(path_bytes(bench, PAYLOADS[0]))
-    lone["path_bytes_large"].append(path_bytes(bench, PAYLOADS[-1]))
     for level in BROADCAST_LEVELS:
         bench.connect(level)
         costs.now = pace_of(bench.place)
         _deliveries(bench, costs, level, alone, together)
         _questions(bench, costs, level, alone)
-        if level == OF_PAYLOADS:
-            payloads.measure_clients(bench, costs)
         if level == ROUND:
             first.setdefault("client_delivery", []).append(_first_of_clients(bench))
 

@@ -1,30 +1,52 @@
 """What a larger payload costs more: a message of each size, and a small one beside it, one at a time.
 
 Nobody is stopped meanwhile, because the sockets between two processes hold less than one large message: each process
-reads and writes in turn with the next, as it does in a run, and only what each of them spends is looked at.
+reads and writes in turn with the next, as it does in a run, and only what each of them spends is looked at. The
+processes are other ones than those that small messages are measured with: large pieces of memory that come and go
+change what a process's memory looks like.
 """
 
 import socket
 import time
-from typing import TYPE_CHECKING
 
 from live.broadcast import Broadcast
+from live.deliveries import DeliveryBench, path_bytes
 from live.exchange import PAYLOAD, add
 from live.process import Stage
 from live.resp import encode
 from live.workbench import Bench, Costs, median, pace_of
 from twin.broadcast_parts import PAYLOADS
-
-if TYPE_CHECKING:
-    from live.deliveries import DeliveryBench
+from twin.scenario import Scenario
 
 MESSAGES = 5
 """Messages of each size; the median of what they cost counts."""
+CLIENTS = 16
+"""Clients that get large messages."""
 PUBLISHED, RATE = 6, 20.0
 """Messages of the publisher for each size, and how many a second."""
 
 
-def measure_bus(bench: "DeliveryBench", costs: Costs) -> None:
+def measure(scenario: Scenario, costs: Costs, room: list[float]) -> None:
+    """Measure once what larger payloads cost, with processes of their own, and append the figures.
+
+    Args:
+        scenario: names the balancer.
+        costs: what was found.
+        room: gets the bytes that a path holds whose client has read large messages.
+    """
+    with Stage() as stage:
+        bench = DeliveryBench(stage, scenario, max(PAYLOADS))
+        try:
+            Bench.stop(bench.silent.pid)
+            measure_bus(bench, costs)
+            room.append(path_bytes(bench, PAYLOADS[-1]))
+            bench.connect(CLIENTS)
+            measure_clients(bench, costs)
+        finally:
+            bench.close()
+
+
+def measure_bus(bench: DeliveryBench, costs: Costs) -> None:
     """Measure publisher, bus, and the node that reads from it, while no client is connected."""
     small = _publish(bench, len(PAYLOAD))
     for size in PAYLOADS:
@@ -37,7 +59,7 @@ def measure_bus(bench: "DeliveryBench", costs: Costs) -> None:
         add(costs, "publisher_send_bytes", size, _publish(bench, size) - small)
 
 
-def measure_clients(bench: "DeliveryBench", costs: Costs) -> None:
+def measure_clients(bench: DeliveryBench, costs: Costs) -> None:
     """Measure node, balancer and clients, for each of the clients that are connected."""
     for size in PAYLOADS:
         costs.now = pace_of(bench.place)
@@ -48,7 +70,7 @@ def measure_clients(bench: "DeliveryBench", costs: Costs) -> None:
         add(costs, "client_delivery_bytes", size, client / bench.open)
 
 
-def _flow(bench: "DeliveryBench", size: int = len(PAYLOAD)) -> list[float]:
+def _flow(bench: DeliveryBench, size: int = len(PAYLOAD)) -> list[float]:
     """Return the CPU seconds of all processes of the bench that a message takes on its way; see `DeliveryBench.cpu`."""
     payload, spent = bytes(size), []
     for _ in range(MESSAGES + 1):
@@ -58,7 +80,7 @@ def _flow(bench: "DeliveryBench", size: int = len(PAYLOAD)) -> list[float]:
     return [median(list(one)) for one in zip(*spent[1:], strict=True)]  # the first found memory that was new to it
 
 
-def _stamp(bench: "DeliveryBench", size: int) -> float:
+def _stamp(bench: DeliveryBench, size: int) -> float:
     """Return the CPU seconds of the bus for stamping a message that nobody reads."""
     topic, payload, spent = bench.broadcast.topic, bytes(size), []
     aside = type(topic)(topic.prefix + "aside:", topic.max_length, topic.window)
@@ -73,7 +95,7 @@ def _stamp(bench: "DeliveryBench", size: int) -> float:
     return median(spent[1:])
 
 
-def _publish(bench: "DeliveryBench", size: int) -> float:
+def _publish(bench: DeliveryBench, size: int) -> float:
     """Return the CPU seconds of a publisher for a message with such a payload, while the nodes stand still."""
     of_size = {"payload_bytes": size, "messages": PUBLISHED, "rate": RATE}
     Bench.stop(bench.node.pid)
