@@ -19,9 +19,9 @@ from twin.measures import (
     CURVE_STEP,
     attempt_counts,
     connected_curve,
+    course,
     latency_quantiles,
     measure_record,
-    reconnect_times,
 )
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
@@ -226,12 +226,12 @@ def replicate(
             from sim.compiled.engine import Run
 
             done = Run(scenario, replication, profile, marks, host, full=False).go()
-            course = done.course()
+            counted = done.course()
             nothing = np.full(len(SHARES), np.nan)
-            found.append((course.measures(), done.curve(), course.reconnect_times(), nothing, done.attempts()))
+            found.append((counted.measures(), done.curve(), counted.reconnect_times(), nothing, done.attempts()))
             continue
         record = simulate(scenario, replication, profile, marks, host, engine)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
-        curve, attempts = connected_curve(record), attempt_counts(record)
-        found.append((measure_record(record), curve, reconnect_times(record), latencies, attempts))
+        curve, attempts, read = connected_curve(record), attempt_counts(record), course(record)
+        found.append((measure_record(record, read), curve, read.reconnect_times(), latencies, attempts))
     return found

@@ -5,7 +5,8 @@ import json
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from functools import cache
+from importlib import metadata
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,12 @@ Row = tuple[float, str, int, int, int, int, str]
 
 def versions(*parts: str) -> dict[str, str]:
     """Return the versions of Python, of the lab and of some packages, for a provenance."""
-    return {"python": platform.python_version(), **{name: version(name) for name in ("stormlab", *parts)}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in ("stormlab", *parts)}}
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 def row(

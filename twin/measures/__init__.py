@@ -6,8 +6,10 @@ from twin.measures.connection import (
     CONNECTION,
     CURVE_STEP,
     PEAK_WINDOW,
+    Course,
     attempt_counts,
     connected_curve,
+    course,
     marks,
     measure_connections,
     reconnect_times,
@@ -34,6 +36,7 @@ __all__ = [
     "Measure",
     "attempt_counts",
     "connected_curve",
+    "course",
     "latency_quantiles",
     "lifetimes",
     "marks",
@@ -54,8 +57,13 @@ MEASURES = CONNECTION | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BR
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
-def measure_record(record: Record) -> dict[str, float]:
-    """Return every measure that the record defines; those of the broadcast if anything was published."""
-    connections = measure_connections(record) | measure_quiet(record) | measure_planned(record)
+def measure_record(record: Record, of_connections: Course | None = None) -> dict[str, float]:
+    """Return every measure that the record defines; those of the broadcast if anything was published.
+
+    Args:
+        record: of a run in either world.
+        of_connections: what `course` has read out of it, if that is known.
+    """
+    connections = (of_connections or course(record)).measures() | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
     return connections | measure_broadcast(record)

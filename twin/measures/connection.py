@@ -1,5 +1,6 @@
 """What a record says about connections: who lost one, who noticed when, who was back when."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -211,11 +212,11 @@ def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Ar
     """Return when each lost connection was replaced, NaN where it was not."""
     up = event == "connected"
     order = np.lexsort((t[up], client[up]))
-    clients, times = client[up][order], t[up][order]
+    clients, times = client[up][order].tolist(), t[up][order].tolist()
     back = np.full(len(lost_at), np.nan)
-    for i, (when, who) in enumerate(zip(lost_at, lost_client, strict=True)):
-        low, high = np.searchsorted(clients, who, "left"), np.searchsorted(clients, who, "right")
-        place = low + np.searchsorted(times[low:high], when, "left")
+    for i, (when, who) in enumerate(zip(lost_at.tolist(), lost_client.tolist(), strict=True)):
+        low, high = bisect_left(clients, who), bisect_right(clients, who)
+        place = bisect_left(times, when, low, high)
         if place < high:
             back[i] = times[place]
     return back
@@ -237,7 +238,8 @@ def _imbalance(record: Record) -> float:
     held: dict[int, int] = {}
     home: dict[int, int] = {}
     running = set(range(1, record.scenario.nodes.count + 1))
-    for event, client, node in zip(events["event"], events["client"], events["node"], strict=True):
+    columns = (events[name].tolist() for name in ("event", "client", "node"))
+    for event, client, node in zip(*columns, strict=True):
         if event == "connected":
             home[client] = node
         elif event == "disconnected":
