@@ -1,5 +1,6 @@
 """The life of a client: connect, stay, lose the connection, wait, try again."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import simpy
@@ -53,12 +54,18 @@ class Client:
         self.backoff = Backoff(world.reconnect)
         self.attempts = 0
         self.draws = 0
-        self.first_beat = 0.0
         self.subscriber: Subscriber | None = None
         self.beats = Beats(self) if world.heartbeat.most else None
         self.member: Member | None = None
         self.barred = False
         self.outbox: Outbox | None = None
+
+    @cached_property
+    def first_beat(self) -> float:
+        """When the first ping of its connection is due, in seconds; of the one that the run starts with it is drawn
+        only if something depends on it.
+        """
+        return self.world.heartbeat.interval * self.world.draw(self.number, Purpose.PING_PHASE, 0)
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""

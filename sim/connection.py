@@ -71,7 +71,9 @@ class Attempt:
         self.grant: Grant | None = None
         self.reason = ""
         self.answer = world.env.event()
-        world.env.timeout(world.scenario.clients.open_timeout).callbacks.append(self._expire)
+        timeout = world.scenario.clients.open_timeout
+        if world.env.now + timeout < world.scenario.duration:  # else the run ends before
+            world.env.timeout(timeout).callbacks.append(self._expire)
 
     def _expire(self, _: simpy.Event) -> None:
         self.fail("timeout")

@@ -154,7 +154,6 @@ class World:
             one.attempts = 1
             if one.subscriber is not None:
                 one.subscriber.connected(tunnel, again=False)
-            one.first_beat = self.heartbeat.interval * self.draw(one.number, Purpose.PING_PHASE, 0)
             if one.beats is not None:
                 one.beats.start(tunnel, one.first_beat, False)
             t = one.number / self.scenario.clients.connect_rate - self.scenario.warm_up
