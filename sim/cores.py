@@ -20,7 +20,7 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.host import Item, Process, cools
+from sim.host import Item, Process, Step, cools
 from twin.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-12
@@ -54,16 +54,13 @@ class Crowd:
 
     Attributes:
         at_work: how many cores work just now.
+        levels: for each number of cores at work, by how many levels of speed each of them is slower than a lone one.
     """
 
     def __init__(self, cores: int = 1, steps: int = 0) -> None:
-        self.cores = cores
         self.steps = steps
         self.at_work = 0
-
-    def step(self) -> int:
-        """Return the step for a core that works itself."""
-        return crowd_step(self.at_work - 1, self.cores, self.steps)
+        self.levels = [LEVELS_OF_PACE * crowd_step(max(0, n - 1), cores, steps) for n in range(cores + 1)]
 
 
 class Cores:
@@ -104,16 +101,19 @@ class Cores:
 
     def level(self, core: int = 0) -> int:
         """Return the speed level of a core that works just now."""
-        return (self.pace[core](self.env.now) if self.pace else 0) + LEVELS_OF_PACE * self.crowd.step()
+        level = self.pace[core](self.env.now) if self.pace else 0
+        crowd = self.crowd
+        return level + crowd.levels[crowd.at_work] if crowd.steps else level
 
     def wake(self, process: Process) -> None:
         """Make a process that has got work compete for a core."""
         process.ready = True
-        process.woken = self.env.now
-        process.slept = self.env.now - process.asleep_since
+        process.woken = now = self.env.now
+        process.slept = now - process.asleep_since
         process.warm = cools(process.warm, process.slept)
         rivals = len(self.running) + len(self.waiting)
-        self._average()
+        if rivals:
+            self._average()
         if not rivals:
             process.place = self.mean
         elif process.lag >= 0.0:
@@ -163,19 +163,23 @@ class Cores:
         process.place += seconds
         process.last = seconds
         if item.later > 0.0:
-            process.step.callbacks = [lambda _: self._stepped(item)]
+            process.step.item = item
+            process.step.callbacks = [self._stepped]
             self.env.schedule(process.step, NORMAL, seconds)
         else:
             process.warm += item.count
             item.callbacks.append(self._done)
             self.env.schedule(item, NORMAL, seconds)
 
-    def _stepped(self, item: Item) -> None:
+    def _stepped(self, step: simpy.Event) -> None:
         """Let the second step of an item wait for its round."""
+        assert isinstance(step, Step)
+        item = step.item
+        process = item.process
         item.now, item.later, item.hops = item.later, 0.0, item.cost.hops
-        item.process.items.append(item)
-        item.process.load += item.count
-        self._go_on(item.process)
+        process.items.append(item)
+        process.load += item.count
+        self._go_on(process)
 
     def _done(self, item: simpy.Event) -> None:
         assert isinstance(item, Item)
@@ -183,7 +187,7 @@ class Cores:
 
     def _go_on(self, process: Process) -> None:
         """Choose who runs next after a step has ended."""
-        if not process.busy or process.stopped:
+        if not process.items or process.stopped:
             process.threads = 0
             self._average()
             process.lag = max(-self.most_lag, min(self.most_lag, self.mean - process.place))
@@ -254,7 +258,7 @@ class Cores:
         """Let a waiting process have a core."""
         self.waiting.remove(process)
         process.core = core
-        if not process.busy or process.stopped:  # its work was cleared, or it was stopped, while it waited
+        if not process.items or process.stopped:  # its work was cleared, or it was stopped, while it waited
             process.ready = False
             process.asleep_since = self.env.now
             self._hand_over(core)

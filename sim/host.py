@@ -97,10 +97,10 @@ class Item(simpy.Event):
 
     __slots__ = ("asleep", "cost", "hops", "later", "now", "process")
     count = 1
+    _ok = True  # it never fails
 
-    def __init__(self, env: simpy.Environment, process: "Process", cost: Cost) -> None:
-        super().__init__(env)
-        self._ok = True
+    def __init__(self, process: "Process", cost: Cost) -> None:
+        super().__init__(process.cores.env)
         self.process = process
         self.cost = cost
         self.now = cost.first_part or 1.0
@@ -110,7 +110,8 @@ class Item(simpy.Event):
 
     def spend(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of the step that is due."""
-        self.asleep = max(self.asleep, asleep)
+        if asleep > self.asleep:
+            self.asleep = asleep
         return self.now * self.cost(waiting, self.asleep, level)
 
 
@@ -124,10 +125,8 @@ class Batch(Item):
 
     __slots__ = ("begin", "count", "span", "total")
 
-    def __init__(
-        self, env: simpy.Environment, process: "Process", cost: Cost, count: int, begin: Callable[[int], float]
-    ) -> None:
-        super().__init__(env, process, cost)
+    def __init__(self, process: "Process", cost: Cost, count: int, begin: Callable[[int], float]) -> None:
+        super().__init__(process, cost)
         self.count = count
         self.begin = begin
         self.span = 0.0
@@ -141,6 +140,14 @@ class Batch(Item):
             self.total = first + (self.count - 1) * one + self.begin(level)
             self.span = (self.later or 1.0) * self.total
         return self.now * self.total
+
+
+class Step(simpy.Event):
+    """The end of an item's first step. A process takes one step at a time, so it needs only one such event."""
+
+    __slots__ = ("item",)
+    item: Item
+    _ok = True  # it never fails
 
 
 class Process:
@@ -165,8 +172,7 @@ class Process:
     def __init__(self, cores: "Cores") -> None:
         self.cores = cores
         self.items: deque[Item] = deque()
-        self.step = simpy.Event(cores.env)
-        self.step._ok = True
+        self.step = Step(cores.env)
         self.used = 0.0
         self.place = 0.0
         self.lag = 0.0
@@ -194,15 +200,16 @@ class Process:
 
     def work(self, cost: Cost, then: Callable[[simpy.Event], None] | None = None) -> Item:
         """Queue one item and return the event of its end; `then` is called at that moment."""
-        item = Item(self.cores.env, self, cost)
-        item.callbacks = [] if then is None else [then]
+        item = Item(self, cost)
+        if then is not None:
+            item.callbacks.append(then)
         self._queue(item)
         return item
 
     def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[Batch], None]) -> None:
         """Queue work on `count` connections that are ready at once; see `Batch`."""
-        batch = Batch(self.cores.env, self, cost, count, begin)
-        batch.callbacks = [then]
+        batch = Batch(self, cost, count, begin)
+        batch.callbacks.append(then)
         self._queue(batch)
 
     def _queue(self, item: Item) -> None:
@@ -215,8 +222,7 @@ class Process:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
         if not self.ready or self.stopped:
             return self.work(cost)
-        item = Item(self.cores.env, self, cost)
-        item.callbacks = []
+        item = Item(self, cost)
         item.now, item.later = 1.0, 0.0
         self.items.appendleft(item)
         self.load += 1
