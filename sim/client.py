@@ -193,4 +193,4 @@ class Client:
     def draw(self) -> float:
         """Return this client's next uniform number for its reconnect policy."""
         self.draws += 1
-        return self.world.draw(self.number, Purpose.RECONNECT, self.draws - 1)
+        return self.world.draw_for_reconnect(self.number, self.draws - 1)

@@ -23,7 +23,7 @@ class Habit(Cost):
         self.env = env
         self.last = -1.0
 
-    def __call__(self, waiting: int, asleep: float, level: int) -> float:
+    def seconds(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of one of `waiting` items."""
         pause, self.last = self.env.now - self.last, self.env.now
-        return super().__call__(waiting, max(asleep, pause), level)
+        return super().seconds(waiting, max(asleep, pause), level)

@@ -97,7 +97,7 @@ class Lane:
             pop = self.waiting.pop
             taken.extend([(tunnel, pop(tunnel)) for tunnel in tunnels])
             further = sum([len(frames) for _, frames in taken]) - len(taken)
-            return further * self.more(further, 0.0, level) if further else 0.0
+            return further * self.more.seconds(further, 0.0, level) if further else 0.0
 
         def done(batch: Batch) -> None:
             now = batch.env.now

@@ -34,7 +34,7 @@ class Pace:
     series: Sequence[int]
     start: float
 
-    def __call__(self, now: float) -> int:
+    def level(self, now: float) -> int:
         """Return the level at a time in seconds."""
         return self.series[int(self.start + now / PACE_STEP) % len(self.series)]
 

@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import predict, simulate
-from sim.world import World
+from sim.world import DRAWN_AT_ONCE, World
 from tests.strategies import scenarios, small, small_profile
 from twin.cost import Part
+from twin.draws import Purpose
 from twin.errors import ScenarioError
 from twin.record import Record
 
@@ -200,3 +202,16 @@ def test_a_number_of_replications_out_of_range_is_refused(replications, profile)
 def test_nginx_is_not_predicted_from_a_profile_that_does_not_know_it():
     with pytest.raises(ScenarioError, match="calibrated without nginx"):
         predict(small(balancer={"kind": "nginx"}), 1, small_profile(nginx_parts={}))
+
+
+def test_numbers_drawn_for_all_clients_at_once_are_those_drawn_one_by_one(profile):
+    world = World(small(seed=2**40 + 1), 3, profile)
+    for n in (1, 0, DRAWN_AT_ONCE - 1, DRAWN_AT_ONCE):
+        for client in range(world.scenario.clients.count):
+            assert world.draw_for_reconnect(client, n) == world.draw(client, Purpose.RECONNECT, n)
+
+
+def test_a_run_leaves_the_collector_of_garbage_as_it_was():
+    before = gc.get_threshold(), gc.get_freeze_count(), gc.isenabled()
+    simulate(small(), 0, small_profile())
+    assert (gc.get_threshold(), gc.get_freeze_count(), gc.isenabled()) == before

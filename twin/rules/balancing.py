@@ -10,7 +10,7 @@ Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 
 from collections.abc import Callable, MutableSequence, Sequence
 
-from twin.rules.choice import WEIGHT_RANGE, Counting, Rule, Usable, ipv4_number
+from twin.rules.choice import FULL_WEIGHT, WEIGHT_RANGE, Counting, Rule, Usable, ipv4_number
 from twin.rules.ring import ConsistentSource, RandomOfTwo
 from twin.rules.rotation import RoundRobin
 
@@ -56,6 +56,8 @@ class LeastConn(Counting):
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the usable server with the smallest load."""
+        if min(self.weights) == FULL_WEIGHT:
+            return fewest_first(usable, avoid, self.connections, self.since)
         loads = [self.load(server) for server in range(len(self.connections))]
         return fewest_first(usable, avoid, loads, self.since)
 
