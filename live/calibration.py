@@ -93,10 +93,10 @@ def calibrate(
                     measure_starts(chosen, found[kind])
                 if broadcast:
                     tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
-                    measure_broadcast(chosen, found[kind], first, lone)
+                    measure_broadcast(chosen, found[kind], first, lone, k > 0)
                 if sessions:
                     tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
-                    measure_sessions(chosen, found[kind])
+                    measure_sessions(chosen, found[kind], k > 0)
                 speed.append(trace(scenario))
                 lone["crowding"] += crowding(place.all)
         tell(1 - 1 / steps, "how the kernel shares a core")
@@ -153,16 +153,20 @@ def _measure(
         bench.refusing.close()
 
 
-def measure_broadcast(scenario: Scenario, found: Costs, first: rounds.Shares, lone: dict[str, list[float]]) -> None:
-    """Measure the parts of a broadcast once, with processes of their own, and append the figures."""
+def measure_broadcast(
+    scenario: Scenario, found: Costs, first: rounds.Shares, lone: dict[str, list[float]], of_balancer: bool = False
+) -> None:
+    """Measure the parts of a broadcast once, with processes of their own, and append the figures; only what hangs on
+    the balancer if `of_balancer`.
+    """
     with Stage() as stage:
         bench = deliveries.DeliveryBench(stage, scenario)
         try:
             lone["bus_start"].append(bench.bus_start)
-            deliveries.measure(bench, found, first, lone)
+            deliveries.measure(bench, found, first, lone, of_balancer)
         finally:
             bench.close()
-    payloads.measure(scenario, found, lone["path_bytes_large"])
+    payloads.measure(scenario, found, lone["path_bytes_large"], of_balancer)
 
 
 def _check_overhead(bench: Bench) -> float:

@@ -200,13 +200,24 @@ class DeliveryBench:
             return self.settle()[3] - before[3]
 
 
-def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict[str, list[float]]) -> None:
-    """Measure every part once and append the figures; `lone` gets the bytes that a path holds."""
+def measure(
+    bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict[str, list[float]], of_balancer: bool = False
+) -> None:
+    """Measure every part once and append the figures.
+
+    Args:
+        bench: with its processes.
+        costs: what was found.
+        first: shares of first parts.
+        lone: gets the bytes that a path holds.
+        of_balancer: leave out what is the same through any balancer.
+    """
     kind = bench.broadcast.scenario.balancer.kind
     costs.now = pace_of(bench.place)
     first.setdefault("node_fanout", []).append(_first_of_raw(bench, bench.node_port, bench.node.pid))
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
-    exchange.measure(bench, costs)
+    if not of_balancer:
+        exchange.measure(bench, costs)
     Bench.stop(bench.silent.pid)
     alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
     together = median([bench.fan_out(TOGETHER)[0] for _ in range(4)])
@@ -215,7 +226,8 @@ def measure(bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict
         bench.connect(level)
         costs.now = pace_of(bench.place)
         _deliveries(bench, costs, level, alone, together)
-        _questions(bench, costs, level, alone)
+        if not of_balancer:
+            _questions(bench, costs, level, alone)
         if level == ROUND:
             first.setdefault("client_delivery", []).append(_first_of_clients(bench))
 

@@ -26,19 +26,21 @@ PUBLISHED, RATE = 6, 20.0
 """Messages of the publisher for each size, and how many a second."""
 
 
-def measure(scenario: Scenario, costs: Costs, room: list[float]) -> None:
+def measure(scenario: Scenario, costs: Costs, room: list[float], of_balancer: bool = False) -> None:
     """Measure once what larger payloads cost, with processes of their own, and append the figures.
 
     Args:
         scenario: names the balancer.
         costs: what was found.
         room: gets the bytes that a path holds whose client has read large messages.
+        of_balancer: leave out what is the same through any balancer.
     """
     with Stage() as stage:
         bench = DeliveryBench(stage, scenario, max(PAYLOADS))
         try:
             Bench.stop(bench.silent.pid)
-            measure_bus(bench, costs)
+            if not of_balancer:
+                measure_bus(bench, costs)
             room.append(path_bytes(bench, PAYLOADS[-1]))
             bench.connect(CLIENTS)
             measure_clients(bench, costs)
@@ -65,9 +67,10 @@ def measure_clients(bench: DeliveryBench, costs: Costs) -> None:
         costs.now = pace_of(bench.place)
         more = [large - usual for large, usual in zip(_flow(bench, size), _flow(bench), strict=True)]
         client, balancer, node = more[:3]
-        add(costs, "node_fanout_bytes", size, (node - costs["node_receive_bytes"][size][-1]) / bench.open)
         add(costs, "balancer_delivery_bytes", size, balancer / bench.open)
         add(costs, "client_delivery_bytes", size, client / bench.open)
+        if "node_receive_bytes" in costs:
+            add(costs, "node_fanout_bytes", size, (node - costs["node_receive_bytes"][size][-1]) / bench.open)
 
 
 def _flow(bench: DeliveryBench, size: int = len(PAYLOAD)) -> list[float]:

@@ -99,14 +99,17 @@ class SessionBench(Bench):
         self.settle()
 
 
-def measure(bench: SessionBench, costs: Costs) -> None:
-    """Measure the parts of sessions once and append the figures: of a node that keeps them, or of one that asks."""
+def measure(bench: SessionBench, costs: Costs, of_balancer: bool = False) -> None:
+    """Measure the parts of sessions once and append the figures: of a node that keeps them, or of one that asks; only
+    those that hang on the balancer if `of_balancer`.
+    """
     for level in LEVELS:
         if level > LEVELS[1]:
             bench.drop()
         accept = _accept(bench, level)
         if bench.bus is None:
-            _each(bench, costs, level, partial(_kept, bench, level, accept))
+            if not of_balancer:
+                _each(bench, costs, level, partial(_kept, bench, level, accept))
             _each(bench, costs, level, partial(_denied, bench, level, accept))
         else:
             _each(bench, costs, level, partial(_asked, bench, level, accept, "good"))
@@ -233,9 +236,11 @@ def hashes(costs: Costs, bench: Bench) -> None:
             found.append((time.thread_time_ns() - began) / 1e9 / HASHES)
 
 
-def measure_sessions(scenario: Scenario, found: Costs) -> None:
-    """Measure the parts of sessions once, with processes of their own, and append the figures."""
-    for shared in (False, True):
+def measure_sessions(scenario: Scenario, found: Costs, of_balancer: bool = False) -> None:
+    """Measure the parts of sessions once, with processes of their own, and append the figures; only those that hang on
+    the balancer if `of_balancer`.
+    """
+    for shared in (False,) if of_balancer else (False, True):
         with Stage() as stage, Stage() as refusing_stage:
             bus = None
             if shared:
@@ -245,8 +250,8 @@ def measure_sessions(scenario: Scenario, found: Costs) -> None:
             bench = SessionBench(stage, refusing_stage, scenario, bus)
             try:
                 bench.warm()
-                measure(bench, found)
-                if not shared:
+                measure(bench, found, of_balancer)
+                if not shared and not of_balancer:
                     hashes(found, bench)
             finally:
                 bench.balancer.close()
@@ -275,7 +280,8 @@ def with_sessions(
                 if progress is not None:
                     share = (k * repeats + i) / (repeats * len(known_kinds))
                     progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
-                measure_sessions(scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0)), found)
+                chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
+                measure_sessions(chosen, found, kind != "haproxy")
             known = dict(getattr(profile, field))
             for name in SESSION_PARTS if kind == "haproxy" else ("balancer_denied",):
                 levels = sorted(found[name])

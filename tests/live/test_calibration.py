@@ -67,6 +67,15 @@ def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[Ho
         assert all(value > 1e-6 for values in calibrated[0].parts[name].values for value in values), name
 
 
+def test_a_hash_is_dearer_than_a_session_and_asking_for_one_dearer_than_giving_it(
+    calibrated: tuple[HostProfile, object],
+) -> None:
+    at = {name: dict(zip(part.levels, part.values, strict=True)) for name, part in calibrated[0].parts.items()}
+    most = LEVELS[-1]
+    assert at["node_hash"][LEVELS[1]][0] > at["node_session"][most][0]
+    assert at["node_look_up"][most][0] + at["node_found"][most][0] > at["bus_session"][most][0]
+
+
 def test_the_lone_figures_are_positive(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
     assert 0 < profile.node_stop[0] < 10
