@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -76,6 +77,15 @@ def test_messages_that_wait_together_cost_less_than_one_by_one():
         measure_record(run(scenario, small_profile(parts=parts | some)))["latency_p50"] for some in ({}, cheap)
     )
     assert less < dear / 2
+
+
+def test_a_client_that_reads_again_applies_what_has_gathered_one_message_after_the_other():
+    fault = [{"at": 2.0, "kind": "stall", "client": 5, "duration": 1.0}]
+    record = run(broadcast("pubsub", publisher={"rate": 50.0}, faults=fault))
+    got = record.select("delivered")
+    held = got[(got["client"] == 5) & got["t"].between(3.0, 3.02)]["t"].to_numpy()[:40]
+    assert len(held) == 40
+    assert np.diff(held) == pytest.approx(COST, rel=0.2)
 
 
 def test_pubsub_loses_what_is_published_while_a_node_is_away_and_a_stream_does_not():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sim.machine import MOST_CROWDS, Machine
-from tests.strategies import small, small_profile
+from sim.machine import MOST_CROWDS, WORDS, Machine
+from tests.strategies import COST, small, small_profile
 from twin.profile import LEVELS_OF_PACE
 
 LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
@@ -51,3 +51,14 @@ def test_further_cores_and_machines_of_their_own_go_through_looks_of_their_own()
     assert all(machine.pace(2).start == machine.pace(3).start for machine in many)
     apart = [Machine(small(host={"placement": "separate"}), host, i) for i in range(40)]
     assert {machine.pace(0).start == machine.pace(1).start for machine in apart} == {False}
+
+
+def test_a_message_costs_what_its_payload_does_and_a_word_or_a_cluster_without_a_publisher_what_a_small_one_does():
+    bus = {"bus": {"kind": "stream"}}
+    large, tiny = (Machine(small(**bus, publisher={"payload_bytes": n}), small_profile(), 0) for n in (524_288, 0))
+    for name in ("bus_publish", "balancer_delivery", "balancer_delivery_more", "client_delivery", "node_receive"):
+        assert large.cost(name).curves[0](16) == pytest.approx(tiny.cost(name).curves[0](16) + 4 * COST)
+        assert Machine(small(), small_profile(), 0).cost(name).curves == tiny.cost(name).curves
+    for word, part in WORDS.items():
+        assert large.cost(word).curves == tiny.cost(part).curves
+        assert large.cost(word).first_part == tiny.cost(part).first_part
