@@ -17,10 +17,10 @@ class Service(Cost):
 
     def __init__(self, seconds):
         super().__init__([])
-        self.seconds = seconds
+        self.taken = seconds
 
-    def __call__(self, waiting, asleep, level):
-        return self.seconds
+    def seconds(self, waiting, asleep, level):
+        return self.taken
 
 
 def stream(rate, count, run):
