@@ -40,15 +40,15 @@ def measure(scenario: Scenario, costs: Costs, room: list[float], of_balancer: bo
         try:
             Bench.stop(bench.silent.pid)
             if not of_balancer:
-                measure_bus(bench, costs)
+                _bus(bench, costs)
             room.append(path_bytes(bench, PAYLOADS[-1]))
             bench.connect(CLIENTS)
-            measure_clients(bench, costs)
+            _clients(bench, costs)
         finally:
             bench.close()
 
 
-def measure_bus(bench: DeliveryBench, costs: Costs) -> None:
+def _bus(bench: DeliveryBench, costs: Costs) -> None:
     """Measure publisher, bus, and the node that reads from it, while no client is connected."""
     small = _publish(bench, len(PAYLOAD))
     for size in PAYLOADS:
@@ -61,7 +61,7 @@ def measure_bus(bench: DeliveryBench, costs: Costs) -> None:
         add(costs, "publisher_send_bytes", size, _publish(bench, size) - small)
 
 
-def measure_clients(bench: DeliveryBench, costs: Costs) -> None:
+def _clients(bench: DeliveryBench, costs: Costs) -> None:
     """Measure node, balancer and clients, for each of the clients that are connected."""
     for size in PAYLOADS:
         costs.now = pace_of(bench.place)

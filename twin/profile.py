@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from twin.broadcast_parts import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS, of_payload, payload_part
+from twin.broadcast_parts import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS, SMALL_PAYLOAD, of_payload, payload_part
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
@@ -140,9 +140,9 @@ class HostProfile(BaseModel):
         Raises:
             ScenarioError: the profile was made without nginx, and the part is nginx's.
         """
-        part, key = self._part(name, balancer), (name, balancer == "nginx", crowds, payload)
+        part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
+        key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
         if key not in self._curves:
-            larger = payload_part(name) if payload else None
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
             slow = self.slowness(who)
