@@ -11,7 +11,6 @@ from twin.measures.connection import (
     connected_curve,
     course,
     marks,
-    measure_connections,
     reconnect_times,
 )
 from twin.measures.elastic import ELASTIC, measure_elastic
@@ -41,7 +40,6 @@ __all__ = [
     "lifetimes",
     "marks",
     "measure_broadcast",
-    "measure_connections",
     "measure_elastic",
     "measure_offline",
     "measure_planned",

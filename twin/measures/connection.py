@@ -159,11 +159,6 @@ def course(record: Record) -> Course:
     )
 
 
-def measure_connections(record: Record) -> dict[str, float]:
-    """Return every measure of connections that the record defines."""
-    return course(record).measures()
-
-
 def reconnect_times(record: Record) -> Mapping[int, float]:
     """Return for each client that was affected and came back the time from the fault to its first reconnect."""
     return course(record).reconnect_times()

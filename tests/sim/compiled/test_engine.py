@@ -15,7 +15,7 @@ from sim.compiled.engine import Run
 from sim.engines import uncovered
 from sim.world import World
 from tests.strategies import profiles, small, small_profile, storms
-from twin.measures import attempt_counts, connected_curve, measure_connections, reconnect_times
+from twin.measures import attempt_counts, connected_curve, course, reconnect_times
 from twin.record import Record
 
 EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "300"))
@@ -72,7 +72,7 @@ def test_what_is_counted_is_what_the_record_says(scenario, profile, replication)
     rows = World(scenario, replication, profile).run()
     record = Record.of(rows, {"scenario": scenario.model_dump(exclude_none=True)})
     counted = Run(scenario, replication, profile, full=False).go()
-    assert counted.course().measures() == pytest.approx(measure_connections(record), rel=1e-9, abs=1e-9)
+    assert counted.course().measures() == pytest.approx(course(record).measures(), rel=1e-9, abs=1e-9)
     assert np.array_equal(counted.curve(), connected_curve(record))
     assert np.array_equal(counted.attempts(), attempt_counts(record))
     assert counted.course().reconnect_times() == pytest.approx(dict(reconnect_times(record)), rel=1e-9, abs=1e-9)
