@@ -106,7 +106,6 @@ class Run:
         w["warm_up"] = scenario.warm_up
         w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
         w["separate"] = machine.swarm is None
-        w["merges"] = machine.swarm is None and not w["full"]
         w["listening"] = True
         w["algorithm"] = at.word(settings.algorithm)
         w["connect_timeout"], w["hard_stop"] = settings.connect_timeout, settings.hard_stop_after
@@ -158,6 +157,8 @@ class Run:
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
+        takes_time = min(self._delays[at.DIAL], self._delays[at.CLIENT_REFUSED]) > 0.0
+        w["merges"] = w["separate"] and (takes_time or not w["full"])
 
     def _processes(self, w: Any) -> None:
         """Lay out nodes, balancer and swarms, in this order, and the cores that they share."""
@@ -186,7 +187,7 @@ class Run:
             if id(pace.series) not in known:
                 known[id(pace.series)] = len(series)
                 series += pace.series
-            table[i] = (pace.start, known[id(pace.series)], len(pace.series))
+            table[i] = (pace.start, 0.0, known[id(pace.series)], len(pace.series), 0)
         self._keep("series", np.array(series, np.int32))
         lists: list[int] = []
         first = 0
@@ -243,20 +244,21 @@ class Run:
         w["items"]["used"] = processes
         self._set_heap(lines(4 * n + LEAST_ROOM, at.EVENT))
         for name in ("moments", "urgent"):
-            self._set_ring(w[name], name, np.empty(_power(4 * n + LEAST_ROOM), at.MOMENT))
-        self._set_ring(w["window"], "window", np.empty(LEAST_ROOM, at.F8))
+            self._set_ring(w[name], name, lines(_power(4 * n + LEAST_ROOM), at.MOMENT))
+        self._set_ring(w["window"], "window", lines(LEAST_ROOM, at.F8))
+        self._set_ring(w["refusals"], "refusals", lines(LEAST_ROOM, at.ROW))
         rings = self._keep("fifos", np.zeros(at.FIFOS, at.RING))
         rings["delay"] = self._delays
         self._keep("heads", np.full(at.FIFOS, np.inf))
         for i in range(at.FIFOS):
             most = n if i == at.CLIENT_CLOSED and w["separate"] else 0  # an outage closes all connections at once
-            self._set_ring(rings[i], f"fifo {i}", np.empty(_power(most + LEAST_ROOM), at.TIMED))
+            self._set_ring(rings[i], f"fifo {i}", lines(_power(most + LEAST_ROOM), at.TIMED))
         self._keep("wheel", np.zeros(at.BUCKETS, at.BUCKET))
         turn = 1.0 + longest_delay(self.scenario.clients.reconnect.rule())
         w["wheel_rate"] = at.BUCKETS / min(turn, LONGEST_TURN)
         self._keep("slots", np.empty(at.SLOTS, np.int32))
         for name in ("soon", "soon_copy"):
-            self._keep(name, np.empty(n + LEAST_ROOM, at.TIMED))
+            self._keep(name, lines(n + LEAST_ROOM, at.TIMED))
 
     def _broadcast(self, profile: HostProfile, w: Any) -> Any:
         from sim.compiled.broadcast.engine import Broadcast
@@ -309,10 +311,11 @@ class Run:
         """Double what is short; rows are put aside instead."""
         w = self.world[0]
         most = int(w["tunnels"]["used"] + w["attempts"]["used"]) + LEAST_ROOM
-        rows = LEAST_ROOM
+        rows = LEAST_ROOM + int(w["refusals"]["n"])
         if self.broadcast is not None:
-            rows = self.broadcast.make_room()
-            most += 3 * rows
+            messages = self.broadcast.make_room()
+            rows += messages
+            most += 3 * messages
         for name, needed in (
             ("items", most // 16 + int(w["n_procs"]) + LEAST_ROOM),
             ("tunnels", LEAST_ROOM),
@@ -331,13 +334,14 @@ class Run:
                 self._set_pool("rows", lines(2 * rows, at.ROW))
         if w["heap_room"] - w["heap_n"] < most:
             self._set_heap(longer(self._kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
-        rings = [(w[name], name, most) for name in ("moments", "urgent")] + [(w["window"], "window", LEAST_ROOM)]
+        rings = [(w[name], name, most) for name in ("moments", "urgent")]
+        rings += [(w[name], name, LEAST_ROOM // 2) for name in ("window", "refusals")]
         rings += [(ring, f"fifo {i}", LEAST_ROOM // 2) for i, ring in enumerate(self._kept["fifos"])]
         for ring, name, needed in rings:
             n, mask = int(ring["n"]), int(ring["mask"])
             if mask - n < needed:
                 order = (int(ring["first"]) + np.arange(n)) & mask
-                array = np.empty(_power(2 * (mask + 1) + needed), self._kept[name].dtype)
+                array = lines(_power(2 * (mask + 1) + needed), self._kept[name].dtype)
                 array[:n] = self._kept[name][order]
                 self._set_ring(ring, name, array)
                 ring["first"] = 0

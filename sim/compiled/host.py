@@ -29,14 +29,20 @@ from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due
 from sim.cores import ROUNDING
 from twin.profile import LEVELS_OF_PACE, PACE_STEP
 
+SURELY = 1e-9
+"""Seconds by which a step of a core's pace is left early, so that no rounding lets one look at it too late."""
+
 
 @jit
 def level(w: Any, process: Any) -> int:
     """Return the speed level of the core of a process that has it just now."""
     pace = pace_at(w.paces, cores_at(w.cores, process.cores).pace + process.core)
-    place = whole(pace.start + w.now / PACE_STEP) % pace.length
+    if w.now >= pace.until:
+        place = whole(pace.start + w.now / PACE_STEP)
+        pace.level = i4_at(w.series, pace.offset + place % pace.length).v
+        pace.until = (place + 1 - pace.start) * PACE_STEP - SURELY
     step = crowd_step(w.at_work - 1, w.machine_cores, w.crowds)
-    return i4_at(w.series, pace.offset + place).v + LEVELS_OF_PACE * step
+    return pace.level + LEVELS_OF_PACE * step
 
 
 @jit
@@ -329,7 +335,7 @@ def mean_place(w: Any, cores: Any) -> float:
         if one.threads > 0:
             total += one.threads * one.threads_place
             count += one.threads
-    return total / count
+    return total / count if count > 1 else total
 
 
 @jit

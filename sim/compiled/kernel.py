@@ -66,7 +66,7 @@ from sim.compiled.layout import (
     tunnel_at,
 )
 from sim.compiled.node import add_tunnel
-from sim.compiled.notes import note
+from sim.compiled.notes import note, note_refusals
 from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
 from sim.compiled.queue import (
     FROM_HEAP,
@@ -107,6 +107,7 @@ def run(w: Any, fresh: bool) -> int:
         elif source == FROM_MOMENTS:
             happen_next(w, w.moments)
         elif source == NOTHING:
+            note_refusals(w, w.duration)
             return FINISHED
         elif source == FROM_WHEEL:
             entry = timed_at(w.soon, w.soon_first)
@@ -125,7 +126,10 @@ def run(w: Any, fresh: bool) -> int:
             fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
             open_timeout(w, whole(entry.a), whole(entry.b))
         else:
-            client.go_on(w, whole(pop_fifo(w, source).a))
+            entry = pop_fifo(w, source)
+            ring = ring_at(w.fifos, source)
+            fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
+            client.go_on(w, whole(entry.a))
 
 
 @jit
@@ -148,9 +152,10 @@ def is_short(w: Any) -> bool:
         or w.heap_room - w.heap_n < most
         or w.tunnels.room - w.tunnels.used < SPARE
         or w.attempts.room - w.attempts.used < SPARE
-        or w.rows.room - w.rows.used < SPARE + w.n_nodes
+        or w.rows.room - w.rows.used < SPARE + w.n_nodes + w.refusals.n
         or w.losses.room - w.losses.used < SPARE
         or w.window.mask - w.window.n < SPARE
+        or w.refusals.mask - w.refusals.n < SPARE
         or w.short_fifo
         or is_short_more(w)
     )

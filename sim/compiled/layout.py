@@ -111,7 +111,7 @@ PROCESS = record(
     ("?", "busy ready stopped gives_way"),
 )
 CORES = record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
-PACE = record(("f8", "start"), ("i8", "offset length"))
+PACE = record(("f8", "start until"), ("i8", "offset length level"))  # until: as long as the level is known
 COST = record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
 CLIENT = record(
     ("f8", "previous since first_beat"),
@@ -202,7 +202,7 @@ WORLD = record(
     (POOL, "rows losses"),
     ("f8", "first_fault"),
     ("i8", "connected least_connected last_rise tried gave_up affected"),
-    (RING, "window"),
+    (RING, "window refusals"),
     ("i8", "peak times n_times curve edges n_edges tries held"),
     ("i8", "broadcast"),  # what only a world with a publisher has: where it is
 )

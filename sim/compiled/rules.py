@@ -1,5 +1,6 @@
 """The rules of `twin.rules` and the arithmetic of the model, compiled from their own source."""
 
+import math
 from typing import Any
 
 from sim.compiled.arrays import first_not_below, numbers
@@ -19,7 +20,16 @@ BALANCE = int(draws.Purpose.BALANCE)
 _philox = compiled_rule(draws.philox4x32)
 uniform = compiled_rule(draws.uniform, philox4x32=_philox)
 
-_delay = compiled_rule(backoff.exponential_delay)
+_power = compiled_rule(backoff.power)
+
+
+@jit
+def _quick_power(factor: float, n: int) -> float:
+    """Return a power; of 2, the usual one, it is the same number without any arithmetic."""
+    return math.ldexp(1.0, n) if factor == 2.0 else _power(factor, n)
+
+
+_delay = compiled_rule(backoff.exponential_delay, power=_quick_power)
 _jittered = compiled_rule(backoff.jittered, WORDS)
 
 

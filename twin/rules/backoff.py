@@ -58,8 +58,13 @@ def exponential_delay(attempt: int, base: float, factor: float, cap: float) -> f
     """
     if attempt * (factor - 1.0) > 700.0:  # the power could overflow; far past any cap
         return cap
-    bound: float = base * factor ** float(attempt)
-    return min(cap, bound)
+    return min(cap, base * power(factor, attempt))
+
+
+def power(factor: float, n: int) -> float:
+    """Return `factor` to the power of `n`."""
+    found: float = factor ** float(n)
+    return found
 
 
 def jittered(
