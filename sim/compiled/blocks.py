@@ -20,7 +20,6 @@ def new_block(pool: Any) -> int:
         pool.used += 1
     block = block_at(pool.data, i)
     block.next = -1
-    block.n = 0
     return i
 
 
@@ -43,11 +42,12 @@ def one_more(pool: Any, bucket: Any) -> int:
     if bucket.n == 0:
         bucket.first = new_block(pool)
         bucket.last = bucket.first
-    elif block_at(pool.data, bucket.last).n == PER_BLOCK:
+        bucket.place = 0
+    elif bucket.place == PER_BLOCK:
         i = new_block(pool)
         block_at(pool.data, bucket.last).next = i
         bucket.last = i
-    block = block_at(pool.data, bucket.last)
-    block.n += 1
+        bucket.place = 0
+    bucket.place += 1
     bucket.n += 1
-    return entry(pool, whole(bucket.last), block.n - 1)
+    return entry(pool, whole(bucket.last), bucket.place - 1)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sim.compiled.ahead import draw_next
 from sim.compiled.balancer import accept, client_left, serve, worker
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
 from sim.compiled.host import client_work, sleep, swarm_of, work
@@ -53,10 +54,7 @@ from sim.compiled.node import sees_end
 from sim.compiled.notes import note, note_later
 from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
 from sim.compiled.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
-from sim.compiled.rules import beat_after, draw, wait_after_failure, wait_after_loss
-from twin.draws import Purpose
-
-RECONNECT = int(Purpose.RECONNECT)
+from sim.compiled.rules import beat_after, wait_after_failure, wait_after_loss
 
 
 @jit
@@ -78,14 +76,6 @@ def go_on(w: Any, c: int) -> None:
         client_work(w, c, CLIENT_CLOSED, False)
     elif state == CLOSING:
         closed(w, c)
-
-
-@jit
-def draw_next(w: Any, c: int) -> float:
-    """Return a client's next uniform number for its reconnect policy."""
-    who = client_at(w.clients, c)
-    who.draws += 1
-    return draw(w, c, RECONNECT, whole(who.draws) - 1)
 
 
 @jit

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from sim.compiled import layout as at
+from sim.compiled.ahead import MANY
 from sim.compiled.inbox import FRONT
 from sim.compiled.kernel import run
 from sim.compiled.memory import lines, longer
+from sim.compiled.steps import NOBODY
 from sim.compiled.tables import tables_of
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds, pieces
@@ -157,7 +159,7 @@ class Run:
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
-        takes_time = min(self._delays[at.DIAL], self._delays[at.CLIENT_REFUSED]) > 0.0
+        takes_time = min(self._delays[place] for place in (at.DIAL, at.OPEN, at.CLIENT_REFUSED)) > 0.0
         w["merges"] = w["separate"] and (takes_time or not w["full"])
 
     def _processes(self, w: Any) -> None:
@@ -247,6 +249,9 @@ class Run:
             self._set_ring(w[name], name, lines(_power(4 * n + LEAST_ROOM), at.MOMENT))
         self._set_ring(w["window"], "window", lines(LEAST_ROOM, at.F8))
         self._set_ring(w["refusals"], "refusals", lines(LEAST_ROOM, at.ROW))
+        w["n_leaves"], w["step_gap"] = _power(processes), NOBODY
+        steps = self._keep("steps", np.zeros(2 * int(w["n_leaves"]), at.STEPS))
+        steps["t"] = np.inf
         rings = self._keep("fifos", np.zeros(at.FIFOS, at.RING))
         rings["delay"] = self._delays
         self._keep("heads", np.full(at.FIFOS, np.inf))
@@ -257,6 +262,9 @@ class Run:
         turn = 1.0 + longest_delay(self.scenario.clients.reconnect.rule())
         w["wheel_rate"] = at.BUCKETS / min(turn, LONGEST_TURN)
         self._keep("slots", np.empty(at.SLOTS, np.int32))
+        self._keep("ahead_who", np.full(MANY, -1))
+        self._keep("ahead_counts", np.zeros(MANY, np.int64))
+        self._keep("ahead_drawn", np.zeros(MANY))
         for name in ("soon", "soon_copy"):
             self._keep(name, lines(n + LEAST_ROOM, at.TIMED))
 

@@ -26,6 +26,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due, wakes_late
+from sim.compiled.steps import begin_step
 from sim.cores import ROUNDING
 from twin.profile import LEVELS_OF_PACE, PACE_STEP
 
@@ -255,7 +256,10 @@ def start(w: Any, number: int, asleep: float, away: float) -> None:
         process.warm += 1
     process.place += seconds
     process.busy = True
-    schedule(w, seconds, STEP, number, 0)
+    if w.now + seconds == w.now:
+        schedule_now(w, STEP, number, 0)
+    else:
+        begin_step(w, number, w.now + seconds)
 
 
 @jit

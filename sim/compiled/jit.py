@@ -37,14 +37,20 @@ def cache_folder(name: str) -> Path:
     return home / (".lab" if home == ROOT else "stormlab") / "compiled" / name
 
 
-def jit(function: F) -> F:
+def jit(function: F, within: bool = False) -> F:
     """Compile a function that only other compiled functions call; see `for_python`.
 
     It is compiled once for all numbers that it is called with. numba would compile it again for each constant, half of
-    the whole time; the compiler of the whole puts constants in where that is worth it.
+    the whole time; the compiler of the whole puts constants in where that is worth it. With `within` it becomes a part of
+    whatever calls it: a loop can be one over several numbers at once only if it calls nothing.
     """
     compiled = numba.njit(
-        function, error_model="numpy", pipeline_class=PartCompiler, no_cpython_wrapper=True, no_cfunc_wrapper=True
+        function,
+        error_model="numpy",
+        pipeline_class=PartCompiler,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+        forceinline=within,
     )
     template = compiled.get_call_template
     compiled.get_call_template = lambda args, named: template(
@@ -113,19 +119,20 @@ def for_python(function: Any) -> Callable[..., Any]:
     return compiled
 
 
-def compiled_rule(function: F, words: Iterable[str] = (), **replaced: Any) -> F:
+def compiled_rule(function: F, words: Iterable[str] = (), within: bool = False, **replaced: Any) -> F:
     """Compile a rule from its own source.
 
     Args:
         function: the rule; of a method, `self` may be a record.
         words: what words stand for in the kernel: their places here. Each word in the code becomes that number.
+        within: whether it becomes a part of whatever calls it.
         replaced: compiled functions in place of those that the rule calls by these names.
     """
     numbers = {word: i for i, word in enumerate(words)}
     code = function.__code__
     constants = tuple(numbers.get(c, c) if isinstance(c, str) else c for c in code.co_consts)
     copy = types.FunctionType(code.replace(co_consts=constants), {**function.__globals__, **replaced}, code.co_name)
-    return jit(copy)  # type: ignore[return-value]
+    return jit(copy, within)  # type: ignore[return-value]
 
 
 def accessor(dtype: np.dtype[Any], stride: int = 0) -> Callable[[int, int], Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sim.compiled import client, drains, faults, node
+from sim.compiled.ahead import MANY, draw_ahead
 from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again, worker
 from sim.compiled.choice import choose, forget, take
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
@@ -71,6 +72,7 @@ from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, 
 from sim.compiled.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
+    FROM_STEPS,
     FROM_URGENT,
     FROM_WHEEL,
     NOTHING,
@@ -82,6 +84,7 @@ from sim.compiled.queue import (
     turn_to_next,
 )
 from sim.compiled.rules import draw, first_check
+from sim.compiled.steps import end_step
 from sim.node import OWN_FILES
 from twin.draws import Purpose
 
@@ -110,11 +113,13 @@ def run(w: Any, fresh: bool) -> int:
             note_refusals(w, w.duration)
             return FINISHED
         elif source == FROM_WHEEL:
+            if w.soon_first & (MANY - 1) == 0:
+                draw_ahead(w)
             entry = timed_at(w.soon, w.soon_first)
             w.soon_first += 1
-            if w.soon_first + AHEAD < w.soon_n:
-                fetch(w.clients + whole(timed_at(w.soon, w.soon_first + AHEAD).a) * CLIENT_SIZE)
             happen(w, whole(entry.b), whole(entry.a), 0)
+        elif source == FROM_STEPS:
+            step(w, end_step(w))
         elif source == FROM_HEAP:
             event = event_at(w.heap, 0)
             kind, a, b = whole(event.kind), whole(event.a), whole(event.b)

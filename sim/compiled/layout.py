@@ -90,10 +90,11 @@ def record(*columns: tuple[Any, str]) -> np.dtype[Any]:
 F8, I8, I4, B1 = (record((kind, "v")) for kind in ("f8", "i8", "i4", "?"))
 EVENT = record(("f8", "t"), ("i8", "eid"), ("i4", "kind a b"))
 MOMENT = record(("i4", "kind a b"))
+STEPS = record(("f8", "t"), ("i8", "eid process"))
 TIMED = record(("f8", "t"), ("i8", "eid"), ("i4", "a b"))
 RING = record(("i8", "data first n mask"), ("f8", "delay"))
 ITEM = record(("f8", "asleep"), ("i4", "a b"), ("i1", "kind cost stage hops"), ("?", "eager ends"))
-BLOCK = record(("i4", "next n"))
+BLOCK = record(("i4", "next unused"))
 PER_BLOCK = 21
 """Items or timers that lie beside each other in memory; with its head a block of them takes 512 bytes."""
 BLOCK_SIZE = BLOCK.itemsize + PER_BLOCK * ITEM.itemsize
@@ -102,7 +103,7 @@ BUCKETS = 1 << 10
 """Buckets of the wheel of timers."""
 SLOTS = 1 << 12
 """Most parts into which the timers of a bucket are sorted at first."""
-BUCKET = record(("i4", "first last n"))
+BUCKET = record(("i4", "first last n place"))  # place: entries of the last block
 PROCESS = record(
     ("f8", "place lag deadline over_since off_since woken asleep_since slept threads_place"),
     ("i8", "load more warm rests threads"),  # more: connections of batches that wait, beyond one each
@@ -163,7 +164,7 @@ LOSS = np.dtype([("t", "f8"), ("back", "f8"), ("client", "i4")])
 POOL = record(("i8", "data free used room"))
 
 WORLD = record(
-    ("f8", "now"),
+    ("f8", "now next_t"),
     ("i8", "eid"),
     ("f8", "duration"),
     ("i8", "seed replication processed"),
@@ -189,11 +190,12 @@ WORLD = record(
     (TURN, "turn"),
     # what is pending
     ("i8", "heap heap_n heap_room"),
+    ("i8", "steps n_leaves step_gap"),
     ("?", "has_gap quiet"),  # quiet: nothing but moments happens at the present time
     (RING, "moments urgent"),
     ("i8", "fifos heads first_fifo wheel"),
     ("f8", "wheel_rate"),
-    ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n"),
+    ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n ahead_who ahead_counts ahead_drawn"),
     # what comes and goes
     (POOL, "items timers tunnels attempts"),
     ("i8", "tunnels_made"),
@@ -209,6 +211,7 @@ WORLD = record(
 
 f8_at, i8_at, i4_at, b1_at = (accessor(kind) for kind in (F8, I8, I4, B1))
 event_at, moment_at, timed_at, ring_at = (accessor(kind) for kind in (EVENT, MOMENT, TIMED, RING))
+step_at = accessor(STEPS)
 item_at, process_at, cores_at, pace_at = (accessor(kind) for kind in (ITEM, PROCESS, CORES, PACE))
 cost_at, client_at, tunnel_at, attempt_at = (accessor(kind) for kind in (COST, CLIENT, TUNNEL, ATTEMPT))
 block_at, bucket_at = accessor(BLOCK, BLOCK_SIZE), accessor(BUCKET)

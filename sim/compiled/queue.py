@@ -1,11 +1,12 @@
 """What is pending: events in order of (time, priority, insertion), as SimPy has them, but cheap for a million timers.
 
-Five kinds of places, by how much is known about the time of an event:
+Six kinds of places, by how much is known about the time of an event:
 
 - `urgent`: at once, before anything else (SimPy's priority URGENT, which only starts of processes have).
 - `moments`: at the present time, in order of insertion.
 - `fifos`: one queue for each delay that is always the same; what comes later is due later.
 - the wheel (`sim.compiled.wheel`): the clients' own timers, one a client.
+- the ends of the processes' steps (`sim.compiled.steps`), one a process.
 - the heap: the few that are left.
 """
 
@@ -14,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.jit import jit
-from sim.compiled.layout import FIFOS, event_at, f8_at, moment_at, ring_at, timed_at
+from sim.compiled.layout import FIFOS, event_at, f8_at, moment_at, ring_at, step_at, timed_at
+from sim.compiled.steps import WINNER, close_step_gap
 from sim.compiled.wheel import put_in_wheel, turn_wheel
 
-FROM_HEAP, FROM_WHEEL, FROM_MOMENTS, FROM_URGENT = range(FIFOS, FIFOS + 4)
+FROM_HEAP, FROM_STEPS, FROM_WHEEL, FROM_MOMENTS, FROM_URGENT = range(FIFOS, FIFOS + 5)
 """Where an event is; a smaller number is that of a queue of constant delays."""
 NOTHING = -1
 
@@ -215,51 +217,52 @@ def turn_to_next(w: Any) -> int:
     if w.quiet and w.moments.n > 0:
         return FROM_MOMENTS
     source = next_source(w)
-    if w.moments.n > 0 and (source == NOTHING or time_of(w, source) > w.now):
+    if w.moments.n > 0 and w.next_t > w.now:
         w.quiet = True
         return FROM_MOMENTS
     w.quiet = False
     if source != NOTHING:
-        w.now = time_of(w, source)
+        w.now = w.next_t
     return source
 
 
 @jit
 def next_source(w: Any) -> int:
-    """Return where the next event with a time of its own is, or NOTHING before the end."""
-    best, source = w.duration, NOTHING
-    t = f8_at(w.heads, w.first_fifo).v
-    if t < best:
-        best, source = t, w.first_fifo
+    """Return where the next event with a time of its own is, or NOTHING before the end, and note that time.
+
+    Which one it is nobody can guess, the processor neither: so the places are compared without a branch.
+    """
     if w.has_gap:
         close_gap(w)
-    if w.heap_n > 0:
-        t = event_at(w.heap, 0).t
-        if t < best or (t == best and source >= 0 and event_at(w.heap, 0).eid < first_eid(w, source)):
-            best, source = t, FROM_HEAP
-    if w.soon_first == w.soon_n and w.wheel_n > 0:
-        turn_wheel(w, best)
-    if w.soon_first < w.soon_n:
-        entry = timed_at(w.soon, w.soon_first)
-        if entry.t < best or (entry.t == best and source >= 0 and entry.eid < first_eid(w, source)):
-            source = FROM_WHEEL
-    return source
+    close_step_gap(w)
+    best, first, source = w.duration, 0, NOTHING
+    fifo = w.first_fifo
+    t, eid = f8_at(w.heads, fifo).v, first_eid(w, fifo)
+    sooner = t < best
+    best, first, source = t if sooner else best, eid if sooner else first, fifo if sooner else source
+    top = event_at(w.heap, 0)
+    t, eid = top.t if w.heap_n > 0 else np.inf, top.eid
+    sooner = (t < best) | ((t == best) & (eid < first))
+    best, first, source = t if sooner else best, eid if sooner else first, FROM_HEAP if sooner else source
+    step = step_at(w.steps, WINNER)
+    t, eid = step.t, step.eid
+    sooner = (t < best) | ((t == best) & (eid < first))
+    best, first, source = t if sooner else best, eid if sooner else first, FROM_STEPS if sooner else source
+    if w.soon_first == w.soon_n:
+        if w.wheel_n > 0:
+            turn_wheel(w, best)
+        if w.soon_first == w.soon_n:
+            w.next_t = best
+            return source
+    timer = timed_at(w.soon, w.soon_first)
+    t, eid = timer.t, timer.eid
+    sooner = (t < best) | ((t == best) & (eid < first))
+    w.next_t = t if sooner else best
+    return FROM_WHEEL if sooner else source
 
 
 @jit
-def first_eid(w: Any, source: int) -> int:
-    """Return the number of the first event of the heap or a queue."""
-    if source == FROM_HEAP:
-        return event_at(w.heap, 0).eid
-    ring = ring_at(w.fifos, source)
+def first_eid(w: Any, fifo: int) -> int:
+    """Return the number of the first event of a queue."""
+    ring = ring_at(w.fifos, fifo)
     return timed_at(ring.data, ring.first).eid
-
-
-@jit
-def time_of(w: Any, source: int) -> float:
-    """Return the time of the first event of a source."""
-    if source == FROM_HEAP:
-        return event_at(w.heap, 0).t
-    if source == FROM_WHEEL:
-        return timed_at(w.soon, w.soon_first).t
-    return f8_at(w.heads, source).v

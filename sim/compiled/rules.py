@@ -17,8 +17,8 @@ from twin.rules import backoff, balancing, consistency, drain, frames, health, h
 
 BALANCE = int(draws.Purpose.BALANCE)
 
-_philox = compiled_rule(draws.philox4x32)
-uniform = compiled_rule(draws.uniform, philox4x32=_philox)
+_philox = compiled_rule(draws.philox4x32, within=True)
+uniform = compiled_rule(draws.uniform, within=True, philox4x32=_philox)
 
 _power = compiled_rule(backoff.power)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sim.compiled.blocks import entry, free_block, one_more
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import BUCKETS, SLOTS, block_at, bucket_at, i4_at, timed_at
+from sim.compiled.layout import BUCKETS, PER_BLOCK, SLOTS, block_at, bucket_at, i4_at, timed_at
 
 CROWDED = 64
 """Timers in one slot from which on a bucket is sorted by merging."""
@@ -57,18 +57,18 @@ def turn_wheel(w: Any, until: float) -> None:
 def gather(w: Any, bucket: Any) -> None:
     """Copy the timers of a bucket whose time has come, in the order in which they were set; others stay in it."""
     i = whole(bucket.first)
+    in_last = whole(bucket.place)
     bucket.n = 0
     n = 0
     while i >= 0:
-        block = block_at(w.timers.data, i)
-        for place in range(block.n):
+        following = whole(block_at(w.timers.data, i).next)
+        for place in range(PER_BLOCK if following >= 0 else in_last):
             timer = timed_at(entry(w.timers, i, place), 0)
             if whole(timer.t * w.wheel_rate) == w.wheel_bucket:
                 put_timed(timed_at(w.soon_copy, n), timer)
                 n += 1
             else:  # of a later turn of the wheel
                 put_timed(timed_at(one_more(w.timers, bucket), 0), timer)
-        following = whole(block.next)
         free_block(w.timers, i)
         i = following
     w.soon_n = n

@@ -14,6 +14,7 @@ from sim.compiled.parts import WholeCompiler
 from sim.compiled.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
+    FROM_STEPS,
     FROM_URGENT,
     FROM_WHEEL,
     NOTHING,
