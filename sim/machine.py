@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sim import balancer, client, node
 from sim.broadcast import OWN_ROUNDS
 from sim.host import Cost
-from twin.draws import Purpose, stratified, uniform
+from twin.draws import Purpose, drawn_once, stratified
 from twin.profile import PACE_STEP, HostProfile
 from twin.scenario import HAProxy, Scenario
 from twin.start_parts import start_part
@@ -107,14 +107,14 @@ class Machine:
         looks = self.profile.paces
         together = 1 if self.swarm is None else min(len(look) for look in looks)
         machine, place = divmod(core, together)
-        draw = uniform if machine else stratified
+        draw = drawn_once if machine else stratified
         u = draw(self.scenario.seed, self.host, machine, Purpose.PACE) * len(looks)
         series = looks[int(u)][place]
         return Pace(series, u % 1.0 * len(series))
 
     def clock(self, replication: int) -> float:
         """Return how far the host's clock is past a whole millisecond when the run starts, in milliseconds."""
-        return uniform(self.scenario.seed, replication, 0, Purpose.CLOCK, 0)
+        return drawn_once(self.scenario.seed, replication, 0, Purpose.CLOCK)
 
     def check_phase(self, replication: int) -> float:
         """Return when HAProxy first checks node 1 in a replication, in seconds after the start of the run."""

@@ -74,6 +74,13 @@ def uniform(seed: int, replication: int, entity: int, purpose: int, n: int = 0) 
     return ((words[0] << 21) ^ (words[1] >> 11)) * 2.0**-53
 
 
+@lru_cache(maxsize=1 << 14)
+def drawn_once(seed: int, replication: int, entity: int, purpose: int) -> float:
+    """Return `uniform`, and keep it: for what each run with the same numbers asks again."""
+    return uniform(seed, replication, entity, purpose)
+
+
+@lru_cache(maxsize=1 << 14)
 def stratified(seed: int, replication: int, entity: int, purpose: int) -> float:
     """Return a number in [0, 1) that is uniform for one replication and evenly spread over successive ones.
 

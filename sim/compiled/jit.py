@@ -41,8 +41,8 @@ def jit(function: F, within: bool = False) -> F:
     """Compile a function that only other compiled functions call; see `for_python`.
 
     It is compiled once for all numbers that it is called with. numba would compile it again for each constant, half of
-    the whole time; the compiler of the whole puts constants in where that is worth it. With `within` it becomes a part of
-    whatever calls it: a loop can be one over several numbers at once only if it calls nothing.
+    the whole time; the compiler of the whole puts constants in where that is worth it. With `within` it becomes a part
+    of whatever calls it: a loop can be one over several numbers at once only if it calls nothing.
     """
     compiled = numba.njit(
         function,

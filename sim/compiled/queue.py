@@ -243,22 +243,19 @@ def next_source(w: Any) -> int:
     top = event_at(w.heap, 0)
     t, eid = top.t if w.heap_n > 0 else np.inf, top.eid
     sooner = (t < best) | ((t == best) & (eid < first))
-    best, first, source = t if sooner else best, eid if sooner else first, FROM_HEAP if sooner else source
+    best, first, source = t if t < best else best, eid if sooner else first, FROM_HEAP if sooner else source
     step = step_at(w.steps, WINNER)
-    t, eid = step.t, step.eid
+    if w.soon_first == w.soon_n and w.wheel_n > 0:
+        turn_wheel(w, min(best, step.t))
+    if w.soon_first < w.soon_n:
+        timer = timed_at(w.soon, w.soon_first)
+        t, eid = timer.t, timer.eid
+        sooner = (t < best) | ((t == best) & (eid < first))
+        best, first, source = t if t < best else best, eid if sooner else first, FROM_WHEEL if sooner else source
+    t, eid = step.t, step.eid  # the last one, for it has just been found
     sooner = (t < best) | ((t == best) & (eid < first))
-    best, first, source = t if sooner else best, eid if sooner else first, FROM_STEPS if sooner else source
-    if w.soon_first == w.soon_n:
-        if w.wheel_n > 0:
-            turn_wheel(w, best)
-        if w.soon_first == w.soon_n:
-            w.next_t = best
-            return source
-    timer = timed_at(w.soon, w.soon_first)
-    t, eid = timer.t, timer.eid
-    sooner = (t < best) | ((t == best) & (eid < first))
-    w.next_t = t if sooner else best
-    return FROM_WHEEL if sooner else source
+    w.next_t = t if t < best else best
+    return FROM_STEPS if sooner else source
 
 
 @jit

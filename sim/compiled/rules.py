@@ -1,6 +1,5 @@
 """The rules of `twin.rules` and the arithmetic of the model, compiled from their own source."""
 
-import math
 from typing import Any
 
 from sim.compiled.arrays import first_not_below, numbers
@@ -25,8 +24,8 @@ _power = compiled_rule(backoff.power)
 
 @jit
 def _quick_power(factor: float, n: int) -> float:
-    """Return a power; of 2, the usual one, it is the same number without any arithmetic."""
-    return math.ldexp(1.0, n) if factor == 2.0 else _power(factor, n)
+    """Return a power; of 2, the usual one, it is the same number with hardly any arithmetic."""
+    return float(1 << n) if factor == 2.0 and n < 62 else _power(factor, n)
 
 
 _delay = compiled_rule(backoff.exponential_delay, power=_quick_power)

@@ -50,7 +50,7 @@ def play(w: Any, process: int, t: float, eid: int) -> None:
         other = step_at(w.steps, place ^ 1)
         its_t, its_eid, its_process = other.t, other.eid, other.process
         wins = (its_t < t) | ((its_t == t) & (its_eid < eid))
-        t = its_t if wins else t
+        t = its_t if its_t < t else t  # not `if wins`: this is one instruction
         eid = its_eid if wins else eid
         process = its_process if wins else process
         place >>= 1
