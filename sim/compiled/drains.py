@@ -76,7 +76,7 @@ def stop_listening(w: Any, place: int) -> None:
     fault.tunnels.n = 0
     i = whole(node.tunnels)
     while i >= 0:
-        timed_at(one_more(w.timers, fault.tunnels), 0).a = hold_tunnel(w, i)
+        timed_at(one_more(w.blocks, fault.tunnels), 0).a = hold_tunnel(w, i)
         i = whole(tunnel_at(w.tunnels.data, i).next)
 
 
@@ -85,11 +85,11 @@ def take_next(w: Any, fault: Any) -> int:
     """Return the next connection to close."""
     first = whole(fault.tunnels.first)
     place = fault.closed % PER_BLOCK
-    i = whole(timed_at(entry(w.timers, first, place), 0).a)
+    i = whole(timed_at(entry(w.blocks, first, place), 0).a)
     fault.closed += 1
     if place == PER_BLOCK - 1 or fault.closed == fault.tunnels.n:
-        fault.tunnels.first = block_at(w.timers.data, first).next
-        free_block(w.timers, first)
+        fault.tunnels.first = block_at(w.blocks.data, first).next
+        free_block(w.blocks, first)
     return i
 
 

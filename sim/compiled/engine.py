@@ -233,9 +233,9 @@ class Run:
     def _queues(self, w: Any) -> None:
         n, processes = self.scenario.clients.count, int(w["n_procs"])
         self._keep("clients", lines(n, at.CLIENT))
+        w["for_timers"] = 2 * n // at.PER_BLOCK + 2 * at.BUCKETS
         for name, dtype, room in (
-            ("items", at.ALIGNED_BLOCK, 4 * n // at.PER_BLOCK + 3 * processes),
-            ("timers", at.ALIGNED_BLOCK, 2 * n // at.PER_BLOCK + 2 * at.BUCKETS),
+            ("blocks", at.ALIGNED_BLOCK, 4 * n // at.PER_BLOCK + 3 * processes + int(w["for_timers"])),
             ("tunnels", at.TUNNEL, 2 * n),
             ("attempts", at.ATTEMPT, 2 * n),
             ("rows", at.ROW, min(2 * n + MOST_ROWS, ROWS_OF_CLIENT * n) + self.scenario.nodes.count),
@@ -243,7 +243,7 @@ class Run:
         ):
             w[name]["free"] = -1
             self._set_pool(name, lines(room + LEAST_ROOM, dtype))
-        w["items"]["used"] = processes
+        w["blocks"]["used"] = processes
         self._set_heap(lines(4 * n + LEAST_ROOM, at.EVENT))
         for name in ("moments", "urgent"):
             self._set_ring(w[name], name, lines(_power(4 * n + LEAST_ROOM), at.MOMENT))
@@ -325,7 +325,7 @@ class Run:
             rows += messages
             most += 3 * messages
         for name, needed in (
-            ("items", most // 16 + int(w["n_procs"]) + LEAST_ROOM),
+            ("blocks", most // 16 + int(w["n_procs"]) + int(w["for_timers"]) + LEAST_ROOM),
             ("tunnels", LEAST_ROOM),
             ("attempts", LEAST_ROOM),
             ("losses", LEAST_ROOM),

@@ -34,38 +34,38 @@ FAR, NEAR = 12, 6
 def append(w: Any, process: Any) -> int:
     """Return the address of a new item at the end of an inbox, to be filled in."""
     if process.last_place == PER_BLOCK:
-        i = new_block(w.items)
-        block_at(w.items.data, process.last).next = i
+        i = new_block(w.blocks)
+        block_at(w.blocks.data, process.last).next = i
         process.last = i
         process.last_place = 0
     process.load += 1
     process.last_place += 1
-    return entry(w.items, whole(process.last), process.last_place - 1)
+    return entry(w.blocks, whole(process.last), process.last_place - 1)
 
 
 @jit
 def prepend(w: Any, process: Any) -> int:
     """Return the address of a new item at the front of an inbox, to be filled in."""
     if process.first_place == 0:
-        i = new_block(w.items)
-        block_at(w.items.data, i).next = process.first
+        i = new_block(w.blocks)
+        block_at(w.blocks.data, i).next = process.first
         process.first = i
         process.first_place = PER_BLOCK
     process.load += 1
     process.first_place -= 1
-    return entry(w.items, whole(process.first), whole(process.first_place))
+    return entry(w.blocks, whole(process.first), whole(process.first_place))
 
 
 @jit
 def first_of(w: Any, process: Any) -> int:
     """Return the address of the first item of an inbox; there must be one."""
-    return entry(w.items, whole(process.first), whole(process.first_place))
+    return entry(w.blocks, whole(process.first), whole(process.first_place))
 
 
 @jit
 def last_of(w: Any, process: Any) -> int:
     """Return the address of the last item of an inbox; there must be one."""
-    return entry(w.items, whole(process.last), process.last_place - 1)
+    return entry(w.blocks, whole(process.last), process.last_place - 1)
 
 
 @jit
@@ -88,9 +88,9 @@ def forget_first(w: Any, process: Any) -> None:
         process.last_place = FRONT
     elif process.first_place == PER_BLOCK:
         i = whole(process.first)
-        process.first = block_at(w.items.data, i).next
+        process.first = block_at(w.blocks.data, i).next
         process.first_place = 0
-        free_block(w.items, i)
+        free_block(w.blocks, i)
 
 
 @jit
@@ -121,8 +121,8 @@ def ahead(w: Any, process: Any, far: int) -> int:
     """Return the address of the item that comes `far` items after the first, fewer than a block has."""
     place = process.first_place + far
     if place < PER_BLOCK:
-        return entry(w.items, whole(process.first), place)
-    return entry(w.items, whole(block_at(w.items.data, process.first).next), place - PER_BLOCK)
+        return entry(w.blocks, whole(process.first), place)
+    return entry(w.blocks, whole(block_at(w.blocks.data, process.first).next), place - PER_BLOCK)
 
 
 @jit

@@ -151,7 +151,7 @@ def is_short(w: Any) -> bool:
     """Tell whether the next event may need more room than there is."""
     most = w.tunnels.used + w.attempts.used + SPARE
     return (
-        w.items.room - w.items.used < (most >> 4) + w.n_procs
+        w.blocks.room - w.blocks.used < (most >> 4) + w.n_procs + w.for_timers
         or w.moments.mask - w.moments.n < most
         or w.urgent.mask - w.urgent.n < most
         or w.heap_room - w.heap_n < most

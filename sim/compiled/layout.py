@@ -197,7 +197,8 @@ WORLD = record(
     ("f8", "wheel_rate"),
     ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n ahead_who ahead_counts ahead_drawn"),
     # what comes and goes
-    (POOL, "items timers tunnels attempts"),
+    (POOL, "blocks tunnels attempts"),
+    ("i8", "for_timers"),
     ("i8", "tunnels_made"),
     # what is written down
     ("?", "full"),

@@ -30,7 +30,7 @@ def put_in_wheel(w: Any, t: float, eid: int, client: int, kind: int) -> bool:
     number = whole(t * w.wheel_rate)
     if number <= w.wheel_bucket:
         return False
-    timer = timed_at(one_more(w.timers, bucket_at(w.wheel, number & (BUCKETS - 1))), 0)
+    timer = timed_at(one_more(w.blocks, bucket_at(w.wheel, number & (BUCKETS - 1))), 0)
     timer.t = t
     timer.eid = eid
     timer.a = client
@@ -61,15 +61,15 @@ def gather(w: Any, bucket: Any) -> None:
     bucket.n = 0
     n = 0
     while i >= 0:
-        following = whole(block_at(w.timers.data, i).next)
+        following = whole(block_at(w.blocks.data, i).next)
         for place in range(PER_BLOCK if following >= 0 else in_last):
-            timer = timed_at(entry(w.timers, i, place), 0)
+            timer = timed_at(entry(w.blocks, i, place), 0)
             if whole(timer.t * w.wheel_rate) == w.wheel_bucket:
                 put_timed(timed_at(w.soon_copy, n), timer)
                 n += 1
             else:  # of a later turn of the wheel
-                put_timed(timed_at(one_more(w.timers, bucket), 0), timer)
-        free_block(w.timers, i)
+                put_timed(timed_at(one_more(w.blocks, bucket), 0), timer)
+        free_block(w.blocks, i)
         i = following
     w.soon_n = n
     w.wheel_n -= n

@@ -93,7 +93,7 @@ def is_short_more(w: Any) -> bool:
         or w.heap_room - w.heap_n < most
         or w.moments.mask - w.moments.n < most
         or w.urgent.mask - w.urgent.n < most
-        or w.items.room - w.items.used < (most >> 3) + w.n_procs
+        or w.blocks.room - w.blocks.used < (most >> 3) + w.n_procs + w.for_timers
     )
 
 
