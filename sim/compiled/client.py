@@ -51,7 +51,7 @@ from sim.compiled.layout import (
     tunnel_at,
 )
 from sim.compiled.node import sees_end
-from sim.compiled.notes import note, note_later
+from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
 from sim.compiled.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.rules import beat_after, wait_after_failure, wait_after_loss
@@ -115,7 +115,6 @@ def dialled(w: Any, c: int) -> None:
     note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
         t = w.now + ring_at(w.fifos, CLIENT_REFUSED).delay
-        note_later(w, t, CONNECT_FAILED, c, whole(who.attempts), REFUSED)
         wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
         if wait is not None:
             dial_later(w, c, t + wait)
@@ -215,9 +214,7 @@ def give_up(w: Any, c: int, t: float) -> None:
     """Try no more, from `t` on."""
     who = client_at(w.clients, c)
     who.state = GONE
-    if t > w.now:
-        note_later(w, t, GAVE_UP, c, whole(who.attempts), NO_WORD)
-    else:
+    if t < w.duration:
         note(w, t, GAVE_UP, c, -1, whole(who.attempts), NO_WORD)
 
 

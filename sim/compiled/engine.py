@@ -159,8 +159,7 @@ class Run:
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
-        takes_time = min(self._delays[place] for place in (at.DIAL, at.OPEN, at.CLIENT_REFUSED)) > 0.0
-        w["merges"] = w["separate"] and (takes_time or not w["full"])
+        w["merges"] = w["separate"] and not w["full"]  # events of the same time would be noted in another order
 
     def _processes(self, w: Any) -> None:
         """Lay out nodes, balancer and swarms, in this order, and the cores that they share."""
@@ -248,7 +247,6 @@ class Run:
         for name in ("moments", "urgent"):
             self._set_ring(w[name], name, lines(_power(4 * n + LEAST_ROOM), at.MOMENT))
         self._set_ring(w["window"], "window", lines(LEAST_ROOM, at.F8))
-        self._set_ring(w["refusals"], "refusals", lines(LEAST_ROOM, at.ROW))
         w["n_leaves"], w["step_gap"] = _power(processes), NOBODY
         steps = self._keep("steps", np.zeros(2 * int(w["n_leaves"]), at.STEPS))
         steps["t"] = np.inf
@@ -319,7 +317,7 @@ class Run:
         """Double what is short; rows are put aside instead."""
         w = self.world[0]
         most = int(w["tunnels"]["used"] + w["attempts"]["used"]) + LEAST_ROOM
-        rows = LEAST_ROOM + int(w["refusals"]["n"])
+        rows = LEAST_ROOM
         if self.broadcast is not None:
             messages = self.broadcast.make_room()
             rows += messages
@@ -343,7 +341,7 @@ class Run:
         if w["heap_room"] - w["heap_n"] < most:
             self._set_heap(longer(self._kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
         rings = [(w[name], name, most) for name in ("moments", "urgent")]
-        rings += [(w[name], name, LEAST_ROOM // 2) for name in ("window", "refusals")]
+        rings.append((w["window"], "window", LEAST_ROOM))
         rings += [(ring, f"fifo {i}", LEAST_ROOM // 2) for i, ring in enumerate(self._kept["fifos"])]
         for ring, name, needed in rings:
             n, mask = int(ring["n"]), int(ring["mask"])

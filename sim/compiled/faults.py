@@ -234,7 +234,7 @@ def black_out(w: Any) -> None:
                 lose(w, found, ABNORMAL)
             elif found == PENDING:
                 answer(w, whole(who.attempt), failure(RESET))
-        elif who.tunnel >= 0 and w.separate:
+        elif who.tunnel >= 0 and w.merges:
             tunnel = tunnel_at(w.tunnels.data, whole(who.tunnel))
             if tunnel.lost == 0:
                 tunnel.reason = ABNORMAL

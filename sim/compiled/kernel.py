@@ -67,7 +67,7 @@ from sim.compiled.layout import (
     tunnel_at,
 )
 from sim.compiled.node import add_tunnel
-from sim.compiled.notes import note, note_refusals
+from sim.compiled.notes import note
 from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
 from sim.compiled.queue import (
     FROM_HEAP,
@@ -110,7 +110,6 @@ def run(w: Any, fresh: bool) -> int:
         elif source == FROM_MOMENTS:
             happen_next(w, w.moments)
         elif source == NOTHING:
-            note_refusals(w, w.duration)
             return FINISHED
         elif source == FROM_WHEEL:
             if w.soon_first & (MANY - 1) == 0:
@@ -157,10 +156,9 @@ def is_short(w: Any) -> bool:
         or w.heap_room - w.heap_n < most
         or w.tunnels.room - w.tunnels.used < SPARE
         or w.attempts.room - w.attempts.used < SPARE
-        or w.rows.room - w.rows.used < SPARE + w.n_nodes + w.refusals.n
+        or w.rows.room - w.rows.used < SPARE + w.n_nodes
         or w.losses.room - w.losses.used < SPARE
         or w.window.mask - w.window.n < SPARE
-        or w.refusals.mask - w.refusals.n < SPARE
         or w.short_fifo
         or is_short_more(w)
     )

@@ -18,7 +18,6 @@ from sim.compiled.layout import (
     loss_at,
     row_at,
 )
-from sim.compiled.queue import forget_first
 from twin.measures.connection import CURVE_STEP, PEAK_WINDOW
 
 
@@ -28,16 +27,6 @@ def note(w: Any, t: float, event: int, client: int, node: int, attempt: int, det
     if client >= 0 and not w.full:
         count(w, t, event, client, node)
         return
-    if w.refusals.n > 0:
-        note_refusals(w, t)
-    add_row(w, t, event, client, node, attempt, detail)
-    if event == FAULT_BEGAN:
-        w.least_connected = min(w.least_connected, w.connected)
-
-
-@jit
-def add_row(w: Any, t: float, event: int, client: int, node: int, attempt: int, detail: int) -> None:
-    """Append a row."""
     row = row_at(w.rows.data, w.rows.used)
     row.t = t
     row.event = event
@@ -46,34 +35,8 @@ def add_row(w: Any, t: float, event: int, client: int, node: int, attempt: int, 
     row.attempt = attempt
     row.detail = detail
     w.rows.used += 1
-
-
-@jit
-def note_later(w: Any, t: float, event: int, client: int, attempt: int, detail: int) -> None:
-    """Write down an event of a client that will be at `t`, not before those that were told here earlier."""
-    if not w.full:
-        if t < w.duration:
-            count(w, t, event, client, -1)
-        return
-    ring = w.refusals
-    row = row_at(ring.data, (ring.first + ring.n) & ring.mask)
-    row.t = t
-    row.event = event
-    row.client = client
-    row.node = -1
-    row.attempt = attempt
-    row.detail = detail
-    ring.n += 1
-
-
-@jit
-def note_refusals(w: Any, t: float) -> None:
-    """Write down what was told to be before `t`."""
-    ring = w.refusals
-    while ring.n > 0 and row_at(ring.data, ring.first).t < t:
-        row = row_at(ring.data, ring.first)
-        add_row(w, row.t, whole(row.event), whole(row.client), -1, whole(row.attempt), whole(row.detail))
-        forget_first(ring)
+    if event == FAULT_BEGAN:
+        w.least_connected = min(w.least_connected, w.connected)
 
 
 @jit
