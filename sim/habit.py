@@ -3,13 +3,15 @@
 import simpy
 
 from sim.host import Cost
+from twin.cost import after_sleep
 
 
 class Habit(Cost):
     """The cost of something that a process does now and then, by how long ago it did the same.
 
     What is cold after a pause is the code and the data of this very thing: a process that has been up for a while with
-    something else finds it as cold as one that has slept. It is done in one step.
+    something else finds it as cold as one that has slept. But only one that has slept pays for waking up. It is done in
+    one step.
 
     Args:
         env: the simulation.
@@ -26,4 +28,5 @@ class Habit(Cost):
     def seconds(self, waiting: int, asleep: float, level: int) -> float:
         """Return the seconds of one of `waiting` items."""
         pause, self.last = self.env.now - self.last, self.env.now
-        return super().seconds(waiting, max(asleep, pause), level)
+        curve = self.curves[level if level < len(self.curves) else -1]
+        return max(curve(waiting, asleep), after_sleep(curve(waiting), curve.lone, 0.0, pause))

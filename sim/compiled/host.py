@@ -61,8 +61,14 @@ def seconds_of(w: Any, cost: int, waiting: int, asleep: float, speed: int) -> fl
 @jit
 def resume_seconds(w: Any, cost: int, waiting: int, away: float, speed: int) -> float:
     """Return what one of `waiting` items costs more, in seconds, after others have had the core for `away` ones."""
+    return seconds_after(w, cost, waiting, away, speed) - seconds_of(w, cost, waiting, 0.0, speed)
+
+
+@jit
+def seconds_after(w: Any, cost: int, waiting: int, pause: float, speed: int) -> float:
+    """Return the seconds of one of `waiting` items for a process that did others for `pause` seconds, and is awake."""
     seconds = seconds_of(w, cost, waiting, 0.0, speed)
-    return after_sleep(seconds, f8_at(w.lones, cost * w.levels + speed).v, 0.0, away) - seconds
+    return after_sleep(seconds, f8_at(w.lones, cost * w.levels + speed).v, 0.0, pause)
 
 
 @jit

@@ -36,3 +36,21 @@ def test_what_is_done_again_at_once_is_warm_and_in_between_it_depends_on_the_pau
     env.run()
     first = LONE + (LONE - WARM) * LONE / COLD_AFTER + WARM  # the second began LONE after the first
     assert env.now == pytest.approx(first + WARM + (LONE - WARM) * (first - LONE) / COLD_AFTER, rel=1e-3)
+
+
+def test_only_a_process_that_has_slept_pays_for_waking_up():
+    env, wake = simpy.Environment(), (LONE - WARM) / 2
+    process = Process(Cores(env, 1, 1.0))
+    cost = Habit(env, Cost([Curve([1, 16], [LONE, WARM], wake=0.5)]))
+    for _ in range(3):
+        process.work(cost)
+    env.run()
+    assert env.now < LONE + 2 * WARM + wake
+    pause = env.now
+    process.work(cost)  # wakes up at once, so it is not cold, but it has slept
+    env.run()
+    assert WARM < env.now - pause <= WARM + wake
+    slept = env.now
+    env.timeout(COLD_AFTER / 100).callbacks.append(lambda _: process.work(cost))
+    env.run()
+    assert env.now - slept == pytest.approx(COLD_AFTER / 100 + WARM + wake)

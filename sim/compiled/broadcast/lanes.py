@@ -32,7 +32,7 @@ from sim.compiled.broadcast.layout import (
     fanout_at,
 )
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
-from sim.compiled.host import level, resume_seconds, seconds_of, work
+from sim.compiled.host import level, resume_seconds, seconds_after, seconds_of, work
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, i4_at, process_at
 
@@ -183,10 +183,10 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
         seconds = batch.total
     else:
         item.asleep = max(item.asleep, asleep)
-        cold = item.asleep
+        seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, speed)
         if item.cost >= HABITS[0] and item.cost <= HABITS[-1]:
-            cold = max(cold, pause(w, fanout_at(cast(w).fanouts, number), whole(item.cost)))
-        seconds = seconds_of(w, whole(item.cost), waiting, cold, speed)
+            before = pause(w, fanout_at(cast(w).fanouts, number), whole(item.cost))
+            seconds = max(seconds, seconds_after(w, whole(item.cost), waiting, before, speed))
     if item.stage != WHOLE:
         first = cost_at(w.costs, item.cost).first
         seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
