@@ -70,13 +70,17 @@ class Part(BaseModel):
         ]
 
     def with_earlier(self, earlier: "Part") -> "Part":
-        """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level."""
+        """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level.
+
+        One that was measured in another way, at other levels or without a pace, is not kept: its figures of a level may
+        mean something else.
+        """
 
         def both(new: list[list[float]], old: list[list[float]]) -> list[list[float]]:
             before = dict(zip(earlier.levels, old, strict=True))
             return [(some + before.get(n, []))[:MOST_REPEATS] for n, some in zip(self.levels, new, strict=True)]
 
-        if bool(self.paces) != bool(earlier.paces):
+        if bool(self.paces) != bool(earlier.paces) or self.levels != earlier.levels:
             return self
         paces = both(self.paces, earlier.paces) if self.paces else []
         return Part(levels=self.levels, values=both(self.values, earlier.values), paces=paces)

@@ -72,3 +72,8 @@ def test_repeats_without_a_pace_do_not_mix_with_those_that_have_one():
     assert new.with_earlier(old) == new
     assert new.with_earlier(new).paces == [[1e-3, 1e-3]]
     assert old.with_earlier(old).values == [[1.0, 1.0]]
+
+
+def test_repeats_of_a_part_that_was_measured_at_other_levels_are_not_kept():
+    alone, both = Part(levels=[16], values=[[9.0]]), Part(levels=[1, 16], values=[[9.0], [2.0]])
+    assert both.with_earlier(alone) == both
