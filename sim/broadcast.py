@@ -45,7 +45,7 @@ class Broadcast:
         self.scope = world.scenario.publisher.scope
         self.room = round(room)
         self.bus = Bus(world, Process(cores), cost, bus_start, room)
-        self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(cost))
+        self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(world.env, cost))
         self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(world.balancer, relay, more, self.relayed)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.bus import Bus, Command, Link, outcome
+from sim.habit import Habit
 from sim.host import MILLISECOND, Cost, Process
 from twin.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
@@ -24,9 +25,9 @@ LEAST_SLEEP = 2 * MILLISECOND
 class Costs:
     """What the publisher does, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
-        self.send = cost("publisher_send")
-        self.answer = cost("publisher_answer")
+    def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
+        self.send = Habit(env, cost("publisher_send"))
+        self.answer = Habit(env, cost("publisher_answer"))
         self.acknowledgement = cost("publisher_ack")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from live import calibration, host
 from live.balancer import binary
+from live.exchange import PUBLISHED
 from live.speed import BURST, REST
 from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS
 from twin.cost import BROADCAST_LEVELS, LEVELS
@@ -46,6 +47,8 @@ def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile
     for name in ("client_delivery", "balancer_delivery"):
         assert profile.parts[name].levels == list(BROADCAST_LEVELS)
     assert profile.parts["node_ack"].levels == list(LEVELS)
+    for name in ("publisher_send", "publisher_answer"):  # alone, and in a row
+        assert profile.parts[name].levels == [1, PUBLISHED]
     assert set(PAYLOAD_PARTS) <= set(profile.parts)
 
 

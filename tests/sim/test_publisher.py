@@ -5,6 +5,7 @@ import pytest
 from sim.fanout import Fanout
 from sim.world import World
 from tests.strategies import COST, small, small_profile
+from twin.cost import Part
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE
 from twin.rules.delivery import Message, Stamp
@@ -69,6 +70,27 @@ def test_a_publisher_that_finds_no_bus_blocks_and_catches_up_in_a_burst():
     back = 1.05 + 0.5 + 0.03
     assert all(back < row["t"] < back + 0.02 + 100 * COST for row in found[2:])
     assert [row["detail"] for row in found] == [f"1 {k} acknowledged 3" for k in range(1, 6)]
+
+
+def test_messages_that_follow_each_other_cost_the_publisher_less_than_those_that_come_now_and_then():
+    alone, together = 8 * COST, COST
+    part = Part(levels=[1, 16], values=[[alone], [(alone + 15 * together) / 16]])
+    profile = small_profile(parts={**small_profile().parts, "publisher_send": part, "publisher_answer": part})
+    fault = [{"at": 1.05, "kind": "bus_down", "duration": 0.45}]
+    bus = {"kind": "stream", "persist": True, "retry": {"base": 0.01, "cap": 0.02, "retries": 1000}}
+    publisher = {"rate": 10.0, "start": 1.0, "messages": 8, "ack_timeout": 60.0}
+    cores = {"cores": 8, "placement": "free"}
+    one = World(small(clients={"count": 6}, bus=bus, publisher=publisher, faults=fault, host=cores), 0, profile)
+    process, spent = one.broadcast.publisher.process, []
+    for until in (0.95, 1.04, 1.59, 1.65):
+        one.env.run(until=until)
+        spent.append(process.used)
+    before, first, caught_up, seventh = spent
+    in_time = [first - before, seventh - caught_up]
+    assert in_time == pytest.approx([2 * alone + 3 * COST] * 2, abs=2 * COST)  # and three words of nodes
+    late = [row["t"] for row in rows(one, "published") if 1.5 < row["t"] < 1.59]
+    assert len(late) == 4
+    assert late[-1] - late[-2] < 1.5 * alone
 
 
 def test_a_publication_that_is_given_up_has_an_unknown_outcome_and_the_next_one_follows():

@@ -40,7 +40,7 @@ THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
 OF_MESSAGE = frozenset(map(layout.EVENTS.index, ("received", "delivered", "acked", "consistent")))
 
 COSTED = (
-    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_send", "publisher_answer", "publisher_ack"),
+    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_ack", "publisher_send", "publisher_answer"),
     *("node_poll", "node_receive", "node_ack", "node_answer"),
     *("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more"),
     *("client_delivery", "client_delivery_more", "client_send", "bus_word", "balancer_word", "balancer_word_more"),
@@ -125,6 +125,7 @@ class Broadcast:
         """Nobody has said anything yet, and all nodes are registered."""
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
+        c["sent"] = c["answered"] = -1.0
         for name in ("asking", "subscribed", "blocked", "pending"):
             c[f"first_{name}"] = c[f"last_{name}"] = -1
         self._keep("keys", np.zeros(keys, at.KEY))["message"] = -1

@@ -19,6 +19,8 @@ from sim.compiled.broadcast.layout import (
     NODE_POLL,
     NODE_READ,
     NODE_RECEIVE,
+    PUBLISHER_ANSWER,
+    PUBLISHER_SEND,
     READ,
     READ_MORE,
     RELAY,
@@ -185,7 +187,7 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
         item.asleep = max(item.asleep, asleep)
         seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, speed)
         if item.cost >= HABITS[0] and item.cost <= HABITS[-1]:
-            before = pause(w, fanout_at(cast(w).fanouts, number), whole(item.cost))
+            before = pause(w, number, whole(item.cost))
             seconds = max(seconds, seconds_after(w, whole(item.cost), waiting, before, speed))
     if item.stage != WHOLE:
         first = cost_at(w.costs, item.cost).first
@@ -216,8 +218,17 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 
 
 @jit
-def pause(w: Any, node: Any, cost: int) -> float:
-    """Return how long a node has not done something that it does now and then. See `sim.habit`."""
+def pause(w: Any, number: int, cost: int) -> float:
+    """Return how long a process has not done something that it does now and then. See `sim.habit`."""
+    if cost == PUBLISHER_SEND:
+        before = cast(w).sent
+        cast(w).sent = w.now
+        return w.now - before
+    if cost == PUBLISHER_ANSWER:
+        before = cast(w).answered
+        cast(w).answered = w.now
+        return w.now - before
+    node = fanout_at(cast(w).fanouts, number)
     if cost == NODE_POLL:
         before = node.polled
         node.polled = w.now

@@ -9,12 +9,11 @@ from typing import Any
 from sim.compiled.jit import accessor, jit
 from sim.compiled.layout import COSTS, OF_BROADCAST, POOL, record
 
-# Costs, behind those of connections. Those of a habit depend on how long ago the same node did the same.
-(BUS_STAMP, BUS_PUBLISH, BUS_COMMAND, BUS_READ, PUBLISHER_SEND, PUBLISHER_ANSWER, PUBLISHER_ACK) = range(
-    COSTS, COSTS + 7
-)
+# Costs, behind those of connections. Those of a habit depend on how long ago the same process did the same.
+(BUS_STAMP, BUS_PUBLISH, BUS_COMMAND, BUS_READ, PUBLISHER_ACK) = range(COSTS, COSTS + 5)
+(PUBLISHER_SEND, PUBLISHER_ANSWER) = range(COSTS + 5, COSTS + 7)
 (NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER) = range(COSTS + 7, COSTS + 11)
-HABITS = (NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
+HABITS = (PUBLISHER_SEND, PUBLISHER_ANSWER, NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
 (NODE_FANOUT, NODE_FANOUT_MORE, NODE_READ, RELAY, RELAY_MORE, READ, READ_MORE, CLIENT_SEND) = range(
     COSTS + 11, COSTS + 19
 )
@@ -120,7 +119,7 @@ BROADCAST = record(
     ("?", "up"),
     ("i8", "first_subscribed last_subscribed first_blocked last_blocked"),
     # the publisher
-    ("f8", "last_step asked"),
+    ("f8", "last_step asked sent answered"),
     ("i8", "under_way registered n_unclaimed first_pending last_pending caller_of n_callers"),
     ("?", "timing"),
     # records
