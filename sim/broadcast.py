@@ -38,13 +38,19 @@ class Broadcast:
     """
 
     def __init__(
-        self, world: "World", cores: Cores, cost: Callable[[str], Cost], bus_start: float, room: float
+        self,
+        world: "World",
+        cores: Cores,
+        cost: Callable[[str], Cost],
+        bus_start: float,
+        room: float,
+        disk: tuple[float, float] | None,
     ) -> None:
         assert world.scenario.publisher is not None
         self.world = world
         self.scope = world.scenario.publisher.scope
         self.room = round(room)
-        self.bus = Bus(world, Process(cores), cost, bus_start, room)
+        self.bus = Bus(world, Process(cores), cost, bus_start, room, disk)
         self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(world.env, cost))
         self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")

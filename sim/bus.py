@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from sim.disk import Disk
 from sim.host import Cost, Process
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
@@ -138,10 +139,25 @@ class Subscription:
 
 
 class Bus:
-    """The broker's process and all that is connected to it; `on_loss` is called when it starts without its data."""
+    """The broker's process and all that is connected to it; `on_loss` is called when it starts without its data.
+
+    Args:
+        world: whose bus.
+        process: the broker's.
+        cost: of a part.
+        start: seconds that it takes to start.
+        room: bytes that a connection to it holds.
+        disk: seconds that its disk takes (`sim.disk`); None for one that costs nothing.
+    """
 
     def __init__(
-        self, world: "World", process: Process, cost: Callable[[str], Cost], start: float, room: float
+        self,
+        world: "World",
+        process: Process,
+        cost: Callable[[str], Cost],
+        start: float,
+        room: float,
+        disk: tuple[float, float] | None = None,
     ) -> None:
         settings = world.scenario.bus
         self.world = world
@@ -151,6 +167,7 @@ class Bus:
         self.costs = Costs(cost)
         self.room = room
         self.start_time = start
+        self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
         self.broker = Broker(settings.max_length, settings.idempotency_window)
         self.up = True
         self.life = 0
@@ -186,7 +203,7 @@ class Bus:
             if self.subscriptions.get(number) is subscription and not subscription.push(what, size):
                 self.leave(number)
 
-        self.process.work(self.costs.publish if number else self.costs.word, pushed)
+        self._out(partial(self.process.work, self.costs.publish if number else self.costs.word, pushed))
 
     def distribute(self, message: Message, again: bool = False) -> None:
         """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor.
@@ -201,11 +218,23 @@ class Bus:
             return
         for number in list(self.blocked):
             look = self.blocked.pop(number)
-            self.process.work(self.costs.publish, partial(self._look, self.life, look))
+            self._out(partial(self.process.work, self.costs.publish, partial(self._look, self.life, look)))
 
     def _look(self, life: int, look: Act, _: simpy.Event) -> None:
         if life == self.life:
             look()
+
+    def wrote(self) -> None:
+        """A command has changed what the broker keeps."""
+        if self.disk is not None:
+            self.disk.wrote()
+
+    def _out(self, act: Act) -> None:
+        """Let something go out, behind what has to be on disk before."""
+        if self.disk is None:
+            act()
+        else:
+            self.disk.out(act)
 
     # Commands
 
@@ -219,8 +248,7 @@ class Bus:
         def execute(act: Act) -> None:
             values.append(act())
             if len(values) == len(commands):
-                self.asking.pop(reply, None)
-                link.carry(lambda: _answer(reply, (True, values)), False)
+                self._out(partial(self._reply, link, reply, values))
 
         def arrive() -> None:
             for cost, act in commands:
@@ -241,11 +269,14 @@ class Bus:
             if not found:
                 self.blocked[link.number] = look
                 return
-            self.asking.pop(reply, None)
-            link.carry(lambda: _answer(reply, (True, (found, behind))), False)
+            self._out(partial(self._reply, link, reply, (found, behind)))
 
         link.carry(lambda: self._arrive(link, self.costs.read, reply, look))
         return reply
+
+    def _reply(self, link: Link, reply: simpy.Event, value: Any) -> None:
+        self.asking.pop(reply, None)
+        link.carry(lambda: _answer(reply, (True, value)), False)
 
     def _arrive(self, link: Link, cost: Cost, reply: simpy.Event, execute: Act) -> None:
         """Take a command in; one that is under way when the broker dies does nothing."""
@@ -298,6 +329,7 @@ class Bus:
         """Stamp a message and send it out, unless its key is known."""
         stamp = self.broker.publish(key, payload, self.env.now)
         if stamp.fresh:
+            self.wrote()
             self.distribute(stamp.message)
         return stamp
 
@@ -308,6 +340,8 @@ class Bus:
         self.up = False
         self.life += 1
         self.process.clear()
+        if self.disk is not None:
+            self.disk.lose()
         asking, self.asking = self.asking, {}
         for reply, link in asking.items():
             link.carry(partial(_answer, reply, (False, [])), False)

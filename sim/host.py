@@ -274,7 +274,7 @@ class Process:
         return Timer(self, seconds)
 
     def stop(self) -> None:
-        """Take the process off the cores (SIGSTOP); an item under way is finished first."""
+        """Take the process off the cores (SIGSTOP, or a wait for the disk); an item under way is finished first."""
         self.stopped = True
 
     def resume(self) -> None:
@@ -282,6 +282,14 @@ class Process:
         self.stopped = False
         if self.busy and not self.ready:
             self.cores.wake(self)
+
+    def resume_with(self, cost: Cost, then: Callable[[simpy.Event], None]) -> None:
+        """Put a stopped process back, with something to do in one step before all that has come meanwhile."""
+        item = Item(self, cost)
+        item.callbacks.append(then)
+        self.items.appendleft(item)
+        self.load += 1
+        self.resume()
 
     def clear(self) -> None:
         """Forget all work that has not begun."""

@@ -52,6 +52,8 @@ class Machine:
         of_node: for each node the place of its group.
         of_balancer: the place of the balancer's group.
         swarm: cores of the clients; None when each of them has a machine of its own.
+        disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
+            Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
         crowds: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
@@ -72,6 +74,9 @@ class Machine:
         self.node_stop = profile.lone("node_stop", u)
         self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
+        self.disk: tuple[float, float] | None = None
+        if scenario.bus.persist and scenario.bus.kind != "kafka" and profile.knows_disk:
+            self.disk = profile.lone("disk_wait", u), profile.lone("disk_wait_in_a_row", u)
 
     def cost(self, name: str) -> Cost:
         """Return what a part costs: with the payload of the publisher's messages, unless the name is one of `WORDS`."""

@@ -175,10 +175,18 @@ class Sessions:
         return outcome(reply)
 
     def _take(self, name: str, node: "Node") -> int | None:
-        return self.shared.take(name, node.number, self.env.now)
+        generation = self.shared.take(name, node.number, self.env.now)
+        if generation is not None:
+            self._wrote()
+        return generation
 
     def _start(self, name: str, node: "Node") -> int:
+        self._wrote()
         return self.shared.start(name, node.number, self.env.now)
+
+    def _wrote(self) -> None:
+        if self.bus is not None:
+            self.bus.wrote()
 
     def _resume(self, node: "Node", attempt: "Attempt", life: int, generation: int | None) -> None:
         assert attempt.ticket is not None
@@ -227,7 +235,10 @@ class Sessions:
                 self.bus.serve(self.desks[node.number].link, *[(self.costs.serve, one) for one in renew])
 
     def _renew(self, name: str, node: "Node") -> bool:
-        return self.table(node).refresh(name, node.number, self.env.now)
+        renewed = self.table(node).refresh(name, node.number, self.env.now)
+        if renewed:
+            self._wrote()
+        return renewed
 
 
 class Member:

@@ -100,13 +100,14 @@ class World:
         self.node_stop = machine.node_stop
         self.table_growth = machine.table_growth
         self.check_overhead = machine.check_overhead
+        self.disk = machine.disk
 
     def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
         assert self.scenario.publisher is not None
         start = profile.lone("bus_start", self.host_quantile)
         room = profile.path(self.scenario.publisher.payload_bytes, self.host_quantile)
-        broadcast = Broadcast(self, cores, self.cost, start, room)
+        broadcast = Broadcast(self, cores, self.cost, start, room, self.disk)
         for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
             one.fanout = fanout
         for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):
@@ -118,7 +119,7 @@ class World:
         shared, iterations = self.scenario.sessions.store == "redis", self.scenario.sessions.login_iterations
         if shared:
             start = profile.lone("bus_start", self.host_quantile)
-            self.bus = Bus(self, Process(cores), self.cost, start, 0.0)
+            self.bus = Bus(self, Process(cores), self.cost, start, 0.0, self.disk)
         each = profile.once("node_hash", self.host_quantile) * iterations / HASH_UNIT
         sessions = Sessions(self, SessionCosts(self.cost, each), self.bus)
         for one, member in zip(self.clients, sessions.members, strict=True):

@@ -4,7 +4,7 @@ import functools
 
 from hypothesis import strategies as st
 
-from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS
+from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.broadcast_settings import Bus, Publisher, Recovery
 from twin.cost import Part
 from twin.fault_settings import Fault
@@ -75,6 +75,17 @@ def made_profile(**changes):
         "tick": 0.004,
     }
     return HostProfile.model_validate(values | changes)
+
+
+SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
+"""Seconds that a log on disk costs the bus of `disk_profile` on its core, and off it: alone, and in a row."""
+
+
+@functools.cache
+def disk_profile():
+    """Return the plain one, of a machine whose disk was measured, too."""
+    parts = plain_profile().parts | {"bus_sync": Part(levels=[1, 16], values=[[SYNC], [SYNC]])}
+    return small_profile(parts=parts, disk_wait=[DISK_WAIT], disk_wait_in_a_row=[DISK_WAIT_AGAIN])
 
 
 def small(**changes):
@@ -389,12 +400,19 @@ def profiles(draw, broadcast=False):
     if draw(st.booleans()):
         return small_profile()
     sizes = {name: list(PAYLOADS) for name in PAYLOAD_PARTS}
+    disk = broadcast and draw(st.booleans())
+    waits = st.lists(st.sampled_from([0.0, 1e-5, 2e-4, 0.003, 0.2]), min_size=1, max_size=2)
     parts = {name: part(sizes.get(name, [1, 16, 64]), 1e-4 if name == "client_dial" else 0.0) for name in PARTS}
     first = (*FIRST_PARTS, *(OWN_FIRST_PARTS if broadcast else ()))
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         path_bytes_large=[draw(st.sampled_from([3000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
-        parts=parts | {"exit_delay": part([16])} | {name: starts() for name in START_PARTS},
+        parts=parts
+        | {"exit_delay": part([16])}
+        | {name: starts() for name in START_PARTS}
+        | {name: part([1, 16]) for name in DISK_PARTS if disk},
+        disk_wait=draw(waits) if disk else [],
+        disk_wait_in_a_row=draw(waits) if disk else [],
         nginx_parts={name: part(sizes.get(name, [1, 16])) for name in PARTS if name.startswith("balancer")},
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),

@@ -43,6 +43,9 @@ PAYLOAD_PARTS = {
 
 BROADCAST_PARTS |= PAYLOAD_PARTS
 
+DISK_PARTS = {"bus_sync": "bus: write its log and have it on disk, once for all that it has read at a time"}
+"""What a bus that persists does besides. A profile without it is a good one: the disk then costs nothing."""
+
 
 def payload_part(name: str) -> str | None:
     """Return which of `PAYLOAD_PARTS` says what a larger payload costs more in a part, None if it carries none."""

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from twin.broadcast_parts import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS, SMALL_PAYLOAD, of_payload, payload_part
+from twin.broadcast_parts import (
+    BROADCAST_PARTS,
+    DISK_PARTS,
+    PAYLOAD_PARTS,
+    PAYLOADS,
+    SMALL_PAYLOAD,
+    of_payload,
+    payload_part,
+)
 from twin.cost import MOST_REPEATS, Curve, Part, quantile
 from twin.errors import ScenarioError, writing
 from twin.session_parts import SESSION_PARTS
@@ -75,6 +83,7 @@ PARTS = {
 
 PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
 LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large")
+LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
 
 
 Look = Annotated[list[Annotated[list[float], Field(min_length=1)]], Field(min_length=1)]
@@ -126,6 +135,14 @@ class HostProfile(BaseModel):
         [],
         description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
         "socket more room the more has been read from it at a time; empty without a broadcast.",
+    )
+    disk_wait: list[float] = Field(
+        [],
+        description="Seconds that a bus that persists waits for its disk, off its core, when it has not written for a "
+        "while; empty in a profile that does not know the disk.",
+    )
+    disk_wait_in_a_row: list[float] = Field(
+        [], description="The same when it writes again as soon as the last write is on disk."
     )
     time_slice: float = Field(description="Seconds a process may keep a core that others want.")
     tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
@@ -245,6 +262,11 @@ class HostProfile(BaseModel):
         share = (payload - PAYLOADS[0]) / (PAYLOADS[-1] - PAYLOADS[0])
         return small + (large - small) * min(1.0, max(0.0, share))
 
+    @property
+    def knows_disk(self) -> bool:
+        """Whether it was calibrated what the log of a bus that persists costs; if not, it costs nothing."""
+        return set(DISK_PARTS) <= set(self.parts) and bool(self.disk_wait and self.disk_wait_in_a_row)
+
     def once(self, name: str, u: float) -> float:
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
         return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
@@ -324,7 +346,7 @@ class HostProfile(BaseModel):
                 merged[name] = part.with_earlier(old[name]) if name in old else part
             return merged
 
-        names = (*LONE, *LONE_OF_BROADCAST, "crowding")
+        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
         lone = {name: getattr(self, name) for name in names}
         return HostProfile.model_validate(
             {

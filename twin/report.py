@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.broadcast_parts import PAYLOAD_PARTS
+from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
 from twin.comparison import Band, Comparison, Predicted, times
 from twin.figures import number, table_rows
 from twin.invariants import Audit
@@ -142,7 +142,7 @@ def print_profile(console: Console, profile: HostProfile) -> None:
 def _print_parts(console: Console, profile: HostProfile, title: str, names: Collection[str], these: bool) -> None:
     """Print a table of those parts that are among `names` (`these`), or of all others."""
     shown = {
-        kind + PARTS[name]: dict(zip(part.levels, part.values, strict=True))
+        kind + (PARTS | DISK_PARTS)[name]: dict(zip(part.levels, part.values, strict=True))
         for kind, parts in (("", profile.parts), ("nginx ", profile.nginx_parts))
         for name, part in parts.items()
         if (name in names) == these

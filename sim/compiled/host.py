@@ -173,6 +173,13 @@ def resume(w: Any, number: int) -> None:
 
 
 @jit
+def resume_with(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
+    """Put a stopped process back, with something to do in one step before all that has come meanwhile."""
+    fill(w, item_at(prepend(w, process_at(w.procs, number)), 0), kind, cost, a, b)
+    resume(w, number)
+
+
+@jit
 def clear(w: Any, number: int) -> None:
     """Forget all work of a process that has not begun."""
     empty(w, process_at(w.procs, number))

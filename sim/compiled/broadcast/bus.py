@@ -2,11 +2,9 @@
 
 from typing import Any
 
+from sim.compiled.broadcast.disk import answer, lose, out, wrote
 from sim.compiled.broadcast.layout import (
     BUS_COMMAND,
-    BUS_PUBLISH,
-    BUS_WORD,
-    CARRY_ANSWER,
     CARRY_CALL,
     CARRY_FETCH,
     CARRY_REFUSAL,
@@ -28,12 +26,12 @@ from sim.compiled.broadcast.layout import (
     stamped_at,
     subscription_at,
 )
-from sim.compiled.broadcast.links import carry_down, carry_up, forget_asking
+from sim.compiled.broadcast.links import carry_down, carry_up
 from sim.compiled.broadcast.lists import new_job, one_of
 from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
-from sim.compiled.host import clear, work
+from sim.compiled.host import clear
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import CLOSED, I_JOB, i4_at, i8_at
+from sim.compiled.layout import CLOSED, i4_at, i8_at
 from twin.rules.delivery import MOST_READ
 
 OF_PUBSUB, OF_STREAM, OF_KAFKA = range(3)
@@ -130,8 +128,7 @@ def execute(w: Any, i: int, one: int) -> None:
         recover(w, command)
     call.done += 1
     if call.done == call.n:
-        forget_asking(w, i)
-        carry_down(w, whole(call.link), CARRY_ANSWER, i, 0)
+        answer(w, i)
 
 
 # Stamping and sending
@@ -164,6 +161,7 @@ def stamp(w: Any, key: int) -> int:
     message.key = key
     known.expires = w.now + c.window
     known.message = i
+    wrote(w)
     distribute(w, i, False)
     return i
 
@@ -183,7 +181,7 @@ def distribute(w: Any, message: int, again: bool) -> None:
     number = whole(c.first_blocked)
     while number >= 0:
         following = whole(endpoint_at(c.endpoints, number).blocked_after)
-        work(w, c.bus, I_JOB, BUS_PUBLISH, new_job(w, LOOK, unblock(w, number), 0, 0, c.life), -1)
+        out(w, new_job(w, LOOK, unblock(w, number), 0, 0, c.life))
         number = following
 
 
@@ -193,8 +191,7 @@ def push(w: Any, number: int, what: int) -> None:
     c = cast(w)
     subscription = whole(endpoint_at(c.endpoints, number).subscription)
     if subscription >= 0:
-        cost = BUS_PUBLISH if number > 0 else BUS_WORD
-        work(w, c.bus, I_JOB, cost, new_job(w, PUSH, subscription, what, number, 0), -1)
+        out(w, new_job(w, PUSH, subscription, what, number, 0))
 
 
 @jit
@@ -245,8 +242,7 @@ def look(w: Any, i: int) -> None:
     call.version = first + n
     call.committed_epoch = node.committed_epoch
     call.committed_version = node.committed_version
-    forget_asking(w, i)
-    carry_down(w, whole(call.link), CARRY_ANSWER, i, 0)
+    answer(w, i)
 
 
 @jit
@@ -283,6 +279,7 @@ def kill(w: Any) -> None:
     c.up = False
     c.life += 1
     clear(w, c.bus)
+    lose(w)
     i = whole(c.first_asking)
     c.first_asking = -1
     c.last_asking = -1

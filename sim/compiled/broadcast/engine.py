@@ -12,6 +12,7 @@ from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
 from sim.compiled.memory import lines, longer
 from sim.host import Cost
 from sim.machine import Machine
+from twin.broadcast_parts import DISK_PARTS
 from twin.profile import HostProfile
 from twin.record import Row
 from twin.rules.consistency import MOST_UNCLAIMED
@@ -40,7 +41,8 @@ THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
 OF_MESSAGE = frozenset(map(layout.EVENTS.index, ("received", "delivered", "acked", "consistent")))
 
 COSTED = (
-    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_ack", "publisher_send", "publisher_answer"),
+    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_ack"),
+    *("bus_sync", "publisher_send", "publisher_answer"),
     *("node_poll", "node_receive", "node_ack", "node_answer"),
     *("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more"),
     *("client_delivery", "client_delivery_more", "client_send", "bus_word", "balancer_word", "balancer_word_more"),
@@ -52,7 +54,8 @@ HABITS = slice(at.HABITS[0] - layout.COSTS, at.HABITS[-1] + 1 - layout.COSTS)
 
 def costs_of(machine: Machine) -> list[Cost]:
     """Return what the parts of a broadcast cost, in the order of `sim.compiled.broadcast.layout`."""
-    found = [machine.cost(name) for name in COSTED]
+    free = DISK_PARTS if machine.disk is None else {}
+    found = [Cost.constant(0.0) if name in free else machine.cost(name) for name in COSTED]
     found[HABITS] = [Cost(cost.curves) for cost in found[HABITS]]
     found.append(Cost.constant(0.0))
     assert len(found) == at.BROADCAST_COSTS
@@ -81,6 +84,8 @@ class Broadcast:
         c["bus_start"] = profile.lone("bus_start", machine.host_quantile)
         room = profile.path(scenario.publisher.payload_bytes, machine.host_quantile)
         c["bus_room"], c["room"] = room, round(room)
+        if machine.disk is not None:
+            c["disk"], (c["disk_rested"], c["disk_at_once"]) = True, machine.disk
         c["bus"], c["publisher"] = world["n_procs"] - 2, world["n_procs"] - 1
         self._settings(c)
         self._empty(c)
@@ -125,7 +130,8 @@ class Broadcast:
         """Nobody has said anything yet, and all nodes are registered."""
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
-        c["sent"] = c["answered"] = -1.0
+        c["sent"] = c["answered"] = c["synced"] = c["disk_idle_since"] = -1.0
+        c["unsent"]["first"] = c["unsent"]["last"] = -1
         for name in ("asking", "subscribed", "blocked", "pending"):
             c[f"first_{name}"] = c[f"last_{name}"] = -1
         self._keep("keys", np.zeros(keys, at.KEY))["message"] = -1

@@ -5,6 +5,7 @@ from typing import Any
 from sim.compiled import hooks
 from sim.compiled.broadcast import faults, lanes, nodes, publisher, subscriber
 from sim.compiled.broadcast.bus import execute, look, pushed, started, word_bytes
+from sim.compiled.broadcast.disk import on_disk, release, synced
 from sim.compiled.broadcast.fanout import received, tunnel_released
 from sim.compiled.broadcast.layout import (
     ANSWER_CAME,
@@ -19,6 +20,7 @@ from sim.compiled.broadcast.layout import (
     JOIN,
     LOOK,
     LOOK_UP,
+    ON_DISK,
     ONE_OF_ALL,
     PARCEL_ARRIVES,
     PUBLISH,
@@ -28,11 +30,13 @@ from sim.compiled.broadcast.layout import (
     READS_AGAIN,
     RECEIVE,
     REJOIN,
+    RELEASE,
     RESEND,
     SIGNS,
     SPARE,
     SPEAK,
     STALLED,
+    SYNCED,
     TASK_BEGINS,
     TASK_GOES_ON,
     TIMER_EXPIRES,
@@ -132,6 +136,8 @@ def happen_more(w: Any, kind: int, a: int, b: int) -> None:
         subscriber.reads_again(w, a, b)
     elif kind == CALLER_FREE:
         publisher.give_turn(w)
+    elif kind == ON_DISK:
+        on_disk(w, a)
     elif kind == BUS_STARTED:
         started(w)
         faults.healed(w, a)
@@ -200,6 +206,10 @@ def job_done(w: Any, i: int, reader: int) -> None:
         execute(w, a, b)
     elif life == c.life and kind == LOOK:
         look(w, a)
+    elif life == c.life and kind == SYNCED:
+        synced(w)
+    elif life == c.life and kind == RELEASE:
+        release(w)
 
 
 run_broadcast = kernel(

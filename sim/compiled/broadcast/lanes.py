@@ -8,6 +8,7 @@ from typing import Any
 from sim.compiled.broadcast.layout import (
     ARRIVING,
     ASKING,
+    BUS_SYNC,
     CLIENT_SEND,
     DOWN,
     HABITS,
@@ -220,6 +221,10 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 @jit
 def pause(w: Any, number: int, cost: int) -> float:
     """Return how long a process has not done something that it does now and then. See `sim.habit`."""
+    if cost == BUS_SYNC:
+        before = cast(w).synced
+        cast(w).synced = w.now
+        return w.now - before
     if cost == PUBLISHER_SEND:
         before = cast(w).sent
         cast(w).sent = w.now

@@ -11,20 +11,21 @@ from sim.compiled.layout import COSTS, OF_BROADCAST, POOL, record
 
 # Costs, behind those of connections. Those of a habit depend on how long ago the same process did the same.
 (BUS_STAMP, BUS_PUBLISH, BUS_COMMAND, BUS_READ, PUBLISHER_ACK) = range(COSTS, COSTS + 5)
-(PUBLISHER_SEND, PUBLISHER_ANSWER) = range(COSTS + 5, COSTS + 7)
-(NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER) = range(COSTS + 7, COSTS + 11)
-HABITS = (PUBLISHER_SEND, PUBLISHER_ANSWER, NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
+(BUS_SYNC, PUBLISHER_SEND, PUBLISHER_ANSWER) = range(COSTS + 5, COSTS + 8)
+(NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER) = range(COSTS + 8, COSTS + 12)
+HABITS = (BUS_SYNC, PUBLISHER_SEND, PUBLISHER_ANSWER, NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
 (NODE_FANOUT, NODE_FANOUT_MORE, NODE_READ, RELAY, RELAY_MORE, READ, READ_MORE, CLIENT_SEND) = range(
-    COSTS + 11, COSTS + 19
+    COSTS + 12, COSTS + 20
 )
-(BUS_WORD, RELAY_UP, RELAY_UP_MORE) = range(COSTS + 19, COSTS + 22)
-NO_COST = COSTS + 22
-BROADCAST_COSTS = 23
+(BUS_WORD, RELAY_UP, RELAY_UP_MORE) = range(COSTS + 20, COSTS + 23)
+NO_COST = COSTS + 23
+BROADCAST_COSTS = 24
 
 # What happens at a time.
 (TASK_BEGINS, TASK_GOES_ON, TIMER_EXPIRES, TIMER_WAKES, TIMER_FIRED) = range(OF_BROADCAST, OF_BROADCAST + 5)
 (ANSWER_CAME, FIRST_OF_TWO, ONE_OF_ALL, TRY_OVER, PARCEL_ARRIVES) = range(OF_BROADCAST + 5, OF_BROADCAST + 10)
 (QUESTION_DUE, READS_AGAIN, CALLER_FREE, BUS_STARTED, BROKE) = range(OF_BROADCAST + 10, OF_BROADCAST + 15)
+ON_DISK = OF_BROADCAST + 15
 
 # The frames that wait for a connection: one list for each lane on the way, and those that wait for its client.
 DOWN, RELAYED, ARRIVING, ASKING, RELAYED_UP, HEARD, HELD, AWAITED = range(8)
@@ -36,6 +37,7 @@ MESSAGE, ANSWER, SNAPSHOT, STANDING, QUESTION = range(5)
 
 # What is to be done by the bus, the publisher or a node, besides what waits for a task.
 (RECEIVE, EXECUTE, LOOK, PUSH, HEAR) = range(5)
+(SYNCED, RELEASE, REPLY) = range(5, 8)
 
 # What the bus is asked to do.
 (STAMP, SEND_AGAIN, SUBSCRIBE, SUBSCRIBE_PUBLISHER, RECOVER, TELL) = range(6)
@@ -109,14 +111,17 @@ NOTED = record(("i4", "w x y z"))
 BROADCAST = record(
     # settings
     ("i8", "kind threshold max_length payload room message_frame pushed_message words"),
-    ("?", "of_client recover on_reconnect persist"),
+    ("?", "of_client recover on_reconnect persist disk"),
     ("f8", "window lease commit_interval retry_base retry_cap retry_timeout question_timeout ack_timeout bus_start"),
+    ("f8", "disk_rested disk_at_once"),
     ("i8", "retries max_resends policy limit_bytes hard_bytes soft_bytes"),
     ("f8", "soft_seconds bus_room"),
     ("i8", "n_keys bus publisher"),
     # the broker
     ("i8", "epoch version life first_asking last_asking"),
-    ("?", "up"),
+    ("f8", "synced disk_idle_since"),
+    (LIST, "unsent"),
+    ("?", "up syncing"),
     ("i8", "first_subscribed last_subscribed first_blocked last_blocked"),
     # the publisher
     ("f8", "last_step asked sent answered"),

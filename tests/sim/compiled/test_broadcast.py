@@ -11,7 +11,7 @@ from sim.compiled.engine import Run
 from sim.engines import uncovered
 from sim.world import World
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
-from tests.strategies import profiles, small, small_profile, talks
+from tests.strategies import disk_profile, profiles, small, small_profile, talks
 from twin.rules.frames import answer_body
 
 pytestmark = pytest.mark.timeout(240 + EXAMPLES)
@@ -59,6 +59,25 @@ def test_a_broadcast_to_many_clients_is_the_same_too(changes):
     found = Run(scenario, 1, small_profile()).go().rows()
     assert sum(row[1] == "delivered" for row in found) > 2000
     assert_same(in_order(expected), in_order(found))
+
+
+@pytest.mark.parametrize("kind", ["pubsub", "stream"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"publisher": {"rate": 900.0, "stop": 1.5}, "clients": {"count": 20}},  # in a row
+        {"faults": [{"at": at, "kind": "bus_down", "duration": 0.5} for at in (1.0, 1.9021)]},
+        {"host": {"cores": 1}, "faults": [{"at": 1.0, "kind": "restart", "node": 1}]},
+    ],
+)
+def test_a_bus_waits_for_its_disk_in_both_engines(kind, changes):
+    scenario = talk(bus={"kind": kind, "persist": True}, **changes)
+    expected = World(scenario, 1, disk_profile()).run()
+    found = Run(scenario, 1, disk_profile()).go().rows()
+    assert_same(in_order(expected), in_order(found))
+    free = Run(scenario, 1, small_profile()).go().rows()
+    assert [row[0] for row in free if row[1] == "delivered"] != [row[0] for row in found if row[1] == "delivered"]
 
 
 def test_the_comparison_finds_one_message_that_differs():
