@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import log2
 
-from live import costs, deliveries, host, interrupt, payloads, rounds
+from live import costs, deliveries, disk, host, interrupt, payloads, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.session_costs import measure_sessions
@@ -20,7 +20,7 @@ from live.starts import measure_starts
 from live.workbench import CHECK_INTER, Bench, Costs, median
 from twin.cost import Part as CostPart
 from twin.errors import HostError
-from twin.profile import HostProfile
+from twin.profile import LONE_OF_DISK, HostProfile
 from twin.scenario import Nginx, Scenario
 
 REPEATS = 4
@@ -76,6 +76,7 @@ def calibrate(
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_stop": [], "check_overhead": []}
     lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "crowding": []}
+    lone |= {name: [] for name in LONE_OF_DISK}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
     place = host.placement(scenario)
@@ -167,6 +168,8 @@ def measure_broadcast(
         finally:
             bench.close()
     payloads.measure(scenario, found, lone["path_bytes_large"], of_balancer)
+    if not of_balancer:
+        disk.measure(scenario, found, lone)
 
 
 def _check_overhead(bench: Bench) -> float:

@@ -115,13 +115,28 @@ class Part:
 def process_cpu_ns(pid: int) -> int:
     """Return the CPU time a process has used so far, in nanoseconds (Linux schedstat, else psutil)."""
     try:
-        total = 0
-        for task in os.listdir(f"/proc/{pid}/task"):
-            total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-        return total
+        return _schedstat(pid, 0)
     except FileNotFoundError:
         times = psutil.Process(pid).cpu_times()
         return int((times.user + times.system) * 1e9)
+
+
+def queued_ns(pid: int) -> int:
+    """Return for how long a process has wanted a core that others had, in nanoseconds; 0 where /proc does not tell.
+
+    Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat.
+    """
+    try:
+        return _schedstat(pid, 1)
+    except FileNotFoundError:
+        return 0
+
+
+def _schedstat(pid: int, field: int) -> int:
+    return sum(
+        int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[field])
+        for task in os.listdir(f"/proc/{pid}/task")
+    )
 
 
 def wants_a_core(pid: int) -> bool:
