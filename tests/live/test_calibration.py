@@ -11,7 +11,7 @@ from live import calibration, host
 from live.balancer import binary
 from live.exchange import PUBLISHED
 from live.speed import BURST, REST
-from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS
+from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.cost import BROADCAST_LEVELS, LEVELS
 from twin.errors import HostError
 from twin.profile import PACE_STEP, PARTS, HostProfile
@@ -39,7 +39,8 @@ def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
 
 def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
-    assert set(PARTS) <= set(profile.parts)
+    assert set(PARTS) | set(DISK_PARTS) == set(profile.parts)
+    assert profile.knows_disk
     for name, part in profile.parts.items():
         assert set(part.levels) <= set(PAYLOADS if name in PAYLOAD_PARTS else BROADCAST_LEVELS), name
         assert part.levels == sorted(part.levels), name

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.process import Stage, ends_with_parent, wants_a_core
+from live.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -296,3 +296,9 @@ def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[...,
         lab.communicate()
     until(lambda: not psutil.pid_exists(int(part)) or not alive(psutil.Process(int(part))))
     shutil.rmtree(folder)
+
+
+def test_a_process_that_wants_a_core_that_another_has_is_queued(stage: Stage, until: Callable[..., None]) -> None:
+    rivals = [stage.start(f"rival {i}", [sys.executable, "-c", "while True: pass"], [0]) for i in range(2)]
+    until(lambda: all(queued_ns(one.pid) > 10_000_000 for one in rivals))
+    assert all(process_cpu_ns(one.pid) > 0 for one in rivals)

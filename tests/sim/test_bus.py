@@ -14,13 +14,21 @@ from twin.rules.slow_consumer import OutputBuffer
 
 STAMP, PUSH, COMMAND, READ = 0.004, 0.001, 0.002, 0.003
 START, ROOM = 0.05, 1000
-PRICES = {"bus_stamp": STAMP, "bus_publish": PUSH, "bus_word": PUSH, "bus_command": COMMAND, "bus_read": READ}
+SYNC, DISK = 0.0005, (0.01, 0.002)
+PRICES = {
+    "bus_sync": SYNC,
+    "bus_stamp": STAMP,
+    "bus_publish": PUSH,
+    "bus_word": PUSH,
+    "bus_command": COMMAND,
+    "bus_read": READ,
+}
 
 
 class Place:
     """A bus on a core of its own, and what the test's nodes hear from it."""
 
-    def __init__(self, u=0.5, **settings):
+    def __init__(self, u=0.5, disk=None, **settings):
         self.env = simpy.Environment()
         self.drawn = []
 
@@ -31,7 +39,7 @@ class Place:
         scenario = SimpleNamespace(bus=Settings(**settings))
         world = SimpleNamespace(env=self.env, scenario=scenario, draw=draw)
         price = {name: Cost.constant(seconds) for name, seconds in PRICES.items()}
-        self.bus = Bus(world, Process(Cores(self.env, 1, 1.0)), price.__getitem__, START, ROOM)
+        self.bus = Bus(world, Process(Cores(self.env, 1, 1.0)), price.__getitem__, START, ROOM, disk)
         self.owner = Process(Cores(self.env, 1, 1.0))
         self.heard = {}
         self.lost = {}
@@ -320,6 +328,51 @@ def test_a_reader_that_waits_hears_of_the_end_of_the_bus():
     place.publish(1)
     place.at(3.0)
     assert outcome(waiting) == (False, [])
+
+
+@pytest.mark.parametrize(("kind", "push"), [("pubsub", PUSH), ("stream", PUSH)])
+def test_neither_the_answer_nor_what_goes_to_the_nodes_leaves_before_it_is_on_disk(kind, push):
+    place = Place(disk=DISK, kind=kind, persist=True)
+    place.subscribe(1)
+    reader = place.bus.fetch(place.link(1), Cursor(1, 0))
+    place.at(1.0)
+    reply = place.publish(1)
+    done = 1.0 + STAMP + SYNC + DISK[0]
+    place.at(done - 1e-6)
+    assert (outcome(reply), place.heard[1], outcome(reader)) == ((False, []), [], (False, []))
+    place.at(done + 1e-6)
+    assert outcome(reply)[0]
+    place.at(done + push - 1e-6)
+    assert (place.heard[1], outcome(reader)) == ([], (False, []))
+    place.at(done + push + 1e-6)
+    assert outcome(reader)[0] if kind == "stream" else place.versions(1) == [1]
+
+
+def test_what_writes_nothing_does_not_wait_for_the_disk():
+    place = Place(disk=DISK, kind="pubsub", persist=True)
+    place.publish(1)
+    place.at(1.0)
+    known = place.publish(1)
+    place.at(1.0 + STAMP + 1e-6)
+    assert outcome(known)[1][0].fresh is False
+    word = place.bus.serve(place.link(1), (place.bus.costs.command, lambda: "heard"))
+    place.at(1.0 + STAMP + COMMAND + 2e-6)
+    assert outcome(word) == (True, ["heard"])
+
+
+def test_a_message_whose_bus_dies_before_the_answer_is_in_the_log_and_was_sent_to_nobody():
+    place = Place(disk=DISK, kind="pubsub", persist=True)
+    place.subscribe(1)
+    reply = place.publish(1)
+    place.at(STAMP + SYNC + DISK[0] / 2)
+    place.bus.kill()
+    place.env.process(place.bus.start())
+    place.at(1.0)
+    assert (outcome(reply), place.heard[1]) == ((False, []), [])
+    again = place.publish(1)
+    place.at(2.0)
+    stamp = outcome(again)[1][0]
+    assert (stamp.fresh, stamp.message.version) == (False, 1)
 
 
 @pytest.mark.parametrize("persist", [True, False])

@@ -3,7 +3,7 @@
 import pytest
 
 from sim.machine import MOST_CROWDS, WORDS, Machine
-from tests.strategies import COST, small, small_profile
+from tests.strategies import COST, DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
 from twin.profile import LEVELS_OF_PACE
 
 LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
@@ -19,6 +19,21 @@ def test_the_cores_of_a_machine_go_through_the_same_look_each_through_its_own_se
     machine = Machine(small(), host, replication)
     assert [series_of(machine, core) for core in (0, 1)] in host.paces
     assert machine.pace(0).start == machine.pace(1).start
+
+
+@pytest.mark.parametrize(
+    ("bus", "known", "waits"),
+    [
+        ({"kind": "stream", "persist": True}, True, (DISK_WAIT, DISK_WAIT_AGAIN)),
+        ({"kind": "valkey", "persist": True}, True, (DISK_WAIT, DISK_WAIT_AGAIN)),
+        ({"kind": "stream", "persist": False}, True, None),
+        ({"kind": "kafka", "persist": True}, True, None),
+        ({"kind": "pubsub", "persist": True}, False, None),
+    ],
+)
+def test_a_bus_waits_for_its_disk_only_if_it_persists_and_the_profile_knows_the_disk(bus, known, waits):
+    profile = disk_profile() if known else small_profile()
+    assert Machine(small(bus=bus), profile, 0).disk == waits
 
 
 def test_every_look_is_gone_through_as_often_as_any_other():

@@ -4,7 +4,7 @@ import pytest
 
 from sim import simulate
 from sim.world import World
-from tests.strategies import COST, small
+from tests.strategies import COST, DISK_WAIT_AGAIN, disk_profile, small
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
@@ -127,6 +127,14 @@ def test_a_store_with_a_disk_still_has_them(profile):
     record = simulate(sessions("redis", OUTAGE, duration=12.0, bus={"persist": True}), 0, profile)
     assert measure_record(record)["login_share"] == 0.0
     assert audit(record).verdict == "pass"
+
+
+def test_a_disk_delays_who_looks_a_session_up_and_changes_it():
+    def median(persist):
+        record = simulate(sessions("redis", KILL, bus={"persist": persist}), 0, disk_profile())
+        return measure_record(record)["reconnect_p50"]
+
+    assert median(True) > median(False) + DISK_WAIT_AGAIN
 
 
 def test_a_node_that_trusts_lets_everybody_in_at_once(profile):

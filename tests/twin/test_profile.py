@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from tests.strategies import COST, FIRST_PARTS, looks, small, small_profile
-from twin.broadcast_parts import PAYLOAD_PARTS
+from tests.strategies import COST, DISK_WAIT, FIRST_PARTS, disk_profile, looks, small, small_profile
+from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
 from twin.cost import MOST_REPEATS, Part
 from twin.errors import ScenarioError
 from twin.profile import (
@@ -200,7 +200,23 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
 
 
 def test_the_reference_profile_ships_with_the_lab():
-    assert set(HostProfile.load("reference").parts) == set(PARTS)
+    assert set(HostProfile.load("reference").parts) - set(DISK_PARTS) == set(PARTS)
+
+
+@pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
+def test_a_profile_knows_the_disk_only_if_it_has_all_figures_of_it_and_is_a_good_one_without(missing):
+    whole = disk_profile()
+    parts = {name: part for name, part in whole.parts.items() if name != missing}
+    found = whole.model_copy(update={"parts": parts} | ({missing: []} if missing != "bus_sync" else {}))
+    assert (whole.knows_disk, found.knows_disk) == (True, False)
+    assert found.knows_broadcast()
+
+
+def test_a_profile_that_knows_the_disk_keeps_the_repeats_of_an_earlier_one_even_of_one_that_does_not():
+    twice, once = disk_profile().with_earlier(disk_profile()), disk_profile().with_earlier(small_profile())
+    assert (twice.disk_wait, once.disk_wait) == ([DISK_WAIT] * 2, [DISK_WAIT])
+    assert [len(values) for values in twice.parts["bus_sync"].values] == [2, 2]
+    assert small_profile().with_earlier(disk_profile()).knows_disk
 
 
 def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
