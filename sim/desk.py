@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from sim.bus import Link, outcome
+from sim.bus import outcome
+from sim.link import Link
 
 if TYPE_CHECKING:
     import simpy

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from sim.bus import Act, Command, Link, Subscription, outcome
+from sim.bus import Command, outcome
 from sim.habit import Habit
 from sim.host import Cost
 from sim.lane import Bundle, Frame, Lane
+from sim.link import Act, Link, Subscription
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, Recovery, Seen

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.bus import Bus, Command, Link, outcome
+from sim.bus import Bus, Command, outcome
 from sim.habit import Habit
 from sim.host import MILLISECOND, Cost, Process
+from sim.link import Link
 from twin.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
 from twin.rules.delivery import Message, Stamp

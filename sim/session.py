@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from sim.bus import Act, outcome
+from sim.bus import outcome
 from sim.desk import Desk
 from sim.host import Cost
+from sim.link import Act
 from twin.rules.session import REFUSED, SessionTable, after_refusal, refresh_interval, without_store
 
 if TYPE_CHECKING:

@@ -272,15 +272,13 @@ def answered(w: Any, i: int, server: int) -> None:
 
 
 @jit
-def relayed(w: Any, i: int, tunnel: int) -> bool:
-    """The 101 has been relayed; tell whether that is the answer of the attempt, and not what comes after it."""
-    attempt = attempt_at(w.attempts.data, i)
-    if attempt.answer != PENDING:
+def relayed(w: Any, i: int, tunnel: int) -> None:
+    """The 101 has been relayed."""
+    if attempt_at(w.attempts.data, i).answer == PENDING:
+        answer(w, i, hold_tunnel(w, tunnel))
+    else:
         remove_tunnel(w, tunnel)
         released(w, tunnel)
-        return False
-    attempt.answer = hold_tunnel(w, tunnel)
-    return True
 
 
 @jit

@@ -11,7 +11,6 @@ from sim.compiled.inbox import append, copy_item
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
-    ANSWERED,
     FIRST_PART,
     I_ABANDONED,
     I_ACCEPT,
@@ -48,8 +47,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.node import remove_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_attempt
-from sim.compiled.queue import schedule_now
+from sim.compiled.pools import drop_attempt, drop_tunnel, failure
 
 
 @jit
@@ -100,11 +98,7 @@ def finish(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == I_HANDSHAKE:
         handshaken(w, a, b)
     elif kind == I_RELAYED:
-        if relayed(w, a, b):
-            if w.merges and w.moments.n == 0:  # nothing else happens before the client reads it
-                client.answer_came(w, hold_attempt(w, a))
-            else:
-                schedule_now(w, ANSWERED, hold_attempt(w, a), 0)
+        relayed(w, a, b)
         drop_attempt(w, a)
         drop_tunnel(w, b)
     elif kind == I_PASSED_ON:

@@ -124,16 +124,14 @@ def run(w: Any, fresh: bool) -> int:
             kind, a, b = whole(event.kind), whole(event.a), whole(event.b)
             pop_heap(w)
             happen(w, kind, a, b)
-        elif source == TIMEOUTS:
-            entry = pop_fifo(w, source)
-            ring = ring_at(w.fifos, TIMEOUTS)
-            fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
-            open_timeout(w, whole(entry.a), whole(entry.b))
         else:
             entry = pop_fifo(w, source)
             ring = ring_at(w.fifos, source)
             fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
-            client.go_on(w, whole(entry.a))
+            if source == TIMEOUTS:
+                open_timeout(w, whole(entry.a), whole(entry.b))
+            else:
+                client.go_on(w, whole(entry.a))
 
 
 @jit

@@ -130,7 +130,8 @@ class Broadcast:
         """Nobody has said anything yet, and all nodes are registered."""
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
-        c["sent"] = c["answered"] = c["synced"] = c["disk_idle_since"] = -1.0
+        c["disk_idle_since"] = -1.0
+        self._keep("habits", np.full(int(self.world["n_procs"]) * len(at.HABITS), -1.0))
         c["unsent"]["first"] = c["unsent"]["last"] = -1
         for name in ("asking", "subscribed", "blocked", "pending"):
             c[f"first_{name}"] = c[f"last_{name}"] = -1
@@ -146,8 +147,6 @@ class Broadcast:
         for name in ("stopped", "held", "subscription", "before", "after", "blocked"):
             ends[name] = -1
         fanouts = self._keep("fanouts", np.zeros(nodes, at.FANOUT))
-        for name in ("polled", "received", "acknowledged", "answered"):
-            fanouts[name] = -1.0
         for name in ("subscription", "reader", "asked", "outbox", "awaiting", "last_awaiting"):
             fanouts[name] = -1
         fanouts["cursor_epoch"] = fanouts["committed_epoch"] = 1

@@ -8,20 +8,14 @@ from typing import Any
 from sim.compiled.broadcast.layout import (
     ARRIVING,
     ASKING,
-    BUS_SYNC,
     CLIENT_SEND,
     DOWN,
     HABITS,
     HEARD,
     MOST_OF_BATCH,
-    NODE_ACK,
     NODE_FANOUT,
     NODE_FANOUT_MORE,
-    NODE_POLL,
     NODE_READ,
-    NODE_RECEIVE,
-    PUBLISHER_ANSWER,
-    PUBLISHER_SEND,
     READ,
     READ_MORE,
     RELAY,
@@ -32,12 +26,11 @@ from sim.compiled.broadcast.layout import (
     batch_at,
     bundle_at,
     cast,
-    fanout_at,
 )
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
 from sim.compiled.host import level, resume_seconds, seconds_after, seconds_of, work
 from sim.compiled.jit import jit, whole
-from sim.compiled.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, i4_at, process_at
+from sim.compiled.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, f8_at, i4_at, process_at
 
 
 @jit
@@ -221,32 +214,10 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 @jit
 def pause(w: Any, number: int, cost: int) -> float:
     """Return how long a process has not done something that it does now and then. See `sim.habit`."""
-    if cost == BUS_SYNC:
-        before = cast(w).synced
-        cast(w).synced = w.now
-        return w.now - before
-    if cost == PUBLISHER_SEND:
-        before = cast(w).sent
-        cast(w).sent = w.now
-        return w.now - before
-    if cost == PUBLISHER_ANSWER:
-        before = cast(w).answered
-        cast(w).answered = w.now
-        return w.now - before
-    node = fanout_at(cast(w).fanouts, number)
-    if cost == NODE_POLL:
-        before = node.polled
-        node.polled = w.now
-    elif cost == NODE_RECEIVE:
-        before = node.received
-        node.received = w.now
-    elif cost == NODE_ACK:
-        before = node.acknowledged
-        node.acknowledged = w.now
-    else:
-        before = node.answered
-        node.answered = w.now
-    return w.now - before
+    last = f8_at(cast(w).habits, number * len(HABITS) + cost - HABITS[0])
+    before = w.now - last.v
+    last.v = w.now
+    return before
 
 
 @jit

@@ -95,7 +95,6 @@ SUBSCRIBER = record(
 )
 HOLE = record(("i4", "next low high"))
 FANOUT = record(
-    ("f8", "polled received acknowledged answered"),
     ("i8", "newest"),
     ("i4", "life subscription reader asked outbox last_outbox n_outbox awaiting last_awaiting"),
     ("i4", "cursor_epoch cursor_version committed_epoch committed_version"),
@@ -119,17 +118,17 @@ BROADCAST = record(
     ("i8", "n_keys bus publisher"),
     # the broker
     ("i8", "epoch version life first_asking last_asking"),
-    ("f8", "synced disk_idle_since"),
+    ("f8", "disk_idle_since"),
     (LIST, "unsent"),
     ("?", "up syncing"),
     ("i8", "first_subscribed last_subscribed first_blocked last_blocked"),
     # the publisher
-    ("f8", "last_step asked sent answered"),
+    ("f8", "last_step asked"),
     ("i8", "under_way registered n_unclaimed first_pending last_pending caller_of n_callers"),
     ("?", "timing"),
     # records
     ("i8", "times keys pending until registered_of acked_of unclaimed callers epochs endpoints fanouts subscribers"),
-    ("i8", "messaging lists scratch"),
+    ("i8", "messaging lists scratch habits"),  # habits: when each process did each of them last
     (POOL, "cells frames batches jobs parcels calls commands tasks stamped subscriptions awaitings holes noted"),
     ("i8", "bundles"),
 )

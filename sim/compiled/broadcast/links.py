@@ -1,4 +1,4 @@
-"""The way between one process and the bus, and what comes out at its ends. See `sim.bus` (`Link`).
+"""The way between one process and the bus, and what comes out at its ends. See `sim.link` (`Link`).
 
 What is called at the other end there is a parcel here: a kind, and two numbers.
 """

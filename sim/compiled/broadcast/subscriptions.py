@@ -1,4 +1,4 @@
-"""Those who are subscribed at the bus, and those who wait there with a cursor. See `sim.bus` (`Subscription`)."""
+"""Those who are subscribed at the bus, and those who wait there with a cursor. See `sim.link` (`Subscription`)."""
 
 from typing import Any
 
