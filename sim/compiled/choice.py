@@ -77,7 +77,8 @@ def choose(w: Any, client: int, last: int, mask: int) -> int:
     if w.nginx:
         usable = flags(w.usable, n)
         for server in range(n):
-            usable[server] = peer_usable(peer_at(w.peers, server), now) and (mask >> server) & 1 == 0
+            peer = peer_at(w.peers, server)
+            usable[server] = b1_at(w.up, server).v and peer_usable(peer, now) and (mask >> server) & 1 == 0
     server = chosen(w, client, usable, last)
     if w.nginx and server >= 0:
         peer_chosen(peer_at(w.peers, server), now)

@@ -65,6 +65,15 @@ def test_both_engines_take_given_marks_and_the_draw_of_another_host(scenario, ma
     assert_same(in_order(expected), in_order(found))
 
 
+def test_a_peer_of_nginx_that_is_given_as_down_is_chosen_in_neither_engine():
+    faults = [{"at": 0.0, "kind": "kill", "node": 2}]
+    scenario = small(balancer={"kind": "nginx", "algorithm": "round_robin"}, nodes={"count": 2}, faults=faults)
+    marks = [(0.0, 1, False)]
+    expected = in_order(World(scenario, 0, small_profile(), marks).run())
+    assert any(row[1] == "connect_failed" for row in expected)
+    assert_same(expected, in_order(Run(scenario, 0, small_profile(), marks).go().rows()))
+
+
 @of_seed
 @settings(max_examples=max(100, EXAMPLES // 3), deadline=None)
 @given(scenario=storms(), profile=profiles(), replication=st.integers(0, 1000))
