@@ -15,10 +15,10 @@ from twin.errors import ClusterError
 from twin.scenario import Scenario
 
 QUIET = 0.0003
-"""CPU seconds of all processes of a bench in one look at them, below which they are taken to rest."""
+"""CPU seconds of all processes of a bench in `LOOK` seconds, below which they are taken to rest."""
 LOOK = 0.008
 """Seconds between two looks."""
-RESTS_WITHIN = 20.0
+RESTS_WITHIN = 60.0
 """Seconds in which a bench must come to rest."""
 CHECK_INTER = 0.1
 """Seconds between two checks of the bench's node by HAProxy: short, so that one look spans several."""
@@ -80,25 +80,31 @@ def median(values: list[float]) -> float:
 def at_rest(cpu: Callable[[], Sequence[float]], pids: Callable[[], Sequence[int]]) -> list[float]:
     """Wait until processes have nothing more to do, and return the CPU seconds that they have used.
 
-    One that waits for a core which somebody else has uses nothing, and does not rest.
+    One that waits for a core which somebody else has uses nothing, and does not rest. A look that comes late, because
+    the machine is busy, may see as much more as it took longer: what wakes up now and then is no work.
 
     Args:
         cpu: gives what each of them has used so far, in seconds.
         pids: gives those that are there.
 
     Raises:
-        ClusterError: they do not come to rest.
+        ClusterError: they do not come to rest within `RESTS_WITHIN` seconds.
     """
-    deadline = time.monotonic() + RESTS_WITHIN
     time.sleep(LOOK / 2)
-    before = cpu()
-    while time.monotonic() < deadline:
+    before, looked = cpu(), time.monotonic()
+    deadline = looked + RESTS_WITHIN
+    while looked < deadline:
         time.sleep(LOOK)
-        after = cpu()
-        if sum(after) - sum(before) < QUIET and not any(map(wants_a_core, pids())):
+        after, now = cpu(), time.monotonic()
+        spent, passed = sum(after) - sum(before), now - looked
+        waiting = [pid for pid in pids() if wants_a_core(pid)]
+        if spent < QUIET * max(1.0, passed / LOOK) and not waiting:
             return list(after)
-        before = after
-    raise ClusterError("calibration: the bench does not come to rest.")
+        before, looked = after, now
+    raise ClusterError(
+        f"calibration: the bench does not come to rest within {RESTS_WITHIN:g} s; in the last {1e3 * passed:.0f} ms "
+        f"its processes used {1e3 * spent:.1f} ms of CPU, and {len(waiting)} of them wanted a core."
+    )
 
 
 def check_opened(answer: dict[str, Any]) -> None:
