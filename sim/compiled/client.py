@@ -115,6 +115,8 @@ def dialled(w: Any, c: int) -> None:
     note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
         t = w.now + ring_at(w.fifos, CLIENT_REFUSED).delay
+        if w.full and t < w.duration:
+            note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), REFUSED)
         wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
         if wait is not None:
             dial_later(w, c, t + wait)

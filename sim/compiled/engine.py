@@ -18,7 +18,7 @@ from sim.machine import Machine
 from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness, window_edges
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.record import Row
-from twin.rules.backoff import bounds, longest_delay
+from twin.rules.backoff import bounds, longest_delay, tells_apart
 from twin.rules.choice import FULL_WEIGHT
 from twin.rules.health import counted_fails
 from twin.rules.ring import ring as points_of
@@ -159,7 +159,14 @@ class Run:
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
-        w["merges"] = w["separate"] and not w["full"]  # events of the same time would be noted in another order
+        w["merges"] = w["separate"] and (not w["full"] or self._in_an_order(costs))
+
+    def _in_an_order(self, costs: Sequence[Cost]) -> bool:
+        """Tell whether no two events of clients have the same time but by chance: events that are merged are noted
+        before others of the same time, whichever was due first.
+        """
+        apart = lone_seconds(costs[at.CLIENT_CLOSED]) != lone_seconds(costs[at.CLIENT_REFUSED])
+        return apart and self.scenario.publisher is None and tells_apart(self.scenario.clients.reconnect.rule())
 
     def _processes(self, w: Any) -> None:
         """Lay out nodes, balancer and swarms, in this order, and the cores that they share."""

@@ -157,6 +157,16 @@ def longest_delay(rule: Reconnect) -> float:
     return max(longest, rule.base) if rule.first == "jittered" else longest
 
 
+def tells_apart(rule: Reconnect) -> bool:
+    """Tell whether clients that lost their connections at one moment surely try again at moments of their own.
+
+    It is so where every wait is drawn evenly from nothing or half of a bound up to that bound: a wait that is given,
+    left out, or cut at the cap after it was drawn, many clients share.
+    """
+    drawn = rule.policy in ("fixed", "exponential") and rule.jitter in ("full", "equal")
+    return drawn and rule.base > 0 and rule.first != "immediate"
+
+
 class Backoff:
     """The memory of one client: how often it failed in a row and how long it waited last.
 

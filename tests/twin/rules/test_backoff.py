@@ -14,6 +14,7 @@ from twin.rules.backoff import (
     listed_delay,
     longest_delay,
     reconnect_delay,
+    tells_apart,
 )
 
 units = st.floats(0, 1, exclude_max=True)
@@ -43,6 +44,24 @@ def test_no_wait_is_negative_or_longer_than_the_longest(policy, draws):
     assert all(0 <= wait <= longest for wait in waits if wait is not None)
     if policy.policy != "list":
         assert longest <= policy.cap
+
+
+@given(reconnects(), st.lists(st.tuples(units, units), min_size=1, max_size=12))
+def test_clients_that_are_told_apart_never_wait_equally_long(policy, pairs):
+    """Whatever numbers they draw, if no two of them drew the same."""
+    one, other = Backoff(policy.rule()), Backoff(policy.rule())
+    waits = [(one.after_loss(9.0, 0.25), other.after_loss(9.0, 0.75))]
+    for u, v in pairs:
+        waits.append((one.after_failure(u), other.after_failure(v if abs(u - v) > 1e-6 else (u + 0.5) % 1.0)))
+    if tells_apart(policy.rule()):
+        assert all(a is None or a != b for a, b in waits)
+
+
+def test_many_clients_may_share_a_wait_that_is_given_left_out_or_cut_at_the_cap():
+    assert all(tells_apart(rule(**changes)) for changes in ({}, {"jitter": "equal"}, {"first": "jittered"}))
+    shared = [{"jitter": word} for word in ("none", "decorrelated", "offset", "around")]
+    for changes in (*shared, {"first": "immediate"}, {"base": 0.0}, {"policy": "immediate"}, {"policy": "list"}):
+        assert not tells_apart(rule(**changes))
 
 
 @given(reconnects(), units, st.integers(0, 9))
