@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled.ahead import draw_next
-from sim.compiled.balancer import accept, client_left, serve, worker
+from sim.compiled.balancer import accept, answer, client_left, serve, worker
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
 from sim.compiled.host import client_work, sleep, swarm_of, work
 from sim.compiled.jit import jit, whole
@@ -114,14 +114,7 @@ def dialled(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
-        t = w.now + ring_at(w.fifos, CLIENT_REFUSED).delay
-        if w.full and t < w.duration:
-            note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), REFUSED)
-        wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
-        if wait is not None:
-            dial_later(w, c, t + wait)
-        else:
-            give_up(w, c, t)
+        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay)
         return
     if not w.listening:
         who.state = REFUSING
@@ -162,12 +155,26 @@ def answer_came(w: Any, i: int) -> None:
 
 
 @jit
+def told(w: Any, i: int, value: int) -> None:
+    """Answer an attempt, unless there is an answer already: its client hears it at once where that is not seen."""
+    if not w.unseen:
+        answer(w, i, value)
+    elif attempt_at(w.attempts.data, i).answer == PENDING:
+        attempt_at(w.attempts.data, i).answer = value
+        answer_came(w, hold_attempt(w, i))
+
+
+@jit
 def read_answer(w: Any, c: int) -> None:
     """Read the 101, or the refusal."""
     who = client_at(w.clients, c)
     if attempt_at(w.attempts.data, who.attempt).answer >= 0:
         who.state = OPENING
         client_work(w, c, OPEN, False)
+    elif w.unseen:
+        drop_attempt(w, whole(who.attempt))
+        who.attempt = -1
+        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay)
     else:
         who.state = REFUSING
         client_work(w, c, CLIENT_REFUSED, False)
@@ -212,12 +219,34 @@ def refused(w: Any, c: int) -> None:
 
 
 @jit
+def fail(w: Any, c: int, t: float) -> None:
+    """Let an attempt fail at `t`, whatever happens until then, and the next one follow from that."""
+    who = client_at(w.clients, c)
+    if w.full and t < w.duration:
+        note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), REFUSED)
+    wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
+    if wait is None:
+        give_up(w, c, t)
+    else:
+        dial_later(w, c, t + wait)
+
+
+@jit
 def give_up(w: Any, c: int, t: float) -> None:
     """Try no more, from `t` on."""
     who = client_at(w.clients, c)
     who.state = GONE
     if t < w.duration:
         note(w, t, GAVE_UP, c, -1, whole(who.attempts), NO_WORD)
+
+
+@jit
+def lose_now(w: Any, i: int, reason: int) -> None:
+    """Let the client's side of a tunnel end, unless it has, and the client see that before anything else happens."""
+    tunnel = tunnel_at(w.tunnels.data, i)
+    if tunnel.lost == 0:
+        tunnel.reason = reason
+        lost(w, hold_tunnel(w, i))
 
 
 @jit

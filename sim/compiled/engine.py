@@ -159,7 +159,8 @@ class Run:
         w["levels"] = levels
         w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
-        w["merges"] = w["separate"] and (not w["full"] or self._in_an_order(costs))
+        w["unseen"] = w["separate"] and not w["full"]  # in which order events of the same time are
+        w["merges"] = w["unseen"] or (w["separate"] and self._in_an_order(costs))
 
     def _in_an_order(self, costs: Sequence[Cost]) -> bool:
         """Tell whether no two events of clients have the same time but by chance: events that are merged are noted

@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.compiled.balancer import answer, cut_old, lose, reset_pending, worker
 from sim.compiled.choice import forget
-from sim.compiled.client import lost, peer_hangs
+from sim.compiled.client import lose_now, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
 from sim.compiled.health import start_checks
 from sim.compiled.hooks import befall_messages, heal_messages, node_begins, node_ends
@@ -43,7 +43,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import PENDING, drop_attempt, failure, hold_tunnel
+from sim.compiled.pools import PENDING, drop_attempt, failure
 from sim.compiled.queue import schedule
 from sim.node import POLL
 from twin.profile import FIRST_TABLE
@@ -235,10 +235,7 @@ def black_out(w: Any) -> None:
             elif found == PENDING:
                 answer(w, whole(who.attempt), failure(RESET))
         elif who.tunnel >= 0 and w.merges:
-            tunnel = tunnel_at(w.tunnels.data, whole(who.tunnel))
-            if tunnel.lost == 0:
-                tunnel.reason = ABNORMAL
-                lost(w, hold_tunnel(w, whole(who.tunnel)))
+            lose_now(w, whole(who.tunnel), ABNORMAL)
         elif who.tunnel >= 0:
             lose(w, whole(who.tunnel), ABNORMAL)
 

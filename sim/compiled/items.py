@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled import client, faults, node
-from sim.compiled.balancer import answer, answered, left, lose, relay, relayed, released, served, upstream_closed
+from sim.compiled.balancer import answered, left, lose, relay, relayed, released, served, upstream_closed
 from sim.compiled.health import judge
 from sim.compiled.hooks import finish_more, queued_again
 from sim.compiled.host import go_on, work
@@ -91,7 +91,7 @@ def finish(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == I_SERVE:
         served(w, a)
     elif kind == I_REFUSE:
-        answer(w, a, failure(b))
+        client.told(w, a, failure(b))
         drop_attempt(w, a)
     elif kind == I_ACCEPT:
         node.accepted(w, b)
@@ -127,7 +127,10 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         faults.booted(w, a)
     elif kind == I_CUT:
         work(w, node_at(w.nodes, tunnel_at(w.tunnels.data, a).server).proc, I_NOTHING, N_FORGET, -1, 0)
-        lose(w, a, ABNORMAL)
+        if w.unseen:
+            client.lose_now(w, a, ABNORMAL)
+        else:
+            lose(w, a, ABNORMAL)
         drop_tunnel(w, a)
     elif kind == I_SAY_GOODBYE:
         relay(w, I_FRAME_DOWN, a)

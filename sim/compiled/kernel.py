@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.compiled import client, drains, faults, node
 from sim.compiled.ahead import MANY, draw_ahead
-from sim.compiled.balancer import answer, failed, forward, lose, relay, retry, serve, syn_again, worker
+from sim.compiled.balancer import failed, forward, lose, relay, retry, serve, syn_again, worker
 from sim.compiled.choice import choose, forget, take
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
 from sim.compiled.hooks import broadcast_begins, happen_more, is_short_more, warmed_up
@@ -15,6 +15,7 @@ from sim.compiled.layout import (
     ANSWERED,
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
+    ATTEMPT_SIZE,
     CHECK_BEGINS,
     CHECK_DUE,
     CHECK_JUDGED,
@@ -81,6 +82,7 @@ from sim.compiled.queue import (
     pop_heap,
     schedule,
     schedule_now,
+    see_first,
     turn_to_next,
 )
 from sim.compiled.rules import draw, first_check
@@ -124,14 +126,42 @@ def run(w: Any, fresh: bool) -> int:
             kind, a, b = whole(event.kind), whole(event.a), whole(event.b)
             pop_heap(w)
             happen(w, kind, a, b)
+        elif source == TIMEOUTS:
+            time_out(w)
         else:
             entry = pop_fifo(w, source)
-            ring = ring_at(w.fifos, source)
-            fetch(w.clients + whole(timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a) * CLIENT_SIZE)
-            if source == TIMEOUTS:
-                open_timeout(w, whole(entry.a), whole(entry.b))
-            else:
-                client.go_on(w, whole(entry.a))
+            fetch_client(w, ring_at(w.fifos, source))
+            client.go_on(w, whole(entry.a))
+
+
+@jit
+def time_out(w: Any) -> None:
+    """The time of the oldest attempt is over; forget it, and those after it that ended by themselves."""
+    ring = ring_at(w.fifos, TIMEOUTS)
+    entry = timed_at(ring.data, ring.first)
+    forget_first(ring)
+    fetch_client(w, ring)
+    while ring.n > 0 and not lasts(w, timed_at(ring.data, ring.first)):
+        forget_first(ring)
+        fetch_client(w, ring)
+    see_first(w, TIMEOUTS)
+    open_timeout(w, whole(entry.a), whole(entry.b))
+
+
+@jit
+def lasts(w: Any, entry: Any) -> bool:
+    """Tell whether the attempt of a client still lasts whose time will be over."""
+    who = client_at(w.clients, entry.a)
+    return who.attempt >= 0 and who.attempts == entry.b
+
+
+@jit
+def fetch_client(w: Any, ring: Any) -> None:
+    """Ask for the memory of a client that comes later in a queue, and of the attempt of one that comes before it."""
+    fetch(w.clients + whole(timed_at(ring.data, (ring.first + 2 * AHEAD) & ring.mask).a) * CLIENT_SIZE)
+    if ring.n > AHEAD:
+        attempt = client_at(w.clients, timed_at(ring.data, (ring.first + AHEAD) & ring.mask).a).attempt
+        fetch(w.attempts.data + whole(attempt) * ATTEMPT_SIZE)
 
 
 @jit
@@ -219,7 +249,7 @@ def open_timeout(w: Any, c: int, number: int) -> None:
     """The time of a client's attempt is over."""
     who = client_at(w.clients, c)
     if who.attempt >= 0 and who.attempts == number:
-        answer(w, whole(who.attempt), failure(TIMEOUT))
+        client.told(w, whole(who.attempt), failure(TIMEOUT))
 
 
 @jit

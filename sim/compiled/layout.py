@@ -172,7 +172,7 @@ WORLD = record(
     (RULE, "reconnect"),
     ("f8", "interval timeout close_timeout warm_up connect_rate"),
     ("i8", "n_clients n_nodes per_process addresses backlog"),
-    ("?", "nginx separate merges shutdown marks_given"),
+    ("?", "nginx separate merges unseen shutdown marks_given"),
     ("i8", "algorithm retries redispatch"),
     ("f8", "connect_timeout hard_stop inter check_timeout check_overhead phase balancer_start node_stop"),
     ("f8", "start_share"),  # of a node's start that is done in one go

@@ -169,9 +169,16 @@ def pop_fifo(w: Any, fifo: int) -> Any:
     ring = ring_at(w.fifos, fifo)
     entry = timed_at(ring.data, ring.first)
     forget_first(ring)
+    see_first(w, fifo)
+    return entry
+
+
+@jit
+def see_first(w: Any, fifo: int) -> None:
+    """Note when the first entry of a queue is due, which has changed."""
+    ring = ring_at(w.fifos, fifo)
     f8_at(w.heads, fifo).v = timed_at(ring.data, ring.first).t if ring.n > 0 else np.inf
     w.first_fifo = soonest_fifo(w)
-    return entry
 
 
 @jit
