@@ -32,6 +32,8 @@ from twin.scenario import HAProxy, Scenario
 
 WORTH_A_WORKER = 3.0
 """Seconds of work for which it pays to start worker processes."""
+SHORT = 0.1
+"""Seconds of work after which a thread is given no more calls at a time than before."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,14 @@ def _at_once(
     most = (jobs if jobs > 0 else os.cpu_count() or 1) if engine == "compiled" else 1
     began, done = time.perf_counter(), 0
     with ThreadPoolExecutor(most) as threads:
+        at_once = most
         while calls:
             passed = time.perf_counter() - began
             if (passed if engine == "compiled" else passed * len(calls) / max(1, done)) >= WORTH_A_WORKER:
                 return
-            some, calls[:most] = calls[:most], []
+            if passed < SHORT:
+                at_once = most * (1 + done // most)  # ever more, so that threads seldom wait for each other
+            some, calls[:at_once] = calls[:at_once], []
             for part in threads.map(lambda call: replicate(scenario, profile, marks, [call], engine), some):
                 yield from part
             done += len(some)

@@ -27,7 +27,7 @@ def blank(**settings: Any) -> "Figure":
     """Return an empty figure. matplotlib is loaded only here: most commands draw nothing."""
     from matplotlib.figure import Figure
 
-    return Figure(layout="constrained", **settings)
+    return Figure(**{"layout": "constrained", **settings})
 
 
 def comparison_figure(comparison: Comparison) -> "Figure":

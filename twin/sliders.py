@@ -3,6 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,13 @@ def slider_storm(
     return storm_figure({f"{clients:,} clients, {when}": Storm.of(prediction)})
 
 
+def png(figure: "Figure") -> bytes:
+    """Return a figure as it stands: a notebook draws it once more before, to find out what it could cut off."""
+    data = io.BytesIO()
+    figure.savefig(data, format="png")
+    return data.getvalue()
+
+
 def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
     """Return sliders that redraw a storm, or where widgets do not run the picture of the first settings.
 
@@ -76,6 +84,7 @@ def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
     """
     try:
         import ipywidgets
+        from IPython.display import Image
     except ImportError:
         return draw(**{name: one.first if isinstance(one, Logarithmic) else one[0] for name, one in settings.items()})
     controls = {}
@@ -102,7 +111,7 @@ def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
         values = {name: control.value for name, control in controls.items()}
         picture.clear_output(wait=True)
         try:
-            picture.append_display_data(draw(**values))
+            picture.append_display_data(Image(png(draw(**values))))
         except ScenarioError as error:
             picture.append_stdout(f"{error}\n")
 

@@ -3,7 +3,6 @@
 `STORMLAB_SLIDERS=1000x50,1000000x1` takes other numbers of clients; the number of runs is what `runs_to_redraw` says.
 """
 
-import io
 import os
 import time
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 import sim
-from twin.sliders import slider_storm
+from twin.sliders import png, slider_storm
 from twin.storms import runs_to_redraw
 
 CASES = os.environ.get("STORMLAB_SLIDERS", "1000x50,1000000x1").split(",")
@@ -38,8 +37,7 @@ def test_a_slider_redraws_at_once(case):
         return prediction
 
     def move(count):
-        figure = slider_storm(predict, count, **FIRST, jitter="full", first="backoff")
-        figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")  # as a notebook shows it
+        png(slider_storm(predict, count, **FIRST, jitter="full", first="backoff"))
 
     move(100)  # whoever moves a slider has drawn the first picture
     predicted.clear()
