@@ -4,10 +4,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, as_completed
 from functools import cache
-from itertools import starmap
+from itertools import islice, starmap
 from typing import Any, TypeVar
 
+AHEAD = 2
+"""Tasks that each worker has: the one it does, and the next."""
 LOOK = 0.2
 """Seconds between two looks of a worker at whether the process that it works for is still there."""
 
@@ -29,17 +32,45 @@ def side_by_side(
         function: can be pickled by its name.
         tasks: arguments of each call.
         jobs: processes to use; 1 is this one, -1 is one a core.
-        in_order: whether results come in the order of the tasks, or as they are finished.
+        in_order: whether results come in the order of the tasks, or as they are finished. This process then is one of
+            the `jobs`, and begins while the workers load what they need.
     """
+    jobs = jobs if jobs > 0 else os.cpu_count() or 1
     if jobs == 1:
         yield from starmap(function, tasks)
         return
+    _started.set()
+    if not in_order:
+        yield from _all_hands(function, tasks, jobs)
+        return
     import joblib  # takes a while to load, and who does little needs no workers
 
-    _started.set()
-    kind = "generator" if in_order else "generator_unordered"
-    workers = joblib.Parallel(n_jobs=jobs, return_as=kind, batch_size=1)
+    workers = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
     yield from workers(joblib.delayed(_work)(os.getpid(), function, task) for task in tasks)
+
+
+def _all_hands(function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
+    """Do tasks in this process and in one worker fewer than `jobs`, each of which has some to take next."""
+    from joblib.externals.loky import get_reusable_executor
+
+    workers = get_reusable_executor(max_workers=jobs - 1)
+    todo, given = iter(tasks), set[Future[Result]]()
+    try:
+        while True:
+            for task in islice(todo, (jobs - 1) * AHEAD - len(given)):
+                given.add(workers.submit(_work, os.getpid(), function, task))
+            mine = next(todo, None)
+            if mine is None:
+                break
+            yield function(*mine)
+            for future in [one for one in given if one.done()]:
+                given.remove(future)
+                yield future.result()
+        for future in as_completed(given):
+            yield future.result()
+    finally:
+        for future in given:
+            future.cancel()
 
 
 def _work(master: int, function: Callable[..., Result], task: tuple[Any, ...]) -> Result:

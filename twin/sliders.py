@@ -111,7 +111,7 @@ def explorer(draw: Callable[..., "Figure"], settings: Mapping[str, Any]) -> Any:
         values = {name: control.value for name, control in controls.items()}
         picture.clear_output(wait=True)
         try:
-            picture.append_display_data(Image(png(draw(**values))))
+            picture.append_display_data(Image(png(draw(**values))))  # type: ignore[no-untyped-call]
         except ScenarioError as error:
             picture.append_stdout(f"{error}\n")
 

@@ -22,15 +22,16 @@ LEAST_SPEED_UP = 1.7
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
 @pytest.mark.timeout(300)
 def test_a_sweep_of_64_variants_scales_on_two_cores() -> None:
-    """Start of the worker processes included."""
-    profile, scenario = small_profile(), outage(200, 3, 20.0, 40.0, base=1.0, cap=8.0, jitter="full")
-    took, tables = {}, {}
-    for jobs in (1, 2):
+    """Start of the worker included; one core comes before and after, as the machine is fast for seconds, and slow."""
+    profile, scenario = small_profile(), outage(1000, 3, 20.0, 40.0, base=1.0, cap=8.0, jitter="full")
+    took, tables = {1: [], 2: []}, {}
+    for jobs in (1, 2, 1):
         begin = time.perf_counter()
         tables[jobs] = sim.sweep(scenario, VARY, REPLICATIONS, profile, jobs=jobs).table
-        took[jobs] = time.perf_counter() - begin
+        took[jobs].append(time.perf_counter() - begin)
     pd.testing.assert_frame_equal(tables[1], tables[2], check_exact=True)
-    ratio = took[1] / took[2]
-    text = f"{took[1]:.1f} s on one core, {took[2]:.1f} s on two: {ratio:.2f} x"
+    one, two = sum(took[1]) / 2, took[2][0]
+    ratio = one / two
+    text = f"{one:.1f} s on one core, {two:.1f} s on two: {ratio:.2f} x"
     sys.stdout.write(f"\n64 variants x {REPLICATIONS} replications: {text}\n")
     assert ratio >= LEAST_SPEED_UP

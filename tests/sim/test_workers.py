@@ -9,6 +9,7 @@ from pathlib import Path
 
 import joblib
 import psutil
+import pytest
 
 from sim.workers import LOOK, side_by_side
 
@@ -20,11 +21,27 @@ list(side_by_side(time.sleep, [(60.0,), (60.0,)], 2))
 """
 
 
+def slowly(seconds):
+    time.sleep(seconds)
+    return os.getpid()
+
+
 def test_results_come_in_the_order_of_the_tasks_or_as_they_are_finished():
     tasks = [(n, 2) for n in range(9)]
     expected = [n**2 for n in range(9)]
     assert list(side_by_side(pow, tasks, 2)) == expected
     assert sorted(side_by_side(pow, tasks, 2, in_order=False)) == expected
+
+
+def test_who_waits_for_results_in_any_order_works_too_and_hears_of_errors():
+    done = side_by_side(slowly, [(0.05,)] * 60, 2, in_order=False)
+    pids = list(done)
+    assert len(pids) == 60
+    assert len(set(pids)) == 2
+    assert os.getpid() in pids
+    for numbers in ([(0, 0)], [(1, 1)] * 9 + [(1, 0)]):
+        with pytest.raises(ZeroDivisionError):
+            list(side_by_side(divmod, numbers * 3, 3, in_order=False))
 
 
 def test_one_job_is_this_process():
