@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 AFTER = 60.0
 """Seconds that are simulated after the end of the outage."""
 LEAST_BALANCER_RATE, RATE_A_CLIENT = 20_000.0, 20.0
-"""Handshakes a second that the balancer can do: at least, and for each client. To close a tunnel takes it
-`twin.storms.SMALL_COST` all the same: 20 s for a million."""
+"""Handshakes a second that the balancer can do: at least, and for each client. To accept a connection or to close a
+tunnel takes it `twin.storms.SMALL_COST` all the same: 20 s for a million."""
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
 
     Args:
         handshake_rate: handshakes a second that one node can do.
-        balancer_rate: handshakes a second that the balancer can do.
+        balancer_rate: handshakes a second that the balancer can do, but for `SMALL_COST` to accept each connection.
         scale: how many real clients one simulated client stands for: everything takes as much longer.
 
     Raises:
