@@ -1,10 +1,12 @@
 """Worker processes for simulations; they end with the process that they work for, even if that is killed."""
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from functools import cache
 from itertools import islice, starmap
 from typing import Any, TypeVar
@@ -39,21 +41,24 @@ def side_by_side(
     if jobs == 1:
         yield from starmap(function, tasks)
         return
-    _started.set()
     if not in_order:
         yield from _all_hands(function, tasks, jobs)
         return
     import joblib  # takes a while to load, and who does little needs no workers
 
+    _started.set()
     workers = joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
     yield from workers(joblib.delayed(_work)(os.getpid(), function, task) for task in tasks)
 
 
 def _all_hands(function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
-    """Do tasks in this process and in one worker fewer than `jobs`, each of which has some to take next."""
-    from joblib.externals.loky import get_reusable_executor
+    """Do tasks in this process and in one worker fewer than `jobs`, each of which has some to take next.
 
-    workers = get_reusable_executor(max_workers=jobs - 1)
+    The workers end with the last task, or with this process's interest in what they do.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    workers = ProcessPoolExecutor(max_workers=jobs - 1)
     todo, given = iter(tasks), set[Future[Result]]()
     try:
         while True:
@@ -68,9 +73,13 @@ def _all_hands(function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]]
                 yield future.result()
         for future in as_completed(given):
             yield future.result()
+    except BaseException:
+        for pid in list(workers._processes):  # the pool's own way to do so stumbles over tasks that wait
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
     finally:
-        for future in given:
-            future.cancel()
+        workers.shutdown(wait=False)
 
 
 def _work(master: int, function: Callable[..., Result], task: tuple[Any, ...]) -> Result:

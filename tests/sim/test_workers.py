@@ -1,5 +1,6 @@
 """Workers give every result, and end with the process that they work for."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -19,6 +20,16 @@ from sim.workers import side_by_side
 print("up", flush=True)
 list(side_by_side(time.sleep, [(60.0,), (60.0,)], 2))
 """
+
+
+def workers_of(pid):
+    """Return the worker processes of a process, those left out that have ended."""
+    found = set()
+    for one in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one, too
+            if "LokyProcess" in " ".join(one.cmdline()):
+                found.add(one.pid)
+    return found
 
 
 def slowly(seconds):
@@ -42,6 +53,19 @@ def test_who_waits_for_results_in_any_order_works_too_and_hears_of_errors():
     for numbers in ([(0, 0)], [(1, 1)] * 9 + [(1, 0)]):
         with pytest.raises(ZeroDivisionError):
             list(side_by_side(divmod, numbers * 3, 3, in_order=False))
+    assert list(side_by_side(pow, [(2, 3)] * 4, 2)) == [8] * 4  # other workers, kept by joblib
+
+
+def test_who_no_longer_wants_results_does_not_wait_for_them():
+    begun, others = time.monotonic(), workers_of(os.getpid())
+    results = side_by_side(slowly, [(0.0,)] * 3 + [(60.0,)] * 3, 2, in_order=False)
+    assert next(results) == os.getpid()
+    results.close()
+    assert time.monotonic() - begun < 30.0
+    deadline = time.monotonic() + 30.0
+    while workers_of(os.getpid()) - others:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_one_job_is_this_process():
