@@ -86,6 +86,7 @@ def calibrate(
             chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
             for i in range(repeats):
                 tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
+                speed.append(trace(scenario))  # before and after: a shared machine may be another one in half a minute
                 with Stage() as stage, Stage() as refusing_stage:
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
