@@ -5,14 +5,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, as_completed
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import cache
-from itertools import islice, starmap
+from itertools import starmap
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
-AHEAD = 2
-"""Tasks that each worker has: the one it does, and the next."""
 LOOK = 0.2
 """Seconds between two looks of a worker at whether the process that it works for is still there."""
 
@@ -52,28 +51,46 @@ def side_by_side(
 
 
 def _all_hands(function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
-    """Do tasks in this process and in one worker fewer than `jobs`, each of which has some to take next.
+    """Do tasks in this process and in one worker fewer than `jobs`: whoever has none takes the next.
 
     The workers end with the last task, or with this process's interest in what they do.
     """
     from joblib.externals.loky import ProcessPoolExecutor
 
     workers = ProcessPoolExecutor(max_workers=jobs - 1)
-    todo, given = iter(tasks), set[Future[Result]]()
+    todo, lock, done = iter(tasks), threading.Lock(), SimpleQueue[Future[Result]]()
+    given = taken = 0
+
+    def following(for_a_worker: bool) -> tuple[Any, ...] | None:
+        nonlocal given
+        with lock:
+            task = next(todo, None)
+            given += for_a_worker and task is not None
+        return task
+
+    def give(before: Future[Result] | None = None) -> None:
+        """Give a worker another task, if the one before has not failed."""
+        if before is None or before.exception() is None:
+            task = following(for_a_worker=True)
+            if task is not None:
+                workers.submit(_work, os.getpid(), function, task).add_done_callback(give)
+        if before is not None:
+            done.put(before)
+
     try:
-        while True:
-            for task in islice(todo, (jobs - 1) * AHEAD - len(given)):
-                given.add(workers.submit(_work, os.getpid(), function, task))
-            mine = next(todo, None)
-            if mine is None:
-                break
+        for _ in range(jobs - 1):
+            give()
+        while (mine := following(for_a_worker=False)) is not None:
             yield function(*mine)
-            for future in [one for one in given if one.done()]:
-                given.remove(future)
-                yield future.result()
-        for future in as_completed(given):
-            yield future.result()
+            while not done.empty():
+                taken += 1
+                yield done.get().result()
+        while taken < given:
+            taken += 1
+            yield done.get().result()
     except BaseException:
+        with lock:
+            todo = iter(())
         for pid in list(workers._processes):  # the pool's own way to do so stumbles over tasks that wait
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
