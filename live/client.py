@@ -136,6 +136,8 @@ class Client:
             reason, refusal = str(error.response.status_code), error.response
         except TimeoutError:
             reason = "timeout"
+        except ConnectionRefusedError:
+            reason = "refused"
         except (OSError, InvalidHandshake, EOFError):
             reason = "reset"
         else:

@@ -21,7 +21,9 @@ from twin.measures import (
     connected_curve,
     course,
     latency_quantiles,
-    measure_record,
+    measure_connections,
+    measure_with_bounds,
+    split,
 )
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
@@ -42,7 +44,8 @@ class Prediction:
 
     Attributes:
         scenario: what was simulated.
-        measures: one row a replication, one column a measure.
+        measures: one row a replication, one column a measure; infinite is a time that was not reached within the run.
+        bounds: within how many seconds such a time was not reached, NaN elsewhere; only columns that hold one.
         curve_times: seconds after the start of the run, shape (points,).
         curves: connected clients, shape (replications, points).
         reconnects: for each replication the client's first reconnect time in seconds, by client number.
@@ -62,11 +65,12 @@ class Prediction:
     engine: str = "simpy"
     attempts: np.ndarray[Any, np.dtype[np.int64]] = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     engine_reason: str = ""
+    bounds: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 Array = np.ndarray[Any, Any]
 Replicated = tuple[dict[str, float], Array, Mapping[int, float], Array, Array]
-"""What is kept of a replication: measures, the curve of connected clients, reconnect times, latencies, attempts."""
+"""What is kept of a replication: measures with bounds, connected clients, reconnect times, latencies, attempts."""
 
 
 def predict(
@@ -114,9 +118,10 @@ def predict(
         if progress is not None:
             progress(len(found), replications)
     times = np.arange(0.0, scenario.duration, CURVE_STEP)
+    measures, bounds = tables([measures for measures, *_ in found])
     return Prediction(
         scenario,
-        pd.DataFrame([measures for measures, *_ in found]),
+        measures,
         times,
         np.array([curve for _, curve, *_ in found]),
         [reconnects for _, _, reconnects, *_ in found],
@@ -124,7 +129,14 @@ def predict(
         engine,
         np.array([attempts for *_, attempts in found]),
         why,
+        bounds,
     )
+
+
+def tables(found: Sequence[dict[str, float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the measures and the bounds of some replications, one row each."""
+    parts = [split(one) for one in found]
+    return pd.DataFrame([values for values, _ in parts]), pd.DataFrame([bounds for _, bounds in parts])
 
 
 def _at_once(
@@ -233,10 +245,12 @@ def replicate(
             done = Run(scenario, replication, profile, marks, host, full=False).go()
             counted = done.course()
             nothing = np.full(len(SHARES), np.nan)
-            found.append((counted.measures(), done.curve(), counted.reconnect_times(), nothing, done.attempts()))
+            found.append(
+                (measure_connections(counted), done.curve(), counted.reconnect_times(), nothing, done.attempts())
+            )
             continue
         record = simulate(scenario, replication, profile, marks, host, engine)
         latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
         curve, attempts, read = connected_curve(record), attempt_counts(record), course(record)
-        found.append((measure_record(record, read), curve, read.reconnect_times(), latencies, attempts))
+        found.append((measure_with_bounds(record, read), curve, read.reconnect_times(), latencies, attempts))
     return found

@@ -10,7 +10,8 @@ WARM = [row(-0.4 + 0.1 * i, name, i, node if name == "connected" else -1, 1)
 
 def scenario(**changes):
     """Four clients on three nodes hear three messages over a stream in a run of six seconds."""
-    settings = {"clients": {"count": 4}, "duration": 6.0, "bus": {"kind": "stream"}, "publisher": {"rate": 1.0}}
+    settings = {"clients": {"count": 4}, "duration": 6.0, "bus": {"kind": "stream"}}
+    settings["publisher"] = {"rate": 1.0, "start": 1.0, "messages": 3}
     return small(**(settings | changes))
 
 

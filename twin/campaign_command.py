@@ -14,7 +14,7 @@ from twin.profile import HostProfile
 from twin.steps import say_json
 
 if TYPE_CHECKING:
-    from twin.comparison import Band
+    from twin.bands import Band
     from twin.record import Record
 
 
@@ -88,7 +88,7 @@ def campaign(
 def predicted_loss(record: "Record", replications: int) -> "Band":
     """Return the 95 % band of `lost_share` for a run, simulated with its random numbers on hosts of various speeds."""
     import sim
-    from twin.comparison import Band
+    from twin.bands import Band
 
     profile = HostProfile.for_this_machine("broadcast")
     prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)

@@ -121,8 +121,7 @@ def measure(
 ) -> None:
     """Run a scenario with real processes on loopback and print each run's measures."""
     from twin.invariants import audit as examine
-    from twin.measures import measure_record
-    from twin.report import print_measures
+    from twin.report import print_measures, run_dict
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
@@ -130,7 +129,7 @@ def measure(
     if as_json:
         rows = [
             {
-                **measure_record(record),
+                **run_dict(record),
                 "starved": record.starved,
                 "start_up": record.provenance["start_up"],
                 "violations": [violation.as_dict() for violation in examine(record).violations],

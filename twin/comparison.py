@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite, isinf, nan
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
-import pandas as pd
 
+from twin.bands import ROUNDING, Band, Replicated, quantiles
 from twin.errors import ScenarioError
 from twin.invariants import LIVENESS, Audit, audit
-from twin.measures import MEASURES, measure_record, reconnect_times
+from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, reconnect_times
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -20,16 +20,14 @@ if TYPE_CHECKING:
 Verdict = Literal["pass", "fail", "unknown"]
 Array = np.ndarray[Any, Any]
 
-ALPHA = 0.05
 LEAST_COVERAGE = 0.8
 """Share inside that one scenario needs. Its runs share few phases, so its measures leave the band together."""
 LARGEST_ERROR = 0.2
 FLEET_COVERAGE = 0.9
 FLEET_ERROR = 0.08
-_ROUNDING = 1e-9
 
 
-class Predicted(Protocol):
+class Predicted(Replicated, Protocol):
     """What a comparison needs of a prediction (`sim.Prediction`)."""
 
     @property
@@ -39,10 +37,6 @@ class Predicted(Protocol):
     @property
     def engine(self) -> str:
         """What simulated it."""
-
-    @property
-    def measures(self) -> pd.DataFrame:
-        """One row a replication, one column a measure."""
 
     @property
     def curve_times(self) -> Array:
@@ -66,74 +60,89 @@ class Predicted(Protocol):
 
 
 @dataclass(frozen=True)
-class Band:
-    """Median and 95 % prediction interval of one run's value."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Array) -> "Band":
-        """Return the band of replications, shape (replications,)."""
-        low, median, high = np.quantile(values, [ALPHA / 2, 0.5, 1 - ALPHA / 2])
-        return cls(float(median), float(low), float(high))
-
-    def holds(self, value: float) -> bool:
-        """Tell whether the value lies in the interval."""
-        slack = _ROUNDING * max(1.0, abs(value))
-        return self.low - slack <= value <= self.high + slack
-
-    def score(self, value: float) -> float:
-        """Return the interval score: the width, plus 2/alpha times the miss. Source: Gneiting & Raftery
-        2007, eq. 43.
-        """
-        miss = max(0.0, self.low - value) + max(0.0, value - self.high)
-        return self.high - self.low + 2 / ALPHA * miss
-
-    @property
-    def half_width(self) -> float:
-        """Half the width relative to the median; 0 for a band of no width."""
-        width = (self.high - self.low) / 2
-        return width / abs(self.median) if self.median else (0.0 if width == 0 else 1.0)
-
-
-@dataclass(frozen=True)
 class Row:
-    """One measure: a band for each run (the same one unless given the run's mark-downs) and the measured values."""
+    """One measure: a band for each run (the same one unless given the run's mark-downs) and the measured values.
+
+    Attributes:
+        name: of the measure.
+        bands: one a run.
+        measured: one value a run; infinite is a time that was not reached within the run.
+        bounds: within how many seconds it was not, NaN where it was.
+    """
 
     name: str
     bands: list[Band]
     measured: list[float]
+    bounds: list[float] = field(default_factory=list)
 
     @property
     def predicted(self) -> Band:
         """The band; given mark-downs, the median over the runs' bands."""
-        return Band(*(float(np.median([getattr(b, part) for b in self.bands])) for part in ("median", "low", "high")))
+        if all(band == self.bands[0] for band in self.bands):
+            return self.bands[0]
+        parts = {
+            name: quantiles(np.array([getattr(band, name) for band in self.bands]), [0.5])[0]
+            for name in ("median", "low", "high")
+        }
+        bound = min((band.bound for band in self.bands if isfinite(band.bound)), default=nan)
+        missed, runs = (sum(getattr(band, name) for band in self.bands) for name in ("not_reached", "runs"))
+        return Band(**parts, bound=bound, not_reached=missed, runs=runs)
+
+    @property
+    def median(self) -> float:
+        """The median of the measured values, infinite where half of the runs or more did not reach it."""
+        return quantiles(np.array(self.measured, dtype=float), [0.5])[0]
+
+    @property
+    def bound(self) -> float:
+        """The shortest time in seconds within which a run did not reach it; NaN where all did."""
+        return min((bound for bound in self.bounds if isfinite(bound)), default=nan)
+
+    @property
+    def not_reached(self) -> int:
+        """How many of the runs did not reach it."""
+        return sum(isinf(value) for value in self.measured)
 
     @property
     def inside(self) -> list[bool]:
-        """For each run whether its value lies in its band."""
+        """For each run whether its value lies in its band; not reached is inside where the prediction says so, too."""
         return [band.holds(value) for band, value in zip(self.bands, self.measured, strict=True)]
 
     @property
     def error(self) -> float:
-        """Relative error of the medians."""
-        return relative_error(self.predicted.median, float(np.median(self.measured)))
+        """Relative error of the medians; the least that it can be where one of the two was not reached."""
+        band = self.predicted
+        predicted, measured = band.median, self.median
+        if isinf(predicted) and isinf(measured):
+            return 0.0
+        if isinf(predicted):
+            return relative_error(max(measured, band.at_least(predicted)), measured)
+        if isinf(measured):
+            return relative_error(predicted, max(predicted, self.bound if isfinite(self.bound) else predicted))
+        return relative_error(predicted, measured)
 
     @property
     def interval_score(self) -> float:
         """Mean interval score of the runs, in the unit of the measure."""
-        return float(np.mean([band.score(v) for band, v in zip(self.bands, self.measured, strict=True)]))
+        bounds = self.bounds or [nan] * len(self.measured)
+        runs = zip(self.bands, self.measured, bounds, strict=True)
+        return float(np.mean([band.score(value, bound) for band, value, bound in runs]))
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing of a rare kind happened, in no replication and in no run."""
+        values = [*self.measured, *(getattr(band, name) for band in self.bands for name in ("low", "median", "high"))]
+        return MEASURES[self.name].rare and all(value in (0.0, inf) for value in values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row as it appears in JSON."""
-        band = self.predicted
+        """Return the row as it appears in JSON; null is a time that was not reached within its `bound`."""
         return {
             "unit": MEASURES[self.name].unit,
             "driver": MEASURES[self.name].driver,
-            "predicted": {"median": float(band.median), "low": float(band.low), "high": float(band.high)},
-            "measured": [float(value) for value in self.measured],
+            "predicted": self.predicted.as_dict(),
+            "measured": [float(value) if isfinite(value) else None for value in self.measured],
+            "censored": [isinf(value) for value in self.measured],
+            "bounds": [float(bound) if isfinite(bound) else None for bound in self.bounds],
             "inside": [bool(hit) for hit in self.inside],
             "error": float(self.error),
             "interval_score": float(self.interval_score),
@@ -143,8 +152,8 @@ class Row:
 
 def relative_error(predicted: float, measured: float) -> float:
     """Return |measured - predicted| / |measured|; where measured is 0, 0 if the prediction is too, else 1."""
-    if abs(measured) < _ROUNDING:
-        return 0.0 if abs(predicted) < _ROUNDING else 1.0
+    if abs(measured) < ROUNDING:
+        return 0.0 if abs(predicted) < ROUNDING else 1.0
     return abs(measured - predicted) / abs(measured)
 
 
@@ -311,18 +320,21 @@ def compare(
     counted = [i for i, record in enumerate(records) if not record.starved]
     if not counted:
         reasons.append(f"every run was on a starved host ({records[0].starved})")
-    values = [measure_record(records[i]) for i in counted]
+    values = [measure_with_bounds(records[i]) for i in counted]
     rows, given_rows = [], []
     for name in MEASURES:
         have = [k for k, found in enumerate(values) if name in found]
         if not have or name not in prediction.measures:
             continue
-        band = Band.of(prediction.measures[name].dropna().to_numpy())
         seen = [values[k][name] for k in have]
-        rows.append(Row(name, [band] * len(seen), seen))
+        bounds = [values[k].get(name + NOT_WITHIN, nan) for k in have]
+        row = Row(name, [Band.predicted(prediction, name)] * len(seen), seen, bounds)
+        if row.says_nothing:
+            continue
+        rows.append(row)
         if givens and all(name in givens[counted[k]].measures for k in have):
-            bands = [Band.of(givens[counted[k]].measures[name].dropna().to_numpy()) for k in have]
-            given_rows.append(Row(name, bands, seen))
+            bands = [Band.predicted(givens[counted[k]], name) for k in have]
+            given_rows.append(Row(name, bands, seen, bounds))
     return Comparison(prediction, records, rows, given_rows, givens, reasons, audits)
 
 

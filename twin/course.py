@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.comparison import Band, Predicted
+from twin.bands import Band
+from twin.comparison import Predicted
 from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.record import Record
@@ -63,10 +64,10 @@ def check_answer(scenario: Scenario, inter: float, fall: int, predict: Predict) 
             False, f"fall is {fall} and must be {LEAST_FALL} or more: one lost check would take a healthy node out."
         )
     soonest, latest = detection_bounds(inter, fall)
-    band = Band.of(predict(varied).measures["reconnect_p50"].dropna().to_numpy())
+    band = Band.predicted(predict(varied), "reconnect_p50")
     found = (
         f"the node is marked down {soonest:.2g} to {latest:.2g} s after its death, and the 95 % interval of "
-        f"reconnect_p50 is {band.low:.2f} to {band.high:.2f} s"
+        f"reconnect_p50 is {band.text('low')} to {band.text('high')} s"
     )
     if band.high < RECONNECT_LIMIT:
         return Answer(True, f"{found}; its upper end is below {RECONNECT_LIMIT:g} s.")
@@ -120,7 +121,7 @@ def paired_differences(base: Predicted, variants: Mapping[str, Predicted], measu
     Returns:
         One row a variant (the base first): median and 95 % interval of the measure, median of the difference to the
         base in the same replication, the standard deviation of that difference, and the one it would have if both had
-        drawn their random numbers independently.
+        drawn their random numbers independently. What was not reached has no difference.
     """
     first = base.measures[measure].to_numpy()
     rows: dict[str, dict[str, Any]] = {}
@@ -129,10 +130,12 @@ def paired_differences(base: Predicted, variants: Mapping[str, Predicted], measu
         band = Band.of(values[~np.isnan(values)])
         row: dict[str, Any] = {"median": band.median, "low": band.low, "high": band.high}
         if prediction is not base:
-            change = values - first
+            change = np.subtract(
+                values, first, where=np.isfinite(values) & np.isfinite(first), out=np.full(len(first), np.nan)
+            )
             row["difference"] = float(np.nanmedian(change))
             row["sd, same numbers"] = float(np.nanstd(change))
-            row["sd, independent"] = float(np.hypot(np.nanstd(values), np.nanstd(first)))
+            row["sd, independent"] = float(np.hypot(*(np.nanstd(one[np.isfinite(one)]) for one in (values, first))))
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -145,4 +148,4 @@ def medians(predictions: Mapping[str, Predicted], names: Sequence[str]) -> pd.Da
 
 def upper_end(prediction: Predicted, measure: str) -> float:
     """Return the upper end of the predicted 95 % interval of a measure."""
-    return Band.of(prediction.measures[measure].dropna().to_numpy()).high
+    return Band.predicted(prediction, measure).high

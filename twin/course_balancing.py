@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twin.comparison import Band
+from twin.bands import Band
 from twin.course import Answer
 from twin.errors import ScenarioError
 from twin.measures.base import most_within

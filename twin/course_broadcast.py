@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from twin.comparison import Band
+from twin.bands import Band
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
 from twin.measures import measure_record
@@ -147,10 +147,10 @@ def check_resends(scenario: Scenario, ack_timeout: float, max_resends: int, pred
         varied = scenario.vary(publisher={"ack_timeout": float(ack_timeout), "max_resends": max_resends})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"the publisher does not take these settings. {error}")
-    measures = predict(varied).measures
-    late, again = (Band.of(measures[name].dropna().to_numpy()) for name in ("consistent_p99", "resends_per_message"))
+    prediction = predict(varied)
+    late, again = (Band.predicted(prediction, name) for name in ("consistent_p99", "resends_per_message"))
     found = (
-        f"the 95 % intervals end at {late.high:.2f} s for consistent_p99 and at {again.high:.2f} for "
+        f"the 95 % intervals end at {late.text('high')} s for consistent_p99 and at {again.high:.2f} for "
         "resends_per_message"
     )
     if late.high >= CONSISTENT_LIMIT:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from twin.bands import Band, number
 from twin.course import Answer, Predict, upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
@@ -93,11 +94,13 @@ def check_drain(scenario: Scenario, lead: float, pace: float, predict: Predict) 
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"a drain does not take these settings. {error}")
     prediction = predict(varied)
-    if "drain_time" not in prediction.measures:
+    if Band.predicted(prediction, "drain_time").censored:
         return Answer(False, "the drain is not over by the end of the run: it takes far too long.")
     names = ("attempts_per_client", "peak_reconnect_rate", "drain_time")
     attempts, rate, took = (upper_end(prediction, name) for name in names)
-    found = f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {took:.1f} s"
+    found = (
+        f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {number(took)} s"
+    )
     if attempts >= ATTEMPTS_LIMIT:
         return Answer(
             False,

@@ -6,7 +6,7 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 import numpy as np
 import pandas as pd
 
-from twin.comparison import Band
+from twin.bands import Band
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
 from twin.record import Record
@@ -83,13 +83,12 @@ def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predi
             f"ttl is {ttl:g} s, less than {LEAST_SIGNS} heartbeats: two lost ones would take a healthy node out.",
         )
     low, high = removal_bounds(ttl, heartbeat, varied.registry.sync)
-    measures = predict(varied).measures
-    if "mark_down_delay" not in measures:
+    band = Band.predicted(predict(varied), "mark_down_delay")
+    if band.censored:
         return Answer(False, f"the node is still in rotation when the run ends: its lease of {ttl:g} s outlives it.")
-    band = Band.of(measures["mark_down_delay"].dropna().to_numpy())
     found = (
         f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the 95 % interval of mark_down_delay is "
-        f"{band.low:.2f} to {band.high:.2f} s"
+        f"{band.text('low')} to {band.text('high')} s"
     )
     if band.high < REMOVAL_LIMIT:
         return Answer(True, f"{found}; its upper end is below {REMOVAL_LIMIT:g} s.")
@@ -116,8 +115,8 @@ def check_spread(scenario: Scenario, mean: float, jitter: float, predict: Predic
         varied = scenario.vary(nodes={"lifetime": {"mean": float(mean), "jitter": float(jitter)}})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"the nodes do not take these settings. {error}")
-    measures = predict(varied).measures
-    share, churn = (Band.of(measures[name].dropna().to_numpy()) for name in ("new_share", "churn_peak"))
+    prediction = predict(varied)
+    share, churn = (Band.predicted(prediction, name) for name in ("new_share", "churn_peak"))
     found = (
         f"the new nodes carry {share.low:.2f} of the mean at the lower end, and {churn.high:.0f} clients a second come "
         "back at the upper end of the peak"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from twin.comparison import Band, Comparison, Predicted
+from twin.bands import Band
+from twin.comparison import Comparison, Predicted
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
 from twin.figures import table_rows
@@ -52,7 +53,7 @@ def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) 
         row: dict[str, Any] = {}
         for measure in measures:
             if measure in prediction.measures:
-                band = Band.of(prediction.measures[measure].dropna().to_numpy())
+                band = Band.predicted(prediction, measure)
                 row |= {measure: band.median, f"{measure}, at most": band.high}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -102,14 +103,14 @@ def check_store(scenario: Scenario, store: str, persist: bool, cap: float, predi
         return Answer(False, f"The lab does not take these settings. {error}")
     if store == "none":
         return Answer(False, "without sessions everybody may connect: that is not what a login is for.")
-    found = predict(varied).measures
-    if "login_share" not in found or "reconnect_p99" not in found:
+    prediction = predict(varied)
+    if "login_share" not in prediction.measures:
         return Answer(False, "nobody is back when the run ends: how long may a client go on waiting?")
-    logins = Band.of(found["login_share"].dropna().to_numpy())
-    back = Band.of(found["reconnect_p99"].dropna().to_numpy())
+    logins = Band.predicted(prediction, "login_share")
+    back = Band.predicted(prediction, "reconnect_p99")
     said = (
         f"between {logins.low:.0%} and {logins.high:.0%} of those who come back log in again, and reconnect_p99 is "
-        f"{back.low:.2f} to {back.high:.2f} s"
+        f"{back.text('low')} to {back.text('high')} s"
     )
     if logins.high >= LOGIN_LIMIT:
         return Answer(False, f"{said}; nobody should have to log in. Where were the sessions when node 1 died?")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.comparison import Band, Comparison, Predicted
+from twin.bands import Band
+from twin.comparison import Comparison, Predicted
 from twin.errors import ScenarioError, writing
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
 
@@ -90,33 +91,35 @@ def _measures(axes: "Axes", comparison: Comparison) -> None:
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
         band = row.predicted
-        scale = band.median
-        axes.plot([band.low / scale, band.high / scale], [place, place], color=BLUE, lw=7, alpha=0.3,
-                  solid_capstyle="butt")  # fmt: skip
-        axes.plot([1], [place], "|", color=BLUE, ms=11, mew=2)
+        scale = band.at_least(band.median)
+        draw_band(axes, band, place, 1 / scale, 11)
         offsets = np.linspace(-0.16, 0.16, len(row.measured)) if len(row.measured) > 1 else [0.0]
         for value, inside, offset in zip(row.measured, row.inside, offsets, strict=True):
-            axes.plot([value / scale], [place + offset], "o", ms=5, color=VERMILION,
-                      mfc=VERMILION if inside else "white")  # fmt: skip
-    labels = [f"{row.name}  ({f'{number(row.predicted.median)} {_unit(row.name)}'.strip()})" for row in rows]
+            reached = np.isfinite(value)
+            axes.plot([(value if reached else row.bound) / scale], [place + offset], "o" if reached else ">", ms=5,
+                      color=VERMILION, mfc=VERMILION if inside else "white")  # fmt: skip
+    values = [f"{row.predicted.text('median')} {_unit(row.name)}".strip() for row in rows]
+    labels = [f"{row.name}  ({value})" for row, value in zip(rows, values, strict=True)]
     axes.set_yticks(places, labels, fontsize=8.5)
-    axes.set_xlabel("value / predicted median\n(open circle: outside the band)")
+    missed = any(row.not_reached or row.predicted.not_reached for row in rows)
+    note = ", triangle: not reached within the run" * missed
+    axes.set_xlabel(f"value / predicted median\n(open: outside the band{note})")
     axes.axvline(1, color=GREY, lw=0.6)
     axes.grid(axis="x", alpha=0.25)
+
+
+def draw_band(axes: "Axes", band: Band, place: float, factor: float = 1.0, size: float = 13) -> None:
+    """Draw a band as a bar along the horizontal axis, with its median; a triangle ends what was not reached."""
+    low, median, high = (factor * band.at_least(value) for value in (band.low, band.median, band.high))
+    axes.plot([low, high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
+    axes.plot([median], [place], ">" if band.censored else "|", color=BLUE, ms=7 if band.censored else size, mew=2)
+    if band.not_reached and not band.censored:
+        axes.plot([high], [place], ">", color=BLUE, ms=7, mfc="white")
 
 
 def _unit(name: str) -> str:
     unit = MEASURES[name].unit
     return "" if unit == "1" else unit
-
-
-def number(value: float | None) -> str:
-    """Return a number with three significant digits, or a dash."""
-    if value is None or value != value:
-        return "-"
-    if value == 0:
-        return "0"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def scatter_figure(comparison: Comparison) -> "Figure":
@@ -149,13 +152,14 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figu
     axes = figure.subplots()
     places = np.arange(len(predictions))[::-1]
     for place, prediction in zip(places, predictions.values(), strict=True):
-        band = Band.of(prediction.measures[measure].dropna().to_numpy())
-        axes.plot([band.low, band.high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
-        axes.plot([band.median], [place], "|", color=BLUE, ms=13, mew=2)
+        band = Band.predicted(prediction, measure)
+        draw_band(axes, band, place)
     axes.set_yticks(places, list(predictions))
     axes.set_ylim(-0.6, len(predictions) - 0.4)
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and 95 % of the runs")
+    missed = any(Band.predicted(one, measure).not_reached for one in predictions.values())
+    note = "\n(triangle: not reached within the run)" * missed
+    axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and 95 % of the runs{note}")
     axes.grid(axis="x", alpha=0.25)
     return figure
 
@@ -189,7 +193,9 @@ def table_rows(comparison: Comparison) -> list[dict[str, Any]]:
                 "predicted": band.median,
                 "low": band.low,
                 "high": band.high,
-                "measured": float(np.median(row.measured)),
+                "bound": band.bound,
+                "measured": row.median,
+                "measured_bound": row.bound,
                 "inside": f"{sum(row.inside)}/{len(row.inside)}",
                 "error": row.error,
                 "given": given[row.name].error if row.name in given else None,

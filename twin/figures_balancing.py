@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from twin.bands import Band
 from twin.broadcast_figures import NODE_COLOURS
-from twin.comparison import Band
 from twin.course_balancing import held
 from twin.figures import BLUE, GREY, VERMILION
 from twin.record import Record

@@ -8,11 +8,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twin.bands import Band, interval_name, number, quantiles, words
 from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
-from twin.comparison import Band, Comparison, Predicted, times
-from twin.figures import number, table_rows
+from twin.comparison import Comparison, Predicted, finite, times
+from twin.figures import table_rows
 from twin.invariants import Audit
-from twin.measures import MEASURES, measure_record
+from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split
 from twin.profile import PARTS, HostProfile
 from twin.record import Record
 
@@ -31,24 +32,41 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     title = f"{comparison.scenario.name}: predicted, and measured in {runs} run{'s' if runs > 1 else ''} (medians)"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("measure", min_width=max(map(len, MEASURES)))
-    for name in ("predicted", "95 % band", "measured", "inside", "error", "given"):
+    interval = interval_name(len(comparison.prediction.measures))
+    for name in ("predicted", interval, "measured", "inside", "error", "given"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in table_rows(comparison):
         unit = "" if row["unit"] == "1" else f" ({row['unit']})"
         table.add_row(
             row["measure"] + unit,
-            number(row["predicted"]),
-            f"{number(row['low'])}..{number(row['high'])}",
-            number(row["measured"]),
+            number(row["predicted"], row["bound"]),
+            f"{number(row['low'], row['bound'])}..{number(row['high'], row['bound'])}",
+            number(row["measured"], row["measured_bound"]),
             row["inside"],
             percent(row["error"]),
             percent(row["given"]),
         )
     console.print(table)
+    for one in comparison.rows:
+        _say_not_reached(
+            console,
+            one.name,
+            (one.predicted.bound, one.predicted.not_reached, one.predicted.runs, "replications"),
+            (one.bound, one.not_reached, len(one.measured), "measured runs"),
+        )
     text = f"Verdict: {comparison.verdict}; {percent(comparison.coverage)} inside, median error "
     console.print(text + percent(comparison.median_error) + ".", highlight=False)
     for reason in [*comparison.broken, *comparison.reasons]:
         console.print(f"  {reason}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _say_not_reached(console: Console, name: str, *found: tuple[float, int, int, str]) -> None:
+    """Say what was not reached: for each kind of run the bound, how many did not, of how many, and what these are."""
+    parts = [
+        f"{words(float('inf'), bound)} in {missed} of {runs} {what}" for bound, missed, runs, what in found if missed
+    ]
+    if parts:
+        console.print(f"  {name}: {', '.join(parts)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict[str, Any]) -> None:
@@ -85,48 +103,80 @@ def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict
             console.print(f"  {one.scenario.name}, {reason}", highlight=False, markup=False, soft_wrap=True)
 
 
+def bands_of(prediction: Predicted) -> dict[str, Band]:
+    """Return the band of each measure of a prediction."""
+    return {str(name): Band.predicted(prediction, str(name)) for name in prediction.measures}
+
+
 def prediction_dict(prediction: Predicted) -> dict[str, Any]:
-    """Return a prediction as one JSON object."""
-    bands = {name: Band.of(prediction.measures[name].dropna().to_numpy()) for name in prediction.measures}
+    """Return a prediction as one JSON object; null is a time that was not reached within its `bound`."""
+    runs = len(prediction.measures)
     return {
         "scenario": prediction.scenario.name,
-        "replications": len(prediction.measures),
+        "replications": runs,
+        "interval": interval_name(runs),
         "engine": prediction.engine,
         "measures": {
-            str(name): {"unit": MEASURES[str(name)].unit, "median": band.median, "low": band.low, "high": band.high}
-            for name, band in bands.items()
+            name: {"unit": MEASURES[name].unit, **band.as_dict()} for name, band in bands_of(prediction).items()
         },
     }
 
 
 def print_prediction(console: Console, prediction: Predicted) -> None:
-    """Print each measure's median and band."""
-    data = prediction_dict(prediction)
-    table = Table(title=f"{data['scenario']}: predicted ({data['replications']} replications)", title_justify="left")
+    """Print each measure's median and band, and what was not reached within the run."""
+    runs = len(prediction.measures)
+    title = f"{prediction.scenario.name}: predicted ({runs} replication{'s' * (runs != 1)})"
+    table = Table(title=title, title_justify="left")
     for name in ("measure", "unit"):
         table.add_column(name)
-    for name in ("median", "95 % band"):
+    for name in ("median", interval_name(runs)):
         table.add_column(name, justify="right")
-    for name, row in data["measures"].items():
-        table.add_row(name, row["unit"], number(row["median"]), f"{number(row['low'])}..{number(row['high'])}")
+    bands = bands_of(prediction)
+    for name, band in bands.items():
+        if not (MEASURES[name].rare and _says_nothing([band.low, band.high])):
+            interval = f"{number(band.low, band.bound)}..{number(band.high, band.bound)}"
+            table.add_row(name, MEASURES[name].unit, words(band.median, band.bound), interval)
     console.print(table)
+    for name, band in bands.items():
+        if not MEASURES[name].rare:
+            _say_not_reached(console, name, (band.bound, band.not_reached, band.runs, "replications"))
+
+
+def _says_nothing(values: Sequence[float]) -> bool:
+    """Tell whether nothing of a rare kind happened."""
+    return all(value in (0.0, float("inf")) for value in values)
+
+
+def run_dict(record: Record) -> dict[str, Any]:
+    """Return a run's measures as one JSON object; null is a time that was not reached within the bound in `censored`,
+    in seconds.
+    """
+    values, bounds = split(measure_with_bounds(record))
+    return {**finite(values), "censored": bounds}
 
 
 def print_measures(console: Console, records: Sequence[Record]) -> None:
     """Print each run's measures."""
-    found = [measure_record(record) for record in records]
+    found = [measure_with_bounds(record) for record in records]
     table = Table(title=f"{records[0].scenario.name}: measured", title_justify="left")
     for name in ("measure", "unit"):
         table.add_column(name)
     for i in range(len(records)):
         table.add_column(f"run {i + 1}", justify="right")
     table.add_column("median", justify="right")
+    missed = []
     for name, measure in MEASURES.items():
         values = [one[name] for one in found if name in one]
-        if values:
-            cells = [number(one.get(name)) for one in found]
-            table.add_row(name, measure.unit, *cells, number(float(np.median(values))))
+        if not values or (measure.rare and _says_nothing(values)):
+            continue
+        bounds = [one[name + NOT_WITHIN] for one in found if name + NOT_WITHIN in one]
+        bound = min(bounds, default=float("nan"))
+        cells = [number(one.get(name), one.get(name + NOT_WITHIN, float("nan"))) for one in found]
+        table.add_row(name, measure.unit, *cells, number(quantiles(np.array(values), [0.5])[0], bound))
+        missed.append((name, (bound, len(bounds), len(values), "runs")))
     console.print(table)
+    for name, row in missed:
+        _say_not_reached(console, name, row)
     for i, record in enumerate(records, 1):
         if record.starved:
             console.print(f"Run {i} was on a starved host: {record.starved}.", highlight=False)
@@ -165,16 +215,17 @@ def learnt(comparison: Comparison) -> str:
     rows = {row.name: row for row in comparison.rows}
     if "reconnect_p50" not in rows:
         return "Learnt: no client was affected, so there was nothing to learn about reconnecting."
-    median = float(np.median(rows["reconnect_p50"].measured))
+    row = rows["reconnect_p50"]
+    back = f"not back within {row.bound:g} s" if np.isinf(row.median) else f"back after {number(row.median)} s"
     inside = f"the prediction's band held {percent(comparison.coverage)} of all measured values"
     if "mark_down_delay" in rows and "notice_p50" in rows:
-        notice = float(np.median(rows["notice_p50"].measured))
-        down = float(np.median(rows["mark_down_delay"].measured))
-        return (
-            f"Learnt: clients noticed the fault after {notice * 1000:.0f} ms, the balancer only after {down:.1f} s; "
-            f"half of the clients were back after {median:.1f} s; {inside}."
-        )
-    return f"Learnt: half of the affected clients were back after {number(median)} s; {inside}."
+        notice, down = rows["notice_p50"], rows["mark_down_delay"]
+        if np.isfinite(notice.median) and np.isfinite(down.median):
+            return (
+                f"Learnt: clients noticed the fault after {notice.median * 1000:.0f} ms, the balancer only after "
+                f"{down.median:.1f} s; half of the clients were {back}; {inside}."
+            )
+    return f"Learnt: half of the affected clients were {back}; {inside}."
 
 
 def print_audit(console: Console, path: str, audit: Audit) -> None:

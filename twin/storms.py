@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from twin.bands import Band, words
 from twin.broadcast_parts import BROADCAST_PARTS
-from twin.comparison import Band, Predicted
+from twin.comparison import Predicted
 from twin.cost import Part
 from twin.course import Answer, Predict
 from twin.errors import ScenarioError
@@ -164,7 +165,9 @@ def end_of_outage(scenario: Scenario) -> float:
 
 
 def back_within(prediction: Predicted) -> pd.Series:
-    """Return for each replication the seconds from the end of the outage until 99 % of the clients are connected."""
+    """Return for each replication the seconds from the end of the outage until 99 % of the clients are connected;
+    infinite where they were not within the run.
+    """
     scenario = prediction.scenario
     first = min(fault.at for fault in scenario.faults)
     return prediction.measures["time_to_99"] - (end_of_outage(scenario) - first)
@@ -304,9 +307,10 @@ def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, 
     except ScenarioError as error:
         return Answer(False, f"the policy is not possible. {error}")
     prediction = predict(varied)
-    highest = Band.of(prediction.measures["peak_attempts"].dropna().to_numpy()).high
+    highest = Band.predicted(prediction, "peak_attempts").high
     latest = Band.of(back_within(prediction).to_numpy()).high
-    found = f"at most {highest:.0f} attempts in 100 ms, and 99 % are back {latest:.1f} s after the outage"
+    rest = scenario.duration - end_of_outage(scenario)
+    found = f"at most {highest:.0f} attempts in 100 ms, and 99 % are back {_after(latest, rest)}"
     if highest > peak:
         return Answer(
             False, f"{found}; allowed are {peak:g} attempts. Spread the waits more, or begin with longer ones."
@@ -314,6 +318,11 @@ def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, 
     if latest > back:
         return Answer(False, f"{found}; allowed are {back:g} s. A wait that has grown past that keeps clients away.")
     return Answer(True, f"{found}.")
+
+
+def _after(seconds: float, rest: float) -> str:
+    """Return when something happened, in words, if `rest` seconds were watched after the outage."""
+    return f"{seconds:.1f} s after the outage" if np.isfinite(seconds) else f"{words(seconds, rest)} of its end"
 
 
 def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
@@ -331,6 +340,8 @@ def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, deare
         known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
         return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
     high = float(row["high"].iloc[0])
+    if np.isinf(high):
+        return Answer(False, f"with {nodes} nodes and a cap of {cap:g} s 99 % are not always back within the run.")
     found = f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {high:.0f} s"
     if high > target:
         return Answer(False, f"{found}, later than {target:g} s.")

@@ -117,24 +117,67 @@ def _fixed(text: str) -> tuple[str, object]:
     return path, values[0]
 
 
+def short_names(paths: list[str]) -> dict[str, str]:
+    """Return for each setting the shortest end of its path that no other one of them has."""
+    found = {}
+    for path in paths:
+        words = path.split(".")
+        ends = [".".join(words[-count:]) for count in range(1, len(words) + 1)]
+        found[path] = next(end for end in ends if sum(f".{one}".endswith(f".{end}") for one in paths) == 1)
+    return found
+
+
 def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
-    """Print one row a variant: median and 95 % band of some measures."""
-    from twin.figures import number
+    """Print one row a variant: median and 95 % band of some measures, the band below the median.
+
+    Names of settings are shortened to their ends, and a legend has them in full; long names of measures are broken
+    behind an underscore, so that six columns fit into 80 characters.
+    """
+    from twin.bands import interval_name, number, words
     from twin.measures import MEASURES
 
-    replications = len(sweep.table) // max(1, len(sweep.bands(measures[0])))
-    title = f"{sweep.scenario.name}: median and 95 % band of {replications} runs each"
+    bands = {name: sweep.bands(name) for name in measures}
+    replications = len(sweep.table) // max(1, len(bands[measures[0]]))
+    interval = interval_name(replications)
+    of = "" if interval.startswith("range") else f" of {replications} runs"
+    title = f"{sweep.scenario.name}: median and {interval}{of} each"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = short_names(list(sweep.vary))
     for path in sweep.vary:
-        table.add_column(path.replace(".", ".\u200b"), justify="right")
+        table.add_column(shown[path], justify="right", no_wrap=True)
     for name in measures:
         unit = MEASURES[name].unit
-        table.add_column(name if unit == "1" else f"{name} ({unit})", justify="right")
-    bands = {name: sweep.bands(name) for name in measures}
-    for i, (_, row) in enumerate(bands[measures[0]].iterrows()):
-        cells = [str(row[path]) for path in sweep.vary]
-        for band in bands.values():
+        table.add_column(broken(name) + (f"\n({unit})" if unit != "1" else ""), justify="right", no_wrap=True)
+    missed = []
+    for i in range(len(bands[measures[0]])):
+        cells = [str(bands[measures[0]][path].iloc[i]) for path in sweep.vary]
+        where = ", ".join(f"{shown[path]} {cell}" for path, cell in zip(sweep.vary, cells, strict=True))
+        for name, band in bands.items():
             one = band.iloc[i]
-            cells.append(f"{number(one['median'])} ({number(one['low'])} .. {number(one['high'])})")
+            low, median, high = (number(one[part], one["bound"]) for part in ("low", "median", "high"))
+            cells.append(f"{median}\n{low}..{high}")
+            if one["not_reached"]:
+                count = f"in {one['not_reached']:.0f} of {one['runs']:.0f} runs"
+                text = f"{where}: {name} {words(float('inf'), one['bound'])} {count}"
+                missed.append(text)
         table.add_row(*cells)
     console.print(table)
+    for text in missed:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    for path, name in shown.items():
+        if name != path:
+            console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
+
+
+LONGEST_LINE = 12
+"""Characters of a column's name that stand in one line."""
+
+
+def broken(name: str) -> str:
+    """Return a measure's name in lines of at most `LONGEST_LINE` characters, broken behind underscores where it can."""
+    lines = [""]
+    for part in name.replace("_", "_ ").split():
+        if lines[-1] and len(lines[-1]) + len(part) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

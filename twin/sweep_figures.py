@@ -11,10 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from twin.bands import interval_name
 from twin.errors import ScenarioError
 from twin.figures import GREY
 from twin.measures import MEASURES
-from twin.sweeps import Sweep
+from twin.sweeps import Sweep, band_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
@@ -63,12 +64,13 @@ def sweep_figure(
     elif len(places) <= 12:
         axes.set_xticks(list(places.values()))
     unit = MEASURES[measure].unit
-    axes.set_xlabel(against)
+    axes.set_xlabel(against + _note_not_reached(bands))
     axes.set_ylabel(measure if unit == "1" else f"{measure} ({unit})")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.25)
     fixed = "".join(f", {path} {value}" for path, value in where.items())
-    axes.set_title(f"{sweep.scenario.name}: median and 95 % of the runs{fixed}", fontsize=11)
+    interval = interval_name(int(bands["runs"].max()))
+    axes.set_title(f"{sweep.scenario.name}: median and {interval}{fixed}", fontsize=11)
     if others:
         axes.legend(frameon=False, fontsize=9)
     return figure
@@ -84,6 +86,19 @@ def _places(values: list[Any]) -> dict[Any, float]:
 def _line(axes: Axes, i: int, places: list[float], group: pd.DataFrame, name: str) -> None:
     order = np.argsort(places)
     x = np.array(places)[order]
-    low, median, high = (group[column].to_numpy()[order] for column in ("low", "median", "high"))
+    bands = [band_of(row) for _, row in group.iterrows()]
+    known = np.array([[band.at_least(value) for value in (band.low, band.median, band.high)] for band in bands])[order]
+    low, median, high = known.T
     axes.fill_between(x, low, high, color=COLOURS[i], alpha=0.18, lw=0)
     axes.plot(x, median, color=COLOURS[i], marker=MARKERS[i], ms=5, ls=DASHES[i], lw=1.5, label=name)
+    missed = np.array([band.not_reached > 0 for band in bands])[order]
+    if missed.any():
+        axes.plot(x[missed], high[missed], "^", color=COLOURS[i], mfc="white", ms=9)
+
+
+def _note_not_reached(bands: pd.DataFrame) -> str:
+    """Return what says what the open triangles are, if there are any."""
+    missed = bands[bands["not_reached"] > 0]
+    if not len(missed):
+        return ""
+    return f"\n(open triangle: in some runs not within {missed['bound'].min():.4g} s, all that was watched)"

@@ -14,14 +14,13 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.comparison import Band
+from twin.bands import Band
 from twin.errors import ScenarioError, writing
-from twin.measures import MEASURES
+from twin.measures import MEASURES, NOT_WITHIN
 from twin.overrides import merge, nested
 from twin.presets import spelled_out
 from twin.scenario import Scenario
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_VARIANTS = 10_000
 MOST_REPLICATIONS = 100_000
+BAND = ("median", "low", "high", "bound", "not_reached", "runs")
+"""Columns of `Sweep.bands`; see `twin.bands.Band`."""
 PART = 5
 """Replications of one part of the work, and of one file: a killed sweep loses at most so many for each process."""
 
@@ -200,7 +201,8 @@ class Sweep:
         scenario: what was varied.
         vary: for each setting its values, as the table shows them.
         table: tidy, one row for each variant and replication: a column for each varied setting, `replication`, and a
-            column for each measure (NaN where a run does not define it).
+            column for each measure (NaN where a run does not define it, infinite where it was not reached within the
+            run), and where that happens a column `time_to_99.not_within` with the bound in seconds.
         reused: parts that were found finished.
         made: parts that were simulated.
     """
@@ -217,7 +219,9 @@ class Sweep:
         return [name for name in MEASURES if name in self.table.columns]
 
     def bands(self, measure: str) -> pd.DataFrame:
-        """Return one row a variant: its values, the median of a measure, and the interval that holds 95 % of the runs.
+        """Return one row a variant: its values, the median of a measure, and the interval that holds 95 % of the runs
+        (their range, if there are too few). What was not reached within `bound` seconds is infinite; `not_reached` of
+        the `runs` did not.
 
         Raises:
             ScenarioError: there is no such measure in the results.
@@ -225,10 +229,9 @@ class Sweep:
         self.check(measure)
         rows = []
         for values, group in self.table.groupby(list(self.vary), sort=False):
-            found = group[measure].dropna().to_numpy()
-            band = Band.of(found) if len(found) else Band(np.nan, np.nan, np.nan)
-            rows.append((*values, band.median, band.low, band.high))
-        return pd.DataFrame(rows, columns=[*self.vary, "median", "low", "high"])
+            band = Band.of_column(group, measure)
+            rows.append((*values, *(getattr(band, name) for name in BAND)))
+        return pd.DataFrame(rows, columns=[*self.vary, *BAND])
 
     def check(self, measure: str) -> None:
         """Make sure that there is such a measure.
@@ -274,7 +277,8 @@ class Sweep:
                 {
                     "values": one,
                     "measures": {
-                        name: {"unit": MEASURES[name].unit, **_band(band.iloc[i])} for name, band in bands.items()
+                        name: {"unit": MEASURES[name].unit, **band_of(band.iloc[i]).as_dict()}
+                        for name, band in bands.items()
                     },
                 }
                 for i, one in enumerate(found)
@@ -282,9 +286,10 @@ class Sweep:
         }
 
 
-def _band(row: "pd.Series[Any]") -> dict[str, float | None]:
-    values = {name: float(row[name]) for name in ("median", "low", "high")}
-    return {name: None if np.isnan(value) else value for name, value in values.items()}
+def band_of(row: "pd.Series[Any]") -> Band:
+    """Return the band in a row of `Sweep.bands`."""
+    median, low, high, bound = (float(row[name]) for name in ("median", "low", "high", "bound"))
+    return Band(median, low, high, bound, int(row["not_reached"]), int(row["runs"]))
 
 
 def assemble(
@@ -307,4 +312,5 @@ def assemble(
         if any(isinstance(value, str) for value in values):
             table[path] = table[path].map(str).astype(object)
             shown[path] = [str(value) for value in values]
-    return Sweep(scenario, shown, table[[*vary, "replication", *measures]], **counts)
+    bounds = [name + NOT_WITHIN for name in measures if name + NOT_WITHIN in table.columns]
+    return Sweep(scenario, shown, table[[*vary, "replication", *measures, *bounds]], **counts)

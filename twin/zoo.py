@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from twin.bands import Band
 from twin.errors import ScenarioError
-from twin.figures import BLUE, GREY, VERMILION, blank
+from twin.figures import BLUE, GREY, VERMILION, blank, draw_band
 from twin.measures import MEASURES, PEAK_WINDOW
 from twin.measures.base import Array
 from twin.record import Record
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
-from twin.sweeps import Sweep, Variant
+from twin.sweeps import BAND, Sweep, Variant, band_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ def ranking(sweep: Sweep, by: str = RANKED[0]) -> pd.DataFrame:
     table = pd.DataFrame({LIBRARY: sweep.vary[LIBRARY]})
     for name in [*RANKED, "gave_up_share"]:
         bands = sweep.bands(name)
-        for column in ("median", "low", "high"):
+        for column in BAND:
             table[f"{name}.{column}"] = bands[column]
         if name in RANKED:
             # to three digits, as it is shown: smaller differences are none
@@ -160,11 +161,11 @@ def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     places = np.arange(len(table))[::-1]
     factor = heading(name)[2]
     for place, (_, row) in zip(places, table.iterrows(), strict=True):
-        low, median, high = (factor * row[f"{name}.{part}"] for part in ("low", "median", "high"))
-        axes.plot([low, high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
-        axes.plot([median], [place], "|", color=BLUE, ms=13, mew=2)
+        band = row_band(row, name)
+        draw_band(axes, band, place, factor)
         if row["gave_up_share.median"] > 0 and name == "time_to_99":
-            axes.annotate(f"{100 * row['gave_up_share.median']:.0f} % gave up", (row[f"{name}.median"], place), (-4, 7),
+            where = band.at_least(band.median), place
+            axes.annotate(f"{100 * row['gave_up_share.median']:.0f} % gave up", where, (-4, 7),
                           textcoords="offset points", ha="right", fontsize=8, color=GREY)  # fmt: skip
     axes.set_yticks(places, ["" for _ in places])
     axes.set_ylim(-0.5, len(table) - 0.5)
@@ -174,7 +175,9 @@ def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     axes.tick_params(labelsize=8)
 
 
-_BAND = ("median", "low", "high")
+def row_band(row: "pd.Series[Any]", measure: str) -> Band:
+    """Return the band of a measure in a row of `ranking`."""
+    return band_of(pd.Series({column: row[f"{measure}.{column}"] for column in BAND}))
 
 
 def zoo_dict(table: pd.DataFrame, scenario: Scenario, replications: int) -> dict[str, Any]:
@@ -184,10 +187,11 @@ def zoo_dict(table: pd.DataFrame, scenario: Scenario, replications: int) -> dict
         name = str(row[LIBRARY])
         one: dict[str, Any] = {LIBRARY: name, "source": CLIENTS[name].source if name in CLIENTS else "the scenario"}
         for measure in [*RANKED, "gave_up_share"]:
-            values = {column: float(row[f"{measure}.{column}"]) for column in _BAND}
+            band = row_band(row, measure)
             rank = {"rank": int(row[f"{measure}.rank"])} if measure in RANKED else {}
-            one[measure] = {"unit": MEASURES[measure].unit, **values, **rank}
-        one["peak_rate"] = {"unit": "1/s", **{k: v / PEAK_WINDOW for k, v in one[RANKED[0]].items() if k in _BAND}}
+            one[measure] = {"unit": MEASURES[measure].unit, **band.as_dict(), **rank}
+        peak = {column: row[f"{RANKED[0]}.{column}"] / PEAK_WINDOW for column in ("median", "low", "high")}
+        one["peak_rate"] = {"unit": "1/s", **peak}
         return one
 
     return {

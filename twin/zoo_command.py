@@ -81,7 +81,7 @@ def zoo(
 
 def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, replications: int) -> None:
     """Print the ranking: medians, with the rank in each measure."""
-    from twin.figures import number
+    from twin.bands import number, words
     from twin.report import percent
     from twin.zoo import LIBRARY, RANKED, heading
 
@@ -93,9 +93,17 @@ def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, repli
         shown.add_column(label if unit == "1" else f"{label}\n({unit})", justify="right")
     shown.add_column("gave up", justify="right")
     for _, row in table.iterrows():
-        cells = [f"{number(heading(name)[2] * row[f'{name}.median'])} ({row[f'{name}.rank']})" for name in RANKED]
+        medians = [number(heading(name)[2] * row[f"{name}.median"], row[f"{name}.bound"]) for name in RANKED]
+        cells = [f"{median} ({row[f'{name}.rank']})" for median, name in zip(medians, RANKED, strict=True)]
         shown.add_row(row[LIBRARY], *cells, percent(row["gave_up_share.median"]))
     console.print(shown)
+    for _, row in table.iterrows():
+        for name in RANKED:
+            if missed := int(row[f"{name}.not_reached"]):
+                text = (
+                    f"{row[LIBRARY]}: {name} {words(float('inf'), row[f'{name}.bound'])} in {missed} of {replications}"
+                )
+                console.print(f"{text} runs", highlight=False, soft_wrap=True)
     for name in table[LIBRARY]:
         if name in CLIENTS:
             console.print(f"{name}: {CLIENTS[name].source}", highlight=False, soft_wrap=True, style="dim")

@@ -114,7 +114,7 @@ def dialled(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
-        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay)
+        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay, REFUSED)
         return
     if not w.listening:
         who.state = REFUSING
@@ -168,13 +168,14 @@ def told(w: Any, i: int, value: int) -> None:
 def read_answer(w: Any, c: int) -> None:
     """Read the 101, or the refusal."""
     who = client_at(w.clients, c)
-    if attempt_at(w.attempts.data, who.attempt).answer >= 0:
+    answered = whole(attempt_at(w.attempts.data, who.attempt).answer)
+    if answered >= 0:
         who.state = OPENING
         client_work(w, c, OPEN, False)
     elif w.unseen:
         drop_attempt(w, whole(who.attempt))
         who.attempt = -1
-        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay)
+        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay, failure(answered))
     else:
         who.state = REFUSING
         client_work(w, c, CLIENT_REFUSED, False)
@@ -219,11 +220,11 @@ def refused(w: Any, c: int) -> None:
 
 
 @jit
-def fail(w: Any, c: int, t: float) -> None:
+def fail(w: Any, c: int, t: float, reason: int) -> None:
     """Let an attempt fail at `t`, whatever happens until then, and the next one follow from that."""
     who = client_at(w.clients, c)
-    if w.full and t < w.duration:
-        note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), REFUSED)
+    if t < w.duration:
+        note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), reason)
     wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
     if wait is None:
         give_up(w, c, t)

@@ -15,7 +15,7 @@ from sim.compiled.tables import tables_of
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds, pieces
 from sim.machine import Machine
-from twin.measures.connection import CURVE_STEP, Course, mark_down_delays, unevenness, window_edges
+from twin.measures.connection import CURVE_STEP, Course, half_open, mark_downs, unevenness, window_edges
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.record import Row
 from twin.rules.backoff import bounds, longest_delay, tells_apart
@@ -301,6 +301,7 @@ class Run:
         w["n_edges"] = len(edges)
         self._keep("tries", np.zeros(len(edges), np.int64))
         self._keep("held", np.zeros(self.scenario.nodes.count, np.int64))
+        self._keep("failed", np.zeros(len(at.WORDS), np.int64))
         self._keep("last_rise", np.empty(n + 1))
         w["least_connected"] = n
 
@@ -318,7 +319,7 @@ class Run:
 
     def _forget(self) -> None:
         """Give back the memory that only the kernel needs."""
-        kept = ("rows", "losses", "last_rise", "held", "curve", "tries")
+        kept = ("rows", "losses", "last_rise", "held", "failed", "curve", "tries")
         self._kept = {name: array for name, array in self._kept.items() if name in kept}
 
     def _make_room(self) -> None:
@@ -370,6 +371,9 @@ class Run:
         """Return what was counted of connections; the run must not be a full one."""
         w, noted, scenario = self.world[0], self.noted(), self.scenario
         names = np.array(at.EVENTS, dtype=object)[noted["event"]]
+        seen = (noted["t"], names, noted["node"], np.array(at.WORDS, dtype=object)[noted["detail"]])
+        held = {server + 1: int(count) for server, count in enumerate(self._kept["held"])}
+        failed = {at.WORDS[i]: int(self._kept["failed"][i]) for i in np.flatnonzero(self._kept["failed"])}
         losses = self._kept["losses"][: w["losses"]["used"]]
         faults = noted["t"][names == "fault"]
         running = set(range(scenario.nodes.count))
@@ -393,12 +397,15 @@ class Run:
             losses["t"],
             losses["client"],
             np.where(losses["back"] < 0, np.nan, losses["back"]),
+            half_open(*seen, held),
             int(w["tried"]),
             int(w["peak"]),
+            failed,
             int(w["gave_up"]),
+            int(w["connected"]),
             time_to,
-            unevenness([int(self._kept["held"][server]) for server in sorted(running)]),
-            mark_down_delays(noted["t"], names, noted["node"]),
+            unevenness([held[server + 1] for server in sorted(running)]),
+            mark_downs(*seen, scenario),
         )
 
     def curve(self) -> Array:

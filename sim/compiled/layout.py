@@ -206,7 +206,7 @@ WORLD = record(
     ("f8", "first_fault"),
     ("i8", "connected least_connected last_rise tried gave_up affected"),
     (RING, "window"),
-    ("i8", "peak times n_times curve edges n_edges tries held"),
+    ("i8", "peak times n_times curve edges n_edges tries held failed"),
     ("i8", "broadcast"),  # what only a world with a publisher has: where it is
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ATTEMPT_CONNECT,
+    CONNECT_FAILED,
     CONNECTED,
     DISCONNECTED,
     FAULT_BEGAN,
@@ -25,7 +26,7 @@ from twin.measures.connection import CURVE_STEP, PEAK_WINDOW
 def note(w: Any, t: float, event: int, client: int, node: int, attempt: int, detail: int) -> None:
     """Write down an event; -1 and no word stand for "does not apply"."""
     if client >= 0 and not w.full:
-        count(w, t, event, client, node)
+        count(w, t, event, client, node, detail)
         return
     row = row_at(w.rows.data, w.rows.used)
     row.t = t
@@ -40,7 +41,7 @@ def note(w: Any, t: float, event: int, client: int, node: int, attempt: int, det
 
 
 @jit
-def count(w: Any, t: float, event: int, client: int, node: int) -> None:
+def count(w: Any, t: float, event: int, client: int, node: int, detail: int) -> None:
     """Count an event of a client."""
     if event == ATTEMPT_CONNECT:
         if t >= 0.0:
@@ -65,6 +66,9 @@ def count(w: Any, t: float, event: int, client: int, node: int) -> None:
         if t >= w.first_fault:
             w.least_connected = min(w.least_connected, w.connected)
             lose(w, t, client)
+    elif event == CONNECT_FAILED:
+        if t >= w.first_fault:
+            i8_at(w.failed, detail).v += 1
     elif event == GAVE_UP:
         w.gave_up += 1
 

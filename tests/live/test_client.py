@@ -143,11 +143,11 @@ def test_a_client_gives_up_after_max_attempts_failures_in_a_row(
         story = [(event, attempt, detail) for _, event, number, _, attempt, _, detail in seen if number == client]
         assert story == [
             ("attempt_connect", 1, ""),
-            ("connect_failed", 1, "reset"),
+            ("connect_failed", 1, "refused"),
             ("attempt_connect", 2, ""),
-            ("connect_failed", 2, "reset"),
+            ("connect_failed", 2, "refused"),
             ("attempt_connect", 3, ""),
-            ("connect_failed", 3, "reset"),
+            ("connect_failed", 3, "refused"),
             ("gave_up", 3, ""),
         ]
 

@@ -7,7 +7,8 @@ import pytest
 import sim
 import twin
 from tests.strategies import small
-from twin.comparison import Band, Row, coverage, finite, fleet, median_error, relative_error
+from twin.bands import Band
+from twin.comparison import Row, coverage, finite, fleet, median_error, relative_error
 from twin.errors import ScenarioError
 from twin.record import Record
 
@@ -61,7 +62,8 @@ def test_runs_of_the_model_itself_pass(prediction, profile):
     assert comparison.coverage > 0.8
     data = comparison.as_dict()
     assert set(data["measures"]["notice_p50"]) >= {"unit", "predicted", "measured", "inside", "error", "interval_score"}
-    assert set(data["measures"]["notice_p50"]["predicted"]) == {"median", "low", "high"}
+    parts = {"median", "low", "high", "censored", "bound", "not_reached"}
+    assert set(data["measures"]["notice_p50"]["predicted"]) == parts
     assert data["given_mark_down"]["median_error"] < 0.02
     pairs = comparison.pairs()
     assert len(pairs) > 10

@@ -28,7 +28,7 @@ def predicts(values, seen=None):
     def predict(scenario):
         if seen is not None:
             seen.append(scenario)
-        return SimpleNamespace(measures=pd.DataFrame({"reconnect_p50": values}))
+        return SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"reconnect_p50": values}))
 
     return predict
 
@@ -93,7 +93,7 @@ def test_the_blind_time_ends_with_the_mark_down():
 
 def test_a_readers_numbers_stand_beside_the_medians_of_the_runs_that_count():
     runs = [a_record(row(t, "marked_down", node=1), starved=why) for t, why in [(3.0, ""), (3.2, ""), (9.0, "busy")]]
-    prediction = SimpleNamespace(measures=pd.DataFrame({"mark_down_delay": [1.0, 1.5, 2.0]}))
+    prediction = SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"mark_down_delay": [1.0, 1.5, 2.0]}))
     line = three_numbers({"mark_down_delay": 2.2}, prediction, runs).loc["mark_down_delay"]
     assert line.tolist() == pytest.approx([2.2, 1.5, 1.1, 2.0, 1.5 / 1.1])
     assert three_numbers({"mark_down_delay": 1.0}, prediction, runs[2:])["measured"].tolist() == [7.0]

@@ -3,7 +3,7 @@ import pytest
 
 import sim
 from tests.strategies import small, small_profile
-from twin.comparison import Band
+from twin.bands import Band
 from twin.course_balancing import (
     IMBALANCE_LIMIT,
     RULES,

@@ -53,7 +53,8 @@ def test_a_drain_that_does_not_exist_is_not_simulated(lead, pace):
 
 
 def test_a_drain_that_never_ends_is_not_right():
-    answer = check_drain(drain(), 1.5, 0.1, lambda _: SimpleNamespace(measures=pd.DataFrame({"imbalance": [1.0]})))
+    never = SimpleNamespace(measures=pd.DataFrame({"drain_time": [np.inf]}), bounds=pd.DataFrame({"drain_time": [9.0]}))
+    answer = check_drain(drain(), 1.5, 0.1, lambda _: never)
     assert "not over by the end of the run" in answer.why
 
 

@@ -1,5 +1,6 @@
 """The checks of the notebooks on registry and autoscaling: right answers, wrong answers, and why."""
 
+from math import inf
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ def predicts(seen=None, **values):
     def predict(scenario):
         if seen is not None:
             seen.append(scenario)
-        return SimpleNamespace(measures=pd.DataFrame(values))
+        return SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame(values))
 
     return predict
 
@@ -73,7 +74,7 @@ def test_leases_that_are_ruled_out_are_not_simulated(ttl, heartbeat, why):
 
 
 def test_a_lease_that_outlives_the_run_is_told_so():
-    answer = check_lease(DEATH, "3600", "1", predicts(attempts_per_client=[1.0]))
+    answer = check_lease(DEATH, "3600", "1", predicts(mark_down_delay=[inf]))
     assert not answer.right
     assert "its lease of 3600 s outlives it" in answer.why
 

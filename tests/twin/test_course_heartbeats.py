@@ -77,7 +77,7 @@ def test_a_heartbeat_that_is_ruled_out_is_not_simulated(interval, timeout, why):
 
 def test_the_upper_end_decides_and_not_the_median():
     def gives(values):
-        return lambda scenario: SimpleNamespace(measures=pd.DataFrame({"notice_p99": values}))
+        return lambda scenario: SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"notice_p99": values}))
 
     assert check_heartbeat(silent(), 4.0, 2.0, gives([NOTICE_LIMIT - 0.1] * 50)).right
     assert not check_heartbeat(silent(), 4.0, 2.0, gives([1.0] * 45 + [NOTICE_LIMIT + 1] * 5)).right
@@ -87,7 +87,9 @@ def test_the_notebooks_scenario_has_right_and_wrong_answers():
     scenario = Scenario.load(SCENARIOS / "hang.toml").vary(balancer={"tunnel_timeout": 10.0}, faults=HANG)
     assert 200 / PINGS_LIMIT == 4.0  # the shortest interval that is cheap enough
     good = {"notice_p99": [notice_by_hand(4.0, 2.0, 0.99)]}
-    assert check_heartbeat(scenario, 4.0, 2.0, lambda _: SimpleNamespace(measures=pd.DataFrame(good))).right
+    assert check_heartbeat(
+        scenario, 4.0, 2.0, lambda _: SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame(good))
+    ).right
     assert not check_heartbeat(scenario, 2.0, 1.0, never).right
     assert not check_heartbeat(scenario, 20.0, 20.0, never).right
 

@@ -71,13 +71,15 @@ def test_settings_that_are_ruled_out_are_not_simulated(store, cap, why):
 
 
 def test_a_run_that_ends_before_anybody_is_back_is_told_so():
-    nobody = SimpleNamespace(measures=pd.DataFrame({"lost_sessions": [0.0]}))
+    nobody = SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"lost_sessions": [0.0]}))
     assert "nobody is back" in check_store(DOWN, "redis", True, 1.0, lambda _: nobody).why
 
 
 def test_the_upper_end_decides():
     measures = pd.DataFrame({"login_share": [0.0] * 20, "reconnect_p99": [1.0] * 18 + [BACK_LIMIT + 1.0] * 2})
-    assert not check_store(DOWN, "redis", True, 1.0, lambda _: SimpleNamespace(measures=measures)).right
+    assert not check_store(
+        DOWN, "redis", True, 1.0, lambda _: SimpleNamespace(bounds=pd.DataFrame(), measures=measures)
+    ).right
 
 
 def test_costs_by_hand():
@@ -104,7 +106,7 @@ def test_the_rows_of_a_comparison_come_in_the_order_asked_for(predict):
 
 
 def test_a_table_of_medians_and_upper_ends():
-    prediction = SimpleNamespace(measures=pd.DataFrame({"login_share": [0.0, 0.5, 1.0]}))
+    prediction = SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"login_share": [0.0, 0.5, 1.0]}))
     table = side_by_side({"one": prediction}, ["login_share", "absent"])
     assert table.loc["one", "login_share"] == 0.5
     assert table.loc["one", "login_share, at most"] == pytest.approx(0.975)

@@ -2,6 +2,7 @@
 
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
+from twin.measures.censoring import NOT_WITHIN, split
 from twin.measures.connection import (
     CONNECTION,
     CURVE_STEP,
@@ -14,6 +15,7 @@ from twin.measures.connection import (
     reconnect_times,
 )
 from twin.measures.elastic import ELASTIC, measure_elastic
+from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.offline import OFFLINE, measure_offline
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
@@ -26,7 +28,9 @@ __all__ = [
     "CONNECTION",
     "CURVE_STEP",
     "ELASTIC",
+    "LOSSES",
     "MEASURES",
+    "NOT_WITHIN",
     "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
@@ -40,28 +44,45 @@ __all__ = [
     "lifetimes",
     "marks",
     "measure_broadcast",
+    "measure_connections",
     "measure_elastic",
+    "measure_losses",
     "measure_offline",
     "measure_planned",
     "measure_quiet",
     "measure_record",
     "measure_sessions",
+    "measure_with_bounds",
     "reconnect_times",
+    "split",
     "staleness_curves",
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
-def measure_record(record: Record, of_connections: Course | None = None) -> dict[str, float]:
+def measure_with_bounds(record: Record, of_connections: Course | None = None) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published.
+
+    A time that was not reached within the run is infinite, and `NOT_WITHIN` names its bound; see `split`.
 
     Args:
         record: of a run in either world.
         of_connections: what `course` has read out of it, if that is known.
     """
-    connections = (of_connections or course(record)).measures() | measure_quiet(record) | measure_planned(record)
+    read = of_connections or course(record)
+    connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
     return connections | measure_broadcast(record)
+
+
+def measure_connections(read: Course) -> dict[str, float]:
+    """Return the measures of connections, with bounds, as `measure_with_bounds` does."""
+    return read.measures() | measure_losses(read)
+
+
+def measure_record(record: Record, of_connections: Course | None = None) -> dict[str, float]:
+    """Return every measure that the record defines; infinite is a time that was not reached within the run."""
+    return split(measure_with_bounds(record, of_connections))[0]

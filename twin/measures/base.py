@@ -10,11 +10,16 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure: its unit, what drives it (timers and rules, or CPU time), and its definition."""
+    """A measure: its unit, what drives it (timers and rules, or CPU time), and its definition.
+
+    A `rare` one is left out of tables and comparisons where it says everywhere that nothing of its kind happened: it is
+    0, or was not reached.
+    """
 
     unit: str
     driver: Literal["timer", "cpu", "count"]
     meaning: str
+    rare: bool = False
 
 
 RATE_WINDOW = 1.0

@@ -3,6 +3,7 @@
 import numpy as np
 
 from twin.measures.base import Array, Measure, percentiles
+from twin.measures.censoring import Waits
 from twin.measures.connection import CURVE_STEP
 from twin.measures.messages import Messages
 from twin.record import Record
@@ -17,6 +18,8 @@ BROADCAST = {
     "latency_p90": Measure("s", "cpu", "90th percentile of the same"),
     "latency_p99": Measure("s", "cpu", "99th percentile of the same"),
     "lost_share": Measure("1", "count", "share of (client, acknowledged message) that the client never applied"),
+    "undelivered_share": Measure("1", "count", "share of (client, message that was due) that the client never applied"),
+    "reached_nobody": Measure("1", "count", "share of the messages that were due which no client ever applied"),
     "duplicated_share": Measure("1", "count", "arrivals at clients of what they had already, per application"),
     "reordered_share": Measure("1", "count", "arrivals at clients behind a higher version, per application"),
     "gaps_recovered": Measure("1", "count", "share of noted gaps after which the client got every missing message"),
@@ -28,8 +31,9 @@ BROADCAST = {
 
 
 def measure_broadcast(record: Record) -> dict[str, float]:
-    """Return every measure of the broadcast that the record defines; none when nothing was published."""
-    if not record.events["event"].eq("published").any():
+    """Return every measure of the broadcast that the record defines; none when nothing was due."""
+    publisher = record.scenario.publisher
+    if publisher is None or not publisher.times(record.scenario.duration):
         return {}
     messages = Messages(record)
     end = record.scenario.duration
@@ -49,14 +53,30 @@ def measure_broadcast(record: Record) -> dict[str, float]:
     stayed = np.setdiff1d(np.arange(record.scenario.clients.count), gave_up)
     if settled.any() and len(stayed):
         found["lost_share"] = float(np.mean(np.isinf(messages.applied[np.ix_(stayed, settled)])))
+    found |= _undelivered(messages)
     if len(messages["gap"].t):
         found["gaps_recovered"] = float(np.mean(_recovered(messages)))
-    waits = consistency_times(messages, end)
-    if len(waits):
-        found["consistent_p50"], found["consistent_p99"] = percentiles(waits, 50, 99)
-    found["resends_per_message"] = len(messages["resent"].t) / len(messages["published"].t)
+    found |= consistency_times(messages, end).percentiles({"consistent_p50": 50, "consistent_p99": 99})
+    if len(messages["published"].t):
+        found["resends_per_message"] = len(messages["resent"].t) / len(messages["published"].t)
     found["staleness"] = staleness(messages, end)
     return found
+
+
+def _undelivered(messages: Messages) -> dict[str, float]:
+    """Return what did not come of the messages that were due, whether the bus ever took them or not, to all clients,
+    those that gave up among them; messages that may still be under way are left out.
+    """
+    scenario = messages.record.scenario
+    assert scenario.publisher is not None
+    due = sum(t <= scenario.duration - SETTLE for t in scenario.publisher.times(scenario.duration))
+    if not due:
+        return {}
+    delivered = messages["delivered"]
+    got = np.zeros((scenario.clients.count, due), dtype=bool)
+    mine = (delivered.client >= 0) & (delivered.key >= 1) & (delivered.key <= due)
+    got[delivered.client[mine], delivered.key[mine] - 1] = True
+    return {"undelivered_share": float(1.0 - got.mean()), "reached_nobody": float(np.mean(~got.any(axis=0)))}
 
 
 def _latencies(messages: Messages) -> Array:
@@ -71,17 +91,17 @@ def latency_quantiles(record: Record) -> Array:
     return np.quantile(latency, SHARES) if len(latency) else np.full(len(SHARES), np.nan)
 
 
-def consistency_times(messages: Messages, end: float) -> Array:
-    """Return for each settled, acknowledged message the seconds until it was consistent, or until `end`."""
+def consistency_times(messages: Messages, end: float) -> Waits:
+    """Return for each settled, acknowledged message the seconds until it was consistent, watched until `end`."""
     places, when, acknowledged = messages.names
     declared = messages["consistent"]
-    first = np.full(len(places), end)
+    first = np.full(len(places), np.nan)
     if len(places):
         rank = np.minimum(np.searchsorted(places, declared.place), len(places) - 1)
         fits = places[rank] == declared.place
-        first[rank[fits][::-1]] = np.minimum(declared.t[fits][::-1], end)
+        first[rank[fits][::-1]] = np.where(declared.t[fits][::-1] < end, declared.t[fits][::-1], np.nan)
     settled = acknowledged & (when <= end - SETTLE)
-    return np.asarray((first - when)[settled])
+    return Waits.of((first - when)[settled], (end - when)[settled])
 
 
 def staleness(messages: Messages, end: float) -> float:

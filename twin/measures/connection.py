@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from twin.measures.base import Array, Measure, most_within, percentiles
+from twin.measures.base import Array, Measure, most_within
+from twin.measures.censoring import Waits, not_within
 from twin.record import MESSAGE_EVENTS, Record
+from twin.scenario import Nginx, Scenario
 
 CURVE_STEP = 0.02
 """Seconds between the points of a curve."""
@@ -46,12 +48,16 @@ class Course:
         lost_at: times of the losses since the first fault.
         lost_client: whose losses these are.
         back: when each lost connection was replaced, NaN where it was not.
+        half_open: for each client that at the end still holds a connection to a node which hangs or cannot be reached,
+            when that began; nobody has told it.
         attempts: number of attempts since the first fault.
         peak: most of these attempts in any `PEAK_WINDOW`.
+        failed: number of these attempts that failed, by the answer.
         gave_up: number of clients that gave up.
+        connected: number of clients that are connected at the end, as they see it.
         time_to: returns how long after the first fault a number of connected clients is reached for good; NaN if never.
         imbalance: largest over mean number of connections of the running nodes at the end.
-        mark_down_delays: for each fault of a node that was marked down afterwards, how long that took.
+        mark_downs: how long after each fault the balancer marked its node down.
     """
 
     faults: Array
@@ -60,12 +66,15 @@ class Course:
     lost_at: Array
     lost_client: Array
     back: Array
+    half_open: Array
     attempts: int
     peak: int
+    failed: Mapping[str, int]
     gave_up: int
+    connected: int
     time_to: Callable[[int], float]
     imbalance: float
-    mark_down_delays: Sequence[float]
+    mark_downs: Waits
 
     @cached_property
     def cause(self) -> Array:
@@ -73,34 +82,36 @@ class Course:
         return self.faults[np.searchsorted(self.faults, self.lost_at, side="right") - 1]
 
     def measures(self) -> dict[str, float]:
-        """Return every measure of connections that the run defines.
-
-        A client that is not back at the end of the run counts with the time until then (`censored`).
-        """
+        """Return every measure of connections that the run defines, with the bounds of those that were not reached."""
         if not len(self.faults):
             return {"imbalance": self.imbalance}
         found: dict[str, float] = {}
+        unnoticed = np.full(len(self.half_open), np.nan)
+        watched = self.censored(np.concatenate([self.lost_at, self.half_open]))
+        notice = Waits.of(np.concatenate([self.lost_at - self.cause, unnoticed]), watched)
+        found |= notice.percentiles({"notice_p50": 50, "notice_p99": 99})
+        watched = self.censored(np.concatenate([self.cause, self.half_open]))
+        returns = Waits.of(np.concatenate([self.back - self.cause, unnoticed]), watched)
+        found |= returns.percentiles({"reconnect_p50": 50, "reconnect_p90": 90, "reconnect_p99": 99})
         if len(self.lost_at):
-            cause = self.cause
-            found["notice_p50"], found["notice_p99"] = percentiles(self.lost_at - cause, 50, 99)
-            waits = np.where(np.isnan(self.back), self.censored(cause), self.back - cause)
-            p50, p90, p99 = percentiles(waits, 50, 90, 99)
-            found.update(reconnect_p50=p50, reconnect_p90=p90, reconnect_p99=p99)
             affected = np.count_nonzero(np.bincount(self.lost_client.astype(np.int64)))
             found["attempts_per_client"] = self.attempts / affected
             found["peak_attempts"] = float(self.peak)
-            found["gave_up_share"] = self.gave_up / self.count
+        if len(returns):
             wanted = {"time_to_99": int(np.ceil(0.99 * self.count)), "time_to_all": self.count - self.gave_up}
-            for name, connected in wanted.items():
-                reached = self.time_to(connected)
-                found[name] = float(self.censored(self.faults[0])) if np.isnan(reached) else reached
+            for name, clients in wanted.items():
+                found |= self._time_to(name, clients)
+            found["gave_up_share"] = self.gave_up / self.count
         found["imbalance"] = self.imbalance
-        if self.mark_down_delays:
-            found["mark_down_delay"] = float(np.median(self.mark_down_delays))
-        return found
+        return found | self.mark_downs.percentiles({"mark_down_delay": 50})
+
+    def _time_to(self, name: str, clients: int) -> dict[str, float]:
+        """Return when so many clients were connected for good; a half-open connection connects nobody."""
+        reached = self.time_to(clients) if 0 < clients <= self.count - len(self.half_open) else float("nan")
+        return not_within(name, self.censored(self.faults[0])) if np.isnan(reached) else {name: reached}
 
     def censored(self, since: Any) -> Any:
-        """Return what counts for a time that began at `since` and did not end within the run, in seconds.
+        """Return for how long a time was watched that began at `since` and did not end within the run, in seconds.
 
         It says how long the run still was, and nothing of what happened, so it is that of the schedule: a live fault
         comes up to a millisecond later than it is due.
@@ -137,12 +148,15 @@ class ByClient(Mapping[int, float]):
 
 def course(record: Record) -> Course:
     """Read out of a record what its measures of connections are computed from."""
-    t, event, client, node = _columns(record)
+    t, event, client, node, detail = _columns(record)
     faults = t[event == "fault"]
     first, end = faults[0] if len(faults) else np.inf, record.scenario.duration
     lost = (event == "disconnected") & (t >= first)
     attempts = t[(event == "attempt_connect") & (t >= first)]
+    answers, times = np.unique(detail[(event == "connect_failed") & (t >= first)].astype(str), return_counts=True)
     count = record.scenario.clients.count
+    held, running = _held(record)
+    noted = (t, event, node, detail)
     return Course(
         faults,
         end,
@@ -150,12 +164,15 @@ def course(record: Record) -> Course:
         t[lost],
         client[lost],
         _back(t, event, client, t[lost], client[lost]),
+        half_open(*noted, held),
         len(attempts),
         most_within(attempts, PEAK_WINDOW),
+        dict(zip(answers.tolist(), times.tolist(), strict=True)),
         int(np.sum(event == "gave_up")),
+        sum(held.values()),
         lambda wanted: _time_to(t, event, first, wanted),
-        _imbalance(record),
-        mark_down_delays(t, event, node),
+        unevenness([held.get(number, 0) for number in sorted(running)]),
+        mark_downs(*noted, record.scenario),
     )
 
 
@@ -166,7 +183,7 @@ def reconnect_times(record: Record) -> Mapping[int, float]:
 
 def connected_curve(record: Record) -> Array:
     """Return the number of connected clients at each `CURVE_STEP` of the run, shape (points,)."""
-    t, event, _, _ = _columns(record)
+    t, event, *_ = _columns(record)
     times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
     ups = np.sort(t[event == "connected"])
     downs = np.sort(t[event == "disconnected"])
@@ -193,13 +210,14 @@ def marks(record: Record) -> list[tuple[float, int, bool]]:
     ]
 
 
-def _columns(record: Record) -> tuple[Array, Array, Array, Array]:
+def _columns(record: Record) -> tuple[Array, Array, Array, Array, Array]:
     events = record.events[~record.events["event"].isin(MESSAGE_EVENTS)]
     return (
         events["t"].to_numpy(),
         events["event"].to_numpy(dtype=object),
         events["client"].to_numpy(),
         events["node"].to_numpy(),
+        events["detail"].to_numpy(dtype=object),
     )
 
 
@@ -228,7 +246,8 @@ def _time_to(t: Array, event: Array, first: float, wanted: int) -> float:
     return float(t[last + 1] - first) if last + 1 < len(t) and connected[-1] >= wanted else float("nan")
 
 
-def _imbalance(record: Record) -> float:
+def _held(record: Record) -> tuple[dict[int, int], set[int]]:
+    """Return how many connections each node has at the end, as the clients see it, and which nodes run then."""
     events = record.select("connected", "disconnected", "node_stopped", "node_started")
     held: dict[int, int] = {}
     home: dict[int, int] = {}
@@ -245,7 +264,7 @@ def _imbalance(record: Record) -> float:
             running.add(node)
     for node in home.values():
         held[node] = held.get(node, 0) + 1
-    return unevenness([held.get(node, 0) for node in sorted(running)])
+    return held, running
 
 
 def unevenness(counts: Sequence[int]) -> float:
@@ -254,11 +273,49 @@ def unevenness(counts: Sequence[int]) -> float:
     return max(counts) * len(counts) / total if total else 1.0
 
 
-def mark_down_delays(t: Array, event: Array, node: Array) -> list[float]:
-    """Return how long after each fault its node was marked down, in seconds, where it was."""
-    delays = []
-    for when, which in zip(t[event == "fault"], node[event == "fault"], strict=True):
-        downs = t[(event == "marked_down") & (node == which) & (t >= when)]
-        if len(downs):
-            delays.append(float(downs[0] - when))
-    return delays
+SILENT = ("hang", "blackhole")
+"""Faults after which a node says nothing more, not even that a connection is over."""
+FATAL = (*SILENT, "kill")
+"""Faults after which a health check fails until they are over."""
+
+
+def lasts(t: Array, event: Array, node: Array, detail: Array, kinds: Sequence[str]) -> Array:
+    """Tell which faults are of some kinds and not over by the end of the run, shape (faults,)."""
+    begun = event == "fault"
+    healed = {}
+    for when, which in zip(t[event == "healed"], node[event == "healed"], strict=True):
+        healed[which] = when
+    over = [healed.get(which, -np.inf) >= when for when, which in zip(t[begun], node[begun], strict=True)]
+    lasting: Array = np.isin(detail[begun].astype(str), kinds) & ~np.array(over, dtype=bool)
+    return lasting
+
+
+def half_open(t: Array, event: Array, node: Array, detail: Array, held: Mapping[int, int]) -> Array:
+    """Return for each connection that is held at the end to a node which is silent by then, when that began."""
+    begun, silent = event == "fault", lasts(t, event, node, detail, SILENT)
+    since: dict[int, float] = {}
+    for when, which in zip(t[begun][silent].tolist(), node[begun][silent].tolist(), strict=True):
+        since.setdefault(which, when)
+    return np.array([when for which, when in since.items() for _ in range(held.get(which, 0))], dtype=float)
+
+
+def mark_downs(t: Array, event: Array, node: Array, detail: Array, scenario: Scenario) -> Waits:
+    """Return how long after each fault its node was marked down, in seconds.
+
+    A fault that lasts to the end of the run, at a node that was up and that a health check or the registry should take
+    out, is watched until then. Any other fault without a mark is left out.
+    """
+    begun = event == "fault"
+    expected = lasts(t, event, node, detail, FATAL)
+    if isinstance(scenario.balancer, Nginx) and scenario.registry is None:
+        expected[:] = False  # passive: without an attempt nobody looks
+    seconds, watched = [], []
+    marked = (event == "marked_down") | (event == "marked_up")
+    for when, which, due in zip(t[begun], node[begun], expected, strict=True):
+        mine = marked & (node == which)
+        downs = t[mine & (event == "marked_down") & (t >= when)]
+        earlier = event[mine & (t < when)]
+        if len(downs) or (due and (not len(earlier) or earlier[-1] == "marked_up")):
+            seconds.append(float(downs[0] - when) if len(downs) else np.nan)
+            watched.append(round(scenario.duration - float(when), SCHEDULE_DIGITS))
+    return Waits.of(np.array(seconds), np.array(watched))

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from twin.measures.base import RATE_WINDOW, Array, Measure, most_within
+from twin.measures.base import RATE_WINDOW, Measure, most_within
+from twin.measures.censoring import Waits
+from twin.measures.connection import SCHEDULE_DIGITS
 from twin.measures.quiet import away_seconds
 from twin.record import Record
 from twin.scenario import Scenario
@@ -51,8 +53,7 @@ def measure_elastic(record: Record) -> dict[str, float]:
         found["nodes_mean"] = nodes.mean_running()
         found["nodes_end"] = float(len(nodes.running))
         found["scalings"] = float(len(record.select("scaled")))
-    if resumed := _resumed(record):
-        found["resume_to_rotation"] = float(np.median(resumed))
+    found |= _resumed(record).percentiles({"resume_to_rotation": 50})
     if churns(scenario):
         found |= _churn(record)
     if scenario.registry is not None and scenario.registry.canary is not None:
@@ -71,16 +72,19 @@ def _churn(record: Record) -> dict[str, float]:
     return found
 
 
-def _resumed(record: Record) -> list[float]:
-    """Return for each hang that ended, and after which the node came into rotation again, how long that took."""
-    healed = record.select("healed")
-    healed = healed[healed["detail"].eq("hang")]
-    ups = record.select("marked_up")
-    found = []
-    for t, node in zip(healed["t"], healed["node"], strict=True):
-        after = ups[ups["node"].eq(node) & (ups["t"] >= t)]["t"]
-        found += [float(after.iloc[0] - t)] if len(after) else []
-    return found
+def _resumed(record: Record) -> Waits:
+    """Return for each hang that ended, and for which the node had been taken out, how long it took to be in again."""
+    table = record.select("healed", "marked_up", "marked_down")
+    t, event, node = table["t"].to_numpy(), table["event"].to_numpy(dtype=object), table["node"].to_numpy()
+    healed = (event == "healed") & table["detail"].eq("hang").to_numpy()
+    seconds, watched = [], []
+    for when, which in zip(t[healed].tolist(), node[healed].tolist(), strict=True):
+        ups = t[(event == "marked_up") & (node == which) & (t >= when)]
+        marks = event[(event != "healed") & (node == which)]
+        if len(ups) or (len(marks) and marks[-1] == "marked_down"):
+            seconds.append(float(ups[0]) - when if len(ups) else np.nan)
+            watched.append(round(record.scenario.duration - when, SCHEDULE_DIGITS))
+    return Waits.of(np.array(seconds), np.array(watched))
 
 
 class Nodes:
@@ -93,6 +97,7 @@ class Nodes:
         up: for each of them when it came into rotation, NaN if never.
         first: when it got its first connection, NaN if never.
         carried: when it had its share, NaN if never.
+        ended: when the process ended, the end of the run if it did not.
     """
 
     def __init__(self, record: Record) -> None:
@@ -103,6 +108,7 @@ class Nodes:
         self.up: list[float] = []
         self.first: list[float] = []
         self.carried: list[float] = []
+        self.ended: list[float] = []
         self.changes: list[tuple[float, int]] = [(0.0, len(self.running))]
         self._current: dict[int, int] = {}
         table = record.select(
@@ -123,9 +129,12 @@ class Nodes:
                 self.started.append((node, t))
                 for times in (self.up, self.first, self.carried):
                     times.append(np.nan)
+                self.ended.append(self.end)
             elif event in ("node_started", "node_stopped"):
                 (self.running.add if event == "node_started" else self.running.discard)(node)
                 self.changes.append((max(0.0, t), len(self.running)))
+                if event == "node_stopped" and node in self._current:
+                    self.ended[self._current[node]] = t
 
     def _note(self, times: list[float], t: float, node: int) -> None:
         """Note the first time of something for the present process of a node."""
@@ -159,9 +168,8 @@ class Nodes:
             ("start_to_first", self.first),
             ("start_to_share", self.carried),
         ):
-            waits: Array = np.array(times) - began
-            if len(waits) and not np.isnan(waits).all():
-                found[name] = float(np.nanmedian(waits))
+            watched = np.round(np.array(self.ended) - began, SCHEDULE_DIGITS)
+            found |= Waits.of(np.array(times) - began, watched).percentiles({name: 50})
         new = [node for node in self._current if node in self.running]
         if new and self.mean():
             found["new_share"] = float(np.median([self.held.get(node, 0) for node in new])) / self.mean()

@@ -3,7 +3,8 @@
 import numpy as np
 
 from twin.measures.base import RATE_WINDOW, Measure, most_within
-from twin.measures.quiet import away_seconds
+from twin.measures.censoring import Waits
+from twin.measures.connection import SCHEDULE_DIGITS
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -11,8 +12,6 @@ PLANNED = frozenset({"restart", "drain"})
 
 PLANNED_ENDS = {
     "peak_reconnect_rate": Measure("1/s", "timer", "most attempts to connect in any second after the first fault"),
-    "away_total": Measure("client-s", "timer", "client-seconds of the run without a connection"),
-    "away_per_loss": Measure("s", "timer", "the same, per connection that was lost"),
     "drain_time": Measure("s", "timer", "median time from the begin of a drain until the node has no connection left"),
 }
 
@@ -28,21 +27,17 @@ def measure_planned(record: Record) -> dict[str, float]:
     """Return the measures of a scenario in whose faults nodes end and come back; nothing for any other."""
     if not is_planned(record.scenario):
         return {}
-    table = record.select("connected", "disconnected", "attempt_connect", "fault", "drained")
+    table = record.select("attempt_connect", "fault", "drained")
     t, event, node = table["t"].to_numpy(), table["event"].to_numpy(dtype=object), table["node"].to_numpy()
-    begun = t[event == "fault"]
-    if not len(begun):
+    begun = event == "fault"
+    if not begun.any():
         return {}
-    attempts = t[(event == "attempt_connect") & (t >= begun[0])]
+    attempts = t[(event == "attempt_connect") & (t >= t[begun][0])]
     found = {"peak_reconnect_rate": most_within(attempts, RATE_WINDOW) / RATE_WINDOW}
-    losses = int(np.sum((event == "disconnected") & (t >= begun[0])))
-    if losses:
-        found["away_total"] = away_seconds(record)
-        found["away_per_loss"] = found["away_total"] / losses
+    begun &= table["detail"].eq("drain").to_numpy()
     took = []
-    for when, which in zip(begun, node[event == "fault"], strict=True):
+    for when, which in zip(t[begun], node[begun], strict=True):
         over = t[(event == "drained") & (node == which) & (t >= when)]
-        took += [float(over[0] - when)] if len(over) else []
-    if took:
-        found["drain_time"] = float(np.median(took))
-    return found
+        took.append(float(over[0] - when) if len(over) else np.nan)
+    watched = np.round(record.scenario.duration - t[begun], SCHEDULE_DIGITS)
+    return found | Waits.of(np.array(took), watched).percentiles({"drain_time": 50})

@@ -6,7 +6,6 @@ from twin.measures.base import Array, Measure
 from twin.record import Record
 
 QUIET = {
-    "losses_per_client": Measure("1", "timer", "connections lost in a run without faults, per client"),
     "away_share": Measure("1", "timer", "share of the client-seconds of that run without a connection"),
 }
 

@@ -1,15 +1,17 @@
 import time
+from math import inf
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.messages import good_rows, record, without
+from tests.messages import WARM, good_rows, record, without
 from tests.strategies import small
 from twin.measures import (
     CONNECTION,
     CURVE_STEP,
     ELASTIC,
+    LOSSES,
     MEASURES,
     OFFLINE,
     PLANNED_ENDS,
@@ -31,6 +33,8 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
             "latency_p90": 0.08,
             "latency_p99": 0.08,
             "lost_share": 0.0,
+            "undelivered_share": 0.0,
+            "reached_nobody": 0.0,
             "duplicated_share": 0.0,
             "reordered_share": 0.0,
             "consistent_p50": 0.3,
@@ -41,13 +45,35 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    kinds = (CONNECTION, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST)
+    kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST)
     assert set(MEASURES) == set().union(*kinds)
     assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 
 
-def test_a_record_without_a_publisher_has_none_of_these():
-    assert measure_broadcast(record(good_rows()[:8])) == {}
+def test_a_scenario_without_a_publisher_has_none_of_these():
+    assert measure_broadcast(record(WARM, publisher=None, bus={"kind": "none"})) == {}
+
+
+def test_messages_that_were_due_and_never_published_reached_nobody():
+    found = measure_broadcast(record(WARM))
+    assert found == {"undelivered_share": 1.0, "reached_nobody": 1.0, "staleness": 0.0}
+
+
+def test_a_message_that_the_bus_never_took_is_not_lost_but_reached_nobody():
+    rows = without(good_rows(), "published", version=2)
+    rows = without(without(rows, "delivered", version=2), "consistent", version=2)
+    rows += [row(2.0, "published", attempt=1, detail="0 2 unknown 3")]
+    found = measure_broadcast(record(rows))
+    assert found["lost_share"] == 0.0
+    assert [found["undelivered_share"], found["reached_nobody"]] == pytest.approx([1 / 3] * 2)
+
+
+def test_who_gave_up_gets_nothing_of_what_is_due_and_does_not_count_as_lost():
+    rows = without(good_rows(), "delivered", client=3, version=2)
+    rows += [row(1.5, "disconnected", 3, 3, detail="1006"), row(1.6, "gave_up", 3, attempt=2)]
+    found = measure_broadcast(record(rows))
+    assert (found["lost_share"], found["reached_nobody"]) == (0.0, 0.0)
+    assert found["undelivered_share"] == pytest.approx(1 / 12)
 
 
 def test_a_lost_message_counts_for_its_client_and_keeps_it_behind_until_the_next():
@@ -98,12 +124,13 @@ def test_duplicates_and_late_arrivals_count_per_application():
     assert found["reordered_share"] == pytest.approx(1 / 12)
 
 
-def test_a_message_that_never_becomes_consistent_counts_until_the_end_and_resends_per_message():
+def test_a_message_that_never_becomes_consistent_is_censored_and_resends_per_message():
     rows = without(good_rows(), "consistent", version=2)
     rows += [row(3.0 + i, "resent", attempt=i + 1, version=2, detail="1 2") for i in range(2)]
     found = measure_broadcast(record(rows))
     assert found["consistent_p50"] == pytest.approx(0.3)
-    assert found["consistent_p99"] == pytest.approx(0.3 + 0.98 * (4.0 - 0.3))
+    assert found["consistent_p99"] == inf
+    assert found["consistent_p99.not_within"] == pytest.approx(4.0)
     assert found["resends_per_message"] == pytest.approx(2 / 3)
 
 

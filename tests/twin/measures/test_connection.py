@@ -1,4 +1,5 @@
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -7,9 +8,12 @@ from tests.strategies import small
 from twin.measures import (
     CONNECTION,
     CURVE_STEP,
+    LOSSES,
+    NOT_WITHIN,
     connected_curve,
     marks,
     measure_record,
+    measure_with_bounds,
     reconnect_times,
 )
 from twin.measures.connection import course
@@ -49,33 +53,37 @@ def killed(*extra):
 
 
 def test_every_measure_of_a_kill_is_what_a_hand_computes():
-    assert measure_record(killed()) == pytest.approx(
+    found = measure_with_bounds(killed())
+    assert {name: found[name] for name in CONNECTION} == pytest.approx(
         {
             "notice_p50": 0.2,  # of 0.1 and 0.3 s
             "notice_p99": 0.1 + 0.99 * 0.2,
-            "reconnect_p50": (1.2 + 8.0) / 2,  # client 2 counts with the rest of the run
-            "reconnect_p90": 1.2 + 0.9 * 6.8,
-            "reconnect_p99": 1.2 + 0.99 * 6.8,
+            "reconnect_p50": inf,  # of one client that is back and one that is not
+            "reconnect_p90": inf,
+            "reconnect_p99": inf,
             "attempts_per_client": 4 / 2,
             "peak_attempts": 3,  # 2.5, 2.55 and 2.59 s
-            "time_to_99": 8.0,  # never all four: censored
+            "time_to_99": inf,  # never all four
             "time_to_all": 1.2,
             "gave_up_share": 0.25,
             "imbalance": 2 / 1.5,  # node 2 has clients 0 and 1, node 3 has client 3, node 1 is gone
             "mark_down_delay": 1.0,
         }
     )
+    bounds = {name: found[name + NOT_WITHIN] for name in CONNECTION if name + NOT_WITHIN in found}
+    assert bounds == dict.fromkeys(("reconnect_p50", "reconnect_p90", "reconnect_p99", "time_to_99"), 8.0)
 
 
 def test_what_is_censored_does_not_tell_how_much_later_than_due_a_fault_came():
     due = course(killed())
     late = replace(due, faults=due.faults + 0.0004)
-    assert late.censored(late.faults[0]) == due.censored(due.faults[0]) == due.measures()["time_to_99"]
-    assert late.measures()["time_to_99"] == due.measures()["time_to_99"]
+    bound = "time_to_99" + NOT_WITHIN
+    assert late.censored(late.faults[0]) == due.censored(due.faults[0]) == due.measures()[bound] == 8.0
+    assert late.measures()[bound] == 8.0
 
 
 def test_every_measure_is_described_and_nothing_else_is_returned():
-    assert set(measure_record(killed())) == set(CONNECTION)
+    assert set(measure_record(killed())) == set(CONNECTION) | set(LOSSES)
 
 
 def test_without_a_fault_only_the_imbalance_is_defined():
@@ -84,7 +92,8 @@ def test_without_a_fault_only_the_imbalance_is_defined():
 
 def test_a_fault_that_nobody_felt_defines_no_times():
     found = measure_record(record([row(2.0, "fault", detail="reload")], faults=[{"at": 2.0, "kind": "reload"}]))
-    assert set(found) == {"imbalance"}
+    assert set(found) & set(CONNECTION) == {"imbalance"}
+    assert not any(found[name] for name in LOSSES if name in found)
 
 
 def test_a_loss_counts_from_the_last_fault_before_it_and_times_end_when_all_stay_connected():
@@ -104,14 +113,14 @@ def test_a_loss_counts_from_the_last_fault_before_it_and_times_end_when_all_stay
     assert found["notice_p50"] == pytest.approx((0.5 + 0.1) / 2)
     assert found["reconnect_p50"] == pytest.approx((1.0 + 0.6) / 2)
     assert found["time_to_99"] == found["time_to_all"] == pytest.approx(2.6)  # from the first fault
-    assert "mark_down_delay" not in found
+    assert found["mark_down_delay"] == inf  # both nodes are dead and in rotation at the end
 
 
 def test_a_loss_before_the_first_fault_does_not_count():
     early = [row(0.5, "disconnected", 1, 2), row(0.6, "connected", 1, 2, 2)]
-    assert measure_record(record([*early, row(2.0, "fault", node=1, detail="kill")], faults=[KILL])) == pytest.approx(
-        {"imbalance": 1.5}
-    )
+    found = measure_record(record([*early, row(2.0, "fault", node=1, detail="kill")], faults=[KILL]))
+    assert {name: found[name] for name in CONNECTION if name in found} == {"imbalance": 1.5, "mark_down_delay": inf}
+    assert found["losses_per_client"] == found["away_total"] == 0.0
 
 
 def test_the_window_of_the_peak_is_a_tenth_of_a_second_and_half_open():
@@ -136,3 +145,42 @@ def test_the_curve_counts_the_connected_clients():
 def test_marks_are_the_balancers_own():
     assert marks(killed(row(5.0, "marked_up", node=1))) == [(3.0, 1, False), (5.0, 1, True)]
     assert marks(record([])) == []
+
+
+def test_when_everybody_gave_up_nobody_is_back_within_the_run():
+    rows = [row(2.0, "fault", detail="outage")]
+    for client in range(4):
+        rows += [row(2.1, "disconnected", client, 1, detail="1006"), row(3.0, "gave_up", client, attempt=2)]
+    found = measure_with_bounds(record(rows, faults=[{"at": 2.0, "kind": "outage", "duration": 5.0}]))
+    for name in ("time_to_99", "time_to_all", "reconnect_p50"):
+        assert (found[name], found[name + NOT_WITHIN]) == (inf, 8.0)
+    assert (found["gave_up_share"], found["away_at_end"]) == (1.0, 4.0)
+
+
+def test_who_does_not_notice_that_a_node_is_silent_is_not_connected():
+    """Node 1 hangs to the end with clients 0 and 2, of which only client 0 has noticed and is back."""
+    rows = [row(4.0, "fault", node=1, detail="hang"), row(5.0, "disconnected", 0, 1), row(6.0, "connected", 0, 2, 2)]
+    found = measure_with_bounds(record(rows, faults=[KILL | {"at": 4.0, "kind": "hang"}]))
+    for name in ("notice_p50", "reconnect_p50", "time_to_99", "time_to_all", "mark_down_delay"):
+        assert (found[name], found[name + NOT_WITHIN]) == (inf, 6.0)
+    assert (found["half_open"], found["away_at_end"], found["away_total"]) == (1.0, 0.0, 1.0)
+
+
+def test_a_hang_that_ends_leaves_nothing_half_open():
+    rows = [row(4.0, "fault", node=1, detail="hang"), row(5.0, "healed", node=1, detail="hang")]
+    found = measure_record(record(rows, faults=[KILL | {"at": 4.0, "kind": "hang", "duration": 1.0}]))
+    assert found["half_open"] == 0.0
+    assert "time_to_99" not in found
+    assert "mark_down_delay" not in found
+
+
+def test_only_a_balancer_that_looks_by_itself_must_mark_a_dead_node_down():
+    rows = [row(2.0, "fault", node=1, detail="kill"), row(2.1, "disconnected", 0, 1)]
+    assert measure_record(record(rows, faults=[KILL]))["mark_down_delay"] == inf
+    assert "mark_down_delay" not in measure_record(record(rows, faults=[KILL], balancer="nginx"))
+
+
+def test_a_fault_at_a_node_that_is_down_already_waits_for_no_mark():
+    rows = [row(t, "fault", node=1, detail="kill") for t in (2.0, 5.0)] + [row(3.0, "marked_down", node=1)]
+    found = measure_record(record(rows, faults=[KILL, KILL | {"at": 5.0}]))
+    assert found["mark_down_delay"] == 1.0
