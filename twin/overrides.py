@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from twin.settings import REFUSED, show
+
 _ALLOWED = {
     "greater_than_equal": "at least {ge}",
     "greater_than": "more than {gt}",
@@ -71,22 +73,17 @@ def explain(error: ValidationError) -> str:
     if len(path) > 1 and path[0] == "balancer" and path[1] in ("haproxy", "nginx"):
         del path[1]
     kind, context = first["type"], first.get("ctx", {})
-    if kind == "value_error":
-        field, value, allowed = str(context["error"]).split("|")
+    if kind == REFUSED:
+        field, value, allowed = context["field"], context["value"], context["allowed"]
         return f"{'.'.join([*path, field] if field else path)} is {value}; allowed is {allowed}."
     name = ".".join(path)
     if kind == "extra_forbidden":
-        return f"{name} = {_show(first['input'])} is not a known setting; ./lab schema lists those there are."
+        return f"{name} = {show(first['input'])} is not a known setting; ./lab schema lists those there are."
     if kind == "missing":
         return f"{name} is missing; it must be given."
     allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else first["msg"]
     value = context.get("tag", first["input"]) if kind == "union_tag_invalid" else first["input"]
-    return f"{name} is {_show(value)}; allowed is {allowed}."
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{name} is {show(value)}; allowed is {allowed}."
 
 
 def to_toml(data: dict[str, Any], prefix: str = "") -> str:
