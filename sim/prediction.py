@@ -101,7 +101,7 @@ def predict(
     engine, why = pick(scenario, engine)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
-    profile = profile or HostProfile.load(scenario.host.profile)
+    profile = profile or HostProfile.for_scenario(scenario)
     profile.must_know(scenario)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     found: list[Replicated] = []

@@ -22,7 +22,7 @@ from sim.engines import Engine, pick
 from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.errors import EngineWarning, HostError, ScenarioError
-from twin.profile import HostProfile
+from twin.profile import HostProfile, Need, needs_of
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
 
@@ -137,19 +137,20 @@ def _part(first: int, rows: list[dict[str, float]]) -> pd.DataFrame:
 def _profile(scenario: Scenario, profile: HostProfile | None) -> str:
     """Return the host profile of a scenario as JSON, and make sure that it knows what the scenario needs."""
     if profile is None:
-        profile = named_profile(scenario.host.profile)
+        profile = named_profile(scenario.host.profile, needs_of(scenario))
     profile.must_know(scenario)
     return _as_json(profile)
 
 
 @lru_cache(maxsize=8)
-def named_profile(name: str) -> HostProfile:
-    """Return a host profile; `calibrated` is the reference's where this machine has none of its own (with a warning).
+def named_profile(name: str, needs: tuple[Need, ...]) -> HostProfile:
+    """Return a host profile; `calibrated` is the reference's where this machine has none of its own that knows what is
+    needed (with a warning).
 
     Raises:
         ScenarioError: there is no such profile.
     """
-    return HostProfile.for_this_machine() if name == "calibrated" else HostProfile.load(name)
+    return HostProfile.for_this_machine(*needs) if name == "calibrated" else HostProfile.load(name)
 
 
 _texts: dict[int, tuple[HostProfile, str]] = {}

@@ -37,7 +37,7 @@ class BusRetry(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "BusRetry":
-        if self.cap < self.base:
+        if self.cap < self.base and self.retries > 0:
             raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
         return self
 

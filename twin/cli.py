@@ -100,7 +100,10 @@ def predict(
     engine: Annotated[str, typer.Option(help="auto, simpy (to read and change) or compiled (for scale).")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
+    """Simulate a scenario many times and print each measure with its 95 % prediction interval.
+
+    It measures nothing: on a machine without a profile of its own the reference machine's is used, and it says so.
+    """
     from twin.report import prediction_dict, print_prediction
 
     prediction = prediction_of(Scenario.load(scenario, overrides), replications, engine)
@@ -165,7 +168,7 @@ def compare(
     comparisons, failed = [], dict[str, str]()
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group)))
+            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -234,7 +237,7 @@ def figures(
     check_output("--folder", folder, folder=True)
     made = []
     for group in by_scenario(paths):
-        comparison = comparison_of(group[0].scenario, replications, partial(list, group))
+        comparison = comparison_of(group[0].scenario, replications, partial(list, group), here=False)
         name = comparison.scenario.name
         made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
     if as_json:

@@ -1,6 +1,5 @@
 """The one specification of a cluster and what happens to it; both worlds read nothing else."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,9 +9,10 @@ from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, S
 from twin.elastic_settings import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
-from twin.overrides import explain, merge, nested, to_toml
+from twin.overrides import explain, merge, parse_override, to_toml
 from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
-from twin.rules.backoff import First, Jitter, Policy, Then
+from twin.reading import SCENARIO, read_text, toml
+from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
@@ -27,7 +27,7 @@ class Reconnect(Part):
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
     base: Seconds = Field(0.2, description="First wait, in seconds.")
     factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
-    cap: Seconds = Field(5.0, description="Longest wait, in seconds; at least `base`.")
+    cap: Seconds = Field(5.0, description="Longest wait of a policy that has one, in seconds; at least `base`.")
     jitter: Jitter = Field(
         "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
     )
@@ -52,7 +52,7 @@ class Reconnect(Part):
             raise refused("delays", "[]", "at least one wait with policy 'list'")
         if self.policy != "list" and self.delays:
             raise refused("delays", show(self.delays), "nothing but with policy 'list'")
-        if self.cap < self.base:
+        if self.cap < self.base and uses_cap(self.policy, self.jitter):
             raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
         if self.policy == "fixed" and self.jitter == "decorrelated":
             raise refused("jitter", "'decorrelated'", "none, full, equal, offset or around with policy 'fixed'")
@@ -150,7 +150,7 @@ class HAProxy(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "HAProxy":
-        if self.redispatch > self.retries:
+        if self.redispatch > self.retries > 0:  # who does not retry never chooses anew
             raise refused("redispatch", str(self.redispatch), f"at most retries, {self.retries}")
         return self
 
@@ -305,13 +305,10 @@ class Scenario(Part):
         Raises:
             ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
         """
+        text = read_text(path, SCENARIO)
         try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ScenarioError(f"{path}: there is no such scenario file.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
-        except tomllib.TOMLDecodeError as error:
+            data = toml(text)
+        except ValueError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
         return cls.parse(_overridden(data, overrides or []), str(path))
 
@@ -323,7 +320,7 @@ class Scenario(Part):
             ScenarioError: a value is not allowed.
         """
         try:
-            return cls.model_validate(spelled_out(data))
+            return cls.model_validate(spelled_out(data) if isinstance(data, dict) else data)
         except ValidationError as error:
             raise ScenarioError(f"{where}: {explain(error)}") from None
 
@@ -372,16 +369,5 @@ class Scenario(Part):
 def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
     for text in texts:
-        data = merge(spelled_out(data), _parse_override(text))
+        data = merge(spelled_out(data), parse_override(text))
     return data
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    path, sep, value = text.partition("=")
-    if not sep or not all(key.strip() for key in path.split(".")):
-        raise ScenarioError(f"--set {text}: give a path, '=' and a value, as in clients.count=500.")
-    try:
-        parsed: Any = tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return nested(path, parsed)

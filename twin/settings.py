@@ -38,6 +38,11 @@ def show(value: Any) -> str:
         return "too long a number"
     except RecursionError:
         return "nested too deeply"
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Return a text as an error shows it, cut after `MOST_SHOWN` characters."""
     return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
 
 

@@ -45,8 +45,8 @@ def zoo(
     (policy = "list"): it is ranked as the scenario's own.
     """
     import sim
-    from sim.sweeping import named_profile
     from twin.figures import save
+    from twin.profile import HostProfile
     from twin.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
 
     spec = Scenario.load(scenario, overrides)
@@ -54,7 +54,7 @@ def zoo(
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)
     check_output("--figure", figure)
-    profile = named_profile(spec.host.profile)
+    profile = HostProfile.for_scenario(spec)
     with part_progress(f"zoo on {spec.name}") as progress:
         found = sim.simulate_variants(
             spec,
