@@ -4,6 +4,7 @@ What a replication gives depends on nothing but the scenario, the replication's 
 so it does not matter where it ran, in which order, or whether the sweep was interrupted.
 """
 
+import os
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from typing import Any
 import pandas as pd
 
 from sim.engines import Engine, pick
+from sim.estimate import announcement
 from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.errors import EngineWarning, HostError, ScenarioError
@@ -109,6 +111,12 @@ def simulate_variants(
                 found[i, first] = store.load(names[i], first, count)
             else:
                 tasks.append((i, variant.scenario, text, engines[i], first, count))
+    slow = [(one, count) for _, one, _, which, _, count in tasks if which == "simpy"]
+    if slow and scheduler is None:
+        text = next(text for _, _, text, which, _, _ in tasks if which == "simpy")
+        long = announcement(slow, _from_json(text), jobs if jobs > 0 else os.cpu_count() or 1)
+        if long:
+            warnings.warn(long, EngineWarning, stacklevel=3)
     reused, total = len(found), len(found) + len(tasks)
     if progress is not None:
         progress(reused, total)

@@ -44,7 +44,10 @@ def campaign(
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar, warnings.catch_warnings():
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar,
+        warnings.catch_warnings(),
+    ):
         warnings.filterwarnings("ignore", category=BusyHostWarning)  # a busy machine does not matter to an invariant
         task = bar.add_task("", total=1.0)
         for outcome in run_all(

@@ -6,6 +6,7 @@ import tomllib
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from twin.errors import ScenarioError
 from twin.reading import MOST_DEPTH, toml
@@ -21,6 +22,9 @@ _ALLOWED = {
     "less_than": "less than {lt}",
     "float_type": "a number, without a unit or quotes",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "float_parsing": "a number",
     "int_from_float": "a whole number",
     "string_type": "a text in quotes",
     "list_type": "a list",
@@ -124,9 +128,15 @@ def explain(error: ValidationError) -> str:
         return f"{name} = {show(first['input'])} is not a known setting; ./lab schema lists those there are."
     if kind == "missing":
         return f"{name} is missing; it must be given."
-    allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else first["msg"]
+    allowed = allowed_by(first)
     value = context.get("tag", first["input"]) if kind == "union_tag_invalid" else first["input"]
     return f"{name} is {show(value)}; allowed is {allowed}."
+
+
+def allowed_by(error: ErrorDetails) -> str:
+    """Return what one problem of a validation says is allowed."""
+    known = _ALLOWED.get(error["type"])
+    return known.format(**error.get("ctx", {})) if known else error["msg"]
 
 
 def to_toml(data: dict[str, Any], prefix: str = "") -> str:

@@ -58,8 +58,9 @@ def read_text(path: str | Path, kind: Kind) -> str:
     """
     check_file(path, kind)
     try:
-        with open(path, "rb") as file:
-            data = file.read(kind.most_bytes + 1)  # a file of /proc says that it has none
+        # some files of /proc are regular ones, say that they have no bytes, and let who reads them wait
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            data = file.read(kind.most_bytes + 1) or b""
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror or error}).") from None
     if len(data) > kind.most_bytes:

@@ -18,6 +18,10 @@ from twin.scenario import Scenario
 if TYPE_CHECKING:
     from twin.record import Record  # with its tables it takes a while to load: --help needs none
 
+ROOT = Path(__file__).parent.parent
+OUTPUT = ROOT / "output"
+"""Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
+
 err = Console(stderr=True)
 out = Console()
 
@@ -26,7 +30,7 @@ out = Console()
 def progress() -> Iterator[Callable[[str, float], None]]:
     """Show one bar; the function it gives takes a text and the share that is done."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
 
         def show(text: str, share: float) -> None:
@@ -39,7 +43,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """Show one bar of parts; the function it gives takes how many are done, and of how many."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
