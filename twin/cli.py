@@ -300,8 +300,16 @@ def schema() -> None:
 
 @app.command(context_settings=PASS_ON)
 def notebook(context: typer.Context) -> None:
-    """Open JupyterLab on notebooks/; arguments go to JupyterLab."""
-    raise typer.Exit(int(run([sys.executable, "-m", "jupyter", "lab", "notebooks", *context.args]) != 0))
+    """Open JupyterLab on notebooks/, on loopback; arguments go to JupyterLab."""
+    root = os.geteuid() == 0
+    if root and "--allow-root" not in context.args:
+        err.print("You are root, as in a container: JupyterLab is started with --allow-root.", soft_wrap=True)
+    raise typer.Exit(int(run([sys.executable, "-m", "jupyter", *jupyter_words(context.args, root)]) != 0))
+
+
+def jupyter_words(words: list[str], root: bool) -> list[str]:
+    """Return the arguments of JupyterLab, the user's own ones last; `root` is whether it would refuse to start."""
+    return ["lab", "notebooks", "--ip=127.0.0.1", *(["--allow-root"] if root else []), *words]
 
 
 INTERRUPTED = 130

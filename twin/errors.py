@@ -11,6 +11,7 @@
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EISDIR
@@ -44,7 +45,26 @@ class LateError(ClusterError):
 
 
 class LabWarning(UserWarning):
-    """Base of the lab's own warnings; the text is one sentence or two."""
+    """Base of the lab's own warnings; the text is one sentence or two.
+
+    It is shown as that and nothing else: it is about a scenario or this machine and not about a line of code, and a
+    notebook would name a temporary file.
+    """
+
+
+_usual_format = warnings.formatwarning
+
+
+def _format(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return how a warning is shown: one of the lab's own without the place in the code."""
+    if issubclass(category, LabWarning):
+        return f"Warning: {message}\n"
+    return _usual_format(message, category, filename, lineno, line)
+
+
+warnings.formatwarning = _format
 
 
 class ProfileWarning(LabWarning):

@@ -1,9 +1,15 @@
 """What the command line says: helps with all their words, bad words in one sentence, and where pictures go."""
 
 import inspect
+import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 from typer.main import get_command
@@ -104,6 +110,54 @@ def test_a_prediction_calibrates_nothing_and_says_whose_profile_it_takes(tmp_pat
         with pytest.warns(UserWarning, match=r"has no profile yet, so the reference .*; run \./lab calibrate\."):
             cli.predict(str(scenario), replications=1, overrides=["clients.count=20"], engine="simpy", as_json=True)
     assert '"replications": 1' in capsys.readouterr().out
+
+
+@pytest.mark.live
+@pytest.mark.timeout(150)
+def test_the_notebooks_open_for_everybody_also_for_root(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "DATA", "RUNTIME")}
+    words = [
+        sys.executable,
+        "-m",
+        "twin.cli",
+        "notebook",
+        "--no-browser",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+    ]
+    with (
+        (tmp_path / "said").open("w") as said,
+        subprocess.Popen(
+            words, cwd=ROOT, env=os.environ | own, stderr=said, stdout=said, start_new_session=True
+        ) as lab,
+    ):
+        try:
+            version = asked(f"http://127.0.0.1:{port}/api", lab)
+        finally:
+            os.killpg(lab.pid, signal.SIGKILL)
+    assert "version" in version, (tmp_path / "said").read_text()
+    assert ("started with --allow-root" in (tmp_path / "said").read_text()) == (os.geteuid() == 0)
+
+
+def asked(url, process):
+    """Return what a server answers once it does; nothing if its process ends before."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            if process.poll() is not None:
+                return {}
+            time.sleep(0.2)
+    return {}
+
+
+def test_only_root_gets_the_option_that_jupyter_wants_of_root():
+    assert cli.jupyter_words(["--port=1"], root=False) == ["lab", "notebooks", "--ip=127.0.0.1", "--port=1"]
+    assert "--allow-root" in cli.jupyter_words([], root=True)
 
 
 def test_what_commands_draw_by_default_is_ignored_by_git():
