@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from live.process import Part, Stage
-from twin.errors import HostError
+from twin.errors import HostError, LabWarning
 from twin.scenario import Scenario
 
 BUSY = 0.5
@@ -31,7 +31,7 @@ STARVED_SHARE = 0.2
 """Largest part of one core that other programs and the hypervisor may take, on average, in a run that counts."""
 
 
-class BusyHostWarning(UserWarning):
+class BusyHostWarning(LabWarning):
     """The machine is busy with something else."""
 
 

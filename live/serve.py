@@ -57,6 +57,8 @@ class Site(Cluster):
         HostError: the port is taken, or see `Cluster`.
     """
 
+    measured = False  # nobody takes times of what a page does: the cores may sleep
+
     def __init__(self, scenario: Scenario, port: int) -> None:
         if scenario.publisher is None:
             raise ScenarioError(f"publisher is missing in {scenario.name}; ./lab serve needs a scenario with one.")

@@ -60,8 +60,8 @@ class Costs(dict[str, dict[int, list[float]]]):
         self.now: Pace = (0.0, 0.0)
 
     def add(self, name: str, level: int, cost: float, pace: Pace) -> None:
-        """Append a measurement; clients have their own core."""
-        self.setdefault(name, {}).setdefault(level, []).append(cost)
+        """Append a measurement, one below 0 (what is left of a difference) as 0; clients have their own core."""
+        self.setdefault(name, {}).setdefault(level, []).append(max(0.0, cost))
         here = pace[1] if name.startswith("client") else pace[0]
         self.paces.setdefault(name, {}).setdefault(level, []).append(here)
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sim import workers
 from sim.engines import Engine, pick
+from sim.estimate import announcement
 from sim.world import MarkDowns, simulate
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
@@ -94,7 +95,8 @@ def predict(
         progress: receives (done, replications).
         jobs: processes to use; -1 is one a core. What takes a few seconds is done in this one, by the compiled engine
             in as many threads.
-        engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy.
+        engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy, and
+            another one how long that will take if it is long.
 
     Raises:
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
@@ -105,8 +107,12 @@ def predict(
     engine, why = pick(scenario, engine)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
-    profile = profile or HostProfile.load(scenario.host.profile)
+    profile = profile or HostProfile.for_scenario(scenario)
     profile.must_know(scenario)
+    if engine == "simpy" and paired is None:
+        long = announcement([(scenario, replications)], profile, jobs if jobs > 0 else os.cpu_count() or 1)
+        if long:
+            warnings.warn(long, EngineWarning, stacklevel=2)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
     found: list[Replicated] = []
     for one in _at_once(scenario, profile, marks, calls, engine, jobs):

@@ -4,6 +4,7 @@ What a replication gives depends on nothing but the scenario, the replication's 
 so it does not matter where it ran, in which order, or whether the sweep was interrupted.
 """
 
+import os
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,10 +20,11 @@ from typing import Any
 import pandas as pd
 
 from sim.engines import Engine, pick
+from sim.estimate import announcement
 from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.errors import EngineWarning, HostError, ScenarioError
-from twin.profile import HostProfile
+from twin.profile import HostProfile, Need, needs_of
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
 
@@ -109,6 +111,12 @@ def simulate_variants(
                 found[i, first] = store.load(names[i], first, count)
             else:
                 tasks.append((i, variant.scenario, text, engines[i], first, count))
+    slow = [(one, count) for _, one, _, which, _, count in tasks if which == "simpy"]
+    if slow and scheduler is None:
+        text = next(text for _, _, text, which, _, _ in tasks if which == "simpy")
+        long = announcement(slow, _from_json(text), jobs if jobs > 0 else os.cpu_count() or 1)
+        if long:
+            warnings.warn(long, EngineWarning, stacklevel=3)
     reused, total = len(found), len(found) + len(tasks)
     if progress is not None:
         progress(reused, total)
@@ -137,19 +145,20 @@ def _part(first: int, rows: list[dict[str, float]]) -> pd.DataFrame:
 def _profile(scenario: Scenario, profile: HostProfile | None) -> str:
     """Return the host profile of a scenario as JSON, and make sure that it knows what the scenario needs."""
     if profile is None:
-        profile = named_profile(scenario.host.profile)
+        profile = named_profile(scenario.host.profile, needs_of(scenario))
     profile.must_know(scenario)
     return _as_json(profile)
 
 
 @lru_cache(maxsize=8)
-def named_profile(name: str) -> HostProfile:
-    """Return a host profile; `calibrated` is the reference's where this machine has none of its own (with a warning).
+def named_profile(name: str, needs: tuple[Need, ...]) -> HostProfile:
+    """Return a host profile; `calibrated` is the reference's where this machine has none of its own that knows what is
+    needed (with a warning).
 
     Raises:
         ScenarioError: there is no such profile.
     """
-    return HostProfile.for_this_machine() if name == "calibrated" else HostProfile.load(name)
+    return HostProfile.for_this_machine(*needs) if name == "calibrated" else HostProfile.load(name)
 
 
 _texts: dict[int, tuple[HostProfile, str]] = {}

@@ -236,7 +236,7 @@ def simulate(
     Raises:
         ScenarioError: there is no such profile, or it does not know the balancer, or the engine not the scenario.
     """
-    profile = profile or HostProfile.load(scenario.host.profile)
+    profile = profile or HostProfile.for_scenario(scenario)
     began = datetime.now(UTC)
     engine, why = pick(scenario, engine)
     if engine == "compiled":

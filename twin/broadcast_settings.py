@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from twin.rules.consistency import Scope, Threshold, publish_times
 from twin.rules.slow_consumer import SlowPolicy
-from twin.settings import Part, Positive, Seconds
+from twin.settings import Part, Positive, Seconds, refused, show
 
 BROADCAST_BUSES = ("pubsub", "stream", "kafka")
 """Kinds of bus over which a publisher can broadcast."""
@@ -37,8 +37,8 @@ class BusRetry(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "BusRetry":
-        if self.cap < self.base:
-            raise ValueError(f"cap|{self.cap:g}|at least base, {self.base:g} s")
+        if self.cap < self.base and self.retries > 0:
+            raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
         return self
 
 
@@ -70,7 +70,7 @@ class Bus(Part):
     @model_validator(mode="after")
     def _check(self) -> "Bus":
         if self.kind in ("stream", "kafka") and self.max_length == 0:
-            raise ValueError(f"max_length|0|at least 1 with kind '{self.kind}'")
+            raise refused("max_length", "0", f"at least 1 with kind '{self.kind}'")
         return self
 
 
@@ -105,13 +105,13 @@ class Publisher(Part):
         value = data.get("threshold", "all") if isinstance(data, dict) else "all"
         number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if not number and value not in ("all", "majority"):
-            raise ValueError(f"threshold|{value!r}|'all', 'majority' or a whole number from 1 to nodes.count")
+            raise refused("threshold", show(value), "'all', 'majority' or a whole number from 1 to nodes.count")
         return data
 
     @model_validator(mode="after")
     def _check(self) -> "Publisher":
         if self.stop is not None and self.stop < self.start:
-            raise ValueError(f"stop|{self.stop:g}|at least start, {self.start:g} s")
+            raise refused("stop", f"{self.stop:g}", f"at least start, {self.start:g} s")
         return self
 
     def times(self, duration: float) -> list[float]:

@@ -37,14 +37,18 @@ def campaign(
     """
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
+    from live.host import BusyHostWarning
     from twin.report import print_audit
 
     out, err = Console(), Console(stderr=True)
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=UserWarning)  # a busy machine does not matter to an invariant
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar,
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", category=BusyHostWarning)  # a busy machine does not matter to an invariant
         task = bar.add_task("", total=1.0)
         for outcome in run_all(
             runs, seed, first, bus, lambda share, text: bar.update(task, description=text, completed=share)

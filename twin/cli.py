@@ -5,18 +5,22 @@ import json
 import os
 import sys
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from twin.campaign_command import campaign
+from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
 from twin.errors import ClusterError, LabError, ScenarioError, check_output
 from twin.profile import CALIBRATED
 from twin.scenario import Scenario
 from twin.serve_command import serve
 from twin.steps import (
+    OUTPUT,
+    ROOT,
     by_scenario,
     calibrate_machine,
     comparison_of,
@@ -34,7 +38,6 @@ from twin.suite_command import run, test
 from twin.sweep_command import sweep
 from twin.zoo_command import zoo
 
-ROOT = Path(__file__).parent.parent
 FLAGSHIP = "scenarios/failover.toml"
 BUNDLED = ROOT / "records"
 
@@ -69,12 +72,12 @@ def demo(
     scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
     as_json: AsJson = False,
 ) -> None:
-    """Predict and measure a failover, compare the two, and draw figures/failover.png."""
-    from twin.figures import save
+    """Predict and measure a failover, compare the two, and draw output/failover.png."""
+    spec = Scenario.load(scenario)
+    check_output("the figure", OUTPUT / f"{spec.name}.png")
+    from twin.figures import save  # bad input is told before what takes a while to load
     from twin.report import learnt, print_comparison
 
-    spec = Scenario.load(scenario)
-    check_output("the figure", ROOT / "figures" / f"{spec.name}.png")
     known = CALIBRATED.exists()
     profile_of(spec)
     if known:  # a calibration has just looked
@@ -82,7 +85,7 @@ def demo(
     # the SimPy model needs no compiling, which takes long on a fresh clone; of the runs given the mark-downs only the
     # median is shown, so few will do
     comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy", given=20)
-    path = save(comparison.plot(), ROOT / "figures" / f"{spec.name}.png")
+    path = save(comparison.plot(), OUTPUT / f"{spec.name}.png")
     if as_json:
         say_json(comparison.as_dict())
     else:
@@ -100,7 +103,10 @@ def predict(
     engine: Annotated[str, typer.Option(help="auto, simpy (to read and change) or compiled (for scale).")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Simulate a scenario many times and print each measure with its 95 % prediction interval."""
+    """Simulate a scenario many times and print each measure with its 95 % prediction interval.
+
+    It measures nothing: on a machine without a profile of its own the reference machine's is used, and it says so.
+    """
     from twin.report import prediction_dict, print_prediction
 
     prediction = prediction_of(Scenario.load(scenario, overrides), replications, engine)
@@ -164,7 +170,7 @@ def compare(
     comparisons, failed = [], dict[str, str]()
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group)))
+            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
     else:
         names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -220,20 +226,21 @@ def calibrate(
 def figures(
     records: Annotated[list[str] | None, typer.Option(help="Records to draw; those in records/ by default.")] = None,
     replications: Replications = 200,
-    folder: Annotated[Path, typer.Option(help="Where to write the pictures.")] = ROOT / "figures",
+    folder: Annotated[Path, typer.Option(help="Where to write the pictures.")] = OUTPUT,
     as_json: AsJson = False,
 ) -> None:
     """Draw the bands of recorded runs, and client by client the reconnects; of a broadcast lag and acknowledgements."""
-    from twin.broadcast_figures import pictures
-    from twin.figures import save
-
     paths = records or sorted(glob.glob(str(BUNDLED / "*.parquet")))
     if not paths:
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
     check_output("--folder", folder, folder=True)
+    groups = by_scenario(paths)
+    from twin.broadcast_figures import pictures  # bad input is told before what takes a while to load
+    from twin.figures import save
+
     made = []
-    for group in by_scenario(paths):
-        comparison = comparison_of(group[0].scenario, replications, partial(list, group))
+    for group in groups:
+        comparison = comparison_of(group[0].scenario, replications, partial(list, group), here=False)
         name = comparison.scenario.name
         made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
     if as_json:
@@ -248,7 +255,12 @@ def audit(
     records: Annotated[list[str], typer.Argument(help="Records (Parquet) of either world.")],
     within: Annotated[
         float | None,
-        typer.Option(help="Seconds after the last fault for all to be well; by default from the scenario."),
+        typer.Option(
+            help="Seconds after the last fault for all to be well; by default from the scenario.",
+            min=0,
+            max=86_400,
+            callback=finite,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -287,25 +299,49 @@ def schema() -> None:
 
 @app.command(context_settings=PASS_ON)
 def notebook(context: typer.Context) -> None:
-    """Open JupyterLab on notebooks/; arguments go to JupyterLab."""
-    raise typer.Exit(int(run([sys.executable, "-m", "jupyter", "lab", "notebooks", *context.args]) != 0))
+    """Open JupyterLab on notebooks/, on loopback; arguments go to JupyterLab."""
+    root = os.geteuid() == 0
+    if root and "--allow-root" not in context.args:
+        err.print("You are root, as in a container: JupyterLab is started with --allow-root.", soft_wrap=True)
+    raise typer.Exit(int(run([sys.executable, "-m", "jupyter", *jupyter_words(context.args, root)]) != 0))
+
+
+def jupyter_words(words: list[str], root: bool) -> list[str]:
+    """Return the arguments of JupyterLab, the user's own ones last; `root` is whether it would refuse to start."""
+    return ["lab", "notebooks", "--ip=127.0.0.1", *(["--allow-root"] if root else []), *words]
+
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
 
 
 def main() -> None:
     """Run a command; an error of the user's becomes one sentence and exit status 2."""
     import warnings
 
+    def refuse(sentence: str) -> NoReturn:
+        err.print(sentence, style="red", highlight=False, markup=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file's name may not be text
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *rest, **more: err.print(
-        f"Warning: {message}", highlight=False, soft_wrap=True
+        f"Warning: {message}", highlight=False, markup=False, soft_wrap=True
     )
     try:
-        app(prog_name="./lab")
+        status = app(prog_name="./lab", standalone_mode=False)
     except LabError as error:
-        err.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
-        raise SystemExit(2) from None
+        refuse(str(error))
+    except typer.TyperException as error:
+        if len(sys.argv) == 1:  # the help has been shown
+            raise SystemExit(2) from None
+        refuse(usage_error(error))
     except KeyboardInterrupt:
+        status = INTERRUPTED
+    if status == INTERRUPTED:
         err.print("Interrupted; everything that was started has been stopped.")
-        raise SystemExit(130) from None
+    raise SystemExit(status or 0)
 
 
 if __name__ == "__main__":

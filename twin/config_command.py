@@ -11,7 +11,7 @@ from twin.balancer_config import Site, haproxy_site, idle_warning, nginx_site
 from twin.errors import HostError, ScenarioError, writing
 from twin.scenario import Scenario
 
-_Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its [balancer] decides.")]
+_Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its \\[balancer] decides.")]
 _Servers = Annotated[list[str] | None, typer.Option("--server", metavar="HOST:PORT", help="A node; give one a node.")]
 _Listen = Annotated[str, typer.Option(metavar="ADDRESS:PORT", help="Where the balancer listens.")]
 _At = Annotated[str, typer.Option("--path", help="Path of the WebSocket endpoint.")]

@@ -9,8 +9,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, cached_property
 from math import log, log2
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from twin.settings import refused, show
 
 LEVELS = (1, 16, 64, 256)
 """Numbers of items at once at which the costs are measured; 1 is a lone item after a pause of some milliseconds."""
@@ -32,17 +35,41 @@ MOST_REPEATS = 80
 """Repeats of a part that a profile keeps, the latest ones."""
 
 
+MOST_LEVEL = 65_536 * 16
+"""Highest level of a part; those of payloads are bytes."""
+
+MOST_SECONDS = 3600.0
+"""Seconds that a figure of a profile may be."""
+
+Cost = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Pace = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Repeats = Annotated[list[Cost], Field(min_length=1)]
+"""Measurements of one figure, in seconds."""
+
+
 class Part(BaseModel):
     """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    levels: list[int]
-    values: list[list[float]]
-    paces: list[list[float]] = Field(
+    levels: Annotated[list[Annotated[int, Field(ge=1, le=MOST_LEVEL)]], Field(min_length=1)]
+    values: list[Repeats]
+    paces: list[Annotated[list[Pace], Field(min_length=1)]] = Field(
         [],
         description="How long the fixed piece of work of `speed` took the core at each measurement, in seconds; "
         "without it a cost does not depend on the core's speed.",
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Part":
+        if sorted(set(self.levels)) != self.levels or self.levels == [1]:
+            raise refused("levels", show(self.levels), "numbers that grow, and not 1 alone")
+        counts = [len(repeats) for repeats in self.values]
+        if len(counts) != len(self.levels):
+            raise refused("values", f"{len(counts)} lists", f"one for each of the {len(self.levels)} levels")
+        paced = [len(repeats) for repeats in self.paces]
+        if self.paces and paced != counts:
+            raise refused("paces", f"{show(paced)} long", f"as many as values in each list, {show(counts)}")
+        return self
 
     def at(self, pace: float, slowness: float = 1.0, wake: float = 0.0) -> "Curve":
         """Return the cost as a function of load on a core of this pace: the median of the measurements, each turned

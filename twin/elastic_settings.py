@@ -8,7 +8,7 @@ from twin.rules.autoscaling import CPU_INITIALIZATION, INITIAL_READINESS, SYNC_P
 from twin.rules.controller import Controller
 from twin.rules.registry import SHARES, share_parts
 from twin.rules.scaling import SCALE_DOWN, SCALE_UP, Autoscaler, Behavior, Policy, Rules
-from twin.settings import Part, Positive, Seconds
+from twin.settings import Part, Positive, Problem, Seconds, refused, show
 
 if TYPE_CHECKING:
     from twin.fault_settings import Fault
@@ -36,7 +36,7 @@ class Canary(Part):
     @model_validator(mode="after")
     def _check(self) -> "Canary":
         if len(set(self.nodes)) < len(self.nodes):
-            raise ValueError(f"nodes|{self.nodes}|each number once")
+            raise refused("nodes", show(self.nodes), "each number once")
         return self
 
     @property
@@ -70,7 +70,7 @@ class Registry(Part):
     @model_validator(mode="after")
     def _check(self) -> "Registry":
         if self.heartbeat >= self.ttl:
-            raise ValueError(f"heartbeat|{self.heartbeat:g}|less than ttl, {self.ttl:g} s")
+            raise refused("heartbeat", f"{self.heartbeat:g}", f"less than ttl, {self.ttl:g} s")
         return self
 
     def version(self, node: int) -> str:
@@ -139,7 +139,7 @@ class Autoscaling(Part):
     @model_validator(mode="after")
     def _check(self) -> "Autoscaling":
         if self.maximum < self.minimum:
-            raise ValueError(f"maximum|{self.maximum}|at least minimum, {self.minimum}")
+            raise refused("maximum", str(self.maximum), f"at least minimum, {self.minimum}")
         return self
 
     def controller(self, window: float) -> Controller:
@@ -166,8 +166,8 @@ class Lifetime(Part):
 
 def elastic_problem(
     registry: Registry | None, autoscaling: Autoscaling | None, count: int, faults: "list[Fault]", kind: str
-) -> str:
-    """Return what does not fit together, as `field|value|allowed`, or an empty text.
+) -> Problem | None:
+    """Return what does not fit together, or None.
 
     Args:
         registry, autoscaling: the tables of the scenario.
@@ -178,30 +178,36 @@ def elastic_problem(
     if registry is None:
         joins = [i for i, fault in enumerate(faults) if fault.kind == "join"]
         if joins:
-            return f"faults.{joins[0]}.kind|'join'|only with a [registry]"
-        return "" if autoscaling is None else "registry|missing|a [registry] with [autoscaling]"
+            return Problem(f"faults.{joins[0]}.kind", "'join'", "only with a [registry]")
+        return None if autoscaling is None else Problem("registry", "missing", "a [registry] with [autoscaling]")
     if kind == "nginx" and registry.canary is not None:
-        return "registry.canary|set|only with balancer.kind 'haproxy'"
+        return Problem("registry.canary", "set", "only with balancer.kind 'haproxy'")
     if registry.canary is not None:
         outside = [node for node in registry.canary.nodes if node > slots(count, autoscaling, faults)]
         if outside:
-            return f"registry.canary.nodes|{outside[0]}|numbers of nodes that there are"
+            return Problem("registry.canary.nodes", str(outside[0]), "numbers of nodes that there are")
         always = count if autoscaling is None else autoscaling.minimum
         if set(range(1, always + 1)) <= set(registry.canary.nodes):
-            return f"registry.canary.nodes|{registry.canary.nodes}|such that one of the nodes 1 to {always} runs v1"
+            return Problem(
+                "registry.canary.nodes",
+                show(registry.canary.nodes),
+                f"such that one of the nodes 1 to {always} runs v1",
+            )
     if autoscaling is not None and not autoscaling.minimum <= count <= autoscaling.maximum:
-        return f"nodes.count|{count}|from autoscaling.minimum to autoscaling.maximum"
+        return Problem("nodes.count", str(count), "from autoscaling.minimum to autoscaling.maximum")
     for i, fault in enumerate(faults):
         if fault.kind not in FAULTS:
-            return f"faults.{i}.kind|'{fault.kind}'|kill, hang, drain or join with a [registry]"
+            return Problem(f"faults.{i}.kind", f"'{fault.kind}'", "kill, hang, drain or join with a [registry]")
         if autoscaling is not None:
-            return f"faults.{i}.kind|'{fault.kind}'|no fault with [autoscaling]"
+            return Problem(f"faults.{i}.kind", f"'{fault.kind}'", "no fault with [autoscaling]")
         kills = [e for e in faults if e.kind == "kill" and e.node == fault.node and e.at < fault.at]
         dead = any(e.duration is None for e in kills)
         again = any(e.kind == "join" and e.node == fault.node and e.at < fault.at for e in faults)
         if fault.kind == "join" and (again or not (dead or (fault.node or 0) > count)):
-            return f"faults.{i}.node|{fault.node}|a node that was killed before, or one above nodes.count, once"
-    return ""
+            return Problem(
+                f"faults.{i}.node", str(fault.node), "a node that was killed before, or one above nodes.count, once"
+            )
+    return None
 
 
 def slots(count: int, autoscaling: Autoscaling | None, faults: "list[Fault]") -> int:

@@ -1,13 +1,17 @@
-"""The errors of the lab, all in one tree, and its own warning.
+"""The errors of the lab, all in one tree, and those of its warnings.
 
 * `LabError`
     * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
     * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
     * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
-* `EngineWarning`: another engine than the fast one is used.
+* `LabWarning`
+    * `EngineWarning`: another engine than the fast one is used, or it will take long.
+    * `ProfileWarning`: another machine's host profile is used.
+    * `live.host.BusyHostWarning`: other programs use this machine.
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EISDIR
@@ -19,7 +23,13 @@ class LabError(Exception):
 
 
 class ScenarioError(LabError):
-    """Bad input: the sentence names the field or the file, the value and what is allowed."""
+    """Bad input: the sentence names the field or the file, the value and what is allowed.
+
+    What a user gave may hold line breaks and other control characters; they are written as in Python (`\\n`).
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
 
 
 class HostError(LabError):
@@ -34,7 +44,34 @@ class LateError(ClusterError):
     """The clients had not connected when the run was to begin; nothing was measured."""
 
 
-class EngineWarning(UserWarning):
+class LabWarning(UserWarning):
+    """Base of the lab's own warnings; the text is one sentence or two.
+
+    It is shown as that and nothing else: it is about a scenario or this machine and not about a line of code, and a
+    notebook would name a temporary file.
+    """
+
+
+_usual_format = warnings.formatwarning
+
+
+def _format(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return how a warning is shown: one of the lab's own without the place in the code."""
+    if issubclass(category, LabWarning):
+        return f"Warning: {message}\n"
+    return _usual_format(message, category, filename, lineno, line)
+
+
+warnings.formatwarning = _format
+
+
+class ProfileWarning(LabWarning):
+    """This machine has no host profile that knows what is asked; the text says which one is used."""
+
+
+class EngineWarning(LabWarning):
     """The SimPy model is used where the compiled engine was preferred; the text says why."""
 
 

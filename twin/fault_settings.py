@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin.settings import Part, Positive, Seconds
+from twin.settings import Part, Positive, Problem, Seconds
 
 FaultKind = Literal[
     "kill",
@@ -70,8 +70,8 @@ class Fault(Part):
     )
 
 
-def fault_problem(fault: Fault, nodes: int, clients: int) -> str:
-    """Return what does not fit, as `field|value|allowed`, or an empty text.
+def fault_problem(fault: Fault, nodes: int, clients: int) -> Problem | None:
+    """Return what does not fit, or None; its field is one of the fault.
 
     Args:
         fault: what the scenario asks for.
@@ -79,22 +79,24 @@ def fault_problem(fault: Fault, nodes: int, clients: int) -> str:
         clients: number of its clients.
     """
     if fault.kind in _NO_NODE and fault.node is not None:
-        return f"node|{fault.node}|no node for a {fault.kind}"
+        return Problem("node", str(fault.node), f"no node for a {fault.kind}")
     most = MOST_JOINING if fault.kind == "join" else nodes
     if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
-        return f"node|{'missing' if fault.node is None else fault.node}|a node from 1 to {most}"
+        return Problem("node", "missing" if fault.node is None else str(fault.node), f"a node from 1 to {most}")
     if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
-        return f"client|{'missing' if fault.client is None else fault.client}|a client from 0 to {clients - 1}"
+        return Problem(
+            "client", "missing" if fault.client is None else str(fault.client), f"a client from 0 to {clients - 1}"
+        )
     if fault.kind != "stall" and fault.client is not None:
-        return f"client|{fault.client}|only with kind 'stall'"
+        return Problem("client", str(fault.client), "only with kind 'stall'")
     if fault.kind == "delay" and fault.delay is None:
-        return "delay|missing|more than 0 and at most 60 s"
+        return Problem("delay", "missing", "more than 0 and at most 60 s")
     if fault.kind != "delay" and fault.delay is not None:
-        return f"delay|{fault.delay:g}|only with kind 'delay'"
+        return Problem("delay", f"{fault.delay:g}", "only with kind 'delay'")
     for name, value in (("pace", fault.pace), ("lead", fault.lead)):
         if value is not None and fault.kind != "drain":
-            return f"{name}|{value:g}|only with kind 'drain'"
+            return Problem(name, f"{value:g}", "only with kind 'drain'")
     if fault.duration is not None and fault.kind not in _LASTING:
         kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
-        return f"duration|{fault.duration:g}|only with kind {kinds} or '{_LASTING[-1]}'"
-    return ""
+        return Problem("duration", f"{fault.duration:g}", f"only with kind {kinds} or '{_LASTING[-1]}'")
+    return None

@@ -1,9 +1,19 @@
 """Nested settings: merging them, writing them as TOML, and saying in one sentence what is wrong with them."""
 
 import json
+import re
+import tomllib
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from twin.errors import ScenarioError
+from twin.reading import MOST_DEPTH, toml
+from twin.settings import REFUSED, cut, show
+
+_PLACE = re.compile("[0-9]{1,4}")
+"""The place of an entry in a list."""
 
 _ALLOWED = {
     "greater_than_equal": "at least {ge}",
@@ -12,6 +22,9 @@ _ALLOWED = {
     "less_than": "less than {lt}",
     "float_type": "a number, without a unit or quotes",
     "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "float_parsing": "a number",
     "int_from_float": "a whole number",
     "string_type": "a text in quotes",
     "list_type": "a list",
@@ -23,6 +36,7 @@ _ALLOWED = {
     "finite_number": "a finite number",
     "string_too_long": "at most {max_length} characters",
     "too_long": "at most {max_length} entries",
+    "too_short": "at least {min_length} entries",
 }
 
 
@@ -34,7 +48,7 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
-        if isinstance(old, list) and isinstance(value, dict) and value and all(str(k).isdigit() for k in value):
+        if isinstance(old, list) and isinstance(value, dict) and value and all(_PLACE.fullmatch(str(k)) for k in value):
             items: list[Any] = list(old)
             for index, change in value.items():
                 place = int(index)
@@ -56,6 +70,41 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def parse_override(text: str) -> dict[str, Any]:
+    """Return the nested settings of an override of the form `clients.count=500`; what is no TOML value is a text.
+
+    Raises:
+        ScenarioError: it is not of that form.
+    """
+    where = f"--set {cut(text.strip())}"
+    path, sep, value = text.partition("=")
+    if len(text.strip().splitlines()) > 1:
+        raise ScenarioError(f"{where}: give one line, as in clients.count=500; repeat --set for another.")
+    if not sep or not usable(path):
+        raise ScenarioError(f"{where}: give a path, '=' and a value, as in clients.count=500.")
+    return nested(path, toml_value(value.strip(), where))
+
+
+def usable(path: str) -> bool:
+    """Tell whether a text is the path of a setting, names with points between them."""
+    names = path.split(".")
+    return all(name.strip() for name in names) and len(names) <= MOST_DEPTH
+
+
+def toml_value(text: str, where: str) -> Any:
+    """Return the TOML value of a text of one line, or the text itself if it is none; `where` opens an error's sentence.
+
+    Raises:
+        ScenarioError: it is a value that nobody means.
+    """
+    try:
+        return toml(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+    except ValueError as error:
+        raise ScenarioError(f"{where}: {error}.") from None
+
+
 def nested(path: str, value: Any) -> dict[str, Any]:
     """Return a value as nested dicts: `clients.count` and 5 give `{"clients": {"count": 5}}`."""
     for key in reversed(path.split(".")):
@@ -71,22 +120,23 @@ def explain(error: ValidationError) -> str:
     if len(path) > 1 and path[0] == "balancer" and path[1] in ("haproxy", "nginx"):
         del path[1]
     kind, context = first["type"], first.get("ctx", {})
-    if kind == "value_error":
-        field, value, allowed = str(context["error"]).split("|")
-        return f"{'.'.join([*path, field] if field else path)} is {value}; allowed is {allowed}."
-    name = ".".join(path)
+    if kind == REFUSED:
+        field, value, allowed = context["field"], context["value"], context["allowed"]
+        return f"{'.'.join([*path, field] if field else path) or 'it'} is {value}; allowed is {allowed}."
+    name = ".".join(path) or "it"
     if kind == "extra_forbidden":
-        return f"{name} = {_show(first['input'])} is not a known setting; ./lab schema lists those there are."
+        return f"{name} = {show(first['input'])} is not a known setting; ./lab schema lists those there are."
     if kind == "missing":
         return f"{name} is missing; it must be given."
-    allowed = _ALLOWED[kind].format(**context) if kind in _ALLOWED else first["msg"]
+    allowed = allowed_by(first)
     value = context.get("tag", first["input"]) if kind == "union_tag_invalid" else first["input"]
-    return f"{name} is {_show(value)}; allowed is {allowed}."
+    return f"{name} is {show(value)}; allowed is {allowed}."
 
 
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def allowed_by(error: ErrorDetails) -> str:
+    """Return what one problem of a validation says is allowed."""
+    known = _ALLOWED.get(error["type"])
+    return known.format(**error.get("ctx", {})) if known else error["msg"]
 
 
 def to_toml(data: dict[str, Any], prefix: str = "") -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from twin.rules.presets import BALANCERS, CLIENTS
+from twin.settings import refused, show
 
 ClientPreset = Literal["centrifuge-js", "socket.io", "phoenix", "signalr", "nats", "websockets", "classic"]
 BalancerPreset = Literal["haproxy", "nginx"]
@@ -18,7 +19,7 @@ def _named(value: Any, table: dict[str, dict[str, Any]]) -> Any:
     if not isinstance(value, str):
         return value
     if value not in table:
-        raise ValueError(f"|{value!r}|a table of settings, or one of {', '.join(map(repr, table))}")
+        raise refused("", show(value), f"a table of settings, or one of {', '.join(map(repr, table))}")
     return table[value]
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from twin.broadcast_parts import (
     BROADCAST_PARTS,
@@ -19,9 +19,12 @@ from twin.broadcast_parts import (
     of_payload,
     payload_part,
 )
-from twin.cost import MOST_REPEATS, Curve, Part, quantile
-from twin.errors import ScenarioError, writing
+from twin.cost import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, quantile
+from twin.errors import ProfileWarning, ScenarioError, writing
+from twin.overrides import explain
+from twin.reading import PROFILE, read_text
 from twin.session_parts import SESSION_PARTS
+from twin.settings import refused, show
 from twin.start_parts import GONE, START_PARTS
 
 if TYPE_CHECKING:
@@ -86,7 +89,24 @@ LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large")
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
 
 
-Look = Annotated[list[Annotated[list[float], Field(min_length=1)]], Field(min_length=1)]
+Look = Annotated[list[Annotated[list[Pace], Field(min_length=1)]], Field(min_length=1)]
+Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1)]
+
+
+Need = Literal["nginx", "broadcast", "sessions"]
+"""What a profile may have to know beyond connections through HAProxy."""
+
+
+def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
+    """Return what a profile has to know for a scenario beyond connections through HAProxy."""
+    sessions = scenario.sessions.store
+    needs: dict[Need, bool] = {
+        "nginx": scenario.balancer.kind == "nginx",
+        "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
+        "sessions": sessions != "none",
+    }
+    return tuple(name for name, needed in needs.items() if needed)
 
 
 class HostProfile(BaseModel):
@@ -97,11 +117,11 @@ class HostProfile(BaseModel):
     machine: dict[str, Any] = Field(description="CPU, cores, system.")
     parts: dict[str, Part]
     nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
-    first_part: dict[str, list[float]] = Field(
+    first_part: dict[str, Shares] = Field(
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
         "finishes the first: for node, haproxy, nginx and the parts of the client."
     )
-    wake: dict[str, list[float]] = Field(
+    wake: dict[str, Shares] = Field(
         description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
         "item costs it more when they are cold: client, node, haproxy and nginx."
     )
@@ -110,42 +130,54 @@ class HostProfile(BaseModel):
         description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
         "seconds; one series for each core, all at the same time.",
     )
-    crowding: list[float] = Field(
+    crowding: list[Pace] = Field(
         [],
         description="How many times as long a fixed piece of work takes a core while all other cores work, too; empty "
         "if there are no others.",
     )
-    balancer_start: dict[str, list[float]] = Field(
+    balancer_start: dict[str, Repeats] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
     )
-    node_stop: list[float] = Field(description="Seconds from SIGTERM to the end of a node without connections.")
-    check_overhead: list[float] = Field(description="Seconds by which a check's period exceeds its interval.")
-    table_growth: list[float] = Field(
+    node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
+    check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")
+    table_growth: Repeats = Field(
         description="Seconds a process of several threads waits while its table of open files doubles."
     )
-    bus_start: list[float] = Field(
+    bus_start: list[Cost] = Field(
         [], description="Seconds from starting a bus that holds data until it answers; empty without a broadcast."
     )
-    path_bytes: list[float] = Field(
+    path_bytes: list[Size] = Field(
         [],
         description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
         "memory; empty without a broadcast.",
     )
-    path_bytes_large: list[float] = Field(
+    path_bytes_large: list[Size] = Field(
         [],
         description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
         "socket more room the more has been read from it at a time; empty without a broadcast.",
     )
-    disk_wait: list[float] = Field(
+    disk_wait: list[Cost] = Field(
         [],
         description="Seconds that a bus that persists waits for its disk, off its core, when it has not written for a "
         "while; empty in a profile that does not know the disk.",
     )
-    disk_wait_in_a_row: list[float] = Field(
+    disk_wait_in_a_row: list[Cost] = Field(
         [], description="The same when it writes again as soon as the last write is on disk."
     )
-    time_slice: float = Field(description="Seconds a process may keep a core that others want.")
-    tick: float = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
+    time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
+    tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "HostProfile":
+        for where, parts in (("parts", self.parts), ("nginx_parts", self.nginx_parts)):
+            for name, part in parts.items():
+                if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
+                    raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
+            refusal, request = (parts.get(f"balancer_{what}") for what in ("refused", "request"))
+            if refusal is not None and request is not None and refusal.levels != request.levels:
+                levels = f"those of balancer_request, {show(request.levels)}"
+                raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
+        return self
 
     def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
@@ -390,14 +422,15 @@ class HostProfile(BaseModel):
             ScenarioError: there is no such profile, or it is not one.
         """
         path = {"calibrated": CALIBRATED, "reference": REFERENCE}.get(name, Path(name))
-        try:
-            profile = cls.model_validate_json(path.read_text())
-        except FileNotFoundError:
+        if not path.exists():
             hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
-            raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.") from None
-        except (ValidationError, OSError, UnicodeDecodeError) as error:
-            if not (isinstance(error, ValidationError) and {one["loc"] for one in error.errors()} <= GONE):
-                raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile.") from None
+            raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.")
+        try:
+            profile = cls.model_validate_json(read_text(path, PROFILE))
+        except ValidationError as error:
+            if not {one["loc"] for one in error.errors()} <= GONE:
+                reason = explain(error).removesuffix(".")
+                raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {reason}.") from None
             profile = None
         if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
             raise ScenarioError(
@@ -407,7 +440,20 @@ class HostProfile(BaseModel):
         return profile
 
     @classmethod
-    def for_this_machine(cls, *needs: Literal["nginx", "broadcast", "sessions"]) -> "HostProfile":
+    def for_scenario(cls, scenario: "Scenario") -> "HostProfile":
+        """Return the profile that a scenario names, for a prediction; nothing is calibrated for it.
+
+        Where that is this machine's own, and it has none that knows what the scenario needs, see `for_this_machine`.
+
+        Raises:
+            ScenarioError: there is no such profile, or the file is not one.
+        """
+        if scenario.host.profile != "calibrated":
+            return cls.load(scenario.host.profile)
+        return cls.for_this_machine(*needs_of(scenario))
+
+    @classmethod
+    def for_this_machine(cls, *needs: Need) -> "HostProfile":
         """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
 
         Args:
@@ -419,7 +465,9 @@ class HostProfile(BaseModel):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            known = {"nginx": own.knows("nginx"), "broadcast": own.knows_broadcast(), "sessions": own.knows_sessions()}
+            kind = "nginx" if "nginx" in needs else "haproxy"
+            broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
+            known = {"nginx": own.knows("nginx"), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own
@@ -427,6 +475,7 @@ class HostProfile(BaseModel):
         warnings.warn(
             f"This machine has {has}, so the reference machine's is used and times that CPU drives may be off; "
             "run ./lab calibrate.",
+            ProfileWarning,
             stacklevel=2,
         )
         return cls.load("reference")

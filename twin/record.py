@@ -16,7 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.errors import ScenarioError, writing
+from twin.reading import RECORD, check_file
 from twin.scenario import Scenario
+from twin.settings import show
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
@@ -29,6 +31,15 @@ EVENTS = MESSAGE_EVENTS | frozenset(
         *("node_started", "node_stopped", "drained", "bus_lost", "bus_joined", "fault", "healed"),
     }
 )
+
+_TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_string()}
+SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
+MOST_EVENTS = 200_000_000
+"""Events of a record: a run of ten million clients has some for each of them."""
+MOST_REPLICATION = 2**31
+MOST_NODES = 1000
+LONGEST = 1_000_000
+"""Seconds from the start of a run to any of its events, at most: a run takes an hour, its warm-up may take longer."""
 
 Row = tuple[float, str, int, int, int, int, str]
 
@@ -85,7 +96,7 @@ class Record:
     @property
     def replication(self) -> int:
         """Which replication of the scenario's random numbers the run used."""
-        return int(self.provenance["replication"])
+        return int(self.provenance.get("replication", 0))
 
     @property
     def starved(self) -> str:
@@ -124,11 +135,42 @@ class Record:
         Raises:
             ScenarioError: the file is missing or is not a record.
         """
+        check_file(path, RECORD)
         try:
-            table = pq.read_table(path)
-            metadata = json.loads((table.schema.metadata or {})[b"stormlab"])
-        except FileNotFoundError:
-            raise ScenarioError(f"{path}: there is no such record.") from None
-        except (KeyError, ValueError, OSError, pa.ArrowException):
+            with pq.ParquetFile(path) as file:
+                text = (file.schema_arrow.metadata or {})[b"stormlab"]
+                if file.metadata.num_rows > MOST_EVENTS:
+                    raise ScenarioError(
+                        f"{path}: has {file.metadata.num_rows:,} events; allowed is at most {MOST_EVENTS:,}."
+                    )
+                table = file.read(columns=COLUMNS).select(COLUMNS).replace_schema_metadata(None).cast(SCHEMA)
+            provenance = json.loads(text)
+        except (KeyError, ValueError, OSError, RecursionError, pa.ArrowException):
             raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
-        return cls(table.replace_schema_metadata(None).to_pandas(), metadata)
+        found = cls(table.to_pandas(), provenance)
+        if problem := found.problem():
+            raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
+        return found
+
+    def problem(self) -> str:
+        """Return what makes this no record that can be examined, or an empty text."""
+        if not isinstance(self.provenance, dict):
+            return "its provenance is no table"
+        replication, host = self.provenance.get("replication", 0), self.provenance.get("host", {})
+        if not isinstance(replication, int) or not 0 <= replication < MOST_REPLICATION:
+            return f"replication is {show(replication)}; allowed is a whole number from 0"
+        if not isinstance(host, dict):
+            return f"host is {show(host)}; allowed is a table"
+        try:
+            clients = Scenario.parse(self.provenance.get("scenario", {}), "scenario").clients.count
+        except ScenarioError as error:
+            return str(error).removesuffix(".")
+        unknown = sorted(set(self.events["event"].unique()) - EVENTS)
+        if unknown:
+            return f"event is {show(unknown[0])}; allowed is one of the vocabulary in docs/measures.md"
+        bounds = {"t": (-LONGEST, LONGEST), "client": (-1, clients - 1), "node": (-1, MOST_NODES)}
+        for name, (low, high) in bounds.items():
+            outside = self.events[name][~self.events[name].between(low, high)]
+            if len(outside):
+                return f"{name} is {outside.iloc[0]}; allowed is from {low:,} to {high:,}"
+        return ""

@@ -1,6 +1,5 @@
 """The one specification of a cluster and what happens to it; both worlds read nothing else."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,15 +9,16 @@ from twin.broadcast_settings import BROADCAST_BUSES, Bus, Publisher, Recovery, S
 from twin.elastic_settings import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.errors import ScenarioError
 from twin.fault_settings import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
-from twin.overrides import explain, merge, nested, to_toml
+from twin.overrides import explain, merge, parse_override, to_toml
 from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
-from twin.rules.backoff import First, Jitter, Policy, Then
+from twin.reading import SCENARIO, read_text, toml
+from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
 from twin.sending_settings import Offline, Sends, sending_problem
 from twin.session_settings import Sessions, session_problem
-from twin.settings import Delays, Part, Positive, Seconds
+from twin.settings import Delays, Part, Positive, Seconds, refused, show
 
 
 class Reconnect(Part):
@@ -27,7 +27,7 @@ class Reconnect(Part):
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
     base: Seconds = Field(0.2, description="First wait, in seconds.")
     factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
-    cap: Seconds = Field(5.0, description="Longest wait, in seconds; at least `base`.")
+    cap: Seconds = Field(5.0, description="Longest wait of a policy that has one, in seconds; at least `base`.")
     jitter: Jitter = Field(
         "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
     )
@@ -49,13 +49,13 @@ class Reconnect(Part):
     @model_validator(mode="after")
     def _check(self) -> "Reconnect":
         if self.policy == "list" and not self.delays:
-            raise ValueError("delays|[]|at least one wait with policy 'list'")
+            raise refused("delays", "[]", "at least one wait with policy 'list'")
         if self.policy != "list" and self.delays:
-            raise ValueError(f"delays|{self.delays}|nothing but with policy 'list'")
-        if self.cap < self.base:
-            raise ValueError(f"cap|{self.cap:g}|at least base, {self.base:g} s")
+            raise refused("delays", show(self.delays), "nothing but with policy 'list'")
+        if self.cap < self.base and uses_cap(self.policy, self.jitter):
+            raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
         if self.policy == "fixed" and self.jitter == "decorrelated":
-            raise ValueError("jitter|'decorrelated'|none, full, equal, offset or around with policy 'fixed'")
+            raise refused("jitter", "'decorrelated'", "none, full, equal, offset or around with policy 'fixed'")
         return self
 
     def rule(self) -> ReconnectRule:
@@ -80,7 +80,7 @@ class Heartbeat(Part):
     @model_validator(mode="after")
     def _check(self) -> "Heartbeat":
         if self.most and not 0 < self.interval <= self.most:
-            raise ValueError(f"most|{self.most:g}|0, or at least an interval above 0, here {self.interval:g} s")
+            raise refused("most", f"{self.most:g}", f"0, or at least an interval above 0, here {self.interval:g} s")
         return self
 
     def rule(self) -> HeartbeatRule:
@@ -150,8 +150,8 @@ class HAProxy(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "HAProxy":
-        if self.redispatch > self.retries:
-            raise ValueError(f"redispatch|{self.redispatch}|at most retries, {self.retries}")
+        if self.redispatch > self.retries > 0:  # who does not retry never chooses anew
+            raise refused("redispatch", str(self.redispatch), f"at most retries, {self.retries}")
         return self
 
 
@@ -253,33 +253,33 @@ class Scenario(Part):
             self.clients.sends, self.clients.count, self.duration, *kinds[1:]
         )
         if problem:
-            raise ValueError(problem)
+            raise refused(*problem)
         if self.publisher is not None and self.host.placement == "separate":
-            raise ValueError("host.placement|'separate'|'pinned' or 'free' with a [publisher]")
+            raise refused("host.placement", "'separate'", "'pinned' or 'free' with a [publisher]")
         if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
             field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
             allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
-            raise ValueError(f"balancer.{field}|{self.idle_timeout:g}|{allowed}")
+            raise refused(f"balancer.{field}", f"{self.idle_timeout:g}", allowed)
         problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
         if problem:
-            raise ValueError(problem)
+            raise refused(*problem)
         for name, table in (("registry", self.registry), ("nodes.lifetime", self.nodes.lifetime)):
             if table is not None and self.publisher is not None:
-                raise ValueError(f"{name}|set|nothing with a [publisher]")
+                raise refused(name, "set", "nothing with a [publisher]")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
-                raise ValueError(f"faults.{i}.at|{fault.at:g}|within duration, {self.duration:g} s")
+                raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
             problem = fault_problem(fault, self.nodes.count, self.clients.count)
             if problem:
-                raise ValueError(f"faults.{i}.{problem}")
+                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
             if fault.kind in WITHOUT_PUBLISHER and self.publisher is not None:
-                raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario without a [publisher]")
+                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario without a [publisher]")
             if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
-                raise ValueError(f"faults.{i}.kind|'outage'|once in a scenario")
+                raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
             if fault.kind == "bus_down" and self.sessions.store == "redis":
                 continue
             if fault.kind in BUS_FAULTS and self.publisher is None:
-                raise ValueError(f"faults.{i}.kind|'{fault.kind}'|only in a scenario with a [publisher]")
+                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
 
     def _check_publisher(self) -> None:
@@ -287,14 +287,16 @@ class Scenario(Part):
         if publisher is None:
             return
         if self.bus.kind not in BROADCAST_BUSES:
-            raise ValueError(f"bus.kind|'{self.bus.kind}'|'pubsub', 'stream' or 'kafka' with a [publisher]")
+            raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
         if isinstance(publisher.threshold, int) and publisher.threshold > self.nodes.count:
-            raise ValueError(f"publisher.threshold|{publisher.threshold}|at most nodes.count, {self.nodes.count}")
+            raise refused("publisher.threshold", show(publisher.threshold), f"at most nodes.count, {self.nodes.count}")
         if publisher.start > self.duration:
-            raise ValueError(f"publisher.start|{publisher.start:g}|within duration, {self.duration:g} s")
+            raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
         count = len(publisher.times(self.duration))
         if count > MOST_MESSAGES:
-            raise ValueError(f"publisher.rate|{publisher.rate:g}|such that at most {MOST_MESSAGES} messages are sent")
+            raise refused(
+                "publisher.rate", f"{publisher.rate:g}", f"such that at most {MOST_MESSAGES} messages are sent"
+            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
@@ -303,13 +305,10 @@ class Scenario(Part):
         Raises:
             ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
         """
+        text = read_text(path, SCENARIO)
         try:
-            data = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ScenarioError(f"{path}: there is no such scenario file.") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(f"{path}: cannot be read as text ({error}).") from None
-        except tomllib.TOMLDecodeError as error:
+            data = toml(text)
+        except ValueError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
         return cls.parse(_overridden(data, overrides or []), str(path))
 
@@ -321,7 +320,7 @@ class Scenario(Part):
             ScenarioError: a value is not allowed.
         """
         try:
-            return cls.model_validate(spelled_out(data))
+            return cls.model_validate(spelled_out(data) if isinstance(data, dict) else data)
         except ValidationError as error:
             raise ScenarioError(f"{where}: {explain(error)}") from None
 
@@ -370,16 +369,5 @@ class Scenario(Part):
 def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
     for text in texts:
-        data = merge(spelled_out(data), _parse_override(text))
+        data = merge(spelled_out(data), parse_override(text))
     return data
-
-
-def _parse_override(text: str) -> dict[str, Any]:
-    path, sep, value = text.partition("=")
-    if not sep or not all(key.strip() for key in path.split(".")):
-        raise ScenarioError(f"--set {text}: give a path, '=' and a value, as in clients.count=500.")
-    try:
-        parsed: Any = tomllib.loads(f"x = {value}")["x"]
-    except tomllib.TOMLDecodeError:
-        parsed = value.strip()
-    return nested(path, parsed)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.rules.offline import Overflow
-from twin.settings import Part
+from twin.settings import Part, Problem
 
 MOST_SENT = 200_000
 """Messages that the clients of one run may send."""
@@ -34,8 +34,8 @@ class Offline(Part):
     )
 
 
-def sending_problem(sends: Sends, clients: int, duration: float, placement: str, publisher: bool) -> str:
-    """Return what does not fit, as `field|value|allowed`, or an empty text.
+def sending_problem(sends: Sends, clients: int, duration: float, placement: str, publisher: bool) -> Problem | None:
+    """Return what does not fit, or None.
 
     Args:
         sends: what the scenario asks for.
@@ -45,11 +45,11 @@ def sending_problem(sends: Sends, clients: int, duration: float, placement: str,
         publisher: whether something is broadcast.
     """
     if not sends.rate:
-        return ""
+        return None
     if publisher:
-        return f"clients.sends.rate|{sends.rate:g}|0 with a [publisher]"
+        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with a [publisher]")
     if placement == "separate":
-        return f"clients.sends.rate|{sends.rate:g}|0 with host.placement 'separate'"
+        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with host.placement 'separate'")
     if sends.rate * clients * duration > MOST_SENT:
-        return f"clients.sends.rate|{sends.rate:g}|such that at most {MOST_SENT} messages are sent"
-    return ""
+        return Problem("clients.sends.rate", f"{sends.rate:g}", f"such that at most {MOST_SENT} messages are sent")
+    return None

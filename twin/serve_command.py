@@ -10,7 +10,7 @@ from twin.scenario import Scenario
 
 def serve(
     scenario: Annotated[
-        str | None, typer.Argument(help="Scenario file with a [publisher]; left out: three nodes, a stream, HAProxy.")
+        str | None, typer.Argument(help="Scenario file with a \\[publisher]; left out: three nodes, a stream, HAProxy.")
     ] = None,
     port: Annotated[
         int, typer.Option(help="Port of the page on 127.0.0.1; 0 is any free one.", min=0, max=65535)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.rules.session import OnRefusal, Store, WhenDown
-from twin.settings import Part, Positive
+from twin.settings import Part, Positive, Problem
 
 HASH_UNIT = 10_000
 """Iterations of the password hash whose cost is calibrated."""
@@ -42,8 +42,8 @@ class Sessions(Part):
     )
 
 
-def session_problem(sessions: Sessions, bus: str, placement: str, publisher: bool) -> str:
-    """Return what does not fit, as `field|value|allowed`, or an empty text.
+def session_problem(sessions: Sessions, bus: str, placement: str, publisher: bool) -> Problem | None:
+    """Return what does not fit, or None.
 
     Args:
         sessions: what the scenario asks for.
@@ -52,11 +52,11 @@ def session_problem(sessions: Sessions, bus: str, placement: str, publisher: boo
         publisher: whether something is broadcast.
     """
     if sessions.store == "none":
-        return ""
+        return None
     if publisher:
-        return f"sessions.store|'{sessions.store}'|'none' with a [publisher]"
+        return Problem("sessions.store", f"'{sessions.store}'", "'none' with a [publisher]")
     if sessions.store == "redis" and bus != "valkey":
-        return f"sessions.store|'redis'|'none' or 'memory' with bus.kind '{bus}'; 'redis' needs 'valkey'"
+        return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; 'redis' needs 'valkey'")
     if sessions.store == "redis" and placement == "separate":
-        return "sessions.store|'redis'|'none' or 'memory' with host.placement 'separate'"
-    return ""
+        return Problem("sessions.store", "'redis'", "'none' or 'memory' with host.placement 'separate'")
+    return None

@@ -18,6 +18,10 @@ from twin.scenario import Scenario
 if TYPE_CHECKING:
     from twin.record import Record  # with its tables it takes a while to load: --help needs none
 
+ROOT = Path(__file__).parent.parent
+OUTPUT = ROOT / "output"
+"""Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
+
 err = Console(stderr=True)
 out = Console()
 
@@ -26,7 +30,7 @@ out = Console()
 def progress() -> Iterator[Callable[[str, float], None]]:
     """Show one bar; the function it gives takes a text and the share that is done."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=1.0)
 
         def show(text: str, share: float) -> None:
@@ -39,7 +43,7 @@ def progress() -> Iterator[Callable[[str, float], None]]:
 def part_progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """Show one bar of parts; the function it gives takes how many are done, and of how many."""
     columns = (TextColumn("{task.description:<34}"), BarColumn(), TextColumn("{task.completed}/{task.total} parts"))
-    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(text, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -124,20 +128,23 @@ def look_at_cores(scenario: Scenario) -> None:
     profile_of(scenario).with_look(look).save()
 
 
-def prediction_of(scenario: Scenario, replications: int, engine: str = "auto") -> Any:
+def prediction_of(
+    scenario: Scenario, replications: int, engine: str = "auto", profile: HostProfile | None = None
+) -> Any:
     """Return the prediction (`sim.Prediction`) of a scenario; it warns if the compiled engine does not cover it.
 
     Args:
         scenario: what to predict.
         replications: simulated runs.
         engine: auto, simpy or compiled.
+        profile: of the host; see `HostProfile.for_scenario` by default.
     """
     import sim
     from sim.engines import pick
 
     wanted: Any = engine
-    pick(scenario, wanted)  # refuses what there is not before anything is calibrated
-    profile = profile_of(scenario)
+    pick(scenario, wanted)  # refuses what there is not before anything is read
+    profile = profile or HostProfile.for_scenario(scenario)
     with progress() as show:
         text = f"predicting {scenario.name}"
         return sim.predict(
@@ -203,6 +210,7 @@ def comparison_of(
     observe: "Callable[[], list[Record]]",
     engine: Literal["auto", "simpy"] = "auto",
     given: int = 40,
+    here: bool = True,
 ) -> Any:
     """Predict first, then observe, then predict given what the balancer marked down; return the `twin.Comparison`.
 
@@ -212,17 +220,17 @@ def comparison_of(
         observe: gives the measured runs.
         engine: see `sim.engines`.
         given: simulated runs for each measured one, given its mark-downs.
+        here: whether the runs are measured here: then this machine is calibrated first if it has to be.
     """
     import sim
     import twin
 
-    prediction = prediction_of(scenario, replications, engine)
+    profile = profile_of(scenario) if here else HostProfile.for_scenario(scenario)
+    prediction = prediction_of(scenario, replications, engine, profile)
     records = observe()
     with progress() as show:
         text = "predicting given the mark-downs"
-        after = sim.predict_given(
-            records, given, profile_of(scenario), lambda i, n: show(text, i / n), engine=prediction.engine
-        )
+        after = sim.predict_given(records, given, profile, lambda i, n: show(text, i / n), engine=prediction.engine)
     return twin.compare(prediction, records, after)
 
 

@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twin.command_line import finite
 from twin.errors import ScenarioError, check_output
 from twin.scenario import Scenario
 from twin.steps import out, part_progress, say_json
@@ -47,7 +48,9 @@ def sweep(
     where: Annotated[
         list[str] | None, typer.Option(metavar="PATH=VALUE", help="Restrict the figure to one value of a setting.")
     ] = None,
-    target: Annotated[float | None, typer.Option(help="Draw a line at this value of the measure.")] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Draw a line at this value of the measure.", callback=finite)
+    ] = None,
     figure: Annotated[Path | None, typer.Option(help="File of the figure; FOLDER/MEASURE.png by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:

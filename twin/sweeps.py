@@ -7,7 +7,6 @@ the work.
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -21,9 +20,10 @@ import pyarrow.parquet as pq
 from twin.bands import Band
 from twin.errors import ScenarioError, writing
 from twin.measures import MEASURES, NOT_WITHIN
-from twin.overrides import merge, nested
+from twin.overrides import merge, nested, toml_value, usable
 from twin.presets import spelled_out
 from twin.scenario import Scenario
+from twin.settings import cut
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ BAND = ("median", "low", "high", "bound", "not_reached", "runs")
 PART = 5
 """Replications of one part of the work, and of one file: a killed sweep loses at most so many for each process."""
 
-_RANGE = re.compile(r"(-?\d+):(-?\d+)(?::(\d+))?")
+_RANGE = re.compile(r"(-?[0-9]{1,18}):(-?[0-9]{1,18})(?::([0-9]{1,18}))?")
 
 
 def parse_vary(text: str) -> tuple[str, list[Any]]:
@@ -47,27 +47,20 @@ def parse_vary(text: str) -> tuple[str, list[Any]]:
         ScenarioError: it is not of that form, or holds a value twice.
     """
     path, sep, rest = (part.strip() for part in text.partition("="))
-    if not sep or not path or not all(path.split(".")) or not rest:
+    if not sep or not usable(path) or not rest or len(rest.splitlines()) > 1:
         raise ScenarioError(
-            f"--vary {text}: give a path, '=' and values, as in clients.reconnect.cap=5,10,30 or nodes.count=3:10."
+            f"--vary {cut(text)}: give a path, '=' and values, as in clients.reconnect.cap=5,10,30 or nodes.count=3:10."
         )
     whole = _RANGE.fullmatch(rest)
     if whole:
         first, last, step = int(whole[1]), int(whole[2]), int(whole[3] or 1)
         if last < first or step == 0 or (last - first) // step >= MOST_VARIANTS:
-            raise ScenarioError(f"--vary {text}: a range goes from low to high in at most {MOST_VARIANTS} steps.")
+            raise ScenarioError(f"--vary {cut(text)}: a range goes from low to high in at most {MOST_VARIANTS} steps.")
         return path, list(range(first, last + 1, step))
-    listed = _toml(rest) if rest.startswith("[") else None
-    values = listed if isinstance(listed, list) else [_toml(part.strip()) for part in rest.split(",")]
+    where = f"--vary {cut(text)}"
+    listed = toml_value(rest, where) if rest.startswith("[") else None
+    values = listed if isinstance(listed, list) else [toml_value(part.strip(), where) for part in rest.split(",")]
     return path, values
-
-
-def _toml(text: str) -> Any:
-    """Return the TOML value of a text, or the text itself."""
-    try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def label(value: Any) -> Any:

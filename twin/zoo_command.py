@@ -12,12 +12,10 @@ from rich.table import Table
 from twin.errors import check_output
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
-from twin.steps import out, part_progress, say_json
+from twin.steps import OUTPUT, ROOT, out, part_progress, say_json
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ROOT = Path(__file__).parent.parent
 
 
 def zoo(
@@ -35,18 +33,18 @@ def zoo(
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a setting of the scenario.")
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes to use; -1 is one a core.")] = -1,
-    figure: Annotated[Path, typer.Option(help="File of the figure.")] = ROOT / "figures" / "zoo.png",
+    figure: Annotated[Path, typer.Option(help="File of the figure.")] = OUTPUT / "zoo.png",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Rank the reconnect policies of client libraries on an outage, and draw figures/zoo.png.
+    """Rank the reconnect policies of client libraries on an outage, and draw output/zoo.png.
 
     Each library's preset takes the place of the scenario's reconnect policy and heartbeat; all have the same luck. The
     figure in parentheses is the rank. For a library that is not among them, give its delays in the scenario
     (policy = "list"): it is ranked as the scenario's own.
     """
     import sim
-    from sim.sweeping import named_profile
     from twin.figures import save
+    from twin.profile import HostProfile
     from twin.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
 
     spec = Scenario.load(scenario, overrides)
@@ -54,7 +52,7 @@ def zoo(
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)
     check_output("--figure", figure)
-    profile = named_profile(spec.host.profile)
+    profile = HostProfile.for_scenario(spec)
     with part_progress(f"zoo on {spec.name}") as progress:
         found = sim.simulate_variants(
             spec,

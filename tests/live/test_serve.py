@@ -15,8 +15,10 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from live import host
 from live.page_node import LARGEST_KEY
 from live.serve import SERVED, Site, serve
+from live.world import Cluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
 from twin.scenario import Scenario
@@ -48,6 +50,11 @@ def site(clean_end: None) -> Iterator[Site]:
         thread.join(30)
     assert not thread.is_alive()
     assert ready.empty(), ready.get()
+
+
+def measured() -> Cluster:
+    """Return the cluster of a run."""
+    return Cluster(Scenario.parse(SERVED).vary(clients={"count": 1}), 0)
 
 
 def ask(site: Site, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, dict[str, str]]:
@@ -279,3 +286,15 @@ def test_a_page_from_elsewhere_is_refused_even_with_a_token(site: Site, page: An
         f"ws://127.0.0.1:{site.port}/?token={site.token()}",
     )
     assert outcome == "closed 1006"
+
+
+@pytest.mark.parametrize(("cluster", "awake"), [(lambda: Site(Scenario.parse(SERVED), 0), 0), (measured, 1)])
+def test_only_a_measurement_keeps_the_cores_awake(
+    cluster: Callable[[], Cluster], awake: int, monkeypatch: pytest.MonkeyPatch, clean_end: None
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(host, "keep_awake", lambda stage, cpus: asked.append(cpus))
+    with cluster() as one:
+        names = [part.name for part in one.stage.parts]
+    assert len(asked) == awake
+    assert not any(name.startswith("awake") for name in names)

@@ -1,3 +1,4 @@
+import inspect
 import re
 import sys
 import time
@@ -81,6 +82,32 @@ def test_a_notebook_is_stored_as_it_was_executed_from_top_to_bottom(path):
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
     assert counts == list(range(1, len(counts) + 1))
     assert pictures(notebook) >= 2
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_output_of_a_notebook_names_a_file_of_the_machine_on_which_it_ran(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for out in cell.get("outputs", []):
+            texts = [out.get("text", ""), *(text for kind, text in out.get("data", {}).items() if "image" not in kind)]
+            for text in map(str, texts):
+                assert not re.search(r"ipykernel_|/tmp/|/home/|/root/|/Users/|site-packages|[A-Z]:\\\\", text), text
+
+
+@pytest.mark.timeout(120)
+def test_a_warning_of_the_lab_is_one_sentence_in_a_notebook_and_another_one_is_as_ever():
+    source = """
+        import warnings
+        import twin
+        from twin.errors import EngineWarning
+        warnings.warn("It takes long.", EngineWarning)
+        warnings.warn("other", UserWarning)
+    """
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(inspect.cleandoc(source))])
+    execute(notebook)
+    said = "".join(out.text for out in notebook.cells[0].outputs if out.output_type == "stream")
+    first, *others = said.splitlines()
+    assert first == "Warning: It takes long."
+    assert "UserWarning: other" in "".join(others)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,6 +1,7 @@
 import json
 import random
-from math import exp
+import re
+from math import exp, inf, nan
 
 import pytest
 from hypothesis import given
@@ -148,14 +149,72 @@ def test_a_missing_profile_gives_one_sentence(tmp_path):
 
 
 def test_what_is_not_a_profile_gives_one_sentence(tmp_path, profile):
-    spoilt = {**profile.model_dump(), "colour": "red"}
-    for name, content in [("a", b"{"), ("b", b"{}"), ("c", b"\xff\xfe"), ("d", json.dumps(spoilt).encode())]:
+    for name, content in [
+        ("a", b"{"),
+        ("b", b"{}"),
+        ("c", b"[" * 5000),
+        ("d", json.dumps(spoilt(colour="red")).encode()),
+    ]:
         path = tmp_path / name
         path.write_bytes(content)
-        with pytest.raises(ScenarioError, match=f"^host.profile is '.*{name}': {name} is not a host profile\\.$"):
+        with pytest.raises(ScenarioError, match=f"^host.profile is '.*{name}': {name} is not a host profile: .*\\.$"):
             HostProfile.load(str(path))
-    with pytest.raises(ScenarioError, match=r"is not a host profile\.$"):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(ScenarioError, match=r"binary: is not text in UTF-8 \(byte 1 is not\)\.$"):
+        HostProfile.load(str(tmp_path / "binary"))
+    with pytest.raises(ScenarioError, match=r": is a folder; a host profile is a file\.$"):
         HostProfile.load(str(tmp_path))
+
+
+ONE = [[1.0]]
+
+
+def spoilt_part(**changes):
+    """A profile's data in which one part, of one level, is not what it should be."""
+    data = small_profile().model_dump()
+    data["parts"]["node_leave"] = {"levels": [16], "values": ONE, "paces": ONE} | changes
+    return data
+
+
+def spoilt(**changes):
+    """A profile's data in which something is not what it should be."""
+    return small_profile().model_dump() | changes
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (spoilt_part(values=ONE * 2), "parts.node_leave.values is 2 lists; allowed is one for each of the 1 levels"),
+        (spoilt_part(levels=[1, 16]), "parts.node_leave.values is 1 lists; allowed is one for each of the 2 levels"),
+        (spoilt_part(paces=[[1.0, 2.0]]), "parts.node_leave.paces is [2] long; allowed is as many as values"),
+        (spoilt_part(levels=[16, 1]), "parts.node_leave.levels is [16, 1]; allowed is numbers that grow"),
+        (spoilt_part(levels=[1]), "parts.node_leave.levels is [1]; allowed is numbers that grow, and not 1 alone"),
+        (spoilt_part(levels=[10**12]), "parts.node_leave.levels.0 is 1000000000000; allowed is at most 1048576"),
+        (spoilt_part(values=[[]]), "parts.node_leave.values.0 is []; allowed is at least 1 entries"),
+        (spoilt_part(values=[[nan]]), "parts.node_leave.values.0.0 is nan; allowed is a finite number"),
+        (spoilt_part(values=[[-1e-6]]), "parts.node_leave.values.0.0 is -1e-06; allowed is at least 0"),
+        (spoilt_part(values=[[inf]]), "parts.node_leave.values.0.0 is inf; allowed is a finite number"),
+        (spoilt_part(paces=[[0.0]]), "parts.node_leave.paces.0.0 is 0.0; allowed is more than 0"),
+        (spoilt(node_stop=[nan]), "node_stop.0 is nan; allowed is a finite number"),
+        (spoilt(node_stop=[]), "node_stop is []; allowed is at least 1 entries"),
+        (spoilt(tick=-1.0), "tick is -1.0; allowed is at least 0"),
+        (spoilt(wake={"node": [1.5]}), "wake.node.0 is 1.5; allowed is at most 1"),
+        (spoilt(speed=[[[0.0]]]), "speed.0.0.0 is 0.0; allowed is more than 0"),
+        (spoilt(path_bytes=[-1.0]), "path_bytes.0 is -1.0; allowed is at least 0"),
+    ],
+)
+def test_a_profile_with_figures_that_nobody_can_have_measured_is_refused(data, said, tmp_path):
+    path = tmp_path / "host.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(ScenarioError, match=rf"host.json is not a host profile: {re.escape(said)}.*\.$") as caught:
+        HostProfile.load(str(path))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_profile_with_a_byte_order_mark_is_read(tmp_path):
+    path = small_profile().save(tmp_path / "host.json")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert HostProfile.load(str(path)) == small_profile()
 
 
 def test_a_profile_of_an_older_lab_says_what_to_do(tmp_path, profile):
@@ -172,7 +231,7 @@ def test_a_profile_in_which_a_start_is_a_time_is_of_an_older_lab(tmp_path, profi
     with pytest.raises(ScenarioError, match=r"old.json was made by an older version .*; run \./lab calibrate again\.$"):
         HostProfile.load(str(path))
     path.write_text(json.dumps(old | {"tick": "none"}))
-    with pytest.raises(ScenarioError, match=r"old.json is not a host profile\.$"):
+    with pytest.raises(ScenarioError, match=r"old.json is not a host profile: tick is 'none'.*\.$"):
         HostProfile.load(str(path))
 
 

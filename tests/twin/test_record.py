@@ -53,7 +53,7 @@ def test_a_record_survives_saving_to_the_last_bit(tmp_path):
 
 
 def test_an_empty_record_can_be_saved_too(tmp_path):
-    empty = Record.of([], {})
+    empty = Record.of([], record().provenance)
     assert len(Record.load(empty.save(tmp_path / "empty.parquet")).events) == 0
 
 

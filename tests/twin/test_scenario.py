@@ -55,6 +55,18 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
             "none, full, equal, offset or around with policy 'fixed'",
         ),
         ({"balancer": {"retries": 1, "redispatch": 2}}, "balancer.redispatch", "2", "at most retries, 1"),
+        ({"clients": {"reconnect": "a|b"}}, "clients.reconnect", "'a|b'", "or one of 'centrifuge-js'"),
+        ({"clients": {"heartbeat": "||"}}, "clients.heartbeat", "'||'", "or one of 'centrifuge-js'"),
+        ({"balancer": "a|b|c|d"}, "balancer", "'a|b|c|d'", "or one of 'haproxy'"),
+        (
+            {"clients": {"reconnect": {"policy": "list", "delays": ["|"]}}},
+            "clients.reconnect.delays.0",
+            "'|'",
+            "seconds, or [low, high]",
+        ),
+        (STREAM | {"publisher": {"threshold": "a|b"}}, "publisher.threshold", "'a|b'", "'all', 'majority' or a"),
+        ({"clients": {"count": 10**5000}}, "clients.count", "too long a number", "at most 10000000"),
+        ({"balancer": 10**5000}, "balancer", "too long a number", "a table of settings"),
         ({"faults": 5}, "faults", "5", "a list"),
         ({"faults": [5]}, "faults.0", "5", "a table of settings"),
         ({"faults": [{"at": 1.0}]}, "faults.0.kind", "missing", "must be given"),
@@ -106,6 +118,27 @@ def test_a_bad_value_gives_one_sentence_with_field_value_and_what_is_allowed(dat
     assert allowed in text
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"clients": {"reconnect": {"policy": "fixed", "base": 10.0}}},
+        {"clients": {"reconnect": {"policy": "fixed", "base": 10.0, "jitter": "full"}}},
+        {"clients": {"reconnect": {"policy": "immediate", "base": 10.0, "cap": 1.0}}},
+        {"clients": {"reconnect": {"policy": "list", "base": 10.0, "delays": [1.0]}}},
+        {"balancer": {"retries": 0, "redispatch": 2}},
+        {"bus": {"retry": {"retries": 0, "base": 10.0}}},
+    ],
+)
+def test_a_limit_that_the_chosen_policy_does_not_use_refuses_nothing(data):
+    Scenario.parse({"name": "good", **data})
+
+
+@pytest.mark.parametrize("jitter", ["offset", "around"])
+def test_a_fixed_wait_whose_jitter_ends_at_the_cap_may_not_be_longer(jitter):
+    reconnect = {"policy": "fixed", "base": 10.0, "jitter": jitter}
+    assert "clients.reconnect.cap is 5; allowed is at least base" in refused({"clients": {"reconnect": reconnect}})
+
+
 def test_a_threshold_may_be_as_many_nodes_as_there_are():
     wide = STREAM | {"nodes": {"count": 40}, "publisher": {"threshold": 40}}
     assert Scenario.parse({"name": "wide"} | wide).publisher.threshold == 40
@@ -118,7 +151,11 @@ def test_a_long_bad_value_is_shortened():
 def test_a_missing_file_a_folder_and_a_binary_file_give_one_sentence(tmp_path):
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00")
-    for path, word in [(tmp_path / "none.toml", "no such scenario file"), (tmp_path, "cannot"), (binary, "cannot")]:
+    for path, word in [
+        (tmp_path / "none.toml", "no such scenario file"),
+        (tmp_path, "is a folder"),
+        (binary, "not text"),
+    ]:
         with pytest.raises(ScenarioError, match=word) as caught:
             Scenario.load(path)
         assert str(path) in str(caught.value)

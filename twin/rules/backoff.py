@@ -144,16 +144,19 @@ def reconnect_delay(rule: Reconnect, n: int, previous: float, u: float) -> float
     return jittered(bound, rule.jitter, rule.base, rule.cap, previous, u, rule.spread)
 
 
+def uses_cap(policy: Policy, jitter: Jitter) -> bool:
+    """Tell whether a wait of a policy can end at its cap: one that is given with the policy is not cut."""
+    return policy == "exponential" or (policy == "fixed" and jitter in ("decorrelated", "offset", "around"))
+
+
 def longest_delay(rule: Reconnect) -> float:
     """Return a bound in seconds that no wait of a policy exceeds."""
     if rule.policy == "immediate":
         longest = 0.0
     elif rule.policy == "list":
         longest = max(bounds(delay)[1] for delay in rule.delays)
-    elif rule.policy == "fixed" and rule.jitter not in ("offset", "around"):
-        longest = rule.base
     else:
-        longest = rule.cap
+        longest = rule.cap if uses_cap(rule.policy, rule.jitter) else rule.base
     return max(longest, rule.base) if rule.first == "jittered" else longest
 
 

@@ -43,7 +43,12 @@ def test_no_wait_is_negative_or_longer_than_the_longest(policy, draws):
     longest = longest_delay(policy.rule())
     assert all(0 <= wait <= longest for wait in waits if wait is not None)
     if policy.policy != "list":
-        assert longest <= policy.cap
+        assert longest <= max(policy.base, policy.cap)
+
+
+def test_a_fixed_wait_is_the_longest_whatever_the_cap():
+    assert longest_delay(rule(policy="fixed", base=10.0, cap=5.0, jitter="none")) == 10.0
+    assert Backoff(rule(policy="fixed", base=10.0, cap=5.0, jitter="none")).after_loss(0.0, 0.5) == 10.0
 
 
 @given(reconnects(), st.lists(st.tuples(units, units), min_size=1, max_size=12))

@@ -1,0 +1,138 @@
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.messages import good_end, good_rows
+from tests.messages import record as good_record
+from twin.errors import ScenarioError
+from twin.profile import HostProfile
+from twin.reading import MOST_DEPTH, SCENARIO, Kind, read_text, toml
+from twin.record import Record
+from twin.scenario import Scenario
+
+LOADERS = {"scenario file": Scenario.load, "host profile": HostProfile.load, "record": Record.load}
+"""What a file is called, and who reads it."""
+
+
+@pytest.fixture
+def large(tmp_path):
+    """A file of more bytes than any may have, which takes no room on the disk."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(5 * 2**30)
+    return path
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_what_is_no_regular_file_of_a_bounded_size_is_refused_before_it_is_read(name, tmp_path, large):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    said = {"/dev/zero": "no regular file", fifo: "no regular file", tmp_path: "a folder", large: "5,368,709,120 bytes"}
+    for path, words in said.items():
+        with pytest.raises(ScenarioError, match=words) as caught:
+            LOADERS[name](str(path))
+        assert name in str(caught.value)
+
+
+def test_a_file_that_says_it_is_empty_is_read_no_further_than_its_bound():
+    """As those of /proc do."""
+    with pytest.raises(ScenarioError, match=r"/proc/self/status: is too large; a scrap may have at most 10 bytes\.$"):
+        read_text("/proc/self/status", Kind("scrap", 10))
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
+    path = tmp_path / "marked.toml"
+    path.write_bytes(b"\xef\xbb\xbfname = 'marked'\n")
+    assert Scenario.load(path).name == "marked"
+    assert read_text(path, SCENARIO).startswith("name")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x = " + "[" * 5000, "brackets are nested too deeply"),
+        ("x = " + "[" * 5000 + "]" * 5000, "brackets are nested too deeply"),
+        ("x = " + "{x = " * 5000, "brackets are nested too deeply"),
+        ("x = " + "9" * 5000, "a number has too many digits"),
+        (".".join("x" * 5000) + " = 1", "tables are nested too deeply"),
+        (f"[{'.'.join('x' * 5000)}]", "tables are nested too deeply"),
+    ],
+)
+def test_what_breaks_the_parser_is_refused_in_one_sentence(text, said, tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text(text)
+    with pytest.raises(ScenarioError, match=rf"odd.toml: is not TOML \({said}.*\)\.$") as caught:
+        Scenario.load(path)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000, "{x = " * 5000])
+def test_an_override_that_breaks_the_parser_is_refused_in_one_sentence(value):
+    with pytest.raises(ScenarioError, match=r"^--set seed=.{40,60}: .* (deeply|digits)\.$"):
+        Scenario.parse({"name": "good"}).override([f"seed={value}"])
+
+
+@pytest.mark.parametrize(
+    "text", ["seed=5\nclients.count=3", "clients.count=5\r\n[nodes]", "seed=\n5", "seed=5\u2028x=1"]
+)
+def test_an_override_of_more_than_one_line_is_refused(text):
+    with pytest.raises(ScenarioError, match=r"^--set .*: give one line, as in clients.count=500; .*\.$"):
+        Scenario.parse({"name": "good"}).override([text])
+
+
+@pytest.mark.parametrize("place", ["²", "٣", "1e1", "9" * 5000])
+def test_only_plain_digits_are_the_place_of_an_entry(place):
+    with pytest.raises(ScenarioError, match=r"faults is \{.*; allowed is a list\.$"):
+        Scenario.parse({"name": "good"}).override([f"faults.{place}.at=1.0"])
+
+
+def test_as_many_tables_as_are_allowed_may_be_nested():
+    assert toml("[" + ".".join("x" * MOST_DEPTH) + "]")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        toml("[" + ".".join("x" * (MOST_DEPTH + 1)) + "]")
+
+
+def spoilt_record(path, columns=None, **provenance):
+    """Write a record in which some columns (None: leave it out) or fields are not what they should be."""
+    good = good_record(good_rows() + good_end())
+    table = Record(good.events, {**good.provenance, **provenance}).save(path)
+    read = pq.read_table(table)
+    for name, value in (columns or {}).items():
+        place = read.schema.get_field_index(name)
+        read = read.remove_column(place) if value is None else read.set_column(place, name, pa.array(value(read)))
+    pq.write_table(read, path)
+    return path
+
+
+def last(column, value):
+    """Return how a column becomes one with another last entry."""
+    return lambda table: [*table[column].to_pylist()[:-1], value]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"columns": {"event": last("event", "exploded")}}, "event is 'exploded'; allowed is one of the vocabulary"),
+        ({"columns": {"t": last("t", float("nan"))}}, "t is nan; allowed is from -1,000,000 to 1,000,000"),
+        ({"columns": {"t": last("t", float("inf"))}}, "t is inf; allowed is from"),
+        ({"columns": {"client": last("client", 10**12)}}, "client is 1000000000000; allowed is from -1 to"),
+        ({"columns": {"node": last("node", -2)}}, "node is -2; allowed is from -1 to"),
+        ({"columns": {"t": last("t", None)}}, "is not a Parquet record of this lab"),
+        ({"columns": {"detail": None}}, "is not a Parquet record of this lab"),
+        ({"columns": {"t": lambda table: ["soon"] * len(table)}}, "is not a Parquet record of this lab"),
+        ({"replication": "first"}, "replication is 'first'; allowed is a whole number from 0"),
+        ({"scenario": {"name": "x", "duration": -1}}, "scenario: duration is -1; allowed is more than 0"),
+        ({"scenario": None}, "scenario: it is None; allowed is a table of settings"),
+        ({"host": "busy"}, "host is 'busy'; allowed is a table"),
+    ],
+)
+def test_a_table_that_is_no_record_of_the_lab_is_refused_by_what_is_wrong(changes, said, tmp_path):
+    path = spoilt_record(tmp_path / "odd.parquet", **changes)
+    with pytest.raises(ScenarioError, match=rf"odd.parquet: .*{said}.*\.$"):
+        Record.load(path)
+
+
+def test_the_record_that_is_spoilt_above_is_a_good_one(tmp_path):
+    assert len(Record.load(spoilt_record(tmp_path / "good.parquet")).events)
