@@ -4,13 +4,77 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.idle import Adaptive, last_ping, longest_silence, survives
+from twin.rules.idle import (
+    LATENESS,
+    LAZY,
+    TIE,
+    Adaptive,
+    Pings,
+    in_time,
+    last_ping,
+    longest_silence,
+    survives,
+    timer_set,
+)
 
 
 def test_only_pings_that_are_closer_than_the_timeout_keep_a_connection():
     assert survives(60.0, 20.0)
     assert not survives(20.0, 20.0)
     assert not survives(60.0, inf)
+
+
+def test_a_ping_a_millisecond_before_the_end_of_the_timeout_is_not_certain_to_be_in_time():
+    assert not survives(60.0, 59.999)
+    assert survives(60.0, 59.998)
+    assert not survives(60.0, 59.8, LAZY["nginx"])
+    assert survives(60.0, 59.6, LAZY["nginx"])
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_chance_decides_about_a_ping_only_within_two_milliseconds_of_the_end(kind):
+    lucks = [i / 100 for i in range(100)]
+    assert all(in_time(TIE, luck, kind) for luck in lucks)
+    assert not any(in_time(-TIE, luck, kind) for luck in lucks)
+    shares = [sum(in_time(early / 1000, luck, kind) for luck in lucks) for early in (0, 0.5, 1)]
+    assert 0 < shares[0] < 50 < shares[2] < 100
+    assert shares == sorted(shares)
+    assert max(map(abs, LATENESS[kind])) <= TIE
+
+
+def test_haproxy_waits_longer_after_the_handshake_than_after_a_ping():
+    assert in_time(-0.0005, 0.5, "haproxy", first=True)
+    assert not in_time(-0.0005, 0.5, "haproxy")
+    assert in_time(-0.0005, 0.1, "nginx", first=True) == in_time(-0.0005, 0.1, "nginx")
+
+
+def test_nginx_does_not_move_a_timer_by_less_than_its_lazy_delay():
+    """Pings of the client at 0, 10, 20 s and of the node at 0.25, 10.25, 20.25 s: these never move the timer."""
+    client, node = Pings(0.0, 10.0), Pings(0.25, 10.0)
+    assert timer_set(-5.0, 20.3, [client, node], 0.0) == 20.25
+    assert timer_set(-5.0, 20.3, [client, node], 0.3) == 20.0
+    assert timer_set(-0.1, 5.0, [client, node], 0.3) == 0.25  # the client's at 0 comes 0.1 s after the last that did
+
+
+def test_who_stops_pinging_moves_no_timer_any_more():
+    gone = Pings(1.0, 2.0, until=5.0)
+    assert gone.last(100.0) == 5.0
+    assert gone.following(5.0) == 5.0
+    assert gone.following(5.1) == inf
+    assert timer_set(0.0, 100.0, [gone], 0.3) == 5.0
+    assert timer_set(0.0, 100.0, [], 0.3) == 0.0
+
+
+@given(
+    st.floats(0, 20),
+    st.lists(st.builds(Pings, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
+    st.floats(20, 60),
+    st.sampled_from([0.0, 0.3]),
+)
+def test_a_timer_is_behind_the_last_byte_by_less_than_the_lazy_delay(since, pings, now, lazy):
+    last = max([since, *(side.last(now) for side in pings)])
+    found = timer_set(since, now, pings, lazy)
+    assert last - lazy - 1e-6 <= found <= last + 1e-6
 
 
 def test_the_side_that_pings_more_often_decides():
