@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from sim import workers
 from sim.engines import Engine, pick
 from sim.world import MarkDowns, simulate
+from twin.advice import warn_of
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
     CURVE_STEP,
@@ -92,15 +93,33 @@ def predict(
             in as many threads.
         engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy.
 
+    What the scenario's settings will do that a run may not show is told in `ScenarioWarning`s (`twin.advice`).
+
     Raises:
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
             the scenario.
     """
-    if not 1 <= replications <= 100_000:
-        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
     engine, why = pick(scenario, engine)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
+    warn_of([scenario])
+    return _predict(scenario, replications, profile, marks, paired, progress, jobs, engine, why)
+
+
+def _predict(
+    scenario: Scenario,
+    replications: int,
+    profile: HostProfile | None,
+    marks: MarkDowns | None,
+    paired: int | None,
+    progress: Callable[[int, int], None] | None,
+    jobs: int,
+    engine: Engine,
+    why: str,
+) -> Prediction:
+    """Predict without a warning; `engine` is one that knows the scenario, and `why` why it is not another one."""
+    if not 1 <= replications <= 100_000:
+        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
     profile = profile or HostProfile.load(scenario.host.profile)
     profile.must_know(scenario)
     calls = [(i, -1) if paired is None else (paired, i) for i in range(replications)]
@@ -203,8 +222,9 @@ def predict_given(
             told.add(why)
         active = isinstance(record.scenario.balancer, HAProxy)
         seen = marks_of(record) if active else None
-        one = predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen)
-        found.append(replace(one, engine_reason=why))
+        found.append(
+            _predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen, why)
+        )
         if progress is not None:
             progress(i + 1, len(records))
     return found

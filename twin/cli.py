@@ -12,7 +12,7 @@ import typer
 
 from twin.campaign_command import campaign
 from twin.config_command import haproxy, nginx
-from twin.errors import ClusterError, LabError, ScenarioError, check_output
+from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
 from twin.profile import CALIBRATED
 from twin.scenario import Scenario
 from twin.serve_command import serve
@@ -296,9 +296,16 @@ def main() -> None:
     """Run a command; an error of the user's becomes one sentence and exit status 2."""
     import warnings
 
-    warnings.showwarning = lambda message, *rest, **more: err.print(
-        f"Warning: {message}", highlight=False, soft_wrap=True
-    )
+    told = set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        """Print a warning; what a comparison would say of its prediction and of its runs is said once."""
+        text = f"Warning: {message}"
+        if text not in told or not issubclass(category, ScenarioWarning):
+            err.print(text, highlight=False, soft_wrap=True, markup=False)
+        told.add(text)
+
+    warnings.showwarning = show
     try:
         app(prog_name="./lab")
     except LabError as error:

@@ -183,7 +183,7 @@ def check_heartbeat(scenario: Scenario, interval: float, timeout: float, predict
         varied = scenario.vary(clients={"heartbeat": beat})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"a client does not take this heartbeat. {error}")
-    if not survives(varied.idle_timeout, varied.longest_silence):
+    if varied.cuts_idle:
         return Answer(
             False,
             f"the balancer cuts what is silent for {varied.idle_timeout:g} s, and nothing passes for "

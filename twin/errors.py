@@ -1,10 +1,11 @@
-"""The errors of the lab, all in one tree, and its own warning.
+"""The errors of the lab, all in one tree, and its own warnings.
 
 * `LabError`
     * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
     * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
     * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
 * `EngineWarning`: another engine than the fast one is used.
+* `ScenarioWarning`: a setting will bite, in the run or after it, or a limit is near (`twin.advice`).
 """
 
 import os
@@ -36,6 +37,10 @@ class LateError(ClusterError):
 
 class EngineWarning(UserWarning):
     """The SimPy model is used where the compiled engine was preferred; the text says why."""
+
+
+class ScenarioWarning(UserWarning):
+    """Something about a scenario that its run may not show; the text is one sentence that names field and value."""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from twin.presets import BalancerPreset, ClientPreset, balancer_preset, preset, 
 from twin.rules.backoff import First, Jitter, Policy, Then
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
-from twin.rules.idle import longest_silence
+from twin.rules.idle import LAZY, longest_silence, survives
 from twin.sending_settings import Offline, Sends, sending_problem
 from twin.session_settings import Sessions, session_problem
 from twin.settings import Delays, Part, Positive, Seconds
@@ -360,6 +360,14 @@ class Scenario(Part):
         """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
         beat = self.clients.heartbeat
         return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
+
+    @property
+    def cuts_idle(self) -> bool:
+        """Whether the balancer cuts connections over which nothing but pings passes, within the run or after it."""
+        sides = bool(self.clients.heartbeat.interval) + bool(self.nodes.ping_interval)
+        mixed = sides > 1 or self.publisher is not None or self.clients.sends.rate > 0
+        lazy = LAZY[self.balancer.kind] if mixed else 0.0
+        return not survives(self.idle_timeout, self.longest_silence, lazy)
 
     @property
     def warm_up(self) -> float:

@@ -1,7 +1,10 @@
 """The idle timeouts of the real balancers, and what keeps a connection through them."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from live import measure
+from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
 from twin.scenario import Scenario
 
@@ -76,6 +80,26 @@ def test_pings_as_far_apart_as_the_timeout_is_long_lose_the_connections(
     lost = measure(scenario, 1)[0].select("disconnected")
     assert lost["client"].nunique() > 0.7 * scenario.clients.count
     assert set(lost["detail"]) == {"1006"}
+
+
+def test_a_measurement_warns_of_a_timeout_that_ends_after_the_run(small: Callable[..., Scenario]) -> None:
+    scenario = small(duration=1.0, clients={"count": 3, "heartbeat": {"interval": 0.0}})
+    with pytest.warns(ScenarioWarning, match="nobody pings: idle connections are cut, though not within the run"):
+        measure(scenario, 1)
+
+
+def test_a_comparison_gives_each_warning_once(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    path = tmp_path / "quiet.toml"
+    quiet = {"count": 3, "heartbeat": {"interval": 0.0}}
+    path.write_text(small(duration=1.0, clients=quiet, host={"profile": "reference"}).to_toml())
+    done = subprocess.run(
+        [sys.executable, "-m", "twin.cli", "compare", str(path), "--runs", "1", "--replications", "8", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr.count("nobody pings") == 1
 
 
 @KINDS
