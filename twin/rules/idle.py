@@ -23,14 +23,7 @@ LAZY = {"haproxy": 0.0, "nginx": 0.3}
 """Seconds by which a balancer does not move a timer that is set. Source: `NGX_TIMER_LAZY_DELAY` in nginx 1.22,
 `src/event/ngx_event_timer.h`."""
 
-LATENESS = {"haproxy": (-0.0001, 0.0014), "nginx": (-0.001, 0.0013)}
-"""Bounds in seconds of how late a ping is at the balancer's timer. HAProxy's ends up to 1 ms early, at a whole
-millisecond after that of the last byte (`now_ms`, `include/haproxy/ticks.h`); nginx's wait is rounded to whole
-milliseconds from when it last woke up, so it ends up to 1 ms early or late; a ping comes up to half a millisecond early
-or later by as much as its process needs. Measured on cores of their own, see docs/model.md."""
-
-OPENING = {"haproxy": 0.0018, "nginx": 0.0}
-"""Seconds by which the first timeout of a connection, the one from the 101, is longer. Measured likewise."""
+MS = 0.001
 
 
 def survives(timeout: float, silence: float, lazy: float = 0.0) -> bool:
@@ -44,17 +37,30 @@ def survives(timeout: float, silence: float, lazy: float = 0.0) -> bool:
     return silence + TIE + lazy <= timeout + 1e-9
 
 
-def in_time(early: float, luck: float, kind: str, first: bool = False) -> bool:
+def in_time(early: float, lucks: Sequence[float], kind: str, first: bool = False) -> bool:
     """Tell whether a ping near the end of the timeout keeps its connection.
+
+    The wait for a ping is rounded to whole milliseconds (uvloop, `call_later` in loop.pyx), and it comes up to half a
+    millisecond later. The timeout counts from the millisecond in which the last byte came (HAProxy `now_ms`, nginx
+    `ngx_current_msec`). nginx ends it with the wait in which it is just then, which began within a millisecond. HAProxy
+    ends it at the first byte after that millisecond; only the first timeout of a connection, from the 101, lasts as
+    long as its wait, which is longer by one (`compute_poll_timeout` in src/fd.c).
 
     Args:
         early: seconds from when the ping is due until the timeout ends; negative if that is before.
-        luck: a number in [0, 1), drawn for this ping.
+        lucks: three numbers in [0, 1), drawn for this ping: when in its millisecond the ping comes, the timeout began,
+            and the wait of the balancer began.
         kind: haproxy or nginx.
         first: whether nothing has passed since the handshake.
     """
-    low, high = LATENESS[kind]
-    return early + (OPENING[kind] if first else 0.0) > low + luck * (high - low)
+    ping, began, waited = lucks
+    late = (1.5 * ping - 0.5) * MS
+    longer = -began * MS
+    if kind == "nginx":
+        longer += waited * MS
+    elif first:
+        longer += (1 + waited) * MS
+    return early + longer > late
 
 
 def longest_silence(*intervals: float) -> float:
