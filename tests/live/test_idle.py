@@ -14,9 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from live import measure
+from twin.balancer_config import haproxy_defaults
 from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
-from twin.scenario import Scenario
+from twin.scenario import HAProxy, Scenario
 
 pytestmark = pytest.mark.live
 
@@ -38,6 +39,29 @@ def test_a_silent_connection_is_cut_after_the_timeout_and_one_with_pings_is_not(
         assert caught.value.rcvd is None  # no close frame: 1006
         assert time.monotonic() - began == pytest.approx(1.0, abs=0.25)
     with connect(f"ws://127.0.0.1:{one.port}/", **options) as talking:
+        for _ in range(5):
+            time.sleep(0.6)
+            assert talking.ping().wait(5)
+
+
+@pytest.mark.parametrize("short", ["client", "server"])
+def test_without_a_timeout_tunnel_haproxys_shorter_other_timeout_cuts_websockets(
+    short: str, farm: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is why `balancer.tunnel_timeout` describes a HAProxy that has none."""
+
+    def defaults(balancer: HAProxy) -> str:
+        lines = [line for line in haproxy_defaults(balancer).splitlines() if "timeout tunnel" not in line]
+        return "\n".join(lines).replace(f"timeout {short} 60s", f"timeout {short} 1s") + "\n"
+
+    monkeypatch.setattr("live.balancer.haproxy_defaults", defaults)
+    one = farm(1)
+    options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None}
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as silent:
+        with pytest.raises(ConnectionClosed) as caught:
+            silent.recv(timeout=10)
+        assert caught.value.rcvd is None
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as talking:  # a byte of either side counts for both
         for _ in range(5):
             time.sleep(0.6)
             assert talking.ping().wait(5)
