@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from live.process import Part, Stage, process_cpu_ns
+from twin.advice.limits import worker_connections, worker_files
 from twin.balancer_config import (
     NGINX_UPGRADE,
     haproxy_backend,
@@ -109,11 +110,11 @@ def nginx_config(scenario: Scenario, port: int, node_ports: Sequence[int], folde
     shutdown = f"worker_shutdown_timeout {balancer.hard_stop_after}s;" if balancer.hard_stop_after else ""
     return f"""daemon off;
 worker_processes 1;
-worker_rlimit_nofile {4 * scenario.clients.count + 1000};
+worker_rlimit_nofile {worker_files(scenario)};
 pid {folder}/nginx.pid;
 error_log stderr warn;
 {shutdown}
-events {{ worker_connections {2 * scenario.clients.count + 1000}; }}
+events {{ worker_connections {worker_connections(scenario)}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;

@@ -16,6 +16,7 @@ from live.elastic import Elastic
 from live.limits import check
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
+from twin.advice import warn_of
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError, ScenarioError
 from twin.profile import HostProfile
@@ -392,12 +393,15 @@ def measure(
 ) -> list[Record]:
     """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ...
 
+    What its settings will do that a run may not show is told in `ScenarioWarning`s (`twin.advice`).
+
     Raises:
         ScenarioError: `runs` is not from 1 to 1,000, or the scenario is too large.
         HostError, ClusterError: see `run`.
     """
     if not 1 <= runs <= 1000:
         raise ScenarioError(f"runs is {runs}; allowed is 1 to 1000.")
+    warn_of([scenario])
     records = []
     for i in range(runs):
         before = i * scenario.duration

@@ -1,10 +1,12 @@
 """The balancer's timeout for connections over which nothing passes."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from twin.draws import Purpose
 from twin.rules.heartbeat import beat_after
-from twin.rules.idle import last_ping
-from twin.scenario import WARM_UP_SLACK, Nginx, Scenario
+from twin.rules.idle import LAZY, TIE, Pings, in_time, timer_set
+from twin.scenario import WARM_UP_SLACK, Scenario
 
 if TYPE_CHECKING:
     import simpy
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from sim.connection import Tunnel
     from sim.world import World
 
-LAZY = 0.3
-"""Seconds by which nginx does not move a timer that is set: `NGX_TIMER_LAZY_DELAY` in src/event/ngx_event_timer.h."""
+NEVER = 1e9
+"""Interval in seconds of who pings once."""
 
 
 def can_strike(scenario: Scenario) -> bool:
@@ -27,14 +29,17 @@ class Idle:
 
     Attributes:
         on: whether the timeout can strike within the run.
+        races: how many pings of each client came so near the end of the timeout that drawn numbers decided.
     """
 
     def __init__(self, world: "World") -> None:
         scenario = world.scenario
         self.world = world
         self.timeout = scenario.idle_timeout
-        self.lazy = LAZY if isinstance(scenario.balancer, Nginx) else 0.0
+        self.kind = scenario.balancer.kind
+        self.lazy = LAZY[self.kind]
         self.on = can_strike(scenario)
+        self.races: Counter[int] = Counter()
 
     def watch(self, tunnel: "Tunnel", since: float) -> None:
         """Watch a tunnel that was opened at `since`, in seconds after the start of the run."""
@@ -44,33 +49,35 @@ class Idle:
 
     def touch(self, tunnel: "Tunnel") -> None:
         """Something else than a ping passes through a tunnel."""
+        if not self.on:
+            return
         now = self.world.env.now
-        if self.on and now - tunnel.touched >= self.lazy:
+        if not self.lazy or now - timer_set(tunnel.touched, now, self.pings(tunnel), self.lazy) >= self.lazy:
             tunnel.touched = now
 
-    def last_touched(self, tunnel: "Tunnel") -> float:
-        """Return when anything last passed through a tunnel, pings included.
+    def pings(self, tunnel: "Tunnel") -> list[Pings]:
+        """Return the pings that pass through a tunnel.
 
         Who pings waits for the pong before it pings again: a client pings a silent node once, and a client that does
         not read pings once more; a silent node's pings do not arrive.
         """
-        world, client, now = self.world, tunnel.client, self.world.env.now
+        world, client = self.world, tunnel.client
         node, every = world.nodes[tunnel.server], world.scenario.nodes.ping_interval
-        last = tunnel.touched
         interval = world.heartbeat.interval
+        found = []
         if client.beats is not None:
-            last = max(last, client.beats.last)
+            found.append(Pings(client.beats.last, NEVER))
+            if tunnel.opened:
+                found.append(Pings(client.first_beat, NEVER))
         elif interval and tunnel.opened:
-            until = now
-            if node.silent:
-                until = min(until, beat_after(client.first_beat, interval, node.silent_since))
+            ends = [node.silent_since] if node.silent else []
             if client.subscriber is not None and client.subscriber.stalled:
-                until = min(until, beat_after(client.first_beat, interval, client.subscriber.stalled_at))
-            last = max(last, last_ping(client.first_beat, interval, until))
+                ends.append(client.subscriber.stalled_at)
+            untils = [beat_after(client.first_beat, interval, end) for end in ends]
+            found.append(Pings(client.first_beat, interval, min(untils, default=NEVER)))
         if every:
-            until = min(now, node.silent_since) if node.silent else now
-            last = max(last, last_ping(tunnel.opened_at + every, every, until))
-        return last
+            found.append(Pings(tunnel.opened_at + every, every, node.silent_since if node.silent else NEVER))
+        return [side for side in found if side.first > -NEVER]
 
     def _look_at(self, tunnel: "Tunnel", when: float) -> None:
         env = self.world.env
@@ -78,10 +85,27 @@ class Idle:
         def due(_: "simpy.Event") -> None:
             if tunnel.lost.triggered or tunnel.upstream_gone or tunnel.client_left:
                 return
-            again = self.last_touched(tunnel) + self.timeout
-            if again > env.now + 1e-9:
-                self._look_at(tunnel, again)
-            else:
+            pings = self.pings(tunnel)
+            last = timer_set(tunnel.touched, env.now - TIE, pings, self.lazy)
+            if last + self.timeout <= env.now + 1e-9:
+                last = self._race(tunnel, env.now, pings)
+            if last == tunnel.touched and last + self.timeout <= env.now + 1e-9:
                 self.world.balancer.expire(tunnel)
+            else:
+                tunnel.touched = last
+                self._look_at(tunnel, last + self.timeout)
 
         env.timeout(max(0.0, when - env.now)).callbacks.append(due)
+
+    def _race(self, tunnel: "Tunnel", end: float, pings: list[Pings]) -> float:
+        """Return when the timer of a tunnel that nothing has moved is set once more by a ping that is due just when it
+        ends; it stays as it is if there is none or it comes too late.
+        """
+        ping = min((side.following(end - TIE) for side in pings), default=NEVER)
+        if ping > end + TIE:
+            return tunnel.touched
+        number = tunnel.client.number
+        lucks = [self.world.draw(number, Purpose.TIE, 3 * self.races[number] + i) for i in range(3)]
+        self.races[number] += 1
+        saved = in_time(end - ping, lucks, self.kind, first=tunnel.touched == tunnel.opened_at)
+        return ping if saved else tunnel.touched

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sim import workers
 from sim.engines import Engine, pick
 from sim.estimate import announcement
 from sim.world import MarkDowns, simulate
+from twin.advice import warn_of
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
     CURVE_STEP,
@@ -98,15 +99,33 @@ def predict(
         engine: see `sim.engines`; all give the same prediction. An `EngineWarning` says why `auto` takes SimPy, and
             another one how long that will take if it is long.
 
+    What the scenario's settings will do that a run may not show is told in `ScenarioWarning`s (`twin.advice`).
+
     Raises:
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
             the scenario.
     """
-    if not 1 <= replications <= 100_000:
-        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
     engine, why = pick(scenario, engine)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
+    warn_of([scenario])
+    return _predict(scenario, replications, profile, marks, paired, progress, jobs, engine, why)
+
+
+def _predict(
+    scenario: Scenario,
+    replications: int,
+    profile: HostProfile | None,
+    marks: MarkDowns | None,
+    paired: int | None,
+    progress: Callable[[int, int], None] | None,
+    jobs: int,
+    engine: Engine,
+    why: str,
+) -> Prediction:
+    """Predict without a warning; `engine` is one that knows the scenario, and `why` why it is not another one."""
+    if not 1 <= replications <= 100_000:
+        raise ScenarioError(f"replications is {replications}; allowed is 1 to 100000.")
     profile = profile or HostProfile.for_scenario(scenario)
     profile.must_know(scenario)
     if engine == "simpy" and paired is None:
@@ -221,8 +240,9 @@ def predict_given(
             told.add(why)
         active = isinstance(record.scenario.balancer, HAProxy)
         seen = marks_of(record) if active else None
-        one = predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen)
-        found.append(replace(one, engine_reason=why))
+        found.append(
+            _predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen, why)
+        )
         if progress is not None:
             progress(i + 1, len(records))
     return found

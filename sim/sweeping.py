@@ -23,6 +23,7 @@ from sim.engines import Engine, pick
 from sim.estimate import announcement
 from sim.prediction import replicate
 from sim.workers import side_by_side
+from twin.advice import warn_of
 from twin.errors import EngineWarning, HostError, ScenarioError
 from twin.profile import HostProfile, Need, needs_of
 from twin.scenario import Scenario
@@ -65,6 +66,8 @@ def sweep(
         engine: see `sim.engines`; `auto` chooses for each variant, and an `EngineWarning` says why it takes the
             SimPy model.
 
+    `ScenarioWarning`s (`twin.advice`) say what the variants' settings will do that a run may not show, each one once.
+
     Raises:
         ScenarioError: a value is not allowed, or the folder cannot be used, or the engine does not know a variant.
         HostError: there is no such scheduler, its workers run other code, or Dask is not installed.
@@ -97,6 +100,7 @@ def simulate_variants(
     engines = [one for one, _ in picked]
     for why in dict.fromkeys(why for _, why in picked if why):
         warnings.warn(why, EngineWarning, stacklevel=3)
+    warn_of((one.scenario for one in combinations), stacklevel=3)
     names = [
         key(one.scenario.model_dump_json(), text, code, which)
         for one, text, which in zip(combinations, profiles, engines, strict=True)

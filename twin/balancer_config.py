@@ -11,12 +11,12 @@ Sources: nginx, "WebSocket proxying" and the manual of `ngx_http_proxy_module` a
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 from textwrap import indent
 from typing import Literal, TypeVar
 
+from twin.advice import advice
+from twin.advice.limits import haproxy_sessions, worker_connections, worker_files
 from twin.errors import ScenarioError
-from twin.rules.idle import survives
 from twin.scenario import HAProxy, Nginx, Scenario
 
 Sticky = Literal["none", "address", "cookie"]
@@ -135,7 +135,13 @@ def nginx_site(scenario: Scenario, site: Site) -> str:
     balancer = _must_be(scenario, Nginx, "nginx")
     site.check()
     key = {"none": "", "address": "$remote_addr", "cookie": "$sticky_key"}[site.sticky]
-    parts = [_heading(scenario, "nginx", balancer.read_timeout, "proxy_read_timeout"), NGINX_UPGRADE]
+    heading = _heading(scenario, "nginx", balancer.read_timeout, "proxy_read_timeout")
+    heading += (
+        "# nginx.conf itself needs, for two connections a client and some to spare:\n"
+        f"#     worker_rlimit_nofile {worker_files(scenario)};\n"
+        f"#     events {{ worker_connections {worker_connections(scenario)}; }}\n"
+    )
+    parts = [heading, NGINX_UPGRADE]
     if site.sticky == "cookie":
         parts.append(f"map $cookie_{site.cookie} $sticky_key {{\n    default $cookie_{site.cookie};\n")
         parts[-1] += "    '' $remote_addr;\n}\n"
@@ -197,8 +203,7 @@ def haproxy_site(scenario: Scenario, site: Site) -> str:
     site.check()
     sticky = {"none": "", "address": "source\nhash-type consistent", "cookie": f"cookie {site.cookie}"}[site.sticky]
     stop = f"    hard-stop-after {milliseconds(balancer.hard_stop_after)}\n" if balancer.hard_stop_after else ""
-    # two descriptors a session, and some to spare for a storm
-    head = f"global\n    maxconn {2 * scenario.clients.count + 1000}\n    log stdout format raw local0\n{stop}"
+    head = f"global\n    maxconn {haproxy_sessions(scenario)}\n    log stdout format raw local0\n{stop}"
     defaults = "defaults\n    log global\n    option forwardfor\n" + indent(haproxy_defaults(balancer), "    ")
     lines = [f"bind {site.listen} backlog 4096"]
     if site.path == "/":
@@ -211,21 +216,10 @@ def haproxy_site(scenario: Scenario, site: Site) -> str:
     return "\n".join([heading, head, defaults, front, back])
 
 
-def idle_warning(scenario: Scenario) -> str:
-    """Return one sentence when the balancer cuts connections between two pings, or an empty text."""
-    timeout, quiet = scenario.idle_timeout, scenario.longest_silence
-    name = "balancer.read_timeout" if isinstance(scenario.balancer, Nginx) else "balancer.tunnel_timeout"
-    if survives(timeout, quiet):
-        return ""
-    pause = "nobody pings" if quiet == inf else f"nothing passes for {quiet:g} s between two pings"
-    return f"{name} is {timeout:g} s, but {pause}: idle connections are cut."
-
-
 def _heading(scenario: Scenario, program: str, timeout: float, name: str) -> str:
     lines = [f"{program} as a WebSocket proxy, made by the lab from the scenario {scenario.name}."]
     lines.append(f"{name}, {timeout:g} s, has to be longer than the pings of clients or nodes are apart.")
-    if warning := idle_warning(scenario):
-        lines.append(f"WARNING: {warning}")
+    lines += (f"WARNING: {text}" for text in advice(scenario))
     return "".join(f"# {line}\n" for line in lines)
 
 

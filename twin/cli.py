@@ -14,7 +14,7 @@ import typer
 from twin.campaign_command import campaign
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
-from twin.errors import ClusterError, LabError, ScenarioError, check_output
+from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
 from twin.profile import CALIBRATED
 from twin.scenario import Scenario
 from twin.serve_command import serve
@@ -326,9 +326,16 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may not be text
             stream.reconfigure(errors="backslashreplace")
-    warnings.showwarning = lambda message, *rest, **more: err.print(
-        f"Warning: {message}", highlight=False, markup=False, soft_wrap=True
-    )
+    told = set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        """Print a warning; what a comparison would say of its prediction and of its runs is said once."""
+        text = f"Warning: {message}"
+        if text not in told or not issubclass(category, ScenarioWarning):
+            err.print(text, highlight=False, soft_wrap=True, markup=False)
+        told.add(text)
+
+    warnings.showwarning = show
     try:
         status = app(prog_name="./lab", standalone_mode=False)
     except LabError as error:

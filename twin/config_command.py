@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from twin.balancer_config import Site, haproxy_site, idle_warning, nginx_site
+from twin.advice import advice
+from twin.balancer_config import Site, haproxy_site, nginx_site
 from twin.errors import HostError, ScenarioError, writing
 from twin.scenario import Scenario
 
@@ -87,8 +88,8 @@ def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None
         if wrong:
             raise ScenarioError(f"{kind} does not accept it: {' '.join(wrong.split())}")
         err.print(f"Checked by {kind}.", highlight=False)
-    if warning := idle_warning(scenario):
-        err.print(f"Warning: {warning}", highlight=False, soft_wrap=True)
+    for sentence in advice(scenario):
+        err.print(f"Warning: {sentence}", highlight=False, soft_wrap=True, markup=False)
     if output is None:
         sys.stdout.write(text)
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from twin.advice import cuts_idle
 from twin.comparison import Predicted
 from twin.course import Answer, Predict, upper_end
 from twin.errors import ScenarioError
@@ -183,7 +184,7 @@ def check_heartbeat(scenario: Scenario, interval: float, timeout: float, predict
         varied = scenario.vary(clients={"heartbeat": beat})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"a client does not take this heartbeat. {error}")
-    if not survives(varied.idle_timeout, varied.longest_silence):
+    if cuts_idle(varied):
         return Answer(
             False,
             f"the balancer cuts what is silent for {varied.idle_timeout:g} s, and nothing passes for "

@@ -8,6 +8,7 @@
     * `EngineWarning`: another engine than the fast one is used, or it will take long.
     * `ProfileWarning`: another machine's host profile is used.
     * `live.host.BusyHostWarning`: other programs use this machine.
+    * `ScenarioWarning`: a setting will bite, in the run or after it, or a limit is near (`twin.advice`).
 """
 
 import os
@@ -73,6 +74,10 @@ class ProfileWarning(LabWarning):
 
 class EngineWarning(LabWarning):
     """The SimPy model is used where the compiled engine was preferred; the text says why."""
+
+
+class ScenarioWarning(LabWarning):
+    """Something about a scenario that its run may not show; the text is one sentence that names field and value."""
 
 
 @contextmanager

@@ -127,7 +127,9 @@ class HAProxy(Part):
 
     kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
     algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
-        "leastconn", description="Choice rule; consistent is source with hash-type consistent, random is random(2)."
+        "leastconn",
+        description="Choice rule; consistent is source with hash-type consistent, random is random(2). HAProxy's own "
+        "default, and that of the preset, is roundrobin.",
     )
     slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
@@ -137,9 +139,13 @@ class HAProxy(Part):
     redispatch: Annotated[int, Field(ge=-1, le=100)] = Field(
         0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
     )
-    connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
+    connect_timeout: Positive = Field(
+        5.0, description="Seconds to wait for a server to accept a connection. HAProxy has no default of its own."
+    )
     tunnel_timeout: Positive = Field(
-        3600.0, description="timeout tunnel: seconds without a byte in either direction until a connection is cut."
+        3600.0,
+        description="timeout tunnel: seconds without a byte in either direction until a connection is cut. HAProxy has "
+        "no default of its own: without it the shorter of timeout client and timeout server cuts open WebSockets.",
     )
     on_marked_down: Literal["none", "shutdown-sessions"] = Field(
         "none", description="What a mark-down does to the tunnels of that server."
@@ -168,11 +174,15 @@ class Nginx(Part):
     fail_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
         10, description="Seconds a peer stays out of rotation, whole seconds."
     )
-    connect_timeout: Positive = Field(5.0, description="Seconds to wait for a peer to accept a connection.")
+    connect_timeout: Positive = Field(
+        5.0,
+        description="Seconds to wait for a peer to accept a connection. nginx's own default, and that of the preset, "
+        "is 60.",
+    )
     read_timeout: Positive = Field(
         3600.0,
-        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut; nginx's "
-        "own default is 60.",
+        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut. nginx's "
+        "own default, and that of the preset, is 60.",
     )
     hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
@@ -229,7 +239,10 @@ class Scenario(Part):
     balancer: Annotated[
         Balancer, BeforeValidator(balancer_preset, json_schema_input_type=BalancerPreset | Balancer)
     ] = Field(
-        HAProxy(), description="The balancer: a table of HAProxy or nginx, or one of these names for its defaults."
+        HAProxy(),
+        description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
+        "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
+        "or the manual has none.",
     )
     nodes: Nodes = Field(Nodes(), description="The nodes.")
     bus: Bus = Field(Bus(), description="The bus.")

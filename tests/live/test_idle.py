@@ -1,7 +1,10 @@
 """The idle timeouts of the real balancers, and what keeps a connection through them."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from live import measure
+from twin.balancer_config import haproxy_defaults
+from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
-from twin.scenario import Scenario
+from twin.scenario import HAProxy, Scenario
 
 pytestmark = pytest.mark.live
 
@@ -37,6 +42,88 @@ def test_a_silent_connection_is_cut_after_the_timeout_and_one_with_pings_is_not(
         for _ in range(5):
             time.sleep(0.6)
             assert talking.ping().wait(5)
+
+
+@pytest.mark.parametrize("short", ["client", "server"])
+def test_without_a_timeout_tunnel_haproxys_shorter_other_timeout_cuts_websockets(
+    short: str, farm: Callable[..., SimpleNamespace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is why `balancer.tunnel_timeout` describes a HAProxy that has none."""
+
+    def defaults(balancer: HAProxy) -> str:
+        lines = [line for line in haproxy_defaults(balancer).splitlines() if "timeout tunnel" not in line]
+        return "\n".join(lines).replace(f"timeout {short} 60s", f"timeout {short} 1s") + "\n"
+
+    monkeypatch.setattr("live.balancer.haproxy_defaults", defaults)
+    one = farm(1)
+    options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None}
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as silent:
+        with pytest.raises(ConnectionClosed) as caught:
+            silent.recv(timeout=10)
+        assert caught.value.rcvd is None
+    with connect(f"ws://127.0.0.1:{one.port}/", **options) as talking:  # a byte of either side counts for both
+        for _ in range(5):
+            time.sleep(0.6)
+            assert talking.ping().wait(5)
+
+
+@KINDS
+def test_a_ping_soon_after_another_one_does_not_move_the_timer_of_nginx(
+    kind: str, farm: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
+) -> None:
+    """nginx does not move a timer by less than 0.3 s: the second ping gains nothing. The best of three connections
+    counts, because a loaded machine sends the second one too late.
+    """
+    balancer_installed(kind)
+    one = farm(1, kind=kind, **{NAME[kind]: 1.0})
+    lasted = []
+    for _ in range(3):
+        with connect(f"ws://127.0.0.1:{one.port}/", compression=None, proxy=None, ping_interval=None) as link:
+            time.sleep(0.5)
+            for _ in range(2):
+                time.sleep(0.2)
+                second = time.monotonic()
+                link.ping()
+            with pytest.raises(ConnectionClosed):
+                link.recv(timeout=10)
+            lasted.append(time.monotonic() - second)
+    assert min(lasted) < 0.95 if kind == "nginx" else min(lasted) > 0.98
+
+
+@KINDS
+def test_pings_as_far_apart_as_the_timeout_is_long_lose_the_connections(
+    kind: str, small: Callable[..., Scenario], balancer_installed: Callable[[str], None]
+) -> None:
+    """One ping or another comes too late, on a quiet machine by a fraction of a millisecond."""
+    balancer_installed(kind)
+    scenario = small(
+        duration=7.0,
+        balancer={"kind": kind, NAME[kind]: 1.0},
+        clients={"heartbeat": {"interval": 1.0}, "reconnect": {"base": 0.1, "jitter": "none"}},
+    )
+    lost = measure(scenario, 1)[0].select("disconnected")
+    assert lost["client"].nunique() > 0.7 * scenario.clients.count
+    assert set(lost["detail"]) == {"1006"}
+
+
+def test_a_measurement_warns_of_a_timeout_that_ends_after_the_run(small: Callable[..., Scenario]) -> None:
+    scenario = small(duration=1.0, clients={"count": 3, "heartbeat": {"interval": 0.0}})
+    with pytest.warns(ScenarioWarning, match="nobody pings: idle connections are cut, though not within the run"):
+        measure(scenario, 1)
+
+
+def test_a_comparison_gives_each_warning_once(small: Callable[..., Scenario], tmp_path: Path) -> None:
+    path = tmp_path / "quiet.toml"
+    quiet = {"count": 3, "heartbeat": {"interval": 0.0}}
+    path.write_text(small(duration=1.0, clients=quiet, host={"profile": "reference"}).to_toml())
+    done = subprocess.run(
+        [sys.executable, "-m", "twin.cli", "compare", str(path), "--runs", "1", "--replications", "8", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr.count("nobody pings") == 1
 
 
 @KINDS

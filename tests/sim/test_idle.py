@@ -57,6 +57,45 @@ def test_a_ping_that_comes_just_too_late_finds_the_connection_cut(profile):
     assert spans.min() == pytest.approx(3.0, abs=CPU)
 
 
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_pings_as_far_apart_as_the_timeout_is_long_lose_every_connection(kind, profile):
+    record = simulate(idle(2.0, 2.0, kind, duration=20.0), 0, profile)
+    assert set(lost(record)["client"]) == set(range(30))
+    assert set(lost(record)["detail"]) == {"1006"}
+    # a ping is in time now and then: measured are 0.4 pings a connection with nginx, and one more with HAProxy
+    lives = lifetimes(record) / 2.0
+    assert 1.0 < lives.mean() < 2.5
+    assert lives == pytest.approx(lives.round(), abs=CPU)
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_the_nearer_pings_are_to_the_timeout_the_more_connections_are_lost(kind, profile):
+    def losses(margin):
+        # the drawn phases of the first pings play no part: the timeout is longer than the warm-up and one interval
+        return len(lost(simulate(idle(2.0 + margin, 2.0, kind, duration=20.0), 0, profile)))
+
+    found = [losses(margin) for margin in (-0.002, 0.0, 0.001, 0.01)]
+    assert found[0] > found[1] > found[2] > found[3]
+    again = idle(2.001, 2.0, kind, duration=20.0)
+    one, other = (lost(simulate(again, 0, profile))["t"].tolist() for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.parametrize(("kind", "cut"), [("haproxy", False), ("nginx", True)])
+def test_a_ping_soon_after_another_one_does_not_move_the_timer_of_nginx(kind, cut, profile):
+    """The client pings 2.65 s after the handshake, the node after 2.9 s and 5.8 s; nginx counts 3 s from the first."""
+    world = World(idle(3.0, 60.0, kind, node=2.9, duration=8.0), 0, profile)
+    opened = {one.number: one.number / 800 - world.scenario.warm_up - WARM_UP_SLACK for one in world.clients}
+    for one in world.clients:
+        one.first_beat = opened[one.number] + 2.65
+    world.run()
+    first = {}
+    for t, event, client, *_ in world.rows:
+        if event == "disconnected":
+            first.setdefault(client, t)
+    assert first == {n: pytest.approx(t + 5.65, abs=CPU) for n, t in opened.items()} if cut else not first
+
+
 def test_a_client_that_pings_in_time_at_first_is_cut_after_its_last_ping(profile):
     scenario = idle(3.0, 8.0, duration=12.0)
     world = World(scenario, 0, profile)

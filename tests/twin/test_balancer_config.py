@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.strategies import small
-from twin.balancer_config import Site, haproxy_site, idle_warning, nginx_site
+from twin.balancer_config import Site, haproxy_site, nginx_site
 from twin.errors import ScenarioError
 
 NGINX = {"kind": "nginx"}
@@ -73,25 +73,20 @@ def test_haproxy_has_the_scenarios_checks_and_timeouts():
         assert line in text
 
 
-@pytest.mark.parametrize(
-    ("interval", "node", "timeout", "said"),
-    [
-        (20.0, 0.0, 60.0, ""),
-        (20.0, 0.0, 15.0, "nothing passes for 20 s"),
-        (20.0, 10.0, 15.0, ""),
-        (0.0, 0.0, 60.0, "nobody pings"),
-        (20.0, 0.0, 20.0, "nothing passes for 20 s"),
-    ],
-)
+def test_nginx_says_which_lines_of_nginx_conf_its_clients_need():
+    text = nginx_site(small(balancer=NGINX, clients={"count": 300}), Site())
+    assert "#     worker_rlimit_nofile 2200;" in text
+    assert "#     events { worker_connections 1600; }" in text
+    assert "# WARNING: An nginx worker has 512 connections by default" in text
+
+
+@pytest.mark.parametrize(("timeout", "said"), [(60.0, False), (20.0, True), (15.0, True)])
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
-def test_a_timeout_that_is_shorter_than_the_pings_are_apart_is_told(interval, node, timeout, said, kind):
+def test_a_configuration_warns_of_a_timeout_that_is_not_longer_than_the_pings_are_apart(timeout, said, kind):
     balancer = {"kind": kind, "tunnel_timeout" if kind == "haproxy" else "read_timeout": timeout}
-    changes = {"clients": {"heartbeat": {"interval": interval}}, "nodes": {"ping_interval": node}}
-    scenario = small(balancer=balancer, **changes)
-    assert said in idle_warning(scenario)
-    assert bool(idle_warning(scenario)) == bool(said)
+    scenario = small(balancer=balancer, clients={"heartbeat": {"interval": 20.0}})
     text = (haproxy_site if kind == "haproxy" else nginx_site)(scenario, Site())
-    assert ("WARNING" in text) == bool(said)
+    assert ("# WARNING: balancer." in text) == said
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,27 @@ def test_a_name_stands_for_the_table_and_is_written_out_in_full(file):
     assert Scenario.parse(tomllib.loads(scenario.to_toml())) == scenario
 
 
+@pytest.mark.parametrize(("name", "table"), [("haproxy", HAProxy), ("nginx", Nginx)])
+def test_where_a_balancers_preset_and_its_table_differ_the_setting_says_so(name, table):
+    named = Scenario.parse({"name": "x", "balancer": name}).balancer
+    plain = Scenario.parse({"name": "x", "balancer": {"kind": name}}).balancer
+    different = [field for field in table.model_fields if getattr(named, field) != getattr(plain, field)]
+    assert different == {"haproxy": ["algorithm"], "nginx": ["connect_timeout", "read_timeout"]}[name]
+    for field in different:
+        value = getattr(named, field)
+        text = value if isinstance(value, str) else f"{value:g}"
+        said = table.model_fields[field].description
+        assert said.endswith(f"own default, and that of the preset, is {text}.")
+
+
+def test_the_schema_says_what_haproxy_does_without_a_timeout_of_its_own():
+    settings = Scenario.model_json_schema()["$defs"]["HAProxy"]["properties"]
+    assert Scenario.parse({"name": "x", "balancer": "haproxy"}).balancer.tunnel_timeout == 3600.0
+    assert "no default of its own" in settings["connect_timeout"]["description"]
+    said = settings["tunnel_timeout"]["description"]
+    assert "no default of its own: without it the shorter of timeout client and timeout server cuts open" in said
+
+
 def test_an_override_changes_a_part_of_a_preset(file):
     changed = Scenario.load(
         file, ["clients.reconnect.stable_time=3", "clients.heartbeat.timeout=1", "balancer.max_fails=2"]

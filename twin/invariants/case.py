@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from twin.advice import cuts_idle
 from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Messages
 from twin.record import Record
 from twin.rules.backoff import longest_delay
-from twin.rules.idle import survives
 from twin.rules.registry import removal_bounds
 from twin.scenario import HAProxy, Scenario
 
@@ -132,9 +132,8 @@ class Case:
 
     @property
     def cuts_idle(self) -> bool:
-        """Whether the balancer cuts connections between two pings."""
-        scenario = self.scenario
-        return scenario.idle_timeout < self.end and not survives(scenario.idle_timeout, scenario.longest_silence)
+        """Whether the balancer cuts connections between two pings within the record."""
+        return self.scenario.idle_timeout < self.end and cuts_idle(self.scenario)
 
     @cached_property
     def gave_up(self) -> Array:

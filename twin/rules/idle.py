@@ -4,15 +4,63 @@ HAProxy (`timeout tunnel`) and nginx (`proxy_read_timeout`) count from the last 
 them even when nobody answers it, and so hides a frozen node from them. Sources: HAProxy 2.8 `include/haproxy/sc_strm.h`
 and `src/stconn.c` (writing counts as activity of the other side, without `option independent-streams`); nginx 1.22
 `ngx_http_upstream_process_upgraded` in `src/http/ngx_http_upstream.c`.
+
+Both count whole milliseconds, and so do the timers of those who ping. A ping that is due just when the timeout ends is
+in a race, which it loses sooner or later: a silence has to be shorter than the timeout by `TIE`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, inf
 
+from twin.rules.heartbeat import beat_after
 
-def survives(timeout: float, silence: float) -> bool:
-    """Tell whether a connection outlives pauses of `silence` seconds at a balancer that waits `timeout` seconds."""
-    return silence < timeout
+TIE = 0.002
+"""Seconds by which a silence must be shorter than the timeout for every ping to be in time, as long as timers are the
+only thing that delays it: one millisecond of the balancer's timer and one of the pinging side's."""
+
+LAZY = {"haproxy": 0.0, "nginx": 0.3}
+"""Seconds by which a balancer does not move a timer that is set. Source: `NGX_TIMER_LAZY_DELAY` in nginx 1.22,
+`src/event/ngx_event_timer.h`."""
+
+MS = 0.001
+
+
+def survives(timeout: float, silence: float, lazy: float = 0.0) -> bool:
+    """Tell whether every ping is in time at a balancer that waits `timeout` seconds.
+
+    Args:
+        timeout: of the balancer, in seconds.
+        silence: longest time between two pings, in seconds.
+        lazy: seconds by which the balancer does not move a timer (`LAZY`), if something else than these pings passes.
+    """
+    return silence + TIE + lazy <= timeout + 1e-9
+
+
+def in_time(early: float, lucks: Sequence[float], kind: str, first: bool = False) -> bool:
+    """Tell whether a ping near the end of the timeout keeps its connection.
+
+    The wait for a ping is rounded to whole milliseconds (uvloop, `call_later` in loop.pyx), and it comes up to half a
+    millisecond later. The timeout counts from the millisecond in which the last byte came (HAProxy `now_ms`, nginx
+    `ngx_current_msec`). nginx ends it with the wait in which it is just then, which began within a millisecond. HAProxy
+    ends it at the first byte after that millisecond; only the first timeout of a connection, from the 101, lasts as
+    long as its wait, which is longer by one (`compute_poll_timeout` in src/fd.c).
+
+    Args:
+        early: seconds from when the ping is due until the timeout ends; negative if that is before.
+        lucks: three numbers in [0, 1), drawn for this ping: when in its millisecond the ping comes, the timeout began,
+            and the wait of the balancer began.
+        kind: haproxy or nginx.
+        first: whether nothing has passed since the handshake.
+    """
+    ping, began, waited = lucks
+    late = (1.5 * ping - 0.5) * MS
+    longer = -began * MS
+    if kind == "nginx":
+        longer += waited * MS
+    elif first:
+        longer += (1 + waited) * MS
+    return early + longer > late
 
 
 def longest_silence(*intervals: float) -> float:
@@ -30,6 +78,40 @@ def last_ping(first: float, interval: float, now: float) -> float:
     if not interval or now < first:
         return -inf
     return first + floor((now - first) / interval + 1e-9) * interval  # a ping just now counts, whatever the rounding
+
+
+@dataclass(frozen=True)
+class Pings:
+    """The pings of one side of a connection: at `first`, then every `interval` seconds, none after `until`."""
+
+    first: float
+    interval: float
+    until: float = inf
+
+    def last(self, now: float) -> float:
+        """Return the time of the last one at or before `now`; -inf when there was none."""
+        return last_ping(self.first, self.interval, min(now, self.until))
+
+    def following(self, after: float) -> float:
+        """Return the time of the first one at or after `after`; inf when there is none."""
+        time = beat_after(self.first, self.interval, after)
+        return time if time <= self.until else inf
+
+
+def timer_set(since: float, now: float, pings: Sequence[Pings], lazy: float) -> float:
+    """Return when a balancer last set the timer of a connection, at or before `now`.
+
+    Args:
+        since: when it was set before, in seconds.
+        now: time of the question.
+        pings: of both sides.
+        lazy: seconds by which it does not move a timer (`LAZY`).
+    """
+    if not lazy:
+        return max([since, *(side.last(now) for side in pings)])
+    while (later := min((side.following(since + lazy) for side in pings), default=inf)) <= now:
+        since = later
+    return since
 
 
 @dataclass

@@ -132,6 +132,10 @@ BALANCERS: Mapping[str, Settings] = MappingProxyType(
     }
 )
 """Balancers with the defaults of their manuals: HAProxy 2.8 configuration manual (`balance`, `inter`, `fall`, `rise`,
-`retries`, `option redispatch`; `timeout check` is `inter` when it is not set; `timeout connect` has no default and
-keeps that of a scenario), with health checks switched on; nginx, ngx_http_upstream_module (`max_fails`,
-`fail_timeout`), ngx_http_proxy_module (`proxy_connect_timeout`, `proxy_read_timeout`), `worker_shutdown_timeout`."""
+`retries`, `option redispatch`; `timeout check` is `inter` when it is not set), with health checks switched on; nginx,
+ngx_http_upstream_module (`max_fails`, `fail_timeout`), ngx_http_proxy_module (`proxy_connect_timeout`,
+`proxy_read_timeout`), `worker_shutdown_timeout`.
+
+HAProxy has no default for `timeout connect` and `timeout tunnel`: `haproxy` keeps the lab's 5 s and 3600 s. A HAProxy
+without `timeout tunnel` cuts a silent WebSocket after the shorter of `timeout client` and `timeout server`; that is
+described by `tunnel_timeout`."""

@@ -4,13 +4,98 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.idle import Adaptive, last_ping, longest_silence, survives
+from twin.rules.idle import (
+    LAZY,
+    MS,
+    TIE,
+    Adaptive,
+    Pings,
+    in_time,
+    last_ping,
+    longest_silence,
+    survives,
+    timer_set,
+)
 
 
 def test_only_pings_that_are_closer_than_the_timeout_keep_a_connection():
     assert survives(60.0, 20.0)
     assert not survives(20.0, 20.0)
     assert not survives(60.0, inf)
+
+
+def test_a_ping_a_millisecond_before_the_end_of_the_timeout_is_not_certain_to_be_in_time():
+    assert not survives(60.0, 59.999)
+    assert survives(60.0, 59.998)
+    assert not survives(60.0, 59.8, LAZY["nginx"])
+    assert survives(60.0, 59.6, LAZY["nginx"])
+
+
+LUCKS = [(i / 20, j / 20, k / 20) for i in range(20) for j in range(20) for k in range(20)]
+
+
+def cut(kind, margin, first=False):
+    """Return the share of pings that come too late `margin` milliseconds before the end of the timeout."""
+    return sum(not in_time(margin * MS, lucks, kind, first) for lucks in LUCKS) / len(LUCKS)
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_chance_decides_about_a_ping_only_within_two_milliseconds_of_the_end(kind):
+    assert cut(kind, TIE / MS) == 0
+    assert cut(kind, -TIE / MS) == 1
+    shares = [cut(kind, margin / 2) for margin in range(-4, 5)]
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "margin", "lost", "of"),
+    [
+        ("haproxy", 0, 53, 56),
+        ("haproxy", 1, 46, 164),
+        ("haproxy", 2, 1, 298),
+        ("nginx", 0, 8, 14),
+        ("nginx", 1, 11, 79),
+        ("nginx", 2, 1, 281),
+    ],
+)
+def test_as_many_pings_come_too_late_as_at_the_real_balancers(kind, margin, lost, of):
+    """Measured with 60 clients that ping every second, each process alone on a core; see docs/model.md."""
+    share = cut(kind, margin)
+    assert lost / of == pytest.approx(share, abs=0.01 + 2.6 * (share * (1 - share) / of) ** 0.5)
+
+
+def test_haproxys_first_timeout_is_longer_than_the_next_ones():
+    assert cut("haproxy", 0.0, first=True) < 0.3 < 0.8 < cut("haproxy", 0.0)
+    assert cut("nginx", 0.0, first=True) == cut("nginx", 0.0)
+
+
+def test_nginx_does_not_move_a_timer_by_less_than_its_lazy_delay():
+    """Pings of the client at 0, 10, 20 s and of the node at 0.25, 10.25, 20.25 s: these never move the timer."""
+    client, node = Pings(0.0, 10.0), Pings(0.25, 10.0)
+    assert timer_set(-5.0, 20.3, [client, node], 0.0) == 20.25
+    assert timer_set(-5.0, 20.3, [client, node], 0.3) == 20.0
+    assert timer_set(-0.1, 5.0, [client, node], 0.3) == 0.25  # the client's at 0 comes 0.1 s after the last that did
+
+
+def test_who_stops_pinging_moves_no_timer_any_more():
+    gone = Pings(1.0, 2.0, until=5.0)
+    assert gone.last(100.0) == 5.0
+    assert gone.following(5.0) == 5.0
+    assert gone.following(5.1) == inf
+    assert timer_set(0.0, 100.0, [gone], 0.3) == 5.0
+    assert timer_set(0.0, 100.0, [], 0.3) == 0.0
+
+
+@given(
+    st.floats(0, 20),
+    st.lists(st.builds(Pings, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
+    st.floats(20, 60),
+    st.sampled_from([0.0, 0.3]),
+)
+def test_a_timer_is_behind_the_last_byte_by_less_than_the_lazy_delay(since, pings, now, lazy):
+    last = max([since, *(side.last(now) for side in pings)])
+    found = timer_set(since, now, pings, lazy)
+    assert last - lazy - 1e-6 <= found <= last + 1e-6
 
 
 def test_the_side_that_pings_more_often_decides():

@@ -1,0 +1,40 @@
+"""A balancer that cuts connections over which nothing passes."""
+
+from math import inf
+
+from twin.rules.idle import LAZY, TIE, survives
+from twin.scenario import WARM_UP_SLACK, Nginx, Scenario
+
+
+def cuts_idle(scenario: Scenario) -> bool:
+    """Tell whether the balancer cuts connections over which nothing but pings passes, within the run or after it."""
+    sides = bool(scenario.clients.heartbeat.interval) + bool(scenario.nodes.ping_interval)
+    mixed = sides > 1 or scenario.publisher is not None or scenario.clients.sends.rate > 0
+    lazy = LAZY[scenario.balancer.kind] if mixed else 0.0
+    return not survives(scenario.idle_timeout, scenario.longest_silence, lazy)
+
+
+def timeout_field(scenario: Scenario) -> str:
+    """Return the name of the setting after which the balancer cuts a silent connection."""
+    return "balancer.read_timeout" if isinstance(scenario.balancer, Nginx) else "balancer.tunnel_timeout"
+
+
+def idle_advice(scenario: Scenario) -> list[str]:
+    """Return one sentence when the balancer cuts connections between two pings, within the run or after its end."""
+    if not cuts_idle(scenario):
+        return []
+    timeout, quiet = scenario.idle_timeout, scenario.longest_silence
+    pause = "nobody pings" if quiet == inf else f"nothing passes for {quiet:g} s between two pings"
+    if survives(timeout, quiet):
+        lazy = LAZY[scenario.balancer.kind]
+        pause += f", and nginx does not move a timer by less than {lazy:g} s"
+        end = "idle connections may be cut"
+    elif scenario.clients.heartbeat.most:
+        end = "connections are cut until the heartbeat has found a shorter interval"
+    elif abs(quiet - timeout) <= TIE:
+        end = "idle connections are cut, after how many pings is chance"
+    else:
+        end = "idle connections are cut"
+    known = scenario.duration + scenario.warm_up + WARM_UP_SLACK
+    after = f", though not within the run of {scenario.duration:g} s" if timeout >= known else ""
+    return [f"{timeout_field(scenario)} is {timeout:g} s, but {pause}: {end}{after}."]

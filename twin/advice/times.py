@@ -1,0 +1,84 @@
+"""Times so long that milliseconds may be meant, as most programs and libraries count them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from twin.scenario import Scenario
+from twin.settings import Part
+
+HOUR = 3600.0
+
+PLAUSIBLE: dict[str, float] = {
+    "clients.open_timeout": 300.0,
+    "clients.reconnect.base": 60.0,
+    "clients.reconnect.cap": 900.0,
+    "clients.reconnect.stable_time": 900.0,
+    "clients.reconnect.delays.*": 900.0,
+    "clients.heartbeat.interval": 900.0,
+    "clients.heartbeat.timeout": 900.0,
+    "clients.heartbeat.close_timeout": 300.0,
+    "clients.heartbeat.most": 1800.0,
+    "clients.recovery.timeout": 300.0,
+    "balancer.check.inter": 300.0,
+    "balancer.check.timeout": 300.0,
+    "balancer.slowstart": 900.0,
+    "balancer.connect_timeout": 300.0,
+    "balancer.fail_timeout": 900.0,
+    "balancer.tunnel_timeout": 7200.0,
+    "balancer.read_timeout": 7200.0,
+    "balancer.hard_stop_after": 1800.0,
+    "nodes.ping_interval": 900.0,
+    "nodes.ping_timeout": 900.0,
+    "nodes.lifetime.mean": 7200.0,
+    "bus.idempotency_window": 7200.0,
+    "bus.commit_interval": 300.0,
+    "bus.lease": 300.0,
+    "bus.output_buffer.soft_seconds": 900.0,
+    "bus.retry.base": 10.0,
+    "bus.retry.cap": 300.0,
+    "bus.retry.timeout": 300.0,
+    "publisher.ack_timeout": 300.0,
+    "registry.ttl": 300.0,
+    "registry.heartbeat": 300.0,
+    "registry.sync": 300.0,
+    "autoscaling.sync_period": 300.0,
+    "autoscaling.up.window": 1800.0,
+    "autoscaling.up.policies.*.period": 900.0,
+    "autoscaling.down.window": 1800.0,
+    "autoscaling.down.policies.*.period": 900.0,
+    "autoscaling.cpu_initialization": 1800.0,
+    "autoscaling.initial_readiness": 900.0,
+    "autoscaling.lead": 300.0,
+    "sessions.expiry": 7200.0,
+    "sessions.token_lifetime": 7200.0,
+    "faults.*.duration": 900.0,
+    "faults.*.delay": 5.0,
+    "faults.*.lead": 300.0,
+}
+"""For each time of a scenario the longest in seconds that is likely to be meant; whole hours are, however many. A `*`
+stands for a place in a list."""
+
+BOUNDED = ("duration", "faults.*.at", "publisher.start", "publisher.stop")
+"""Times that the length of the run bounds, or are it."""
+
+
+def time_advice(scenario: Scenario) -> list[str]:
+    """Return one sentence for each time that is so long that milliseconds may be meant."""
+    return [
+        f"{path} is {value:g} s, for times are in seconds; if milliseconds are meant, write {value / 1000:g}."
+        for pattern, path, value in numbers(scenario)
+        if value > PLAUSIBLE.get(pattern, value) and value % HOUR
+    ]
+
+
+def numbers(value: Any, pattern: str = "", path: str = "") -> Iterator[tuple[str, str, float]]:
+    """Yield each number among some settings: its path with `*` for places in lists, its path, and the number."""
+    if isinstance(value, Part):
+        for name in type(value).model_fields:
+            yield from numbers(getattr(value, name), f"{pattern}.{name}".lstrip("."), f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for i, one in enumerate(value):
+            inner = pattern if pattern.endswith(".*") else f"{pattern}.*"  # a pair of bounds is in its list's place
+            yield from numbers(one, inner, f"{path}.{i}")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield pattern, path, float(value)
