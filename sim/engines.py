@@ -4,6 +4,7 @@ from typing import Literal
 
 from sim.idle import can_strike
 from twin.errors import ScenarioError
+from twin.rules.faults import any_meet
 from twin.scenario import HAProxy, Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
@@ -20,6 +21,7 @@ def uncovered(scenario: Scenario) -> str:
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients send": scenario.clients.sends.rate > 0,
+        "a fault may find what another has left": any_meet(scenario.faults),
         "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the scenario has a registry": scenario.registry is not None,
