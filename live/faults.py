@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from live.process import READY_WITHIN
 from twin.errors import ClusterError, HostError
 from twin.fault_settings import Fault
-from twin.rules.faults import Standing
+from twin.rules.faults import Standing, acts
 
 if TYPE_CHECKING:
     from live.broadcast import Broadcast
@@ -57,6 +57,8 @@ class Befalling:
         if self._has_ended() and self.standing is not None and self.standing.phase != "dead":
             self.standing.ended()  # by itself: its slot was taken, say
         self.life = 0 if self.standing is None else self.standing.begin(self.kind)
+        if fault.kind == "bus_cut" and not acts("bus_cut", cluster.bus_standing.phase, ""):
+            self.life = None
         if self.life is None:
             note(cluster, "no_effect", fault)
             return

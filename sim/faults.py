@@ -8,6 +8,7 @@ from sim.drain import drain
 from sim.lives import join, kill, restart, start
 from sim.reload import reload
 from twin.fault_settings import BUS_FAULTS, Fault
+from twin.rules.faults import acts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +116,8 @@ def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenera
         yield from kill_bus(bus, world, fault)
         return
     standing = world.nodes[fault.node - 1].standing if fault.node is not None else None
-    if standing is not None and standing.begin(fault.kind) is None:
+    reached = fault.kind != "bus_cut" or acts("bus_cut", bus.standing.phase, "")
+    if not reached or (standing is not None and standing.begin(fault.kind) is None):
         world.note("no_effect", detail=fault.kind, **whom)
         return
     world.note("fault", detail=fault.kind, **whom)

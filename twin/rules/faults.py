@@ -24,11 +24,11 @@ OF_PROCESS = frozenset({"kill", "hang", "restart", "drain", "join", "outage"})
 
 
 def acts(kind: str, phase: Phase, order: Order, powered: bool = True) -> bool:
-    """Tell whether a fault does anything to a node.
+    """Tell whether a fault does anything to a node, or to the bus.
 
     Args:
         kind: the fault.
-        phase: of the node's process; a killed one is dead from the signal on.
+        phase: of the process; a killed one is dead from the signal on.
         order: what the process was told before.
         powered: whether the node has power, so that a process can be started.
     """
@@ -36,7 +36,7 @@ def acts(kind: str, phase: Phase, order: Order, powered: bool = True) -> bool:
         return True
     if kind == "join":
         return phase == "dead" and powered
-    if kind == "bus_cut":  # one that starts has no connection to the bus yet
+    if kind == "bus_cut":  # what starts has no connection to the bus yet; asked of the bus, too
         return phase == "up"
     if kind == "drain":
         return phase != "dead" and not order
@@ -179,6 +179,8 @@ def surely_over(fault: Scheduled) -> float:
 def meet(one: Scheduled, other: Scheduled) -> bool:
     """Tell whether of two faults the later may find what the earlier has left, on the same node, client or bus."""
     first, second = sorted((one, other), key=lambda fault: fault.at)
+    if (first.kind, second.kind) == ("bus_down", "bus_cut"):  # a bus that starts has nobody whom it could cut off
+        return True
     if surely_over(first) < second.at:
         return False
     if first.kind == second.kind and first.kind in ("stall", "partition", "bus_down"):
