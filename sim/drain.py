@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sim.lives import end
-from sim.node import POLL
+from sim.lives import emptied, end
 from twin.rules.drain import close_after
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def drain(node: "Node", lead: float, pace: float, again: bool = True) -> "simpy.
     node.state = "draining"
     node.stop_listening()
     yield from _let_go(node, list(node.tunnels), pace, "draining")
-    while node.life == life and node.state == "draining" and (node.tunnels or node.half_closed):
-        yield world.env.timeout(POLL)
+    yield from emptied(node)
     yield from node.runs()
     if node.life != life or node.state != "draining":
         return

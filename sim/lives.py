@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from sim.node import Node
 
+CLOSE_TIMEOUT = 10.0
+"""Seconds for which a node waits for the answer to a close frame. Source: `websockets`, asyncio/server.py (`serve`)."""
+
 POOL = 4
 """Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
 the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
@@ -67,9 +70,26 @@ def restart(node: "Node") -> "simpy.events.ProcessGenerator":
     for tunnel in list(node.tunnels):
         if not tunnel.closing:
             node.close(tunnel, "1001")
-    while node.life == life and (node.tunnels or node.half_closed):
-        yield world.env.timeout(POLL)
+    yield from emptied(node)
     yield from end(node, life, True)
+
+
+def emptied(node: "Node") -> "simpy.events.ProcessGenerator":
+    """Wait until the last connection of a node that closes all is gone, or has not answered its close frame in time.
+
+    Another fault may end that wait.
+    """
+    env, life, state = node.world.env, node.life, node.state
+    deadline = env.now + CLOSE_TIMEOUT
+
+    def goes_on() -> bool:
+        return node.life == life and node.state == state
+
+    while goes_on() and (node.tunnels or node.half_closed) and (node.hung or env.now < deadline):
+        yield env.timeout(POLL)
+    if goes_on():
+        for tunnel in list(node.tunnels):
+            node.drop(tunnel)
 
 
 def end(node: "Node", life: int, again: bool) -> "simpy.events.ProcessGenerator":
@@ -100,6 +120,7 @@ def _renew(node: "Node") -> "simpy.events.ProcessGenerator":
 
 def _ended(node: "Node") -> None:
     node.state = "dead"
+    node.half_closed = 0
     node.standing.ended()
     node.world.note("node_stopped", node=node.number)
 

@@ -30,9 +30,6 @@ OWN_FILES = 16
 POLL = 0.001
 """Seconds between two looks whether a process goes on, or whether its last connection is gone."""
 
-CLOSE_TIMEOUT = 10.0
-"""Seconds for which a node waits for the answer to a close frame. Source: `websockets`, asyncio/server.py (`serve`)."""
-
 State = Literal["up", "dead", "stopping", "draining"]
 
 
@@ -213,9 +210,6 @@ class Node:
         self.pings.link_lost()
         if not self.hung:
             self._fall_silent()
-        for tunnel in self.tunnels:
-            if tunnel.closing:
-                self._wait_for_answer(tunnel)
 
     def reappear(self) -> None:
         """Packets pass again, and what was sent meanwhile comes."""
@@ -256,6 +250,11 @@ class Node:
         reason = tunnel.closing if tunnel.told else "1006"
         self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, reason))
 
+    def drop(self, tunnel: "Tunnel") -> None:
+        """The client has not answered the close frame: break the connection."""
+        del self.tunnels[tunnel]
+        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
+
     def die(self) -> None:
         """The node's machine is gone, and all that it knew."""
         self.standing.lose_power()
@@ -284,18 +283,6 @@ class Node:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
         self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
-        if self.dark:
-            self._wait_for_answer(tunnel)
-
-    def _wait_for_answer(self, tunnel: "Tunnel") -> None:
-        """The answer to a close frame may not come: drop the connection then."""
-
-        def due(_: simpy.Event) -> None:
-            if tunnel in self.tunnels:
-                del self.tunnels[tunnel]
-                self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
-
-        self.process.sleep(CLOSE_TIMEOUT).callbacks.append(due)
 
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
         tunnel.told = True
