@@ -38,7 +38,7 @@ def beat_after(first: float, interval: float, now: float) -> float:
 def gives_up(sent: float, timeout: float, stopped: float, resumed: float) -> bool:
     """Tell whether a side whose loop stood still closes a connection, when it goes on, over a ping without a pong.
 
-    A pong that came meanwhile does not help: the timer of the ping is due in the first round of the loop, and it cancels
+    A pong that came meanwhile does not help: the timer of the ping is due in the first round of the loop, and cancels
     the wait before the task that waits can see the pong. A ping that was due while the loop stood still is sent when it
     goes on, and has all its time then. Sources: `websockets`, asyncio/connection.py (`keepalive`); measured, with
     SIGSTOP and with a loop that its own code blocks, in asyncio and uvloop.
