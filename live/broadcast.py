@@ -110,14 +110,6 @@ class Broadcast:
         name = f"{self.topic.prefix}node-{node}-"
         return self.bus.cut(name + "reader") + self.bus.cut(name + "again")
 
-    def finish(self, nodes: list[Part], start: float) -> list[Row]:
-        """Collect the events of the publisher and of all nodes that still run; times become seconds since `start`."""
-        rows = collect(self.stage, self.publisher, start)
-        for part in nodes:
-            if part.running:
-                rows += collect(self.stage, part, start)
-        return rows
-
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
         self.bus.forget(self.topic.head, self.topic.log)

@@ -158,17 +158,20 @@ class Elastic:
         """Start the process of a node that is new, was killed or has ended."""
         cluster = self.cluster
         cluster.note(time.monotonic(), "node_starting", number)
+        life = cluster.standings[number - 1].boots()
         part = cluster.start_node(number)
         if number <= len(cluster.nodes):
             cluster.nodes[number - 1] = part
         else:
             self.extra[number] = part
-        self.starting.append(threading.Thread(target=self._listens, args=(number, part), daemon=True))
+        self.starting.append(threading.Thread(target=self._listens, args=(number, part, life), daemon=True))
         self.starting[-1].start()
 
-    def _listens(self, number: int, part: Part) -> None:
+    def _listens(self, number: int, part: Part, life: int) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
-            self.cluster.note(float(part.hear()["listening"]), "node_started", number)
+            listening = float(part.hear(READY_WITHIN + self.scenario.duration)["listening"])  # it may be made to hang
+            if self.cluster.standings[number - 1].listens(life):
+                self.cluster.note(listening, "node_started", number)
 
     @property
     def leaving(self) -> list[Part]:
@@ -182,6 +185,7 @@ class Elastic:
             if not replica.deleting or part.running:
                 continue
             self.cluster.note(time.monotonic(), "node_stopped", number)
+            self.cluster.standings[number - 1].ended()
             with contextlib.suppress(ClusterError, KeyError):
                 self.cluster.note(float(part.hear()["drained"]), "drained", number)
             del self.replicas[number]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from live.process import READY_WITHIN
 from twin.errors import ClusterError, HostError
 from twin.fault_settings import Fault
+from twin.rules.faults import Standing, acts
 
 if TYPE_CHECKING:
     from live.broadcast import Broadcast
@@ -17,87 +18,136 @@ if TYPE_CHECKING:
     from live.world import Cluster
 
 Step = tuple[float, Callable[[], None]]
-_SIGNALS = {"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "restart": signal.SIGTERM}
+_SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 
 
 def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
     """Return what to do and when (seconds after the start of the run), in order."""
     steps: list[Step] = []
-    for fault in faults:
-        steps.append((fault.at, lambda fault=fault: _begin(cluster, fault)))  # type: ignore[misc]
-        if fault.duration is not None:
-            steps.append((fault.at + fault.duration, lambda fault=fault: _heal(cluster, fault)))  # type: ignore[misc]
+    for one in (Befalling(cluster, fault) for fault in faults):
+        steps.append((one.fault.at, one.begin))
+        if one.fault.duration is not None:
+            steps.append((one.fault.at + one.fault.duration, one.end))
     return sorted(steps, key=lambda step: step[0])
 
 
+class Befalling:
+    """One fault of the schedule: `twin.rules.faults` decides what it does when it begins, and what ends with it.
+
+    Attributes:
+        kind: what it is to whom it befalls; the bus is killed.
+        life: of the process that it acts on; None if it had no effect, or has not begun.
+    """
+
+    def __init__(self, cluster: "Cluster", fault: Fault) -> None:
+        self.cluster = cluster
+        self.fault = fault
+        self.kind = "kill" if fault.kind == "bus_down" else fault.kind
+        self.life: int | None = None
+        self.standing: Standing | None = None
+        if fault.kind == "bus_down":
+            self.standing = cluster.bus_standing
+        elif fault.node is not None:
+            self.standing = cluster.standings[fault.node - 1]
+
+    def begin(self) -> None:
+        """Do it, or note that it has no effect."""
+        cluster, fault = self.cluster, self.fault
+        cluster.attend()  # who has ended by now is gone
+        if self._has_ended() and self.standing is not None and self.standing.phase != "dead":
+            self.standing.ended()  # by itself: its slot was taken, say
+        self.life = 0 if self.standing is None else self.standing.begin(self.kind)
+        if fault.kind == "bus_cut" and not acts("bus_cut", cluster.bus_standing.phase, ""):
+            self.life = None
+        if self.life is None:
+            note(cluster, "no_effect", fault)
+            return
+        if fault.kind != "join":
+            note(cluster, "fault", fault)
+        _begin(cluster, fault)
+
+    def _has_ended(self) -> bool:
+        number, nodes = self.fault.node, self.cluster.nodes
+        return number is not None and number <= len(nodes) and not nodes[number - 1].running
+
+    def end(self) -> None:
+        """Its duration has passed: end what it has done, if that is not over yet, or goes on by another fault."""
+        if self.life is None:
+            return
+        cluster, fault, over = self.cluster, self.fault, True
+        if self.standing is not None:
+            over = self.standing.over(self.kind, self.life)
+        elif fault.client is not None:
+            over = cluster.stalls[fault.client].over()
+        if over:
+            _heal(cluster, fault)
+
+
 def _begin(cluster: "Cluster", fault: Fault) -> None:
-    if fault.kind == "join":
-        assert fault.node is not None
+    kind, number = fault.kind, fault.node or 0
+    if kind == "join":
         assert cluster.elastic is not None
-        _see_off(cluster, fault.node)
-        cluster.elastic.join(fault.node)
-        return
-    note(cluster, "fault", fault)
-    if fault.kind == "reload":
+        _see_off(cluster, number)
+        cluster.elastic.join(number)
+    elif kind == "reload":
         cluster.balancer.reload()
-    elif fault.kind == "drain":
-        assert fault.node is not None
-        if cluster.nodes[fault.node - 1].running and fault.node not in cluster.killed:  # else there is nothing to drain
-            cluster.nodes[fault.node - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
-            cluster.restarting[fault.node] = "drain"
-    elif fault.kind in _SIGNALS:
-        assert fault.node is not None
-        cluster.nodes[fault.node - 1].signal(_SIGNALS[fault.kind])
-        if fault.kind == "restart":
-            cluster.restarting[fault.node] = "restart"
-        elif fault.kind == "kill":
-            cluster.killed.append(fault.node)
-            if cluster.restarting.get(fault.node) == "drain":  # which has come to nothing
-                del cluster.restarting[fault.node]
-    elif fault.kind == "stall":
-        _stall(cluster, fault, True)
-    elif fault.kind == "blackhole":
-        assert fault.node is not None
-        cluster.links[fault.node].tell(drop=True)
-    elif fault.kind == "bus_down":
+    elif kind == "drain":
+        cluster.nodes[number - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
+        cluster.restarting.add(number)
+    elif kind == "restart" and cluster.standings[number - 1].phase == "dead":
+        _see_off(cluster, number)
+        cluster.replace(number, kind)
+    elif kind in _SIGNALS:
+        cluster.nodes[number - 1].signal(_SIGNALS[kind])
+        if kind == "restart":
+            cluster.restarting.add(number)
+        elif kind == "kill":  # what the process was told has come to nothing
+            cluster.killed.append(number)
+            cluster.restarting.discard(number)
+    elif kind == "stall":
+        assert fault.client is not None
+        if cluster.stalls[fault.client].begin():
+            _stall(cluster, fault, True)
+    elif kind == "blackhole":
+        cluster.links[number].tell(drop=True)
+    elif kind == "bus_down":
         _server(cluster).kill()
+    elif kind == "bus_cut":
+        _broadcast(cluster).cut(number)
+    elif kind == "partition":
+        _relay(cluster, number, cut=True)
     else:
-        _on_bus(_broadcast(cluster), fault)
+        _slow(cluster, number, fault.delay or 0.0)
 
 
 def _heal(cluster: "Cluster", fault: Fault) -> None:
-    if fault.kind == "bus_down":
+    kind, number = fault.kind, fault.node or 0
+    if kind == "bus_down":
+        begun = cluster.bus_standing.boots()
         _server(cluster).start_again()
-        threading.Thread(target=_answers_again, args=(cluster, fault), daemon=True).start()
+        threading.Thread(target=_answers_again, args=(cluster, fault, begun), daemon=True).start()
         return
-    if fault.kind == "kill":
-        assert fault.node is not None
-        _start_again(cluster, fault.node)
+    if kind == "kill":
+        _see_off(cluster, number)
+        cluster.replace(number, kind)
         return
     note(cluster, "healed", fault)
-    if fault.kind == "hang":
-        assert fault.node is not None
-        cluster.nodes[fault.node - 1].signal(signal.SIGCONT)
-    elif fault.kind == "blackhole":
-        assert fault.node is not None
-        cluster.links[fault.node].tell(drop=False)
-    elif fault.kind == "stall":
+    if kind == "hang":
+        cluster.nodes[number - 1].signal(signal.SIGCONT)
+    elif kind == "blackhole":
+        cluster.links[number].tell(drop=False)
+    elif kind == "stall":
         _stall(cluster, fault, False)
+    elif kind == "partition":
+        _relay(cluster, number, cut=False)
     else:
-        _relay(_broadcast(cluster), fault, cut=False, delay=0.0)
+        _slow(cluster, number, -(fault.delay or 0.0))
 
 
 def note(cluster: "Cluster", event: str, fault: Fault) -> None:
     """Note that a fault begins or is over."""
     node, client = (-1 if number is None else number for number in (fault.node, fault.client))
     cluster.note(time.monotonic(), event, node, fault.kind, client)
-
-
-def _start_again(cluster: "Cluster", number: int) -> None:
-    """Start a new process for a node that was killed, unless another fault has done so already."""
-    _see_off(cluster, number)
-    if not cluster.nodes[number - 1].running and number not in cluster.restarting:
-        cluster.replace(number, "kill")
 
 
 def _see_off(cluster: "Cluster", number: int) -> None:
@@ -122,22 +172,18 @@ def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
     cluster.swarm[fault.client // cluster.scenario.clients.per_process].tell(stall=fault.client, on=on)
 
 
-def _on_bus(broadcast: "Broadcast", fault: Fault) -> None:
-    if fault.kind == "bus_cut":
-        assert fault.node is not None
-        broadcast.cut(fault.node)
-    elif fault.kind == "partition":
-        _relay(broadcast, fault, cut=True)
-    else:
-        _relay(broadcast, fault, delay=fault.delay)
+def _relay(cluster: "Cluster", number: int, **orders: Any) -> None:
+    _broadcast(cluster).relays[number].tell(**orders)
 
 
-def _relay(broadcast: "Broadcast", fault: Fault, **orders: Any) -> None:
-    assert fault.node is not None
-    broadcast.relays[fault.node].tell(**orders)
+def _slow(cluster: "Cluster", number: int, delay: float) -> None:
+    """Let a node's link to the bus take so many seconds longer than it does; below 0, shorter."""
+    cluster.delays[number] = max(0.0, cluster.delays[number] + delay)
+    _relay(cluster, number, delay=cluster.delays[number])
 
 
-def _answers_again(cluster: "Cluster", fault: Fault) -> None:
+def _answers_again(cluster: "Cluster", fault: Fault, begun: int) -> None:
     with contextlib.suppress(ClusterError, HostError, OSError):
         _server(cluster).wait_ready(READY_WITHIN)
-        note(cluster, "healed", fault)
+        if cluster.bus_standing.listens(begun):
+            note(cluster, "healed", fault)

@@ -105,20 +105,35 @@ class Site(Cluster):
         """Do what the page has ordered since the last time."""
         while not self.orders.empty():
             action, number = self.orders.get()
-            part = self.nodes[number - 1]
-            if action == "start":
-                if not part.running and number not in self.restarting:
-                    self.nodes[number - 1] = self.start_node(number)
-                    threading.Thread(target=self._welcome, args=(number, "start"), daemon=True).start()
-            elif not part.running:
-                continue
-            elif action == "drain":
+            if self._do(action, number):
+                self.note(time.monotonic(), "fault", number, action)
+
+    def _do(self, action: str, number: int) -> bool:
+        """Do what was ordered to a node, unless that has no effect."""
+        part, standing = self.nodes[number - 1], self.standings[number - 1]
+        if action == "start":
+            if standing.phase != "dead" or part.running:
+                return False
+            self.replace(number, "start")
+        elif action == "resume" or (action == "hang" and standing.hung.on):
+            if action == "hang" or not standing.hung.on:
+                return False
+            standing.over("hang", standing.life)
+            part.signal(signal.SIGCONT)
+        elif standing.begin(action) is None:
+            return False
+        elif action == "drain":
+            if standing.hung.on:  # or else it would begin when it goes on
+                standing.over("hang", standing.life)
                 part.signal(signal.SIGCONT)
-                part.tell(drain=DRAIN_LEAD, pace=DRAIN_PACE)
-                self.restarting[number] = "drain"
-            else:
-                part.signal({"kill": signal.SIGKILL, "hang": signal.SIGSTOP, "resume": signal.SIGCONT}[action])
-            self.note(time.monotonic(), "fault", number, action)
+            part.tell(drain=DRAIN_LEAD, pace=DRAIN_PACE)
+            self.restarting.add(number)
+        else:
+            part.signal({"kill": signal.SIGKILL, "hang": signal.SIGSTOP}[action])
+            if action == "kill":
+                self.killed.append(number)
+                self.restarting.discard(number)
+        return True
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows of the cluster."""

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
@@ -21,6 +22,7 @@ from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError, ScenarioError
 from twin.profile import HostProfile
 from twin.record import Record, Row, row, versions
+from twin.rules.faults import Hold, Standing
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 NOTICE = 0.05
@@ -50,7 +52,11 @@ class Cluster:
         self.replication = replication
         self.events: list[tuple[float, str, int, str, int]] = []
         self.killed: list[int] = []
-        self.restarting: dict[int, str] = {}
+        self.restarting: set[int] = set()
+        self.standings = [Standing("up" if i < scenario.nodes.count else "dead") for i in range(scenario.slots)]
+        self.bus_standing = Standing()
+        self.stalls = defaultdict[int, Hold](Hold)
+        self.delays = defaultdict[int, float](float)
         self.place = host.placement(scenario)
         self._lock = threading.Lock()
         self._helpers: list[threading.Thread] = []
@@ -248,10 +254,13 @@ class Cluster:
             if part.running:
                 continue
             self.note(time.monotonic(), "node_stopped", number)
-            kind = self.restarting.pop(number)
+            self.restarting.remove(number)
+            standing = self.standings[number - 1]
+            kind = standing.order
             if kind == "drain":
                 with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
                     self.note(float(part.hear()["drained"]), "drained", number)
+            standing.ended()
             self.replace(number, kind)
         others = [] if self.broadcast is None else [self.broadcast.publisher]
         if self.elastic is not None:
@@ -263,8 +272,9 @@ class Cluster:
 
     def replace(self, number: int, kind: str) -> None:
         """Start a new process in place of a node's that is gone, and note when it listens: `healed` of `kind`."""
-        self.nodes[number - 1] = self.start_node(number)
-        self._helpers.append(threading.Thread(target=self._welcome, args=(number, kind), daemon=True))
+        life = self.standings[number - 1].boots()
+        part = self.nodes[number - 1] = self.start_node(number)
+        self._helpers.append(threading.Thread(target=self._welcome, args=(number, part, life, kind), daemon=True))
         self._helpers[-1].start()
 
     @property
@@ -272,11 +282,12 @@ class Cluster:
         """Whether a node's process is about to end."""
         return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.leaving))
 
-    def _welcome(self, number: int, kind: str) -> None:
+    def _welcome(self, number: int, part: Part, life: int, kind: str) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
-            listening = float(self.nodes[number - 1].hear()["listening"])
-            self.note(listening, "node_started", number)
-            self.note(listening, "healed", number, kind)
+            listening = float(part.hear(READY_WITHIN + self.scenario.duration)["listening"])  # it may be made to hang
+            if self.standings[number - 1].listens(life):
+                self.note(listening, "node_started", number)
+                self.note(listening, "healed", number, kind)
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
@@ -288,16 +299,16 @@ class Cluster:
             rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
         for part in self.swarm:
             rows += collect(self.stage, part, start)
+        for part in [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]:
+            part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
         if self.elastic is not None:
             rows += self.elastic.finish(start)
         for helper in self._helpers:  # two must not listen to one node
             helper.join(READY_WITHIN)
         nodes = [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]
-        for part in nodes:
-            part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
         if self.broadcast is not None:
-            rows += self.broadcast.finish(nodes, start)
-        elif self.sessions is not None or scenario.clients.sends.rate:
+            rows += collect(self.stage, self.broadcast.publisher, start)
+        if self.broadcast is not None or self.sessions is not None or scenario.clients.sends.rate:
             for part in nodes:
                 if part.running:
                     with contextlib.suppress(*([ClusterError] if self._may_end(part) else [])):

@@ -4,6 +4,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sim.drain import drain
+from sim.lives import join
 from sim.node import POLL
 from twin.rules.controller import Replica, to_end, to_start
 
@@ -48,7 +49,7 @@ class Autoscaler:
     def _reconcile(self) -> None:
         for slot in to_start(self.wanted, self.replicas):
             self.replicas[slot] = Replica(self.world.env.now)
-            self.world.env.process(self.world.nodes[slot - 1].join())
+            self.world.env.process(join(self.world.nodes[slot - 1]))
         for slot in to_end(self.wanted, self.replicas):
             self.replicas[slot].deleting = True
             self.world.env.process(self._end(slot))
@@ -57,6 +58,7 @@ class Autoscaler:
         node = self.world.nodes[slot - 1]
         while node.state == "dead":  # it is about to start
             yield self.world.env.timeout(POLL)
+        node.standing.begin("drain")
         yield from drain(node, self.settings.lead, self.settings.pace, again=False)
         del self.replicas[slot]
         self._reconcile()

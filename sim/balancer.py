@@ -199,7 +199,7 @@ class Balancer:
         for wait in SYN_RETRIES:
             if life != self.life:
                 return None
-            if not node.listening:
+            if not node.listening and not node.dark:
                 return "refused"
             if node.syn(attempt):
                 self.waiting[node.number - 1][attempt] = None

@@ -18,6 +18,7 @@ from sim.link import Act, Link, Subscription
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
+from twin.rules.faults import Standing
 from twin.rules.frames import pushed_message
 from twin.rules.slow_consumer import OutputBuffer
 
@@ -71,6 +72,7 @@ class Bus:
         self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
         self.broker = Broker(settings.max_length, settings.idempotency_window)
         self.up = True
+        self.standing = Standing()
         self.life = 0
         self.subscriptions: dict[int, Subscription] = {}
         self.blocked: dict[int, Act] = {}
@@ -252,8 +254,9 @@ class Bus:
 
     def start(self) -> "simpy.events.ProcessGenerator":
         """Start the broker again; it answers when its process is up."""
+        life = self.life
         yield self.env.timeout(self.start_time)
-        if self.up:
+        if self.up or life != self.life:  # it was killed once more before it answered
             return
         self.broker.restart(self.settings.persist)
         if not self.settings.persist:

@@ -38,10 +38,10 @@ def probe(balancer: "Balancer", node: "Node") -> "simpy.events.ProcessGenerator"
     """
     env, settings = balancer.env, balancer.settings
     assert isinstance(settings, HAProxy)
-    if not node.listening:
-        return False
     if node.dark:
         yield env.timeout(min(settings.connect_timeout, settings.check.inter))
+        return False
+    if not node.listening:
         return False
     done = node.process.work(balancer.world.node_costs.handshake)
     late = env.timeout(settings.check.timeout)

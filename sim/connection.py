@@ -24,12 +24,16 @@ class Tunnel:
         ended: the client's half has ended, and the balancer has passed that on.
         half_closed: life of the node in which it ended its half and began to wait for the client's; -1 before that.
         outlet: the node's bound for a client that does not keep up.
+        pinged_at: when the node sent the ping from which it counts the others, if that was not one interval after the
+            handshake, see `sim.pings`; 0 else.
+        told: the node has sent its close frame.
         opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
     """
 
     __slots__ = (
         *("client", "client_left", "closing", "ended", "generation", "half_closed", "held", "in_flight", "lost"),
-        *("opened", "opened_at", "order", "outlet", "server", "standing", "touched", "upstream_gone"),
+        *("opened", "opened_at", "order", "outlet", "pinged_at", "server", "standing", "told", "touched"),
+        "upstream_gone",
     )
 
     def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int, order: int) -> None:
@@ -44,6 +48,8 @@ class Tunnel:
         self.ended = False
         self.half_closed = -1
         self.closing = ""
+        self.told = False
+        self.pinged_at = 0.0
         self.upstream_gone = False
         self.in_flight = 0
         self.standing = (0, 0)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sim.node import POLL
+from sim.lives import emptied, end
 from twin.rules.drain import close_after
 
 if TYPE_CHECKING:
@@ -28,40 +28,37 @@ def drain(node: "Node", lead: float, pace: float, again: bool = True) -> "simpy.
         pace: closes a second; 0 closes all at once.
         again: start a new process afterwards.
     """
-    world = node.world
-    while node.state == "hung":
-        yield world.env.timeout(POLL)
+    world, life = node.world, node.life
+    yield from node.runs()
+    if node.life != life or node.standing.order == "restart":
+        return
     node.ready = False
     if world.registrar is not None:
         world.registrar.leave(node)
     yield node.process.sleep(lead)
-    if node.state != "up" or node.ready:  # it died meanwhile, and may be back
+    yield from node.runs()
+    if node.life != life or node.state != "up":  # it died meanwhile, or is restarted
         return
     node.state = "draining"
-    node.accepting = False
-    world.balancer.reset_pending(node)
-    node.backlog.clear()
+    node.stop_listening()
     yield from _let_go(node, list(node.tunnels), pace, "draining")
-    while node.state == "draining" and (node.tunnels or node.half_closed):
-        yield world.env.timeout(POLL)
-    if node.state != "draining":
+    yield from emptied(node)
+    yield from node.runs()
+    if node.life != life or node.state != "draining":
         return
     world.note("drained", node=node.number)
     if node.fanout is not None:
         node.fanout.stop(goodbye=True)
-    if again:
-        yield from node.renew("drain")
-    else:
-        yield from node.end()
+    yield from end(node, life, again)
 
 
 def _let_go(node: "Node", tunnels: "Sequence[Tunnel]", pace: float, state: "State") -> "simpy.events.ProcessGenerator":
     """Ask the clients of some connections to come back elsewhere, `pace` a second, while the node is in a state."""
-    began = node.world.env.now
+    began, life = node.world.env.now, node.life
     for place, tunnel in enumerate(tunnels):
         wait = began + close_after(place, pace) - node.world.env.now
         if wait > 0:
             yield node.process.sleep(wait)
-        if node.state != state:
+        if node.life != life or node.state != state:
             return
         node.let_go(tunnel)

@@ -1,9 +1,12 @@
 """Which engine runs a scenario: the SimPy model, to read and to change, or the same model compiled, for scale."""
 
+from math import inf
 from typing import Literal
 
 from sim.idle import can_strike
+from sim.lives import CLOSE_TIMEOUT
 from twin.errors import ScenarioError
+from twin.rules.faults import any_meet
 from twin.scenario import HAProxy, Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
@@ -16,10 +19,13 @@ def uncovered(scenario: Scenario) -> str:
     """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
     balancer, clients = scenario.balancer, scenario.clients
     kinds = {fault.kind for fault in scenario.faults}
+    unread = any(f.kind == "stall" and (f.duration or inf) > CLOSE_TIMEOUT for f in scenario.faults)
     reasons = {
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients send": scenario.clients.sends.rate > 0,
+        "a fault may find what another has left": any_meet(scenario.faults),
+        "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
         "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the scenario has a registry": scenario.registry is not None,

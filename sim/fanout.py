@@ -223,8 +223,7 @@ class Fanout:
         place = (message.epoch, message.version)
         self.newest = max(self.newest, place)
         size = message_frame(len(message.payload))
-        serving = self.node.state in ("up", "draining")
-        tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if serving else []
+        tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if self.node.serves else []
         if self.broadcast.scope == "client" and tunnels:
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:
@@ -264,7 +263,7 @@ class Fanout:
         if outlet is None:
             return
         waiting = self._waiting(tunnel)
-        if outlet.pay(waiting) and self.node.state == "up" and tunnel in self.node.tunnels:
+        if outlet.pay(waiting) and self.node.state == "up" and self.node.serves and tunnel in self.node.tunnels:
             self.answer(tunnel, Recovery(False, *self.newest))
         if waiting == 0 and not outlet.owes_snapshot:
             tunnel.outlet = None

@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.drain import drain
+from sim.lives import join, kill, restart, start
 from sim.reload import reload
 from twin.fault_settings import BUS_FAULTS, Fault
+from twin.rules.faults import acts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.bus import Bus
+    from sim.node import Node
     from sim.world import World
 
 
@@ -30,27 +33,43 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         return
     assert fault.node is not None
     node = world.nodes[fault.node - 1]
-    if fault.kind == "join":
-        yield from node.join()
-        return
-    world.note("fault", node=fault.node, detail=fault.kind)
-    if fault.kind == "kill":
-        yield from node.kill()
-        if fault.duration is not None:
-            yield world.env.timeout(max(0.0, fault.at + fault.duration - world.env.now))
-            yield from node.start_again()
-            world.note("healed", node=fault.node, detail="kill")
-    elif fault.kind == "restart":
-        yield from node.restart()
+    life = node.standing.begin(fault.kind)
+    if life is None:
+        world.note("no_effect", node=fault.node, detail=fault.kind)
+    elif fault.kind == "join":
+        yield from join(node)
+    else:
+        world.note("fault", node=fault.node, detail=fault.kind)
+        yield from befall_node(node, fault, life)
+
+
+def befall_node(node: "Node", fault: Fault, life: int) -> "simpy.events.ProcessGenerator":
+    """Do what has an effect on a node, and end that after its duration.
+
+    Args:
+        node: the node.
+        fault: what befalls it.
+        life: of the process on which it acts, as `Standing.begin` has told.
+    """
+    env = node.world.env
+    if fault.kind == "restart":
+        yield from restart(node)
     elif fault.kind == "drain":
         yield from drain(node, fault.lead or 0.0, fault.pace or 0.0)
+    elif fault.kind == "kill":
+        yield from kill(node)
+        if fault.duration is not None:
+            yield env.timeout(max(0.0, fault.at + fault.duration - env.now))
+            if node.standing.over("kill", life):
+                yield from start(node, "kill")
     else:
         begin, end = (node.hang, node.resume) if fault.kind == "hang" else (node.vanish, node.reappear)
         begin()
         if fault.duration is not None:
-            yield world.env.timeout(fault.duration)
-            end()
-            world.note("healed", node=fault.node, detail=fault.kind)
+            yield env.timeout(fault.duration)
+            if node.standing.over(fault.kind, life):
+                end()
+                node.world.note("healed", node=node.number, detail=fault.kind)
 
 
 def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
@@ -64,18 +83,28 @@ def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
     if fault.duration is None:
         return
     yield world.env.timeout(fault.duration)
-    parts = [world.balancer.come_back(), *(node.come_back() for node in world.nodes)]
-    away = len(parts)
+    away = 1 + len(world.nodes)
 
-    def come_back(part: "simpy.events.ProcessGenerator") -> "simpy.events.ProcessGenerator":
+    def back() -> None:
         nonlocal away
-        yield from part
         away -= 1
         if away == 0:
             world.note("healed", detail="outage")
 
-    for part in parts:
-        world.env.process(come_back(part))
+    def balancer_back() -> "simpy.events.ProcessGenerator":
+        yield from world.balancer.come_back()
+        back()
+
+    def node_back(node: "Node") -> "simpy.events.ProcessGenerator":
+        node.standing.powered = True
+        life = node.life
+        yield from start(node)
+        if node.life == life:  # else another fault has ended it before it listened
+            back()
+
+    world.env.process(balancer_back())
+    for node in world.nodes:
+        world.env.process(node_back(node))
 
 
 def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
@@ -83,26 +112,50 @@ def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenera
     bus = world.bus
     assert bus is not None
     whom = {"client": -1 if fault.client is None else fault.client, "node": fault.node or -1}
+    if fault.kind == "bus_down":
+        yield from kill_bus(bus, world, fault)
+        return
+    standing = world.nodes[fault.node - 1].standing if fault.node is not None else None
+    reached = fault.kind != "bus_cut" or acts("bus_cut", bus.standing.phase, "")
+    if not reached or (standing is not None and standing.begin(fault.kind) is None):
+        world.note("no_effect", detail=fault.kind, **whom)
+        return
     world.note("fault", detail=fault.kind, **whom)
     if fault.kind == "bus_cut":
         bus.leave(whom["node"], "closed")
         return
-    over = _begin(world, bus, fault)
+    end = _begin(world, fault)
     if fault.duration is None:
         return
     yield world.env.timeout(fault.duration)
-    if fault.kind == "bus_down":
-        yield from bus.start()
-    else:
-        over()
-    world.note("healed", detail=fault.kind, **whom)
+    over = end()
+    if standing is not None:
+        over = standing.over(fault.kind, standing.life)
+    if over:
+        world.note("healed", detail=fault.kind, **whom)
 
 
-def _begin(world: "World", bus: "Bus", fault: Fault) -> "Callable[[], None]":
-    """Begin a fault that lasts, and return what ends it."""
-    if fault.kind == "bus_down":
-        bus.kill()
-        return lambda: None
+def kill_bus(bus: "Bus", world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+    """Kill the bus, and start it again after the fault's duration; one that is dead already is not killed."""
+    life = bus.standing.begin("kill")
+    if life is None:
+        world.note("no_effect", detail=fault.kind)
+        return
+    world.note("fault", detail=fault.kind)
+    bus.kill()
+    if fault.duration is None:
+        return
+    yield world.env.timeout(fault.duration)
+    if not bus.standing.over("kill", life):
+        return
+    begun = bus.standing.boots()
+    yield from bus.start()
+    if bus.standing.listens(begun):
+        world.note("healed", detail=fault.kind)
+
+
+def _begin(world: "World", fault: Fault) -> "Callable[[], bool]":
+    """Begin a fault that lasts, and return what ends it; that tells whether no other such fault goes on."""
     broadcast = world.broadcast
     assert broadcast is not None
     if fault.client is not None:
@@ -116,7 +169,8 @@ def _begin(world: "World", bus: "Bus", fault: Fault) -> "Callable[[], None]":
         return link.restore
     link.delay += delay
 
-    def faster() -> None:
+    def faster() -> bool:
         link.delay -= delay
+        return True
 
     return faster

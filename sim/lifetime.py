@@ -30,7 +30,7 @@ class Lifetimes:
     def _end(self, tunnel: "Tunnel", at: float) -> "simpy.events.ProcessGenerator":
         node, env = self.world.nodes[tunnel.server], self.world.env
         yield node.process.sleep(max(0.0, at - env.now))
-        while node.state == "hung":
+        while node.hung:
             yield env.timeout(POLL)
         if node.state in ("up", "draining"):
             node.let_go(tunnel)

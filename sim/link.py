@@ -55,14 +55,15 @@ class Link:
 
         self.env.timeout(arrival - self.env.now).callbacks.append(arrive)
 
-    def restore(self) -> None:
-        """End one fault: let what waits pass, and all that follows, if it was the last one.
+    def restore(self) -> bool:
+        """End one fault: let what waits pass, and all that follows, if it was the last one, and tell whether it was.
 
         What was on its way when the link was cut is ahead of what has not left yet.
         """
         self.cuts -= 1
         while (self.stopped or self.held) and not self.cut:
             (self.stopped or self.held).popleft()()
+        return not self.cut
 
 
 class Subscription:

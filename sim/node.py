@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import simpy
 
 from sim.host import Process
+from sim.pings import Pings
 from twin.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
-from twin.rules.heartbeat import PONG_MISSED, beat_after
+from twin.rules.faults import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,7 @@ OWN_FILES = 16
 POLL = 0.001
 """Seconds between two looks whether a process goes on, or whether its last connection is gone."""
 
-POOL = 4
-"""Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
-the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
-
-State = Literal["up", "hung", "dead", "stopping", "draining"]
+State = Literal["up", "dead", "stopping", "draining"]
 
 
 class Costs:
@@ -56,11 +53,10 @@ class Node:
     """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
 
     Attributes:
-        life: counts its ends.
+        standing: what faults have done to it so far.
         half_closed: connections of which it has ended its half, and waits for the client's.
-        dark: every packet between balancer and node is dropped.
         held: what waits for a packet that is sent again once the link is back.
-        silent_since: when it last began to hang, or went dark, in seconds.
+        silent_since: when it last fell silent, because it began to hang or went dark, in seconds.
     """
 
     def __init__(self, world: "World", number: int, process: Process) -> None:
@@ -68,6 +64,7 @@ class Node:
         self.number = number
         self.process = process
         self.state: State = "up" if number <= world.scenario.nodes.count else "dead"
+        self.standing = Standing("up" if number <= world.scenario.nodes.count else "dead")
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -75,21 +72,40 @@ class Node:
         self.opening = 0
         self.table = FIRST_TABLE
         self.silent_since = 0.0
-        self.dark = False
+        self.pings = Pings(self)
         self.held: list[Callable[[], object]] = []
-        self.life = 0
         self.half_closed = 0
         self.fanout: Fanout | None = None
 
     @property
     def listening(self) -> bool:
         """Whether the kernel answers a SYN; it does for a stopped process too."""
-        return self.state in ("up", "hung")
+        return self.state == "up"
+
+    @property
+    def life(self) -> int:
+        """How many of its processes have ended."""
+        return self.standing.life
+
+    @property
+    def hung(self) -> bool:
+        """Whether its process is stopped."""
+        return self.standing.hung.on
+
+    @property
+    def dark(self) -> bool:
+        """Whether every packet between balancer and node is dropped."""
+        return self.standing.dark.on
+
+    @property
+    def serves(self) -> bool:
+        """Whether its process does anything for its clients."""
+        return self.state in ("up", "draining") and not self.hung
 
     @property
     def silent(self) -> bool:
         """Whether nothing comes from the node and nobody was told: it hangs, or its packets are dropped."""
-        return self.dark or self.state == "hung"
+        return self.dark or self.hung
 
     def pass_on(self, act: "Callable[[], object]") -> None:
         """Do what a packet between balancer and node brings about, now or when the link is back."""
@@ -148,28 +164,28 @@ class Node:
             self.world.env.timeout(self.world.table_growth).callbacks.append(self._has_room)
 
     def _has_room(self, _: simpy.Event) -> None:
-        if self.state != "hung":
+        if not self.hung:
             self.process.resume()
 
     def admitted(self, attempt: "Attempt") -> None:
         """The handshake is answered with 101."""
         self.opening -= 1
-        if self.state in ("up", "hung"):
+        if self.state == "up":
             self.pass_on(lambda: self.world.balancer.answered(attempt, self))
 
     def denied(self, attempt: "Attempt", status: str) -> None:
         """The handshake is answered with a refusal."""
         self.opening -= 1
-        if self.state in ("up", "hung"):
+        if self.state == "up":
             self.pass_on(lambda: self.world.balancer.denied(attempt, self, status))
 
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
-        if self.state != "up":
-            return
-        self.state = "hung"
-        self.process.stop()
-        self._fall_silent()
+        if self.standing.hung.count == 1:
+            self.process.stop()
+            self.pings.stopped()
+            if not self.dark:
+                self._fall_silent()
 
     def _fall_silent(self) -> None:
         self.silent_since = self.world.env.now
@@ -177,37 +193,33 @@ class Node:
             tunnel.client.peer_hangs(tunnel, self)
 
     def resume(self) -> None:
-        """SIGCONT: the process reads what has gathered."""
-        if self.state == "hung":
-            self.state = "up"
-            self.process.resume()
+        """SIGCONT: the process looks at its timers, then reads what has gathered."""
+        self.pings.goes_on()
+        self.process.resume()
+
+    def runs(self) -> "simpy.events.ProcessGenerator":
+        """Wait until the process obeys an order: while it hangs or starts it does not."""
+        life = self.life
+        while self.life == life and (self.hung or self.standing.phase == "starting"):
+            yield self.world.env.timeout(POLL)
 
     def vanish(self) -> None:
         """From now on every packet between balancer and node is dropped; both go on."""
-        if self.state == "up" and not self.dark:
-            self.dark = True
+        if self.standing.dark.count > 1:
+            return
+        self.pings.link_lost()
+        if not self.hung:
             self._fall_silent()
 
     def reappear(self) -> None:
-        """Packets pass again, and what was sent meanwhile comes. The node has given up clients whose pongs it missed.
-
-        Source of the latter: `websockets`, asyncio/connection.py (`keepalive`).
-        """
-        if not self.dark:
-            return
-        self.dark = False
+        """Packets pass again, and what was sent meanwhile comes."""
         held, self.held = self.held, []
         for act in held:
             act()
-        nodes, now = self.world.scenario.nodes, self.world.env.now
         for tunnel in list(self.tunnels):
             if tunnel.client_left:
                 self.sees_leaving(tunnel)
-            elif nodes.ping_interval:
-                first = tunnel.opened_at + nodes.ping_interval
-                missed = beat_after(first, nodes.ping_interval, self.silent_since)
-                if missed + nodes.ping_timeout <= now:
-                    self.close(tunnel, str(PONG_MISSED))
+        self.pings.link_back()
 
     def sees_leaving(self, tunnel: "Tunnel") -> None:
         """The client of a tunnel has given this node up: read its last ping and the end, answer, and close.
@@ -226,87 +238,36 @@ class Node:
         """Both halves of a connection have ended: end its tasks."""
         self.process.work(self.world.node_costs.forget, then)
 
-    def kill(self) -> "simpy.events.ProcessGenerator":
-        """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come.
-
-        Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
-        """
-        world = self.world
-        self.life += 1
-        self.half_closed = 0
-        if self.fanout is not None:
-            self.fanout.stop(goodbye=False)
-        self.process.clear()
-        self.process.resume()
-        ends = [self.process.work(world.node_costs.exit_delay, self._gone)]
-        self.process.threads, self.process.threads_place = POOL, self.process.deadline - self.process.cores.time_slice
-        ends += [self.process.work(world.node_costs.exit, partial(self._closed, t)) for t in self.tunnels]
-        yield ends[-1]
-        world.note("node_stopped", node=self.number)
-
-    def _gone(self, _: simpy.Event) -> None:
-        self.state = "dead"
+    def stop_listening(self) -> None:
+        """Who waits to be accepted is reset, and so is who waits for an answer."""
         self.accepting = False
-        self.world.balancer.reset_pending(self)
+        self.pass_on(lambda: self.world.balancer.reset_pending(self))
         self.backlog.clear()
 
-    def _closed(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+    def closed(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+        """The kernel has closed the socket of a process that was killed."""
         self.tunnels.pop(tunnel, None)
-        self.world.balancer.upstream_closed(tunnel, "1006")
+        reason = tunnel.closing if tunnel.told else "1006"
+        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, reason))
+
+    def drop(self, tunnel: "Tunnel") -> None:
+        """The client has not answered the close frame: break the connection."""
+        del self.tunnels[tunnel]
+        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
 
     def die(self) -> None:
         """The node's machine is gone, and all that it knew."""
-        self.life += 1
+        self.standing.lose_power()
         self.half_closed = 0
         self.process.clear()
         self.process.resume()
         self.backlog.clear()
         self.tunnels.clear()
+        self.held.clear()
         self.accepting = False
         if self.state != "dead":
             self.state = "dead"
             self.world.note("node_stopped", node=self.number)
-
-    def come_back(self) -> "simpy.events.ProcessGenerator":
-        """Start a new process on the machine."""
-        yield from self._boot()
-        self._up()
-
-    def start_again(self) -> "simpy.events.ProcessGenerator":
-        """Start a new process in place of one that was killed."""
-        if self.state == "dead":
-            yield from self.come_back()
-            if self.fanout is not None:
-                self.fanout.start()
-
-    def restart(self) -> "simpy.events.ProcessGenerator":
-        """SIGTERM: stop listening, say 1001 to everybody, end, start a new process. A hung process does so later."""
-        world = self.world
-        while self.state == "hung":
-            yield world.env.timeout(POLL)
-        self.state = "stopping"
-        if self.fanout is not None:
-            self.fanout.stop(goodbye=True)
-        self.accepting = False
-        world.balancer.reset_pending(self)
-        self.backlog.clear()
-        for tunnel in list(self.tunnels):
-            self.close(tunnel, "1001")
-        while self.tunnels or self.half_closed:
-            yield world.env.timeout(POLL)
-        yield from self.renew("restart")
-
-    def join(self) -> "simpy.events.ProcessGenerator":
-        """Start the process of a node that is new or was killed."""
-        self.world.note("node_starting", node=self.number)
-        yield from self.come_back()
-
-    def _up(self) -> None:
-        self.state, self.ready = "up", True
-        self.world.note("node_started", node=self.number)
-        self._join_sessions()
-        if self.world.registrar is not None:
-            self.world.env.process(self.world.registrar.joined(self))
 
     @property
     def connections(self) -> int:
@@ -323,35 +284,9 @@ class Node:
         tunnel.closing = code
         self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
 
-    def renew(self, kind: str) -> "simpy.events.ProcessGenerator":
-        """The last connection is gone: end, and start a new process."""
-        world = self.world
-        yield from self.end()
-        yield from self._boot()
-        self._up()
-        if self.fanout is not None:
-            self.fanout.start()
-        world.note("healed", node=self.number, detail=kind)
-
-    def end(self) -> "simpy.events.ProcessGenerator":
-        """The last connection is gone: end."""
-        yield self.world.env.timeout(self.world.node_stop)
-        self.state = "dead"
-        self.life += 1
-        self.world.note("node_stopped", node=self.number)
-
-    def _join_sessions(self) -> None:
-        """A new process connects to the server that keeps the sessions, if there is one."""
-        if self.world.sessions is not None and self.number in self.world.sessions.desks:
-            self.world.sessions.desks[self.number].start()
-
-    def _boot(self) -> "simpy.events.ProcessGenerator":
-        """Start a new process: the interpreter and what it loads keep the node's core busy until it listens."""
-        yield from self.process.work_through(self.world.node_costs.start)
-        self.opening = 0
-        self.table = FIRST_TABLE
-
     def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+        tunnel.told = True
+
         def told(_: simpy.Event) -> None:
             if not tunnel.client_left:
                 tunnel.client.told_goodbye(tunnel, self)

@@ -61,7 +61,7 @@ class Registrar:
         """A new process listens: it loads what it needs for the registry, registers, and its heartbeats begin."""
         life = node.life
         yield from node.process.work_through(self.world.node_costs.register)
-        if node.state in ("up", "hung") and node.ready and node.life == life:
+        if node.state == "up" and node.ready and node.life == life:
             self._register(node, self.env.now)
             yield from self._keep(node, self.env.now + self.settings.heartbeat)
 
@@ -82,7 +82,7 @@ class Registrar:
         first = True
         while True:
             yield node.process.sleep(due - self.env.now)
-            while node.state == "hung":
+            while node.hung:
                 yield self.env.timeout(POLL)
             if node.state != "up" or not node.ready or node.life != life:
                 return

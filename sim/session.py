@@ -226,7 +226,7 @@ class Sessions:
         while True:
             yield self.env.timeout(every)
             names = [self.members[tunnel.client.number].ticket for tunnel in node.tunnels]
-            if node.state not in ("up", "draining"):
+            if not node.serves:
                 continue
             renew = [partial(self._renew, ticket.name, node) for ticket in names if ticket is not None]
             if self.bus is None:

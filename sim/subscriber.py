@@ -1,11 +1,13 @@
 """A client's side of a broadcast: it applies messages in order, notices gaps and asks for what is missing."""
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import simpy
 
 from sim.lane import Frame
 from twin.rules.delivery import Message, Position, Recovery
+from twin.rules.faults import Hold
 from twin.rules.heartbeat import PONG_MISSED, beat_after
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ class Subscriber:
 
     Attributes:
         tunnel: the connection that it reads, if there is one.
-        stalled: whether it does not read at present.
+        stalls: faults that keep it from reading.
         stalled_at: since when.
+        read_at: when the last stall ended; infinite while one lasts.
     """
 
     def __init__(self, broadcast: "Broadcast", client: "Client") -> None:
@@ -32,10 +35,16 @@ class Subscriber:
         self.confirms = broadcast.scope == "client"
         self.position = Position(self.settings.recover)
         self.tunnel: Tunnel | None = None
-        self.stalled = False
+        self.stalls = Hold()
         self.stalled_at = 0.0
+        self.read_at = 0.0
         self.reads_again = self.world.env.event()
         self.questions = 0
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it does not read at present."""
+        return self.stalls.on
 
     # Its connection
 
@@ -53,15 +62,14 @@ class Subscriber:
 
     def stall(self) -> None:
         """Stop reading. The next ping gets no pong that is seen, so its timeout ends the connection."""
-        if self.stalled:
+        if not self.stalls.begin():
             return
-        self.stalled = True
-        self.stalled_at = self.world.env.now
+        self.stalled_at, self.read_at = self.world.env.now, inf
         self.reads_again = reads_again = self.world.env.event()
         tunnel, beat, now = self.tunnel, self.world.heartbeat, self.world.env.now
         if tunnel is None:
             return
-        self._pinged_in_vain(tunnel, reads_again)
+        self.pinged_in_vain(tunnel)
         if not beat.interval:
             return
         wait = beat_after(self.client.first_beat, beat.interval, now) + beat.timeout - now
@@ -72,29 +80,32 @@ class Subscriber:
 
         self.client.process.sleep(wait).callbacks.append(due)
 
-    def _pinged_in_vain(self, tunnel: "Tunnel", reads_again: simpy.Event) -> None:
+    def pinged_in_vain(self, tunnel: "Tunnel") -> None:
         """Foresee the end of the node's patience: its next ping gets no pong, and it closes the connection."""
         nodes, now = self.world.scenario.nodes, self.world.env.now
         if not nodes.ping_interval:
             return
-        node = self.world.nodes[tunnel.server]
-        first = tunnel.opened_at + nodes.ping_interval
-        wait = beat_after(first, nodes.ping_interval, now) + nodes.ping_timeout - now
+        node, pinged_at, reads_again = self.world.nodes[tunnel.server], tunnel.pinged_at, self.reads_again
+        wait = beat_after(node.pings.first(tunnel), nodes.ping_interval, now) + nodes.ping_timeout - now
 
         def due(_: simpy.Event) -> None:
-            if tunnel in node.tunnels and node.state == "up" and not reads_again.triggered:
+            if tunnel.pinged_at != pinged_at or reads_again.triggered:  # the ping came later, or had its pong
+                return
+            if tunnel in node.tunnels and node.serves and not tunnel.closing:
                 del node.tunnels[tunnel]
                 self.world.balancer.upstream_closed(tunnel, str(PONG_MISSED))
 
         node.process.sleep(wait).callbacks.append(due)
 
-    def read_again(self) -> None:
-        """Go on reading."""
-        if self.stalled:
-            self.stalled = False
-            self.reads_again.succeed()
-            if self.tunnel is not None:
-                self.broadcast.release(self.tunnel)
+    def read_again(self) -> bool:
+        """End one stall: go on reading, if it was the last one, and tell whether it was."""
+        if not self.stalls.over():
+            return False
+        self.read_at = self.world.env.now
+        self.reads_again.succeed()
+        if self.tunnel is not None:
+            self.broadcast.release(self.tunnel)
+        return True
 
     # Messages
 

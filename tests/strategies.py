@@ -9,6 +9,7 @@ from twin.broadcast_settings import Bus, Publisher, Recovery
 from twin.cost import Part
 from twin.fault_settings import Fault
 from twin.profile import PARTS, HostProfile
+from twin.rules.faults import meet
 from twin.scenario import (
     Check,
     Clients,
@@ -211,6 +212,15 @@ def faults(draw, nodes, duration, covered=False):
     )
 
 
+def apart(happens):
+    """Return the faults without those that may find what an earlier one in the list has left."""
+    kept = []
+    for fault in happens:
+        if not any(meet(fault, other) for other in kept):
+            kept.append(fault)
+    return kept
+
+
 @st.composite
 def scenarios(draw, covered=False):
     """Scenarios of the whole space, or of what the compiled engine covers, but small: at most 40 clients for at most
@@ -248,7 +258,7 @@ def scenarios(draw, covered=False):
             cores=draw(st.integers(1, 4)),
             profile=draw(st.sampled_from(["calibrated", "reference", 'some/where "else".json'])),
         ),
-        faults=draw(st.lists(faults(nodes, duration, covered), max_size=4)),
+        faults=(apart if covered else list)(draw(st.lists(faults(nodes, duration, covered), max_size=4))),
     )
 
 
@@ -348,7 +358,7 @@ def talks(draw):
         slow_consumer={"limit_bytes": draw(st.sampled_from([1024, 4096, 20_000]))},
         nodes={"backlog": draw(st.sampled_from([1, 3, 1000]))},
         host={"placement": draw(st.sampled_from(["pinned", "free"])), "cores": draw(st.integers(1, 5))},
-        faults=[fault.model_dump(exclude_none=True) for fault in happens],
+        faults=[fault.model_dump(exclude_none=True) for fault in apart(happens)],
     )
     return unbounded(draw, talk) if draw(st.integers(0, 3)) == 3 else talk
 
@@ -369,7 +379,7 @@ def storms(draw):
         happens += draw(st.lists(faults(nodes, duration, covered=True), max_size=3))
     storm = scenario.vary(
         host={"placement": placement, "cores": draw(st.integers(1, 5))},
-        faults=[fault.model_dump(exclude_none=True) for fault in happens],
+        faults=[fault.model_dump(exclude_none=True) for fault in apart(happens)],
     )
     return unbounded(draw, storm) if draw(st.integers(0, 3)) == 3 else storm
 

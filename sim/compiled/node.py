@@ -35,7 +35,8 @@ from sim.compiled.layout import (
 )
 from sim.compiled.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
 from sim.compiled.queue import schedule
-from sim.node import OWN_FILES, POOL
+from sim.lives import POOL
+from sim.node import OWN_FILES
 
 
 @jit

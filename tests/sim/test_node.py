@@ -2,6 +2,7 @@ import pytest
 
 from sim import simulate
 from sim.connection import Attempt
+from sim.lives import kill
 from sim.node import OWN_FILES
 from sim.world import World
 from tests.strategies import COST, NODE_START, small, small_profile
@@ -9,6 +10,21 @@ from twin.cost import Part
 from twin.record import Record
 
 CPU = 0.05
+
+
+def hang(node):
+    node.standing.begin("hang")
+    node.hang()
+
+
+def resume(node):
+    assert node.standing.over("hang", node.life)
+    node.resume()
+
+
+def killed(node):
+    node.standing.begin("kill")
+    return kill(node)
 
 
 def run(scenario, profile):
@@ -43,7 +59,7 @@ def test_the_clients_of_a_killed_node_lose_their_connections_without_a_close_fra
 def test_the_accept_queue_of_a_stopped_node_holds_one_more_than_the_backlog(backlog, profile):
     world = World(small(nodes={"backlog": backlog}), 0, profile)
     node = world.nodes[0]
-    node.hang()
+    hang(node)
     taken = [node.syn(Attempt(world, world.clients[0])) for _ in range(backlog + 4)]
     assert taken == [True] * (backlog + 1) + [False] * 3
     assert node.listening
@@ -74,7 +90,7 @@ def test_a_burst_into_a_short_backlog_waits_a_second_for_the_next_syn(backlog, p
 
 def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):
     world = World(small(nodes={"count": 1, "backlog": 1}, balancer={"connect_timeout": 2.0}), 0, profile)
-    world.nodes[0].hang()
+    hang(world.nodes[0])
     attempts = [Attempt(world, client) for client in world.clients[:4]]
     for attempt in attempts:
         world.env.process(world.balancer.serve(attempt))
@@ -87,14 +103,14 @@ def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):
 def test_a_hung_node_takes_connections_but_answers_only_when_it_goes_on(profile):
     world = World(small(), 0, profile)
     node = world.nodes[0]
-    node.hang()
+    hang(node)
     for server in (1, 2):
         world.balancer.rule.connections[server] += 50
     attempt = Attempt(world, world.clients[1])
     world.env.process(world.balancer.serve(attempt))
     world.env.run(until=2.0)
     assert not attempt.answer.triggered
-    node.resume()
+    resume(node)
     world.env.run(until=2.0 + CPU)
     assert attempt.answer.value.server == 0
 
@@ -117,7 +133,7 @@ def waiting_on_hung_node(profile, **balancer):
     scenario = small(balancer={"check": {"fall": 3}, **balancer}, clients={"heartbeat": {"interval": 0.0}})
     world = World(scenario, 0, profile)
     world.env.run(until=1.0)
-    world.nodes[0].hang()
+    hang(world.nodes[0])
     for server in (1, 2):
         world.balancer.rule.connections[server] += 50
     attempt = Attempt(world, world.clients[1])
@@ -129,7 +145,7 @@ def waiting_on_hung_node(profile, **balancer):
 
 def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
     world, attempt = waiting_on_hung_node(profile)
-    world.env.process(world.nodes[0].kill())
+    world.env.process(killed(world.nodes[0]))
     world.env.run(until=1.2 + CPU)
     assert attempt.answer.value == "502"
     assert world.balancer.rule.connections[0] == 0
@@ -137,13 +153,13 @@ def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
 
 def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_dies(profile):
     world = World(small(balancer={"kind": "nginx"}, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
-    world.nodes[0].hang()
+    hang(world.nodes[0])
     attempts = [Attempt(world, world.clients[i]) for i in range(3)]  # one of three peers in turn is the hung one
     for attempt in attempts:
         world.env.process(world.balancer.serve(attempt))
     world.env.run(until=0.5)
     (held,) = [attempt for attempt in attempts if not attempt.answer.triggered]
-    world.env.process(world.nodes[0].kill())
+    world.env.process(killed(world.nodes[0]))
     world.env.run(until=0.5 + CPU)
     assert held.answer.value.server in (1, 2)
     assert world.balancer.passive[0].fails == 1
@@ -180,7 +196,7 @@ def test_a_connection_that_the_mark_down_has_cut_is_not_answered_later(profile):
     world.env.run(until=3.5)
     assert attempt.answer.value == "502"
     assert world.balancer.rule.connections[0] == 0
-    world.nodes[0].resume()
+    resume(world.nodes[0])
     world.env.run(until=3.5 + CPU)
     assert world.balancer.rule.connections[0] == 0
     assert not world.nodes[0].tunnels

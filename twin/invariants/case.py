@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from twin.advice import cuts_idle
+from twin.fault_settings import Fault
 from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Messages
+from twin.measures.witness import ON_TIME
 from twin.record import Record
 from twin.rules.backoff import longest_delay
 from twin.rules.registry import removal_bounds
@@ -80,26 +82,46 @@ class Case:
     @cached_property
     def healed_at(self) -> float:
         """When the last fault was over, in seconds; infinite if one never is, minus infinite without a fault."""
-        last = -inf
-        healed = self.record.select("healed")
-        for fault in self.scenario.faults:
-            over = fault.at
-            if fault.kind in ("hang", "blackhole", "bus_down", "stall", "partition", "delay"):
-                over = fault.at + fault.duration if fault.duration is not None else inf
-            if fault.kind == "join":
-                continue
-            if fault.kind in ("restart", "drain") or (fault.kind == "kill" and fault.duration is not None):
-                back = healed[
-                    healed["node"].eq(fault.node or -1) & healed["detail"].eq(fault.kind) & (healed["t"] >= over)
-                ]
-                over = float(back["t"].iloc[0]) if len(back) else inf
-            if fault.kind == "reload":
-                over += self.scenario.balancer.hard_stop_after
-            if fault.kind == "outage":  # over when balancer and nodes are all back
-                back = healed[healed["detail"].eq("outage")]
-                over = float(back["t"].iloc[0]) if len(back) else inf
-            last = max(last, over if over <= self.end else inf)
-        return last
+        return max((over if over <= self.end else inf for over in map(self._over, self.scenario.faults)), default=-inf)
+
+    def _over(self, fault: Fault) -> float:
+        """Return when a fault was over, in seconds; infinite if the record does not show it.
+
+        One without an effect is never there. What another fault of the node has put an end to is over with that one.
+        """
+        if fault.kind == "join" or self._had_no_effect(fault):
+            return -inf
+        if fault.kind == "reload":
+            return fault.at + self.scenario.balancer.hard_stop_after
+        lasts = inf if fault.duration is None else fault.at + fault.duration
+        if fault.kind in ("blackhole", "bus_down", "stall", "partition", "delay"):
+            return lasts
+        if fault.kind == "outage":  # over when balancer and nodes are all back
+            return self._healed(("outage",), -1, fault.at)
+        if fault.kind == "hang":
+            return min(lasts, self._killed_after(fault))
+        if fault.kind in ("restart", "drain") or (fault.kind == "kill" and fault.duration is not None):
+            started = self._healed(("kill", "restart", "drain"), fault.node or -1, fault.at)
+            return min(started, self._killed_after(fault), self._healed(("outage",), -1, fault.at))
+        return fault.at
+
+    def _healed(self, kinds: tuple[str, ...], node: int, since: float) -> float:
+        """Return when the effect of a fault of one of some kinds is first over, from a time on; infinite if never."""
+        table = self.record.select("healed")
+        found = table[(table["t"] >= since) & table["node"].eq(node) & table["detail"].isin(kinds)]["t"]
+        return float(found.iloc[0]) if len(found) else inf
+
+    def _killed_after(self, fault: Fault) -> float:
+        """Return when the node of a fault was killed after it, in seconds; infinite if it was not."""
+        kills = [one for one in self.scenario.faults if one.kind == "kill" and one.node == fault.node]
+        later = [one.at for one in kills if one is not fault and one.at >= fault.at and not self._had_no_effect(one)]
+        return min(later, default=inf)
+
+    def _had_no_effect(self, fault: Fault) -> bool:
+        """Tell whether the record says that a fault had none."""
+        table = self.record.select("no_effect")
+        mine = table["detail"].eq(fault.kind) & table["node"].eq(fault.node or -1)
+        return bool((mine & (table["t"] - fault.at).abs().lt(ON_TIME)).any())
 
     @cached_property
     def quiet_from(self) -> float:

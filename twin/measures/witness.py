@@ -14,24 +14,28 @@ SLACK = 0.25
 
 
 def unwitnessed(record: Record) -> list[str]:
-    """Return the scheduled faults that had no effect in the record, as sentences."""
+    """Return the scheduled faults that had no effect in the record, as sentences.
+
+    One of which the record says that it could not have any (`no_effect`) is none of them.
+    """
     messages = Messages(record) if any(fault.kind in BUS_FAULTS for fault in record.scenario.faults) else None
     silent = []
     table = record.select(
-        *("fault", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
+        *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
         *("node_starting", "node_started"),
     ).reset_index(drop=True)
     for fault in record.scenario.faults:
         whom = fault.node if fault.node is not None else -1
-        begun = table["event"].eq("fault") & table["detail"].eq(fault.kind) & table["node"].eq(whom)
+        begun = table["event"].isin(["fault", "no_effect"]) & table["detail"].eq(fault.kind) & table["node"].eq(whom)
         if fault.kind == "join":  # nothing goes wrong, so it is no event `fault`
             begun = table["event"].eq("node_starting") & table["node"].eq(whom)
+            begun |= table["event"].eq("no_effect") & table["detail"].eq("join") & table["node"].eq(whom)
         begun &= (table["t"] - fault.at).abs() < ON_TIME
         if fault.client is not None:
             begun &= table["client"].eq(fault.client)
         if not begun.any():
             seen = False
-        elif fault.kind == "reload":
+        elif fault.kind == "reload" or table["event"][begun].iloc[0] == "no_effect":
             seen = True
         else:
             when = float(table["t"][begun].iloc[0])

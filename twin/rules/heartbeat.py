@@ -35,6 +35,23 @@ def beat_after(first: float, interval: float, now: float) -> float:
     return first if now <= first else first + ceil((now - first) / interval) * interval
 
 
+def gives_up(sent: float, timeout: float, stopped: float, resumed: float) -> bool:
+    """Tell whether a side whose loop stood still closes a connection, when it goes on, over a ping without a pong.
+
+    A pong that came meanwhile does not help: the timer of the ping is due in the first round of the loop, and cancels
+    the wait before the task that waits can see the pong. A ping that was due while the loop stood still is sent when it
+    goes on, and has all its time then. Sources: `websockets`, asyncio/connection.py (`keepalive`); measured, with
+    SIGSTOP and with a loop that its own code blocks, in asyncio and uvloop.
+
+    Args:
+        sent: time of the last ping that had no pong when the loop stopped, or of the next one.
+        timeout: seconds for which a side waits for the pong.
+        stopped: when the loop stopped.
+        resumed: when it went on.
+    """
+    return sent < stopped and sent + timeout <= resumed
+
+
 def detection_bounds(interval: float, timeout: float, close_timeout: float = 0.0) -> tuple[float, float]:
     """Return the shortest and the longest time in seconds from a peer's death to its discovery.
 

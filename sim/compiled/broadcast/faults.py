@@ -41,7 +41,7 @@ def heal_messages(w: Any, place: int) -> bool:
     c, fault = cast(w), fault_at(w.faults, place)
     kind, node = whole(fault.kind), whole(fault.node)
     if kind == BUS_DOWN:
-        schedule(w, c.bus_start, BUS_STARTED, place, 0)
+        schedule(w, c.bus_start, BUS_STARTED, place, c.life)
         return True
     if kind == STALL:
         read_again(w, whole(fault.client))

@@ -138,7 +138,7 @@ def happen_more(w: Any, kind: int, a: int, b: int) -> None:
         publisher.give_turn(w)
     elif kind == ON_DISK:
         on_disk(w, a)
-    elif kind == BUS_STARTED:
+    elif kind == BUS_STARTED and b == cast(w).life:  # else it was killed once more before it answered
         started(w)
         faults.healed(w, a)
 

@@ -1,0 +1,80 @@
+"""Two faults on one real node: the record tells the same story as the model's, and every client comes back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import sim
+from live.world import run
+from tests.stories import connected, told
+from tests.strategies import small_profile
+from twin.invariants import audit
+from twin.measures.witness import unwitnessed
+from twin.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+HANG, KILL, DARK = ({"kind": kind, "duration": 1.5} for kind in ("hang", "kill", "blackhole"))
+DRAIN = {"kind": "drain", "lead": 0.2, "pace": 10.0}
+RESTART, GONE = {"kind": "restart"}, {"kind": "kill"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(HANG, KILL, id="killed while it hangs"),
+        pytest.param(GONE, KILL, id="killed twice"),
+        pytest.param(GONE, RESTART, id="killed, then restarted"),
+        pytest.param(HANG, DRAIN, id="drained while it hangs"),
+        pytest.param(DRAIN, HANG, id="hangs while it drains"),
+        pytest.param(HANG, HANG, id="hangs longer"),
+        pytest.param(HANG, {"kind": "hang", "duration": 0.2}, id="hangs within a hang"),
+        pytest.param(DRAIN, RESTART, id="restarted while it drains"),
+        pytest.param(DRAIN, DRAIN, id="drained twice"),
+        pytest.param(DARK, KILL, id="killed behind a dead link"),
+    ],
+)
+def test_both_worlds_tell_the_same_of_two_faults_on_one_node(
+    first: dict[str, Any], second: dict[str, Any], small: Callable[..., Scenario]
+) -> None:
+    scenario = small(
+        duration=9.0,
+        clients={"heartbeat": {"interval": 0.4, "timeout": 0.3}},
+        balancer={"retries": 3, "redispatch": 1, "connect_timeout": 0.5, "check": {"timeout": 0.4}},
+        faults=[{"at": 0.5, "node": 1} | first, {"at": 1.2, "node": 1} | second],
+    )
+    record = run(scenario, replication=1)
+    assert told(record) == told(sim.simulate(scenario, 1, small_profile()))
+    assert connected(record) == list(range(20))
+    assert not unwitnessed(record)
+    assert audit(record).verdict == "pass"
+
+
+def test_partitions_and_delays_of_one_link_end_one_by_one(small: Callable[..., Scenario]) -> None:
+    """A partition that ends within another ends nothing, and the end of a delay does not open a link that is cut."""
+    node = {"node": 1}
+    scenario = small(
+        duration=7.0,
+        bus={"kind": "stream"},
+        publisher={"rate": 20.0, "stop": 5.0},
+        faults=[
+            {"at": 1.0, "kind": "partition", "duration": 2.0} | node,
+            {"at": 1.2, "kind": "partition", "duration": 0.3} | node,
+            {"at": 1.3, "kind": "delay", "delay": 0.05, "duration": 0.5} | node,
+            {"at": 1.4, "kind": "stall", "client": 2, "duration": 1.6},
+            {"at": 1.5, "kind": "stall", "client": 2, "duration": 0.3},
+        ],
+    )
+    record = run(scenario)
+    over = record.select("healed")
+    assert over["detail"].tolist() == ["delay", "partition", "stall"] or over["detail"].tolist() == [
+        *("delay", "stall", "partition")
+    ]
+    begun = record.select("fault")["t"].iloc[0]
+    received = record.select("received")
+    cut = received[(received["node"] == 1) & (received["client"] < 0) & received["t"].between(begun + 0.25, 3.0)]
+    assert not len(cut)
+    stalled = record.select("delivered").query("client == 2 and 1.8 < t < 3.0")
+    assert not len(stalled)
+    assert audit(record).verdict == "pass"
