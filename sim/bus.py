@@ -7,7 +7,7 @@ wait with a cursor (stream, partition log). Source: Valkey's `aeProcessEvents`, 
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -19,7 +19,7 @@ from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
 from twin.rules.frames import pushed_message
-from twin.rules.slow_consumer import OutputBuffer
+from twin.rules.output_buffer import OutputBuffer
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -80,12 +80,23 @@ class Bus:
 
     # Those who are subscribed
 
+    @cached_property
+    def phase(self) -> float:
+        """Seconds before time 0 at which the broker's clock showed a new second."""
+        return self.world.draw(0, Purpose.BUS_SECOND, 0)
+
     def subscribe(self, link: Link, take: Callable[[Any], None], lost: Callable[[str], None]) -> Subscription:
         """Subscribe the process at the end of a link, in place of an earlier subscription of it."""
         limits = self.settings.output_buffer
         buffer = OutputBuffer(limits.hard_bytes, limits.soft_bytes, limits.soft_seconds)
-        self.subscriptions[link.number] = Subscription(link, buffer, self.room, take, lost)
-        return self.subscriptions[link.number]
+        found = Subscription(link, buffer, self.room, self.phase, take, lost, self._cut)
+        self.subscriptions[link.number] = found
+        return found
+
+    def _cut(self, subscription: Subscription) -> None:
+        """Forget one whose connection the broker has closed by itself."""
+        if self.subscriptions.get(subscription.link.number) is subscription:
+            self.leave(subscription.link.number)
 
     def leave(self, number: int, reason: str = "") -> None:
         """End a subscription: the broker cuts it for a `reason`, or its process is gone."""
@@ -101,8 +112,8 @@ class Bus:
             return
 
         def pushed(_: simpy.Event) -> None:
-            if self.subscriptions.get(number) is subscription and not subscription.push(what, size):
-                self.leave(number)
+            if self.subscriptions.get(number) is subscription:
+                subscription.push(what, size)
 
         self._out(partial(self.process.work, self.costs.publish if number else self.costs.word, pushed))
 

@@ -34,6 +34,7 @@ class Purpose(IntEnum):
     SYNC_PHASE = 25
     LIFETIME = 26
     SEND_PHASE = 30
+    BUS_SECOND = 40
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -33,6 +33,7 @@ from sim.compiled.broadcast.layout import (
     RELEASE,
     RESEND,
     SIGNS,
+    SOFT_LOOK,
     SPARE,
     SPEAK,
     STALLED,
@@ -47,13 +48,12 @@ from sim.compiled.broadcast.layout import (
     cast,
     fanout_at,
     job_at,
-    subscription_at,
     task_at,
 )
 from sim.compiled.broadcast.links import answer_came, came, came_first, parcel_arrives
 from sim.compiled.broadcast.lists import drop_job
 from sim.compiled.broadcast.speaking import go_on_speaking
-from sim.compiled.broadcast.subscriptions import subscribe
+from sim.compiled.broadcast.subscriptions import read, soft_look, subscribe
 from sim.compiled.broadcast.tasks import begin, expire
 from sim.compiled.broadcast.ways import batch_done
 from sim.compiled.jit import jit, kernel, whole
@@ -138,6 +138,8 @@ def happen_more(w: Any, kind: int, a: int, b: int) -> None:
         publisher.give_turn(w)
     elif kind == ON_DISK:
         on_disk(w, a)
+    elif kind == SOFT_LOOK:
+        soft_look(w, a)
     elif kind == BUS_STARTED:
         started(w)
         faults.healed(w, a)
@@ -199,9 +201,8 @@ def job_done(w: Any, i: int, reader: int) -> None:
     elif kind == PUSH:
         pushed(w, a, b)
     elif kind == HEAR:
-        if a >= 0:
-            subscription_at(c.subscriptions.data, a).waiting -= word_bytes(w, b)
-        publisher.heard(w, b)
+        if a < 0 or read(w, a, word_bytes(w, b)):
+            publisher.heard(w, b)
     elif life == c.life and kind == EXECUTE:
         execute(w, a, b)
     elif life == c.life and kind == LOOK:
