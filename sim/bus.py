@@ -14,12 +14,12 @@ import simpy
 
 from sim.disk import Disk
 from sim.host import Cost, Process
-from sim.link import Act, Link, Subscription
+from sim.link import Act, Clock, Link, Subscription
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
 from twin.rules.frames import pushed_message
-from twin.rules.output_buffer import OutputBuffer
+from twin.rules.output_buffer import OutputBuffer, connections, look_every
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -81,15 +81,19 @@ class Bus:
     # Those who are subscribed
 
     @cached_property
-    def phase(self) -> float:
-        """Seconds before time 0 at which the broker's clock showed a new second."""
-        return self.world.draw(0, Purpose.BUS_SECOND, 0)
+    def _clock(self) -> Clock:
+        draw, nodes = self.world.draw, self.world.scenario.nodes.count
+        return Clock(
+            lambda: draw(0, Purpose.BUS_SECOND, 0),
+            look_every(connections(nodes, self.settings.kind)),
+            lambda number: draw(number, Purpose.BUS_LOOK, 0),
+        )
 
     def subscribe(self, link: Link, take: Callable[[Any], None], lost: Callable[[str], None]) -> Subscription:
         """Subscribe the process at the end of a link, in place of an earlier subscription of it."""
         limits = self.settings.output_buffer
         buffer = OutputBuffer(limits.hard_bytes, limits.soft_bytes, limits.soft_seconds)
-        found = Subscription(link, buffer, self.room, self.phase, take, lost, self._cut)
+        found = Subscription(link, buffer, self.room, self._clock, take, lost, self._cut)
         self.subscriptions[link.number] = found
         return found
 

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import simpy
 
-from twin.rules.output_buffer import OutputBuffer, second_of
+from twin.rules.output_buffer import OutputBuffer, second_of, until_look
 
 Act = Callable[[], Any]
 
@@ -65,6 +66,21 @@ class Link:
             (self.stopped or self.held).popleft()()
 
 
+@dataclass(frozen=True)
+class Clock:
+    """When the broker's clock shows a new second, and when its timer looks at a connection.
+
+    Attributes:
+        second: returns how many seconds before time 0 the clock showed a new second.
+        every: seconds between two looks at a connection.
+        look: returns at which share of these the first look at that of a process comes.
+    """
+
+    second: Callable[[], float]
+    every: float
+    look: Callable[[int], float]
+
+
 class Subscription:
     """One subscriber as the broker sees it: what waits for it, and when that is too much.
 
@@ -72,7 +88,7 @@ class Subscription:
         link: the way to it.
         buffer: what waits of it in the broker's memory, with the limits for that.
         room: bytes that the connection itself holds.
-        phase: seconds before time 0 at which the broker's clock showed a new second.
+        clock: the broker's.
         take: receives each message at the subscriber's side.
         lost: called there with a word when the broker closes the connection.
         left: called at the broker, with this, when it has closed the connection by itself.
@@ -83,7 +99,7 @@ class Subscription:
         link: Link,
         buffer: OutputBuffer,
         room: float,
-        phase: float,
+        clock: Clock,
         take: Callable[[Any], None],
         lost: Callable[[str], None],
         left: "Callable[[Subscription], None]",
@@ -91,7 +107,7 @@ class Subscription:
         self.link = link
         self.buffer = buffer
         self.room = room
-        self.phase = phase
+        self.clock = clock
         self.take = take
         self.lost = lost
         self.left = left
@@ -120,10 +136,7 @@ class Subscription:
             self.kept -= size
             return self.kept >= 0
         if self.buffer.waiting > 0:
-            if self.buffer.leave(self._in_memory(self.waiting), self._second()):
-                self._cut()
-            else:
-                self._watch()
+            self.buffer.leave(self._in_memory(self.waiting))
         return True
 
     def close(self, reason: str) -> None:
@@ -142,21 +155,22 @@ class Subscription:
         return max(0, round(waiting - self.room))
 
     def _second(self) -> int:
-        return second_of(self.link.env.now, self.phase)
+        return second_of(self.link.env.now, self.clock.second())
 
     def _watch(self) -> None:
-        """Look again when the soft limit may have lasted too long, unless that is to come anyway."""
-        if self.buffer.since < 0 or self.watched:
-            return
-        self.watched = True
-        wait = self.buffer.due - self.phase - self.link.env.now
-        self.link.env.timeout(max(0.0, wait)).callbacks.append(self._look)
+        """Let the broker's timer look as long as something waits in its memory."""
+        if self.buffer.waiting > 0 and not self.watched:
+            self.watched = True
+            clock = self.clock
+            self._wait(until_look(self.link.env.now, clock.every, clock.look(self.link.number)))
+
+    def _wait(self, seconds: float) -> None:
+        self.link.env.timeout(seconds).callbacks.append(self._look)
 
     def _look(self, _: simpy.Event) -> None:
-        self.watched = False
-        if not self.open:
-            return
-        if self.buffer.look(self._second()):
+        if not self.open or self.buffer.waiting == 0:
+            self.watched = False
+        elif self.buffer.look(self._second()):
             self._cut()
         else:
-            self._watch()
+            self._wait(self.clock.every)

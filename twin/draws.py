@@ -35,6 +35,7 @@ class Purpose(IntEnum):
     LIFETIME = 26
     SEND_PHASE = 30
     BUS_SECOND = 40
+    BUS_LOOK = 41
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

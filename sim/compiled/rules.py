@@ -124,7 +124,8 @@ _counted = compiled_rule(output_buffer.counted, span=_span, first_block=_first_b
 second_of = compiled_rule(output_buffer.second_of)
 exceeds = compiled_rule(output_buffer.exceeds, counted=_counted)
 add_to_buffer = compiled_rule(output_buffer.add, blocks_begun=_blocks_begun, exceeds=exceeds)
-leave_buffer = compiled_rule(output_buffer.leave, span=_span, first_block=_first_block, exceeds=exceeds)
+leave_buffer = compiled_rule(output_buffer.leave, span=_span, first_block=_first_block)
+until_look = compiled_rule(output_buffer.until_look)
 
 
 @jit

@@ -6,7 +6,7 @@ A string of `SHARED_STRING` bytes or more is not copied into a block: a referenc
 string is counted only once a write has come to the block in which it stands. So large messages hardly count while
 nothing is read, and when something is, those of the block that is being written count all at once.
 
-Limits are looked at when a block is added, and by a timer that comes to each connection several times a second. The
+Limits are looked at when a block is added, and by a timer that comes to each connection one to ten times a second. The
 soft limit is timed in whole seconds of the server's clock.
 
 Sources: Valkey 9.1, `src/networking.c` (`isCopyAvoidPreferred`, `_addReplyPayloadToList`, `trackBufReferences`,
@@ -36,8 +36,10 @@ REFERENCES = 1 + (BLOCK - HEADER - REFERENCE) // (HEADER + ENVELOPE + HEADER + R
 """Messages whose references share a block, which begins with a reference: 159."""
 SHARED_SIZE = ENVELOPE + bulk_bytes(SHARED_STRING)
 """Bytes from which a pushed message has a string that is not copied."""
-TICK = 1e-6
-"""Seconds by which a clock may be behind a whole second and still show it: sums of times are not exact."""
+HZ = 10
+"""Rounds of the timer a second: `hz`."""
+LEAST_A_ROUND = 5
+"""Connections that a round looks at, if there are so many: `MIN_CLIENTS_PER_CYCLE`."""
 
 
 class OutputBuffer:
@@ -77,23 +79,38 @@ class OutputBuffer:
         """
         return add(self, self, size, waiting, second)
 
-    def leave(self, waiting: int, second: int) -> bool:
-        """Let bytes leave, so that so many wait; tell whether the server's timer now cuts the subscriber."""
-        return leave(self, self, waiting, second)
+    def leave(self, waiting: int) -> None:
+        """Let bytes leave, so that so many wait."""
+        leave(self, waiting)
 
     def look(self, second: int) -> bool:
         """Tell whether the server's timer cuts the subscriber in this second of its clock."""
         return exceeds(self, self, second)
 
-    @property
-    def due(self) -> int:
-        """The second of the server's clock in which a look cuts, if the soft limit stays exceeded until then."""
-        return self.since + self.soft_seconds + 1
-
 
 def second_of(now: float, phase: float) -> int:
     """Return the second that the server's clock shows `now`, if it showed a new one `phase` seconds before time 0."""
-    return int(now + phase + TICK)
+    return int(now + phase)
+
+
+def connections(nodes: int, kind: str) -> int:
+    """Return how many connections a cluster has to its bus: two of the publisher, and of each node one for commands and
+    one on which it reads, with a cursor one more on which it is subscribed.
+    """
+    return 2 + nodes * (2 if kind == "pubsub" else 3)
+
+
+def look_every(connections: int) -> float:
+    """Return the seconds between two looks of the timer at one of so many connections to the server."""
+    a_round = max(LEAST_A_ROUND, connections // HZ)
+    return min(1.0, -(-connections // a_round) / HZ)
+
+
+def until_look(now: float, every: float, phase: float) -> float:
+    """Return the seconds until the next look at a connection, one that was looked at `phase * every` after time 0."""
+    number = int(now / every - phase + 1.0)
+    wait = (number + phase) * every - now
+    return wait if wait > 0.0 else every
 
 
 def span(size: int) -> int:
@@ -144,13 +161,12 @@ def add(buffer: OutputBuffer, limits: OutputBuffer, size: int, waiting: int, sec
     return blocks_begun(buffer) > before and exceeds(buffer, limits, second)
 
 
-def leave(buffer: OutputBuffer, limits: OutputBuffer, waiting: int, second: int) -> bool:
-    """Let bytes leave; tell whether the server's timer cuts. See `OutputBuffer.leave`."""
+def leave(buffer: OutputBuffer, waiting: int) -> None:
+    """Let bytes leave. See `OutputBuffer.leave`."""
     buffer.waiting = max(0, waiting)
     if buffer.size >= SHARED_SIZE:
         end = buffer.origin + (first_block(buffer) + 1) * span(buffer.size)
         buffer.seen = max(buffer.seen, min(buffer.added, end))
-    return exceeds(buffer, limits, second)
 
 
 def exceeds(buffer: OutputBuffer, limits: OutputBuffer, second: int) -> bool:

@@ -10,6 +10,7 @@ from sim.compiled.broadcast.fanout import received, tunnel_released
 from sim.compiled.broadcast.layout import (
     ANSWER_CAME,
     BROKE,
+    BUFFER_LOOK,
     BUS_STARTED,
     CALLER_FREE,
     COMMIT,
@@ -33,7 +34,6 @@ from sim.compiled.broadcast.layout import (
     RELEASE,
     RESEND,
     SIGNS,
-    SOFT_LOOK,
     SPARE,
     SPEAK,
     STALLED,
@@ -53,7 +53,7 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.links import answer_came, came, came_first, parcel_arrives
 from sim.compiled.broadcast.lists import drop_job
 from sim.compiled.broadcast.speaking import go_on_speaking
-from sim.compiled.broadcast.subscriptions import read, soft_look, subscribe
+from sim.compiled.broadcast.subscriptions import buffer_look, read, subscribe
 from sim.compiled.broadcast.tasks import begin, expire
 from sim.compiled.broadcast.ways import batch_done
 from sim.compiled.jit import jit, kernel, whole
@@ -138,8 +138,8 @@ def happen_more(w: Any, kind: int, a: int, b: int) -> None:
         publisher.give_turn(w)
     elif kind == ON_DISK:
         on_disk(w, a)
-    elif kind == SOFT_LOOK:
-        soft_look(w, a)
+    elif kind == BUFFER_LOOK:
+        buffer_look(w, a)
     elif kind == BUS_STARTED:
         started(w)
         faults.healed(w, a)

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.broadcast.layout import (
+    BUFFER_LOOK,
     CARRY_LOSS,
     CARRY_MESSAGE,
     CARRY_WORD,
-    SOFT_LOOK,
     cast,
     endpoint_at,
     subscription_at,
@@ -18,10 +18,10 @@ from sim.compiled.broadcast.lists import one_of
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import BUFFER
 from sim.compiled.queue import schedule
-from sim.compiled.rules import add_to_buffer, draw, exceeds, leave_buffer, second_of
+from sim.compiled.rules import add_to_buffer, draw, exceeds, leave_buffer, second_of, until_look
 from twin.draws import Purpose
 
-BUS_SECOND = int(Purpose.BUS_SECOND)
+BUS_SECOND, BUS_LOOK = int(Purpose.BUS_SECOND), int(Purpose.BUS_LOOK)
 
 
 @jit
@@ -109,16 +109,13 @@ def send(w: Any, i: int, what: int, size: int) -> None:
 @jit
 def read(w: Any, i: int, size: int) -> bool:
     """A subscriber comes to a message of so many bytes; False when it was lost with the broker's memory."""
-    c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
+    subscription = subscription_at(cast(w).subscriptions.data, i)
     subscription.waiting -= size
     if not subscription.open:
         subscription.kept -= size
         return subscription.kept >= 0
     if subscription.buffer.waiting > 0:
-        if leave_buffer(subscription.buffer, c, in_memory(w, whole(subscription.waiting)), second(w)):
-            cut(w, i)
-        else:
-            watch(w, i)
+        leave_buffer(subscription.buffer, in_memory(w, whole(subscription.waiting)))
     return True
 
 
@@ -129,39 +126,31 @@ def in_memory(w: Any, waiting: int) -> int:
 
 
 @jit
-def phase(w: Any) -> float:
-    """Return how many seconds before time 0 the broker's clock showed a new second."""
-    return draw(w, 0, BUS_SECOND, 0)
-
-
-@jit
 def second(w: Any) -> int:
     """Return the second that the broker's clock shows."""
-    return second_of(w.now, phase(w))
+    return second_of(w.now, draw(w, 0, BUS_SECOND, 0))
 
 
 @jit
 def watch(w: Any, i: int) -> None:
-    """Look again when the soft limit may have lasted too long, unless that is to come anyway."""
+    """Let the broker's timer look at a connection as long as something waits in its memory."""
     c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
-    if subscription.buffer.since < 0 or subscription.watched:
-        return
-    subscription.watched = True
-    due = subscription.buffer.since + c.soft_seconds + 1
-    schedule(w, max(0.0, due - phase(w) - w.now), SOFT_LOOK, i, 0)
+    if subscription.buffer.waiting > 0 and not subscription.watched:
+        subscription.watched = True
+        look = draw(w, whole(subscription.link), BUS_LOOK, 0)
+        schedule(w, until_look(w.now, c.look_every, look), BUFFER_LOOK, i, 0)
 
 
 @jit
-def soft_look(w: Any, i: int) -> None:
-    """Cut a subscriber for whom the soft limit has lasted too long."""
-    subscription = subscription_at(cast(w).subscriptions.data, i)
-    subscription.watched = False
-    if not subscription.open:
-        return
-    if exceeds(subscription.buffer, cast(w), second(w)):
+def buffer_look(w: Any, i: int) -> None:
+    """The broker's timer comes to a connection."""
+    c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
+    if not subscription.open or subscription.buffer.waiting == 0:
+        subscription.watched = False
+    elif exceeds(subscription.buffer, c, second(w)):
         cut(w, i)
     else:
-        watch(w, i)
+        schedule(w, c.look_every, BUFFER_LOOK, i, 0)
 
 
 @jit

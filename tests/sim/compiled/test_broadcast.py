@@ -84,14 +84,14 @@ def test_a_bus_waits_for_its_disk_in_both_engines(kind, changes):
 @pytest.mark.parametrize(
     "limits",
     [
-        {"hard_bytes": 40_000, "soft_bytes": 0},
+        {"hard_bytes": 49_000, "soft_bytes": 0},
         {"hard_bytes": 2**20, "soft_bytes": 0},  # strings count when the node reads again
-        {"hard_bytes": 0, "soft_bytes": 17_000, "soft_seconds": 1},
+        {"hard_bytes": 0, "soft_bytes": 49_000, "soft_seconds": 1},
     ],
 )
 def test_a_subscriber_that_does_not_read_is_cut_by_the_bus_at_the_same_time(payload, limits):
     hang = {"at": 1.0, "kind": "hang", "node": 2, "duration": 2.9}
-    publisher = {"rate": 100.0, "payload_bytes": payload, "stop": 2.0}
+    publisher = {"rate": 200.0, "payload_bytes": payload, "stop": 4.0}
     scenario = talk(bus={"kind": "pubsub", "output_buffer": limits}, publisher=publisher, clients={"count": 30})
     scenario = scenario.vary(faults=[hang], duration=8.0)
     expected = World(scenario, 1, small_profile()).run()

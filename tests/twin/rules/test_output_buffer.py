@@ -15,7 +15,10 @@ from twin.rules.output_buffer import (
     REFERENCES,
     SHARED_SIZE,
     OutputBuffer,
+    connections,
+    look_every,
     second_of,
+    until_look,
 )
 
 
@@ -68,31 +71,35 @@ def test_strings_count_as_long_as_the_block_in_which_they_stand_is_being_written
     buffer, _ = filled(17_000, 466, hard_bytes=10_000_000)
     size, string = pushed_message(17_000), bulk_bytes(17_025)
     assert buffer.counted == 3 * COUNTED + string
-    assert not buffer.leave(465 * size, 0)
+    buffer.leave(465 * size)
     assert buffer.counted == 3 * COUNTED + REFERENCES * string == 2_757_909
-    assert not buffer.leave(307 * size, 0)
+    buffer.leave(307 * size)
     assert buffer.counted == 2 * COUNTED + REFERENCES * string == 2_741_461
-    assert not buffer.leave(100 * size, 0)
+    buffer.leave(100 * size)
     assert buffer.counted == COUNTED + (466 - 2 * REFERENCES) * string
-    assert not buffer.leave(0, 0)
+    buffer.leave(0)
     assert buffer.counted == 0
-    assert filled(17_000, 466, hard_bytes=2_000_000)[0].leave(465 * size, 0)
+    buffer, cuts = filled(17_000, 466, hard_bytes=2_000_000)
+    assert not any(cuts)
+    assert not buffer.look(0)
+    buffer.leave(465 * size)
+    assert buffer.look(0)
 
 
 def test_the_soft_limit_cuts_in_the_second_of_the_clock_that_is_more_than_its_seconds_later():
     buffer, cuts = filled(15_000, 600, soft_bytes=8_000_000, soft_seconds=5)
     assert not any(cuts)
     assert [buffer.look(second) for second in (0, 4, 5, 6)] == [False, False, False, True]
-    assert buffer.due == 6
 
 
 def test_a_subscriber_that_drained_below_the_soft_limit_begins_anew():
     buffer, _ = filled(15_000, 600, soft_bytes=1_000_000, soft_seconds=5)
-    assert not buffer.leave(900_000, 3)
+    buffer.leave(900_000)
+    assert not buffer.look(3)
     assert buffer.since == -1
     size = pushed_message(15_000)
     assert not any(buffer.add(size, 900_000 + n * size, 9) for n in range(1, 50))
-    assert (buffer.since, buffer.due) == (9, 15)
+    assert [buffer.look(second) for second in (9, 14, 15)] == [False, False, True]
 
 
 def test_no_limit_cuts_nobody():
@@ -102,7 +109,30 @@ def test_no_limit_cuts_nobody():
 
 
 def test_a_second_begins_where_the_clock_shows_it():
-    assert [second_of(t, 0.25) for t in (0.0, 0.7, 0.75, 0.75 - 1e-9, 1.75)] == [0, 0, 1, 1, 2]
+    assert [second_of(t, 0.25) for t in (0.0, 0.7, 0.75, 1.75)] == [0, 0, 1, 2]
+
+
+def test_each_connection_is_looked_at_once_a_second_and_a_few_ten_times():
+    assert [look_every(n) for n in (1, 5, 6, 11, 50, 51, 60, 1000, 3000)] == [
+        0.1,
+        0.1,
+        0.2,
+        0.3,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+    ]
+    assert (connections(3, "pubsub"), connections(3, "stream")) == (8, 11)
+
+
+@given(now=st.floats(0.0, 1e5), every=st.sampled_from([0.1, 0.3, 1.0]), phase=st.floats(0.0, 1.0, exclude_max=True))
+def test_the_next_look_is_the_first_of_its_grid_that_is_still_to_come(now, every, phase):
+    wait = until_look(now, every, phase)
+    assert 0.0 < wait <= every * (1 + 1e-9) + 1e-9
+    place = (now + wait) / every - phase
+    assert place == pytest.approx(round(place), abs=1e-6)
 
 
 MOVES = st.lists(st.tuples(st.integers(0, 30), st.floats(0.0, 1.0), st.integers(0, 3)), max_size=30)
@@ -118,7 +148,7 @@ def test_what_counts_follows_what_waits(payload, moves):
             buffer.add(size, waiting, 0)
         if waiting:
             waiting = int(waiting * share)
-            buffer.leave(waiting, 0)
+            buffer.leave(waiting)
         if waiting == 0:
             assert buffer.counted == 0
         elif size < SHARED_SIZE:
@@ -141,5 +171,6 @@ def test_the_soft_limit_cuts_nobody_before_it_was_exceeded_for_its_seconds(moves
         assert buffer.look(second) == (buffer.counted >= soft and buffer.since < second - seconds and buffer.since >= 0)
         waiting = int(waiting * share)
         if buffer.waiting:
-            buffer.leave(waiting, second)
+            buffer.leave(waiting)
+            buffer.look(second)
         exceeded = second if buffer.counted < soft else exceeded
