@@ -170,9 +170,10 @@ class World:
             if one.beats is not None:
                 one.beats.start(tunnel, one.first_beat, False)
             t = one.number / rate - warm_up
-            self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
+            one.since = t - WARM_UP_SLACK
+            self.balancer.idle.watch(tunnel, one.since)
             if self.lifetimes is not None:
-                self.lifetimes.begin(tunnel, t - WARM_UP_SLACK)
+                self.lifetimes.begin(tunnel, one.since)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             if one.member is not None:
