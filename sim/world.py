@@ -106,8 +106,9 @@ class World:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
         assert self.scenario.publisher is not None
         start = profile.lone("bus_start", self.host_quantile)
-        room = profile.path(self.scenario.publisher.payload_bytes, self.host_quantile)
-        broadcast = Broadcast(self, cores, self.cost, start, room, self.disk)
+        payload = self.scenario.publisher.payload_bytes
+        rooms = profile.path(payload, self.host_quantile), profile.bus_path(payload, self.host_quantile)
+        broadcast = Broadcast(self, cores, self.cost, start, rooms, self.disk)
         for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
             one.fanout = fanout
         for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):

@@ -408,6 +408,7 @@ def profiles(draw, broadcast=False):
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         path_bytes_large=[draw(st.sampled_from([3000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
+        bus_path_bytes=draw(st.sampled_from([[], [2000.5]])) if broadcast else [],
         parts=parts
         | {"exit_delay": part([16])}
         | {name: starts() for name in START_PARTS}

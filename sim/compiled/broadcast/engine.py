@@ -83,8 +83,8 @@ class Broadcast:
         c = self.state[0]
         assert scenario.publisher is not None
         c["bus_start"] = profile.lone("bus_start", machine.host_quantile)
-        room = profile.path(scenario.publisher.payload_bytes, machine.host_quantile)
-        c["bus_room"], c["room"] = room, round(room)
+        payload, u = scenario.publisher.payload_bytes, machine.host_quantile
+        c["bus_room"], c["room"] = profile.bus_path(payload, u), round(profile.path(payload, u))
         if machine.disk is not None:
             c["disk"], (c["disk_rested"], c["disk_at_once"]) = True, machine.disk
         c["bus"], c["publisher"] = world["n_procs"] - 2, world["n_procs"] - 1
