@@ -75,7 +75,8 @@ def calibrate(
     first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
     starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
     lone: dict[str, list[float]] = {"node_stop": [], "check_overhead": []}
-    lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "crowding": []}
+    lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "bus_path_bytes": []}
+    lone |= {"crowding": []}
     lone |= {name: [] for name in LONE_OF_DISK}
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1

@@ -209,7 +209,7 @@ def measure(
         bench: with its processes.
         costs: what was found.
         first: shares of first parts.
-        lone: gets the bytes that a path holds.
+        lone: gets the bytes that the paths hold.
         of_balancer: leave out what is the same through any balancer.
     """
     kind = bench.broadcast.scenario.balancer.kind
@@ -218,6 +218,7 @@ def measure(
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
     if not of_balancer:
         exchange.measure(bench, costs)
+        lone["bus_path_bytes"].append(exchange.bus_path_bytes(bench))
     Bench.stop(bench.silent.pid)
     alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
     together = median([bench.fan_out(TOGETHER)[0] for _ in range(4)])

@@ -14,7 +14,9 @@ from live.broker import body
 from live.resp import encode
 from live.workbench import Bench, Costs, mean_pace, median, pace_of
 from twin.cost import LEVELS
+from twin.errors import ClusterError
 from twin.rules.delivery import Message
+from twin.rules.output_buffer import CHUNK
 
 if TYPE_CHECKING:
     from live.deliveries import DeliveryBench
@@ -23,6 +25,8 @@ BATCHES = {1: 7, 16: 3, 64: 3, 256: 3, 1024: 2}
 """How many batches of each size one measurement does; their median counts."""
 WARM = 4
 """Batches that are not counted, for a process that has not done such a thing before."""
+PIECE, READ_BEFORE, MOST_PIECES = bytes(8192), 50, 10_000
+"""What is published to see what a connection to the bus holds, how often to one who reads, and how often at most."""
 SUBSCRIBERS = 8
 """Subscribers of a channel, to see what one costs."""
 PUBLISHED, RATE = LEVELS[1], 12.0
@@ -183,6 +187,34 @@ def _catch_up(bench: "DeliveryBench") -> float:
     idle = bench.settle()[4]
     publisher.tell(start=time.monotonic() - 2.0 * PUBLISHED / RATE)
     return bench.settle()[4] - 2.0 * idle + before
+
+
+def bus_path_bytes(bench: "DeliveryBench") -> float:
+    """Return the bytes that a connection to the bus takes for a subscriber that does not read: what was published to it
+    before something waited in a block of the bus, less what the bus keeps in front of the blocks.
+
+    The subscriber has read some messages before, because a socket that much is read from gets more room. Source: Linux,
+    `tcp_rcv_space_adjust` in net/ipv4/tcp_input.c; `twin.rules.output_buffer`.
+    """
+    topic, name = bench.broadcast.topic, bench.broadcast.topic.prefix + "silent"
+    channel = f"{topic.prefix}aside"
+    size = len(encode("message", channel, PIECE))
+    with socket.create_connection(("127.0.0.1", bench.bus.address.port), 10.0) as silent:
+        silent.sendall(encode("CLIENT", "SETNAME", name) + encode("SUBSCRIBE", channel))
+        told = b""
+        while not told.endswith(b":1\r\n"):  # the end of what confirms the subscription
+            told += silent.recv(1 << 10)
+        for _ in range(READ_BEFORE):
+            bench.redis.publish(channel, PIECE)
+        left = READ_BEFORE * size
+        while left > 0:
+            left -= len(silent.recv(1 << 16))
+        for n in range(1, MOST_PIECES):
+            bench.redis.publish(channel, PIECE)
+            found = [one for one in bench.redis.client_list() if one["name"] == name]
+            if not found or int(found[0]["omem"]):
+                return float(n * size - CHUNK)
+    raise ClusterError("calibration: a connection to the bus took all that was published.")
 
 
 def add(costs: Costs, name: str, level: int, value: float) -> None:

@@ -33,6 +33,14 @@ the balancer."""
 class Broadcast:
     """The broadcast of a run.
 
+    Args:
+        world: whose broadcast.
+        cores: of the bus and the publisher.
+        cost: of a part.
+        bus_start: seconds that the bus takes to start.
+        rooms: bytes that the path to a client holds, and a connection to the bus.
+        disk: see `sim.bus.Bus`.
+
     Attributes:
         room: bytes that the path from a node to a client holds outside of the node's own memory.
     """
@@ -43,14 +51,14 @@ class Broadcast:
         cores: Cores,
         cost: Callable[[str], Cost],
         bus_start: float,
-        room: float,
+        rooms: tuple[float, float],
         disk: tuple[float, float] | None,
     ) -> None:
         assert world.scenario.publisher is not None
         self.world = world
         self.scope = world.scenario.publisher.scope
-        self.room = round(room)
-        self.bus = Bus(world, Process(cores), cost, bus_start, room, disk)
+        self.room = round(rooms[0])
+        self.bus = Bus(world, Process(cores), cost, bus_start, rooms[1], disk)
         self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(world.env, cost))
         self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")

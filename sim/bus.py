@@ -7,20 +7,20 @@ wait with a cursor (stream, partition log). Source: Valkey's `aeProcessEvents`, 
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
 
 from sim.disk import Disk
 from sim.host import Cost, Process
-from sim.link import Act, Link, Subscription
+from sim.link import Act, Clock, Link, Subscription
 from twin.draws import Purpose
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
 from twin.rules.faults import Standing
 from twin.rules.frames import pushed_message
-from twin.rules.slow_consumer import OutputBuffer
+from twin.rules.output_buffer import OutputBuffer, connections, look_every
 
 if TYPE_CHECKING:
     from sim.world import World
@@ -82,12 +82,27 @@ class Bus:
 
     # Those who are subscribed
 
+    @cached_property
+    def _clock(self) -> Clock:
+        draw, nodes = self.world.draw, self.world.scenario.nodes.count
+        return Clock(
+            lambda: draw(0, Purpose.BUS_SECOND, 0),
+            look_every(connections(nodes, self.settings.kind)),
+            lambda number: draw(number, Purpose.BUS_LOOK, 0),
+        )
+
     def subscribe(self, link: Link, take: Callable[[Any], None], lost: Callable[[str], None]) -> Subscription:
         """Subscribe the process at the end of a link, in place of an earlier subscription of it."""
         limits = self.settings.output_buffer
         buffer = OutputBuffer(limits.hard_bytes, limits.soft_bytes, limits.soft_seconds)
-        self.subscriptions[link.number] = Subscription(link, buffer, self.room, take, lost)
-        return self.subscriptions[link.number]
+        found = Subscription(link, buffer, self.room, self._clock, take, lost, self._cut)
+        self.subscriptions[link.number] = found
+        return found
+
+    def _cut(self, subscription: Subscription) -> None:
+        """Forget one whose connection the broker has closed by itself."""
+        if self.subscriptions.get(subscription.link.number) is subscription:
+            self.leave(subscription.link.number)
 
     def leave(self, number: int, reason: str = "") -> None:
         """End a subscription: the broker cuts it for a `reason`, or its process is gone."""
@@ -103,8 +118,8 @@ class Bus:
             return
 
         def pushed(_: simpy.Event) -> None:
-            if self.subscriptions.get(number) is subscription and not subscription.push(what, size):
-                self.leave(number)
+            if self.subscriptions.get(number) is subscription:
+                subscription.push(what, size)
 
         self._out(partial(self.process.work, self.costs.publish if number else self.costs.word, pushed))
 

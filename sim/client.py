@@ -59,6 +59,7 @@ class Client:
         self.member: Member | None = None
         self.barred = False
         self.outbox: Outbox | None = None
+        self.since = 0.0
 
     @cached_property
     def first_beat(self) -> float:
@@ -73,7 +74,7 @@ class Client:
         while True:
             if tunnel is not None:
                 self.tunnel = tunnel
-                since = world.env.now if self.attempts > 1 else -world.scenario.warm_up
+                since = world.env.now if self.attempts > 1 else self.since
                 reason = yield tunnel.lost
                 if self.subscriber is not None and self.subscriber.stalled and reason != "heartbeat":
                     yield self.subscriber.reads_again

@@ -186,9 +186,9 @@ class Fanout:
         life = self.life
 
         def received(_: simpy.Event) -> None:
-            if life == self.life:
-                if subscription is not None:
-                    subscription.read(pushed_message(len(message.payload)))
+            if life != self.life:
+                return
+            if subscription is None or subscription.read(pushed_message(len(message.payload))):
                 self.received(message)
 
         return self.node.process.work(self.costs.receive, received)

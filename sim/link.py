@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import simpy
 
-from twin.rules.slow_consumer import OutputBuffer
+from twin.rules.output_buffer import OutputBuffer, second_of, until_look
 
 Act = Callable[[], Any]
 
@@ -66,45 +67,111 @@ class Link:
         return not self.cut
 
 
+@dataclass(frozen=True)
+class Clock:
+    """When the broker's clock shows a new second, and when its timer looks at a connection.
+
+    Attributes:
+        second: returns how many seconds before time 0 the clock showed a new second.
+        every: seconds between two looks at a connection.
+        look: returns at which share of these the first look at that of a process comes.
+    """
+
+    second: Callable[[], float]
+    every: float
+    look: Callable[[int], float]
+
+
 class Subscription:
     """One subscriber as the broker sees it: what waits for it, and when that is too much.
 
     Args:
         link: the way to it.
-        buffer: limits of the broker's buffer.
+        buffer: what waits of it in the broker's memory, with the limits for that.
         room: bytes that the connection itself holds.
+        clock: the broker's.
         take: receives each message at the subscriber's side.
         lost: called there with a word when the broker closes the connection.
+        left: called at the broker, with this, when it has closed the connection by itself.
     """
 
     def __init__(
-        self, link: Link, buffer: OutputBuffer, room: float, take: Callable[[Any], None], lost: Callable[[str], None]
+        self,
+        link: Link,
+        buffer: OutputBuffer,
+        room: float,
+        clock: Clock,
+        take: Callable[[Any], None],
+        lost: Callable[[str], None],
+        left: "Callable[[Subscription], None]",
     ) -> None:
         self.link = link
         self.buffer = buffer
         self.room = room
+        self.clock = clock
         self.take = take
         self.lost = lost
+        self.left = left
         self.waiting = 0
         self.open = True
+        self.kept = 0
+        self.watched = False
 
     def push(self, what: Any, size: int) -> bool:
         """Send something; False when the broker closes the connection instead, because too much waits."""
         if not self.open:
             return False
-        if self.buffer.cuts(max(0, round(self.waiting + size - self.room)), self.link.env.now):
-            self.close("buffer")
+        waiting = self._in_memory(self.waiting + size)
+        if waiting > 0 and self.buffer.add(size, waiting, self._second()):
+            self._cut()
             return False
         self.waiting += size
         self.link.carry(lambda: self.take(what), False)
+        self._watch()
         return True
 
-    def read(self, size: int) -> None:
-        """The subscriber has read so many bytes."""
+    def read(self, size: int) -> bool:
+        """The subscriber comes to a message of so many bytes; False when it was lost with the broker's memory."""
         self.waiting -= size
+        if not self.open:
+            self.kept -= size
+            return self.kept >= 0
+        if self.buffer.waiting > 0:
+            self.buffer.leave(self._in_memory(self.waiting))
+        return True
 
     def close(self, reason: str) -> None:
-        """Close the connection; the subscriber reads what was sent before it notices."""
+        """Close the connection; the subscriber reads what that holds before it notices, and nothing else."""
         if self.open:
             self.open = False
+            self.kept = self.waiting - self._in_memory(self.waiting)
             self.link.carry(lambda: self.lost(reason), False)
+
+    def _cut(self) -> None:
+        self.close("buffer")
+        self.left(self)
+
+    def _in_memory(self, waiting: int) -> int:
+        """Return how many of some bytes that wait the connection does not hold."""
+        return max(0, round(waiting - self.room))
+
+    def _second(self) -> int:
+        return second_of(self.link.env.now, self.clock.second())
+
+    def _watch(self) -> None:
+        """Let the broker's timer look as long as something waits in its memory."""
+        if self.buffer.waiting > 0 and not self.watched:
+            self.watched = True
+            clock = self.clock
+            self._wait(until_look(self.link.env.now, clock.every, clock.look(self.link.number)))
+
+    def _wait(self, seconds: float) -> None:
+        self.link.env.timeout(seconds).callbacks.append(self._look)
+
+    def _look(self, _: simpy.Event) -> None:
+        if not self.open or self.buffer.waiting == 0:
+            self.watched = False
+        elif self.buffer.look(self._second()):
+            self._cut()
+        else:
+            self._wait(self.clock.every)

@@ -110,9 +110,8 @@ class Publisher:
         subscription = self.bus.subscriptions.get(0)
 
         def read(_: simpy.Event) -> None:
-            if subscription is not None:
-                subscription.read(pushed_word(said[0], said[1], said[3]))
-            self.heard(*said)
+            if subscription is None or subscription.read(pushed_word(said[0], said[1], said[3])):
+                self.heard(*said)
 
         self.process.work(self.costs.acknowledgement, read)
 

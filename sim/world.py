@@ -106,8 +106,9 @@ class World:
         """Return the bus, the publisher and what nodes and clients have to do with them."""
         assert self.scenario.publisher is not None
         start = profile.lone("bus_start", self.host_quantile)
-        room = profile.path(self.scenario.publisher.payload_bytes, self.host_quantile)
-        broadcast = Broadcast(self, cores, self.cost, start, room, self.disk)
+        payload = self.scenario.publisher.payload_bytes
+        rooms = profile.path(payload, self.host_quantile), profile.bus_path(payload, self.host_quantile)
+        broadcast = Broadcast(self, cores, self.cost, start, rooms, self.disk)
         for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
             one.fanout = fanout
         for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):
@@ -170,9 +171,10 @@ class World:
             if one.beats is not None:
                 one.beats.start(tunnel, one.first_beat, False)
             t = one.number / rate - warm_up
-            self.balancer.idle.watch(tunnel, t - WARM_UP_SLACK)
+            one.since = t - WARM_UP_SLACK
+            self.balancer.idle.watch(tunnel, one.since)
             if self.lifetimes is not None:
-                self.lifetimes.begin(tunnel, t - WARM_UP_SLACK)
+                self.lifetimes.begin(tunnel, one.since)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             if one.member is not None:

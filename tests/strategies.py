@@ -326,7 +326,7 @@ def talks(draw):
     happens = list(scenario.faults) + draw(st.lists(broadcast_faults(nodes, clients, duration), max_size=3))
     if draw(st.booleans()):
         happens.append(Fault(at=draw(seconds(0.0, duration)), kind="reload"))
-    hard = draw(st.sampled_from([0, 300, 3000, 2**20]))
+    hard = draw(st.sampled_from([0, 300, 40_000, 2**20]))
     talk = scenario.vary(
         clients={
             "per_process": draw(st.sampled_from([1, 3, 2000])),
@@ -342,11 +342,12 @@ def talks(draw):
             "recovery": {"timeout": draw(seconds(0.05, 2.0))},
         },
         balancer=draw(balancers(covered=True)).model_dump(),
+        publisher={"payload_bytes": draw(st.sampled_from([64, 2000, 20_000]))},
         bus={
             "idempotency_window": draw(st.sampled_from([0.1, 60.0])),
             "output_buffer": {
                 "hard_bytes": hard,
-                "soft_bytes": draw(st.sampled_from([0, 200])),
+                "soft_bytes": draw(st.sampled_from([0, 200, 20_000])),
                 "soft_seconds": draw(st.sampled_from([0, 1])),
             },
             "retry": {
@@ -417,6 +418,7 @@ def profiles(draw, broadcast=False):
     return small_profile(
         path_bytes=[draw(st.sampled_from([100.5, 1000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
         path_bytes_large=[draw(st.sampled_from([3000, PATH_BYTES]))] if broadcast else [PATH_BYTES],
+        bus_path_bytes=draw(st.sampled_from([[], [2000.5]])) if broadcast else [],
         parts=parts
         | {"exit_delay": part([16])}
         | {name: starts() for name in START_PARTS}

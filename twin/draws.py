@@ -34,7 +34,9 @@ class Purpose(IntEnum):
     SYNC_PHASE = 25
     LIFETIME = 26
     SEND_PHASE = 30
-    TIE = 41
+    BUS_SECOND = 40
+    BUS_LOOK = 41
+    TIE = 42
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

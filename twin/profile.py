@@ -85,7 +85,7 @@ PARTS = {
 }
 
 PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
-LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large")
+LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
 
 
@@ -155,6 +155,11 @@ class HostProfile(BaseModel):
         [],
         description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
         "socket more room the more has been read from it at a time; empty without a broadcast.",
+    )
+    bus_path_bytes: list[Cost] = Field(
+        [],
+        description="Bytes that a connection to the bus holds for a subscriber that does not read; empty in a profile "
+        "without it, where `path_bytes` stands for it.",
     )
     disk_wait: list[Cost] = Field(
         [],
@@ -293,6 +298,12 @@ class HostProfile(BaseModel):
         small, large = (quantile(sorted(repeats), u) for repeats in (self.path_bytes, self.path_bytes_large))
         share = (payload - PAYLOADS[0]) / (PAYLOADS[-1] - PAYLOADS[0])
         return small + (large - small) * min(1.0, max(0.0, share))
+
+    def bus_path(self, payload: int, u: float) -> float:
+        """Return how many bytes a connection to the bus holds, at quantile `u` of the repeats; of a profile that does
+        not know it, what the way to a client holds.
+        """
+        return quantile(sorted(self.bus_path_bytes), u) if self.bus_path_bytes else self.path(payload, u)
 
     @property
     def knows_disk(self) -> bool:

@@ -31,12 +31,18 @@ class Reconnect(Part):
     jitter: Jitter = Field(
         "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
     )
-    first: First = Field("backoff", description="Wait before the first attempt: backoff, immediate, or U(0, base).")
+    first: First = Field(
+        "backoff",
+        description="Wait before the first attempt after the loss of a stable connection: backoff, immediate, or "
+        "U(0, base).",
+    )
     max_attempts: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
         0, description="Give up after so many failed attempts in a row; 0 is never."
     )
     stable_time: Seconds = Field(
-        5.0, description="How long a connection must have lasted before the backoff starts anew, in seconds."
+        5.0,
+        description="How long a connection must have lasted before the backoff starts anew, in seconds; the loss of a "
+        "younger one counts as a failed attempt.",
     )
     spread: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="Share of the wait by which the jitter `around` changes it at most."

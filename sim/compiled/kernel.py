@@ -89,6 +89,7 @@ from sim.compiled.rules import draw, first_check
 from sim.compiled.steps import end_step
 from sim.node import OWN_FILES
 from twin.draws import Purpose
+from twin.scenario import WARM_UP_SLACK
 
 PING_PHASE = int(Purpose.PING_PHASE)
 AHEAD = 8
@@ -236,9 +237,9 @@ def warm_up(w: Any, c: int) -> None:
     who.previous = w.reconnect.base
     who.loss = -1
     who.state = STAYING
-    who.since = -w.warm_up
     who.first_beat = w.interval * draw(w, c, PING_PHASE, 0)
     t = c / w.connect_rate - w.warm_up
+    who.since = t - WARM_UP_SLACK
     note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
     note(w, t, CONNECTED, c, server + 1, 1, 0)
     warmed_up(w, c, i)

@@ -12,7 +12,19 @@ from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
 from twin.cost import after_sleep as _after_sleep
-from twin.rules import backoff, balancing, consistency, drain, frames, health, heartbeat, ring, rotation, slow_consumer
+from twin.rules import (
+    backoff,
+    balancing,
+    consistency,
+    drain,
+    frames,
+    health,
+    heartbeat,
+    output_buffer,
+    ring,
+    rotation,
+    slow_consumer,
+)
 
 BALANCE = int(draws.Purpose.BALANCE)
 
@@ -104,6 +116,16 @@ next_failure = compiled_rule(consistency.next_failure)
 is_too_large = compiled_rule(slow_consumer.is_too_large)
 offer = compiled_rule(slow_consumer.Outlet.offer, WORDS)
 pay = compiled_rule(slow_consumer.Outlet.pay)
+
+_span = compiled_rule(output_buffer.span)
+_first_block = compiled_rule(output_buffer.first_block, span=_span)
+_blocks_begun = compiled_rule(output_buffer.blocks_begun, span=_span)
+_counted = compiled_rule(output_buffer.counted, span=_span, first_block=_first_block, blocks_begun=_blocks_begun)
+second_of = compiled_rule(output_buffer.second_of)
+exceeds = compiled_rule(output_buffer.exceeds, counted=_counted)
+add_to_buffer = compiled_rule(output_buffer.add, blocks_begun=_blocks_begun, exceeds=exceeds)
+leave_buffer = compiled_rule(output_buffer.leave, span=_span, first_block=_first_block)
+until_look = compiled_rule(output_buffer.until_look)
 
 
 @jit

@@ -63,6 +63,14 @@ def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
     assert min(profile.path_bytes_large) > 2 * max(PAYLOADS)
 
 
+def test_a_connection_to_the_bus_holds_more_than_a_message_and_less_than_the_way_to_a_client(
+    calibrated: tuple[HostProfile, object],
+) -> None:
+    profile = calibrated[0]
+    assert len(profile.bus_path_bytes) >= REPEATS
+    assert all(2**16 < held < 2 * max(profile.path_bytes_large) for held in profile.bus_path_bytes)
+
+
 def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:
     for name, part in calibrated[0].parts.items():
         for values in part.values if name not in START_PARTS else ():

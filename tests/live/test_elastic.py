@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -310,6 +311,22 @@ def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenari
     assert len(differences) == 20
     assert sorted(differences)[len(differences) // 2] < 0.1
     assert max(differences) < 0.5
+
+
+def test_clients_that_are_dropped_over_and_over_wait_longer_and_longer_in_both_worlds(
+    small: Callable[..., Scenario],
+) -> None:
+    reconnect = {"base": 0.1, "cap": 5.0, "jitter": "none", "first": "immediate", "stable_time": 5.0}
+    lifetime = {"mean": 0.6, "jitter": 0.0}  # longer than it takes all to connect
+    scenario = small(duration=4.0, clients={"reconnect": reconnect}, nodes={"lifetime": lifetime})
+    for record in (measure(scenario, 1)[0], sim.simulate(scenario.vary(host={"profile": "reference"}), 0)):
+        for _, events in record.events[record.events["client"] >= 0].groupby("client"):
+            lost = events[events["event"] == "disconnected"]["t"].to_numpy()
+            tried = events[(events["event"] == "attempt_connect") & (events["t"] > lost[0])]["t"].to_numpy()
+            waits = [t - lost[lost < t][-1] for t in tried]
+            assert len(waits) >= 3
+            for before, after in pairwise(waits):
+                assert after > 1.4 * before  # twice, but for what a busy machine adds to a short wait
 
 
 def test_what_a_joined_node_has_noted_is_in_the_record(small: Callable[..., Scenario]) -> None:

@@ -201,7 +201,7 @@ def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(ki
 def test_after_a_reload_the_old_process_cuts_its_tunnels_in_their_order_beside_the_new_one(profile):
     scenario = small(
         balancer={"hard_stop_after": 1},
-        clients={"reconnect": {"first": "immediate"}},
+        clients={"reconnect": {"first": "immediate", "stable_time": 0.0}},
         faults=[{"at": 2.0, "kind": "reload"}],
     )
     world = World(scenario, 0, profile)

@@ -45,6 +45,28 @@ def test_a_client_waits_as_its_list_says_and_stops_at_its_end(profile):
     assert (record.events["event"] == "gave_up").sum() == 30
 
 
+@pytest.mark.parametrize("first", ["immediate", "jittered", "backoff"])
+def test_clients_whose_connections_are_cut_over_and_over_wait_longer_and_longer(first, profile):
+    policy = {"jitter": "none", "base": 0.1, "factor": 2.0, "cap": 5.0, "first": first}
+    scenario = small(duration=10.0, clients={"reconnect": policy}, nodes={"lifetime": {"mean": 0.066, "jitter": 0.0}})
+    record = simulate(scenario, 0, profile)
+    assert len(record.select("connect_failed")) == 0
+    for client in waits(record).values():
+        assert client[-5:] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2], abs=CPU)
+    hasty = simulate(scenario.vary(clients={"reconnect": {"stable_time": 0.0}}), 0, profile)
+    assert len(hasty.select("attempt_connect")) > 5 * len(record.select("attempt_connect"))
+
+
+def test_a_client_has_been_connected_since_its_own_turn_in_the_warm_up(profile):
+    policy = {"policy": "fixed", "jitter": "none", "base": 0.5, "first": "immediate", "stable_time": 2.0}
+    scenario = small(clients={"count": 30, "connect_rate": 10.0, "reconnect": policy}, nodes={"count": 1}, faults=KILL)
+    found = waits(simulate(scenario, 0, profile))
+    at_once = [client for client, times in found.items() if times[0] < CPU]
+    # killed at 1.0; connected at number / 10 - 3, and the run begins 0.3 s after the last has
+    assert at_once == list(range(24))
+    assert all(found[client][0] == pytest.approx(0.5, abs=CPU) for client in range(24, 30))
+
+
 @pytest.mark.parametrize("name", sorted(CLIENTS))
 def test_every_preset_brings_its_clients_back_or_gives_up(name, profile):
     beat = {"reconnect": name, "heartbeat": name}

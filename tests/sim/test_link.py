@@ -1,7 +1,8 @@
+import pytest
 import simpy
 
-from sim.link import Link, Subscription
-from twin.rules.slow_consumer import OutputBuffer
+from sim.link import Clock, Link, Subscription
+from twin.rules.output_buffer import BLOCK, COUNTED, SHARED_SIZE, OutputBuffer
 
 ROOM = 1000
 
@@ -62,46 +63,83 @@ def test_what_was_on_its_way_when_a_link_was_cut_is_ahead_of_what_was_sent_later
     assert arrived == ["a", "b", "c"]
 
 
-def subscription(room=ROOM, hard=500, soft=0, seconds=0):
+def subscription(room=ROOM, hard=0, soft=0, seconds=0, phase=0.0):
     env = simpy.Environment()
     link, heard = Link(env, 1), []
-    return env, link, heard, Subscription(
-        link, OutputBuffer(hard, soft, seconds), room, heard.append, lambda why: heard.append("lost: " + why)
-    )  # fmt: skip
+    buffer, clock = OutputBuffer(hard, soft, seconds), Clock(lambda: phase, 0.2, lambda number: 0.15 * number)
+    return (
+        env,
+        link,
+        heard,
+        Subscription(
+            link, buffer, room, clock, heard.append, lambda why: heard.append((env.now, "lost", why)), heard.append
+        ),
+    )
+
+
+def fill(one, size, n):
+    """Push `n` messages and return how many of them were sent."""
+    return sum(one.push("a", size) for _ in range(n))
 
 
 def test_a_subscriber_that_reads_nothing_is_cut_when_connection_and_buffer_are_full():
-    _, _, heard, one = subscription()
-    assert one.push("a", ROOM)
-    assert one.push("b", 499)
-    assert not one.push("c", 1)
-    assert heard == ["a", "b", "lost: buffer"]
+    _, _, heard, one = subscription(hard=2 * COUNTED)
+    sent = ROOM // 100 + (1024 + BLOCK) // 100  # the connection, its own buffer in the server, one block
+    assert fill(one, 100, 10_000) == sent
+    assert heard == ["a"] * sent + [(0, "lost", "buffer"), one]
     assert not one.push("d", 0)
-    assert heard[3:] == []
+
+
+def test_what_waits_in_the_brokers_memory_is_lost_when_it_closes_the_connection():
+    _, _, _, one = subscription(hard=2 * COUNTED)
+    sent = fill(one, 100, 10_000)
+    assert [one.read(100) for _ in range(sent)] == [True] * (ROOM // 100) + [False] * (sent - ROOM // 100)
 
 
 def test_what_a_subscriber_has_read_does_not_wait_any_more():
-    _, _, _, one = subscription()
-    for _ in range(10):
+    _, _, _, one = subscription(hard=1)
+    for _ in range(100):
         assert one.push("a", ROOM)
-        one.read(ROOM)
+        assert one.read(ROOM)
     assert one.waiting == 0
 
 
-def test_the_soft_limit_cuts_only_when_it_lasts():
-    env, _, _, one = subscription(hard=0, soft=100, seconds=2)
-    assert one.push("a", ROOM + 100)
-    env.run(until=1.9)
-    assert one.push("b", 1)
-    env.run(until=2.1)
-    assert not one.push("c", 1)
-    env, _, _, one = subscription(hard=0, soft=100, seconds=2)
-    assert one.push("a", ROOM + 100)
-    one.read(ROOM)
+def test_a_silent_subscriber_is_cut_when_the_soft_limit_has_lasted_although_nothing_is_sent():
+    env, _, heard, one = subscription(soft=2 * COUNTED, seconds=5, phase=0.25)
     env.run(until=1.0)
-    assert one.push("b", 1)
-    env.run(until=2.1)
-    assert one.push("c", ROOM)
+    fill(one, 1000, 40)
+    assert one.open
+    env.run(until=6.75)
+    assert one.open
+    env.run()
+    # reached in second 1 of the clock; it shows 7, more than five later, at 6.75; the look after that is at 6.83
+    assert heard[-2:] == [(pytest.approx(6.83), "lost", "buffer"), one]
+
+
+def test_a_subscriber_that_has_drained_below_the_soft_limit_in_time_is_not_cut():
+    env, _, _, one = subscription(soft=2 * COUNTED, seconds=5)
+    assert fill(one, 1000, 40) == 40
+    env.run(until=4.0)
+    for _ in range(36):
+        assert one.read(1000)
+    env.run(until=9.5)
+    assert fill(one, 1000, 36) == 36  # above it again, for the first time since
+    env.run(until=14.9)
+    assert one.open
+    env.run()
+    assert not one.open
+
+
+def test_large_messages_hardly_count_until_the_subscriber_reads():
+    env, _, heard, one = subscription(hard=5_000_000)
+    assert fill(one, 100_000, 300) == 300
+    env.run(until=5.0)
+    assert one.read(100_000)
+    assert one.open  # a write came to the first block, with 159 strings of 100 kB; the next look finds that
+    env.run()
+    assert heard[-2:] == [(pytest.approx(5.03), "lost", "buffer"), one]
+    _, _, _, one = subscription(hard=5_000_000)
+    assert fill(one, SHARED_SIZE - 1, 1000) * SHARED_SIZE < 5_050_000
 
 
 def test_a_subscriber_reads_what_was_sent_before_it_notices_that_it_is_cut():
@@ -112,4 +150,4 @@ def test_a_subscriber_reads_what_was_sent_before_it_notices_that_it_is_cut():
     one.close("closed")
     assert heard == []
     env.run()
-    assert heard == ["a", "lost: closed"]
+    assert heard == ["a", (0.1, "lost", "closed")]

@@ -64,6 +64,13 @@ def test_what_a_path_holds_goes_from_the_small_to_the_large_messages():
     assert held == pytest.approx([100, 100, 100, 200, 300, 300])
 
 
+def test_a_connection_to_the_bus_holds_what_was_measured_of_it_or_else_what_a_path_holds():
+    older = small_profile(path_bytes=[100.0], path_bytes_large=[300.0])
+    assert older.bus_path(294_912, 0.5) == older.path(294_912, 0.5)
+    newer = small_profile(bus_path_bytes=[40.0, 60.0])
+    assert [newer.bus_path(payload, 0.5) for payload in (0, 10**6)] == [50.0, 50.0]
+
+
 def slowness(paces, read, power):
     """Return the power found when costs go with `paces` to a `power`, and these were read as `read`."""
     part = Part(levels=[64], values=[[pace**power for pace in paces]], paces=[read])

@@ -2,7 +2,10 @@
 
 Source of the jitter formulas `full`, `equal` and `decorrelated`: Brooker, "Exponential Backoff And Jitter", AWS
 Architecture Blog, 2015; `offset` is that of centrifuge-js (`backoff` in src/utils.ts), `around` that of Socket.IO
-(`Backoff.duration` in contrib/backo2.ts of socket.io-client).
+(`Backoff.duration` in contrib/backo2.ts of socket.io-client). Source of the stable time: reconnecting-websocket and its
+successor partysocket (`minUptime`, `_acceptOpen`, `_getNextDelay`), where a connection that was lost before its minimum
+uptime is one more retry; likewise aws-c-mqtt, pull request 212, and jitsi-videobridge, pull request 2415 ("infinite
+tight reconnect loop"). Socket.IO, centrifuge-js, Phoenix and SignalR have none: any success starts anew.
 """
 
 from collections.abc import Sequence
@@ -28,10 +31,11 @@ class Reconnect:
         factor: growth a failed attempt.
         cap: no wait is longer.
         jitter: how a wait is spread, see `jittered`.
-        first: the wait before the first attempt after a loss: `backoff` as after a failure, `immediate` none,
-            `jittered` anything up to `base`.
+        first: the wait before the first attempt after the loss of a stable connection: `backoff` as after a failure,
+            `immediate` none, `jittered` anything up to `base`.
         max_attempts: give up after so many failed attempts in a row; 0 is never.
-        stable_time: a connection must have lasted so long before the next loss starts from `base` again.
+        stable_time: a connection must have lasted so long before its loss starts from `base` again; the loss of a
+            younger one is like a failed attempt, whatever `first` says.
         spread: share of the wait by which the jitter `around` changes it at most.
         delays: the waits of `list`, one after the other.
         then: when they are used up, `repeat` the last one or `stop`.
@@ -197,13 +201,14 @@ def wait_after_loss(memory: Backoff, rule: Reconnect, uptime: float, u: float) -
     """Return the wait before the first attempt after a connection of `uptime` seconds was lost, and remember it; None
     when the client gives up.
     """
-    if uptime >= rule.stable_time:
+    stable = uptime >= rule.stable_time
+    if stable:
         memory.waits = 0
         memory.previous = rule.base
     memory.failed = 0
-    if rule.first == "immediate":
+    if stable and rule.first == "immediate":
         return 0.0
-    if rule.first == "jittered":
+    if stable and rule.first == "jittered":
         return u * rule.base
     return next_wait(memory, rule, u)
 

@@ -47,8 +47,9 @@ def pushed_word(word: str, node: int, version: int) -> int:
 
 
 def _push(channel: str, body: int) -> int:
-    return len("*3\r\n") + _bulk(len("message")) + _bulk(PREFIX_BYTES + len(channel)) + _bulk(body)
+    return len("*3\r\n") + bulk_bytes(len("message")) + bulk_bytes(PREFIX_BYTES + len(channel)) + bulk_bytes(body)
 
 
-def _bulk(size: int) -> int:
+def bulk_bytes(size: int) -> int:
+    """Return the bytes of a string of `size` bytes as RESP frames it."""
     return len(f"${size}\r\n") + size + len("\r\n")

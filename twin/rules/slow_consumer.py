@@ -1,7 +1,7 @@
-"""What happens to those who read too slowly: clients of a node, and subscribers of the bus.
+"""What happens to clients who read too slowly; for subscribers of the bus see `twin.rules.output_buffer`.
 
-Both keep a bounded number of bytes for each reader, so that one that stops reading neither exhausts the sender nor
-delays the others.
+A node keeps a bounded number of bytes for each client, so that one that stops reading neither exhausts it nor delays
+the others.
 """
 
 from typing import Literal
@@ -47,28 +47,3 @@ def is_too_large(size: int, limit_bytes: int) -> bool:
     never fit, or drive out the messages that follow.
     """
     return 2 * size > limit_bytes
-
-
-class OutputBuffer:
-    """When the bus cuts a subscriber: more than the hard limit waits, or the soft limit is exceeded for too long.
-
-    Source: Valkey, `src/networking.c`, checkClientOutputBufferLimits; valkey.conf, `client-output-buffer-limit`. The
-    server counts the soft time in whole seconds of its clock; here it is exact.
-    """
-
-    def __init__(self, hard_bytes: int, soft_bytes: int, soft_seconds: float) -> None:
-        self.hard_bytes = hard_bytes
-        self.soft_bytes = soft_bytes
-        self.soft_seconds = soft_seconds
-        self._soft_since: float | None = None
-
-    def cuts(self, waiting: int, now: float) -> bool:
-        """Tell whether a subscriber for whom `waiting` bytes wait at `now` seconds is cut; 0 is no limit."""
-        if self.hard_bytes and waiting >= self.hard_bytes:
-            return True
-        if not self.soft_bytes or waiting < self.soft_bytes:
-            self._soft_since = None
-            return False
-        if self._soft_since is None:
-            self._soft_since = now
-        return now - self._soft_since > self.soft_seconds

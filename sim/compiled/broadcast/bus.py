@@ -218,8 +218,8 @@ def pushed(w: Any, subscription: int, what: int) -> None:
     c = cast(w)
     number = whole(subscription_at(c.subscriptions.data, subscription).link)
     size = word_bytes(w, what) if number == 0 else c.pushed_message
-    if endpoint_at(c.endpoints, number).subscription == subscription and not send(w, subscription, what, size):
-        leave(w, number, 0)
+    if endpoint_at(c.endpoints, number).subscription == subscription:
+        send(w, subscription, what, size)
 
 
 # Reading

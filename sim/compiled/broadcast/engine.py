@@ -17,6 +17,7 @@ from twin.profile import HostProfile
 from twin.record import Row
 from twin.rules.consistency import MOST_UNCLAIMED
 from twin.rules.frames import message_frame, pushed_message, pushed_word
+from twin.rules.output_buffer import connections, look_every
 from twin.scenario import Scenario
 
 Array = np.ndarray[Any, Any]
@@ -82,8 +83,8 @@ class Broadcast:
         c = self.state[0]
         assert scenario.publisher is not None
         c["bus_start"] = profile.lone("bus_start", machine.host_quantile)
-        room = profile.path(scenario.publisher.payload_bytes, machine.host_quantile)
-        c["bus_room"], c["room"] = room, round(room)
+        payload, u = scenario.publisher.payload_bytes, machine.host_quantile
+        c["bus_room"], c["room"] = profile.bus_path(payload, u), round(profile.path(payload, u))
         if machine.disk is not None:
             c["disk"], (c["disk_rested"], c["disk_at_once"]) = True, machine.disk
         c["bus"], c["publisher"] = world["n_procs"] - 2, world["n_procs"] - 1
@@ -117,6 +118,7 @@ class Broadcast:
         c["policy"], c["limit_bytes"] = layout.word(scenario.slow_consumer.policy), scenario.slow_consumer.limit_bytes
         for name in ("hard_bytes", "soft_bytes", "soft_seconds"):
             c[name] = getattr(bus.output_buffer, name)
+        c["look_every"] = look_every(connections(scenario.nodes.count, bus.kind))
         self._keep("times", np.array(publisher.times(scenario.duration)))
         c["n_keys"] = len(self._kept["times"])
 

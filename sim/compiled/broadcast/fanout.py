@@ -22,7 +22,6 @@ from sim.compiled.broadcast.layout import (
     messaging_at,
     place,
     stamped_at,
-    subscription_at,
 )
 from sim.compiled.broadcast.lists import (
     append,
@@ -38,6 +37,7 @@ from sim.compiled.broadcast.lists import (
 )
 from sim.compiled.broadcast.notes import note_message
 from sim.compiled.broadcast.speaking import acknowledge
+from sim.compiled.broadcast.subscriptions import read
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import (
     ABNORMAL,
@@ -62,8 +62,8 @@ from twin.rules.frames import ANSWER_BYTES, LENGTH_BYTES, STAMP_BYTES
 def received(w: Any, server: int, message: int, subscription: int) -> None:
     """A node has read a message: fan out what has not been seen; acknowledge what has."""
     c, one = cast(w), stamped_at(cast(w).stamped.data, message)
-    if subscription >= 0:
-        subscription_at(c.subscriptions.data, subscription).waiting -= c.pushed_message
+    if subscription >= 0 and not read(w, subscription, c.pushed_message):
+        return
     node = fanout_at(c.fanouts, server)
     first = is_first(w, node, whole(one.epoch), whole(one.version))
     note_message(w, w.now, RECEIVED, -1, server + 1, message, 0 if first else DUPLICATE)

@@ -10,6 +10,7 @@ from sim.compiled.broadcast.fanout import received, tunnel_released
 from sim.compiled.broadcast.layout import (
     ANSWER_CAME,
     BROKE,
+    BUFFER_LOOK,
     BUS_STARTED,
     CALLER_FREE,
     COMMIT,
@@ -47,13 +48,12 @@ from sim.compiled.broadcast.layout import (
     cast,
     fanout_at,
     job_at,
-    subscription_at,
     task_at,
 )
 from sim.compiled.broadcast.links import answer_came, came, came_first, parcel_arrives
 from sim.compiled.broadcast.lists import drop_job
 from sim.compiled.broadcast.speaking import go_on_speaking
-from sim.compiled.broadcast.subscriptions import subscribe
+from sim.compiled.broadcast.subscriptions import buffer_look, read, subscribe
 from sim.compiled.broadcast.tasks import begin, expire
 from sim.compiled.broadcast.ways import batch_done
 from sim.compiled.jit import jit, kernel, whole
@@ -138,6 +138,8 @@ def happen_more(w: Any, kind: int, a: int, b: int) -> None:
         publisher.give_turn(w)
     elif kind == ON_DISK:
         on_disk(w, a)
+    elif kind == BUFFER_LOOK:
+        buffer_look(w, a)
     elif kind == BUS_STARTED and b == cast(w).life:  # else it was killed once more before it answered
         started(w)
         faults.healed(w, a)
@@ -199,9 +201,8 @@ def job_done(w: Any, i: int, reader: int) -> None:
     elif kind == PUSH:
         pushed(w, a, b)
     elif kind == HEAR:
-        if a >= 0:
-            subscription_at(c.subscriptions.data, a).waiting -= word_bytes(w, b)
-        publisher.heard(w, b)
+        if a < 0 or read(w, a, word_bytes(w, b)):
+            publisher.heard(w, b)
     elif life == c.life and kind == EXECUTE:
         execute(w, a, b)
     elif life == c.life and kind == LOOK:

@@ -25,7 +25,7 @@ BROADCAST_COSTS = 24
 (TASK_BEGINS, TASK_GOES_ON, TIMER_EXPIRES, TIMER_WAKES, TIMER_FIRED) = range(OF_BROADCAST, OF_BROADCAST + 5)
 (ANSWER_CAME, FIRST_OF_TWO, ONE_OF_ALL, TRY_OVER, PARCEL_ARRIVES) = range(OF_BROADCAST + 5, OF_BROADCAST + 10)
 (QUESTION_DUE, READS_AGAIN, CALLER_FREE, BUS_STARTED, BROKE) = range(OF_BROADCAST + 10, OF_BROADCAST + 15)
-ON_DISK = OF_BROADCAST + 15
+(ON_DISK, BUFFER_LOOK) = range(OF_BROADCAST + 15, OF_BROADCAST + 17)
 
 # The frames that wait for a connection: one list for each lane on the way, and those that wait for its client.
 DOWN, RELAYED, ARRIVING, ASKING, RELAYED_UP, HEARD, HELD, AWAITED = range(8)
@@ -77,7 +77,8 @@ TASK = record(
     ("?", "first_came came waits broken ok"),
 )
 STAMPED = record(("i4", "epoch version key"))
-SUBSCRIPTION = record(("i8", "waiting"), ("f8", "soft_since"), ("i4", "link life"), ("?", "open"))
+BUS_BUFFER = record(("i8", "waiting size added origin seen since"))
+SUBSCRIPTION = record(("i8", "waiting kept"), (BUS_BUFFER, "buffer"), ("i4", "link life"), ("?", "open watched"))
 ENDPOINT = record(
     ("f8", "delay free_up free_down"),
     ("i4", "cuts stopped last_stopped held last_held"),
@@ -113,8 +114,8 @@ BROADCAST = record(
     ("?", "of_client recover on_reconnect persist disk"),
     ("f8", "window lease commit_interval retry_base retry_cap retry_timeout question_timeout ack_timeout bus_start"),
     ("f8", "disk_rested disk_at_once"),
-    ("i8", "retries max_resends policy limit_bytes hard_bytes soft_bytes"),
-    ("f8", "soft_seconds bus_room"),
+    ("i8", "retries max_resends policy limit_bytes hard_bytes soft_bytes soft_seconds"),
+    ("f8", "bus_room look_every"),
     ("i8", "n_keys bus publisher"),
     # the broker
     ("i8", "epoch version life first_asking last_asking"),

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.broadcast.layout import (
+    BUFFER_LOOK,
     CARRY_LOSS,
     CARRY_MESSAGE,
     CARRY_WORD,
@@ -16,6 +17,11 @@ from sim.compiled.broadcast.links import carry_down
 from sim.compiled.broadcast.lists import one_of
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import BUFFER
+from sim.compiled.queue import schedule
+from sim.compiled.rules import add_to_buffer, draw, exceeds, leave_buffer, second_of, until_look
+from twin.draws import Purpose
+
+BUS_SECOND, BUS_LOOK = int(Purpose.BUS_SECOND), int(Purpose.BUS_LOOK)
 
 
 @jit
@@ -27,8 +33,11 @@ def subscribe(w: Any, number: int, life: int) -> int:
     subscription.link = number
     subscription.life = life
     subscription.waiting = 0
-    subscription.soft_since = -1.0
+    subscription.kept = 0
+    subscription.buffer.waiting = 0
+    subscription.buffer.since = -1
     subscription.open = True
+    subscription.watched = False
     if link.subscription < 0:
         link.before = c.last_subscribed
         link.after = -1
@@ -64,40 +73,84 @@ def leave(w: Any, number: int, reason: int) -> None:
 
 @jit
 def close(w: Any, i: int, reason: int) -> None:
-    """Close a subscriber's connection; it reads what was sent before it notices."""
+    """Close a subscriber's connection; it reads what that holds before it notices, and nothing else."""
     subscription = subscription_at(cast(w).subscriptions.data, i)
     if subscription.open:
         subscription.open = False
+        subscription.kept = subscription.waiting - in_memory(w, whole(subscription.waiting))
         carry_down(w, whole(subscription.link), CARRY_LOSS, i, reason)
 
 
 @jit
-def send(w: Any, i: int, what: int, size: int) -> bool:
-    """Send something to a subscriber; False when the broker closes the connection, because too much waits."""
-    subscription = subscription_at(cast(w).subscriptions.data, i)
+def cut(w: Any, i: int) -> None:
+    """Close a connection because too much waits, and forget the subscription if it is still that of its process."""
+    close(w, i, BUFFER)
+    number = whole(subscription_at(cast(w).subscriptions.data, i).link)
+    if endpoint_at(cast(w).endpoints, number).subscription == i:
+        leave(w, number, 0)
+
+
+@jit
+def send(w: Any, i: int, what: int, size: int) -> None:
+    """Send something to a subscriber, or close its connection, because too much waits."""
+    c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
     if not subscription.open:
-        return False
-    if cuts(w, subscription, max(0, whole(np.rint(subscription.waiting + size - cast(w).bus_room)))):
-        close(w, i, BUFFER)
-        return False
+        return
+    waiting = in_memory(w, subscription.waiting + size)
+    if waiting > 0 and add_to_buffer(subscription.buffer, c, size, waiting, second(w)):
+        cut(w, i)
+        return
     subscription.waiting += size
     kind = CARRY_WORD if subscription.link == 0 else CARRY_MESSAGE
     carry_down(w, whole(subscription.link), kind, i, what)
+    watch(w, i)
+
+
+@jit
+def read(w: Any, i: int, size: int) -> bool:
+    """A subscriber comes to a message of so many bytes; False when it was lost with the broker's memory."""
+    subscription = subscription_at(cast(w).subscriptions.data, i)
+    subscription.waiting -= size
+    if not subscription.open:
+        subscription.kept -= size
+        return subscription.kept >= 0
+    if subscription.buffer.waiting > 0:
+        leave_buffer(subscription.buffer, in_memory(w, whole(subscription.waiting)))
     return True
 
 
 @jit
-def cuts(w: Any, subscription: Any, waiting: int) -> bool:
-    """Tell whether a subscriber for whom so many bytes wait is cut. See `twin.rules.slow_consumer.OutputBuffer`."""
-    c = cast(w)
-    if c.hard_bytes > 0 and waiting >= c.hard_bytes:
-        return True
-    if c.soft_bytes == 0 or waiting < c.soft_bytes:
-        subscription.soft_since = -1.0
-        return False
-    if subscription.soft_since < 0.0:
-        subscription.soft_since = w.now
-    return w.now - subscription.soft_since > c.soft_seconds
+def in_memory(w: Any, waiting: int) -> int:
+    """Return how many of some bytes that wait the connection does not hold."""
+    return max(0, whole(np.rint(waiting - cast(w).bus_room)))
+
+
+@jit
+def second(w: Any) -> int:
+    """Return the second that the broker's clock shows."""
+    return second_of(w.now, draw(w, 0, BUS_SECOND, 0))
+
+
+@jit
+def watch(w: Any, i: int) -> None:
+    """Let the broker's timer look at a connection as long as something waits in its memory."""
+    c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
+    if subscription.buffer.waiting > 0 and not subscription.watched:
+        subscription.watched = True
+        look = draw(w, whole(subscription.link), BUS_LOOK, 0)
+        schedule(w, until_look(w.now, c.look_every, look), BUFFER_LOOK, i, 0)
+
+
+@jit
+def buffer_look(w: Any, i: int) -> None:
+    """The broker's timer comes to a connection."""
+    c, subscription = cast(w), subscription_at(cast(w).subscriptions.data, i)
+    if not subscription.open or subscription.buffer.waiting == 0:
+        subscription.watched = False
+    elif exceeds(subscription.buffer, c, second(w)):
+        cut(w, i)
+    else:
+        schedule(w, c.look_every, BUFFER_LOOK, i, 0)
 
 
 @jit

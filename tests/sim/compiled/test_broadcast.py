@@ -80,6 +80,27 @@ def test_a_bus_waits_for_its_disk_in_both_engines(kind, changes):
     assert [row[0] for row in free if row[1] == "delivered"] != [row[0] for row in found if row[1] == "delivered"]
 
 
+@pytest.mark.parametrize("payload", [1000, 20_000])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"hard_bytes": 49_000, "soft_bytes": 0},
+        {"hard_bytes": 2**20, "soft_bytes": 0},  # strings count when the node reads again
+        {"hard_bytes": 0, "soft_bytes": 49_000, "soft_seconds": 1},
+    ],
+)
+def test_a_subscriber_that_does_not_read_is_cut_by_the_bus_at_the_same_time(payload, limits):
+    hang = {"at": 1.0, "kind": "hang", "node": 2, "duration": 2.9}
+    publisher = {"rate": 200.0, "payload_bytes": payload, "stop": 4.0}
+    scenario = talk(bus={"kind": "pubsub", "output_buffer": limits}, publisher=publisher, clients={"count": 30})
+    scenario = scenario.vary(faults=[hang], duration=8.0)
+    expected = World(scenario, 1, small_profile()).run()
+    found = Run(scenario, 1, small_profile()).go().rows()
+    cut = [row for row in found if row[1] == "bus_lost" and row[-1] == "buffer"]
+    assert len(cut) == 1 - (payload == 1000 and limits["hard_bytes"] == 2**20)
+    assert_same(in_order(expected), in_order(found))
+
+
 def test_the_comparison_finds_one_message_that_differs():
     """The tests above can fail: another rate is not the same."""
     expected = World(talk(duration=1.0), 1, small_profile()).run()

@@ -11,7 +11,7 @@ from sim.compiled.jit import for_python
 from sim.compiled.layout import RULE, word
 from tests.strategies import reconnects
 from twin import draws
-from twin.rules import backoff, balancing, heartbeat
+from twin.rules import backoff, balancing, heartbeat, output_buffer
 
 WHOLE = st.integers(0, 2**31 - 1)
 UNIFORM = st.floats(0.0, 1.0, exclude_max=True)
@@ -44,6 +44,36 @@ def test_a_client_waits_the_same(rule, steps):
             assert COMPILED.wait_after_loss(memory[0], given_rule[0], uptime, u) == expected.after_loss(uptime, u)
         else:
             assert COMPILED.wait_after_failure(memory[0], given_rule[0], u) == expected.after_failure(u)
+
+
+@given(
+    limits=st.tuples(st.sampled_from([0, 50_000]), st.sampled_from([0, 20_000, 10**6]), st.integers(0, 2)),
+    size=st.sampled_from([100, 8000, 16_440, 16_441, 100_000]),
+    steps=st.lists(st.tuples(st.integers(0, 30), st.floats(0.0, 1.0), st.integers(0, 2)), max_size=12),
+)
+def test_what_waits_for_a_subscriber_counts_the_same(limits, size, steps):
+    state = np.zeros(1, np.dtype([(name, "i8") for name in ("waiting", "size", "added", "origin", "seen", "since")]))
+    state["since"] = -1
+    kept = np.array([limits], np.dtype([(name, "i8") for name in ("hard_bytes", "soft_bytes", "soft_seconds")]))
+    expected, waiting, second = output_buffer.OutputBuffer(*limits), 0, 0
+    for n, share, pause in steps:
+        for _ in range(n):
+            waiting += size
+            found = COMPILED.add_to_buffer(state[0], kept[0], size, waiting, second)
+            assert found == expected.add(size, waiting, second)
+        second += pause
+        assert COMPILED.exceeds(state[0], kept[0], second) == expected.look(second)
+        waiting = int(waiting * share)
+        if expected.waiting:
+            COMPILED.leave_buffer(state[0], waiting)
+            expected.leave(waiting)
+        assert all(state[0][name] == getattr(expected, name) for name in state.dtype.names)
+
+
+@given(now=st.floats(0.0, 1e4), every=st.sampled_from([0.1, 0.3, 1.0]), phase=UNIFORM)
+def test_the_bus_looks_at_the_same_times(now, every, phase):
+    assert COMPILED.until_look(now, every, phase) == output_buffer.until_look(now, every, phase)
+    assert COMPILED.second_of(now, phase) == output_buffer.second_of(now, phase)
 
 
 @given(

@@ -144,7 +144,7 @@ def test_the_backoff_starts_anew_after_stable_time_and_not_before(policy, failur
 @given(reconnects(), st.integers(1, 8))
 def test_a_client_gives_up_after_max_attempts_failures_in_a_row(policy, failures):
     backoff = Backoff(policy.rule())
-    backoff.after_loss(0.0, 0.5)
+    backoff.after_loss(policy.stable_time, 0.5)
     waits = [backoff.after_failure(0.5) for _ in range(failures)]
     limit = policy.max_attempts or failures + 1
     if policy.then == "stop":
@@ -161,14 +161,39 @@ def test_a_connection_in_between_forgives_the_failures_before_it():
 
 
 def test_the_first_wait_is_immediate_jittered_or_the_backoff():
-    assert Backoff(rule(first="immediate", jitter="none")).after_loss(0.0, 0.25) == 0.0
-    assert Backoff(rule(first="jittered", jitter="none")).after_loss(0.0, 0.25) == 0.025
-    assert Backoff(rule(first="backoff", jitter="none")).after_loss(0.0, 0.25) == 0.1
+    assert Backoff(rule(first="immediate", jitter="none")).after_loss(5.0, 0.25) == 0.0
+    assert Backoff(rule(first="jittered", jitter="none")).after_loss(5.0, 0.25) == 0.025
+    assert Backoff(rule(first="backoff", jitter="none")).after_loss(5.0, 0.25) == 0.1
+
+
+def test_the_loss_of_a_young_connection_is_like_a_failed_attempt():
+    """As in reconnecting-websocket, whose `minUptime` is 5 s, too."""
+    for first in ("immediate", "jittered", "backoff"):
+        backoff = Backoff(rule(first=first, jitter="none"))
+        assert backoff.after_loss(5.0, 0.0) == (0.1 if first == "backoff" else 0.0)
+        waits = [backoff.after_loss(0.066, 0.0) for _ in range(5)]
+        assert waits == pytest.approx([0.2, 0.4, 0.8, 1.0, 1.0] if first == "backoff" else [0.1, 0.2, 0.4, 0.8, 1.0])
+        assert backoff.after_loss(5.0, 0.0) == (0.1 if first == "backoff" else 0.0)
+    endless = Backoff(rule(first="immediate", stable_time=0.0))
+    assert [endless.after_loss(0.066, 0.5) for _ in range(5)] == [0.0] * 5
+
+
+@given(reconnects(), st.lists(st.tuples(st.booleans(), units), max_size=8), units)
+def test_a_young_connection_waits_as_after_a_failure_from_whatever_the_client_has_been_through(policy, past, u):
+    lost, failed = Backoff(policy.rule()), Backoff(rule(**vars(policy.rule()) | {"max_attempts": 0}))
+    for loss, drawn in past:
+        for one in (lost, failed):
+            one.after_loss(policy.stable_time, drawn) if loss else one.after_failure(drawn)
+    young = policy.stable_time - 1e-3
+    if policy.stable_time > 0:
+        lost.failed = 0
+        assert lost.after_loss(young, u) == failed.after_failure(u)
+        assert (lost.waits, lost.previous) == (failed.waits, failed.previous)
 
 
 def test_a_first_wait_out_of_the_order_does_not_count_as_a_backoff():
     backoff = Backoff(rule(first="immediate", jitter="none"))
-    backoff.after_loss(0.0, 0.5)
+    backoff.after_loss(9.0, 0.5)
     assert [backoff.after_failure(0.5) for _ in range(3)] == pytest.approx([0.1, 0.2, 0.4])
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.slow_consumer import Outlet, OutputBuffer, is_too_large
+from twin.rules.slow_consumer import Outlet, is_too_large
 
 
 @pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
@@ -43,12 +43,3 @@ def test_what_waits_never_exceeds_the_limit(policy, steps):
 def test_an_answer_of_more_than_half_the_limit_becomes_a_snapshot():
     assert [is_too_large(size, 1000) for size in (500, 501)] == [False, True]
     assert [is_too_large(size, 1001) for size in (500, 501)] == [False, True]
-
-
-def test_the_bus_cuts_at_the_hard_limit_at_once_and_at_the_soft_one_after_its_seconds():
-    buffer = OutputBuffer(32, 8, 60.0)
-    assert buffer.cuts(32, 0.0)
-    assert [buffer.cuts(8, t) for t in (0.0, 60.0, 60.1)] == [False, False, True]
-    assert not buffer.cuts(7, 61.0)
-    assert not buffer.cuts(8, 62.0)
-    assert not OutputBuffer(0, 0, 0.0).cuts(10**12, 1e6)
