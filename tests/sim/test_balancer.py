@@ -4,7 +4,8 @@ from sim import simulate
 from sim.connection import Attempt
 from sim.host import MILLISECOND
 from sim.world import World
-from tests.strategies import BALANCER_START, COST, small
+from tests.costs import cost_of
+from tests.strategies import BALANCER_START, small
 from twin.rules.health import detection_bounds
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -209,8 +210,9 @@ def test_after_a_reload_the_old_process_cuts_its_tunnels_in_their_order_beside_t
     old, new = world.balancer.workers
     spent = old.used
     world.run()
-    assert old.used - spent == pytest.approx(2 * 30 * COST)  # it cuts, and passes on the clients' ends
-    assert new.used == pytest.approx(2 * 30 * COST)  # a request and an answer each
+    # it cuts, and passes on the clients' ends
+    assert old.used - spent == pytest.approx(30 * cost_of("haproxy_cut", "balancer_release"))
+    assert new.used == pytest.approx(30 * cost_of("balancer_accept", "balancer_request", "balancer_response"))
     lost = [one for one in world.rows if one[1] == "disconnected"]
     assert [one[2] for one in lost] == list(range(30))
     assert [one[3] for one in lost] == [1, 2, 3] * 10

@@ -4,7 +4,8 @@ from sim import simulate
 from sim.connection import Attempt
 from sim.node import OWN_FILES
 from sim.world import World
-from tests.strategies import COST, NODE_START, small, small_profile
+from tests.costs import EXIT_DELAY, cost_of
+from tests.strategies import NODE_START, small, small_profile
 from twin.cost import Part
 from twin.record import Record
 
@@ -27,7 +28,8 @@ def test_a_killed_node_refuses_connections_once_its_sockets_are_closed(profile):
     assert not node.listening
     assert not node.tunnels
     record = world.run()
-    assert [one[0] for one in record if one[1] == "node_stopped"] == pytest.approx([1.003], abs=0.002)
+    end = 1.0 + EXIT_DELAY + 10 * cost_of("node_exit")
+    assert [one[0] for one in record if one[1] == "node_stopped"] == pytest.approx([end], abs=1e-9)
     assert not [one for one in record if one[1] == "connected" and one[0] > 1.1 and one[3] == 1]
 
 
@@ -152,7 +154,7 @@ def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_
 def test_a_node_that_goes_on_reads_each_close_before_it_is_done(profile):
     fault = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}]
     world = World(small(clients={"heartbeat": {"interval": 0.3, "timeout": 0.2}}, faults=fault), 0, profile)
-    world.env.run(until=3.0 + 0.9 * COST)
+    world.env.run(until=3.0 + 0.9 * cost_of("node_abandoned"))
     assert sum(tunnel.client_left for tunnel in world.nodes[0].tunnels) >= 10
     world.env.run(until=3.0 + CPU)
     assert not any(tunnel.client_left for tunnel in world.nodes[0].tunnels)
