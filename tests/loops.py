@@ -10,7 +10,11 @@ SLICE = 0.003
 
 
 def timer(seconds, times=1):
-    """Return after how many seconds the last of some timers, one after the other, fires: at least, and at most."""
+    """Return after how many seconds the last of some timers, one after the other, fires: at least, and at most.
+
+    A loop counts whole milliseconds.
+    """
+    seconds = round(seconds / MILLISECOND) * MILLISECOND
     slack = min(MOST_SLACK, TIMER_SLACK * seconds)
     return times * (seconds - MILLISECOND), times * (seconds + MILLISECOND + slack)
 
