@@ -97,6 +97,13 @@ STARTS = {
 """Seconds that the start of a node takes; the last comes on top."""
 
 
+AT_THE_CORE = ("balancer_accept", "balancer_request", "node_accept", "node_handshake", "balancer_response")
+"""What a handshake costs balancer and node."""
+
+LET_IN = ("client_request", "balancer_request", "node_accept", "node_handshake", "balancer_response", "client_open")
+"""What it takes from the SYN to an open connection."""
+
+
 def cost_of(*names: str, balancer: str = "haproxy") -> float:
     """Return what these parts cost together, one of each name, in seconds."""
     whose = MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})

@@ -3,27 +3,16 @@ import pytest
 from sim import simulate
 from sim.connection import Attempt
 from sim.world import World
-from tests.costs import EXIT_DELAY, cost_of
+from tests.checks import next_check
+from tests.costs import EXIT_DELAY, LET_IN, cost_of
 from tests.loops import timer
 from tests.strategies import BALANCER_START, CHECK_OVERHEAD, FIRST_PARTS, NGINX_START, small
-from twin.draws import Purpose, stratified
 from twin.rules.health import detection_bounds
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 HANG = [{"at": 1.0, "kind": "hang", "node": 1}]
-LET_IN = ("client_request", "balancer_request", "node_accept", "node_handshake", "balancer_response", "client_open")
-"""What it takes from the SYN to an open connection."""
 REFUSED = cost_of("client_request", "balancer_refused", "client_refused")
 """Seconds from the SYN to a 503 that is given at once."""
-
-
-def next_check(scenario, replication, after):
-    """Return when HAProxy first checks node 1 after a time, if all checks before that pass."""
-    inter = scenario.balancer.check.inter
-    t = inter * stratified(scenario.seed, replication, 0, Purpose.CHECK_PHASE)
-    while t < after:
-        t += inter + CHECK_OVERHEAD + cost_of("node_handshake")
-    return t
 
 
 def first_mark(record, node=1, event="marked_down"):

@@ -4,7 +4,7 @@ from sim import simulate
 from sim.connection import Attempt
 from sim.node import OWN_FILES, POLL
 from sim.world import World
-from tests.costs import EXIT_DELAY, cost_of
+from tests.costs import AT_THE_CORE, EXIT_DELAY, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
 from twin.cost import Part
 from twin.record import Record
@@ -17,7 +17,6 @@ ONE_GOODBYE = cost_of(
 )
 """The same of one that a node ends with a close frame."""
 OF_CLIENT = cost_of("client_goodbye", "client_closed")
-AT_THE_CORE = ("balancer_accept", "balancer_request", "node_accept", "node_handshake", "balancer_response")
 
 
 def run(scenario, profile):
