@@ -104,6 +104,19 @@ LET_IN = ("client_request", "balancer_request", "node_accept", "node_handshake",
 """What it takes from the SYN to an open connection."""
 
 
+GOODBYE = (
+    *("node_goodbye", "balancer_frame", "client_goodbye", "balancer_frame"),
+    *("node_leave", "balancer_close", "client_closed"),
+)
+"""What passes from the moment in which a node begins to close a connection until its client knows."""
+
+GOODBYE_AT_THE_CORE = (
+    *("node_goodbye", "balancer_frame", "balancer_frame", "node_leave"),
+    *("balancer_close", "balancer_release", "node_forget"),
+)
+"""What such a close costs balancer and node in all."""
+
+
 def cost_of(*names: str, balancer: str = "haproxy") -> float:
     """Return what these parts cost together, one of each name, in seconds."""
     whose = MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})

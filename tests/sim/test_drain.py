@@ -6,17 +6,13 @@ from sim import simulate
 from sim.host import MILLISECOND
 from sim.world import World
 from tests.checks import next_check
-from tests.costs import AT_THE_CORE, cost_of
+from tests.costs import AT_THE_CORE, GOODBYE, cost_of
 from tests.loops import timer
 from tests.strategies import CHECK_OVERHEAD, NODE_START, NODE_STOP, small
 from twin.invariants import audit
 from twin.measures import measure_record
 
-GOODBYE = cost_of(
-    *("node_goodbye", "balancer_frame", "client_goodbye", "balancer_frame"),
-    *("node_leave", "balancer_close", "client_closed"),
-)
-"""Seconds from the moment in which a node begins to close a connection until its client knows."""
+TOLD = cost_of(*GOODBYE)
 CHECK = {"inter": 0.2, "fall": 2, "rise": 1, "timeout": 0.2}
 
 
@@ -34,9 +30,9 @@ def test_the_closes_are_a_pace_apart_and_carry_1012(profile):
     record = simulate(drain(lead=1.0, pace=5.0), 0, profile)
     assert set(record.select("disconnected")["detail"]) == {"1012"}
     lead, pace = timer(1.0), timer(0.2)  # the second counts from the end of the first, and not from the last close
-    assert lead[0] <= ends(record)[0] - 1.0 - GOODBYE <= lead[1]
+    assert lead[0] <= ends(record)[0] - 1.0 - TOLD <= lead[1]
     for place, t in enumerate(ends(record)[1:]):
-        assert lead[0] + pace[0] + place / 5.0 <= t - 1.0 - GOODBYE <= lead[1] + pace[1] + place / 5.0
+        assert lead[0] + pace[0] + place / 5.0 <= t - 1.0 - TOLD <= lead[1] + pace[1] + place / 5.0
     assert measure_record(record)["drain_time"] == pytest.approx(ends(record)[-1] - 1.0, abs=2 * MILLISECOND)
 
 
@@ -58,7 +54,7 @@ def test_the_balancer_knows_before_the_first_close_and_nobody_is_refused(profile
 
 def test_without_a_pace_everybody_leaves_at_once(profile):
     record = simulate(drain(), 0, profile)
-    assert max(ends(record)) - min(ends(record)) < 10 * GOODBYE
+    assert max(ends(record)) - min(ends(record)) < 10 * TOLD
     paced = simulate(drain(pace=2.0), 0, profile)
     assert measure_record(record)["peak_reconnect_rate"] == 10.0
     assert 2.0 <= measure_record(paced)["peak_reconnect_rate"] <= 3.0

@@ -4,18 +4,14 @@ from sim import simulate
 from sim.connection import Attempt
 from sim.node import OWN_FILES, POLL
 from sim.world import World
-from tests.costs import AT_THE_CORE, EXIT_DELAY, cost_of
+from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
 from twin.cost import Part
 from twin.record import Record
 
 ONE_END = cost_of("node_exit", "balancer_close", "balancer_release")
 """Seconds that the end of one connection of a killed node takes the core that node and balancer share."""
-ONE_GOODBYE = cost_of(
-    *("node_goodbye", "balancer_frame", "balancer_frame", "node_leave"),
-    *("balancer_close", "balancer_release", "node_forget"),
-)
-"""The same of one that a node ends with a close frame."""
+ONE_GOODBYE = cost_of(*GOODBYE_AT_THE_CORE)
 OF_CLIENT = cost_of("client_goodbye", "client_closed")
 
 

@@ -6,7 +6,7 @@ from sim import simulate
 from sim.host import MILLISECOND
 from sim.node import POLL
 from sim.world import World
-from tests.costs import cost_of
+from tests.costs import GOODBYE, cost_of
 from tests.loops import timer
 from tests.strategies import FIRST_PARTS, NODE_REGISTERS, NODE_START, small
 from twin.draws import Purpose, stratified, uniform
@@ -123,9 +123,7 @@ def test_a_drain_takes_the_node_out_before_its_first_close_and_a_new_process_bri
     scenario = registered(faults=[drain])
     record = simulate(scenario, 0, profile)
     assert record.select("marked_down")["t"].iloc[0] == pytest.approx(next_look(scenario, 0, 2.0), abs=1e-9)
-    goodbye = cost_of("node_goodbye", "balancer_frame", "client_goodbye", "balancer_frame")
-    goodbye += cost_of("node_leave", "balancer_close", "client_closed")
-    soonest, latest = (2.0 + t + goodbye for t in timer(0.5))
+    soonest, latest = (2.0 + t + cost_of(*GOODBYE) for t in timer(0.5))
     assert soonest <= record.select("disconnected")["t"].min() <= latest
     assert not len(record.select("connect_failed"))
     assert record.select("registered")["detail"].tolist() == ["2"]
