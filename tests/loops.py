@@ -1,12 +1,22 @@
-"""Some cores, and processes on them whose items cost the same whatever the load."""
+"""Some cores, and processes on them whose items cost the same whatever the load; and when their timers fire."""
 
 import simpy
 
 from sim.cores import Cores
-from sim.host import Cost
+from sim.host import MILLISECOND, MOST_SLACK, TIMER_SLACK, Cost
 from twin.cost import Curve
 
 SLICE = 0.003
+
+
+def timer(seconds, times=1):
+    """Return after how many seconds the last of some timers, one after the other, fires: at least, and at most.
+
+    A loop counts whole milliseconds.
+    """
+    seconds = round(seconds / MILLISECOND) * MILLISECOND
+    slack = min(MOST_SLACK, TIMER_SLACK * seconds)
+    return times * (seconds - MILLISECOND), times * (seconds + MILLISECOND + slack)
 
 
 def fixed(seconds, first_part=0.0):

@@ -4,6 +4,14 @@ import functools
 
 from hypothesis import strategies as st
 
+from tests.costs import (
+    EXIT_DELAY,
+    MICROSECONDS,
+    NGINX_MICROSECONDS,
+    NGINX_PAYLOAD_MICROSECONDS,
+    PAYLOAD_MICROSECONDS,
+    STARTS,
+)
 from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.broadcast_settings import Bus, Publisher, Recovery
 from twin.cost import Part
@@ -24,17 +32,28 @@ from twin.scenario import (
 from twin.start_parts import LEVEL, START_PARTS
 
 COST = 1e-4
-EXIT_DELAY = 0.002
-NODE_START, NODE_REGISTERS = 0.15, 0.01
-BALANCER_START = 0.02
+"""Seconds that each part costs in the profile in which all cost the same."""
+
+NODE_START, NODE_REGISTERS = STARTS["start_node"], STARTS["start_registry"]
+BALANCER_START, NGINX_START = 0.02, 0.026
+NODE_STOP = 0.007
+CHECK_OVERHEAD = 0.002
 BUS_START = 0.03
 PATH_BYTES = 4096
 OWN_FIRST_PARTS = ("node_fanout", "haproxy_delivery", "nginx_delivery", "client_delivery")
-FIRST_PARTS = ("node", "haproxy", "nginx", "client_request", "client_refused", "client_open", "client_closed")
+FIRST_PARTS = {
+    "node": 0.5,
+    "haproxy": 0.45,
+    "nginx": 0.55,
+    "client_request": 0.4,
+    "client_refused": 0.6,
+    "client_open": 0.35,
+    "client_closed": 0.65,
+}
 
 
 def small_profile(**changes):
-    """Return a host profile in which every part costs `COST` seconds whatever the load, with some fields changed."""
+    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed."""
     return made_profile(**changes) if changes else plain_profile()
 
 
@@ -44,31 +63,53 @@ def plain_profile():
     return made_profile()
 
 
+@functools.cache
+def equal_profile():
+    """Return one in which nearly all parts cost the same, so that much happens at one time."""
+    part = flat(COST)
+    kinds = {"parts": MICROSECONDS, "nginx_parts": NGINX_MICROSECONDS}
+    plain = plain_profile()
+    return small_profile(**{
+        kind: getattr(plain, kind) | dict.fromkeys(names, part) | {"balancer_accept": flat(0.0)}
+        for kind, names in kinds.items()
+    })  # fmt: skip
+
+
+def flat(seconds):
+    """Return a part that costs so much under every load."""
+    return Part(levels=[1, 16, 64, 256], values=[[seconds, seconds]] * 4)
+
+
+def once(seconds):
+    """Return a part that is kept without a load."""
+    return Part(levels=[LEVEL], values=[[seconds]])
+
+
 def made_profile(**changes):
     """Make a new one."""
-    part = Part(levels=[1, 16, 64, 256], values=[[COST, COST]] * 4)
-    payloads = Part(levels=list(PAYLOADS), values=[[COST / 2], [4 * COST]])
+
+    def parts(microseconds, payloads):
+        larger = {name: [[few / 1e6], [many / 1e6]] for name, (few, many) in payloads.items()}
+        return {name: flat(cost / 1e6) for name, cost in microseconds.items()} | {
+            name: Part(levels=list(PAYLOADS), values=values) for name, values in larger.items()
+        }
+
     values = {
         "made": "2000-01-01T00:00:00+00:00",
         "machine": {"cpu": "test", "cores": 2},
         "parts": {
-            **dict.fromkeys(PARTS, part),
-            "balancer_accept": Part(levels=[16], values=[[0.0]]),
-            "exit_delay": Part(levels=[16], values=[[EXIT_DELAY]]),
-            **dict.fromkeys(PAYLOAD_PARTS, payloads),
-            **dict.fromkeys(START_PARTS, Part(levels=[LEVEL], values=[[NODE_START]])),
-            "start_registry": Part(levels=[LEVEL], values=[[NODE_REGISTERS]]),
+            **parts(MICROSECONDS, PAYLOAD_MICROSECONDS),
+            "exit_delay": once(EXIT_DELAY),
+            **{name: once(seconds) for name, seconds in STARTS.items()},
         },
-        "nginx_parts": {
-            name: payloads if name in PAYLOAD_PARTS else part for name in PARTS if name.startswith("balancer")
-        },
-        "first_part": {name: [0.5] for name in FIRST_PARTS},
+        "nginx_parts": parts(NGINX_MICROSECONDS, NGINX_PAYLOAD_MICROSECONDS),
+        "first_part": {name: [share] for name, share in FIRST_PARTS.items()},
         "speed": [[[1e-3] * 10]],
         "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
-        "balancer_start": {"haproxy": [BALANCER_START], "nginx": [BALANCER_START]},
-        "node_stop": [0.007],
-        "check_overhead": [0.002],
-        "table_growth": [0.01],
+        "balancer_start": {"haproxy": [BALANCER_START], "nginx": [NGINX_START]},
+        "node_stop": [NODE_STOP],
+        "check_overhead": [CHECK_OVERHEAD],
+        "table_growth": [0.013],
         "bus_start": [BUS_START],
         "path_bytes": [PATH_BYTES],
         "path_bytes_large": [PATH_BYTES],
@@ -409,7 +450,7 @@ def profiles(draw, broadcast=False):
         return Part(levels=[LEVEL], values=[costs], paces=[[1.5e-3] * len(costs)])
 
     if draw(st.booleans()):
-        return small_profile()
+        return draw(st.sampled_from([equal_profile(), small_profile()]))
     sizes = {name: list(PAYLOADS) for name in PAYLOAD_PARTS}
     disk = broadcast and draw(st.booleans())
     waits = st.lists(st.sampled_from([0.0, 1e-5, 2e-4, 0.003, 0.2]), min_size=1, max_size=2)

@@ -156,7 +156,7 @@ class HostProfile(BaseModel):
         description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
         "socket more room the more has been read from it at a time; empty without a broadcast.",
     )
-    bus_path_bytes: list[Cost] = Field(
+    bus_path_bytes: list[Size] = Field(
         [],
         description="Bytes that a connection to the bus holds for a subscriber that does not read; empty in a profile "
         "without it, where `path_bytes` stands for it.",

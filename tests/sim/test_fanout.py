@@ -1,12 +1,13 @@
 import pytest
 
 from sim.world import World
-from tests.strategies import COST, small, small_profile
+from tests.costs import cost_of
+from tests.strategies import small, small_profile
 from twin.cost import Part
 
 
 def cluster(**parts):
-    """Two clients of one node hear one message at 1 s over a stream; every part costs `COST` but those given."""
+    """Two clients of one node hear one message at 1 s over a stream; the given parts cost something else."""
     profile = small_profile()
     some = {name: Part(levels=[16], values=[[seconds]]) for name, seconds in parts.items()}
     data = {"clients": {"count": 2}, "nodes": {"count": 1}, "bus": {"kind": "stream", "lease": 100.0}}
@@ -17,22 +18,32 @@ def cluster(**parts):
             for event in ("published", "received", "delivered", "acked", "consistent")}  # fmt: skip
 
 
+MORE = 1e-3
+ASKS_FIRST = cost_of("bus_read") - cost_of("node_ack")
+"""Seconds that a word of a node waits while the bus reads the node's question for what follows."""
+AT_THE_NODE = {"received": [1], "delivered": [1, 1], "acked": [1], "consistent": [1]}
+
+
 @pytest.mark.parametrize(
     ("part", "later"),
     [
-        ("node_poll", {"received", "delivered", "acked", "consistent"}),
-        ("node_receive", {"received", "delivered", "acked", "consistent"}),
-        ("node_fanout", {"delivered", "acked", "consistent"}),
-        ("node_ack", {"acked", "consistent"}),
-        ("node_answer", set()),
-        ("bus_command", {"acked", "consistent"}),
-        ("publisher_ack", {"acked", "consistent"}),
-        ("balancer_delivery", {"delivered"}),
-        ("client_delivery", {"delivered"}),
+        ("publisher_send", AT_THE_NODE),
+        ("publisher_answer", {}),
+        ("bus_stamp", AT_THE_NODE),
+        ("bus_publish", AT_THE_NODE | {"acked": [2], "consistent": [2]}),  # the word, too
+        ("node_poll", AT_THE_NODE),
+        ("node_receive", AT_THE_NODE),
+        ("node_fanout", {"delivered": [2, 2], "acked": [2], "consistent": [2]}),
+        ("node_ack", {"acked": [1 - ASKS_FIRST / MORE], "consistent": [1 - ASKS_FIRST / MORE]}),
+        ("node_answer", {}),
+        ("bus_command", {"acked": [1], "consistent": [1]}),
+        ("publisher_ack", {"acked": [1], "consistent": [1]}),
+        ("balancer_delivery", {"delivered": [2, 2]}),
+        ("client_delivery", {"delivered": [1, 2]}),
     ],
 )
 def test_each_part_delays_what_comes_after_it_and_nothing_else(part, later):
-    usual, then = cluster(), cluster(**{part: 11 * COST})
-    assert {event for event in usual if then[event] != pytest.approx(usual[event], abs=COST / 10)} == later
-    for event in later:
-        assert min(then[event]) >= min(usual[event]) + 9 * COST
+    usual, then = cluster(), cluster(**{part: cost_of(part) + MORE})
+    for event, times in usual.items():
+        delays = [t - was for t, was in zip(then[event], times, strict=True)]
+        assert delays == pytest.approx([MORE * often for often in later.get(event, [0] * len(times))], abs=1e-9)

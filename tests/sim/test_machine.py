@@ -3,7 +3,9 @@
 import pytest
 
 from sim.machine import MOST_CROWDS, WORDS, Machine
-from tests.strategies import COST, DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
+from tests.costs import PAYLOAD_MICROSECONDS
+from tests.strategies import DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
+from twin.broadcast_parts import payload_part
 from twin.profile import LEVELS_OF_PACE
 
 LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
@@ -72,7 +74,8 @@ def test_a_message_costs_what_its_payload_does_and_a_word_or_a_cluster_without_a
     bus = {"bus": {"kind": "stream"}}
     large, tiny = (Machine(small(**bus, publisher={"payload_bytes": n}), small_profile(), 0) for n in (524_288, 0))
     for name in ("bus_publish", "balancer_delivery", "balancer_delivery_more", "client_delivery", "node_receive"):
-        assert large.cost(name).curves[0](16) == pytest.approx(tiny.cost(name).curves[0](16) + 4 * COST)
+        more = PAYLOAD_MICROSECONDS[payload_part(name)][-1] / 1e6
+        assert large.cost(name).curves[0](16) == pytest.approx(tiny.cost(name).curves[0](16) + more)
         assert Machine(small(), small_profile(), 0).cost(name).curves == tiny.cost(name).curves
     for word, part in WORDS.items():
         assert large.cost(word).curves == tiny.cost(part).curves

@@ -3,13 +3,17 @@ import pytest
 from sim import simulate
 from sim.connection import Attempt
 from sim.lives import kill
-from sim.node import OWN_FILES
+from sim.node import OWN_FILES, POLL
 from sim.world import World
-from tests.strategies import COST, NODE_START, small, small_profile
+from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE_AT_THE_CORE, cost_of
+from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
 from twin.cost import Part
 from twin.record import Record
 
-CPU = 0.05
+ONE_END = cost_of("node_exit", "balancer_close", "balancer_release")
+"""Seconds that the end of one connection of a killed node takes the core that node and balancer share."""
+ONE_GOODBYE = cost_of(*GOODBYE_AT_THE_CORE)
+OF_CLIENT = cost_of("client_goodbye", "client_closed")
 
 
 def hang(node):
@@ -36,14 +40,16 @@ def run(scenario, profile):
 def test_a_killed_node_refuses_connections_once_its_sockets_are_closed(profile):
     world = World(small(faults=[{"at": 1.0, "kind": "kill", "node": 1}]), 0, profile)
     node = world.nodes[0]
-    world.env.run(until=1.001)
+    world.env.run(until=1.0 + EXIT_DELAY - 1e-6)
     assert node.listening  # the kernel still frees the memory
     assert len(node.tunnels) == 10
-    world.env.run(until=1.1)
+    world.env.run(until=1.0 + EXIT_DELAY + 1e-6)
     assert not node.listening
+    world.env.run(until=1.0 + EXIT_DELAY + 10 * ONE_END)
     assert not node.tunnels
     record = world.run()
-    assert [one[0] for one in record if one[1] == "node_stopped"] == pytest.approx([1.003], abs=0.002)
+    (stopped,) = (one[0] for one in record if one[1] == "node_stopped")
+    assert 1.0 + EXIT_DELAY + 10 * cost_of("node_exit") <= stopped <= 1.0 + EXIT_DELAY + 10 * ONE_END
     assert not [one for one in record if one[1] == "connected" and one[0] > 1.1 and one[3] == 1]
 
 
@@ -52,7 +58,9 @@ def test_the_clients_of_a_killed_node_lose_their_connections_without_a_close_fra
     assert len(lost) == 10
     assert set(lost["node"]) == {1}
     assert set(lost["detail"]) == {"1006"}
-    assert lost["t"].between(1.002, 1.002 + CPU).all()
+    first = 1.0 + EXIT_DELAY + cost_of("node_exit", "balancer_close", "client_closed")
+    assert lost["t"].min() == pytest.approx(first, abs=1e-9)
+    assert lost["t"].max() <= 1.0 + EXIT_DELAY + 10 * ONE_END + cost_of("client_closed")
 
 
 @pytest.mark.parametrize("backlog", [1, 5])
@@ -78,26 +86,33 @@ def test_a_burst_into_a_short_backlog_waits_a_second_for_the_next_syn(backlog, p
         times = late.groupby(["client", "attempt"])["t"]
         return (times.max() - times.min())[times.count() == 2]
 
-    assert delays(1000).max() < CPU
+    busy = 40 * cost_of(*AT_THE_CORE) + cost_of("client_request", "client_open")
+    assert delays(1000).max() < busy
     short = delays(backlog)
     assert 35 <= len(short) <= 40  # the others are still waiting, or were refused after the connect timeout
-    resent = short[short > CPU]
+    resent = short[short > busy]
     assert 5 <= len(resent) < 40
-    assert (resent >= 1.0).all()
-    assert resent.between(1.0, 1.0 + CPU).any()
-    assert ((resent < 1.0 + CPU) | (resent >= 3.0)).all()  # SYNs are sent after 0, 1 and 3 s
+    once, twice = resent.between(1.0, 1.0 + busy), resent.between(3.0, 3.0 + busy)  # SYNs are sent after 0, 1 and 3 s
+    assert once.any()
+    assert twice.any()
+    assert (once | twice).all()
 
 
 def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):
     world = World(small(nodes={"count": 1, "backlog": 1}, balancer={"connect_timeout": 2.0}), 0, profile)
     hang(world.nodes[0])
     attempts = [Attempt(world, client) for client in world.clients[:4]]
-    for attempt in attempts:
+    ends = [[] for _ in attempts]
+    for attempt, times in zip(attempts, ends, strict=True):
+        attempt.answer.callbacks.append(lambda _, times=times: times.append(world.env.now))
         world.env.process(world.balancer.serve(attempt))
-    world.env.run(until=2.0 - 1e-6)
-    assert not any(attempt.answer.triggered for attempt in attempts)
-    world.env.run(until=2.0 + CPU)
+    world.env.run(until=2.1)
     assert [attempt.answer.triggered and attempt.answer.value for attempt in attempts] == [False, False, "503", "503"]
+    # the first parts of all four requests, then the rest of three, and their SYNs have gone out
+    rounds, request = 4 * FIRST_PARTS["haproxy"] + 3 * (1 - FIRST_PARTS["haproxy"]), cost_of("balancer_request")
+    refuse = cost_of("balancer_refused") - request
+    third = 2.0 + rounds * request + refuse
+    assert ends == [[], [], pytest.approx([third], abs=1e-9), pytest.approx([third + refuse], abs=1e-9)]
 
 
 def test_a_hung_node_takes_connections_but_answers_only_when_it_goes_on(profile):
@@ -111,8 +126,11 @@ def test_a_hung_node_takes_connections_but_answers_only_when_it_goes_on(profile)
     world.env.run(until=2.0)
     assert not attempt.answer.triggered
     resume(node)
-    world.env.run(until=2.0 + CPU)
+    world.env.run(until=attempt.answer)
     assert attempt.answer.value.server == 0
+    # two checks have come in vain
+    answers = cost_of("node_handshake", "node_handshake", "node_accept", "node_handshake", "balancer_response")
+    assert world.env.now == pytest.approx(2.0 + answers, abs=1e-9)
 
 
 def test_a_node_that_goes_on_closes_the_connections_whose_clients_have_left(profile):
@@ -146,8 +164,10 @@ def waiting_on_hung_node(profile, **balancer):
 def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
     world, attempt = waiting_on_hung_node(profile)
     world.env.process(killed(world.nodes[0]))
-    world.env.run(until=1.2 + CPU)
+    world.env.run(until=attempt.answer)
+    assert world.env.now == pytest.approx(1.2 + EXIT_DELAY, abs=1e-9)
     assert attempt.answer.value == "502"
+    world.env.run(until=1.2 + EXIT_DELAY + 10 * ONE_END)
     assert world.balancer.rule.connections[0] == 0
 
 
@@ -160,7 +180,10 @@ def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_
     world.env.run(until=0.5)
     (held,) = [attempt for attempt in attempts if not attempt.answer.triggered]
     world.env.process(killed(world.nodes[0]))
-    world.env.run(until=0.5 + CPU)
+    world.env.run(until=held.answer)
+    opened = cost_of("node_accept", "node_handshake", "balancer_response", balancer="nginx")
+    ends = 10 * cost_of("node_exit", "balancer_close", balancer="nginx")  # which share the core
+    assert 0.5 + EXIT_DELAY + opened <= world.env.now <= 0.5 + EXIT_DELAY + opened + ends
     assert held.answer.value.server in (1, 2)
     assert world.balancer.passive[0].fails == 1
 
@@ -168,9 +191,10 @@ def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_
 def test_a_node_that_goes_on_reads_each_close_before_it_is_done(profile):
     fault = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 2.0}]
     world = World(small(clients={"heartbeat": {"interval": 0.3, "timeout": 0.2}}, faults=fault), 0, profile)
-    world.env.run(until=3.0 + 0.9 * COST)
-    assert sum(tunnel.client_left for tunnel in world.nodes[0].tunnels) >= 10
-    world.env.run(until=3.0 + CPU)
+    first_parts = 10 * FIRST_PARTS["node"] * cost_of("node_abandoned")
+    world.env.run(until=3.0 + first_parts)
+    assert sum(tunnel.client_left for tunnel in world.nodes[0].tunnels) == 10
+    world.env.run(until=3.0 + 10 * cost_of("node_abandoned") + 2 * cost_of("node_handshake"))  # two checks came, too
     assert not any(tunnel.client_left for tunnel in world.nodes[0].tunnels)
 
 
@@ -197,7 +221,7 @@ def test_a_connection_that_the_mark_down_has_cut_is_not_answered_later(profile):
     assert attempt.answer.value == "502"
     assert world.balancer.rule.connections[0] == 0
     resume(world.nodes[0])
-    world.env.run(until=3.5 + CPU)
+    world.env.run(until=3.6)
     assert world.balancer.rule.connections[0] == 0
     assert not world.nodes[0].tunnels
 
@@ -209,8 +233,10 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
     assert set(lost["detail"]) == {"1001"}
     stopped, started = record.select("node_stopped", "node_started").to_numpy()[:, :2].tolist()
     assert (stopped[1], started[1]) == ("node_stopped", "node_started")
-    assert 1.007 < stopped[0] < 1.007 + CPU
-    assert NODE_START <= started[0] - stopped[0] < NODE_START + CPU  # the others on its core have their turns
+    goodbyes = 10 * cost_of("node_goodbye", "node_leave", "node_forget")
+    assert 1.0 + goodbyes + NODE_STOP < stopped[0] < 1.0 + 10 * ONE_GOODBYE + OF_CLIENT + POLL + NODE_STOP
+    clients = 10 * cost_of(*AT_THE_CORE)  # which come back meanwhile, have their turns
+    assert NODE_START <= started[0] - stopped[0] < NODE_START + clients
     assert record.select("healed")["detail"].tolist() == ["restart"]
     assert len(record.select("connected")) - len(lost) == 30
     assert sum(map(int, record.select("server_connections")["detail"])) == 30
@@ -282,5 +308,5 @@ def test_a_hung_node_heeds_a_restart_only_when_it_goes_on(profile):
     record = Record.of(world.rows, {})
     lost = record.select("disconnected")
     assert len(lost) == 10
-    assert lost["t"].between(4.0, 4.0 + CPU).all()
-    assert record.select("node_started")["t"].iloc[0] > 4.0
+    assert lost["t"].between(4.0, 4.0 + POLL + 10 * ONE_GOODBYE + OF_CLIENT).all()
+    assert record.select("node_started")["t"].iloc[0] > 4.0 + NODE_STOP + NODE_START

@@ -1,10 +1,13 @@
-"""Sessions in the model, against hand-computed outcomes; every part costs 0.1 ms in the profile of the tests."""
+"""Sessions in the model, against hand-computed outcomes."""
 
 import pytest
 
 from sim import simulate
+from sim.host import MILLISECOND, Cost
+from sim.session import HASH_PIECE
 from sim.world import World
-from tests.strategies import COST, DISK_WAIT_AGAIN, disk_profile, small
+from tests.costs import cost_of
+from tests.strategies import DISK_WAIT_AGAIN, disk_profile, small
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
@@ -70,27 +73,85 @@ def test_a_library_that_takes_a_401_for_final_gives_up(profile):
     assert measure_record(record)["gave_up_share"] == pytest.approx(1 / 3)
 
 
-def test_a_look_at_the_shared_store_adds_its_parts_to_a_handshake(profile):
-    """One client alone: reading, asking, and answering cost three parts instead of one, the clocks of all idle."""
-    one = {"clients": {"count": 1}, "nodes": {"count": 2}}
-    times = {
-        store: measure_record(simulate(sessions(store).vary(**one), 0, profile))["connect_p50"]
-        for store in ("redis", "none")
-        if store != "none"
-    }
-    plain = simulate(sessions("none").vary(**one), 0, profile)
-    up, tried = (plain.select(name).query("t > 1")["t"].iloc[-1] for name in ("connected", "attempt_connect"))
-    assert times["redis"] - (up - tried) == pytest.approx(2 * COST, abs=2e-5)
+COMES = cost_of("client_request", "balancer_request", "node_accept")
+GETS_IN = cost_of("balancer_response", "client_open")
+GETS_OUT = cost_of("balancer_denied", "client_denied")
+HASH = 5 * cost_of("node_hash")
+ASKS = cost_of("node_look_up", "bus_session")
+GONE = [{"at": 0.5, "kind": "bus_down", "duration": 0.2}, *KILL]
+AWAY = [{"at": 0.5, "kind": "bus_down", "duration": 3.0}, *KILL]
+CUT = [{"at": 1.0, "kind": "reload"}]
+
+
+@pytest.mark.parametrize(
+    ("store", "more", "expected"),
+    [
+        ("none", {}, [COMES + cost_of("node_handshake") + GETS_IN]),
+        ("memory", {"faults": CUT}, [COMES + cost_of("node_session") + GETS_IN]),
+        (
+            "memory",
+            {},
+            [COMES + cost_of("node_denied") + GETS_OUT, COMES + cost_of("node_session") + HASH + GETS_IN],
+        ),
+        ("redis", {}, [COMES + ASKS + cost_of("node_found") + GETS_IN]),
+        (
+            "redis",
+            {"token_lifetime": 0.5},
+            [COMES + cost_of("node_denied") + GETS_OUT, COMES + ASKS + HASH + cost_of("node_found") + GETS_IN],
+        ),
+        (
+            "redis",
+            {"faults": GONE},
+            [
+                COMES + ASKS + cost_of("node_unknown") + GETS_OUT,
+                COMES + ASKS + HASH + cost_of("node_found") + GETS_IN,
+            ],
+        ),
+        ("redis", {"faults": AWAY}, [COMES + cost_of("node_denied") + GETS_OUT]),
+        ("redis", {"faults": AWAY, "when_down": "trust"}, [COMES + cost_of("node_session") + GETS_IN]),
+    ],
+)
+def test_a_lone_handshake_takes_the_sum_of_its_parts(store, more, expected, profile):
+    """From the SYN to the answer, for one client on an idle machine; the hash is of 50,000 iterations."""
+    balancer = {"retries": 3, "redispatch": 1, "hard_stop_after": 0.5}
+    scenario = sessions(store, balancer=balancer, login_iterations=50_000, **more)
+    alone = {"clients": {"count": 1}, "nodes": {"count": 1 if more.get("faults") is CUT else 2}}
+    record = simulate(scenario.vary(**alone, host={"cores": 8, "placement": "free"}), 0, profile)
+    tries = after(record, "attempt_connect", "connected", "connect_failed").groupby("attempt")["t"]
+    took = (tries.last() - tries.first()).tolist()
+    assert took[: len(expected)] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_hash_of_a_password_keeps_the_node_busy(profile):
     """Ten logins at two nodes on one core, 330 hash units each: the last one waits for all the others."""
-    slow = simulate(sessions(login_iterations=3_300_000), 0, profile)
-    quick = simulate(sessions(), 0, profile)
-    last = after(slow, "session_started")["t"].max() - after(quick, "session_started")["t"].max()
-    each = 330 * COST
-    assert last == pytest.approx(10 * each, rel=0.5)
-    assert measure_record(slow)["connect_p99"] > 3 * each
+    record = simulate(sessions(login_iterations=3_300_000), 0, profile)
+    each = 330 * cost_of("node_hash")
+    first, last = after(record, "session_lost")["t"].min(), after(record, "session_started")["t"].max()
+    at_the_core = cost_of("balancer_accept", "balancer_request", "node_accept")
+    refused, let_in = cost_of("node_denied", "balancer_denied"), cost_of("node_session", "balancer_response")
+    others = 10 * (2 * at_the_core + refused + let_in) + cost_of("client_dial", "client_request", "client_open")
+    assert first + 10 * each < last < first + 10 * each + others
+    assert measure_record(record)["connect_p99"] > 3 * each
+
+
+def test_who_shares_the_core_of_a_node_that_hashes_a_password_gets_it_within_milliseconds(profile):
+    """A hash of 0.2 s is done in pieces; the balancer, which has slept, has its turn between two of them."""
+    scenario = sessions(login_iterations=10_000_000)
+    world = World(scenario.vary(clients={"count": 2}, nodes={"count": 2}), 0, profile)
+    node, balancer = world.nodes[1].process, world.balancer.workers[0]
+    world.env.run(until=1.0)
+    while node.used < 0.05:
+        world.env.run(until=world.env.now + MILLISECOND)
+        assert world.env.now < 2.0
+    asked, answered = [], []
+    for _ in range(20):
+        asked.append(world.env.now)
+        balancer.work(Cost.constant(1e-5), lambda _: answered.append(world.env.now))
+        world.env.run(until=world.env.now + 0.0063)
+    assert node.ready  # it still hashes
+    assert len(answered) == 20
+    waited = [t - was for t, was in zip(answered, asked, strict=True)]
+    assert max(waited) < HASH_PIECE + 1e-5 + 1e-9
 
 
 def test_a_token_has_a_lifetime_of_its_own(profile):

@@ -2,7 +2,8 @@ import pytest
 
 from sim.lane import Frame
 from sim.world import World
-from tests.strategies import COST, small, small_profile
+from tests.costs import cost_of
+from tests.strategies import small, small_profile
 from twin.rules.delivery import Message, Recovery
 
 CLIENT = 4
@@ -235,7 +236,10 @@ def test_what_comes_during_a_stall_waits_on_the_connection_and_is_read_in_order_
     case.at(3.0)
     rows = case.rows()
     assert [version for _, _, version, _ in rows] == [1, 2, 3]
-    assert all(2.0 < t < 2.0 + 10 * COST for t, *_ in rows)
+    apply = cost_of("client_delivery")
+    together = apply + cost_of("client_delivery_more")  # the first two have gathered
+    # the third, sent when they are read, is written and relayed while the client reads
+    assert [t for t, *_ in rows] == pytest.approx([2.0 + t for t in (together / 2, together, together + apply)])
     assert (tunnel.held, tunnel.in_flight) == ([], 0)
 
 
@@ -266,8 +270,9 @@ def test_a_question_goes_all_the_way_to_the_bus_and_back():
     case.one.ask()
     case.at(2.0)
     (noted, *delivered) = case.rows()
-    # client, balancer, node; the node asks, the bus looks, the node reads the answer, takes it apart and writes it;
-    # balancer, client
+    up = cost_of("client_send", "balancer_delivery", "node_read")
+    there_and_back = cost_of("node_ack", "bus_read", "node_answer", "node_receive")
+    down = cost_of("node_fanout", "balancer_delivery", "client_delivery")
     assert noted[1:] == ("recovered", 2, "1 replayed 2")
-    assert noted[0] == pytest.approx(1.0 + 10 * COST, abs=COST / 100)
+    assert noted[0] == pytest.approx(1.0 + up + there_and_back + down, abs=1e-9)
     assert [version for _, _, version, _ in delivered] == [1, 2]

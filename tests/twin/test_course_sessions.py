@@ -6,7 +6,8 @@ import pytest
 
 import sim
 import twin
-from tests.strategies import COST, small_profile
+from tests.costs import cost_of
+from tests.strategies import small_profile
 from twin.course_sessions import (
     BACK_LIMIT,
     check_store,
@@ -84,8 +85,9 @@ def test_the_upper_end_decides():
 
 def test_costs_by_hand():
     profile = small_profile()
-    assert hash_seconds(profile, 50_000) == pytest.approx(5 * COST)
-    assert look_up_seconds(profile) == pytest.approx(2 * COST)
+    assert hash_seconds(profile, 50_000) == pytest.approx(5 * cost_of("node_hash"))
+    more = cost_of("node_look_up", "bus_session", "node_found") - cost_of("node_session")
+    assert look_up_seconds(profile) == pytest.approx(more)
 
 
 def test_a_profile_that_knows_no_sessions_says_how_to_mend_it():

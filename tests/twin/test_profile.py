@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sim
-from tests.strategies import COST, DISK_WAIT, FIRST_PARTS, disk_profile, looks, small, small_profile
+from tests.costs import MICROSECONDS, NGINX_MICROSECONDS, PAYLOAD_MICROSECONDS, cost_of
+from tests.strategies import DISK_WAIT, FIRST_PARTS, disk_profile, looks, small, small_profile
 from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
 from twin.cost import MOST_REPEATS, Part
 from twin.errors import ScenarioError
@@ -36,8 +37,18 @@ def test_a_profile_survives_saving(tmp_path, profile):
 
 def test_every_part_has_a_cost(profile):
     for name in set(PARTS) - {"exit_delay", *PAYLOAD_PARTS, *START_PARTS}:
-        cost = 0.0 if name == "balancer_accept" else COST
-        assert [curve(20) for curve in profile.curves(name)] == pytest.approx([cost] * LEVELS_OF_PACE)
+        for kind in ("haproxy", "nginx"):
+            costs = [curve(20) for curve in profile.curves(name, kind)]
+            assert costs == pytest.approx([cost_of(name, balancer=kind)] * LEVELS_OF_PACE)
+
+
+def test_in_the_profile_of_the_tests_no_part_costs_what_another_one_does():
+    costs = [*MICROSECONDS.values(), *NGINX_MICROSECONDS.values(), *(few for few, _ in PAYLOAD_MICROSECONDS.values())]
+    assert len(set(costs)) == len(costs) > 60
+    assert set(MICROSECONDS) == set(PARTS) - {"exit_delay", *PAYLOAD_PARTS, *START_PARTS}
+
+
+AT_64_KB, AT_512_KB = (microseconds / 1e6 for microseconds in PAYLOAD_MICROSECONDS["client_delivery_bytes"])
 
 
 @pytest.mark.parametrize(
@@ -45,9 +56,9 @@ def test_every_part_has_a_cost(profile):
     [
         ("client_delivery", 0, 0.0),
         ("client_delivery", 64, 0.0),
-        ("client_delivery", 65_536, COST / 2),
-        ("client_delivery_more", 524_288, 4 * COST),
-        ("client_delivery", 983_040, 7.5 * COST),
+        ("client_delivery", 65_536, AT_64_KB),
+        ("client_delivery_more", 524_288, AT_512_KB),
+        ("client_delivery", 983_040, AT_512_KB + (AT_512_KB - AT_64_KB)),  # as many bytes more once again
         ("client_send", 524_288, 0.0),
     ],
 )
@@ -137,8 +148,8 @@ def test_a_slow_second_has_higher_levels_and_an_interrupt_has_not():
 
 def test_a_profile_made_without_nginx_says_so_only_when_it_matters():
     bare = small_profile(nginx_parts={})
-    assert bare.curves("balancer_close", "haproxy")[0](1) == COST
-    assert bare.curves("client_open", "nginx")[0](1) == COST
+    assert bare.curves("balancer_close", "haproxy")[0](1) == pytest.approx(cost_of("balancer_close"))
+    assert bare.curves("client_open", "nginx")[0](1) == pytest.approx(cost_of("client_open"))
     with pytest.raises(ScenarioError, match=r"^balancer.kind is 'nginx'; .*calibrated without nginx\.$"):
         bare.curves("balancer_close", "nginx")
 
@@ -147,7 +158,7 @@ def test_nginx_parts_are_used_for_nginx_alone():
     dear = Part(levels=[1, 16], values=[[0.5], [0.5]])
     mixed = small_profile(nginx_parts={"balancer_close": dear})
     assert mixed.curves("balancer_close", "nginx")[0](1) == 0.5
-    assert mixed.curves("balancer_close", "haproxy")[0](1) == COST
+    assert mixed.curves("balancer_close", "haproxy")[0](1) == pytest.approx(cost_of("balancer_close"))
 
 
 def test_a_missing_profile_gives_one_sentence(tmp_path):

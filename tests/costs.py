@@ -1,0 +1,123 @@
+"""What the parts cost in the host profile of the tests: each its own prime number of microseconds, whatever the load.
+
+So the model cannot take one part for another unnoticed, and a test says what it expects as the parts by their names.
+"""
+
+EXIT_DELAY = 0.0037
+"""Seconds that the kernel takes to free a killed process: they depend on nothing."""
+
+MICROSECONDS = {
+    "client_dial": 61,
+    "client_request": 73,
+    "client_open": 131,
+    "client_refused": 109,
+    "client_closed": 97,
+    "client_goodbye": 83,
+    "client_denied": 113,
+    "client_delivery": 269,
+    "client_delivery_more": 23,
+    "client_send": 271,
+    "balancer_accept": 17,
+    "balancer_request": 89,
+    "balancer_response": 53,
+    "balancer_refused": 167,
+    "balancer_close": 71,
+    "haproxy_cut": 79,
+    "balancer_release": 43,
+    "balancer_frame": 37,
+    "balancer_abandoned": 47,
+    "balancer_delivery": 67,
+    "balancer_delivery_more": 29,
+    "balancer_denied": 101,
+    "node_accept": 59,
+    "node_handshake": 157,
+    "node_exit": 41,
+    "node_goodbye": 127,
+    "node_leave": 103,
+    "node_forget": 151,
+    "node_abandoned": 139,
+    "node_receive": 107,
+    "node_poll": 149,
+    "node_ack": 163,
+    "node_answer": 137,
+    "node_fanout": 173,
+    "node_fanout_more": 31,
+    "node_read": 179,
+    "node_session": 191,
+    "node_denied": 181,
+    "node_look_up": 193,
+    "node_found": 197,
+    "node_unknown": 199,
+    "node_hash": 211,
+    "publisher_send": 223,
+    "publisher_answer": 227,
+    "publisher_ack": 229,
+    "bus_stamp": 233,
+    "bus_publish": 239,
+    "bus_command": 241,
+    "bus_read": 251,
+    "bus_session": 257,
+}
+
+NGINX_MICROSECONDS = {
+    "balancer_accept": 19,
+    "balancer_request": 277,
+    "balancer_response": 281,
+    "balancer_refused": 379,
+    "balancer_close": 307,
+    "balancer_release": 293,
+    "balancer_frame": 311,
+    "balancer_abandoned": 313,
+    "balancer_delivery": 317,
+    "balancer_delivery_more": 13,
+    "balancer_denied": 331,
+}
+"""The same of nginx; what is not here costs it what it costs HAProxy."""
+
+PAYLOAD_MICROSECONDS = {
+    "publisher_send_bytes": (337, 2000),
+    "bus_stamp_bytes": (347, 2100),
+    "bus_publish_bytes": (349, 2200),
+    "node_receive_bytes": (353, 2300),
+    "node_fanout_bytes": (359, 2400),
+    "balancer_delivery_bytes": (367, 2500),
+    "client_delivery_bytes": (373, 2600),
+}
+"""What each of the larger payloads costs more."""
+
+NGINX_PAYLOAD_MICROSECONDS = {"balancer_delivery_bytes": (383, 2700)}
+
+STARTS = {
+    "start_node": 0.15,
+    "start_broadcast": 0.163,
+    "start_sends": 0.157,
+    "start_sessions": 0.167,
+    "start_registry": 0.011,
+}
+"""Seconds that the start of a node takes; the last comes on top."""
+
+
+AT_THE_CORE = ("balancer_accept", "balancer_request", "node_accept", "node_handshake", "balancer_response")
+"""What a handshake costs balancer and node."""
+
+LET_IN = ("client_request", "balancer_request", "node_accept", "node_handshake", "balancer_response", "client_open")
+"""What it takes from the SYN to an open connection."""
+
+
+GOODBYE = (
+    *("node_goodbye", "balancer_frame", "client_goodbye", "balancer_frame"),
+    *("node_leave", "balancer_close", "client_closed"),
+)
+"""What passes from the moment in which a node begins to close a connection until its client knows."""
+
+GOODBYE_AT_THE_CORE = (
+    *("node_goodbye", "balancer_frame", "balancer_frame", "node_leave"),
+    *("balancer_close", "balancer_release", "node_forget"),
+)
+"""What such a close costs balancer and node in all."""
+
+
+def cost_of(*names: str, balancer: str = "haproxy") -> float:
+    """Return what these parts cost together, one of each name, in seconds."""
+    whose = MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})
+    return sum(whose[name] for name in names) / 1e6
