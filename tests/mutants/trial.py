@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from numba.core.caching import _CacheLocator
 
 from live.process import Part, Stage
 from tests.mutants.areas import area_of, mirrored
@@ -23,6 +24,7 @@ LONGEST_TEST = {"sim": 240.0, "sim/compiled": 240.0}
 LONGEST_ELSE = 60.0
 WAITS = 4.0
 """How many times as long it may take by the clock: it may wait, and others may have the cores."""
+KERNEL = "sim/compiled/kernel.py"
 NAMES_OF_KERNELS = ("sim/compiled/meaning.py", "sim/compiled/jit.py", "sim/compiled/parts.py")
 """What decides under which name compiled code is kept, and how it is compiled. A mutant of these starts without."""
 
@@ -50,16 +52,24 @@ class Copy:
 
     Attributes:
         root: of the copy.
+        source: the checkout.
         number: of the copy; live tests of two copies take different cores.
         stage: what is started is started there.
     """
 
     root: Path
+    source: Path
     number: int
     stage: Stage
 
     def prepare(self) -> None:
-        """Compile the kernels as they are, so that only mutants of theirs are compiled again."""
+        """Compile the kernels as they are, so that only mutants of theirs are compiled again.
+
+        What the checkout has compiled serves here, too: numba names the folder after the path of the module.
+        """
+        names = [_CacheLocator.get_suitable_cache_subpath(str(one / KERNEL)) for one in (self.source, self.root)]
+        for old in (self.source / ".lab" / "compiled").glob(f"*/{names[0]}"):
+            shutil.copytree(old, self.root / ".lab" / "compiled" / old.parent.name / names[1])
         self._run([sys.executable, "-m", "sim.compiled"], LONGEST_TEST["sim"])
         shutil.copytree(self.root / ".lab", self.root.with_suffix(".kept"))
 
@@ -181,7 +191,7 @@ def copies(source: Path, stage: Stage, count: int) -> list[Copy]:
             if (source / name).is_file():  # one that was deleted is listed, too
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source / name, root / name)
-        made.append(Copy(root, number, stage))
+        made.append(Copy(root, source, number, stage))
     return made
 
 
@@ -203,8 +213,8 @@ def try_all(
     """
     slow = ("sim/compiled", "live")
     todo = sorted(range(len(mutants)), key=lambda i: not mutants[i].path.startswith(slow))
-    if any(mutant.path.startswith("sim/") for mutant in mutants):
-        side_by_side(workers, lambda copy: copy.prepare())
+    if not all(mutant.path.startswith("twin/rules/") for mutant in mutants):  # the tests of rules need no kernel
+        side_by_side(workers, Copy.prepare)
     found: dict[int, Verdict] = {}
     unsound: list[str] = []
     lock = threading.Lock()
