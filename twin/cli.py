@@ -34,7 +34,7 @@ from twin.steps import (
     runs_of,
     say_json,
 )
-from twin.suite_command import run, test
+from twin.suite_command import mutants, run, test
 from twin.sweep_command import sweep
 from twin.zoo_command import zoo
 
@@ -289,6 +289,7 @@ app.command()(haproxy)
 app.command()(serve)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
+app.command(context_settings=PASS_ON, add_help_option=False)(mutants)
 
 
 @app.command()

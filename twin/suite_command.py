@@ -1,4 +1,4 @@
-"""The command `./lab test`; registered in `twin.cli`."""
+"""The commands `./lab test` and `./lab mutants`; registered in `twin.cli`."""
 
 import os
 import shlex
@@ -48,6 +48,14 @@ def test(context: typer.Context) -> None:
         sys.stdout.write(said.read_text())
     if failed:
         raise typer.Exit(1)
+
+
+def mutants(context: typer.Context) -> None:
+    """Change the code at random, one small change at a time, in a copy of the checkout, and see whether tests notice.
+
+    --sample 60 --seed N draws the changes; --help shows all options.
+    """
+    raise typer.Exit(run([sys.executable, "-m", "tests.mutants", *context.args]))
 
 
 def behind(words: Sequence[str], said: Path) -> list[str]:

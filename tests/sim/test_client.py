@@ -60,7 +60,7 @@ def test_clients_whose_connections_are_cut_over_and_over_wait_longer_and_longer(
     record = simulate(scenario, 0, profile)
     assert len(record.select("connect_failed")) == 0
     for client in waits(record).values():
-        assert client[-5:] == pytest.approx([0.2, 0.4, 0.8, 1.6, 3.2], abs=CPU)
+        assert all(map(waited, [0.2, 0.4, 0.8, 1.6, 3.2], client[-5:]))
     hasty = simulate(scenario.vary(clients={"reconnect": {"stable_time": 0.0}}), 0, profile)
     assert len(hasty.select("attempt_connect")) > 5 * len(record.select("attempt_connect"))
 
@@ -69,10 +69,10 @@ def test_a_client_has_been_connected_since_its_own_turn_in_the_warm_up(profile):
     policy = {"policy": "fixed", "jitter": "none", "base": 0.5, "first": "immediate", "stable_time": 2.0}
     scenario = small(clients={"count": 30, "connect_rate": 10.0, "reconnect": policy}, nodes={"count": 1}, faults=KILL)
     found = waits(simulate(scenario, 0, profile))
-    at_once = [client for client, times in found.items() if times[0] < CPU]
+    at_once = [client for client, times in found.items() if times[0] <= 30 * DIAL]
     # killed at 1.0; connected at number / 10 - 3, and the run begins 0.3 s after the last has
     assert at_once == list(range(24))
-    assert all(found[client][0] == pytest.approx(0.5, abs=CPU) for client in range(24, 30))
+    assert all(waited(0.5, found[client][0]) for client in range(24, 30))
 
 
 @pytest.mark.parametrize("name", sorted(CLIENTS))
