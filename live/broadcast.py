@@ -6,6 +6,7 @@ from typing import Any
 
 from live import wire
 from live.broker import Topic, run_prefix
+from live.buffers import BufferWatch
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import Address
@@ -39,6 +40,7 @@ class Broadcast:
         self.cpus = cpus
         self.settings = scenario.publisher
         self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window)
+        self.buffers = BufferWatch(bus, self.topic.prefix)
         self.relays: dict[int, Part] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))
         for node, port in self.ports.items():
@@ -112,6 +114,7 @@ class Broadcast:
 
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
+        self.buffers.close()
         self.bus.forget(self.topic.head, self.topic.log)
 
 

@@ -90,6 +90,10 @@ class Bus:
             int(found.get("db", 0)),
         )
 
+    def client(self) -> redis.Redis:
+        """Return a connection of the lab's own, which answers within a second or fails."""
+        return _client(self.url, 1.0)
+
     def wait_ready(self, timeout: float) -> dict[str, Any]:
         """Wait until the server answers and return its name and version.
 
@@ -100,7 +104,7 @@ class Bus:
         if self.part is None:
             return answers(self.url)
         deadline = time.monotonic() + timeout
-        with contextlib.closing(_client(self.url, 1.0)) as client:
+        with contextlib.closing(self.client()) as client:
             while True:
                 try:
                     client.ping()  # refused while it still reads its data
@@ -118,7 +122,7 @@ class Bus:
         The address of the user's own server is left out: it may hold a password.
         """
         settings: dict[str, str] = {}
-        with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
+        with contextlib.suppress(redis.RedisError), contextlib.closing(self.client()) as client:
             for name in SETTINGS:
                 settings |= {str(key): str(value) for key, value in client.config_get(name).items()}
         return {"command": self.command, "configuration": settings}
@@ -141,7 +145,7 @@ class Bus:
         cut = 0
         with (
             contextlib.suppress(redis.ConnectionError, redis.TimeoutError),
-            contextlib.closing(_client(self.url, 1.0)) as client,
+            contextlib.closing(self.client()) as client,
         ):
             for one in client.client_list():
                 if str(one["name"]).startswith(name):
@@ -152,13 +156,13 @@ class Bus:
     def forget(self, *names: str) -> None:
         """Remove a run's keys from the user's own server; the embedded one ends anyway."""
         if self.part is None:
-            with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
+            with contextlib.suppress(redis.RedisError), contextlib.closing(self.client()) as client:
                 client.delete(*names)
 
     def forget_all(self, prefix: str) -> None:
         """Remove the keys that begin with `prefix` from the user's own server."""
         if self.part is None:
-            with contextlib.suppress(redis.RedisError), contextlib.closing(_client(self.url, 1.0)) as client:
+            with contextlib.suppress(redis.RedisError), contextlib.closing(self.client()) as client:
                 mine = list(client.scan_iter(f"{prefix}*", 1000))
                 if mine:
                     client.delete(*mine)

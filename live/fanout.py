@@ -58,6 +58,7 @@ class FanOut:
         self.by_client = config["scope"] == "client"
         self.clients: dict[Reader, Client] = {}
         self.events: list[Event] = []
+        self.most_waiting = (0, 0.0)
         self.seen = Seen()
         self.newest = (0, 0)
         self.awaited: dict[tuple[int, int], set[Client]] = {}
@@ -103,16 +104,26 @@ class FanOut:
         The frame is built once: frames of a server are not masked, so they are the same for all (RFC 6455, 5.1).
         """
         frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
-        size, is_open = len(frame), State.OPEN
+        size, is_open, waiting = len(frame), State.OPEN, 0
         for connection, client in self.clients.items():
             if connection.protocol.state is not is_open:
                 continue
             transport = connection.transport
-            decision = client.outlet.offer(size, transport.get_write_buffer_size())
+            buffered = transport.get_write_buffer_size()
+            waiting += buffered
+            decision = client.outlet.offer(size, buffered)
             if decision == "send":
                 transport.write(frame)
             elif decision == "close":
                 transport.abort()
+        if waiting > self.most_waiting[0]:
+            self.most_waiting = (waiting, time.monotonic())
+
+    def finish(self) -> list[Event]:
+        """Return all events, with the most bytes that waited for the clients."""
+        waiting, when = self.most_waiting
+        buffer = (when, "node_buffer", -1, self.number, -1, -1, str(waiting))
+        return [*self.events, buffer] if waiting else self.events
 
     async def serve_client(self, connection: Reader) -> None:
         """Keep a connection until it closes, and answer its questions."""

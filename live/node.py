@@ -208,7 +208,7 @@ async def main(config: dict[str, Any]) -> None:
             elif "grid" in message and member is not None:
                 member.on_grid(message["grid"])
             elif "finish" in message:
-                events = fan_out.events if fan_out is not None else node.events
+                events = fan_out.finish() if fan_out is not None else node.events
                 Path(message["finish"]).write_text(json.dumps(events))
                 say(done=len(events))
             elif "begin" in message and sessions is not None:

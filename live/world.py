@@ -227,6 +227,7 @@ class Cluster:
             )
         if self.broadcast is not None:
             self.broadcast.publisher.tell(start=start)
+            self.broadcast.buffers.begin()
         if self.sessions is not None:
             self.sessions.begin(self.nodes, start)
         return start
@@ -307,6 +308,7 @@ class Cluster:
             helper.join(READY_WITHIN)
         nodes = [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]
         if self.broadcast is not None:
+            rows += self.broadcast.buffers.finish(start)
             rows += collect(self.stage, self.broadcast.publisher, start)
         if self.broadcast is not None or self.sessions is not None or scenario.clients.sends.rate:
             for part in nodes:

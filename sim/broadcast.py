@@ -14,6 +14,7 @@ from sim.cores import Cores
 from sim.host import Alone, Cost, Process
 from sim.lane import Bundle, Frame, Lane, Relay
 from sim.subscriber import Subscriber
+from twin.record import Row, row
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ class Broadcast:
         }
         self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
         self.subscribers = [Subscriber(self, client) for client in world.clients]
+
+    def buffers(self) -> list[Row]:
+        """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
+        return [
+            row(when, event, node=one.node.number, detail=str(waiting))
+            for one in self.fanouts
+            for event, (waiting, when) in (("node_buffer", one.most_waiting), ("bus_buffer", one.link.most_counted))
+            if waiting
+        ]
 
     # Down: from a node to the clients
 

@@ -66,6 +66,7 @@ class Fanout:
         self.asked: dict[tuple[int, int], list[Tunnel]] = {}
         self.outbox: list[Said] = []
         self.speaking = False
+        self.most_waiting = (0, 0.0)
         self.subscription = self.bus.subscribe(self.link, *self._ends())
         self._run()
 
@@ -98,6 +99,7 @@ class Fanout:
         self.asked.clear()
         self.outbox.clear()
         self.speaking = False
+        self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
 
     def start(self) -> None:
         """A new process of the node listens: it joins the bus as one that has never been there."""
@@ -230,11 +232,16 @@ class Fanout:
                 del self.awaiting[place]
         room = self.broadcast.room
         sent = []
+        waiting = 0
         for tunnel in tunnels:
+            if tunnel.in_flight > room:
+                waiting += tunnel.in_flight - room
             if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, size):
                 continue
             tunnel.in_flight += size
             sent.append(tunnel)
+        if waiting > self.most_waiting[0]:
+            self.most_waiting = (waiting, self.env.now)
         frame = Frame(message, size, detail, len(sent))
         if sent:
             self.down.send(sent, frame)

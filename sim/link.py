@@ -21,6 +21,7 @@ class Link:
         number: of the node, 0 for the publisher.
         delay: seconds that each direction takes.
         cuts: faults that let nothing pass at present.
+        most_counted: most bytes that the bus has counted for what is read at its end, and when.
     """
 
     def __init__(self, env: simpy.Environment, number: int) -> None:
@@ -31,6 +32,7 @@ class Link:
         self.stopped: deque[Act] = deque()
         self.held: deque[Act] = deque()
         self.free_at = {True: 0.0, False: 0.0}
+        self.most_counted = (0, 0.0)
 
     @property
     def cut(self) -> bool:
@@ -122,9 +124,13 @@ class Subscription:
         if not self.open:
             return False
         waiting = self._in_memory(self.waiting + size)
-        if waiting > 0 and self.buffer.add(size, waiting, self._second()):
-            self._cut()
-            return False
+        if waiting > 0:
+            cuts = self.buffer.add(size, waiting, self._second())
+            if self.buffer.counted > self.link.most_counted[0]:
+                self.link.most_counted = (self.buffer.counted, self.link.env.now)
+            if cuts:
+                self._cut()
+                return False
         self.waiting += size
         self.link.carry(lambda: self.take(what), False)
         self._watch()

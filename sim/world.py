@@ -211,6 +211,7 @@ class World:
         self.env.run(until=self.scenario.duration)
         if self.broadcast is not None:
             self.broadcast.publisher.finish()
+            self.rows += self.broadcast.buffers()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=str(count))

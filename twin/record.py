@@ -29,6 +29,7 @@ EVENTS = MESSAGE_EVENTS | frozenset(
         *("session_started", "session_resumed", "session_lost", "marked_down", "marked_up", "server_connections"),
         *("sent", "kept", "discarded", "arrived", "node_starting", "registered", "fenced", "scaled"),
         *("node_started", "node_stopped", "drained", "bus_lost", "bus_joined", "fault", "no_effect", "healed"),
+        *("node_buffer", "bus_buffer"),
     }
 )
 

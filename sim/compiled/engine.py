@@ -434,7 +434,7 @@ class Run:
             for t, event, client, server, attempt, detail in zip(*columns, strict=True)
         ]
         if self.broadcast is not None:
-            found += self.broadcast.unfinished()
+            found += self.broadcast.unfinished() + self.broadcast.buffers()
         return found + [
             (self.scenario.duration, "server_connections", -1, number, -1, -1, str(count))
             for number, count in enumerate(self.connections(), 1)

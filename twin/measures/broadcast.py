@@ -26,6 +26,18 @@ BROADCAST = {
     "consistent_p50": Measure("s", "cpu", "median time from a message's publication until it is consistent"),
     "consistent_p99": Measure("s", "timer", "99th percentile of the same"),
     "resends_per_message": Measure("1", "timer", "times a message was sent again, per published message"),
+    "node_buffer_peak": Measure(
+        "B",
+        "cpu",
+        "most bytes that waited at one time in a node's memory for its clients, nodes that stopped left out",
+        rare=True,
+    ),
+    "bus_buffer_peak": Measure(
+        "B",
+        "cpu",
+        "most bytes that the bus counted at one time in the output buffers of one node's subscriptions",
+        rare=True,
+    ),
     "staleness": Measure("client-s", "timer", "seconds that clients stood behind the head, summed over the clients"),
 }
 
@@ -60,7 +72,7 @@ def measure_broadcast(record: Record) -> dict[str, float]:
     if len(messages["published"].t):
         found["resends_per_message"] = len(messages["resent"].t) / len(messages["published"].t)
     found["staleness"] = staleness(messages, end)
-    return found
+    return found | _buffers(record)
 
 
 def _undelivered(messages: Messages) -> dict[str, float]:
@@ -77,6 +89,18 @@ def _undelivered(messages: Messages) -> dict[str, float]:
     mine = (delivered.client >= 0) & (delivered.key >= 1) & (delivered.key <= due)
     got[delivered.client[mine], delivered.key[mine] - 1] = True
     return {"undelivered_share": float(1.0 - got.mean()), "reached_nobody": float(np.mean(~got.any(axis=0)))}
+
+
+def _buffers(record: Record) -> dict[str, float]:
+    """Return the most bytes that waited at nodes and bus; a node's process that is gone has told nothing."""
+    table = record.select("node_buffer", "bus_buffer", "node_stopped")
+    stopped = table[table["event"].eq("node_stopped")]["node"]
+    bus = table[table["event"].eq("bus_buffer")]
+    nodes = table[table["event"].eq("node_buffer") & ~table["node"].isin(stopped)]
+    return {
+        "node_buffer_peak": float(nodes["detail"].astype(int).max()) if len(nodes) else 0.0,
+        "bus_buffer_peak": float(bus["detail"].astype(int).max()) if len(bus) else 0.0,
+    }
 
 
 def _latencies(messages: Messages) -> Array:

@@ -228,6 +228,19 @@ class Broadcast:
 
         return text
 
+    def buffers(self) -> list[Row]:
+        """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
+        nodes, ends = self._kept["fanouts"], self._kept["endpoints"][1:]
+        return [
+            (float(when), event, -1, number, -1, -1, str(waiting))
+            for number in range(1, len(nodes) + 1)
+            for event, waiting, when in (
+                ("node_buffer", nodes[number - 1]["most_waiting"], nodes[number - 1]["waiting_at"]),
+                ("bus_buffer", ends[number - 1]["most_counted"], ends[number - 1]["counted_at"]),
+            )
+            if waiting
+        ]
+
     def unfinished(self) -> list[Row]:
         """Return the row of a message whose outcome is unknown at the end of the run, if there is one."""
         c = self.state[0]

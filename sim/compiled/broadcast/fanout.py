@@ -113,17 +113,22 @@ def fan_out(w: Any, server: int, message: int) -> None:
     serving = state in (NODE_UP, NODE_DRAINING)
     if c.of_client and serving:
         await_clients(w, server, epoch, version)
-    n = 0
+    n, waiting = 0, 0
     i = whole(node_at(w.nodes, server).tunnels) if serving else -1
     while i >= 0:
         following = whole(tunnel_at(w.tunnels.data, i).next)
         m = messaging_at(c.messaging, i)
         fits = m.in_flight + size <= c.room and not m.has_outlet
+        if tunnel_at(w.tunnels.data, i).closing == 0:
+            waiting += bytes_waiting(w, m)
         if tunnel_at(w.tunnels.data, i).closing == 0 and (fits or admits(w, i, size)):
             m.in_flight += size
             i4_at(c.scratch, n).v = i
             n += 1
         i = following
+    if waiting > node.most_waiting:
+        node.most_waiting = waiting
+        node.waiting_at = w.now
     if n > 0:
         frame = new_frame(w, MESSAGE, size, epoch, version)
         frame_at(c.frames.data, frame).message = message

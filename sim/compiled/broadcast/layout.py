@@ -80,7 +80,8 @@ STAMPED = record(("i4", "epoch version key"))
 BUS_BUFFER = record(("i8", "waiting size added origin seen since"))
 SUBSCRIPTION = record(("i8", "waiting kept"), (BUS_BUFFER, "buffer"), ("i4", "link life"), ("?", "open watched"))
 ENDPOINT = record(
-    ("f8", "delay free_up free_down"),
+    ("f8", "delay free_up free_down counted_at"),
+    ("i8", "most_counted"),
     ("i4", "cuts stopped last_stopped held last_held"),
     ("i4", "subscription before after blocked blocked_before blocked_after draws"),
 )
@@ -96,7 +97,8 @@ SUBSCRIBER = record(
 )
 HOLE = record(("i4", "next low high"))
 FANOUT = record(
-    ("i8", "newest"),
+    ("i8", "newest most_waiting"),
+    ("f8", "waiting_at"),
     ("i4", "life subscription reader asked outbox last_outbox n_outbox awaiting last_awaiting"),
     ("i4", "cursor_epoch cursor_version committed_epoch committed_version"),
     ("i4", "seen_epoch seen_floor"),

@@ -88,6 +88,7 @@ def node_ends(w: Any, server: int, goodbye: bool) -> None:
     if goodbye:
         serve(w, server + 1, said(w, BYE, server, -1, 0, 0), 1)
     node.joined = False
+    node.most_waiting = 0
     node.reader = -1
     leave(w, server + 1, 0)
     forget_awaiting(w, server)

@@ -18,7 +18,7 @@ from sim.compiled.broadcast.lists import one_of
 from sim.compiled.jit import jit, whole
 from sim.compiled.layout import BUFFER
 from sim.compiled.queue import schedule
-from sim.compiled.rules import add_to_buffer, draw, exceeds, leave_buffer, second_of, until_look
+from sim.compiled.rules import add_to_buffer, counted, draw, exceeds, leave_buffer, second_of, until_look
 from twin.draws import Purpose
 
 BUS_SECOND, BUS_LOOK = int(Purpose.BUS_SECOND), int(Purpose.BUS_LOOK)
@@ -97,9 +97,15 @@ def send(w: Any, i: int, what: int, size: int) -> None:
     if not subscription.open:
         return
     waiting = in_memory(w, subscription.waiting + size)
-    if waiting > 0 and add_to_buffer(subscription.buffer, c, size, waiting, second(w)):
-        cut(w, i)
-        return
+    if waiting > 0:
+        cuts = add_to_buffer(subscription.buffer, c, size, waiting, second(w))
+        link, most = endpoint_at(c.endpoints, subscription.link), counted(subscription.buffer)
+        if most > link.most_counted:
+            link.most_counted = most
+            link.counted_at = w.now
+        if cuts:
+            cut(w, i)
+            return
     subscription.waiting += size
     kind = CARRY_WORD if subscription.link == 0 else CARRY_MESSAGE
     carry_down(w, whole(subscription.link), kind, i, what)

@@ -57,7 +57,7 @@ def test_a_broadcast_to_many_clients_is_the_same_too(changes):
     scenario = talk(**changes)
     expected = World(scenario, 1, small_profile()).run()
     found = Run(scenario, 1, small_profile()).go().rows()
-    assert sum(row[1] == "delivered" for row in found) > 2000
+    assert sum(row[1] == "delivered" for row in found) > 1000
     assert_same(in_order(expected), in_order(found))
 
 
@@ -96,7 +96,7 @@ def test_a_subscriber_that_does_not_read_is_cut_by_the_bus_at_the_same_time(payl
     scenario = scenario.vary(faults=[hang], duration=8.0)
     expected = World(scenario, 1, small_profile()).run()
     found = Run(scenario, 1, small_profile()).go().rows()
-    cut = [row for row in found if row[1] == "bus_lost" and row[-1] == "buffer"]
+    cut = [row for row in found if row[1] == "bus_lost" and row[-1] == "buffer" and row[3] == 2]
     assert len(cut) == 1 - (payload == 1000 and limits["hard_bytes"] == 2**20)
     assert_same(in_order(expected), in_order(found))
 
