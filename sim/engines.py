@@ -3,8 +3,8 @@
 from math import inf
 from typing import Literal
 
-from sim.idle import can_strike
 from sim.lives import CLOSE_TIMEOUT
+from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
 from twin.scenario import HAProxy, Scenario
@@ -32,7 +32,7 @@ def uncovered(scenario: Scenario) -> str:
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
         "a server of the balancer has a slowstart": isinstance(balancer, HAProxy) and balancer.slowstart > 0,
-        "the balancer's idle timeout can end within the run": can_strike(scenario),
+        "the balancer's idle timeout can end within the run": strikes_in_run(scenario),
         f"nginx has more than {MOST_PEERS} nodes": balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")

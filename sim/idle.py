@@ -3,10 +3,10 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from twin.advice import strikes_in_run
 from twin.draws import Purpose
 from twin.rules.heartbeat import beat_after
 from twin.rules.idle import LAZY, TIE, Pings, in_time, timer_set
-from twin.scenario import WARM_UP_SLACK, Scenario
 
 if TYPE_CHECKING:
     import simpy
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 NEVER = 1e9
 """Interval in seconds of who pings once."""
-
-
-def can_strike(scenario: Scenario) -> bool:
-    """Tell whether a connection can have been silent for the balancer's timeout by the end of a run."""
-    return scenario.idle_timeout < scenario.duration + scenario.warm_up + WARM_UP_SLACK
 
 
 class Idle:
@@ -38,7 +33,7 @@ class Idle:
         self.timeout = scenario.idle_timeout
         self.kind = scenario.balancer.kind
         self.lazy = LAZY[self.kind]
-        self.on = can_strike(scenario)
+        self.on = strikes_in_run(scenario)
         self.races: Counter[int] = Counter()
 
     def watch(self, tunnel: "Tunnel", since: float) -> None:

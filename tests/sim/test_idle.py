@@ -51,6 +51,14 @@ def test_pings_of_either_side_that_are_close_enough_keep_every_connection(kind, 
     assert found["losses_per_client"] == found["away_share"] == 0.0
 
 
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_connections_that_the_warm_up_opened_are_counted_when_they_end_in_a_run_of_their_timeout(kind, profile):
+    """They are 0.3 s older than the run."""
+    record = simulate(idle(3.0, 0.0, kind, duration=3.0), 0, profile)
+    assert measure_record(record)["losses_per_client"] == 1.0
+    assert "losses_per_client" not in measure_record(simulate(idle(4.0, 0.0, kind, duration=3.0), 0, profile))
+
+
 def test_a_ping_that_comes_just_too_late_finds_the_connection_cut(profile):
     # the first connections ping at a drawn phase; all later ones live exactly the timeout
     record = simulate(idle(3.0, 3.5), 0, profile)

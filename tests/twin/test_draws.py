@@ -100,4 +100,5 @@ def test_the_purposes_keep_their_numbers():
         "SYNC_PHASE": 25,
         "LIFETIME": 26,
         "SEND_PHASE": 30,
+        "TIE": 41,
     }

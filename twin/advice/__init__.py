@@ -9,12 +9,21 @@ from collections.abc import Iterable
 
 from twin.advice.later import later_advice
 from twin.advice.limits import limit_advice
-from twin.advice.silence import cuts_idle, idle_advice
+from twin.advice.silence import cuts_idle, idle_advice, strikes_in_run
 from twin.advice.times import time_advice
 from twin.errors import ScenarioWarning
 from twin.scenario import Scenario
 
-__all__ = ["advice", "cuts_idle", "idle_advice", "later_advice", "limit_advice", "time_advice", "warn_of"]
+__all__ = [
+    "advice",
+    "cuts_idle",
+    "idle_advice",
+    "later_advice",
+    "limit_advice",
+    "strikes_in_run",
+    "time_advice",
+    "warn_of",
+]
 
 
 def advice(scenario: Scenario) -> list[str]:

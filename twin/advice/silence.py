@@ -14,6 +14,13 @@ def cuts_idle(scenario: Scenario) -> bool:
     return not survives(scenario.idle_timeout, scenario.longest_silence, lazy)
 
 
+def strikes_in_run(scenario: Scenario) -> bool:
+    """Tell whether a connection can have been silent for the balancer's timeout by the end of a run; the oldest ones
+    were opened at the beginning of the warm-up.
+    """
+    return scenario.idle_timeout < scenario.duration + scenario.warm_up + WARM_UP_SLACK
+
+
 def timeout_field(scenario: Scenario) -> str:
     """Return the name of the setting after which the balancer cuts a silent connection."""
     return "balancer.read_timeout" if isinstance(scenario.balancer, Nginx) else "balancer.tunnel_timeout"
@@ -35,6 +42,5 @@ def idle_advice(scenario: Scenario) -> list[str]:
         end = "idle connections are cut, after how many pings is chance"
     else:
         end = "idle connections are cut"
-    known = scenario.duration + scenario.warm_up + WARM_UP_SLACK
-    after = f", though not within the run of {scenario.duration:g} s" if timeout >= known else ""
+    after = "" if strikes_in_run(scenario) else f", though not within the run of {scenario.duration:g} s"
     return [f"{timeout_field(scenario)} is {timeout:g} s, but {pause}: {end}{after}."]

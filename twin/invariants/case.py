@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.advice import cuts_idle
+from twin.advice import cuts_idle, strikes_in_run
 from twin.fault_settings import Fault
 from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
@@ -155,7 +155,7 @@ class Case:
     @property
     def cuts_idle(self) -> bool:
         """Whether the balancer cuts connections between two pings within the record."""
-        return self.scenario.idle_timeout < self.end and cuts_idle(self.scenario)
+        return strikes_in_run(self.scenario) and cuts_idle(self.scenario)
 
     @cached_property
     def gave_up(self) -> Array:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from twin.advice import strikes_in_run
 from twin.measures.base import Array, Measure
 from twin.record import Record
 
@@ -15,7 +16,7 @@ def measure_quiet(record: Record) -> dict[str, float]:
     for any other.
     """
     scenario = record.scenario
-    if scenario.faults or scenario.idle_timeout >= scenario.duration:
+    if scenario.faults or not strikes_in_run(scenario):
         return {}
     count, end = scenario.clients.count, scenario.duration
     return {
