@@ -3,10 +3,11 @@
 import pytest
 
 from sim import simulate
+from sim.connection import Attempt
 from sim.engines import uncovered
 from sim.world import World
 from tests.stories import connected, healed, told
-from tests.strategies import NODE_START, small
+from tests.strategies import BUS_START, NODE_START, small
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
 from twin.scenario import Scenario
@@ -274,3 +275,37 @@ def test_a_client_that_does_not_read_holds_a_node_that_ends_for_its_close_timeou
     assert seen == pytest.approx([20.0], abs=CPU)
     assert connected(record) == list(range(30))
     assert uncovered(scenario)
+
+
+def test_a_connect_to_a_dead_node_behind_a_dead_link_is_not_refused_but_times_out(profile):
+    balancer = {"check": {"inter": 60.0}, "connect_timeout": 0.4}
+    found = World(small(balancer=balancer, faults=[at(0.9, "blackhole"), at(1.0, "kill")]), 0, profile)
+    found.env.run(until=2.0)
+    for server in (1, 2):
+        found.balancer.rule.connections[server] += 50
+    attempt = Attempt(found, found.clients[0])
+    found.env.process(found.balancer.serve(attempt))
+    found.env.run(until=2.35)
+    assert not attempt.answer.triggered
+    found.env.run(until=2.4 + CPU)
+    assert attempt.answer.value == "503"
+
+
+def test_a_client_has_read_the_close_frame_of_a_node_that_was_killed_after_it(profile):
+    faults = [at(1.0, "blackhole"), at(1.2, "restart"), at(1.7, "kill")]
+    lost = simulate(small(duration=9.0, clients={"heartbeat": {"interval": 0.0}}, faults=faults), 0, profile).select(
+        "disconnected"
+    )
+    assert len(lost) == 10
+    assert set(lost["detail"]) == {"1001"}
+    assert lost["t"].between(3.0, 3.0 + CPU).all()
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_a_bus_that_is_killed_while_it_starts_comes_back_with_the_second_kill_only(engine, profile):
+    faults = [{"kind": "bus_down", "at": t, "duration": 1.0} for t in (1.0, 2.0 + BUS_START / 2)]
+    talk = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}, "clients": {"heartbeat": {"interval": 0.0}}}
+    record = simulate(small(duration=6.0, faults=faults, **talk), 0, profile, engine=engine)
+    assert len(record.select("fault")) == 2
+    assert record.select("healed")["t"].tolist() == pytest.approx([3.0 + 1.5 * BUS_START], abs=0.001)
+    assert record.select("bus_joined")["t"].min() > 3.0 + 1.5 * BUS_START
