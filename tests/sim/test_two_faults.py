@@ -1,13 +1,18 @@
 """Two faults on one node, every pair of them: what is noted, when which effect is over, and that all clients return."""
 
+from collections import Counter
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim import simulate
 from sim.connection import Attempt
 from sim.engines import uncovered
 from sim.world import World
 from tests.stories import connected, healed, told
-from tests.strategies import BUS_START, NODE_START, small
+from tests.strategies import BUS_START, NODE_START, small, small_profile
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
 from twin.scenario import Scenario
@@ -309,3 +314,39 @@ def test_a_bus_that_is_killed_while_it_starts_comes_back_with_the_second_kill_on
     assert len(record.select("fault")) == 2
     assert record.select("healed")["t"].tolist() == pytest.approx([3.0 + 1.5 * BUS_START], abs=0.001)
     assert record.select("bus_joined")["t"].min() > 3.0 + 1.5 * BUS_START
+
+
+@st.composite
+def many_faults(draw):
+    """Up to six faults of all kinds on two of three nodes within three seconds, most of them over within two."""
+    happens = []
+    for _ in range(draw(st.integers(2, 6))):
+        kind = draw(st.sampled_from(["kill", "hang", "blackhole", "restart", "drain"]))
+        fault = {"kind": kind, "node": draw(st.integers(1, 2)), "at": draw(st.integers(500, 3500)) / 1000}
+        if kind == "drain":
+            fault |= {"lead": draw(st.sampled_from([0.0, 0.4])), "pace": draw(st.sampled_from([3.0, 50.0]))}
+        if kind in ("hang", "blackhole") or (kind == "kill" and draw(st.booleans())):
+            fault["duration"] = draw(st.integers(50, 2000)) / 1000
+        happens.append(fault)
+    if draw(st.integers(0, 3)) == 0:
+        happens.append({"kind": "outage", "at": draw(st.integers(500, 3500)) / 1000, "duration": 1.0})
+    return happens
+
+
+@settings(max_examples=150, deadline=None)
+@given(happens=many_faults(), pings=st.sampled_from([0.0, 0.5]), beat=st.sampled_from([0.0, 0.5]))
+def test_however_many_faults_meet_no_node_has_two_processes_and_everyone_is_back(happens, pings, beat):
+    clients = {"count": 12, "heartbeat": {"interval": beat, "timeout": 0.4}, "open_timeout": 2.0}
+    nodes = {"ping_interval": pings, "ping_timeout": 0.4}
+    record = simulate(small(duration=30.0, clients=clients, nodes=nodes, faults=happens), 0, small_profile())
+    lives = record.select("node_stopped", "node_started")
+    for node in (1, 2, 3):  # a process that starts may be ended before it listens, so it may stop twice
+        mine = ["node_started", *lives["event"][lives["node"] == node]]
+        assert ("node_started", "node_started") not in pairwise(mine)
+    begun, over = (
+        Counter(zip(rows["node"], rows["detail"], strict=True)) for rows in map(record.select, ("fault", "healed"))
+    )
+    assert over <= begun
+    assert len(record.select("fault", "no_effect")) == len(happens)
+    assert connected(record) == list(range(12))
+    assert audit(record).verdict != "fail"
