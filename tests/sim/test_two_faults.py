@@ -1,12 +1,18 @@
 """Two faults on one node, every pair of them: what is noted, when which effect is over, and that all clients return."""
 
+from collections import Counter
+from itertools import pairwise
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sim import simulate
+from sim.connection import Attempt
 from sim.engines import uncovered
 from sim.world import World
 from tests.stories import connected, healed, told
-from tests.strategies import NODE_START, small
+from tests.strategies import BUS_START, NODE_START, small, small_profile
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
 from twin.scenario import Scenario
@@ -274,3 +280,73 @@ def test_a_client_that_does_not_read_holds_a_node_that_ends_for_its_close_timeou
     assert seen == pytest.approx([20.0], abs=CPU)
     assert connected(record) == list(range(30))
     assert uncovered(scenario)
+
+
+def test_a_connect_to_a_dead_node_behind_a_dead_link_is_not_refused_but_times_out(profile):
+    balancer = {"check": {"inter": 60.0}, "connect_timeout": 0.4}
+    found = World(small(balancer=balancer, faults=[at(0.9, "blackhole"), at(1.0, "kill")]), 0, profile)
+    found.env.run(until=2.0)
+    for server in (1, 2):
+        found.balancer.rule.connections[server] += 50
+    attempt = Attempt(found, found.clients[0])
+    found.env.process(found.balancer.serve(attempt))
+    found.env.run(until=2.35)
+    assert not attempt.answer.triggered
+    found.env.run(until=2.4 + CPU)
+    assert attempt.answer.value == "503"
+
+
+def test_a_client_has_read_the_close_frame_of_a_node_that_was_killed_after_it(profile):
+    faults = [at(1.0, "blackhole"), at(1.2, "restart"), at(1.7, "kill")]
+    lost = simulate(small(duration=9.0, clients={"heartbeat": {"interval": 0.0}}, faults=faults), 0, profile).select(
+        "disconnected"
+    )
+    assert len(lost) == 10
+    assert set(lost["detail"]) == {"1001"}
+    assert lost["t"].between(3.0, 3.0 + CPU).all()
+
+
+@pytest.mark.parametrize("engine", ["simpy", "compiled"])
+def test_a_bus_that_is_killed_while_it_starts_comes_back_with_the_second_kill_only(engine, profile):
+    faults = [{"kind": "bus_down", "at": t, "duration": 1.0} for t in (1.0, 2.0 + BUS_START / 2)]
+    talk = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}, "clients": {"heartbeat": {"interval": 0.0}}}
+    record = simulate(small(duration=6.0, faults=faults, **talk), 0, profile, engine=engine)
+    assert len(record.select("fault")) == 2
+    assert record.select("healed")["t"].tolist() == pytest.approx([3.0 + 1.5 * BUS_START], abs=0.001)
+    assert record.select("bus_joined")["t"].min() > 3.0 + 1.5 * BUS_START
+
+
+@st.composite
+def many_faults(draw):
+    """Up to six faults of all kinds on two of three nodes within three seconds, most of them over within two."""
+    happens = []
+    for _ in range(draw(st.integers(2, 6))):
+        kind = draw(st.sampled_from(["kill", "hang", "blackhole", "restart", "drain"]))
+        fault = {"kind": kind, "node": draw(st.integers(1, 2)), "at": draw(st.integers(500, 3500)) / 1000}
+        if kind == "drain":
+            fault |= {"lead": draw(st.sampled_from([0.0, 0.4])), "pace": draw(st.sampled_from([3.0, 50.0]))}
+        if kind in ("hang", "blackhole") or (kind == "kill" and draw(st.booleans())):
+            fault["duration"] = draw(st.integers(50, 2000)) / 1000
+        happens.append(fault)
+    if draw(st.integers(0, 3)) == 0:
+        happens.append({"kind": "outage", "at": draw(st.integers(500, 3500)) / 1000, "duration": 1.0})
+    return happens
+
+
+@settings(max_examples=150, deadline=None)
+@given(happens=many_faults(), pings=st.sampled_from([0.0, 0.5]), beat=st.sampled_from([0.0, 0.5]))
+def test_however_many_faults_meet_no_node_has_two_processes_and_everyone_is_back(happens, pings, beat):
+    clients = {"count": 12, "heartbeat": {"interval": beat, "timeout": 0.4}, "open_timeout": 2.0}
+    nodes = {"ping_interval": pings, "ping_timeout": 0.4}
+    record = simulate(small(duration=30.0, clients=clients, nodes=nodes, faults=happens), 0, small_profile())
+    lives = record.select("node_stopped", "node_started")
+    for node in (1, 2, 3):  # a process that starts may be ended before it listens, so it may stop twice
+        mine = ["node_started", *lives["event"][lives["node"] == node]]
+        assert ("node_started", "node_started") not in pairwise(mine)
+    begun, over = (
+        Counter(zip(rows["node"], rows["detail"], strict=True)) for rows in map(record.select, ("fault", "healed"))
+    )
+    assert over <= begun
+    assert len(record.select("fault", "no_effect")) == len(happens)
+    assert connected(record) == list(range(12))
+    assert audit(record).verdict != "fail"
