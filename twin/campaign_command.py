@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def campaign(
     runs: Annotated[int, typer.Option(help="How many runs; each takes about six seconds.", min=1, max=10_000)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,
-    first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0)] = 0,
+    first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0, max=10**9)] = 0,
     bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
     replications: Annotated[
         int,

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EISDIR
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 class LabError(Exception):
@@ -84,6 +85,8 @@ def writing(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeEncodeError:
+        raise ScenarioError(f"{path}: cannot be written (its name is not text in UTF-8).") from None
     except (FileExistsError, NotADirectoryError):
         raise ScenarioError(f"{path}: cannot be written (a file is where a folder should be).") from None
     except OSError as error:
@@ -106,6 +109,10 @@ def check_output(option: str, path: Path | None, folder: bool = False) -> None:
     with writing(f"{option} {path}"):
         if not folder and path.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
+        str(path).encode()
         (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
-        if not os.access(path if folder or path.exists() else path.parent, os.W_OK):
+        if folder or not path.exists():  # the rights alone say little to root
+            with TemporaryFile(dir=path if folder else path.parent):
+                pass
+        elif not os.access(path, os.W_OK):
             raise PermissionError(EACCES, "permission denied")
