@@ -7,11 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.profile import HostProfile
-from twin.steps import say_json
+from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
     from twin.comparison import Band
@@ -40,7 +39,6 @@ def campaign(
     from live.host import BusyHostWarning
     from twin.report import print_audit
 
-    out, err = Console(), Console(stderr=True)
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))

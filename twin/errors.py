@@ -1,8 +1,9 @@
 """The errors of the lab, all in one tree, and those of its warnings.
 
 * `LabError`
-    * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
-    * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
+    * `InputError`: a base of two.
+        * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
+        * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
     * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
 * `LabWarning`
     * `EngineWarning`: another engine than the fast one is used, or it will take long.
@@ -23,17 +24,18 @@ class LabError(Exception):
     """Base of every error that a user of the lab can cause or mend; its text is one sentence."""
 
 
-class ScenarioError(LabError):
-    """Bad input: the sentence names the field or the file, the value and what is allowed.
-
-    What a user gave may hold line breaks and other control characters; they are written as in Python (`\\n`).
-    """
+class InputError(LabError):
+    """Base of those that repeat what a user gave: line breaks and other control characters are written as in Python."""
 
     def __init__(self, text: str) -> None:
         super().__init__("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
 
 
-class HostError(LabError):
+class ScenarioError(InputError):
+    """Bad input: the sentence names the field or the file, the value and what is allowed."""
+
+
+class HostError(InputError):
     """This machine lacks something that the run needs; nothing was started."""
 
 
