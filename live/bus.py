@@ -31,7 +31,7 @@ def answers(url: str) -> dict[str, Any]:
     with contextlib.closing(_client(url, ANSWER_WITHIN / 2)) as client:
         try:
             return _info(client)
-        except redis.RedisError as error:
+        except (redis.RedisError, TypeError, ValueError) as error:  # an option in it may be none, a name no name
             raise HostError(f"--redis-url {url}: no Redis or Valkey answers there ({error}).") from None
 
 

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from math import log2
+from statistics import median
 
 from live import costs, deliveries, disk, host, interrupt, payloads, rounds
 from live.balancer import binary
 from live.process import Stage
 from live.session_costs import measure_sessions
 from live.starts import measure_starts
-from live.workbench import CHECK_INTER, Bench, Costs, median
+from live.workbench import CHECK_INTER, Bench, Costs
 from twin.cost import Part as CostPart
 from twin.errors import HostError
 from twin.profile import LONE_OF_DISK, HostProfile

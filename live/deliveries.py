@@ -6,6 +6,7 @@ its clients, then the balancer relays all of it, then the clients read. When som
 
 import socket
 import time
+from statistics import median
 
 import redis
 
@@ -17,7 +18,7 @@ from live.bus import Bus
 from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from live.workbench import Bench, Costs, at_rest, check_opened, client_config, median, pace_of
+from live.workbench import Bench, Costs, at_rest, check_opened, client_config, pace_of
 from twin.broadcast_parts import PAYLOADS
 from twin.cost import BROADCAST_LEVELS
 from twin.errors import ClusterError

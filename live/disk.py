@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
+from statistics import median
 
 from live import host
 from live.broker import SCRIPTS, Topic
@@ -16,7 +17,7 @@ from live.bus import Bus
 from live.exchange import PAYLOAD, add
 from live.process import READY_WITHIN, Stage, process_cpu_ns, queued_ns
 from live.resp import encode
-from live.workbench import Costs, median, pace_of
+from live.workbench import Costs, pace_of
 from twin import broadcast_settings
 from twin.cost import LEVELS
 from twin.scenario import Scenario

@@ -7,12 +7,13 @@ it, because after a stop it would find a colder process than it does in a run.
 
 import socket
 import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 from live import rounds
 from live.broker import body
 from live.resp import encode
-from live.workbench import Bench, Costs, mean_pace, median, pace_of
+from live.workbench import Bench, Costs, mean_pace, pace_of
 from twin.cost import LEVELS
 from twin.errors import ClusterError
 from twin.rules.delivery import Message

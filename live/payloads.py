@@ -8,13 +8,14 @@ change what a process's memory looks like.
 
 import socket
 import time
+from statistics import median
 
 from live.broadcast import Broadcast
 from live.deliveries import DeliveryBench, path_bytes
 from live.exchange import PAYLOAD, add
 from live.process import Stage
 from live.resp import encode
-from live.workbench import Bench, Costs, median, pace_of
+from live.workbench import Bench, Costs, pace_of
 from twin.broadcast_parts import PAYLOADS
 from twin.scenario import Scenario
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 from live import host
@@ -70,11 +71,6 @@ class Costs(dict[str, dict[int, list[float]]]):
         here = pace[1] if name.startswith("client") else pace[0]
         values = zip(self[name][level], self.paces[name][level], strict=True)
         return median([cost * here / then for cost, then in values])
-
-
-def median(values: list[float]) -> float:
-    """Return the middle value, the upper one of an even number."""
-    return sorted(values)[len(values) // 2]
 
 
 def at_rest(cpu: Callable[[], Sequence[float]], pids: Callable[[], Sequence[int]]) -> list[float]:

@@ -137,25 +137,6 @@ PODS_METRIC = [
     ("DuringRollingUpdateWithMaxSurgeCM", 2, 17000, [10000] * 2, {"phases": ["running"] * 3}, (2, 10000)),
 ]
 
-TOTAL = [
-    ("ScaleUpCMObject", 3, 15000, 20000, [], 4),
-    ("ScaleUpCMObjectIgnoresUnreadyPods", 3, 10000, 50000, [F, T, F], 5),
-    ("ScaleUpCMExternalIgnoresUnreadyPods", 3, 4400, 8600, [F, T, F], 2),
-    ("ScaleDownCMObject", 5, 20000, 12000, [], 3),
-    ("ScaleDownCMExternal", 5, 14334, 8600, [], 3),
-    ("ToleranceCMObject", 3, 20000, 20666, [], 3),
-    ("ToleranceCMExternal", 3, 8888, 8600, [], 3),
-]
-
-SHARE = [
-    ("ScaleUpCMPerPodObject", 3, 5000, 20000, (4, 6667)),
-    ("ScaleUpPerPodCMExternal", 3, 2150, 8600, (4, 2867)),
-    ("ScaleDownPerPodCMObject", 5, 2000, 6000, (3, 1200)),
-    ("ScaleDownPerPodCMExternal", 5, 2867, 8600, (3, 1720)),
-    ("TolerancePerPodCMObject", 4, 5000, 20166, (4, 5042)),
-    ("TolerancePerPodCMExternal", 3, 2900, 8600, (3, 2867)),
-]
-
 GROUPS = [
     # TestGroupPods: name, cpu, pods, samples, expected (ready, unready, missing, ignored)
     ("void", True, [], {}, Groups(0, EMPTY, EMPTY, EMPTY)),

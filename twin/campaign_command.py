@@ -7,11 +7,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.profile import HostProfile
-from twin.steps import say_json
+from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
     from twin.bands import Band
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 def campaign(
     runs: Annotated[int, typer.Option(help="How many runs; each takes about six seconds.", min=1, max=10_000)] = 200,
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,
-    first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0)] = 0,
+    first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0, max=10**9)] = 0,
     bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
     replications: Annotated[
         int,
@@ -40,7 +39,6 @@ def campaign(
     from live.host import BusyHostWarning
     from twin.report import print_audit
 
-    out, err = Console(), Console(stderr=True)
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))

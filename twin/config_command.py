@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from twin.advice import advice
 from twin.balancer_config import Site, haproxy_site, nginx_site
 from twin.errors import HostError, ScenarioError, writing
 from twin.scenario import Scenario
+from twin.steps import err
 
 _Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its \\[balancer] decides.")]
 _Servers = Annotated[list[str] | None, typer.Option("--server", metavar="HOST:PORT", help="A node; give one a node.")]
@@ -79,7 +79,6 @@ def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None
     """Check a configuration with the real program and write it."""
     from live.balancer import check_config
 
-    err = Console(stderr=True)
     try:
         wrong = check_config(kind, text)
     except HostError as error:

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, cached_property
 from math import log, log2
+from statistics import median
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -92,7 +93,7 @@ class Part(BaseModel):
         """Return the same as seconds at each of the levels, as it was measured."""
         paces = self.paces or [[pace] * len(repeats) for repeats in self.values]
         return [
-            quantile(sorted(cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)), 0.5)
+            median([cost * (pace / then) ** slowness for cost, then in zip(repeats, at, strict=True)])
             for repeats, at in zip(self.values, paces, strict=True)
         ]
 

@@ -1,8 +1,9 @@
 """The errors of the lab, all in one tree, and those of its warnings.
 
 * `LabError`
-    * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
-    * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
+    * `InputError`: a base of two.
+        * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
+        * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
     * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
 * `LabWarning`
     * `EngineWarning`: another engine than the fast one is used, or it will take long.
@@ -17,23 +18,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EISDIR
 from pathlib import Path
+from tempfile import TemporaryFile
 
 
 class LabError(Exception):
     """Base of every error that a user of the lab can cause or mend; its text is one sentence."""
 
 
-class ScenarioError(LabError):
-    """Bad input: the sentence names the field or the file, the value and what is allowed.
-
-    What a user gave may hold line breaks and other control characters; they are written as in Python (`\\n`).
-    """
+class InputError(LabError):
+    """Base of those that repeat what a user gave: line breaks and other control characters are written as in Python."""
 
     def __init__(self, text: str) -> None:
         super().__init__("".join(one if one.isprintable() else repr(one)[1:-1] for one in text))
 
 
-class HostError(LabError):
+class ScenarioError(InputError):
+    """Bad input: the sentence names the field or the file, the value and what is allowed."""
+
+
+class HostError(InputError):
     """This machine lacks something that the run needs; nothing was started."""
 
 
@@ -89,6 +92,8 @@ def writing(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
+    except UnicodeEncodeError:
+        raise ScenarioError(f"{path}: cannot be written (its name is not text in UTF-8).") from None
     except (FileExistsError, NotADirectoryError):
         raise ScenarioError(f"{path}: cannot be written (a file is where a folder should be).") from None
     except OSError as error:
@@ -111,6 +116,10 @@ def check_output(option: str, path: Path | None, folder: bool = False) -> None:
     with writing(f"{option} {path}"):
         if not folder and path.is_dir():
             raise IsADirectoryError(EISDIR, "it is a folder")
+        str(path).encode()
         (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
-        if not os.access(path if folder or path.exists() else path.parent, os.W_OK):
+        if folder or not path.exists():  # the rights alone say little to root
+            with TemporaryFile(dir=path if folder else path.parent):
+                pass
+        elif not os.access(path, os.W_OK):
             raise PermissionError(EACCES, "permission denied")

@@ -164,6 +164,20 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figu
     return figure
 
 
+def check_kind(path: Path) -> str:
+    """Return the kind of picture that a file's name asks for, before anything is computed for it.
+
+    Raises:
+        ScenarioError: pictures of this kind cannot be made.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kind, kinds = path.suffix[1:].lower() or "png", sorted(FigureCanvasBase.get_supported_filetypes())
+    if kind not in kinds:
+        raise ScenarioError(f"{path}: '.{kind}' is no kind of picture; allowed is one of {', '.join(kinds)}.")
+    return kind
+
+
 def save(figure: "Figure", path: str | Path) -> Path:
     """Write a figure at 150 dots an inch: as PNG, or as what the file's name ends in.
 
@@ -171,9 +185,7 @@ def save(figure: "Figure", path: str | Path) -> Path:
         ScenarioError: the file cannot be written, or pictures of this kind cannot be made.
     """
     path = Path(path)
-    kind, kinds = path.suffix[1:].lower() or "png", sorted(figure.canvas.get_supported_filetypes())
-    if kind not in kinds:
-        raise ScenarioError(f"{path}: '.{kind}' is no kind of picture; allowed is one of {', '.join(kinds)}.")
+    kind = check_kind(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150, format=kind)

@@ -6,6 +6,7 @@ import warnings
 from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -198,9 +199,9 @@ class HostProfile(BaseModel):
         key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
-            wake = quantile(sorted(self.wake.get(who, [0.0])), 0.5)
+            wake = median(self.wake.get(who, [0.0]))
             slow = self.slowness(who)
-            crowd = quantile(sorted(self.crowding), 0.5) if self.crowding else 1.0
+            crowd = median(self.crowding) if self.crowding else 1.0
             slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
             paces = [pace / crowd * more for more in slower for pace in self.speeds]
             curves = [part.at(pace, slow, wake) for pace in paces]

@@ -138,7 +138,7 @@ class Record:
         """
         check_file(path, RECORD)
         try:
-            with pq.ParquetFile(path) as file:
+            with open(path, "rb") as data, pq.ParquetFile(data) as file:
                 text = (file.schema_arrow.metadata or {})[b"stormlab"]
                 if file.metadata.num_rows > MOST_EVENTS:
                     raise ScenarioError(

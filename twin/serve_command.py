@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from twin.scenario import Scenario
+from twin.steps import out
 
 
 def serve(
@@ -29,7 +29,6 @@ def serve(
     from live.serve import serve as run
 
     spec = Scenario.load(scenario, overrides) if scenario else Scenario.parse(SERVED, "serve").override(overrides or [])
-    out = Console()
 
     def ready(site: Any) -> None:
         out.print(f"The page: {site.url}   (Ctrl-C ends everything)", highlight=False, soft_wrap=True)

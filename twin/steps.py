@@ -22,8 +22,8 @@ ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
 """Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
 
-err = Console(stderr=True)
-out = Console()
+err = Console(stderr=True, markup=False)
+out = Console(markup=False)
 
 
 @contextmanager

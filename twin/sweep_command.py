@@ -12,6 +12,7 @@ from rich.table import Table
 from twin.command_line import finite
 from twin.errors import ScenarioError, check_output
 from twin.scenario import Scenario
+from twin.settings import cut, show
 from twin.steps import out, part_progress, say_json
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def sweep(
     .venv/bin/dask worker tcp://HOST:8786 --nworkers 2 --nthreads 1
     """
     import sim
-    from twin.figures import save
+    from twin.figures import check_kind, save
     from twin.measures import MEASURES
-    from twin.sweeps import parse_vary
+    from twin.sweeps import label, parse_vary
 
     axes = {}
     for text in vary:
@@ -81,6 +82,9 @@ def sweep(
     for setting in [*([against] if against else []), *fixed]:
         if setting not in axes:
             raise ScenarioError(f"sweep: {setting} is not varied; allowed is one of {', '.join(axes)}.")
+    for setting, value in fixed.items():
+        if label(value) not in (shown := [label(one) for one in axes[setting]]):
+            raise ScenarioError(f"sweep: {setting} is {show(value)}; allowed is one of {cut(str(shown))}.")
     names = [name.strip() for text in measure or [] for name in text.split(",")]
     for name in names:
         if name not in MEASURES:
@@ -89,6 +93,8 @@ def sweep(
     folder = folder or Path("sweeps") / spec.name
     check_output("--folder", folder, folder=True)
     check_output("--figure", figure)
+    if figure is not None:
+        check_kind(figure)
     with part_progress(f"sweeping {spec.name}") as progress:
         found = sim.sweep(
             spec,

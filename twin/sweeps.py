@@ -65,7 +65,11 @@ def parse_vary(text: str) -> tuple[str, list[Any]]:
 
 def label(value: Any) -> Any:
     """Return a value as a table shows it: numbers and texts as they are, anything else as JSON."""
-    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else json.dumps(value)
+    return (
+        value
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+        else json.dumps(value, default=str)
+    )
 
 
 @dataclass(frozen=True)

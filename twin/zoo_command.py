@@ -43,7 +43,7 @@ def zoo(
     (policy = "list"): it is ranked as the scenario's own.
     """
     import sim
-    from twin.figures import save
+    from twin.figures import check_kind, save
     from twin.profile import HostProfile
     from twin.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
 
@@ -52,6 +52,7 @@ def zoo(
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)
     check_output("--figure", figure)
+    check_kind(figure)
     profile = HostProfile.for_scenario(spec)
     with part_progress(f"zoo on {spec.name}") as progress:
         found = sim.simulate_variants(

@@ -1,5 +1,6 @@
 """The bus: the embedded Valkey, the user's own server, and no server."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -8,7 +9,7 @@ import pytest
 import redis
 
 from live import host
-from live.bus import ANSWER_WITHIN, Bus
+from live.bus import ANSWER_WITHIN, Bus, answers
 from live.process import Stage
 from live.world import Cluster
 from twin import broadcast_settings
@@ -72,6 +73,12 @@ def test_a_url_where_nobody_answers_is_refused_within_two_seconds_and_nothing_is
 def test_a_url_that_is_not_one_is_refused_in_a_sentence(stage: Stage) -> None:
     with pytest.raises(HostError, match=r"^--redis-url localhost: "):
         Bus(stage, 0, [], "localhost").wait_ready(0.1)
+
+
+@pytest.mark.parametrize("url", ["", "http://x", "redis://x:99999", "redis://[::1", "redis://..", "redis://h?foo=bar"])
+def test_a_url_that_says_what_nobody_means_is_refused_in_a_sentence_too(url: str) -> None:
+    with pytest.raises(HostError, match=rf"^--redis-url {re.escape(url)}: .*\.$"):
+        answers(url)
 
 
 def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_server: str, stage: Stage) -> None:

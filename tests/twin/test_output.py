@@ -1,13 +1,21 @@
 """What cannot be written is told in one sentence before any work is done, or else when it turns out."""
 
+import io
+import os
+import sys
+
 import pytest
 from matplotlib.figure import Figure
 
+import sim
 from tests.commands import FAILOVER, REFERENCE, lab
 from tests.messages import good_end, good_rows, record
+from twin import cli, steps
 from twin.errors import ScenarioError, check_output
 from twin.figures import save
 from twin.profile import HostProfile
+from twin.record import Record
+from twin.sweeps import variants
 
 
 @pytest.fixture
@@ -38,6 +46,47 @@ def test_an_option_that_names_what_cannot_be_written_gets_one_sentence_and_exit_
     said = [line for line in done.stderr.strip().splitlines() if not line.startswith(("Checked", "Not checked"))]
     assert said == [f"{option} {path}: cannot be written (a file is where a folder should be)."]
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--where", "nodes.count=9"], "sweep: nodes.count is 9; allowed is one of [2, 3]."),
+        (["--figure", "one.odd"], "one.odd: '.odd' is no kind of picture; allowed is one of "),
+        (["--figure", "/proc/one.png"], "--figure /proc/one.png: cannot be written ("),
+        (["--folder", "/proc/sweep"], "--folder /proc/sweep: cannot be written ("),
+        (["--vary", "duration=[2020-01-01]"], 'sweep, nodes.count=2, duration="2020-01-01": duration is datetime.date'),
+    ],
+)
+def test_what_a_sweep_cannot_show_or_write_is_told_before_anything_is_simulated(words, said, monkeypatch):
+    monkeypatch.setattr(sim, "sweep", lambda spec, axes, *_, **__: variants(spec, axes) and pytest.fail("simulated"))
+    monkeypatch.setattr(sys, "argv", ["./lab", "sweep", FAILOVER, *REFERENCE, "--vary", "nodes.count=2,3", *words])
+    shown = io.StringIO()
+    monkeypatch.setattr(steps.err, "file", shown)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert shown.getvalue().startswith(said)
+    assert len(shown.getvalue().splitlines()) == 1
+
+
+def test_a_name_that_is_no_text_is_refused_for_an_output_and_read_for_a_record(tmp_path):
+    name = tmp_path / os.fsdecode(b"\xff.parquet")
+    with pytest.raises(ScenarioError, match=r"udcff.parquet: cannot be written \(its name is not text in UTF-8\)\.$"):
+        check_output("--save", name)
+    path = record(good_rows() + good_end()).save(tmp_path / "good.parquet")
+    path.rename(name)
+    assert len(Record.load(name).events)
+
+
+def test_a_name_in_brackets_is_shown_as_it_is_and_not_taken_for_markup(tmp_path):
+    done = lab(
+        "predict", FAILOVER, *REFERENCE, "--replications", "1", "--set", "clients.count=5", "--set", 'teaches="[/]"'
+    )
+    assert done.returncode == 0, done.stderr
+    done = lab("haproxy", FAILOVER, "--output", str(tmp_path / "[/]" / "x"))
+    assert done.returncode == 2
+    assert "[/]/x: cannot be written" in done.stderr
 
 
 def test_a_folder_cannot_be_the_file_of_a_figure(tmp_path):

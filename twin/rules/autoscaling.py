@@ -230,61 +230,6 @@ def usage_replicas(
     return Recommendation(replicas, sum(used.values()) // len(used))
 
 
-def total_replicas(
-    current: int, target: int, total: int, pods: Sequence[Pod], tolerance: Tolerance = Tolerance()
-) -> Recommendation:
-    """Return the replicas for a metric of the whole that grows with their number of its own (an Object or External
-    metric with a target Value): the ready pods times `total` over `target`.
-
-    Raises:
-        NoMetricsError: there is no pod.
-
-    Source: `getUsageRatioReplicaCount`.
-    """
-    ratio = total / target
-    if not current:
-        return Recommendation(ceil(ratio), total)
-    if tolerance.covers(ratio):
-        return Recommendation(current, total)
-    _need(pods)
-    ready = sum(pod.phase == "running" and pod.ready is True for pod in pods)
-    return Recommendation(ceil(ratio * ready), total)
-
-
-def share_replicas(current: int, target: int, total: int, tolerance: Tolerance = Tolerance()) -> Recommendation:
-    """Return the replicas that leave each a share of `target` of a metric of the whole (a target AverageValue), such as
-    all connections of the cluster; both in thousandths.
-
-    Source: `GetObjectPerPodMetricReplicas`, `GetExternalPerPodMetricReplicas`.
-    """
-    if not current:
-        return Recommendation(ceil(total / target), total)
-    ratio = total / (target * current)
-    replicas = current if tolerance.covers(ratio) else ceil(total / target)
-    return Recommendation(replicas, ceil(total / current))
-
-
-def combine(current: int, wanted: Sequence[int | None]) -> int:
-    """Return the replicas that several metrics together ask for: the most that any of them wants.
-
-    Args:
-        current: replicas that are wanted at present.
-        wanted: what each metric asks for; None where it could not be computed.
-
-    Raises:
-        NoMetricsError: no metric is known, or some are not and the known ones would scale down.
-
-    Source: `computeReplicasForMetrics` in `pkg/controller/podautoscaler/horizontal.go`.
-    """
-    known = [one for one in wanted if one is not None]
-    if not known:
-        raise NoMetricsError("invalid metrics: none could be computed")
-    most = max(known)
-    if len(known) < len(wanted) and most < current:
-        raise NoMetricsError("invalid metrics: the known ones alone do not scale down")
-    return most
-
-
 def _need(pods: Sequence[Pod]) -> None:
     if not pods:
         raise NoMetricsError("no pods returned by selector while calculating replica count")

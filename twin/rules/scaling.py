@@ -156,7 +156,7 @@ class Autoscaler:
 
         Args:
             current: replicas at present.
-            wanted: what the metrics ask for (`combine`); None when they could not be computed, and nothing is done
+            wanted: what the metric asks for; None when it could not be computed, and nothing is done
                 but to come back between minimum and maximum.
             now: seconds on any clock that never goes back.
 

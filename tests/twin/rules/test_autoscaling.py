@@ -11,17 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.hpa_vectors import CONTAINER, GROUPS, MINUTE, NOW, PODS_METRIC, RESOURCE, SHARE, TOTAL
+from tests.hpa_vectors import CONTAINER, GROUPS, MINUTE, NOW, PODS_METRIC, RESOURCE
 from twin.rules.autoscaling import (
     NoMetricsError,
     Pod,
     Recommendation,
     Sample,
     Tolerance,
-    combine,
     group_pods,
-    share_replicas,
-    total_replicas,
     usage_replicas,
     utilization_replicas,
 )
@@ -117,34 +114,9 @@ def test_upstreams_vectors_of_a_metric_of_pods(name, current, target, levels, mo
     assert (found.replicas, found.usage) == expected, name
 
 
-@pytest.mark.parametrize(("name", "current", "target", "total", "ready", "expected"), TOTAL)
-def test_upstreams_vectors_of_a_metric_of_the_whole(name, current, target, total, ready, expected):
-    found = total_replicas(current, target, total, the_pods(current, ready=ready))
-    assert found == Recommendation(expected, total), name
-
-
-@pytest.mark.parametrize(("name", "current", "target", "total", "expected"), SHARE)
-def test_upstreams_vectors_of_a_share_of_the_whole(name, current, target, total, expected):
-    assert share_replicas(current, target, total) == Recommendation(*expected), name
-
-
 @pytest.mark.parametrize(("name", "cpu", "pods", "samples", "expected"), GROUPS)
 def test_upstreams_vectors_of_which_pods_count(name, cpu, pods, samples, expected):
     assert group_pods(pods, samples, cpu, NOW, CPU_INITIALIZATION, INITIAL_READINESS) == expected, name
-
-
-# horizontal_test.go, several metrics: TestNoBackoffUpscaleCMNoBackoffCpu (the larger wins), TestScaleUpOneMetricEmpty,
-# TestNoScaleDownOneMetricInvalid, TestNoScaleDownOneMetricEmpty
-
-
-def test_the_metric_that_wants_most_wins_and_a_missing_one_only_stops_a_scale_down():
-    assert combine(3, [4, 40]) == 40
-    assert combine(3, [4, None]) == 4
-    assert combine(5, [3, 2]) == 3
-    with pytest.raises(NoMetricsError):
-        combine(5, [3, None])
-    with pytest.raises(NoMetricsError):
-        combine(5, [None, None])
 
 
 def test_without_a_pod_or_a_sample_that_counts_nothing_can_be_computed():
