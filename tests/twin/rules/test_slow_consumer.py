@@ -48,6 +48,7 @@ def test_an_answer_of_more_than_half_the_limit_becomes_a_snapshot():
 def test_the_bus_cuts_at_the_hard_limit_at_once_and_at_the_soft_one_after_its_seconds():
     buffer = OutputBuffer(32, 8, 60.0)
     assert buffer.cuts(32, 0.0)
+    assert not OutputBuffer(32, 8, 60.0).cuts(31, 0.0)
     assert [buffer.cuts(8, t) for t in (0.0, 60.0, 60.1)] == [False, False, True]
     assert not buffer.cuts(7, 61.0)
     assert not buffer.cuts(8, 62.0)
