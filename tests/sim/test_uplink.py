@@ -53,8 +53,9 @@ def test_who_is_away_keeps_what_is_due_and_sends_it_first(profile):
         assert set(kept) <= set(arrived)
         assert arrived == sorted(arrived)
     found = measure_record(record)
-    assert found["kept_messages"] == pytest.approx(2 * RATE / 3, rel=0.15)
-    assert found["offline_bytes"] == pytest.approx(10 * 2 * RATE * 20, rel=0.15)
+    assert found["kept_messages"] == len(record.select("kept")) / 30
+    most = len(record.select("kept")) * 20
+    assert most - 10 * 20 <= found["offline_bytes"] <= most  # the first is back just before the last is due once more
     assert found["dropped_messages"] == 0.0
     assert found["flush_peak"] > 10 * RATE
 
@@ -67,7 +68,7 @@ def test_the_bound_drops_the_oldest_or_the_newest(profile):
         sent = record.select("sent").query("client == @client and detail == 'flushed'")["version"].tolist()
         due = sorted({*numbers(record, "kept", client), *numbers(record, "discarded", client)})
         assert sent == (due[-3:] if overflow == "oldest" else due[:3])
-        assert measure_record(record)["offline_bytes"] <= 10 * 3 * 20
+        assert measure_record(record)["offline_bytes"] == 10 * 3 * 20
 
 
 def test_a_node_that_hangs_reads_what_has_gathered_when_it_goes_on(profile):

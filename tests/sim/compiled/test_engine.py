@@ -74,6 +74,36 @@ def test_a_peer_of_nginx_that_is_given_as_down_is_chosen_in_neither_engine():
     assert_same(expected, in_order(Run(scenario, 0, small_profile(), marks).go().rows()))
 
 
+@pytest.mark.parametrize(
+    ("connect_timeout", "hangs", "after"),
+    [
+        # the two that found room in the queue, those whose SYN was sent again, and those who were told no
+        (0.5, 2.5, {("connected", 2.5), ("connect_failed", 0.5)}),
+        (1.0, 0.05, {("connected", 0.0), ("connected", 1.0), ("connect_failed", 1.0)}),
+        (3.0, 2.5, {("connected", 2.5), ("connected", 3.0), ("connect_failed", 3.0)}),
+        (5.0, 0.05, {("connected", 0.0), ("connected", 1.0), ("connected", 3.0), ("connect_failed", 5.0)}),
+        (10.0, 2.5, {("connected", 2.5), ("connected", 3.0), ("connected", 7.0), ("connect_failed", 10.0)}),
+        (10.0, 5.5, {("connected", 5.5), ("connected", 7.0), ("connect_failed", 10.0)}),
+    ],
+)
+def test_both_engines_send_a_dropped_syn_again_after_1_3_and_7_s(connect_timeout, hangs, after):
+    """Forty clients come at once to a node that hangs and whose queue has room for two."""
+    reconnect = {"policy": "fixed", "base": 1.0, "jitter": "none", "max_attempts": 1}
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 1.99, "kind": "hang", "node": 2, "duration": hangs}]
+    scenario = small(
+        duration=14.0,
+        nodes={"count": 2, "backlog": 1},
+        clients={"count": 80, "open_timeout": 20.0, "reconnect": reconnect, "heartbeat": {"interval": 0.0}},
+        balancer={"connect_timeout": connect_timeout, "check": {"fall": 1, "inter": 0.1, "timeout": 0.09}},
+        faults=faults,
+    )
+    expected = in_order(World(scenario, 0, small_profile()).run())
+    asked = {row[2]: row[0] for row in expected if row[1] == "attempt_connect"}
+    ends = [row for row in expected if row[0] > 1.5 and row[1] in ("connected", "connect_failed")]
+    assert {(row[1], round(row[0] - asked[row[2]], 1)) for row in ends} == after
+    assert_same(expected, in_order(Run(scenario, 0, small_profile()).go().rows()))
+
+
 @of_seed
 @settings(max_examples=max(100, EXAMPLES // 3), deadline=None)
 @given(scenario=storms(), profile=profiles(), replication=st.integers(0, 1000))

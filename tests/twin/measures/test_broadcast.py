@@ -179,6 +179,18 @@ def test_the_latency_distribution_and_the_curves():
     assert [int(acks[name][round(2.5 / CURVE_STEP)]) for name in acks] == [2, 6, 0, 2]
 
 
+def test_a_client_that_moves_takes_its_lag_to_its_new_node():
+    """Client 0 misses message 3, is cut off from node 1 at 4 s, and is at node 2 from 4.5 s on."""
+    rows = without(good_rows(), "delivered", client=0, version=3)
+    rows += [row(4.0, "disconnected", 0, 1, detail="1006"), row(4.4, "attempt_connect", 0, attempt=2)]
+    rows += [row(4.5, "connected", 0, 2, attempt=2)]
+    curves = staleness_curves(record(rows))
+    lags = {t: [curves[node][round(t / CURVE_STEP)] for node in (1, 2, 3)] for t in (2.9, 3.9, 4.4, 4.6, 5.5)}
+    assert lags[2.9] == [0.0, 0.0, 0.0]
+    assert lags[3.9] == lags[4.4] == [0.5, 0.0, 0.0]  # one of two clients; it belongs to node 1 until it is elsewhere
+    assert lags[4.6] == lags[5.5] == [0.0, 0.5, 0.0]
+
+
 def big_record(clients=1000, messages=600):
     """Every client applies every message 10 ms after its publication, at 60 messages a second."""
     spec = small(

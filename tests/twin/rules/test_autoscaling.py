@@ -136,6 +136,54 @@ def test_the_tolerance_may_differ_by_direction():
     assert usage_replicas(20, 100, pods, samples, tolerance=Tolerance(down=0.05)).replicas == 19
 
 
+def lower(levels, at_least):
+    """Return so many levels whose sum is a number."""
+    each, more = divmod(at_least, levels)
+    return [each + (i < more) for i in range(levels)]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [
+        # a missing pod is taken to be at the target on the way down: (1700 + 100) / 20 is 0.9 of it, which is tolerated
+        (1700, 20),
+        (1699, 18),  # 89 and a fraction, which is cut off
+        # and to be idle on the way up: 2200 / 20 is 1.1 of it; fractions are cut off
+        (2200, 20),
+        (2219, 20),
+        (2220, 23),
+    ],
+)
+def test_a_missing_pod_at_the_edge_of_the_tolerance(total, expected):
+    pods, samples = the_pods(20), the_samples(lower(19, total), 1)
+    assert usage_replicas(20, 100, pods, samples).replicas == expected
+
+
+@pytest.mark.parametrize(("total", "expected"), [(1100, 2), (1119, 2), (1120, 3), (900, 2), (899, 2)])
+def test_a_use_in_percent_is_cut_off_before_it_is_compared(total, expected):
+    pods, samples = the_pods(2, [1000] * 2, containers=1), the_samples(lower(2, total), 1)
+    assert utilization_replicas(2, 50, pods, samples, NOW).replicas == expected
+
+
+@pytest.mark.parametrize(
+    ("pod", "at", "counts"),
+    [
+        # a pod is new for `CPU_INITIALIZATION` seconds: its sample counts if it is ready and has been for a window
+        ({"started": NOW - 119.0, "ready_since": NOW - 70.0}, NOW - 10.0, True),
+        ({"started": NOW - 119.0, "ready_since": NOW - 70.0}, NOW - 10.001, False),
+        ({"started": NOW - 119.0, "ready_since": NOW - 70.0, "ready": False}, NOW, False),
+        ({"started": NOW - 120.0, "ready_since": NOW - 70.0}, NOW - 60.0, True),
+        # later it counts unless it has never been ready
+        ({"started": NOW - 200.0, "ready_since": NOW - 190.0, "ready": False}, NOW, True),
+        ({"started": NOW - 200.0, "ready_since": NOW - 190.001, "ready": False}, NOW, False),
+    ],
+)
+def test_from_when_on_the_cpu_of_a_pod_counts(pod, at, counts):
+    samples = {"a": Sample(100, at, MINUTE)}
+    found = group_pods([Pod("a", **pod)], samples, True, NOW, CPU_INITIALIZATION, INITIAL_READINESS)
+    assert (found.ready, found.unready) == ((1, frozenset()) if counts else (0, frozenset({"a"})))
+
+
 levels = st.lists(st.integers(0, 5000), min_size=1, max_size=12)
 
 

@@ -113,9 +113,16 @@ def test_what_a_node_remembers_is_bounded(monkeypatch):
     seen = Seen()
     for version in range(2, 200, 2):
         assert seen.first(1, version)
-    assert len(seen.above) <= 10
+    assert len(seen.above) == 10
     assert not seen.first(1, 198)
     assert not seen.first(1, 3)  # below what is remembered counts as seen
+    assert not seen.first(1, 178)
+    assert not seen.first(1, 177)
+    assert seen.first(1, 197)  # among those that are remembered, and not one of them
+    assert not seen.first(1, 197)
+    assert len(seen.above) == 10
+    assert not seen.first(1, 179)  # that drove out 180, and all below it count as seen
+    assert seen.first(1, 181)
 
 
 def test_a_client_applies_in_order_and_knows_a_duplicate():

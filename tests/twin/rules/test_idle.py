@@ -114,6 +114,11 @@ def test_the_last_ping_is_at_most_one_interval_ago(first, interval, now):
         assert now - last <= interval + 1e-6
 
 
+def test_a_ping_counts_from_the_moment_in_which_it_is_due():
+    assert last_ping(5.0, 2.0, 4.999) == -inf
+    assert [last_ping(5.0, 2.0, now) for now in (5.0, 6.999, 7.0, 9.0)] == [5.0, 5.0, 7.0, 9.0]
+
+
 def test_without_an_interval_there_is_no_last_ping():
     assert last_ping(0.0, 0.0, 5.0) == -inf
 

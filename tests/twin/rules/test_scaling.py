@@ -173,6 +173,17 @@ CONVERSION = [
     (1, 0, 0, 10, 0, "DesiredWithinRange"),
     (20, 1000, 1, 10, 10, "TooManyReplicas"),
     (3, 1000, 1, 2000, 6, "ScaleUpLimit"),
+    # edges, by hand: the maximum is what the limit allows; what is wanted is exactly what is allowed
+    (3, 100, 1, 6, 6, "TooManyReplicas"),
+    (3, 100, 1, 7, 6, "ScaleUpLimit"),
+    (3, 100, 1, 5, 5, "TooManyReplicas"),
+    (1, 100, 1, 4, 4, "TooManyReplicas"),
+    (1, 100, 1, 5, 4, "ScaleUpLimit"),
+    (2, 100, 1, 50, 4, "ScaleUpLimit"),
+    (3, 6, 1, 10, 6, "DesiredWithinRange"),
+    (3, 7, 1, 10, 6, "ScaleUpLimit"),
+    (3, 5, 1, 5, 5, "DesiredWithinRange"),
+    (3, 2, 2, 8, 2, "DesiredWithinRange"),
 ]
 
 
@@ -180,6 +191,47 @@ CONVERSION = [
 def test_upstreams_vectors_without_a_behavior(current, wanted, least, most, expected, reason):
     decision = plain_limit(current, wanted, least, most)
     assert (decision.replicas, decision.reason) == (expected, reason)
+
+
+EDGES = [
+    # by hand: the bound is what the policies allow, and what is wanted is exactly what is allowed
+    (10, 50, 1, 20, 20, "TooManyReplicas", SCALE_UP),
+    (10, 50, 1, 21, 20, "ScaleUpLimit", SCALE_UP),
+    (10, 20, 1, 21, 20, "DesiredWithinRange", SCALE_UP),
+    (10, 21, 1, 21, 20, "ScaleUpLimit", SCALE_UP),
+    (100, 2, 80, 200, 80, "TooFewReplicas", rules(20, 60, 0, 0, 0)),
+    (100, 2, 79, 200, 80, "ScaleDownLimit", rules(20, 60, 0, 0, 0)),
+    (100, 80, 79, 200, 80, "DesiredWithinRange", rules(20, 60, 0, 0, 0)),
+    (100, 79, 79, 200, 80, "ScaleDownLimit", rules(20, 60, 0, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("current", "wanted", "least", "most", "expected", "reason", "some"), EDGES)
+def test_a_change_at_the_edge_of_what_the_policies_allow(current, wanted, least, most, expected, reason, some):
+    one = Autoscaler(least, most, Behavior(some, some))
+    decision = one.limit(current, wanted, NOW)
+    assert (decision.replicas, decision.reason) == (expected, reason)
+
+
+def test_what_is_exactly_as_old_as_a_period_or_a_window():
+    """Upstream asks for after the begin of a period, and a plain window for not before its own."""
+    assert changed_within(60.0, [Change(7, NOW - 60.0)], NOW) == 0
+    assert changed_within(60.0, [Change(7, NOW - 59.999)], NOW) == 7
+    for ago, plainly, by_behavior in ((299.0, 9, 9), (300.0, 9, 3), (301.0, 3, 3)):
+        log = [(9, NOW - ago)]
+        assert Autoscaler(1, 100, recommendations=list(log)).stabilize_plainly(3, NOW) == plainly
+        assert Autoscaler(1, 100, Behavior(), recommendations=list(log)).stabilize(20, 3, NOW) == by_behavior
+    up = Behavior(Rules(300.0, SCALE_UP.policies), Rules(0.0, SCALE_DOWN.policies))
+    for ago, expected in ((299.0, 4), (300.0, 7)):
+        assert Autoscaler(1, 100, up, recommendations=[(4, NOW - ago)]).stabilize(1, 7, NOW) == expected
+    for ago, left in ((60.0, [7, 5]), (60.001, [5])):
+        one = Autoscaler(1, 100, Behavior(rules(10, 60, 0, 0, 0)), ups=[Change(7, NOW - ago)])
+        one.store(10, 15, NOW)
+        assert [change.replicas for change in one.ups] == left
+    for ago, left in ((300.0, 2), (300.001, 1)):
+        one = Autoscaler(1, 100, Behavior(Rules(300.0, SCALE_UP.policies)), recommendations=[(4, NOW - ago)])
+        one.stabilize(4, 4, NOW)
+        assert len(one.recommendations) == left
 
 
 def test_upstreams_vectors_of_the_smaller_of_two_policies():
@@ -296,7 +348,8 @@ def test_a_scale_down_waits_for_the_whole_window_after_the_last_high_recommendat
     assert one.decide(replicas, 2, NOW + 300).replicas == 2
 
 
-histories = st.lists(st.tuples(st.integers(0, 60), st.floats(0, 200)), min_size=1, max_size=30)
+waits = st.sampled_from([0.0, 15.0, 30.0, 60.0, 300.0]) | st.floats(0, 200)
+histories = st.lists(st.tuples(st.integers(0, 60), waits), min_size=1, max_size=30)
 
 
 @given(histories, st.integers(0, 5), st.integers(0, 40), st.booleans())

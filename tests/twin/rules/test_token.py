@@ -11,10 +11,21 @@ SECRET = b"not so secret"
 subjects = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 
 
-@given(subjects, st.integers(0, 2**38), st.floats(0, 2**38))
-def test_a_token_is_good_until_its_time(subject, expires, now):
+far = st.integers(0, 2**38).map(float)
+near = st.sampled_from([-1.0, -0.001, -1e-4, 0.0, 1e-4, 0.001, 1.0])
+
+
+@given(subjects, st.integers(0, 2**38), near | far)
+def test_a_token_is_good_until_its_time(subject, expires, later):
     token = make_token(SECRET, subject, expires)
+    now = expires + later
     assert token_problem(SECRET, token, now) == ("expired" if now >= expires else "")
+
+
+def test_the_time_of_a_token_is_cut_off_to_a_millisecond():
+    token = make_token(SECRET, "ann", 99.7009)
+    assert token_problem(SECRET, token, 99.6999) == ""
+    assert token_problem(SECRET, token, 99.7) == "expired"
 
 
 @given(subjects, st.integers(10, 2**38), st.data())
