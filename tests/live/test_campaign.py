@@ -1,6 +1,8 @@
 """The campaign: the same runs for the same seed, faults within bounds, and every violation told."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -99,3 +101,78 @@ def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.Monk
     text = CliRunner().invoke(app, command).output
     assert "Losses: 3 of 4 runs inside their predicted band" in text
     assert "run 2: lost" in text
+
+
+def test_the_dice_of_a_run_never_repeat_and_every_option_comes_up() -> None:
+    dice = campaign._Dice(1, 2)
+    drawn = [dice.between(2.0, 5.0) for _ in range(500)]
+    assert len(set(drawn)) == 500
+    assert (min(drawn) >= 2.0, max(drawn) < 5.0) == (True, True)
+    assert (min(drawn) < 2.05, max(drawn) > 4.95) == (True, True)
+    assert {dice.choose("a", "b", "c") for _ in range(100)} == {"a", "b", "c"}
+    assert drawn[0] != campaign._Dice(1, 3).between(2.0, 5.0)
+    assert drawn[0] != campaign._Dice(2, 2).between(2.0, 5.0)
+
+
+def test_runs_have_one_to_three_faults_on_every_node_and_kills_come_as_a_message_is_on_its_way() -> None:
+    counts, nodes, clients, late = set(), set(), set(), []
+    for number in range(300):
+        scenario = campaign.make(7, number)
+        assert scenario.publisher is not None
+        counts.add(len(scenario.faults))
+        nodes |= {fault.node for fault in scenario.faults}
+        clients |= {fault.client for fault in scenario.faults}
+        for fault in scenario.faults:
+            assert 0.2 - 0.5 / scenario.publisher.rate <= fault.at < 0.8 + 0.5 / scenario.publisher.rate + campaign.LATE
+            if fault.kind in ("kill", "hang"):
+                late.append((fault.at * scenario.publisher.rate + 1e-6) % 1.0 / scenario.publisher.rate)
+            if fault.kind == "delay":
+                assert fault.delay is not None
+                assert 0.02 <= fault.delay < 0.2
+            assert (fault.duration is None) == (fault.kind in ("kill", "restart", "bus_cut"))
+            assert fault.duration is None or 0.4 <= fault.duration <= campaign.LAST_HEAL - fault.at + 1e-9
+    assert counts == {1, 2, 3}
+    assert nodes == {None, 1, 2, 3}
+    assert {None, 0, 23} <= clients <= {None, *range(24)}
+    assert max(late) < campaign.LATE + 1e-4
+    assert max(late) > 0.9 * campaign.LATE
+
+
+def test_every_setting_of_a_campaign_takes_each_of_its_values() -> None:
+    def values(bus: str, read: Any) -> set[Any]:
+        return {read(campaign.make(3, number, bus)) for number in range(100)}
+
+    def publisher(name: str) -> Callable[[Scenario], Any]:
+        return lambda scenario: getattr(scenario.publisher, name)
+
+    assert values("stream", publisher("rate")) == {10.0, 20.0, 40.0}
+    assert values("stream", publisher("payload_bytes")) == {0, 64, 4096}
+    assert values("stream", publisher("threshold")) == {"all", "majority", 1}
+    assert values("stream", publisher("scope")) == {"node", "client"}
+    assert values("stream", lambda scenario: scenario.clients.heartbeat.interval) == {0.0, 0.3}
+    assert values("stream", lambda scenario: scenario.bus.persist) == {True, False}
+    assert values("stream", lambda scenario: scenario.bus.max_length) == {10, 10_000}
+    assert values("stream", lambda scenario: scenario.bus.retry.timeout) == {0.5, 5.0}
+    assert values("stream", lambda scenario: scenario.slow_consumer.policy) == {"close", "coalesce"}
+    assert values("stream", lambda scenario: scenario.slow_consumer.limit_bytes) == {2**16, 2**20}
+    assert values("pubsub", lambda scenario: scenario.bus.kind) == {"pubsub"}
+
+
+def test_runs_go_from_the_first_number_on_and_their_share_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[Any] = []
+    told: list[float] = []
+    monkeypatch.setattr(campaign, "run", lambda scenario, number: done.append((scenario, number)) or good())
+    monkeypatch.setattr(campaign, "check", lambda scenario: None)
+    found = list(campaign.campaign(3, 5, 4, "pubsub", lambda share, text: told.append(share)))
+    assert [outcome.number for outcome in found] == [4, 5, 6]
+    assert done == [(campaign.make(5, number, "pubsub"), number) for number in (4, 5, 6)]
+    assert told == pytest.approx([0.0, 1 / 3, 2 / 3])
+    assert [(outcome.lost_share, outcome.audit.verdict) for outcome in found] == [(0.0, "pass")] * 3
+    assert found[0].as_dict()["run"] == 4
+    with pytest.raises(ScenarioError, match=r"^runs is 10001"):
+        next(campaign.campaign(10_001, 1))
+
+
+def good() -> Record:
+    """A record in which all goes well."""
+    return record([*good_rows(), *good_end()])

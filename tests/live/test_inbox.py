@@ -6,7 +6,7 @@ from typing import Any
 
 from live import wire
 from live.broker import body
-from live.inbox import Decoder, Inbox
+from live.inbox import MOST_KNOWN, Decoder, Inbox
 from twin.rules.delivery import Message, Recovery
 
 E = 1000
@@ -127,3 +127,62 @@ def test_a_stalled_client_reads_nothing_on_this_connection_nor_on_the_next() -> 
         assert line.reading
 
     play(one(1), stall)
+
+
+def test_a_decoder_knows_so_many_frames_and_then_forgets_them_all() -> None:
+    decode = Decoder()
+    first = decode(one(0))
+    assert first == (Message(E, 0, 100, b"x"), f"{E} 100")
+    for version in range(1, MOST_KNOWN):
+        decode(one(version))
+    assert decode(one(0)) is first
+    assert len(decode.known) == MOST_KNOWN
+    assert decode(one(MOST_KNOWN))[0].version == MOST_KNOWN
+    assert list(decode.known) == [one(MOST_KNOWN)]
+
+
+def test_an_answer_in_time_ends_the_asking() -> None:
+    def answered(inbox: Inbox, line: Line) -> None:
+        assert inbox._timer is not None
+        inbox.take(wire.answer(Recovery(True, E, 3, (Message(E, 2, 102, b"x"),))))
+        assert inbox._timer is None
+
+    _, line = play(one(1), one(3), answered)
+    assert line.said == [wire.question(E, 1)]
+
+
+def test_without_a_connection_nothing_is_asked_and_no_clock_is_left_running() -> None:
+    def lose(inbox: Inbox, line: Line) -> None:
+        inbox.lost()
+        assert inbox._timer is None
+        inbox.ask()
+        assert inbox._timer is None
+        inbox.stall(True)  # nor is a connection that is gone told to stop reading
+
+    _, line = play(one(1), one(3), lose)
+    assert line.said == [wire.question(E, 1)]
+    assert line.reading
+
+
+def test_a_connection_that_closes_is_not_told_to_read_or_to_stop() -> None:
+    def closing(inbox: Inbox, line: Line) -> None:
+        line.transport.is_closing = lambda: True
+        inbox.stall(True)
+        assert inbox.stalled
+
+    _, line = play(closing)
+    assert line.reading
+
+
+def test_the_first_connection_asks_nothing_and_who_does_not_recover_never_does() -> None:
+    def come_back(inbox: Inbox, line: Line) -> None:
+        inbox.lost()
+        inbox.connected(line, 3)  # type: ignore[arg-type]
+
+    assert play()[1].said == []
+    assert play(one(1), come_back, recover=False)[1].said == []
+
+
+def test_an_answer_that_still_leaves_a_hole_is_followed_by_a_question() -> None:
+    _, line = play(one(1), one(4), wire.answer(Recovery(True, E, 5, (Message(E, 2, 102, b"x"),))))
+    assert line.said == [wire.question(E, 1), wire.question(E, 2)]

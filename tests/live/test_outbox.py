@@ -1,16 +1,23 @@
 """Clients that send, and keep what they cannot send."""
 
+import asyncio
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from live import measure
+from live.outbox import Outbox, taker
 from twin.measures import measure_record
+from twin.rules.offline import due_at
 from twin.scenario import Scenario
 
-pytestmark = pytest.mark.live
+OFFLINE = {"messages": 2, "bytes": 1000, "overflow": "oldest"}
 
 
+@pytest.mark.live
 def test_what_is_kept_is_sent_first_and_in_order(small: Callable[..., Scenario]) -> None:
     scenario = small(
         duration=4.0,
@@ -41,3 +48,75 @@ def test_what_is_kept_is_sent_first_and_in_order(small: Callable[..., Scenario])
     assert found["kept_messages"] == pytest.approx(1.5 * 5.0 / 2, rel=0.25)
     assert found["offline_bytes"] == 10 * 4 * 20
     assert found["dropped_messages"] > 0
+
+
+class Line:
+    """A connection that remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes] = []
+
+    def say(self, data: bytes) -> None:
+        self.said.append(data)
+
+
+def test_a_message_is_its_client_its_number_and_filling_and_a_node_takes_just_that() -> None:
+    swarm: Any = SimpleNamespace(events=[])
+    box, line = Outbox(swarm, 7, {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE}), Line()
+    box.connected(line, 3)  # type: ignore[arg-type]
+    box._send(258, "")
+    assert line.said == [b"\0\0\0\x07\0\0\x01\x02\0\0\0\0"]
+    assert [one[1:] for one in swarm.events] == [("sent", 7, 3, -1, 258, "")]
+    taken: list[Any] = []
+    take = taker(taken, 5)
+    for data in (line.said[0], line.said[0][:8], line.said[0][:7], "words of a text frame"):
+        take(data)
+    assert [one[1:] for one in taken] == [("arrived", 7, 5, -1, 258, "")] * 2
+
+
+def test_what_is_kept_goes_out_in_order_on_the_next_connection_and_what_did_not_fit_is_noted() -> None:
+    swarm: Any = SimpleNamespace(events=[])
+    box = Outbox(swarm, 7, {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE})
+    for n in (1, 2, 3):
+        box._keep(n)
+    line = Line()
+    box.connected(line, 2)  # type: ignore[arg-type]
+    box.lost()
+    assert box.connection is None
+    box.connected(line, 2)  # type: ignore[arg-type]
+    assert [(event, client, node, n, detail) for _, event, client, node, _, n, detail in swarm.events] == [
+        ("kept", 7, -1, 1, "12"),
+        ("kept", 7, -1, 2, "24"),
+        ("kept", 7, -1, 3, "24"),
+        ("discarded", 7, -1, 1, "24"),
+        ("sent", 7, 2, 2, "flushed"),
+        ("sent", 7, 2, 3, "flushed"),
+    ]
+    assert len(line.said) == 2
+
+
+def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connection() -> None:
+    async def run() -> tuple[list[Any], float]:
+        start = time.monotonic()
+        swarm: Any = SimpleNamespace(events=[], start=start, draw=lambda number, purpose, n: 0.5)
+        box = Outbox(swarm, 7, {"rate": 50.0, "payload_bytes": 8, "offline": OFFLINE})
+        sending = asyncio.ensure_future(box.send_all())
+        while len(swarm.events) < 2:
+            await asyncio.sleep(0.001)
+        box.connected(Line(), 1)  # type: ignore[arg-type]
+        while len(swarm.events) < 6:
+            await asyncio.sleep(0.001)
+        sending.cancel()
+        return swarm.events, start
+
+    events, start = asyncio.run(run())
+    assert [(event, n, detail) for _, event, _, _, _, n, detail in events[:6]] == [
+        ("kept", 0, "8"),
+        ("kept", 1, "16"),
+        ("sent", 0, "flushed"),
+        ("sent", 1, "flushed"),
+        ("sent", 2, ""),
+        ("sent", 3, ""),
+    ]
+    for when, n in ((events[0][0], 0), (events[1][0], 1), (events[4][0], 2), (events[5][0], 3)):
+        assert when - start >= due_at(n, 50.0, 0.5)

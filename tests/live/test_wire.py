@@ -27,3 +27,15 @@ def test_an_answer_keeps_its_messages_in_order(found: Recovery) -> None:
 def test_a_position_is_kept(epoch: int, version: int) -> None:
     assert wire.read_place(wire.question(epoch, version)) == (epoch, version)
     assert wire.read_place(wire.standing(epoch, version)) == (epoch, version)
+
+
+def test_the_bytes_on_the_wire_are_those_of_the_description() -> None:
+    """A node of another release of the lab must understand them: big-endian, the first byte a letter."""
+    assert wire.question(1, 2) == b"R" + bytes(7) + b"\x01" + bytes(7) + b"\x02"
+    assert wire.standing(1, 2) == b"A" + bytes(7) + b"\x01" + bytes(7) + b"\x02"
+    one = Message(3, 4, 5, b"xy")
+    data = broker.body(one)
+    answer = wire.answer(Recovery(True, 6, 7, (one, one)))
+    head = b"S\x01" + bytes(7) + b"\x06" + bytes(7) + b"\x07" + bytes(3) + b"\x02"
+    assert answer == head + 2 * (len(data).to_bytes(4, "big") + data)
+    assert wire.answer(Recovery(False, 6, 7, ()))[:2] == b"S\x00"

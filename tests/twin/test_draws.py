@@ -100,5 +100,7 @@ def test_the_purposes_keep_their_numbers():
         "SYNC_PHASE": 25,
         "LIFETIME": 26,
         "SEND_PHASE": 30,
-        "TIE": 41,
+        "BUS_SECOND": 40,
+        "BUS_LOOK": 41,
+        "TIE": 42,
     }

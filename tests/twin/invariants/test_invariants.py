@@ -1,6 +1,7 @@
 """Each invariant holds in a good record, and is found broken, with its witness, in one that is spoilt."""
 
 import time
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import sim
 from tests.messages import HOMES, good_end, good_rows, record, without
 from tests.strategies import small
 from tests.twin.measures.test_broadcast import big_record
-from twin.invariants import INVARIANTS, MOST_SHOWN, audit, catch_up, return_within
+from twin.invariants import INVARIANTS, MOST_SHOWN, Case, audit, catch_up, return_within
 from twin.record import Record, row
 
 ROOT = Path(__file__).parents[3]
@@ -356,3 +357,252 @@ def test_six_hundred_thousand_deliveries_are_examined_quickly():
     began = time.process_time()
     assert audit(made).findings["contiguous"].count == 0
     assert time.process_time() - began < 5.0
+
+
+def test_an_audit_says_what_was_examined_what_is_broken_and_what_was_not_checked():
+    rows = [*good_rows(), row(4.0, "delivered", 3, 2, version=2, detail="1 2")]
+    changes = {"faults": [{"at": 2.0, "kind": "kill", "node": 1}], "bus": {"kind": "pubsub"}}
+    one = audit(record(rows, seed=7, **changes))
+    data = one.as_dict()
+    assert {name: data[name] for name in ("scenario", "world", "seed", "replication", "verdict", "reasons")} == {
+        "scenario": "small",
+        "world": "sim",
+        "seed": 7,
+        "replication": None,
+        "verdict": "fail",
+        "reasons": ["kill at 2 s had no witnessed effect"],
+    }
+    assert data["broken"] == {name: finding.count for name, finding in one.findings.items() if finding.count}
+    assert {"rising": 1, "once": 1}.items() <= data["broken"].items()
+    assert set(data["skipped"]) == {"balancer_count", "reached"}
+    assert set(data["checked"]) == set(INVARIANTS) - set(data["skipped"])
+    shown = next(one for one in data["violations"] if one["invariant"] == "rising")
+    assert {name: value for name, value in shown.items() if name != "witness"} == {
+        "invariant": "rising",
+        "text": "client 3 applied version 2 after version 3",
+        "t": 4.0,
+        "client": 3,
+        "node": 2,
+        "version": 2,
+    }
+    assert shown["witness"] == [
+        {"t": 3.08, "event": "delivered", "client": 3, "node": 3, "version": 3, "detail": "1 3"},
+        {"t": 4.0, "event": "delivered", "client": 3, "node": 2, "version": 2, "detail": "1 2"},
+    ]
+
+
+def test_client_zero_and_what_does_not_apply_in_a_violation():
+    rows = [*good_rows(), row(4.0, "delivered", 0, 1, version=2, detail="1 2")]
+    assert the("rising", rows).as_dict()["client"] == 0
+    silent = the("acked_received", without(good_rows(), "received", node=2, version=2)).as_dict()
+    assert "client" not in silent
+
+
+KINDS = [
+    ("kill", {"node": 1}, 2.0),  # without a new process it is over at once: the others go on
+    ("hang", {"node": 1}, inf),
+    ("hang", {"node": 1, "duration": 0.75}, 2.75),
+    ("bus_down", {"duration": 0.75}, 2.75),
+    ("stall", {"client": 1, "duration": 0.75}, 2.75),
+    ("partition", {"node": 1, "duration": 0.75}, 2.75),
+    ("delay", {"node": 1, "delay": 0.1, "duration": 0.75}, 2.75),
+    ("bus_cut", {"node": 1}, 2.0),
+    ("reload", {}, 3.5),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields", "over"), KINDS)
+def test_when_a_fault_is_over(kind, fields, over):
+    fault = {"at": 2.0, "kind": kind, **fields}
+    assert Case(record(good_rows(), faults=[fault], balancer={"hard_stop_after": 1.5})).healed_at == over
+
+
+def test_a_black_hole_is_over_after_its_duration():
+    fault = {"at": 2.0, "kind": "blackhole", "node": 1, "duration": 0.75}
+    silent = small(faults=[fault]).model_dump(exclude_none=True)
+    assert Case(Record.of([], {"world": "sim", "scenario": silent})).healed_at == 2.75
+
+
+@pytest.mark.parametrize(("kind", "fields"), [("restart", {}), ("drain", {"lead": 0.1}), ("kill", {"duration": 0.5})])
+def test_a_fault_after_which_a_process_follows_is_over_when_its_node_is_back(kind, fields):
+    faults = [{"at": 2.0, "kind": kind, "node": 2, **fields}]
+
+    def healed_at(*healed):
+        return Case(record([*good_rows(), *healed], faults=faults)).healed_at
+
+    others = [row(1.9, "healed", node=2, detail=kind), row(3.0, "healed", node=1, detail=kind)]
+    assert healed_at(*others, row(3.1, "healed", node=2, detail="hang")) == inf
+    assert healed_at(*others, row(4.0, "healed", node=2, detail=kind), row(5.0, "healed", node=2, detail=kind)) == 4.0
+
+
+def test_a_fault_that_is_over_at_the_very_end_is_over_and_one_behind_it_is_not():
+    def healed_at(duration):
+        fault = {"at": 2.0, "kind": "hang", "node": 1, "duration": duration}
+        return Case(record(good_rows(), faults=[fault])).healed_at
+
+    assert healed_at(4.0) == 6.0
+    assert healed_at(4.001) == inf
+    assert Case(good()).healed_at == -inf
+
+
+def test_the_last_fault_to_end_counts_not_the_last_to_begin():
+    faults = [{"at": 1.0, "kind": "hang", "node": 1, "duration": 4.0}, {"at": 2.0, "kind": "bus_cut", "node": 2}]
+    assert Case(record(good_rows(), faults=faults)).healed_at == 5.0
+
+
+def test_all_must_be_well_by_the_end_of_the_record_or_nothing_is_said():
+    cut = {"at": 2.0, "kind": "bus_cut", "node": 2}
+    assert Case(record(good_rows(), faults=[cut]), within=4.0).quiet_from == 6.0
+    assert Case(record(good_rows(), faults=[cut]), within=4.001).quiet_from == inf
+    assert Case(record(good_rows(), faults=[cut]), within=0.0).quiet_from == 2.0
+
+
+def test_where_each_client_is_at_the_end_and_since_when():
+    rows = [
+        *good_rows(),
+        row(4.0, "disconnected", 1, 2),
+        row(4.5, "disconnected", 2, 1),
+        row(5.0, "connected", 2, 3, 2),
+    ]
+    when, home = Case(record(rows)).last_contact
+    assert when.tolist() == pytest.approx([-0.4, -0.3, 5.0, -0.1])
+    assert home.tolist() == [1, -1, 3, 3]
+    assert Case(record([row(1.0, "connected", 4, 1)])).last_contact[1].tolist() == [-1] * 4
+
+
+def test_who_gave_up():
+    rows = [*good_rows(), *(row(5.0, "gave_up", client) for client in (0, 3, 4, -1))]
+    assert Case(record(rows)).gave_up.tolist() == [True, False, False, True]
+
+
+BEAT = {"heartbeat": {"interval": 1.0, "timeout": 2.0, "close_timeout": 0.5}, "open_timeout": 4.0}
+WAIT = 1.0
+"""Seconds of the longest wait between two attempts in `small`."""
+CHECKED = 2 * 0.5
+"""Seconds in which its HAProxy finds out: two checks in a row, 0.5 s apart."""
+FIND_OUT = 2 * (0.5 + 0.3)
+"""The same when nobody answers and each check takes its timeout."""
+
+
+@pytest.mark.parametrize(
+    ("fault", "changes", "within"),
+    [
+        ({"kind": "bus_cut", "node": 1}, {"bus": {"kind": "stream"}, "publisher": {"rate": 1.0}}, WAIT),
+        ({"kind": "restart", "node": 1}, {}, CHECKED + WAIT),
+        ({"kind": "drain", "node": 1}, {}, CHECKED + WAIT),
+        ({"kind": "kill", "node": 1}, {"balancer": {"retries": 3}}, CHECKED + 3.0 + WAIT),
+        ({"kind": "kill", "node": 1}, {"balancer": {"check": {"rise": 5}}}, 5 * 0.5 + WAIT),
+        ({"kind": "kill", "node": 1}, {"nodes": {"backlog": 29}}, CHECKED + 10.0 + WAIT),
+        ({"kind": "kill", "node": 1}, {"nodes": {"backlog": 30}}, CHECKED + WAIT),
+        ({"kind": "hang", "node": 1}, {"clients": {"heartbeat": {"interval": 0.0}}}, FIND_OUT + 10.0 + WAIT),
+        ({"kind": "blackhole", "node": 1}, {"clients": BEAT}, 3.5 + FIND_OUT + 4.0 + WAIT),
+        ({"kind": "hang", "node": 1}, {"clients": BEAT, "balancer": {"kind": "nginx"}}, 3.5 + 10.0 + 4.0 + WAIT),
+        ({"kind": "kill", "node": 1}, {"registry": {"ttl": 3.0, "heartbeat": 1.0, "sync": 0.5}}, 3.5 + WAIT),
+        (
+            {"kind": "kill", "node": 1},
+            {"registry": {"ttl": 3.0, "heartbeat": 1.0, "sync": 0.5}, "balancer": {"retries": 2}},
+            3.5 + 2.0 + WAIT,
+        ),
+        ({"kind": "kill", "node": 1}, {"sessions": {"store": "memory"}}, CHECKED + 10.0 + WAIT),
+    ],
+)
+def test_each_part_of_the_time_to_return_has_its_fault_and_its_setting(fault, changes, within):
+    lasts = {"duration": 1.0} if fault["kind"] in ("hang", "blackhole") else {}
+    scenario = small(**changes, faults=[{"at": 1.0, **fault, **lasts}])
+    assert return_within(scenario) == pytest.approx(within)
+
+
+def test_with_sessions_in_a_store_its_loss_adds_the_time_to_connect_again():
+    down = {"at": 1.0, "kind": "bus_down", "duration": 1.0}
+    scenario = small(sessions={"store": "redis"}, bus={"kind": "valkey", "retry": {"cap": 2.5}}, faults=[down])
+    assert return_within(scenario) == pytest.approx(10.0 + 1.0 + 2.5 + WAIT)
+
+
+def test_a_message_has_as_long_to_reach_a_client_as_the_bus_may_take():
+    grace = catch_up(record(good_rows()).scenario)
+    rows = without(good_rows(), "delivered", client=1, version=3)
+    assert "reached" in broken(rows, duration=3.0 + grace)
+    assert "reached" not in broken(rows, duration=3.0 + grace - 0.001)
+
+
+def test_a_client_has_the_same_time_when_it_connects_later():
+    grace = catch_up(record(good_rows()).scenario)
+    rows = without(good_rows(), "delivered", client=1, version=3)
+    away = [row(2.5, "disconnected", 1, 2), row(3.4, "attempt_connect", 1, attempt=2), row(3.5, "connected", 1, 2, 2)]
+    assert "reached" in broken([*rows, *away], duration=3.5 + grace)
+    assert "reached" not in broken([*rows, *away], duration=3.5 + grace - 0.001)
+
+
+@pytest.mark.parametrize(("registered", "acks", "good"), [(2, 1, False), (2, 2, True), (3, 1, False), (3, 2, True)])
+def test_a_majority_is_more_than_half(registered, acks, good):
+    rows = [one for one in good_rows() if one[1] not in ("acked", "published")]
+    rows += [row(k, "published", attempt=1, version=k, detail=f"1 {k} acknowledged {registered}") for k in (1, 2, 3)]
+    rows += [row(k + 0.1, "acked", node=n, version=k, detail=f"1 {k}") for k in (1, 2, 3) for n in range(1, acks + 1)]
+    assert ("consistent_acked" not in broken(rows, publisher={"rate": 1.0, "threshold": "majority"})) == good
+
+
+def test_an_acknowledgement_counts_once_and_only_before_the_declaration():
+    rows = without(good_rows(), "acked", node=3, version=2)
+    assert "consistent_acked" in broken([*rows, row(2.25, "acked", node=2, version=2, detail="1 2")])
+    assert "consistent_acked" in broken([*rows, row(2.31, "acked", node=3, version=2, detail="1 2")])
+    assert "consistent_acked" not in broken([*rows, row(2.29, "acked", node=3, version=2, detail="1 2")])
+
+
+def test_with_fewer_nodes_registered_than_there_are_nobody_knows_which():
+    fault = {"at": 1.5, "kind": "kill", "node": 3}
+    rows = without(without(good_rows(), "acked", node=2, version=2), "published", version=2)
+    fewer = row(2, "published", attempt=1, version=2, detail="1 2 acknowledged 2")
+    all_ = row(2, "published", attempt=1, version=2, detail="1 2 acknowledged 3")
+    assert "consistent_acked" not in broken([*rows, fewer], faults=[fault])
+    assert "consistent_acked" in broken([*rows, all_], faults=[fault])
+
+
+def test_a_node_acknowledges_at_the_earliest_when_it_receives():
+    rows = without(good_rows(), "received", node=2, version=2)
+    assert "acked_received" not in broken([*rows, row(2.2, "received", node=2, version=2, detail="1 2")])
+    assert "acked_received" in broken([*rows, row(2.201, "received", node=2, version=2, detail="1 2")])
+    assert "acked_received" in broken([*rows, row(2.1, "received", 0, 2, version=2, detail="1 2")])  # a client did
+
+
+def test_the_balancers_count_is_checked_when_all_was_over_a_second_before_the_end():
+    def skipped(at):
+        cut = {"at": at, "kind": "bus_cut", "node": 1}
+        return audit(good(faults=[cut])).findings["balancer_count"].skipped
+
+    assert skipped(5.0) == ""
+    assert skipped(5.001) == "a fault was not over one second before the end of the record"
+
+
+def test_a_balancer_that_cuts_idle_connections_is_not_asked_what_it_counts():
+    def skipped(**changes):
+        clients = {"count": 4, "heartbeat": {"interval": changes.pop("interval", 3.0)}}
+        return audit(good(clients=clients, balancer=changes)).findings["balancer_count"].skipped
+
+    cuts = "the balancer cuts idle connections"
+    assert skipped(tunnel_timeout=2.0) == cuts
+    assert skipped(tunnel_timeout=3.0) == cuts  # a ping at the very moment comes too late
+    assert skipped(tunnel_timeout=3.5) == ""
+    assert skipped(tunnel_timeout=5.5, interval=5.8) == cuts
+    assert skipped(tunnel_timeout=6.0, interval=7.0) == ""  # no connection of the record lasts longer
+
+
+def test_a_snapshot_may_jump_ahead_and_the_next_version_follows_it():
+    rows = without(good_rows(), "delivered", client=1, version=2)
+    rows = without(rows, "delivered", client=1, version=3)
+    jump = row(2.5, "recovered", 1, 2, version=2, detail="1 snapshot")
+    assert "contiguous" not in broken([*rows, jump, row(3.04, "delivered", 1, 2, version=3, detail="1 3")])
+    assert "rising" in broken([*rows, jump, row(3.04, "delivered", 1, 2, version=2, detail="1 2")])
+    replayed = row(2.5, "recovered", 1, 2, version=2, detail="1 replayed 1")
+    assert "contiguous" in broken([*rows, replayed, row(3.04, "delivered", 1, 2, version=3, detail="1 3")])
+
+
+def test_a_client_behind_the_last_and_an_event_of_nobody_are_no_clients():
+    for client in (4, -1):
+        found = audit(record([*good_rows(), row(4.0, "attempt_connect", client, attempt=1)])).findings["states"]
+        assert found.count == 1
+
+
+def test_of_many_missing_clients_five_are_named_and_all_are_counted():
+    found = audit(record([], clients={"count": 8})).findings["states"]
+    assert (found.count, [one.client for one in found.violations]) == (8, [0, 1, 2, 3, 4])
+    assert found.violations[0].t == 6.0

@@ -40,6 +40,8 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
             "consistent_p50": 0.3,
             "consistent_p99": 0.3,
             "resends_per_message": 0.0,
+            "node_buffer_peak": 0.0,
+            "bus_buffer_peak": 0.0,
             "staleness": 3 * (0.02 + 0.04 + 0.06 + 0.08),
         }
     )
@@ -56,7 +58,17 @@ def test_a_scenario_without_a_publisher_has_none_of_these():
 
 def test_messages_that_were_due_and_never_published_reached_nobody():
     found = measure_broadcast(record(WARM))
-    assert found == {"undelivered_share": 1.0, "reached_nobody": 1.0, "staleness": 0.0}
+    buffers = {"node_buffer_peak": 0.0, "bus_buffer_peak": 0.0}
+    assert found == {"undelivered_share": 1.0, "reached_nobody": 1.0, "staleness": 0.0, **buffers}
+
+
+def test_what_waited_at_a_process_that_is_gone_does_not_count():
+    rows = [row(2.0, "node_buffer", node=1, detail="700"), row(2.5, "node_buffer", node=2, detail="500")]
+    rows += [row(2.1, "bus_buffer", node=1, detail="90"), row(2.1, "bus_buffer", node=3, detail="100")]
+    found = measure_broadcast(record([*good_rows(), *rows]))
+    assert (found["node_buffer_peak"], found["bus_buffer_peak"]) == (700.0, 100.0)
+    found = measure_broadcast(record([*good_rows(), *rows, row(3.0, "node_stopped", node=1)]))
+    assert (found["node_buffer_peak"], found["bus_buffer_peak"]) == (500.0, 100.0)
 
 
 def test_a_message_that_the_bus_never_took_is_not_lost_but_reached_nobody():
@@ -230,3 +242,65 @@ def test_six_hundred_thousand_deliveries_are_measured_quickly():
     assert time.process_time() - began < 4.0  # 2 s on an idle core; a shared one gets twice that
     assert found["lost_share"] == 0.0
     assert found["staleness"] == pytest.approx(600_000 * 0.01)
+
+
+def test_what_was_published_a_second_before_the_end_is_settled_and_what_came_later_is_not():
+    rows = [*good_rows(), row(5.0, "published", attempt=1, version=4, detail="1 4 acknowledged 3")]
+    assert measure_broadcast(record(rows))["lost_share"] == pytest.approx(4 / 16)
+    assert measure_broadcast(record(rows))["consistent_p99"] == inf
+    assert measure_broadcast(record(rows))["consistent_p99.not_within"] == 1.0
+    later = [*good_rows(), row(5.001, "published", attempt=1, version=4, detail="1 4 acknowledged 3")]
+    assert measure_broadcast(record(later))["lost_share"] == 0.0
+    assert measure_broadcast(record(later))["consistent_p99"] == pytest.approx(0.3)
+
+
+def test_what_is_declared_twice_is_consistent_at_the_first_time_and_what_nobody_knows_does_not_count():
+    rows = [
+        *good_rows(),
+        row(4.0, "consistent", version=2, detail="1 2"),
+        row(4.0, "consistent", version=9, detail="1 9"),
+    ]
+    assert measure_broadcast(record(rows))["consistent_p99"] == pytest.approx(0.3)
+
+
+def test_of_two_answers_to_a_gap_the_first_from_then_on_counts_at_the_same_moment_too():
+    def recovered(*answers):
+        rows = [*good_rows(), row(2.5, "gap", 0, 1, version=2, detail="1 1 3")]
+        rows += [row(t, "recovered", 0, 1, version=3, detail=f"1 {word}") for t, word in answers]
+        rows.append(row(2.5, "recovered", 1, 2, version=3, detail="1 replayed 1"))  # of another client
+        return measure_broadcast(record(without(rows, "delivered", client=0, version=2)))["gaps_recovered"]
+
+    assert recovered((2.4, "replayed 1"), (2.6, "snapshot")) == 0.0
+    assert recovered((2.5, "replayed 1"), (2.6, "snapshot")) == 1.0
+    assert recovered((2.4, "replayed 1")) == 0.0  # none came: and the message never did
+
+
+def test_each_node_lags_by_what_its_own_clients_miss_wherever_they_were_before():
+    rows = without(without(good_rows(), "delivered", client=1, version=2), "delivered", client=1, version=3)
+    rows += [row(2.4, "disconnected", 1, 2), row(2.5, "connected", 1, 3, 2)]
+    curves = staleness_curves(record(rows))
+    at = [round(t / CURVE_STEP) for t in (2.48, 2.52, 3.5)]
+    assert [curves[2][i] for i in at] == [1.0, 0.0, 0.0]
+    assert [curves[3][i] for i in at] == [0.0, 0.5, 1.0]  # of clients 1 and 3
+    assert curves[1][round(1.0 / CURVE_STEP)] == 1.0  # at the very moment of the publication
+    assert sorted(curves) == [1, 2, 3]
+
+
+def test_the_curves_of_acknowledgements_count_what_the_broker_acknowledged_and_from_the_moment_on():
+    rows = [
+        *good_rows(),
+        row(2.0, "published", attempt=3, detail="0 9 unknown 3"),
+        row(2.0, "resent", version=1, detail="1 1"),
+    ]
+    curves = acknowledgement_curves(record(rows))
+    assert list(curves) == ["published", "acked", "resent", "consistent"]
+    at = [round(t / CURVE_STEP) for t in (1.98, 2.0, 5.9)]
+    assert [[int(curve[i]) for i in at] for curve in curves.values()] == [[1, 2, 3], [3, 3, 9], [0, 1, 1], [1, 1, 3]]
+    assert len(curves["acked"]) == round(6.0 / CURVE_STEP)
+
+
+def test_a_snapshot_between_two_names_covers_the_earlier_and_an_unknown_client_nothing():
+    rows = without(good_rows(), "delivered", client=3, version=1)
+    for client, version, t in ((3, 1, 1.5), (9, 3, 0.5), (-1, 3, 0.5), (3, 0, 0.1)):
+        rows.append(row(t, "recovered", client, 3, version=version, detail="1 snapshot"))
+    assert measure_broadcast(record(rows))["staleness"] == pytest.approx(0.6 - 0.08 + 0.5)

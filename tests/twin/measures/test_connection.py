@@ -10,6 +10,7 @@ from twin.measures import (
     CURVE_STEP,
     LOSSES,
     NOT_WITHIN,
+    attempt_counts,
     connected_curve,
     marks,
     measure_record,
@@ -184,3 +185,69 @@ def test_a_fault_at_a_node_that_is_down_already_waits_for_no_mark():
     rows = [row(t, "fault", node=1, detail="kill") for t in (2.0, 5.0)] + [row(3.0, "marked_down", node=1)]
     found = measure_record(record(rows, faults=[KILL, KILL | {"at": 5.0}]))
     assert found["mark_down_delay"] == 1.0
+
+
+def test_a_fault_is_the_cause_of_a_loss_at_the_same_moment_and_its_attempts_count():
+    rows = [
+        row(2.0, "fault", node=1, detail="kill"),
+        row(2.0, "disconnected", 0, 1),
+        row(2.0, "attempt_connect", 0, attempt=2),
+        row(2.0, "marked_down", node=1),
+        row(3.0, "fault", node=2, detail="kill"),
+        row(3.0, "disconnected", 1, 2),
+        row(3.5, "connected", 1, 3, 2),
+    ]
+    found = measure_record(record(rows, faults=[KILL, KILL | {"at": 3.0, "node": 2}]))
+    assert (found["notice_p50"], found["notice_p99"]) == (0.0, 0.0)
+    assert found["attempts_per_client"] == 0.5
+    assert found["peak_attempts"] == 1
+    assert found["mark_down_delay"] == 0.0
+    assert found["reconnect_p50"] == inf  # of one that is back and one that is not
+
+
+def test_a_client_that_lost_two_connections_is_affected_once():
+    rows = [row(2.0, "fault", node=1, detail="kill")]
+    for n in range(2):
+        rows += [
+            row(2.1 + n, "disconnected", 0, 1),
+            row(2.2 + n, "attempt_connect", 0),
+            row(2.3 + n, "connected", 0, 2),
+        ]
+    one = record(rows, faults=[KILL])
+    assert measure_record(one)["attempts_per_client"] == 2.0
+    assert reconnect_times(one) == pytest.approx({0: 0.3})
+    with pytest.raises(KeyError):
+        reconnect_times(one)[1]
+    with pytest.raises(KeyError):
+        reconnect_times(one)[-1]
+
+
+def test_ninety_nine_of_a_hundred_clients_are_enough_for_the_one_and_not_for_the_other_time():
+    scenario = small(clients={"count": 101}, duration=10.0, faults=[KILL])
+    warm = [row(-1.0, "connected", client, 1 + client % 3, 1) for client in range(101)]
+    lost = [row(2.1, "disconnected", client, 1) for client in range(3)]
+    back = [row(3.0 + client, "connected", client, 2, 2) for client in range(3)]
+    rows = [*warm, row(2.0, "fault", node=1, detail="kill"), *lost, *back]
+    found = measure_record(Record.of(rows, {"scenario": scenario.model_dump(exclude_none=True)}))
+    assert found["time_to_99"] == pytest.approx(2.0)  # 100 of 101, rounded up
+    assert found["time_to_all"] == pytest.approx(3.0)
+
+
+def test_a_node_that_was_started_again_counts_in_the_mean_although_it_is_empty():
+    rows = [row(2.0, "node_stopped", node=1), row(2.1, "disconnected", 0, 1), row(2.1, "disconnected", 2, 1)]
+    assert measure_record(record(rows))["imbalance"] == 1.0  # nodes 2 and 3 have one each
+    assert measure_record(record([*rows, row(3.0, "node_started", node=1)]))["imbalance"] == pytest.approx(1.5)
+    everybody = [row(4.0, "disconnected", client, node) for client, node in ((0, 1), (1, 2), (2, 1), (3, 3))]
+    assert measure_record(record(everybody))["imbalance"] == 1.0
+
+
+def test_attempts_are_counted_in_tenths_of_a_second_from_the_start_of_the_run():
+    times = (-0.05, 0.0, 0.05, 0.15, 9.95)
+    counts = attempt_counts(record([row(t, "attempt_connect", 0) for t in times]))
+    assert (counts[0], counts[1], counts[99], counts.sum()) == (2, 1, 1, 4)
+    assert len(counts) in (100, 101)
+
+
+def test_the_curve_changes_at_the_moment_of_the_event():
+    curve = connected_curve(record([row(2.0, "disconnected", 0, 1), row(4.0, "connected", 0, 1)]))
+    assert [int(curve[round(t / CURVE_STEP)]) for t in (1.98, 2.0, 3.98, 4.0)] == [4, 3, 3, 4]

@@ -86,3 +86,63 @@ def test_the_share_of_the_next_version_is_that_of_the_connected():
 
 def test_other_scenarios_have_none_of_these():
     assert set(measured(scenario=small(clients={"count": 4}))) == {"imbalance"}
+
+
+def test_nine_tenths_of_the_mean_are_enough_for_a_share():
+    scenario = SCENARIO.vary(clients={"count": 10})
+    homes = [1 + client % 2 for client in range(10)]
+    warm = [row(-1.0, "connected", client, home) for client, home in enumerate(homes)]
+
+    def carried(count):
+        moves = []
+        for client in range(count):
+            moves += [row(4.0, "disconnected", client, homes[client]), row(5.0 + client, "connected", client, 3)]
+        record = Record.of([*warm, *START, *moves], {"scenario": scenario.model_dump(exclude_none=True)})
+        return measure_record(record).get("start_to_share")
+
+    assert carried(3) == pytest.approx(5.0)  # of 10 on 3 nodes: its 3 are exactly nine tenths of the mean
+    assert carried(2) == inf
+
+
+def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not():
+    again = [
+        row(6.0, "node_stopped", node=3),
+        row(7.0, "node_starting", node=3),
+        row(7.4, "node_started", node=3),
+        row(7.5, "marked_up", node=3),
+        row(8.0, "marked_up", node=3),
+        row(8.2, "disconnected", 0, 1),
+        row(9.0, "connected", 0, 3),
+    ]
+    found = measured(*START, *again)
+    assert found["start_to_rotation"] == pytest.approx((1.0 + 0.5) / 2)
+    assert found["start_to_first"] == inf  # 2 s for the present process; the other one had none in its time
+    assert found["nodes_end"] == 3
+    assert found["nodes_mean"] == pytest.approx((2 * 2.5 + 3 * 3.5 + 2 * 1.4 + 3 * 2.6) / 10)
+
+
+def test_what_happens_behind_the_end_of_the_run_does_not_change_the_mean_number_of_nodes():
+    assert measured(*START, row(12.0, "node_stopped", node=3))["nodes_mean"] == pytest.approx(2.75)
+    assert measured(row(-0.5, "node_started", node=3))["nodes_mean"] == pytest.approx(3.0)
+
+
+def test_a_connection_at_the_end_of_the_warm_up_is_no_churn_and_one_at_the_start_is():
+    assert measured(row(-0.001, "attempt_connect", 0))["churn_peak"] == 0.0
+    assert measured(row(0.0, "attempt_connect", 0))["churn_peak"] == 1.0
+    assert measured(row(0.0, "attempt_connect", 0), row(1.0, "attempt_connect", 0))["churn_peak"] == 1.0
+    assert measured(row(0.0, "attempt_connect", 0), row(0.999, "attempt_connect", 0))["churn_peak"] == 2.0
+
+
+def test_a_node_that_came_into_rotation_when_its_hang_ended_was_back_at_once():
+    scenario = small(registry={}, faults=[{"at": 1.0, "kind": "hang", "node": 2, "duration": 3.0}])
+    rows = [row(3.9, "marked_up", node=2), row(4.0, "healed", node=2, detail="hang"), row(4.0, "marked_up", node=2)]
+    assert measured(*rows, scenario=scenario)["resume_to_rotation"] == 0.0
+    others = [row(4.0, "healed", node=2, detail="kill"), row(5.0, "marked_up", node=2)]
+    assert "resume_to_rotation" not in measured(*others, scenario=scenario)
+
+
+def test_nobody_has_the_next_version_when_nobody_is_connected():
+    scenario = small(clients={"count": 4}, registry={"canary": {"nodes": [2], "share": 0.5}})
+    away = [row(1.0, "disconnected", client, 1 + client % 2) for client in range(4)]
+    assert measured(*away, scenario=scenario)["next_share"] == 0.0
+    assert measured(*away, row(2.0, "disconnected", 0, 1), scenario=scenario)["next_share"] == 0.0

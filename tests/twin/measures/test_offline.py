@@ -1,5 +1,5 @@
 from tests.strategies import small
-from twin.measures.offline import measure_offline
+from twin.measures.offline import held_bytes, measure_offline, read_times
 from twin.record import Record, row
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -47,3 +47,20 @@ def test_kept_dropped_bytes_and_the_peak_by_hand():
 def test_without_sends_or_a_fault_there_is_nothing_to_measure():
     assert measure_offline(record(rows(), rate=0.0)) == {}
     assert measure_offline(record([one for one in rows() if one[1] != "fault"])) == {}
+
+
+def test_only_what_was_kept_counts_in_bytes_and_only_from_the_fault_on_in_the_peak():
+    some = [row(1.0, "fault", node=1, detail="kill")]
+    some += [row(t, "arrived", 0, 2, version=n) for n, t in enumerate((0.99, 1.0, 1.09, 1.1))]
+    found = measure_offline(record([*some, row(1.5, "sent", 0, 2, version=9)]))
+    assert found == {"kept_messages": 0.0, "dropped_messages": 0.0, "offline_bytes": 0.0, "flush_peak": 2.0}
+
+
+def test_bytes_change_when_messages_are_kept_dropped_and_flushed():
+    times, held = held_bytes(record(rows()))
+    assert times.tolist() == [1.5, 1.6, 2.0, 2.5, 2.5, 3.0, 3.0]
+    assert held.tolist() == [10.0, 20.0, 30.0, 20.0, 30.0, 20.0, 10.0]
+
+
+def test_the_nodes_that_never_stopped_read_in_order():
+    assert read_times(record(rows())).tolist() == [3.2, 3.25, 3.29, 3.305]

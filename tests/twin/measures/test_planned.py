@@ -1,7 +1,7 @@
 import pytest
 
 from tests.messages import WARM, record
-from twin.measures import measure_planned
+from twin.measures import course, measure_losses, measure_planned
 from twin.measures.censoring import not_within
 from twin.record import row
 
@@ -31,3 +31,34 @@ def test_other_faults_have_no_such_measures():
     assert measure_planned(record(rows, faults=[kill])) == {}
     assert measure_planned(record(rows, faults=[kill | {"duration": 0.5}])) == {"peak_reconnect_rate": 0.0}
     assert measure_planned(record(WARM)) == {}
+
+
+def test_what_happens_at_the_moment_of_the_fault_counts_and_what_was_before_does_not():
+    rows = [
+        *WARM,
+        row(0.9, "disconnected", 1, 2),
+        row(0.9, "attempt_connect", 1),
+        row(0.9, "drained", node=1),
+        row(1.0, "connected", 1, 2),
+        row(1.0, "fault", node=1, detail="drain"),
+        row(1.0, "drained", node=2),
+        row(1.0, "disconnected", 0, 1),
+        row(1.0, "attempt_connect", 0),
+        row(1.0, "drained", node=1),
+        row(1.5, "drained", node=1),
+        row(1.2, "connected", 0, 2),
+        row(2.0, "attempt_connect", 3),
+    ]
+    found = measure_planned(record(rows, faults=[DRAIN]))
+    assert found["peak_reconnect_rate"] == 1.0  # a second later is another second
+    assert found["drain_time"] == 0.0
+    lost = measure_losses(course(record(rows, faults=[DRAIN])))
+    assert (lost["away_total"], lost["away_per_loss"]) == pytest.approx((0.2, 0.2))
+
+
+def test_the_time_of_several_drains_is_their_median():
+    faults = [DRAIN | {"at": float(node), "node": node} for node in (1, 2, 3)]
+    rows = [*WARM]
+    for node, took in ((1, 0.5), (2, 2.0), (3, 0.75)):
+        rows += [row(float(node), "fault", node=node, detail="drain"), row(node + took, "drained", node=node)]
+    assert measure_planned(record(rows, faults=faults))["drain_time"] == pytest.approx(0.75)

@@ -30,3 +30,16 @@ def test_a_scenario_with_faults_has_no_such_measures():
     assert measure_quiet(record([], balancer=CUTS, faults=[kill])) == {}
     assert measure_quiet(record([])) == {}
     assert measure_quiet(record([], balancer=CUTS)) == {"losses_per_client": 0.0, "away_share": 0.0}
+
+
+def test_a_timeout_that_no_connection_reaches_within_the_run_cuts_nothing_in_it():
+    assert measure_quiet(record([], duration=2.6, balancer=CUTS)) == {}
+    assert measure_quiet(record([], duration=2.8, balancer=CUTS)) != {}  # the first one was opened 0.3 s before it
+
+
+def test_a_connection_made_as_the_run_starts_has_a_lifetime_and_a_loss_then_is_away_from_then_on():
+    rows = [row(0.0, "connected", 0, 1, 1), row(2.0, "disconnected", 0, 1), row(0.0, "disconnected", 1, 1)]
+    rows += [row(-0.5, "disconnected", 2, 1), row(0.25, "connected", 2, 1), row(1.0, "connected", 3, 2)]
+    one = record(rows, duration=10.0, balancer=CUTS)
+    assert lifetimes(one) == pytest.approx([2.0])
+    assert measure_quiet(one)["away_share"] == pytest.approx((8.0 + 10.0) / 40.0)

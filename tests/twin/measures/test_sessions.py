@@ -116,3 +116,48 @@ def test_a_session_that_is_resumed_after_its_expiry():
     assert broken(good(), expiry=2.0) == {}  # the connection counted as use until 1.01 s
     assert set(broken(good(), expiry=2.0, refresh=False)) == {"not_outlived"}
     assert broken(good(), expiry=3.0, refresh=False) == {}
+
+
+def test_what_happens_at_the_moment_of_the_fault_counts():
+    rows = [*warm(0, "a"), *warm(1, "b"), row(1.0, "fault", node=1, detail="kill")]
+    rows += [row(1.0, "session_lost", 0, 2, detail="a unknown"), row(1.0, "connect_failed", 0, attempt=2, detail="503")]
+    rows += [row(1.0, "connect_failed", 0, attempt=2, detail="401"), row(1.0, "attempt_connect", 1, attempt=2)]
+    rows += [row(1.5, "connected", 1, 2, attempt=2), row(1.0, "session_started", 1, 2, version=1, detail="c")]
+    found = measure_sessions(record(rows))
+    assert found == {
+        "lost_sessions": 0.5,
+        "refused_per_client": 0.5,
+        "login_share": 1.0,
+        "connect_p50": 0.5,
+        "connect_p99": 0.5,
+    }
+
+
+def test_a_connection_counts_with_its_own_attempt_only():
+    rows = [row(1.0, "fault", node=1, detail="kill")]
+    rows += [row(1.1, "attempt_connect", 0, attempt=2), row(1.2, "attempt_connect", 1, attempt=2)]
+    rows += [row(1.7, "connected", 1, 2, attempt=2), row(1.9, "connected", 0, 2, attempt=3)]
+    found = measure_sessions(record(rows))
+    assert found["connect_p99"] == pytest.approx(0.5)
+
+
+def test_a_session_may_be_resumed_until_a_quarter_of_a_second_after_its_expiry():
+    def late(by):
+        rows = [*good(), *lost(0, 5.0, 2), *back(0, 7.0 + by, "session_resumed", "a", 3, 3)]
+        return "not_outlived" in broken(rows, expiry=2.0)
+
+    assert not late(0.25)
+    assert late(0.251)
+
+
+def test_a_higher_generation_of_the_same_client_breaks_nothing():
+    rows = [*good(), *lost(0, 5.0, 2), *back(0, 6.0, "session_resumed", "a", 3, 3)]
+    assert broken(rows) == {}
+
+
+def test_who_logged_in_is_not_said_to_have_been_away_too_long():
+    rows = [*good(), *lost(0, 2.5, 2), *back(0, 7.9, "session_started", "d", 3, 1)]
+    assert broken(rows, expiry=4.0) == {}
+    assert "not_outlived" in broken(
+        [*good(), *lost(0, 2.5, 2), *back(0, 7.9, "session_resumed", "a", 3, 3)], expiry=4.0
+    )
