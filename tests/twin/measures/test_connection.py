@@ -195,6 +195,7 @@ def test_a_fault_is_the_cause_of_a_loss_at_the_same_moment_and_its_attempts_coun
         row(2.0, "marked_down", node=1),
         row(3.0, "fault", node=2, detail="kill"),
         row(3.0, "disconnected", 1, 2),
+        row(3.0, "marked_down", node=2),
         row(3.5, "connected", 1, 3, 2),
     ]
     found = measure_record(record(rows, faults=[KILL, KILL | {"at": 3.0, "node": 2}]))
