@@ -42,8 +42,11 @@ MOST_LEVEL = 65_536 * 16
 MOST_SECONDS = 3600.0
 """Seconds that a figure of a profile may be."""
 
+LEAST_SECONDS = 1e-9
+"""Seconds that a piece of work takes at least: paces are divided by each other."""
+
 Cost = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
-Pace = Annotated[float, Field(gt=0, le=MOST_SECONDS, allow_inf_nan=False)]
+Pace = Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS, allow_inf_nan=False)]
 Repeats = Annotated[list[Cost], Field(min_length=1)]
 """Measurements of one figure, in seconds."""
 

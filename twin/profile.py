@@ -324,6 +324,8 @@ class HostProfile(BaseModel):
         kind, sessions = scenario.balancer.kind, scenario.sessions.store
         if kind == "nginx":
             self.curves("balancer_close", kind)
+        if not self.knows(kind):
+            raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
         if scenario.publisher is not None or scenario.clients.sends.rate:
             self.must_know_broadcast(kind)
         if sessions != "none":

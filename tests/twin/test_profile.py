@@ -212,12 +212,12 @@ def spoilt(**changes):
         (spoilt_part(values=[[nan]]), "parts.node_leave.values.0.0 is nan; allowed is a finite number"),
         (spoilt_part(values=[[-1e-6]]), "parts.node_leave.values.0.0 is -1e-06; allowed is at least 0"),
         (spoilt_part(values=[[inf]]), "parts.node_leave.values.0.0 is inf; allowed is a finite number"),
-        (spoilt_part(paces=[[0.0]]), "parts.node_leave.paces.0.0 is 0.0; allowed is more than 0"),
+        (spoilt_part(paces=[[0.0]]), "parts.node_leave.paces.0.0 is 0.0; allowed is at least 1e-09"),
         (spoilt(node_stop=[nan]), "node_stop.0 is nan; allowed is a finite number"),
         (spoilt(node_stop=[]), "node_stop is []; allowed is at least 1 entries"),
         (spoilt(tick=-1.0), "tick is -1.0; allowed is at least 0"),
         (spoilt(wake={"node": [1.5]}), "wake.node.0 is 1.5; allowed is at most 1"),
-        (spoilt(speed=[[[0.0]]]), "speed.0.0.0 is 0.0; allowed is more than 0"),
+        (spoilt(speed=[[[0.0]]]), "speed.0.0.0 is 0.0; allowed is at least 1e-09"),
         (spoilt(path_bytes=[-1.0]), "path_bytes.0 is -1.0; allowed is at least 0"),
     ],
 )
@@ -331,6 +331,12 @@ def test_parts_of_a_broadcast_that_were_taken_apart_in_another_way_are_not_kept(
     assert len(merged.parts["client_open"].values[0]) == 2 * len(whole.parts["client_open"].values[0])
     kept = small_profile(parts={name: part for name, part in whole.parts.items() if name not in BROADCAST_PARTS})
     assert set(kept.with_earlier(whole).parts) == set(whole.parts)
+
+
+def test_a_profile_that_was_made_without_haproxy_says_so(profile):
+    bare = small_profile(balancer_start={"nginx": [0.02]})
+    with pytest.raises(ScenarioError, match=r"^balancer.kind is 'haproxy'; .* was calibrated without haproxy\.$"):
+        sim.predict(small(), 1, bare, engine="simpy")
 
 
 def without(profile, *names):
