@@ -132,7 +132,8 @@ def short_names(paths: list[str]) -> dict[str, str]:
     for path in paths:
         words = path.split(".")
         ends = [".".join(words[-count:]) for count in range(1, len(words) + 1)]
-        found[path] = next(end for end in ends if sum(f".{one}".endswith(f".{end}") for one in paths) == 1)
+        alone = (end for end in ends if sum(f".{one}".endswith(f".{end}") for one in paths) == 1)
+        found[path] = next(alone, path)
     return found
 
 
