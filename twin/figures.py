@@ -102,7 +102,7 @@ def _measures(axes: "Axes", comparison: Comparison) -> None:
     labels = [f"{row.name}  ({value})" for row, value in zip(rows, values, strict=True)]
     axes.set_yticks(places, labels, fontsize=8.5)
     missed = any(row.not_reached or row.predicted.not_reached for row in rows)
-    note = ", triangle: not reached within the run" * missed
+    note = ";\ntriangle: not reached within the run" * missed
     axes.set_xlabel(f"value / predicted median\n(open: outside the band{note})")
     axes.axvline(1, color=GREY, lw=0.6)
     axes.grid(axis="x", alpha=0.25)

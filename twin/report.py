@@ -23,6 +23,20 @@ def percent(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.1f} %"
 
 
+LONGEST_LINE = 12
+"""Characters of a column's name that stand in one line."""
+
+
+def broken(name: str) -> str:
+    """Return a measure's name in lines of at most `LONGEST_LINE` characters, broken behind underscores where it can."""
+    lines = [""]
+    for part in name.replace("_", "_ ").split():
+        if lines[-1] and len(lines[-1]) + len(part) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print one scenario's comparison and its verdict; the table fits 80 columns, where a long unit has its own line.
 

@@ -145,6 +145,7 @@ def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
     """
     from twin.bands import interval_name, number, words
     from twin.measures import MEASURES
+    from twin.report import broken
 
     bands = {name: sweep.bands(name) for name in measures}
     replications = len(sweep.table) // max(1, len(bands[measures[0]]))
@@ -177,17 +178,3 @@ def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
     for path, name in shown.items():
         if name != path:
             console.print(f"{name}: {path}", highlight=False, markup=False, soft_wrap=True)
-
-
-LONGEST_LINE = 12
-"""Characters of a column's name that stand in one line."""
-
-
-def broken(name: str) -> str:
-    """Return a measure's name in lines of at most `LONGEST_LINE` characters, broken behind underscores where it can."""
-    lines = [""]
-    for part in name.replace("_", "_ ").split():
-        if lines[-1] and len(lines[-1]) + len(part) > LONGEST_LINE:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)

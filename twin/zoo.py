@@ -171,6 +171,8 @@ def _bands(axes: "Axes", table: pd.DataFrame, name: str) -> None:
     axes.set_ylim(-0.5, len(table) - 0.5)
     axes.set_xlim(left=0)
     axes.set_title(_label(name), fontsize=10)
+    if table[f"{name}.not_reached"].any():
+        axes.set_xlabel("triangle: not within the\nrun, in some or all runs", fontsize=8)
     axes.grid(axis="x", alpha=0.25)
     axes.tick_params(labelsize=8)
 

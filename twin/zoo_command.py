@@ -81,15 +81,16 @@ def zoo(
 def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, replications: int) -> None:
     """Print the ranking: medians, with the rank in each measure."""
     from twin.bands import number, words
-    from twin.report import percent
-    from twin.zoo import LIBRARY, RANKED, heading
+    from twin.report import broken, percent
+    from twin.zoo import LIBRARY, RANKED, SHOWN, heading
 
     title = f"{scenario.name}: {scenario.clients.count} clients, medians of {replications} runs (rank)"
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.add_column(LIBRARY, no_wrap=True)
     for name in RANKED:
         label, unit, _ = heading(name)
-        shown.add_column(label if unit == "1" else f"{label}\n({unit})", justify="right")
+        label = broken(label.replace(" ", "_")).replace("_", " ") if name in SHOWN else broken(label)
+        shown.add_column(label if unit == "1" else f"{label}\n({unit})", justify="right", no_wrap=True)
     shown.add_column("gave up", justify="right")
     for _, row in table.iterrows():
         medians = [number(heading(name)[2] * row[f"{name}.median"], row[f"{name}.bound"]) for name in RANKED]

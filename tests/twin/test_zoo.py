@@ -1,12 +1,17 @@
+from math import inf
+
+import numpy as np
 import pandas as pd
 import pytest
 
 import sim
 from tests.strategies import small
+from tests.twin.test_report import printed
 from twin.errors import ScenarioError
 from twin.rules.presets import CLIENTS
 from twin.sweeps import assemble
 from twin.zoo import BIN, LIBRARY, OWN, attempt_rates, ranking, zoo_dict, zoo_figure, zoo_variants
+from twin.zoo_command import print_zoo
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 OUTAGE = small(faults=KILL)
@@ -24,10 +29,15 @@ NUMBERS = {  # peak attempts, time to 99 %, attempts a client
 
 @pytest.fixture(scope="module")
 def sweep():
+    return a_zoo(NUMBERS)
+
+
+def a_zoo(numbers):
+    """Return the results of a zoo in which each library's runs all have the same numbers."""
     found = zoo_variants(OUTAGE)
     parts = []
     for one in found:
-        peak, back, attempts = NUMBERS[one.labels[LIBRARY]]
+        peak, back, attempts = numbers[one.labels[LIBRARY]]
         table = {"replication": range(3), "peak_attempts": peak, "time_to_99": back, "attempts_per_client": attempts}
         parts.append([pd.DataFrame({**table, "gave_up_share": float(one.labels[LIBRARY] == "signalr")})])
     return assemble(OUTAGE, {LIBRARY: list(NUMBERS)}, list(zip(found, parts, strict=True)))
@@ -80,3 +90,15 @@ def test_the_json_names_each_librarys_source(sweep):
     known = {"censored": False, "bound": None, "not_reached": 0}
     wanted = {"unit": "s", "median": 5.0, "low": 5.0, "high": 5.0, "rank": 4, **known}
     assert data["libraries"][0]["time_to_99"] == wanted
+
+
+def test_the_ranking_says_who_was_not_back_within_the_run_and_fits_80_columns():
+    late = a_zoo(NUMBERS | {"phoenix": (100.0, inf, 9.0)})
+    late.table["time_to_99.not_within"] = np.where(np.isinf(late.table["time_to_99"]), 58.0, np.nan)
+    text = printed(print_zoo, ranking(late), OUTAGE, 3)
+    assert "phoenix: time_to_99 not within 58 s in 3 of 3 runs" in text
+    assert ">58" in text
+    assert "…" not in text
+    found = {one[LIBRARY]: one["time_to_99"] for one in zoo_dict(ranking(late), OUTAGE, 3)["libraries"]}
+    assert (found["phoenix"]["median"], found["phoenix"]["bound"]) == (None, 58.0)
+    assert found["phoenix"]["rank"] == 8
