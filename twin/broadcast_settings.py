@@ -17,8 +17,8 @@ class OutputBuffer(Part):
 
     hard_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
         32 * 2**20,
-        description="Bytes that the server counts as waiting for one subscriber and that cut it at once; of a message of "
-        "16 kB or more it counts little while nothing is read; 0 is no limit.",
+        description="Bytes that the server counts as waiting for one subscriber and that cut it at once; of a message "
+        "of 16 kB or more it counts little while nothing is read; 0 is no limit.",
     )
     soft_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
         8 * 2**20,
