@@ -16,10 +16,13 @@ class OutputBuffer(Part):
     """When a Redis or Valkey server cuts a subscriber that does not read: `client-output-buffer-limit pubsub`."""
 
     hard_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
-        32 * 2**20, description="Bytes waiting for one subscriber that cut it at once; 0 is no limit."
+        32 * 2**20,
+        description="Bytes that the server counts as waiting for one subscriber and that cut it at once; of a message "
+        "of 16 kB or more it counts little while nothing is read; 0 is no limit.",
     )
     soft_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
-        8 * 2**20, description="Bytes waiting that cut it when they last `soft_seconds`; 0 is no limit."
+        8 * 2**20,
+        description="Bytes, counted alike, that cut it when they last longer than `soft_seconds`; 0 is no limit.",
     )
     soft_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(60, description="Seconds for `soft_bytes`, whole.")
 
