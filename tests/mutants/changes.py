@@ -41,6 +41,8 @@ QUIET = {"logger", "logging", "log", "warnings", "cast", "TypeVar", "NewType", "
 SYMMETRIC = {"min", "max", "hypot", "gcd", "isclose"}
 OBVIOUS = {"isinstance", "partial", "getattr", "setattr", "hasattr"}
 """Calls whose arguments cannot stand in another order: every test that comes by would notice."""
+ASSERTED = "strict"
+"""An argument of `zip` that only says what the code takes for granted."""
 WORLD = "w"
 """What compiled functions are given first; nothing else can stand in its place either."""
 
@@ -231,7 +233,7 @@ class _Finder:
                 if not inside_generator(left, right) and self.text.of(left) != WORLD:
                     yield "swapped", start, last, source[then:last] + source[end:then] + source[start:end]
         for keyword in node.keywords:
-            if keyword.arg is not None:
+            if keyword.arg not in (None, ASSERTED):
                 yield "dropped", *self.without(node, keyword), ""
 
     def without(self, node: ast.Call, keyword: ast.keyword) -> tuple[int, int]:
@@ -278,6 +280,8 @@ def set_again(function: ast.AST) -> set[str]:
 
 def skipped(node: ast.AST) -> bool:
     """Tell whether a node and all below it is left alone."""
+    if isinstance(node, ast.keyword):
+        return node.arg == ASSERTED
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return node.name in ("__repr__", "__str__")
     if isinstance(node, ast.If):

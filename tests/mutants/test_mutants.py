@@ -76,6 +76,7 @@ def test_each_kind_of_change_is_made(line, kind, expected):
         "@jit(within=True)\ndef f(): ...",
         "logger.warning('a', 1)",
         "x = f'{1 < 2}'",
+        "x = list(zip(a, strict=True))",
     ],
 )
 def test_what_no_test_should_pin_is_left_alone(source):

@@ -1,7 +1,7 @@
 import pytest
 
 from sim import simulate
-from tests.strategies import small
+from tests.strategies import small, small_profile
 
 SOME = [
     {"at": 3.0, "kind": "reload"},
@@ -48,3 +48,39 @@ def test_a_hang_without_a_duration_lasts_to_the_end(profile):
 def test_the_order_in_which_faults_are_written_does_not_matter(profile):
     one, other = (simulate(small(faults=faults), 0, profile).digest() for faults in (SOME, SOME[::-1]))
     assert one == other
+
+
+def ways(*faults):
+    """Return how long each message takes from the publication to each node, as {(node, version): seconds}."""
+    data = {"clients": {"count": 3}, "bus": {"kind": "stream"}, "host": {"cores": 8, "placement": "free"}}
+    scenario = small(**data, publisher={"rate": 2.0, "stop": 5.9}, duration=7.0, faults=list(faults))
+    record = simulate(scenario, 0, small_profile())
+    sent = record.select("published").set_index("version")["t"]
+    got = record.select("received")
+    got = got[got["client"] < 0]
+    pairs = zip(got["node"], got["version"], got["t"], strict=True)
+    return {(int(node), int(version)): t - sent[version] for node, version, t in pairs}, sent
+
+
+def test_a_delay_adds_to_the_way_of_its_node_while_it_lasts_and_two_add_up():
+    usual, sent = ways()
+    slow = {"kind": "delay", "node": 2}
+    then, _ = ways(
+        slow | {"at": 0.8, "duration": 3.0, "delay": 0.1}, slow | {"at": 1.8, "duration": 1.0, "delay": 0.03}
+    )
+    assert then.keys() == usual.keys()
+    for (node, version), seconds in then.items():
+        more = 0.0
+        if node == 2 and 0.8 <= sent[version] < 3.8:
+            more = 0.13 if 1.8 <= sent[version] < 2.8 else 0.1
+        assert seconds == pytest.approx(usual[node, version] + more, abs=0.01), (node, version)
+
+
+def test_a_partition_holds_what_is_for_its_node_until_it_heals_and_nothing_else():
+    usual, sent = ways()
+    then, _ = ways({"at": 1.2, "kind": "partition", "node": 2, "duration": 1.0})
+    assert then.keys() == usual.keys()
+    for (node, version), seconds in then.items():
+        held = node == 2 and 1.2 <= sent[version] < 2.2
+        assert seconds == pytest.approx(2.2 - sent[version] if held else usual[node, version], abs=0.02)
+    assert sum(1.2 <= t < 2.2 for t in sent) == 2

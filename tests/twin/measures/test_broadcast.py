@@ -304,3 +304,14 @@ def test_a_snapshot_between_two_names_covers_the_earlier_and_an_unknown_client_n
     for client, version, t in ((3, 1, 1.5), (9, 3, 0.5), (-1, 3, 0.5), (3, 0, 0.1)):
         rows.append(row(t, "recovered", client, 3, version=version, detail="1 snapshot"))
     assert measure_broadcast(record(rows))["staleness"] == pytest.approx(0.6 - 0.08 + 0.5)
+
+
+def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
+    for name, one in MEASURES.items():
+        assert one.unit in {"1", "s", "1/s", "1/100 ms", "client-s", "B"}, name
+        assert one.driver in {"timer", "cpu", "count"}, name
+        assert len(one.meaning.split()) > 3, name
+    assert {name for name, one in MEASURES.items() if one.unit == "s" and one.driver == "cpu"} == {
+        *("notice_p50", "notice_p99", "connect_p50", "connect_p99", "consistent_p50"),
+        *("latency_p50", "latency_p90", "latency_p99"),
+    }
