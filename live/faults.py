@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from live.lives import replace
 from live.process import READY_WITHIN
 from twin.errors import ClusterError, HostError
 from twin.fault_settings import Fault
@@ -96,7 +97,7 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
         cluster.restarting.add(number)
     elif kind == "restart" and cluster.standings[number - 1].phase == "dead":
         _see_off(cluster, number)
-        cluster.replace(number, kind)
+        replace(cluster, number, kind)
     elif kind in _SIGNALS:
         cluster.nodes[number - 1].signal(_SIGNALS[kind])
         if kind == "restart":
@@ -129,7 +130,7 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
         return
     if kind == "kill":
         _see_off(cluster, number)
-        cluster.replace(number, kind)
+        replace(cluster, number, kind)
         return
     note(cluster, "healed", fault)
     if kind == "hang":

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from live import interrupt
+from live import interrupt, lives
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
@@ -112,9 +112,11 @@ class Site(Cluster):
         """Do what was ordered to a node, unless that has no effect."""
         part, standing = self.nodes[number - 1], self.standings[number - 1]
         if action == "start":
-            if standing.phase != "dead" or part.running:
+            if part.running or number in self.restarting:
                 return False
-            self.replace(number, "start")
+            lives.replace(self, number, "start")
+        elif not part.running:
+            return False
         elif action == "resume" or (action == "hang" and standing.hung.on):
             if action == "hang" or not standing.hung.on:
                 return False

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-from live import faults, host, interrupt
+from live import faults, host, interrupt, lives
 from live.balancer import Balancer, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus
@@ -59,7 +59,7 @@ class Cluster:
         self.delays = defaultdict[int, float](float)
         self.place = host.placement(scenario)
         self._lock = threading.Lock()
-        self._helpers: list[threading.Thread] = []
+        self.helpers: list[threading.Thread] = []
         self._exit = contextlib.ExitStack()
         self.broadcast: Broadcast | None = None
         self.sessions: Sessions | None = None
@@ -244,25 +244,8 @@ class Cluster:
         raise ClusterError(f"the balancer did not check node 1 within {READY_WITHIN:g} s.")
 
     def attend(self) -> None:
-        """See which killed nodes are gone, and start those again that ended for a restart; raise if a part broke."""
-        for number in list(self.killed):
-            part = self.nodes[number - 1]
-            if not part.running:
-                self.note(time.monotonic(), "node_stopped", number)
-                self.killed.remove(number)
-        for number in list(self.restarting):
-            part = self.nodes[number - 1]
-            if part.running:
-                continue
-            self.note(time.monotonic(), "node_stopped", number)
-            self.restarting.remove(number)
-            standing = self.standings[number - 1]
-            kind = standing.order
-            if kind == "drain":
-                with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
-                    self.note(float(part.hear()["drained"]), "drained", number)
-            standing.ended()
-            self.replace(number, kind)
+        """See which nodes are gone, and start those again that were told to end; raise if a part broke."""
+        lives.attend(self)
         others = [] if self.broadcast is None else [self.broadcast.publisher]
         if self.elastic is not None:
             self.elastic.attend()
@@ -271,24 +254,10 @@ class Cluster:
             if not part.running:
                 raise part.failure("stopped by itself during the run")
 
-    def replace(self, number: int, kind: str) -> None:
-        """Start a new process in place of a node's that is gone, and note when it listens: `healed` of `kind`."""
-        life = self.standings[number - 1].boots()
-        part = self.nodes[number - 1] = self.start_node(number)
-        self._helpers.append(threading.Thread(target=self._welcome, args=(number, part, life, kind), daemon=True))
-        self._helpers[-1].start()
-
     @property
     def expects_an_end(self) -> bool:
         """Whether a node's process is about to end."""
         return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.leaving))
-
-    def _welcome(self, number: int, part: Part, life: int, kind: str) -> None:
-        with contextlib.suppress(ClusterError, ValueError, OSError):
-            listening = float(part.hear(READY_WITHIN + self.scenario.duration)["listening"])  # it may be made to hang
-            if self.standings[number - 1].listens(life):
-                self.note(listening, "node_started", number)
-                self.note(listening, "healed", number, kind)
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
@@ -304,7 +273,7 @@ class Cluster:
             part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
         if self.elastic is not None:
             rows += self.elastic.finish(start)
-        for helper in self._helpers:  # two must not listen to one node
+        for helper in self.helpers:  # two must not listen to one node
             helper.join(READY_WITHIN)
         nodes = [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]
         if self.broadcast is not None:
