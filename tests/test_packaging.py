@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.files import files
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
@@ -23,7 +25,7 @@ def test_an_installation_that_is_not_editable_has_every_package():
     assert sorted(listed) == sorted(found)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "twin" / "rules").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", files(ROOT / "twin" / "rules", "*.py"), ids=lambda path: path.stem)
 def test_a_rule_imports_nothing_but_the_standard_library_and_other_rules(path):
     imported = set()
     for part in ast.walk(ast.parse(path.read_text())):

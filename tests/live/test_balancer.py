@@ -76,11 +76,16 @@ class Twin:
         return reached, named
 
     def close(self, which: int) -> None:
-        """Close one open connection and let the balancer see it."""
+        """Close one open connection and let the balancer see it; nginx cannot be asked whether it has."""
         server, link = self.open.pop(which)
         link.close()
         self.rule.release(server)
-        time.sleep(0.1)
+        left, deadline = [[one for one, _ in self.open].count(i) for i in range(3)], time.monotonic() + 10
+        while self.farm.balancer.connections() not in (left, None):
+            assert time.monotonic() < deadline, f"{self.farm.balancer.connections()} instead of {left}"
+            time.sleep(0.01)
+        if self.farm.balancer.connections() is None:
+            time.sleep(0.1)
 
 
 @pytest.fixture

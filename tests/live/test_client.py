@@ -58,6 +58,20 @@ def events(stage: Stage, part: Part) -> list[Event]:
     return [tuple(event) for event in json.loads(path.read_text())]
 
 
+def events_when(stage: Stage, part: Part, true: Callable[[list[Event]], bool], within: float = 30.0) -> list[Event]:
+    """Return what the swarm has noted as soon as something is true of it."""
+    deadline = time.monotonic() + within
+    while not true(seen := events(stage, part)):
+        assert time.monotonic() < deadline, f"after {within:g} s: {seen[-3:]}"
+        time.sleep(0.02)
+    return seen
+
+
+def each(event: str, count: int) -> Callable[[list[Event]], bool]:
+    """Something is true when each of so many clients has noted an event."""
+    return lambda seen: {client for _, name, client, *_ in seen if name == event} == set(range(count))
+
+
 def waits(seen: list[Event], client: int) -> dict[int, float]:
     """Return how long a client waited before each attempt that followed a failure or a loss."""
     found, since = {}, None
@@ -96,8 +110,7 @@ def test_a_client_waits_before_its_third_attempt_as_long_as_the_rule_says(
 ) -> None:
     count = 20
     part, scenario = swarm(closed_port, count, reconnect={**reconnect, "max_attempts": 4})
-    time.sleep(1.1)
-    seen = events(stage, part)
+    seen = events_when(stage, part, lambda seen: all(3 in waits(seen, client) for client in range(count)))
     over = []
     for client in range(count):
         backoff = Backoff(scenario.clients.reconnect.rule())
@@ -118,8 +131,7 @@ def test_after_a_loss_a_client_waits_as_long_as_the_rule_says(
     part, scenario = swarm(one.port, count, reconnect=reconnect)
     assert part.hear() == {"connected": True}
     one.nodes[0].process.kill()
-    time.sleep(1.0)
-    seen = events(stage, part)
+    seen = events_when(stage, part, each("connect_failed", count))
     over = []
     for client in range(count):
         draw = uniform(SEED, REPLICATION, client, Purpose.RECONNECT, 0)
@@ -137,8 +149,7 @@ def test_a_client_gives_up_after_max_attempts_failures_in_a_row(
     closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
 ) -> None:
     part, _ = swarm(closed_port, 10, reconnect={"base": 0.05, "cap": 0.1, "jitter": "none", "max_attempts": 3})
-    time.sleep(1.0)
-    seen = events(stage, part)
+    seen = events_when(stage, part, each("gave_up", 10))
     for client in range(10):
         story = [(event, attempt, detail) for _, event, number, _, attempt, _, detail in seen if number == client]
         assert story == [
@@ -157,8 +168,7 @@ def test_a_client_gives_up_when_its_list_of_waits_has_ended(
 ) -> None:
     policy = {"policy": "list", "delays": [0.05, [0.05, 0.1]], "then": "stop"}
     part, _ = swarm(closed_port, 5, reconnect=policy)
-    time.sleep(1.0)
-    seen = events(stage, part)
+    seen = events_when(stage, part, each("gave_up", 5))
     for client in range(5):
         story = [(event, attempt) for _, event, number, _, attempt, _, _ in seen if number == client]
         assert story[-2:] == [("connect_failed", 3), ("gave_up", 3)]
@@ -171,8 +181,7 @@ def test_a_client_gives_up_an_attempt_that_nobody_answers_after_open_timeout(
         silent.bind(("127.0.0.1", 0))
         silent.listen(100)
         part, _ = swarm(silent.getsockname()[1], 5, open_timeout=0.3, reconnect={"max_attempts": 1})
-        time.sleep(1.0)
-        seen = events(stage, part)
+        seen = events_when(stage, part, each("connect_failed", 5))
     began = {client: t for t, event, client, *_ in seen if event == "attempt_connect"}
     failed = {client: (t, detail) for t, event, client, *_, detail in seen if event == "connect_failed"}
     assert sorted(failed) == sorted(began) == [0, 1, 2, 3, 4]
@@ -219,11 +228,9 @@ def test_a_client_drops_a_connection_whose_pong_does_not_come(
     beat = {"interval": 0.3, "timeout": 0.4, "close_timeout": close_timeout}
     part, _ = swarm(one.port, 10, heartbeat=beat, open_timeout=0.5)
     assert part.hear() == {"connected": True}
-    time.sleep(0.7)
     stopped = time.monotonic()
     one.nodes[0].signal(signal.SIGSTOP)
-    time.sleep(1.4)
-    seen = events(stage, part)
+    seen = events_when(stage, part, each("disconnected", 10))
     missed = {client: t for t, event, client, *_ in seen if event == "heartbeat_missed"}
     lost = {client: (t, detail) for t, event, client, *_, detail in seen if event == "disconnected"}
     assert sorted(missed) == sorted(lost) == list(range(10))

@@ -8,8 +8,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.files import files
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NOTEBOOKS = files(FOLDER, "*.ipynb")
 BOUND = 90.0
 """Seconds that a notebook may take with its short settings, on two cores that do nothing else."""
 BUSY = 2.5

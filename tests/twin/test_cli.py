@@ -7,6 +7,7 @@ import pytest
 
 import sim
 from tests.commands import FAILOVER, REFERENCE, ROOT, lab
+from tests.files import files
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small
 from twin.record import Record, row
@@ -188,7 +189,7 @@ def test_an_audit_prints_each_violation_with_its_witness_and_its_status_says_the
 
 
 def test_every_shipped_scenario_is_valid_and_says_what_it_teaches():
-    for path in sorted((ROOT / "scenarios").glob("*.toml")):
+    for path in files(ROOT / "scenarios", "*.toml"):
         scenario = Scenario.load(path)
         assert scenario.name == path.stem
         assert len(scenario.teaches) > 20

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import sim
+from tests.files import files
 from tests.messages import HOMES, good_end, good_rows, record, without
 from tests.strategies import small
 from tests.twin.measures.test_broadcast import big_record
@@ -343,7 +344,7 @@ def test_how_long_all_may_take_follows_from_the_scenario():
 
 
 def test_recorded_and_simulated_runs_without_a_broadcast_are_clean(profile):
-    for path in sorted((ROOT / "records").glob("*.parquet")):
+    for path in files(ROOT / "records", "*.parquet"):
         assert audit(Record.load(path)).verdict == "pass"
     for kind in ("kill", "restart"):
         found = audit(sim.simulate(small(faults=[{"at": 1.0, "kind": kind, "node": 1}]), 0, profile))
