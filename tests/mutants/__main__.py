@@ -57,7 +57,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./lab mutants",
         description="Change the code at random, one small change at a time, in a copy of the checkout, and see whether "
-        "the mirrored tests notice. Takes half a minute a mutant, with two at a time.",
+        "the mirrored tests notice. Those of compiled and of live code take minutes each, the others seconds.",
     )
     parser.add_argument("--sample", type=at_least_one, default=60, help="how many mutants (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default 1)")

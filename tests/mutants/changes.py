@@ -38,7 +38,8 @@ ARITHMETIC = {
 }
 QUIET = {"logger", "logging", "log", "warnings", "cast", "TypeVar", "NewType", "namedtuple"}
 """Names whose calls are left alone."""
-SYMMETRIC = {"min", "max", "hypot", "gcd", "isclose"}
+SYMMETRIC = {"min", "max", "hypot", "gcd", "isclose", "select"}
+"""Calls whose arguments may stand in any order; `Record.select` gives the events of some names, as they came."""
 OBVIOUS = {"isinstance", "partial", "getattr", "setattr", "hasattr"}
 """Calls whose arguments cannot stand in another order: every test that comes by would notice."""
 ASSERTED = "strict"

@@ -188,6 +188,20 @@ def test_a_loop_without_end_counts_as_caught_and_nothing_is_left_running(tiny, m
     assert [verdict.caught for verdict in verdicts] == [True]
 
 
+def test_ctrl_c_ends_what_runs_and_leaves_neither_copy_nor_process(tiny):
+    def interrupt(place, verdict):
+        raise KeyboardInterrupt
+
+    stage = Stage()
+    made, mutants = copies(tiny, stage, 1), mutants_of(TINY, "twin/rules/tiny.py")
+    with stage, pytest.raises(KeyboardInterrupt):
+        try_all(mutants, made, interrupt)
+    assert not stage.folder.exists()
+    children = psutil.Process().children(recursive=True)
+    assert [one for one in children if str(stage.folder) in " ".join(one.cmdline())] == []
+    assert (tiny / "twin/rules/tiny.py").read_text() == TINY
+
+
 JUDGED = """[[mutant]]
 path = "twin/rules/tiny.py"
 scope = "larger"

@@ -607,3 +607,8 @@ def test_of_many_missing_clients_five_are_named_and_all_are_counted():
     found = audit(record([], clients={"count": 8})).findings["states"]
     assert (found.count, [one.client for one in found.violations]) == (8, [0, 1, 2, 3, 4])
     assert found.violations[0].t == 6.0
+
+
+def test_what_concerns_no_node_and_no_version_names_none():
+    found = audit(record([], clients={"count": 1})).findings["states"].violations[0].as_dict()
+    assert found == {"invariant": "states", "text": "client 0 does not appear", "t": 6.0, "client": 0, "witness": []}

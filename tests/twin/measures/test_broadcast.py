@@ -315,3 +315,8 @@ def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
         *("notice_p50", "notice_p99", "connect_p50", "connect_p99", "consistent_p50"),
         *("latency_p50", "latency_p90", "latency_p99"),
     }
+
+
+def test_a_delivery_of_what_nobody_published_changes_no_measure():
+    rows = [*good_rows(), row(4.0, "delivered", 0, 1, version=9, detail="1 99")]
+    assert measure_broadcast(record(rows)) == pytest.approx(measure_broadcast(record(good_rows())))
