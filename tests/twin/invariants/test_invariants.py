@@ -612,3 +612,8 @@ def test_of_many_missing_clients_five_are_named_and_all_are_counted():
 def test_what_concerns_no_node_and_no_version_names_none():
     found = audit(record([], clients={"count": 1})).findings["states"].violations[0].as_dict()
     assert found == {"invariant": "states", "text": "client 0 does not appear", "t": 6.0, "client": 0, "witness": []}
+
+
+def test_the_only_snapshot_of_a_record_may_jump_over_several_versions():
+    rows = without(without(good_rows(), "delivered", client=1, version=2), "delivered", client=1, version=3)
+    assert broken([*rows, row(3.5, "recovered", 1, 2, version=3, detail="1 snapshot")]) == set()
