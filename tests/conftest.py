@@ -37,5 +37,5 @@ def shares_a_fixture(path):
 
 @pytest.fixture(scope="session")
 def profile():
-    """A host on which every part costs a tenth of a millisecond."""
+    """A host on which each part has a cost of its own, see `tests.costs`."""
     return small_profile()

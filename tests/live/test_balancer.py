@@ -198,10 +198,10 @@ def test_haproxy_and_the_rule_agree_while_a_server_starts_slowly(
         up = next(t for t, event, _, _ in twin.farm.notes if event == "marked_up")
         twin.usable[1] = True
         twin.rule.mark(1, True)
-        seen: dict[int, int] = {}
+        seen: dict[int, float] = {}
         while (weight := throttle(twin.farm.balancer, "n2")) < 16 or not seen:
             if weight not in seen:
-                seen[weight] = round(time.monotonic() - up)
+                seen[weight] = time.monotonic() - up
                 twin.rule.weigh(1, weight)
                 reached, named = twin.connect(7)
                 assert reached == named
@@ -210,7 +210,8 @@ def test_haproxy_and_the_rule_agree_while_a_server_starts_slowly(
         twin.rule.weigh(1, 16)
         reached, named = twin.connect(9)
         assert reached == named
-        assert seen == {slowstart_weight(steps, 4): steps for steps in range(4)}
+        assert list(seen) == [slowstart_weight(steps, 4) for steps in range(4)]
+        assert all(after > steps - 0.5 for steps, after in enumerate(seen.values()))  # later on a machine that is busy
 
 
 def test_haproxy_tells_when_a_node_goes_down_and_comes_back(

@@ -31,7 +31,7 @@ def spans(record):
 
 @pytest.mark.parametrize("fall", [1, 2, 3])
 @pytest.mark.parametrize("replication", range(6))
-def test_haproxy_marks_a_killed_node_down_at_the_fall_th_failed_check_within_the_bounds(fall, replication, profile):
+def test_haproxy_marks_a_killed_node_down_at_the_fall_th_failed_check(fall, replication, profile):
     scenario = small(balancer={"check": {"fall": fall}}, faults=KILL)
     down = first_mark(simulate(scenario, replication, profile))
     gone = 1.0 + EXIT_DELAY

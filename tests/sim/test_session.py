@@ -134,7 +134,7 @@ def test_the_hash_of_a_password_keeps_the_node_busy(profile):
     assert measure_record(record)["connect_p99"] > 3 * each
 
 
-def test_who_shares_the_core_of_a_node_that_hashes_a_password_gets_it_within_milliseconds(profile):
+def test_who_shares_the_core_of_a_node_that_hashes_a_password_has_its_turns(profile):
     """A hash of 0.2 s is done in pieces; the balancer, which has slept, has its turn between two of them."""
     scenario = sessions(login_iterations=10_000_000)
     world = World(scenario.vary(clients={"count": 2}, nodes={"count": 2}), 0, profile)

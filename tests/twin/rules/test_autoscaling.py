@@ -136,10 +136,10 @@ def test_the_tolerance_may_differ_by_direction():
     assert usage_replicas(20, 100, pods, samples, tolerance=Tolerance(down=0.05)).replicas == 19
 
 
-def lower(levels, at_least):
-    """Return so many levels whose sum is a number."""
-    each, more = divmod(at_least, levels)
-    return [each + (i < more) for i in range(levels)]
+def levels_of(count, total):
+    """Return `count` levels whose sum is `total`."""
+    each, more = divmod(total, count)
+    return [each + (i < more) for i in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def lower(levels, at_least):
     ],
 )
 def test_a_missing_pod_at_the_edge_of_the_tolerance(total, expected):
-    pods, samples = the_pods(20), the_samples(lower(19, total), 1)
+    pods, samples = the_pods(20), the_samples(levels_of(19, total), 1)
     assert usage_replicas(20, 100, pods, samples).replicas == expected
 
 
 @pytest.mark.parametrize(("total", "expected"), [(1100, 2), (1119, 2), (1120, 3), (900, 2), (899, 2)])
 def test_a_use_in_percent_is_cut_off_before_it_is_compared(total, expected):
-    pods, samples = the_pods(2, [1000] * 2, containers=1), the_samples(lower(2, total), 1)
+    pods, samples = the_pods(2, [1000] * 2, containers=1), the_samples(levels_of(2, total), 1)
     assert utilization_replicas(2, 50, pods, samples, NOW).replicas == expected
 
 
