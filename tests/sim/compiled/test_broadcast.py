@@ -57,7 +57,7 @@ def test_a_broadcast_to_many_clients_is_the_same_too(changes):
     scenario = talk(**changes)
     expected = World(scenario, 1, small_profile()).run()
     found = Run(scenario, 1, small_profile()).go().rows()
-    assert sum(row[1] == "delivered" for row in found) > 2000
+    assert sum(row[1] == "delivered" for row in found) > 1000
     assert_same(in_order(expected), in_order(found))
 
 
