@@ -4,6 +4,7 @@ import pytest
 
 from sim import simulate
 from sim.world import World
+from tests.costs import cost_of
 from tests.strategies import COST, small
 
 CPU = 0.05
@@ -47,7 +48,7 @@ def test_a_ping_under_way_ends_the_connection_when_its_timeout_ended_in_the_hang
 def test_a_ping_that_had_its_pong_before_the_hang_ends_nothing(profile):
     t, _ = pings(profile)[4]
     round_trip = world(profile).nodes[0].pings.round_trip
-    assert round_trip == pytest.approx(3 * COST)
+    assert round_trip == pytest.approx(cost_of("balancer_frame", "client_goodbye", "balancer_frame"))
     assert not lost(world(profile, hang(t + 1.1 * round_trip, 3.0)).run())
 
 

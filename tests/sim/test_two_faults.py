@@ -198,7 +198,7 @@ MESSAGES = {
     "kill+": {"kind": "kill", "node": 1, "duration": 2.0},
     "hang": {"node": 1, "duration": 2.0},
     "restart": {"node": 1},
-    "drain": {"node": 1, "lead": 0.5},
+    "drain": {"node": 1, "lead": 1.0},
     "partition": {"node": 1, "duration": 2.0},
     "delay": {"node": 1, "delay": 0.05, "duration": 2.0},
     "bus_cut": {"node": 1},
