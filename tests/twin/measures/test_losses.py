@@ -6,7 +6,7 @@ import pytest
 import sim
 from tests.strategies import small
 from tests.twin.measures.test_connection import KILL, killed, record
-from twin.measures import LOSSES, measure_record, measure_with_bounds
+from twin.measures import CONNECTION, LOSSES, measure_record, measure_with_bounds
 from twin.measures.connection import course
 from twin.measures.losses import new_lifetimes
 from twin.record import row
@@ -58,16 +58,28 @@ def test_without_a_fault_there_is_nothing_to_tell():
     assert not set(measure_record(record([]))) & set(LOSSES)
 
 
-@pytest.mark.parametrize("kind", ["kill", "reload"])
-def test_both_engines_count_the_same_losses_and_failures(profile, kind):
-    node = {"node": 1} if kind == "kill" else {}
+@pytest.mark.parametrize("placement", ["pinned", "separate"])
+@pytest.mark.parametrize(
+    ("kind", "answer"), [("kill", "503"), ("hang", "timeout"), ("outage", "refused"), ("reload", None)]
+)
+def test_both_engines_count_the_same_losses_and_failures(profile, kind, answer, placement):
+    more = {"kill": {"node": 1}, "hang": {"node": 1}, "outage": {"duration": 1.0}, "reload": {}}[kind]
     scenario = small(
-        clients={"count": 30, "reconnect": {"policy": "exponential", "base": 0.1, "cap": 0.5}},
-        balancer={"retries": 0, "hard_stop_after": 0.5},
-        faults=[{"at": 1.0, "kind": kind, **node}],
+        clients={
+            "count": 30,
+            "reconnect": {"policy": "exponential", "base": 0.1, "cap": 0.5},
+            "heartbeat": {"interval": 0.5, "timeout": 0.5},
+            "open_timeout": 0.4,
+        },
+        balancer={"retries": 0, "hard_stop_after": 0.5, "check": {"inter": 2.0}},
+        faults=[{"at": 1.0, "kind": kind, **more}],
+        host={"placement": placement},
         duration=6.0,
     )
     one, other = (sim.predict(scenario, 4, profile, jobs=1, engine=engine) for engine in ("simpy", "compiled"))
     assert one.measures.equals(other.measures[one.measures.columns])
     assert one.bounds.equals(other.bounds)
     assert (one.measures["losses_per_client"] > 0).all()
+    if answer is not None:
+        assert (one.measures[f"failed_{answer}"] > 0).all()
+    assert set(one.measures) >= set(CONNECTION) - {"mark_down_delay"}
