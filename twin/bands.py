@@ -20,15 +20,21 @@ ROUNDING = 1e-9
 Array = np.ndarray[Any, Any]
 
 
-def quantiles(values: Array, shares: Sequence[float]) -> list[float]:
+def quantiles(values: Array, at: Sequence[float]) -> list[float]:
     """Return quantiles by linear interpolation between order statistics; one beside an infinite value is infinite."""
     ordered = np.sort(values)
     finite = int(np.isfinite(ordered).sum())
     if finite == len(ordered):
-        return [float(value) for value in np.quantile(ordered, shares)]
-    places = [share * (len(ordered) - 1) for share in shares]
+        return [float(value) for value in np.quantile(ordered, at)]
+    places = [share * (len(ordered) - 1) for share in at]
     known = np.arange(finite)
     return [float(np.interp(place, known, ordered[:finite])) if place <= finite - 1 else inf for place in places]
+
+
+def shares(runs: int) -> list[float]:
+    """Return the quantiles that are low end, median and high end of the interval over some replications."""
+    end = ALPHA / 2 if runs >= ENOUGH_RUNS else 0.0
+    return [end, 0.5, 1 - end]
 
 
 def interval_name(runs: int) -> str:
@@ -74,8 +80,7 @@ class Band:
             values: shape (replications,); infinite where the value was not reached.
             bounds: for each of these within how many seconds; NaN where it was reached.
         """
-        share = ALPHA / 2 if len(values) >= ENOUGH_RUNS else 0.0
-        low, median, high = quantiles(values, [share, 0.5, 1 - share])
+        low, median, high = quantiles(values, shares(len(values)))
         missed = int(np.isinf(values).sum())
         bound = float(np.nanmin(bounds)) if missed and bounds is not None else nan
         return cls(median, low, high, bound, missed, len(values))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from twin.bands import interval_name, shares
 from twin.comparison import Comparison
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
@@ -38,8 +39,9 @@ def latency_figure(records: Sequence[Record], predicted: Array | None = None) ->
 def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | None = None) -> None:
     """Draw what `latency_figure` shows into one panel."""
     if predicted is not None and np.isfinite(predicted).any():
-        low, median, high = np.nanquantile(predicted, [0.025, 0.5, 0.975], axis=0) * 1000
-        axes.fill_betweenx(SHARES, low, high, color=BLUE, alpha=0.22, lw=0, label="predicted, 95 % of runs")
+        low, median, high = np.nanquantile(predicted, shares(len(predicted)), axis=0) * 1000
+        interval = f"predicted, {interval_name(len(predicted))}"
+        axes.fill_betweenx(SHARES, low, high, color=BLUE, alpha=0.22, lw=0, label=interval)
         axes.plot(median, SHARES, color=BLUE, lw=1.6, label="predicted, median")
     for i, record in enumerate(records):
         style = "--" if record.starved else "-"

@@ -66,7 +66,7 @@ def check_answer(scenario: Scenario, inter: float, fall: int, predict: Predict) 
     soonest, latest = detection_bounds(inter, fall)
     band = Band.predicted(predict(varied), "reconnect_p50")
     found = (
-        f"the node is marked down {soonest:.2g} to {latest:.2g} s after its death, and the 95 % interval of "
+        f"the node is marked down {soonest:.2g} to {latest:.2g} s after its death, and the predicted interval of "
         f"reconnect_p50 is {band.text('low')} to {band.text('high')} s"
     )
     if band.high < RECONNECT_LIMIT:

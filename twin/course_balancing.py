@@ -156,7 +156,7 @@ def check_balancing(
         return Answer(False, f"these settings are not possible. {error}")
     found = pd.DataFrame([_summary(simulate(varied, k)) for k in range(replications)])
     uneven, rushed = (Band.of(found[name].to_numpy()).high for name in ("imbalance", "rush"))
-    said = f"the 95 % intervals end at {uneven:.2f} for the imbalance and at {rushed:.0f} connections in 100 ms"
+    said = f"the predicted intervals end at {uneven:.2f} for the imbalance and at {rushed:.0f} connections in 100 ms"
     if uneven >= IMBALANCE_LIMIT:
         return Answer(
             False,

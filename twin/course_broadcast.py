@@ -150,7 +150,7 @@ def check_resends(scenario: Scenario, ack_timeout: float, max_resends: int, pred
     prediction = predict(varied)
     late, again = (Band.predicted(prediction, name) for name in ("consistent_p99", "resends_per_message"))
     found = (
-        f"the 95 % intervals end at {late.text('high')} s for consistent_p99 and at {again.high:.2f} for "
+        f"the predicted intervals end at {late.text('high')} s for consistent_p99 and at {again.high:.2f} for "
         "resends_per_message"
     )
     if late.high >= CONSISTENT_LIMIT:

@@ -111,4 +111,4 @@ def check_drain(scenario: Scenario, lead: float, pace: float, predict: Predict) 
         return Answer(False, f"{found}; the second must be below {RATE_LIMIT:g}. Close fewer a second.")
     if took >= TIME_LIMIT:
         return Answer(False, f"{found}; the third must be below {TIME_LIMIT:g} s. Lead and closes have to fit in.")
-    return Answer(True, f"{found} (all of them upper ends of the 95 % intervals).")
+    return Answer(True, f"{found} (all of them upper ends of the predicted intervals).")

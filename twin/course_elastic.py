@@ -87,8 +87,8 @@ def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predi
     if band.censored:
         return Answer(False, f"the node is still in rotation when the run ends: its lease of {ttl:g} s outlives it.")
     found = (
-        f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the 95 % interval of mark_down_delay is "
-        f"{band.text('low')} to {band.text('high')} s"
+        f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the predicted interval of "
+        f"mark_down_delay is {band.text('low')} to {band.text('high')} s"
     )
     if band.high < REMOVAL_LIMIT:
         return Answer(True, f"{found}; its upper end is below {REMOVAL_LIMIT:g} s.")

@@ -200,7 +200,7 @@ def check_heartbeat(scenario: Scenario, interval: float, timeout: float, predict
     if pings > PINGS_LIMIT:
         return Answer(False, f"{pings:.0f} pings a second are more than {PINGS_LIMIT:g}: make the interval longer.")
     late = upper_end(predict(varied), "notice_p99")
-    found = f"{pings:.0f} pings a second, and the 95 % interval of notice_p99 ends at {late:.2f} s"
+    found = f"{pings:.0f} pings a second, and the predicted interval of notice_p99 ends at {late:.2f} s"
     if late >= NOTICE_LIMIT:
         return Answer(
             False,

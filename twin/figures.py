@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twin.bands import Band
+from twin.bands import Band, interval_name, shares
 from twin.comparison import Comparison, Predicted
 from twin.errors import ScenarioError, writing
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
@@ -58,9 +58,10 @@ def _balancer(scenario: "Scenario") -> str:
 
 def _curve(axes: "Axes", comparison: Comparison) -> None:
     prediction = comparison.prediction
-    low, median, high = np.quantile(prediction.curves, [0.025, 0.5, 0.975], axis=0)
+    runs = len(prediction.curves)
+    low, median, high = np.quantile(prediction.curves, shares(runs), axis=0)
     times = prediction.curve_times
-    axes.fill_between(times, low, high, color=BLUE, alpha=0.22, lw=0, label="predicted, 95 % of runs")
+    axes.fill_between(times, low, high, color=BLUE, alpha=0.22, lw=0, label=f"predicted, {interval_name(runs)}")
     axes.plot(times, median, color=BLUE, lw=1.6, label="predicted, median")
     for i, record in enumerate(comparison.records):
         curve = connected_curve(record)
@@ -159,7 +160,8 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figu
     axes.set_xlim(left=0)
     missed = any(Band.predicted(one, measure).not_reached for one in predictions.values())
     note = "\n(triangle: not reached within the run)" * missed
-    axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and 95 % of the runs{note}")
+    interval = interval_name(min(len(one.measures) for one in predictions.values()))
+    axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and {interval}{note}")
     axes.grid(axis="x", alpha=0.25)
     return figure
 

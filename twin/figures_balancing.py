@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from twin.bands import Band
+from twin.bands import Band, interval_name
 from twin.broadcast_figures import NODE_COLOURS
 from twin.course_balancing import held
 from twin.figures import BLUE, GREY, VERMILION
@@ -70,7 +70,7 @@ def rules_figure(bands: Mapping[str, Band], measured: Mapping[str, Sequence[floa
     places = np.arange(len(bands))[::-1]
     for place, (name, band) in zip(places, bands.items(), strict=True):
         axes.plot([band.low, band.high], [place, place], color=BLUE, lw=8, alpha=0.3, solid_capstyle="butt",
-                  label="predicted, 95 % of runs" if place == places[0] else None)  # fmt: skip
+                  label=f"predicted, {interval_name(band.runs)}" if place == places[0] else None)  # fmt: skip
         axes.plot([band.median], [place], "|", color=BLUE, ms=13, mew=2,
                   label="predicted, median" if place == places[0] else None)  # fmt: skip
         values = list(measured.get(name, []))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin.bands import Band, words
+from twin.bands import ENOUGH_RUNS, Band, interval_name, shares, words
 from twin.broadcast_parts import BROADCAST_PARTS
 from twin.comparison import Predicted
 from twin.cost import Part
@@ -256,9 +256,17 @@ def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
 
 def _connected(axes: "Axes", storm: Storm) -> None:
     runs = len(storm.curves)
-    low, median, high = np.quantile(storm.curves, [0.025, 0.5, 0.975], axis=0)
+    low, median, high = np.quantile(storm.curves, shares(runs), axis=0)
     if runs > 1:
-        axes.fill_between(storm.times, low, high, color=BLUE, alpha=0.22, lw=0, label=f"95 % of {runs} runs")
+        axes.fill_between(
+            storm.times,
+            low,
+            high,
+            color=BLUE,
+            alpha=0.22,
+            lw=0,
+            label=f"95 % of {runs} runs" if runs >= ENOUGH_RUNS else interval_name(runs),
+        )
     axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median" if runs > 1 else "one run")
     _shade(axes, storm)
     axes.set_ylim(0, 1.05 * storm.scenario.clients.count)

@@ -47,7 +47,7 @@ def never(scenario):
 def test_a_heartbeat_that_is_quick_enough_and_cheap_enough_is_right():
     answer = check_heartbeat(silent(), 4.0, 2.0, predict)
     assert answer.right, answer
-    assert str(answer).startswith("Right: 15 pings a second, and the 95 % interval of notice_p99 ends at ")
+    assert str(answer).startswith("Right: 15 pings a second, and the predicted interval of notice_p99 ends at ")
 
 
 def test_a_heartbeat_that_finds_out_too_late_is_told_where_the_time_goes():
