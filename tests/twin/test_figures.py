@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 
 import sim
 import twin
 from tests.strategies import small
-from twin.figures import save, table_rows
+from twin.figures import save, table_rows, variants_figure
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +34,21 @@ def test_the_scatter_has_one_point_for_each_client_affected_in_both_worlds(compa
 
 def test_the_table_has_a_row_for_each_measure(comparison):
     assert [row["measure"] for row in table_rows(comparison)] == [row.name for row in comparison.rows]
+
+
+def test_a_picture_of_few_replications_says_that_it_shows_a_range(comparison):
+    labels = comparison.plot().axes[0].get_legend_handles_labels()[1]
+    assert "predicted, range of 20 runs" in labels
+    assert "range of 20 runs" in variants_figure({"one": comparison.prediction}, "notice_p50").axes[0].get_xlabel()
+
+
+def test_what_was_not_reached_is_a_triangle_at_its_bound_and_the_axis_says_so(profile):
+    short = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}], duration=1.5)
+    prediction = sim.predict(short, 40, profile, jobs=1)
+    for axes in (
+        twin.compare(prediction, sim.simulate(short, 0, profile)).plot().axes[1],
+        variants_figure({"short": prediction}, "time_to_99").axes[0],
+    ):
+        assert "triangle: not reached within the run" in axes.get_xlabel()
+        assert any(line.get_marker() == ">" for line in axes.lines)
+        assert all(np.isfinite(line.get_xdata()).all() for line in axes.lines)
