@@ -63,7 +63,7 @@ def events_when(stage: Stage, part: Part, true: Callable[[list[Event]], bool], w
     deadline = time.monotonic() + within
     while not true(seen := events(stage, part)):
         assert time.monotonic() < deadline, f"after {within:g} s: {seen[-3:]}"
-        time.sleep(0.02)
+        time.sleep(0.2)  # each look takes the swarm time
     return seen
 
 
