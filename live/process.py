@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
@@ -25,6 +26,10 @@ from live import interrupt
 from twin.errors import ClusterError
 
 READY_WITHIN = 10.0
+CODE = Path(__file__).parents[1]
+"""Folder from which the lab's packages were imported."""
+PASSWORD_VARIABLE = "STORMLAB_REDIS_PASSWORD"
+"""Environment variable with the password of the user's own Redis or Valkey; no process that is started inherits it."""
 
 
 @functools.cache
@@ -44,6 +49,26 @@ def ends_with_parent() -> tuple[str, ...]:
     return words if tried.returncode == 0 else ()
 
 
+def own(module: str) -> list[str]:
+    """Return the command of one of our own modules. What lies in the current folder is not imported (`-P`): a file of
+    the user's may have the name of a module.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process that is started.
+
+    The packages that run here come first on Python's path, so that the tests of a checkout start the processes of this
+    checkout. Folders that are named relative to the current one are left out, as the current one is.
+    """
+    found = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    folders = [one for one in found.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(one)]
+    if str(CODE) != sysconfig.get_path("purelib"):  # an installed one must not come before the standard library
+        folders.insert(0, str(CODE))
+    return found | {"PYTHONPATH": os.pathsep.join(folders)}
+
+
 class Part:
     """One running process of the cluster, with a line of JSON in each direction when it is one of ours."""
 
@@ -58,6 +83,13 @@ class Part:
     def running(self) -> bool:
         """Whether the process still runs."""
         return self.process.poll() is None
+
+    def give(self, config: Any) -> None:
+        """Send the settings that a part of ours reads first (`live.given`); if it has ended, `hear` tells."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(json.dumps(config).encode() + b"\n")
+            self.process.stdin.flush()
 
     def tell(self, **message: Any) -> None:
         """Send one message to a part that reads JSON lines."""
@@ -161,10 +193,11 @@ class Stage:
         self.parts: list[Part] = []
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "live.guard", str(self.folder)],
+                [*own("live.guard"), str(self.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env=surroundings(),
                 start_new_session=True,
             )
         except BaseException:
@@ -190,6 +223,7 @@ class Stage:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                env=surroundings(),
                 process_group=0,
             )
         self._tell_guard("watch", process.pid)
@@ -201,8 +235,10 @@ class Stage:
         return part
 
     def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> Part:
-        """Start one of our own modules with its settings as JSON."""
-        return self.start(name, [sys.executable, "-m", module, json.dumps(config)], cpus)
+        """Start one of our own modules; its settings go to its standard input, as a command line is no secret."""
+        part = self.start(name, own(module), cpus)
+        part.give(config)
+        return part
 
     def end(self, part: Part) -> None:
         """Kill a part's whole group and wait until it is gone."""

@@ -1,20 +1,21 @@
 """A user-space relay between one node and the bus, where the kernel cannot hold packets back.
 
-Run as `python -m live.relay CONFIG` with its port and the bus's host and port. `cut` stops everything in both
-directions and closes nothing, as a network that drops packets does; `delay` makes each direction slower by that many
-seconds. What is held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a direction.
+Run as `python -m live.relay`; its settings (`live.given`) are its port and where the bus is. `cut` stops everything in
+both directions and closes nothing, as a network that drops packets does; `delay` makes each direction slower by that
+many seconds. What is held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a
+direction.
 """
 
 import asyncio
 import contextlib
 import json
-import sys
 import time
 from collections import deque
 from typing import Any
 
 import uvloop
 
+from live.given import configuration
 from live.node import lines, say
 
 MOST_HELD = 1 << 22
@@ -109,4 +110,4 @@ async def main(config: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))
