@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from live.broadcast import collect
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
@@ -55,7 +55,7 @@ class Elastic:
         self.replicas: dict[int, Replica] = {}
         scaling = self.scenario.autoscaling
         self.controller = scaling.controller(self.settings.heartbeat) if scaling is not None else None
-        self.client = redis.Redis.from_url(bus.url, socket_timeout=2.0)
+        self.client = client_of(bus.address, socket_timeout=2.0)
         self.registrar: Part | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class Elastic:
         try:
             return getattr(self.client, command)(*arguments)
         except redis.RedisError as error:
-            raise ClusterError(f"the registry at {self.bus.url} does not answer: {error}.") from None
+            raise ClusterError(f"the registry at {self.bus.address} does not answer: {error}.") from None
 
     def decide(self) -> None:
         """Let the autoscaler decide once, and do it."""

@@ -23,13 +23,12 @@ from typing import Any
 import psutil
 
 from live import interrupt
+from live.address import PASSWORD_VARIABLE
 from twin.errors import ClusterError
 
 READY_WITHIN = 10.0
 CODE = Path(__file__).parents[1]
 """Folder from which the lab's packages were imported."""
-PASSWORD_VARIABLE = "STORMLAB_REDIS_PASSWORD"
-"""Environment variable with the password of the user's own Redis or Valkey; no process that is started inherits it."""
 
 
 @functools.cache

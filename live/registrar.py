@@ -21,12 +21,13 @@ from typing import Any
 import psutil
 import uvloop
 
+from live.address import Address
 from live.given import configuration
 from live.link import keep_alive
 from live.member import ANSWER_WITHIN, open_link
 from live.node import lines, say
 from live.registry import Slots, alive
-from live.resp import BROKEN, Address, Link, RefusedError
+from live.resp import BROKEN, Link, RefusedError
 from twin.registry_config import NGINX_HANDOVER, nginx_peers, server_of
 from twin.rules.registry import Changes, Member, changes, next_sign
 

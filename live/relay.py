@@ -66,12 +66,16 @@ class Road:
         finally:
             reading.cancel()
 
-    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
-        """Serve one connection of the node: both directions, until either ends."""
+    async def connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str = ""
+    ) -> None:
+        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any."""
         await self.open.wait()
         far: asyncio.StreamWriter | None = None
         try:
-            far_reader, far = await asyncio.open_connection(host, port)
+            far_reader, far = await (
+                asyncio.open_unix_connection(path) if path else asyncio.open_connection(host, port)
+            )
             pairs = ((reader, far), (far_reader, writer))
             ways = [asyncio.ensure_future(self.carry(source, target)) for source, target in pairs]
             try:
@@ -95,7 +99,7 @@ async def main(config: dict[str, Any]) -> None:
     road = Road()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await road.connect(reader, writer, config["host"], config["bus_port"])
+        await road.connect(reader, writer, **config["to"])
 
     await asyncio.start_server(serve, "127.0.0.1", config["port"])
     say(listening=time.monotonic())

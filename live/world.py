@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from live import faults, host, interrupt
+from live.address import Address
 from live.balancer import Balancer, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus
@@ -46,7 +47,7 @@ class Cluster:
     measured: ClassVar[bool] = True
     """Whether times are taken: its cores are then kept from falling asleep, which takes all of them."""
 
-    def __init__(self, scenario: Scenario, replication: int, redis_url: str | None = None) -> None:
+    def __init__(self, scenario: Scenario, replication: int, redis_url: str | Address | None = None) -> None:
         check(scenario, redis_url)
         self.scenario = scenario
         self.replication = replication
@@ -89,7 +90,7 @@ class Cluster:
         with self._lock:
             self.events.append((t, event, node, detail, client))
 
-    def _start(self, redis_url: str | None, undo: contextlib.ExitStack) -> None:
+    def _start(self, redis_url: str | Address | None, undo: contextlib.ExitStack) -> None:
         scenario, began = self.scenario, time.monotonic()
         dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
         last = 2 + scenario.slots
@@ -324,14 +325,14 @@ class Cluster:
 
 
 def run(
-    scenario: Scenario, replication: int = 0, redis_url: str | None = None, progress: Progress | None = None
+    scenario: Scenario, replication: int = 0, redis_url: str | Address | None = None, progress: Progress | None = None
 ) -> Record:
     """Run the scenario once with real processes and return its record.
 
     Args:
         scenario: what to run.
         replication: which random numbers to use; the same ones as the simulated replication of that number.
-        redis_url: a Redis or Valkey to use instead of the embedded one.
+        redis_url: a Redis or Valkey to use instead of the embedded one; see `live.address`, also for its password.
         progress: told about once in 50 ms how far the run is.
 
     Raises:
@@ -346,7 +347,7 @@ def run(
     return _run(scenario, replication, redis_url, progress)
 
 
-def _run(scenario: Scenario, replication: int, redis_url: str | None, progress: Progress | None) -> Record:
+def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, progress: Progress | None) -> Record:
     """Run the scenario, as `run`, which has checked it; LateError if its clients are late."""
     with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
@@ -401,7 +402,7 @@ def measure(
     scenario: Scenario,
     runs: int = 5,
     first: int = 0,
-    redis_url: str | None = None,
+    redis_url: str | Address | None = None,
     progress: Progress | None = None,
 ) -> list[Record]:
     """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ...

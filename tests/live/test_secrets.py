@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from live import host
+from live.address import PASSWORD_VARIABLE
 from live.bus import Bus
-from live.process import PASSWORD_VARIABLE, Stage
+from live.process import Stage
 from live.serve import Site
 from live.world import Cluster
 from twin.scenario import Scenario
