@@ -17,8 +17,9 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -26,7 +27,12 @@ from live import interrupt
 from live.address import PASSWORD_VARIABLE
 from twin.errors import ClusterError
 
+if TYPE_CHECKING:
+    from resource import struct_rusage
+
 READY_WITHIN = 10.0
+FIRST_PAUSE, LAST_PAUSE = 0.0005, 0.05
+"""Seconds between the first and between later looks at whether a process has ended, as in `subprocess`."""
 CODE = Path(__file__).parents[1]
 """Folder from which the lab's packages were imported."""
 
@@ -81,7 +87,22 @@ class Part:
     @property
     def running(self) -> bool:
         """Whether the process still runs."""
-        return self.process.poll() is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, or the negative number of the signal that ended it; None while it runs.
+
+        Only `Stage.end` and `Stage.reap` take the process off the kernel's list: until then its number is no other's,
+        and a signal to it or to its group hits nobody else. Source: waitid(2), WNOWAIT.
+        """
+        if self.process.returncode is None and hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            with contextlib.suppress(ChildProcessError):
+                found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    return None
+                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        return self.process.poll()
 
     def give(self, config: Any) -> None:
         """Send the settings that a part of ours reads first (`live.given`); if it has ended, `hear` tells."""
@@ -126,16 +147,20 @@ class Part:
         return ClusterError(f"{self.name} {what}: {last}")
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, if it still runs."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        """Send a signal to the process, unless it was reaped: its number may be another's by now."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float = inf) -> bool:
         """Wait until the process has ended; False when it has not within `timeout` seconds."""
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
+        deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
+        while self.running:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LAST_PAUSE)
         return True
 
     def cpu_ns(self) -> int:
@@ -240,17 +265,26 @@ class Stage:
         return part
 
     def end(self, part: Part) -> None:
-        """Kill a part's whole group and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(part.pid, signal.SIGKILL)
-        part.process.wait()
+        """Kill a part's whole group and wait until it is gone; a group whose leader was reaped is left alone."""
+        if part.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(part.pid, signal.SIGKILL)
+            self._tell_guard("forget", part.pid)
+            part.process.wait()
         for stream in (part.process.stdin, part.process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        self._tell_guard("forget", part.pid)
         if part in self.parts:
             self.parts.remove(part)
+
+    def reap(self, part: Part) -> "struct_rusage":
+        """Wait until a part has ended by itself, and return what all its life has used."""
+        part.wait()
+        self._tell_guard("forget", part.pid)
+        _, status, usage = os.wait4(part.pid, 0)
+        part.process.returncode = os.waitstatus_to_exitcode(status)
+        return usage
 
     def close(self) -> None:
         """End everything that was started, last one first, and remove the folder."""
