@@ -114,7 +114,7 @@ class Broadcast:
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
         self.buffers.close()
-        self.bus.forget(self.topic.head, self.topic.log)
+        self.bus.forget_all(self.topic.prefix)
 
 
 def relayed(scenario: Scenario) -> list[int]:

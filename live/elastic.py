@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from live.broadcast import collect
+from live.broker import run_prefix
 from live.bus import Bus, client_of
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
@@ -47,8 +48,7 @@ class Elastic:
         self.scenario = cluster.scenario
         self.settings = cluster.scenario.registry
         self.bus = bus
-        prefix = f"stormlab:{cluster.stage.folder.name}:registry:"
-        self.slots = Slots(prefix, cluster.scenario.slots, self.settings.ttl)
+        self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl)
         self.extra: dict[int, Part] = {}
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count
@@ -126,7 +126,7 @@ class Elastic:
         try:
             return getattr(self.client, command)(*arguments)
         except redis.RedisError as error:
-            raise ClusterError(f"the registry at {self.bus.address} does not answer: {error}.") from None
+            raise ClusterError(f"the registry at {self.bus.url} does not answer: {error}.") from None
 
     def decide(self) -> None:
         """Let the autoscaler decide once, and do it."""
@@ -208,5 +208,5 @@ class Elastic:
 
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
-        self.bus.forget(*self.slots.names)
+        self.bus.forget_all(self.slots.prefix)
         self.client.close()

@@ -13,6 +13,9 @@ from typing import Any, cast
 
 from live.address import Address, tls_context
 
+FIRST_LIFE = 86_400_000
+"""Milliseconds that a key without an end of its own lives unless that is changed, see `live.leftovers`."""
+
 Push = Callable[[bytes, bytes], None]
 """Receives the channel and what was published."""
 

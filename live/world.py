@@ -15,6 +15,7 @@ from live.balancer import Balancer, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus
 from live.elastic import Elastic
+from live.leftovers import Keeper
 from live.limits import check
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
@@ -64,6 +65,7 @@ class Cluster:
         self._exit = contextlib.ExitStack()
         self.broadcast: Broadcast | None = None
         self.sessions: Sessions | None = None
+        self.keeper: Keeper | None = None
         self.elastic: Elastic | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)  # when nobody writes any more
@@ -81,7 +83,7 @@ class Cluster:
 
     def _forget(self) -> None:
         """Leave nothing behind in the user's own server."""
-        for one in (self.elastic, self.sessions, self.broadcast):
+        for one in (self.keeper, self.elastic, self.sessions, self.broadcast):
             if one is not None:
                 one.close()
 
@@ -140,6 +142,11 @@ class Cluster:
             self.broadcast.wait_ready()
         if self.sessions is not None:
             self.sessions.wait_ready(self.nodes)
+        if bus is not None:
+            topic = [self.broadcast.topic.head, self.broadcast.topic.log] if self.broadcast is not None else []
+            slots = [self.elastic.slots.generations, self.elastic.slots.log] if self.elastic is not None else []
+            self.keeper = Keeper(bus, topic + slots)
+            self.keeper.begin()
         self.start_up = time.monotonic() - began
 
     def node_config(self, number: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from twin.campaign_command import campaign
+from twin.clean_command import clean
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
 from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
@@ -297,6 +298,7 @@ app.command()(zoo)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)
+app.command()(clean)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)
