@@ -7,8 +7,8 @@ import pytest
 from live import interrupt
 
 
-def press() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def press(number: int = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
     threading.Event().wait(5)
 
 
@@ -40,8 +40,7 @@ def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_polite_kill_and_the_end_of_a_session_are_heard_as_an_interrupt(number: int) -> None:
     with pytest.raises(KeyboardInterrupt), interrupt.remembered():
-        os.kill(os.getpid(), number)
-        threading.Event().wait(5)
+        press(number)
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
