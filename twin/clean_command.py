@@ -17,7 +17,7 @@ def clean(
 ) -> None:
     """Remove what runs that were killed have left on your own Redis or Valkey; keys of others are not touched.
 
-    They are gone by themselves after two minutes at most; runs that still go on keep theirs.
+    They are gone by themselves after two minutes, sessions after their expiry; runs that still go on keep theirs.
     """
     import redis
 
