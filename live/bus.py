@@ -33,7 +33,9 @@ def answers(url: str | Address) -> dict[str, Any]:
         try:
             return _info(client)
         except redis.AuthenticationError as error:
-            raise HostError(f"--redis-url {address}: the server does not let us in ({str(error).rstrip('.')}).") from None
+            raise HostError(
+                f"--redis-url {address}: the server does not let us in ({str(error).rstrip('.')})."
+            ) from None
         except (redis.RedisError, OSError, ValueError) as error:  # a name may be none, a certificate no certificate
             raise HostError(f"--redis-url {address}: no Redis or Valkey answers there ({error}).") from None
 
