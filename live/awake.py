@@ -6,11 +6,13 @@ does without being asked, this process works when nobody else does: SCHED_IDLE y
 has 3 of 1,027 parts of a core that others want. That is so within its session; where the kernel gives each session the
 same share (autogroup), a program of another one shares the core with it as with any of this session. Sources: sched(7);
 Linux, Documentation/admin-guide/pm/cpuidle.rst.
-Run as `python -m live.awake CPU`; it ends by being killed, and at once where there is no SCHED_IDLE.
+Run as `python -m live.awake`, which reads the number of its core first (`live.given`); it ends by being killed, and at
+once where there is no SCHED_IDLE.
 """
 
 import os
-import sys
+
+from live.given import configuration
 
 
 def main(cpu: int) -> None:
@@ -24,4 +26,4 @@ def main(cpu: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(configuration()))

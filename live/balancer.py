@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from live.process import Part, Stage, process_cpu_ns
+from live.process import Part, Stage, process_cpu_ns, surroundings
 from twin.advice.limits import worker_connections, worker_files
 from twin.balancer_config import (
     NGINX_UPGRADE,
@@ -154,7 +154,7 @@ def check_config(kind: str, text: str) -> str:
                 f"http {{ access_log off; {temp} include {folder}/site.conf; }}"
             )
             command = [program, "-t", "-q", "-c", str(path), "-p", name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20, env=surroundings())
         return "" if done.returncode == 0 else done.stderr.strip().replace(f"{folder}/", "")
 
 
@@ -290,7 +290,9 @@ class Balancer:
 
     def version(self) -> str:
         """Return the program's version line."""
-        done = subprocess.run([self.program, "-v"], capture_output=True, text=True, check=False, timeout=10)
+        done = subprocess.run(
+            [self.program, "-v"], capture_output=True, text=True, check=False, timeout=10, env=surroundings()
+        )
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     def _ask(self, command: str) -> list[str]:

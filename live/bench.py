@@ -1,6 +1,6 @@
 """The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
 
-Run as `python -m live.bench CONFIG`. Messages:
+Run as `python -m live.bench`. Messages:
 
 * `tokens` are what the clients that come next show, one each, when they have sessions;
 * `batch` lets that many clients try once to connect, all at the same time or, if not `together`, one after the other,
@@ -19,13 +19,13 @@ import asyncio
 import gc
 import json
 import logging
-import sys
 from typing import Any
 
 import uvloop
 from websockets.asyncio.client import ClientConnection
 
 from live.client import Client, Swarm
+from live.given import configuration
 from live.inbox import listen
 from live.node import YOUNG_GARBAGE, lines, say
 from live.session_client import Member
@@ -125,4 +125,4 @@ async def main(config: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

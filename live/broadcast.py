@@ -1,15 +1,15 @@
 """The parts of a cluster that are there only when something is broadcast: publisher, relays, and what all are told."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from live import wire
+from live.address import Address
 from live.broker import Topic, run_prefix
 from live.buffers import BufferWatch
 from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
-from live.resp import Address
 from twin.errors import ClusterError
 from twin.record import Row
 from twin.scenario import Scenario
@@ -44,8 +44,7 @@ class Broadcast:
         self.relays: dict[int, Part] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))
         for node, port in self.ports.items():
-            address = bus.address
-            config = {"port": port, "host": address.host, "bus_port": address.port}
+            config = {"port": port, "to": bus.address.way}
             self.relays[node] = stage.python(f"relay {node}", "live.relay", config, cpus)
         self.publisher = self._start_publisher()
 
@@ -79,7 +78,7 @@ class Broadcast:
         """Return what a node has to know."""
         address = self.bus.address
         if number in self.ports:
-            address = replace(address, host="127.0.0.1", port=self.ports[number])
+            address = address.through(self.ports[number])
         return {
             **self._access(address),
             "kind": self.scenario.bus.kind,
@@ -115,7 +114,7 @@ class Broadcast:
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
         self.buffers.close()
-        self.bus.forget(self.topic.head, self.topic.log)
+        self.bus.forget_all(self.topic.prefix)
 
 
 def relayed(scenario: Scenario) -> list[int]:

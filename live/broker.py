@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from live.resp import FIRST_LIFE
 from twin.rules.delivery import MOST_READ, Message, Recovery, Stamp
 
 _BODY = struct.Struct(">BQQQ")
@@ -22,8 +23,9 @@ if not epoch then
   local now = redis.call('TIME')
   epoch = now[1] .. string.format('%06d', now[2])
   redis.call('HSET', KEYS[1], 'epoch', epoch)
+  redis.call('PEXPIRE', KEYS[1], FIRST_LIFE)
 end
-"""
+""".replace("FIRST_LIFE", str(FIRST_LIFE))
 """A broker without data begins an epoch: the microseconds of its clock, so that a later epoch is larger."""
 
 STAMP = (
@@ -37,6 +39,7 @@ local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 local body = struct.pack('>BI8I8I8', 77, tonumber(epoch), version, tonumber(ARGV[1])) .. ARGV[5]
 if tonumber(ARGV[3]) > 0 then
   redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[3], string.format('%d-0', version), 'm', body)
+  if version == 1 then redis.call('PEXPIRE', KEYS[2], ARGV[6]) end
 end
 local name = string.format('%s %d', epoch, version)
 redis.call('SET', KEYS[3], name, 'PX', ARGV[2])
@@ -44,7 +47,8 @@ redis.call('PUBLISH', ARGV[4], body)
 return {1, name}
 """
 )
-"""KEYS: head, log, idempotency key. ARGV: the publisher's number, window in ms, length of the log, channel, payload."""
+"""KEYS: head, log, idempotency key. ARGV: the publisher's number, window in ms, length of the log, channel, payload,
+ms that a new log lives."""
 
 READ = (
     _EPOCH
@@ -118,7 +122,7 @@ class Topic:
         """Return the command that stamps a message."""
         keys = (self.head, self.log, f"{self.prefix}key:{number}")
         window = max(1, round(self.window * 1000))
-        return ("EVALSHA", SHA["stamp"], 3, *keys, number, window, self.max_length, self.fresh, payload)
+        return ("EVALSHA", SHA["stamp"], 3, *keys, number, window, self.max_length, self.fresh, payload, FIRST_LIFE)
 
     def read(self, epoch: int, version: int) -> Command:
         """Return the command that reads what follows a position; version -1 asks for the head only."""

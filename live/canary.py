@@ -1,7 +1,8 @@
 """A process that measures how long the host lets a ready thread wait.
 
 One thread a core sleeps for 20 ms at a time and notes how much later than that it wakes up. Run as
-`python -m live.canary CPUS`; a line on standard input asks for the delays, the end of standard input ends it.
+`python -m live.canary`, which reads the cores first (`live.given`); a line on standard input asks for the delays, the
+end of standard input ends it.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import os
 import sys
 import threading
 import time
+
+from live.given import configuration
 
 PERIOD = 0.02
 
@@ -42,4 +45,4 @@ def main(cpus: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    main(configuration())

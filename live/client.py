@@ -1,6 +1,6 @@
 """A swarm: many real WebSocket clients in one process.
 
-Run as `python -m live.client CONFIG`. The life of each client is the one in `sim/client.py`; the decisions come from
+Run as `python -m live.client`. The life of each client is the one in `sim/client.py`; the decisions come from
 `twin.rules`, the random numbers from `twin.draws`.
 """
 
@@ -8,7 +8,6 @@ import asyncio
 import gc
 import json
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from live.given import configuration
 from live.node import YOUNG_GARBAGE, lines, say
 from twin.addresses import ATTEMPT, CLIENT_ID, source_address
 from twin.draws import Purpose, uniform
@@ -267,4 +267,4 @@ async def main(config: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

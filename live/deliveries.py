@@ -8,13 +8,11 @@ import socket
 import time
 from statistics import median
 
-import redis
-
 from live import exchange, host, rounds
 from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
@@ -69,7 +67,7 @@ class DeliveryBench:
         self.bus = Bus(stage, bus_port, place.cluster, None, scenario.bus)
         self.bus.wait_ready(READY_WITHIN)
         self.bus_start = time.monotonic() - began
-        self.redis = redis.Redis.from_url(self.bus.url)
+        self.redis = client_of(self.bus.address)
         self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
         self.wait_until_heard(self.broadcast)
         self.node = self._start_node(stage, 1, self.node_port, "node")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from live.broadcast import collect
-from live.bus import Bus
+from live.broker import run_prefix
+from live.bus import Bus, client_of
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
@@ -47,15 +48,14 @@ class Elastic:
         self.scenario = cluster.scenario
         self.settings = cluster.scenario.registry
         self.bus = bus
-        prefix = f"stormlab:{cluster.stage.folder.name}:registry:"
-        self.slots = Slots(prefix, cluster.scenario.slots, self.settings.ttl)
+        self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl)
         self.extra: dict[int, Part] = {}
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count
         self.replicas: dict[int, Replica] = {}
         scaling = self.scenario.autoscaling
         self.controller = scaling.controller(self.settings.heartbeat) if scaling is not None else None
-        self.client = redis.Redis.from_url(bus.url, socket_timeout=2.0)
+        self.client = client_of(bus.address, socket_timeout=2.0)
         self.registrar: Part | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
@@ -208,5 +208,5 @@ class Elastic:
 
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
-        self.bus.forget(*self.slots.names)
+        self.bus.forget_all(self.slots.prefix)
         self.client.close()

@@ -1,6 +1,7 @@
 """What a live run allows, on one machine."""
 
 from live import host
+from live.address import Address
 from live.balancer import binary
 from live.bus import answers
 from twin.errors import ScenarioError
@@ -12,7 +13,7 @@ MOST_DELIVERIES = 2_000_000
 """Deliveries that one run may note."""
 
 
-def check(scenario: Scenario, redis_url: str | None = None) -> None:
+def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     """See whether this machine can run the scenario; nothing is started.
 
     Raises:

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from live.address import Address
 from live.broker import SCRIPTS, Command, Topic
-from live.resp import BROKEN, Address, Link, LinkLostError, Push, RefusedError, word
+from live.resp import BROKEN, Link, LinkLostError, Push, RefusedError, word
 from twin.draws import Purpose, uniform
 from twin.rules.consistency import next_failure, retry_delay
 

@@ -1,21 +1,22 @@
 """A user-space link between the balancer and one node, which can drop every packet without closing anything.
 
-Run as `python -m live.link_relay CONFIG` with its port and the node's host and `to_port`. While it drops, what was sent
-stays in the kernel's socket buffers and here, as it stays in a sender's buffer when no packet is acknowledged; and no
-SYN is answered, because the accept queue is kept full (Linux, `sk_acceptq_is_full` in include/net/sock.h), so that the
-balancer's kernel sends it again after 1, 3, 7 s, as over a dead network. No rights of root are needed. When the link is
-back, everything passes at once; over a real network the sender's next retransmission decides.
+Run as `python -m live.link_relay`; its settings (`live.given`) are its port, and the node's host and `to_port`. While
+it drops, what was sent stays in the kernel's socket buffers and here, as it stays in a sender's buffer when no packet
+is acknowledged; and no SYN is answered, because the accept queue is kept full (Linux, `sk_acceptq_is_full` in
+include/net/sock.h), so that the balancer's kernel sends it again after 1, 3, 7 s, as over a dead network. No rights of
+root are needed. When the link is back, everything passes at once; over a real network the sender's next retransmission
+decides.
 """
 
 import asyncio
 import json
 import socket
-import sys
 import time
 from typing import Any
 
 import uvloop
 
+from live.given import configuration
 from live.node import lines, say
 from live.relay import Road
 
@@ -92,4 +93,4 @@ async def main(config: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

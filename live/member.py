@@ -9,8 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from live.address import Address
 from live.registry import SCRIPTS, Slots, replied
-from live.resp import BROKEN, Address, Link, RefusedError
+from live.resp import BROKEN, Link, RefusedError
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import next_sign
 

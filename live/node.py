@@ -1,6 +1,6 @@
 """One WebSocket server process.
 
-Run as `python -m live.node CONFIG`, with the configuration as JSON: number, port, backlog, pings, and what
+Run as `python -m live.node`, which reads its settings first (`live.given`): number, port, backlog, pings, and what
 `live.fanout` needs when something is broadcast. It answers `/healthz` for the balancer's check, and tells the lab on
 standard output when it listens, and how much CPU time it has used by then. It ends when its standard input closes.
 """
@@ -22,6 +22,7 @@ import uvloop
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from live.given import configuration
 from twin.rules.drain import SERVICE_RESTART, close_after
 
 if TYPE_CHECKING:
@@ -227,4 +228,4 @@ async def main(config: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

@@ -13,18 +13,28 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from live import interrupt
+from live.address import PASSWORD_VARIABLE
 from twin.errors import ClusterError
 
+if TYPE_CHECKING:
+    from resource import struct_rusage
+
 READY_WITHIN = 10.0
+FIRST_PAUSE, LAST_PAUSE = 0.0005, 0.05
+"""Seconds between the first and between later looks at whether a process has ended, as in `subprocess`."""
+CODE = Path(__file__).parents[1]
+"""Folder from which the lab's packages were imported."""
 
 
 @functools.cache
@@ -44,6 +54,26 @@ def ends_with_parent() -> tuple[str, ...]:
     return words if tried.returncode == 0 else ()
 
 
+def own(module: str) -> list[str]:
+    """Return the command of one of our own modules. What lies in the current folder is not imported (`-P`): a file of
+    the user's may have the name of a module.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process that is started.
+
+    The packages that run here come first on Python's path, so that the tests of a checkout start the processes of this
+    checkout. Folders that are named relative to the current one are left out, as the current one is.
+    """
+    found = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    folders = [one for one in found.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(one)]
+    if str(CODE) != sysconfig.get_path("purelib"):  # an installed one must not come before the standard library
+        folders.insert(0, str(CODE))
+    return found | {"PYTHONPATH": os.pathsep.join(folders)}
+
+
 class Part:
     """One running process of the cluster, with a line of JSON in each direction when it is one of ours."""
 
@@ -57,7 +87,29 @@ class Part:
     @property
     def running(self) -> bool:
         """Whether the process still runs."""
-        return self.process.poll() is None
+        return self.status is None
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, or the negative number of the signal that ended it; None while it runs.
+
+        Only `Stage.end` and `Stage.reap` take the process off the kernel's list: until then its number is no other's,
+        and a signal to it or to its group hits nobody else. Source: waitid(2), WNOWAIT.
+        """
+        if self.process.returncode is None and hasattr(os, "waitid"):  # macOS has it from Python 3.13 on
+            with contextlib.suppress(ChildProcessError):
+                found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    return None
+                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        return self.process.poll()
+
+    def give(self, config: Any) -> None:
+        """Send the settings that a part of ours reads first (`live.given`); if it has ended, `hear` tells."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.write(json.dumps(config).encode() + b"\n")
+            self.process.stdin.flush()
 
     def tell(self, **message: Any) -> None:
         """Send one message to a part that reads JSON lines."""
@@ -95,16 +147,20 @@ class Part:
         return ClusterError(f"{self.name} {what}: {last}")
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, if it still runs."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        """Send a signal to the process, unless it was reaped: its number may be another's by now."""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float = inf) -> bool:
         """Wait until the process has ended; False when it has not within `timeout` seconds."""
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return False
+        deadline, pause = time.monotonic() + timeout, FIRST_PAUSE
+        while self.running:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LAST_PAUSE)
         return True
 
     def cpu_ns(self) -> int:
@@ -161,10 +217,11 @@ class Stage:
         self.parts: list[Part] = []
         try:
             self._guard = subprocess.Popen(
-                [sys.executable, "-m", "live.guard", str(self.folder)],
+                [*own("live.guard"), str(self.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                env=surroundings(),
                 start_new_session=True,
             )
         except BaseException:
@@ -190,6 +247,7 @@ class Stage:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                env=surroundings(),
                 process_group=0,
             )
         self._tell_guard("watch", process.pid)
@@ -201,21 +259,32 @@ class Stage:
         return part
 
     def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> Part:
-        """Start one of our own modules with its settings as JSON."""
-        return self.start(name, [sys.executable, "-m", module, json.dumps(config)], cpus)
+        """Start one of our own modules; its settings go to its standard input, as a command line is no secret."""
+        part = self.start(name, own(module), cpus)
+        part.give(config)
+        return part
 
     def end(self, part: Part) -> None:
-        """Kill a part's whole group and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(part.pid, signal.SIGKILL)
-        part.process.wait()
+        """Kill a part's whole group and wait until it is gone; a group whose leader was reaped is left alone."""
+        if part.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(part.pid, signal.SIGKILL)
+            self._tell_guard("forget", part.pid)
+            part.process.wait()
         for stream in (part.process.stdin, part.process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
-        self._tell_guard("forget", part.pid)
         if part in self.parts:
             self.parts.remove(part)
+
+    def reap(self, part: Part) -> "struct_rusage":
+        """Wait until a part has ended by itself, and return what all its life has used."""
+        part.wait()
+        self._tell_guard("forget", part.pid)
+        _, status, usage = os.wait4(part.pid, 0)
+        part.process.returncode = os.waitstatus_to_exitcode(status)
+        return usage
 
     def close(self) -> None:
         """End everything that was started, last one first, and remove the folder."""

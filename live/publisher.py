@@ -1,13 +1,12 @@
 """The process that broadcasts: one message at a time, on schedule; it counts acknowledgements and sends again.
 
-Run as `python -m live.publisher CONFIG`. It says `ready` when all nodes are registered, begins at `start`, and writes
+Run as `python -m live.publisher`. It says `ready` when all nodes are registered, begins at `start`, and writes
 its events at `finish`. The decisions are those of `twin.rules.consistency`.
 """
 
 import asyncio
 import json
 import logging
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import uvloop
 
 from live.broker import body, stamped
+from live.given import configuration
 from live.link import Access, Caller, UnansweredError, keep_alive
 from live.node import lines, say
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
@@ -177,4 +177,4 @@ async def main(config: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

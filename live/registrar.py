@@ -1,6 +1,6 @@
 """The registrar: it looks at the registry and keeps the balancer's list of servers in step.
 
-Run as `python -m live.registrar CONFIG`. HAProxy is told over its runtime socket, with slots that were declared in
+Run as `python -m live.registrar`. HAProxy is told over its runtime socket, with slots that were declared in
 advance; a member comes into service in the backend of the version that it has written to the registry. nginx gets a new
 list of peers and a reload. The registrar says `synced` when as many nodes are in rotation as it was told to expect,
 looks at the times that it is told, and writes its events at `finish`.
@@ -21,11 +21,13 @@ from typing import Any
 import psutil
 import uvloop
 
+from live.address import Address
+from live.given import configuration
 from live.link import keep_alive
 from live.member import ANSWER_WITHIN, open_link
 from live.node import lines, say
 from live.registry import Slots, alive
-from live.resp import BROKEN, Address, Link, RefusedError
+from live.resp import BROKEN, Link, RefusedError
 from twin.registry_config import NGINX_HANDOVER, nginx_peers, server_of
 from twin.rules.registry import Changes, Member, changes, next_sign
 
@@ -183,4 +185,4 @@ async def main(config: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

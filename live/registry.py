@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from live.resp import FIRST_LIFE
 from twin.rules.registry import Member, Reply
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ REGISTER = (
     _NOW
     + """
 local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 redis.call('DEL', KEYS[3])
 redis.call('HSET', KEYS[3], 'generation', generation, 'address', ARGV[2], 'version', ARGV[3],
   'connections', 0, 'cpu', 0, 'at', now, 'since', now)
 redis.call('PEXPIRE', KEYS[3], ARGV[4])
 log('registered', ARGV[1], generation)
+if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[5]) end
 return generation
 """
 )
-"""KEYS: generations, log, slot. ARGV: number of the slot, address, version, lease in ms."""
+"""KEYS: generations, log, slot. ARGV: number of the slot, address, version, lease in ms, ms that new keys live."""
 
 BEAT = (
     _NOW
@@ -125,7 +128,7 @@ class Slots:
     def register(self, slot: int, address: str, version: str) -> "Command":
         """Return the command that takes a slot; its reply is the generation."""
         keys = (self.generations, self.log, self.slot(slot))
-        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease)
+        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease, FIRST_LIFE)
 
     def beat(self, slot: int, generation: int, connections: int, cpu: int) -> "Command":
         """Return the command that renews a lease."""

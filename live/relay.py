@@ -1,20 +1,21 @@
 """A user-space relay between one node and the bus, where the kernel cannot hold packets back.
 
-Run as `python -m live.relay CONFIG` with its port and the bus's host and port. `cut` stops everything in both
-directions and closes nothing, as a network that drops packets does; `delay` makes each direction slower by that many
-seconds. What is held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a direction.
+Run as `python -m live.relay`; its settings (`live.given`) are its port and where the bus is. `cut` stops everything in
+both directions and closes nothing, as a network that drops packets does; `delay` makes each direction slower by that
+many seconds. What is held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a
+direction.
 """
 
 import asyncio
 import contextlib
 import json
-import sys
 import time
 from collections import deque
 from typing import Any
 
 import uvloop
 
+from live.given import configuration
 from live.node import lines, say
 
 MOST_HELD = 1 << 22
@@ -65,12 +66,16 @@ class Road:
         finally:
             reading.cancel()
 
-    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
-        """Serve one connection of the node: both directions, until either ends."""
+    async def connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str = ""
+    ) -> None:
+        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any."""
         await self.open.wait()
         far: asyncio.StreamWriter | None = None
         try:
-            far_reader, far = await asyncio.open_connection(host, port)
+            far_reader, far = await (
+                asyncio.open_unix_connection(path) if path else asyncio.open_connection(host, port)
+            )
             pairs = ((reader, far), (far_reader, writer))
             ways = [asyncio.ensure_future(self.carry(source, target)) for source, target in pairs]
             try:
@@ -94,7 +99,7 @@ async def main(config: dict[str, Any]) -> None:
     road = Road()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await road.connect(reader, writer, config["host"], config["bus_port"])
+        await road.connect(reader, writer, **config["to"])
 
     await asyncio.start_server(serve, "127.0.0.1", config["port"])
     say(listening=time.monotonic())
@@ -109,4 +114,4 @@ async def main(config: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(json.loads(sys.argv[1])))
+    uvloop.run(main(configuration()))

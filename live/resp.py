@@ -9,8 +9,12 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
+
+from live.address import Address, tls_context
+
+FIRST_LIFE = 86_400_000
+"""Milliseconds that a key without an end of its own lives unless that is changed, see `live.leftovers`."""
 
 Push = Callable[[bytes, bytes], None]
 """Receives the channel and what was published."""
@@ -26,17 +30,6 @@ class RefusedError(Exception):
 
 BROKEN = (LinkLostError, OSError, TimeoutError, EOFError)
 """What a caller may see when the bus does not answer."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the bus is, and as whom to log in."""
-
-    host: str
-    port: int
-    username: str = ""
-    password: str = ""
-    db: int = 0
 
 
 def encode(*parts: str | bytes | int) -> bytes:
@@ -112,10 +105,10 @@ class Link(asyncio.Protocol):
         link = cls(push)
         try:
             async with asyncio.timeout(timeout):
-                await link.loop.create_connection(lambda: link, address.host, address.port)
+                await link._connect(address)
                 first = []
-                if address.password:
-                    first.append(link.send("AUTH", *filter(None, (address.username, address.password))))
+                if address.login:
+                    first.append(link.send("AUTH", *address.login))
                 if address.db:
                     first.append(link.send("SELECT", address.db))
                 await asyncio.gather(*first, link.send("CLIENT", "SETNAME", name))
@@ -123,6 +116,18 @@ class Link(asyncio.Protocol):
             link.abort()
             raise
         return link
+
+    async def _connect(self, address: Address) -> None:
+        if address.path:
+            await self.loop.create_unix_connection(lambda: self, address.path)
+        elif address.tls:
+            name = address.server_name or address.host
+            context = tls_context(address)
+            await self.loop.create_connection(
+                lambda: self, address.host, address.port, ssl=context, server_hostname=name
+            )
+        else:
+            await self.loop.create_connection(lambda: self, address.host, address.port)
 
     def send(self, *parts: str | bytes | int) -> "asyncio.Future[Any]":
         """Send a command; the future has its reply."""

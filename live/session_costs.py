@@ -11,8 +11,6 @@ from functools import partial
 from math import inf
 from typing import Any
 
-import redis
-
 from live import host
 from live.broker import Topic
 from live.bus import Bus
@@ -91,7 +89,7 @@ class SessionBench(Bench):
         self.made += count
         if kind == "good":
             assert self.bus is not None
-            with redis.Redis.from_url(self.bus.url) as server, server.pipeline(transaction=False) as pipeline:
+            with self.bus.client() as server, server.pipeline(transaction=False) as pipeline:
                 for name in names:
                     pipeline.psetex(PREFIX + name, 3_600_000, "1 1")
                 pipeline.execute()

@@ -5,10 +5,10 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
+from live.address import Address
 from live.broker import Topic, run_prefix
 from live.bus import Bus
 from live.process import READY_WITHIN, Part
-from live.resp import Address
 from live.session_node import password_hash
 from twin.errors import ClusterError
 from twin.scenario import Scenario

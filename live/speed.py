@@ -3,9 +3,9 @@
 Neighbours on the same machine (the other thread of a core, other guests) make a core slower for a second or so at a
 time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
 of sockets, takes longer then; how much longer is the core's slowness. Beside a measurement of CPU time it is read in
-CPU time, in a record of the cores by the clock. Run as `python -m live.speed CONFIG` it prints a series of that work's
-times, how long it keeps a core that others want, or how long it waits for a larger table of open files; or it reads
-the pace when it is asked, or works for ever as a rival of one that does.
+CPU time, in a record of the cores by the clock. Run as `python -m live.speed` it reads its settings (`live.given`) and
+prints a series of that work's times, how long it keeps a core that others want, or how long it waits for a larger table
+of open files; or it reads the pace when it is asked, or works for ever as a rival of one that does.
 """
 
 import json
@@ -20,6 +20,7 @@ from websockets.client import ClientProtocol
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
+from live.given import configuration
 from twin.profile import FIRST_TABLE, PACE_STEP
 
 GAP = 0.0003
@@ -129,7 +130,7 @@ def growths() -> list[float]:
 
 
 if __name__ == "__main__":
-    config = json.loads(sys.argv[1])
+    config = configuration()
     if "rival" in config:
         rival()
     if "asked" in config:

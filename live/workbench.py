@@ -254,8 +254,7 @@ class Bench:
 
     def reap(self) -> float:
         """Wait for the node's end and return the CPU seconds of its whole life."""
-        _, _, usage = os.wait4(self.node.pid, 0)
-        self.node.process.returncode = 0
+        usage = self.stage.reap(self.node)
         return usage.ru_utime + usage.ru_stime
 
     def replace(self, grown: bool = True) -> None:

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
 from live import faults, host, interrupt, lives
+from live.address import Address
 from live.balancer import Balancer, describe
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus
 from live.elastic import Elastic
+from live.leftovers import Keeper
 from live.limits import check
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
@@ -46,7 +48,7 @@ class Cluster:
     measured: ClassVar[bool] = True
     """Whether times are taken: its cores are then kept from falling asleep, which takes all of them."""
 
-    def __init__(self, scenario: Scenario, replication: int, redis_url: str | None = None) -> None:
+    def __init__(self, scenario: Scenario, replication: int, redis_url: str | Address | None = None) -> None:
         check(scenario, redis_url)
         self.scenario = scenario
         self.replication = replication
@@ -63,6 +65,7 @@ class Cluster:
         self._exit = contextlib.ExitStack()
         self.broadcast: Broadcast | None = None
         self.sessions: Sessions | None = None
+        self.keeper: Keeper | None = None
         self.elastic: Elastic | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)  # when nobody writes any more
@@ -80,7 +83,7 @@ class Cluster:
 
     def _forget(self) -> None:
         """Leave nothing behind in the user's own server."""
-        for one in (self.elastic, self.sessions, self.broadcast):
+        for one in (self.keeper, self.elastic, self.sessions, self.broadcast):
             if one is not None:
                 one.close()
 
@@ -89,7 +92,7 @@ class Cluster:
         with self._lock:
             self.events.append((t, event, node, detail, client))
 
-    def _start(self, redis_url: str | None, undo: contextlib.ExitStack) -> None:
+    def _start(self, redis_url: str | Address | None, undo: contextlib.ExitStack) -> None:
         scenario, began = self.scenario, time.monotonic()
         dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
         last = 2 + scenario.slots
@@ -139,6 +142,11 @@ class Cluster:
             self.broadcast.wait_ready()
         if self.sessions is not None:
             self.sessions.wait_ready(self.nodes)
+        if bus is not None:
+            topic = [self.broadcast.topic.head, self.broadcast.topic.log] if self.broadcast is not None else []
+            slots = [self.elastic.slots.generations, self.elastic.slots.log] if self.elastic is not None else []
+            self.keeper = Keeper(bus, topic + slots)
+            self.keeper.begin()
         self.start_up = time.monotonic() - began
 
     def node_config(self, number: int) -> dict[str, Any]:
@@ -293,14 +301,14 @@ class Cluster:
 
 
 def run(
-    scenario: Scenario, replication: int = 0, redis_url: str | None = None, progress: Progress | None = None
+    scenario: Scenario, replication: int = 0, redis_url: str | Address | None = None, progress: Progress | None = None
 ) -> Record:
     """Run the scenario once with real processes and return its record.
 
     Args:
         scenario: what to run.
         replication: which random numbers to use; the same ones as the simulated replication of that number.
-        redis_url: a Redis or Valkey to use instead of the embedded one.
+        redis_url: a Redis or Valkey to use instead of the embedded one; see `live.address`, also for its password.
         progress: told about once in 50 ms how far the run is.
 
     Raises:
@@ -315,7 +323,7 @@ def run(
     return _run(scenario, replication, redis_url, progress)
 
 
-def _run(scenario: Scenario, replication: int, redis_url: str | None, progress: Progress | None) -> Record:
+def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, progress: Progress | None) -> Record:
     """Run the scenario, as `run`, which has checked it; LateError if its clients are late."""
     with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
@@ -370,7 +378,7 @@ def measure(
     scenario: Scenario,
     runs: int = 5,
     first: int = 0,
-    redis_url: str | None = None,
+    redis_url: str | Address | None = None,
     progress: Progress | None = None,
 ) -> list[Record]:
     """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ...

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from twin.campaign_command import campaign
+from twin.clean_command import clean
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
 from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
@@ -33,6 +34,7 @@ from twin.steps import (
     profile_of,
     runs_of,
     say_json,
+    server_of,
 )
 from twin.suite_command import mutants, run, test
 from twin.sweep_command import sweep
@@ -61,7 +63,13 @@ Set = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 Runs = Annotated[int, typer.Option(help="Measured runs.", min=1, max=1000)]
 Replications = Annotated[int, typer.Option(help="Simulated runs; 200 or more for a 95 % band.", min=1, max=100_000)]
-Redis = Annotated[str | None, typer.Option(help="Use this Redis or Valkey instead of the embedded Valkey.")]
+Redis = Annotated[
+    str | None,
+    typer.Option(help="Use this Redis or Valkey instead of the embedded Valkey: redis://, rediss:// (TLS), unix://."),
+]
+RedisPassword = Annotated[
+    Path | None, typer.Option(help="File whose first line is its password; or set STORMLAB_REDIS_PASSWORD.")
+]
 Save = Annotated[Path | None, typer.Option(help="Folder to write the records to, as Parquet.")]
 
 
@@ -122,6 +130,7 @@ def measure(
     runs: Runs = 5,
     overrides: Set = None,
     redis_url: Redis = None,
+    redis_password_file: RedisPassword = None,
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
@@ -131,7 +140,7 @@ def measure(
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
-    records = runs_of(spec, runs, redis_url, save)
+    records = runs_of(spec, runs, server_of(redis_url, redis_password_file), save)
     if as_json:
         rows = [
             {
@@ -158,6 +167,7 @@ def compare(
     ] = None,
     overrides: Set = None,
     redis_url: Redis = None,
+    redis_password_file: RedisPassword = None,
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
@@ -181,14 +191,15 @@ def compare(
         check_output("--save", save, folder=True)
         import live.limits
 
+        server = server_of(redis_url, redis_password_file)
         for spec in specs:
-            live.limits.check(spec, redis_url)
+            live.limits.check(spec, server)
         for spec in specs:
             profile_of(spec)
         for spec in specs:
             look_at_cores(spec)
             try:
-                comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
+                comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, server, save)))
             except ClusterError as broken:
                 if len(specs) == 1:
                     raise
@@ -287,6 +298,7 @@ app.command()(zoo)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)
+app.command()(clean)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.errors import ScenarioError
+from twin.errors import HostError, ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.scenario import Scenario
 
 if TYPE_CHECKING:
+    from live.address import Address
     from twin.record import Record  # with its tables it takes a while to load: --help needs none
 
 ROOT = Path(__file__).parent.parent
@@ -156,7 +157,22 @@ ONCE_MORE = 2
 """How often a run is repeated that was on a starved host."""
 
 
-def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path | None) -> "list[Record]":
+def server_of(url: str | None, password_file: Path | None) -> "Address | None":
+    """Return where the user's own Redis or Valkey is, with its password; None stands for the embedded one.
+
+    Raises:
+        HostError: the URL cannot be used as it is, or the file holds no password.
+    """
+    if url is None:
+        if password_file is not None:
+            raise HostError(f"--redis-password-file is {password_file}; it needs --redis-url.")
+        return None
+    from live.address import address_of
+
+    return address_of(url, password_file)
+
+
+def runs_of(scenario: Scenario, runs: int, server: "str | Address | None", folder: Path | None) -> "list[Record]":
     """Run a scenario with real processes and return the records.
 
     A run on a starved host says more about the machine than about the scenario: when all are done it is repeated with
@@ -166,7 +182,7 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
     Args:
         scenario: what to run.
         runs: how many runs, one after the other.
-        redis_url: a Redis or Valkey to use instead of the embedded one.
+        server: a Redis or Valkey to use instead of the embedded one.
         folder: where to keep the records as Parquet; None keeps none.
     """
     import live
@@ -174,13 +190,13 @@ def runs_of(scenario: Scenario, runs: int, redis_url: str | None, folder: Path |
     total = runs * scenario.duration
     with progress() as show:
         text = f"measuring {scenario.name}"
-        records = live.measure(scenario, runs, 0, redis_url, lambda t, what: show(text, t / total))
+        records = live.measure(scenario, runs, 0, server, lambda t, what: show(text, t / total))
         for i in range(runs):
             before = list[str]()
             while records[i].starved and len(before) < ONCE_MORE:
                 before.append(records[i].starved)
                 err.print(f"Run {i + 1} was on a starved host and is made once more: {before[-1]}.")
-                again = live.run(scenario, i, redis_url, lambda t, what: show(text, t / scenario.duration))
+                again = live.run(scenario, i, server, lambda t, what: show(text, t / scenario.duration))
                 records[i] = replace(again, provenance={**again.provenance, "starved_before": before})
     for i, record in enumerate(records):
         if record.starved:

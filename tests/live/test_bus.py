@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from live import host
+from live.address import Address
 from live.bus import ANSWER_WITHIN, Bus, answers
 from live.process import Stage
 from live.world import Cluster
@@ -75,10 +76,15 @@ def test_a_url_that_is_not_one_is_refused_in_a_sentence(stage: Stage) -> None:
         Bus(stage, 0, [], "localhost").wait_ready(0.1)
 
 
-@pytest.mark.parametrize("url", ["", "http://x", "redis://x:99999", "redis://[::1", "redis://..", "redis://h?foo=bar"])
+@pytest.mark.parametrize("url", ["", "http://x", "redis://x:99999", "redis://[::1", "redis://h?foo=bar"])
 def test_a_url_that_says_what_nobody_means_is_refused_in_a_sentence_too(url: str) -> None:
     with pytest.raises(HostError, match=rf"^--redis-url {re.escape(url)}: .*\.$"):
         answers(url)
+
+
+def test_a_name_that_is_none_is_refused_in_a_sentence() -> None:
+    with pytest.raises(HostError, match=r"^--redis-url redis://\.\.:6379/0: .*\.$"):
+        answers("redis://..")
 
 
 def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_server: str, stage: Stage) -> None:
@@ -87,7 +93,7 @@ def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_serv
         bus = Bus(second, port, [])
         assert bus.part is not None
         bus.part.wait(10)
-        bus.url = "redis://127.0.0.1:1/0"
+        bus.address = Address("127.0.0.1", 1)
         with pytest.raises(ClusterError, match=r"^valkey stopped by itself"):
             bus.wait_ready(10)
 

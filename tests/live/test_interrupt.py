@@ -7,8 +7,8 @@ import pytest
 from live import interrupt
 
 
-def press() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def press(number: int = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
     threading.Event().wait(5)
 
 
@@ -35,6 +35,24 @@ def test_an_interrupt_that_python_drops_is_raised_at_the_next_check() -> None:
 def test_an_interrupt_is_raised_at_once_where_it_can_be() -> None:
     with pytest.raises(KeyboardInterrupt), interrupt.remembered():
         press()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_polite_kill_and_the_end_of_a_session_are_heard_as_an_interrupt(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), interrupt.remembered():
+        press(number)
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_the_end_of_a_session_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interrupt.remembered():
+            os.kill(os.getpid(), signal.SIGHUP)
+            interrupt.check()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_nothing_is_remembered_after_the_block() -> None:

@@ -229,6 +229,54 @@ def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -
         part.tell(hello=True)
 
 
+def test_the_number_of_a_part_that_ended_stays_its_own_until_the_stage_ends_it(
+    stage: Stage, until: Callable[..., None]
+) -> None:
+    part = stage.start("parent", ["sh", "-c", "sleep 600 & echo $!; exit 3"])
+    assert part.process.stdout is not None
+    child = psutil.Process(int(part.process.stdout.readline()))
+    assert part.wait(10)
+    assert (part.running, part.status) == (False, 3)
+    assert psutil.Process(part.pid).status() == psutil.STATUS_ZOMBIE
+    stage.end(part)
+    assert not psutil.pid_exists(part.pid)
+    until(lambda: not alive(child))
+    assert (part.running, part.status) == (False, 3)
+
+
+def test_a_part_that_was_killed_has_the_signal_as_status(stage: Stage) -> None:
+    part = stage.start("sleeper", ["sleep", "600"])
+    assert part.status is None
+    part.signal(signal.SIGTERM)
+    assert part.wait(10)
+    assert part.status == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("end", ["end", "reap"])
+def test_a_process_that_was_reaped_is_never_signalled_again_nor_is_its_group(
+    end: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    part = stage.start("short", ["sh", "-c", "exit 0"])
+    assert part.wait(10)
+    tell = stage._tell_guard
+
+    def told(word: str, group: int) -> None:
+        assert psutil.pid_exists(part.pid), "the guard knows a number that may be another's"
+        done.append(word)
+        tell(word, group)
+
+    monkeypatch.setattr(stage, "_tell_guard", told)
+    getattr(stage, end)(part)
+    assert done == ["forget"]
+    assert not psutil.pid_exists(part.pid)
+    monkeypatch.setattr(os, "kill", lambda *words: done.append("kill"))
+    monkeypatch.setattr(os, "killpg", lambda *words: done.append("killpg"))
+    part.signal(signal.SIGCONT)
+    stage.end(part)
+    assert done == ["forget"]
+
+
 def test_each_part_leads_its_own_process_group(stage: Stage) -> None:
     parts = [stage.start("sleeper", ["sleep", "600"], tag=str(i)) for i in range(2)]
     assert [os.getpgid(part.pid) for part in parts] == [part.pid for part in parts]

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from live import host
+from live.address import Address
 from live.bus import Bus
 from live.process import Part, Stage
-from live.resp import Address, Link
+from live.resp import Link
 
 pytestmark = pytest.mark.live
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.live
 def relay(stage: Stage) -> tuple[Part, Address, Bus]:
     port, bus_port = host.free_ports(2)
     bus = Bus(stage, bus_port, [])
-    part = stage.python("relay 1", "live.relay", {"port": port, "host": "127.0.0.1", "bus_port": bus_port})
+    part = stage.python("relay 1", "live.relay", {"port": port, "to": bus.address.way})
     part.hear()
     bus.wait_ready(10)
     return part, Address("127.0.0.1", port), bus

@@ -164,7 +164,7 @@ def wait(part: Part, limit: float, notes: Path) -> int:
                 part.signal(signal.SIGINT)
                 part.wait(10.0)
                 return -1
-    return int(part.process.returncode)
+    return int(part.status or 0)
 
 
 def end_below(root: Path) -> None:

@@ -1,0 +1,93 @@
+"""No secret of a run is where others can read it: not on a command line, not in an environment."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import redis
+
+from live import host
+from live.address import PASSWORD_VARIABLE
+from live.bus import Bus
+from live.process import Stage
+from live.serve import Site
+from live.world import Cluster
+from twin.scenario import Scenario
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc here"),
+]
+
+PASSWORD = "a-Password-that-is-long"
+BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
+
+
+@pytest.fixture
+def locked_server(stage: Stage) -> str:
+    """The URL, with its password, of a server that asks for one."""
+    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus.wait_ready(10)
+    with redis.Redis.from_url(bus.url) as client:
+        client.config_set("requirepass", PASSWORD)
+    return bus.url.replace("//", f"//:{PASSWORD}@")
+
+
+def readable() -> dict[str, bytes]:
+    """Return what /proc tells of the command lines and environments of all processes that this one has started."""
+    found = {}
+    for part in psutil.Process().children(recursive=True):
+        for name in ("cmdline", "environ"):
+            try:
+                found[f"{part.pid} {name}"] = Path(f"/proc/{part.pid}/{name}").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    return found
+
+
+def secrets_of(cluster: Cluster) -> list[str]:
+    if cluster.sessions is None:
+        return []
+    return [cluster.sessions.secret, cluster.sessions.password, *cluster.sessions.hashes.values()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 3.0}}, {"registrar"}),
+        ({**BROADCAST, "faults": [{"kind": "delay", "node": 1, "at": 1.0, "delay": 0.1}]}, {"publisher", "relay"}),
+    ],
+    ids=["sessions", "broadcast"],
+)
+def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
+    settings: dict[str, Any],
+    parts: set[str],
+    locked_server: str,
+    small: Callable[..., Scenario],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, PASSWORD)
+    with Cluster(small(**settings), 0, locked_server) as cluster:
+        names = {part.name.split()[0] for part in cluster.stage.parts}
+        assert {"node", "swarm", "canary", "haproxy"} | parts <= names
+        seen = readable()
+        assert any(b"live.node" in text for text in seen.values())
+        for secret in (PASSWORD, *secrets_of(cluster)):
+            assert [where for where, text in seen.items() if secret.encode() in text] == []
+
+
+def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:
+    with Site(small(**BROADCAST), 0) as site:
+        seen = readable()
+        assert any(b"live.node" in text for text in seen.values())
+        assert [where for where, text in seen.items() if site.secret.hex().encode() in text] == []
+
+
+def test_settings_reach_a_part_before_its_messages_and_only_once(stage: Stage) -> None:
+    part = stage.python("reader", "live.speed", {"asked": 1, "filling": "x" * 20_000})
+    part.tell(read=1)
+    part.tell(read=2)
+    assert [set(part.hear()), set(part.hear())] == [{"pace"}, {"pace"}]
+    assert b"filling" not in Path(f"/proc/{part.pid}/cmdline").read_bytes()
