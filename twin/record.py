@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.errors import ScenarioError, writing
+from twin.errors import ScenarioError
 from twin.reading import RECORD, check_file
 from twin.scenario import Scenario
 from twin.settings import show
+from twin.writing import replacing
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
@@ -119,15 +120,11 @@ class Record:
         Raises:
             ScenarioError: the file cannot be written.
         """
-        path = Path(path)
         table = pa.Table.from_pandas(self.events, preserve_index=False)
         table = table.replace_schema_metadata({b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()})
-        partial = path.with_suffix(path.suffix + ".partial")
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, partial, compression="zstd")
-            partial.replace(path)
-        return path
+        with replacing(path) as file:
+            pq.write_table(table, file, compression="zstd")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Record":

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from twin.errors import ScenarioError
 from twin.profile import CALIBRATED, HostProfile
 from twin.scenario import Scenario
+from twin.writing import alone
 
 if TYPE_CHECKING:
     from twin.record import Record  # with its tables it takes a while to load: --help needs none
@@ -77,10 +78,11 @@ def calibrate_sessions() -> None:
 
     err.print("There is no profile of this machine with sessions yet: calibrating.")
     with progress() as show:
-        profile = live.with_sessions(
+        measured = live.with_sessions(
             HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share)
         )
-    profile.save()
+    with alone(CALIBRATED):  # another lab may have changed it meanwhile
+        HostProfile.load().with_sessions_of(measured).save()
 
 
 def calibrate_machine(
@@ -110,10 +112,11 @@ def calibrate_machine(
             sessions=sessions,
             repeats=repeats or REPEATS,
         )
-    if CALIBRATED.exists():
-        with suppress(ScenarioError):  # a profile of an older lab is replaced
-            profile = profile.with_earlier(HostProfile.load())
-    profile.save(output)
+    with alone(output):
+        if CALIBRATED.exists():
+            with suppress(ScenarioError):  # a profile of an older lab is replaced
+                profile = profile.with_earlier(HostProfile.load())
+        profile.save(output)
     return profile
 
 
@@ -125,7 +128,9 @@ def look_at_cores(scenario: Scenario) -> None:
 
     with progress() as show:
         look = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
-    profile_of(scenario).with_look(look).save()
+    profile_of(scenario)
+    with alone(CALIBRATED):
+        HostProfile.load().with_look(look).save()
 
 
 def prediction_of(

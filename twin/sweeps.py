@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.bands import Band
-from twin.errors import ScenarioError, writing
+from twin.errors import ScenarioError
 from twin.measures import MEASURES, NOT_WITHIN
 from twin.overrides import merge, nested, toml_value, usable
 from twin.presets import spelled_out
 from twin.scenario import Scenario
 from twin.settings import cut
+from twin.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,11 +184,8 @@ def write(table: pd.DataFrame, path: Path) -> None:
     Raises:
         ScenarioError: the folder cannot be written to.
     """
-    partial = path.with_suffix(".partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), partial, compression="zstd")
-        partial.replace(path)
+    with replacing(path) as file:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), file, compression="zstd")
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def test_a_name_in_brackets_is_shown_as_it_is_and_not_taken_for_markup(tmp_path)
         "predict", FAILOVER, *REFERENCE, "--replications", "1", "--set", "clients.count=5", "--set", 'teaches="[/]"'
     )
     assert done.returncode == 0, done.stderr
+    (tmp_path / "[").write_text("")
     done = lab("haproxy", FAILOVER, "--output", str(tmp_path / "[/]" / "x"))
     assert done.returncode == 2
     assert "[/]/x: cannot be written" in done.stderr
