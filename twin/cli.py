@@ -14,7 +14,8 @@ import typer
 from twin.campaign_command import campaign
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
-from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
+from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
+from twin.missing import Missing
 from twin.profile import CALIBRATED
 from twin.scenario import Scenario
 from twin.serve_command import serve
@@ -82,16 +83,20 @@ def demo(
     profile_of(spec)
     if known:  # a calibration has just looked
         look_at_cores(spec)
+    missing, figure = Missing(LabError), OUTPUT / f"{spec.name}.png"
     # the SimPy model needs no compiling, which takes long on a fresh clone; of the runs given the mark-downs only the
     # median is shown, so few will do
-    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy", given=20)
-    path = save(comparison.plot(), OUTPUT / f"{spec.name}.png")
+    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None, missing), "simpy", given=20)
     if as_json:
         say_json(comparison.as_dict())
     else:
         print_comparison(out, comparison)
-        out.print(f"Figure: {os.path.relpath(path)}")
         out.print(learnt(comparison), highlight=False)
+    with missing.noted("the figure"):
+        save(comparison.plot(), figure)
+        if not as_json:
+            out.print(f"Figure: {os.path.relpath(figure)}")
+    missing.end()
     raise typer.Exit(0 if comparison.verdict == "pass" else 1)
 
 
@@ -131,20 +136,22 @@ def measure(
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
-    records = runs_of(spec, runs, redis_url, save)
+    missing = Missing(LabError, KeyboardInterrupt)
+    records = runs_of(spec, runs, redis_url, save, missing)
     if as_json:
         rows = [
             {
                 **run_dict(record),
                 "starved": record.starved,
-                "start_up": record.provenance["start_up"],
+                "start_up": record.provenance.get("start_up"),
                 "violations": [violation.as_dict() for violation in examine(record).violations],
             }
             for record in records
         ]
-        say_json({"scenario": spec.name, "runs": rows})
+        say_json({"scenario": spec.name, "runs": rows, "missing": missing.said})
     else:
         print_measures(out, records)
+    missing.end()
 
 
 @app.command()
@@ -167,7 +174,7 @@ def compare(
     """
     from twin.report import percent
 
-    comparisons, failed = [], dict[str, str]()
+    comparisons, failed, missing = [], dict[str, str](), Missing(LabError)
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
             comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
@@ -188,8 +195,14 @@ def compare(
         for spec in specs:
             look_at_cores(spec)
             try:
-                comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, redis_url, save)))
-            except ClusterError as broken:
+                observe = partial(runs_of, spec, runs, redis_url, save, missing)
+                comparisons.append(comparison_of(spec, replications, observe))
+            except KeyboardInterrupt:
+                if not comparisons:
+                    raise
+                missing.interrupted = True
+                break
+            except LabError as broken:
                 if len(specs) == 1:
                     raise
                 failed[spec.name] = str(broken)
@@ -199,7 +212,9 @@ def compare(
                 one = comparisons[-1]
                 inside, error = percent(one.coverage), percent(one.median_error)
                 err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
-    raise typer.Exit(judge(comparisons, as_json, failed))
+    status = judge(comparisons, as_json, failed, missing.said)
+    missing.end()
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -238,16 +253,19 @@ def figures(
     from twin.broadcast_figures import pictures  # bad input is told before what takes a while to load
     from twin.figures import save
 
-    made = []
+    made, missing = list[Path](), Missing(LabError)
     for group in groups:
         comparison = comparison_of(group[0].scenario, replications, partial(list, group), here=False)
-        name = comparison.scenario.name
-        made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
+        for end, figure in pictures(comparison).items():
+            path = folder / f"{comparison.scenario.name}{end}.png"
+            with missing.noted("a figure"):
+                made.append(save(figure, path))
     if as_json:
-        say_json({"figures": [str(path) for path in made]})
+        say_json({"figures": [str(path) for path in made]} | ({"missing": missing.said} if missing.said else {}))
     else:
         for path in made:
             out.print(os.path.relpath(path))
+    missing.end()
 
 
 @app.command()

@@ -86,7 +86,7 @@ def test_a_run_on_a_starved_host_is_made_once_more_with_the_same_random_numbers(
         again.append(replication)
         return answers[min(len(again), starved)]
 
-    monkeypatch.setattr(live, "measure", lambda *_: [sim.simulate(small(), 0, profile), answers[0]])
+    monkeypatch.setattr(live, "each", lambda *_: iter([sim.simulate(small(), 0, profile), answers[0]]))
     monkeypatch.setattr(live, "run", run)
     found = steps.runs_of(small(), 2, None, tmp_path)
     assert again == [1] * made
