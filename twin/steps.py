@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
 from twin.profile import CALIBRATED, HostProfile
 from twin.scenario import Scenario
+from twin.terminal import Terminal
 from twin.writing import alone
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
 """Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
 
-err = Console(stderr=True, markup=False)
-out = Console(markup=False)
+err = Terminal(stderr=True)
+out = Terminal()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twin import reading, tables
 from twin.bands import Band
 from twin.errors import ScenarioError
 from twin.measures import MEASURES, NOT_WITHIN
@@ -162,8 +163,8 @@ class Store:
         """
         path = self.path(name, first, count)
         try:
-            table: pd.DataFrame = pq.read_table(path).to_pandas()
-        except (OSError, ValueError, pa.ArrowException):
+            table: pd.DataFrame = tables.read(path, reading.PART).table.to_pandas()
+        except (ScenarioError, ValueError):
             raise ScenarioError(f"{path}: is not a part of a sweep; remove it, and it is made again.") from None
         if len(table) != count:
             raise ScenarioError(f"{path}: has {len(table)} rows and not {count}; remove it, and it is made again.")
