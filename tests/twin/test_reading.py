@@ -133,9 +133,9 @@ def replaced(column, text, other):
         ({"columns": {"detail": last("detail", "x")}}, "detail is 'x' of the event server_connections; allowed is a "),
         (
             {"columns": {"detail": last("detail", "9" * 30)}},
-            "of the event server_connections; allowed is a whole number",
+            "of the event server_connections; allowed is a whole",
         ),
-        ({"columns": {"detail": last("detail", "²")}}, "of the event server_connections; allowed is a whole number"),
+        ({"columns": {"detail": last("detail", "²")}}, "of the event server_connections; allowed is a whole"),
         (
             {"columns": {"detail": replaced("detail", "1 1", "1 ²")}},
             "detail is '1 ²' of the event .*; allowed is words, the numbers among them of 18 digits at most",
