@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from live import interrupt
+from live.room import temporary
 from twin.errors import ClusterError
 
 READY_WITHIN = 10.0
@@ -157,7 +158,7 @@ class Stage:
     """All processes of one run and its folder for sockets, configurations and logs."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="stormlab-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
         self.parts: list[Part] = []
         try:
             self._guard = subprocess.Popen(

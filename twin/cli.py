@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import sys
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -53,7 +55,8 @@ app = typer.Typer(
     "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
     "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with "
     "[b]./lab demo[/b]."
-    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input or a machine that cannot run it.",
+    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input, a machine that cannot run "
+    "it, or something missing of what was asked.",
 )
 Path_ = Annotated[str, typer.Argument(help="Scenario file (TOML); scenarios/ holds those that ship.")]
 Set = Annotated[
@@ -357,12 +360,19 @@ def main() -> None:
     warnings.showwarning = show
     try:
         status = app(prog_name="./lab", standalone_mode=False)
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
     except LabError as error:
         refuse(str(error))
     except typer.TyperException as error:
         if len(sys.argv) == 1:  # the help has been shown
             raise SystemExit(2) from None
         refuse(usage_error(error))
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        where = f"{error.filename}: cannot be written" if error.filename else "Something could not be written"
+        refuse(f"{where} ({error.strerror}).")
     except KeyboardInterrupt:
         status = INTERRUPTED
     if status == INTERRUPTED:

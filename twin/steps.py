@@ -25,7 +25,7 @@ OUTPUT = ROOT / "output"
 """Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
 
 err = Terminal(stderr=True)
-out = Terminal()
+out = Terminal(least_width=80)  # all tables fit into that
 
 
 @contextmanager

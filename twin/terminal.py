@@ -20,8 +20,11 @@ def shown(text: str) -> str:
 class Terminal(Console):
     """A console that shows the text of others; markup in square brackets is text, too."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, least_width: int = 0, **options: Any) -> None:
+        """Make one; a terminal of fewer columns than `least_width` breaks the lines of tables, which lose nothing."""
         super().__init__(markup=False, **options)
+        if self.width < least_width:
+            self.width = least_width
 
     def render(self, *args: Any, **options: Any) -> Iterable[Segment]:
         """Yield what is to be shown, without control characters; those that move a progress bar are the lab's own."""

@@ -1,11 +1,16 @@
 """Text of others is shown and never obeyed."""
 
 import io
+import re
+import subprocess
+import sys
 
 import pytest
 from rich.progress import Progress
 from rich.table import Table
 
+from tests import commands
+from tests.commands import FAILOVER, REFERENCE, ROOT
 from tests.messages import good_end, good_rows, record
 from tests.twin.test_missing import lab  # noqa: F401 - a fixture
 from twin import steps
@@ -72,6 +77,43 @@ def test_what_a_process_said_last_is_shown_without_its_control_characters(lab, m
     monkeypatch.setattr("twin.cli.glob.glob", broken)
     status, _, said = lab("compare", "--all")
     assert (status, said) == (2, ["node 2 stopped: [2Jbye."])
+
+
+PREDICT = ["predict", FAILOVER, *REFERENCE, "--replications", "2", "--set", "clients.count=5"]
+AUDIT = ["audit", str(ROOT / "records" / "failover-0.parquet")]
+
+
+@pytest.mark.parametrize("words", [PREDICT, AUDIT], ids=["predict", "audit"])
+def test_a_narrow_terminal_or_one_without_utf_8_loses_no_number(words, monkeypatch):
+    def printed(**settings):
+        with monkeypatch.context() as here:
+            for name, value in settings.items():
+                here.setenv(name, value)
+            done = commands.lab(*words)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    wide, narrow = printed(COLUMNS="80"), printed(COLUMNS="40")
+    plain = printed(COLUMNS="40", PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    assert narrow == wide
+    assert plain.isascii()
+    assert re.findall(r"[\d.]+", plain) == re.findall(r"[\d.]+", wide)
+
+
+@pytest.mark.parametrize("words", [PREDICT, AUDIT, ["schema"]], ids=["predict", "audit", "schema"])
+def test_a_full_disk_behind_standard_output_gets_one_sentence(words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "twin", *words],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "Something could not be written (No space left on device).\n"
 
 
 def test_all_commands_print_through_such_a_terminal():
