@@ -232,11 +232,14 @@ def calibrate(
     from twin.report import print_profile
 
     check_output("--output", output)
-    profile = calibrate_machine(output=output)
+    missing = Missing(LabError)
+    profile = missing.made("the profile", lambda: calibrate_machine(output=output))
     if as_json:
         say_json(profile.model_dump())
     else:
         print_profile(out, profile)
+    missing.end()
+    if not as_json:
         out.print(f"Profile: {os.path.relpath(output)}")
 
 

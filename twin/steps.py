@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from twin.errors import LabError, ScenarioError
-from twin.missing import Missing
+from twin.missing import Missing, UnsavedError
 from twin.profile import CALIBRATED, HostProfile
 from twin.scenario import Scenario
 from twin.terminal import Terminal
@@ -101,6 +101,9 @@ def calibrate_machine(
         sessions: whether to measure the parts of sessions, too.
         output: file to write; no other is changed.
         repeats: measurements of each part; as many as `live.calibrate` makes by default.
+
+    Raises:
+        UnsavedError: all is measured, and the profile cannot be written.
     """
     import live
     from live.calibration import REPEATS
@@ -117,7 +120,10 @@ def calibrate_machine(
         if CALIBRATED.exists():
             with suppress(ScenarioError):  # a profile of an older lab is replaced
                 profile = profile.with_earlier(HostProfile.load())
-        profile.save(output)
+        try:
+            profile.save(output)
+        except ScenarioError as error:
+            raise UnsavedError(str(error), profile) from None
     return profile
 
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ import sim
 from tests.strategies import small
 from twin import cli, steps
 from twin.errors import ClusterError
+from twin.profile import HostProfile
 from twin.record import Record
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -224,3 +226,14 @@ def test_the_zoo_shows_its_ranking_when_its_figure_cannot_be_written(lab, monkey
     assert status == 2
     assert "phoenix" in shown
     assert said[-1].startswith("the figure is missing: ")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_calibration_shows_what_it_measured_when_its_profile_cannot_be_written(as_json, lab, monkeypatch, profile):
+    monkeypatch.setattr(live, "calibrate", lambda *_, **__: profile)
+    monkeypatch.setattr(steps, "CALIBRATED", Path("none.json"))
+    full_disk(monkeypatch, "own.json")
+    status, shown, said = lab("calibrate", "--output", "own.json", *["--json"] * as_json)
+    assert status == 2
+    assert said == ["the profile is missing: own.json: cannot be written (No space left on device)."]
+    assert HostProfile.model_validate_json(shown) == profile if as_json else "open a TCP connection" in shown
