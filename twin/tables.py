@@ -26,7 +26,7 @@ FREE_BYTES, MOST_SWELLING = 2**24, 16
 MOST_TEXT, MEAN_TEXT = 1000, 64
 """Characters of a text at most, and bytes of a row's text on average, where there are more than `FREE_ROWS` rows."""
 MOST_GROUPS, MOST_COLUMNS = 100_000, 1000
-MOST_METADATA = 2**24
+MOST_METADATA = 2**23
 
 Sort = Literal["number", "text"]
 
@@ -38,7 +38,7 @@ class Read(NamedTuple):
     metadata: dict[bytes, bytes]
 
 
-class Refused(ValueError):  # noqa: N818 - it never leaves this module
+class RefusedError(ValueError):
     """Why a file is not read; the rest of the sentence that begins with its path."""
 
 
@@ -69,7 +69,7 @@ def read(path: str | Path, kind: Kind, columns: Mapping[str, Sort] | None = None
             for name in texts:
                 table = _spelled_out(table, name)
             return Read(table.replace_schema_metadata(None), file.schema_arrow.metadata or {})
-    except Refused as refused:
+    except RefusedError as refused:
         raise ScenarioError(f"{path}: {refused}.") from None
     except (KeyError, OSError, RecursionError, pa.ArrowException) as error:
         raise ValueError(str(error)) from None
@@ -81,15 +81,15 @@ def _check_footer(footer: Any, size: int, kind: Kind, most_rows: int) -> None:
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     rows = max(footer.num_rows, sum(group.num_rows for group in groups))
     if rows > most:
-        raise Refused(f"has {rows:,} rows in {size:,} bytes; a {kind.name} of this size has at most {most:,}")
+        raise RefusedError(f"has {rows:,} rows in {size:,} bytes; a {kind.name} of this size has at most {most:,}")
     held = sum(group.total_byte_size for group in groups)
     room = FREE_BYTES + MOST_SWELLING * size
     if held > room:
-        raise Refused(
+        raise RefusedError(
             f"holds {held:,} bytes uncompressed; a {kind.name} of {size:,} bytes holds at most {room:,} bytes"
         )
     if footer.num_columns > MOST_COLUMNS:
-        raise Refused(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
+        raise RefusedError(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
 
 
 def _check_type(name: str, schema: pa.Schema, sort: Sort, rows: int) -> None:
@@ -117,9 +117,11 @@ def _spelled_out(table: pa.Table, name: str) -> pa.Table:
         for chunk in column.chunks:
             lengths = pc.binary_length(chunk.dictionary)
             if (longest := pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > MOST_TEXT:
-                raise Refused(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
+                raise RefusedError(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
             total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
         most = MEAN_TEXT * max(FREE_ROWS, len(column))
         if total > most:
-            raise Refused(f"{name} has {total:,} bytes of text; allowed is at most {most:,} for {len(column):,} rows")
+            raise RefusedError(
+                f"{name} has {total:,} bytes of text; at most {most:,} are allowed for {len(column):,} rows"
+            )
     return table.set_column(table.schema.get_field_index(name), name, column.cast(pa.large_string()))
