@@ -121,7 +121,6 @@ def _spelled_out(table: pa.Table, name: str) -> pa.Table:
             total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
         most = MEAN_TEXT * max(FREE_ROWS, len(column))
         if total > most:
-            raise RefusedError(
-                f"{name} has {total:,} bytes of text; at most {most:,} are allowed for {len(column):,} rows"
-            )
+            words = f"{total:,} bytes of text; allowed is at most {most:,} for {len(column):,} rows"
+            raise RefusedError(f"{name} has {words}")
     return table.set_column(table.schema.get_field_index(name), name, column.cast(pa.large_string()))
