@@ -40,6 +40,7 @@ def lab(monkeypatch, tmp_path, capsys):
         printed = capsys.readouterr()
         return ended.value.code, printed.out, printed.err.splitlines()
 
+    monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(steps, "OUTPUT", tmp_path / "output")
     monkeypatch.setattr(live.limits, "check", lambda *_: None)
