@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from live.calibration import calibrate, trace
     from live.pings import ping_costs
     from live.session_costs import with_sessions
-    from live.world import measure, run
+    from live.world import each, measure, run
 
 _HOME = {
     "calibrate": "live.calibration",
+    "each": "live.world",
     "measure": "live.world",
     "ping_costs": "live.pings",
     "run": "live.world",
@@ -21,7 +22,7 @@ _HOME = {
     "with_sessions": "live.session_costs",
 }
 
-__all__ = ["calibrate", "measure", "ping_costs", "run", "trace", "with_sessions"]
+__all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_sessions"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from live.process import Part, Stage, process_cpu_ns, surroundings
+from live.room import temporary
 from twin.advice.limits import worker_connections, worker_files
 from twin.balancer_config import (
     NGINX_UPGRADE,
@@ -140,7 +141,7 @@ def check_config(kind: str, text: str) -> str:
         HostError: the program is not installed.
     """
     program = binary(kind)
-    with tempfile.TemporaryDirectory(prefix="stormlab-") as name:
+    with tempfile.TemporaryDirectory(prefix="stormlab-", dir=temporary()) as name:
         folder = Path(name)
         path = folder / f"{kind}.conf"
         if kind == "haproxy":

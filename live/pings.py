@@ -16,6 +16,7 @@ from typing import Any
 from live import host
 from live.world import Cluster
 from twin.scenario import Scenario
+from twin.writing import write_text
 
 CLIENTS = 200
 SECONDS = 4.0
@@ -76,7 +77,7 @@ def recorded(path: Path) -> dict[float, dict[str, float]]:
 def main(path: Path) -> None:
     """Measure on this machine, and write interval by interval what a ping costs, in seconds, and where that was."""
     found = {"machine": host.machine(), "clients": CLIENTS, "seconds": ping_costs()}
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

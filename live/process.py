@@ -25,6 +25,7 @@ import psutil
 
 from live import interrupt
 from live.address import PASSWORD_VARIABLE
+from live.room import temporary
 from twin.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class Stage:
     """All processes of one run and its folder for sockets, configurations and logs."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="stormlab-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
         self.parts: list[Part] = []
         try:
             self._guard = subprocess.Popen(

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
@@ -381,7 +381,19 @@ def measure(
     redis_url: str | Address | None = None,
     progress: Progress | None = None,
 ) -> list[Record]:
-    """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ...
+    """Run the scenario `runs` times and return all records; see `each`."""
+    return list(each(scenario, runs, first, redis_url, progress))
+
+
+def each(
+    scenario: Scenario,
+    runs: int = 5,
+    first: int = 0,
+    redis_url: str | Address | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Record]:
+    """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ..., and yield each
+    record as soon as its run has ended, so that it is not lost if a later one fails.
 
     What its settings will do that a run may not show is told in `ScenarioWarning`s (`twin.advice`).
 
@@ -392,9 +404,7 @@ def measure(
     if not 1 <= runs <= 1000:
         raise ScenarioError(f"runs is {runs}; allowed is 1 to 1000.")
     warn_of([scenario])
-    records = []
     for i in range(runs):
         before = i * scenario.duration
         tell = (lambda t, what, before=before: progress(before + t, what)) if progress is not None else None
-        records.append(run(scenario, first + i, redis_url, tell))
-    return records
+        yield run(scenario, first + i, redis_url, tell)

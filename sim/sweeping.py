@@ -25,6 +25,7 @@ from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.advice import warn_of
 from twin.errors import EngineWarning, HostError, ScenarioError
+from twin.missing import UnsavedError
 from twin.profile import HostProfile, Need, needs_of
 from twin.scenario import Scenario
 from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
@@ -70,6 +71,7 @@ def sweep(
 
     Raises:
         ScenarioError: a value is not allowed, or the folder cannot be used, or the engine does not know a variant.
+        UnsavedError: all is simulated, and the table cannot be written.
         HostError: there is no such scheduler, its workers run other code, or Dask is not installed.
     """
     combinations = variants(scenario, vary)
@@ -130,13 +132,20 @@ def simulate_variants(
                 raise HostError(f"scheduler {scheduler}: its workers run another version of the lab than this one.")
             found[i, first] = _part(first, rows)
             if store is not None:
-                store.save(names[i], first, found[i, first])
+                try:
+                    store.save(names[i], first, found[i, first])
+                except ScenarioError as error:
+                    kept = f"{len(found) - 1} of {total} parts are kept, and the same command goes on from there"
+                    raise ScenarioError(f"{str(error).removesuffix('.')}; {kept}.") from None
             if progress is not None:
                 progress(len(found), total)
     parts = [(one, [found[i, first] for first, _ in ranges]) for i, one in enumerate(combinations)]
     done = assemble(scenario, vary, parts, reused=reused, made=len(tasks))
     if store is not None:
-        write(done.table, store.folder / "table.parquet")
+        try:
+            write(done.table, store.folder / "table.parquet")
+        except ScenarioError as error:
+            raise UnsavedError(str(error), done) from None
     return done
 
 

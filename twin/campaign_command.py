@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.errors import LabError
+from twin.missing import Missing
 from twin.profile import HostProfile
 from twin.steps import err, out, say_json
 
@@ -41,6 +43,7 @@ def campaign(
 
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
+    missing = Missing(LabError, KeyboardInterrupt)
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with (
         Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar,
@@ -48,20 +51,25 @@ def campaign(
     ):
         warnings.filterwarnings("ignore", category=BusyHostWarning)  # a busy machine does not matter to an invariant
         task = bar.add_task("", total=1.0)
-        for outcome in run_all(
-            runs, seed, first, bus, lambda share, text: bar.update(task, description=text, completed=share)
-        ):
-            outcomes.append(outcome)
-            if replications:
-                bands[outcome.number] = predicted_loss(outcome.audit.record, replications)
-            if outcome.audit.verdict != "pass" and not as_json:
-                kinds = ", ".join(fault.kind for fault in outcome.audit.record.scenario.faults)
-                print_audit(bar.console, f"run {outcome.number} of seed {seed} ({kinds})", outcome.audit)
+        try:
+            for outcome in run_all(
+                runs, seed, first, bus, lambda share, text: bar.update(task, description=text, completed=share)
+            ):
+                if replications:
+                    bands[outcome.number] = predicted_loss(outcome.audit.record, replications)
+                outcomes.append(outcome)
+                if outcome.audit.verdict != "pass" and not as_json:
+                    kinds = ", ".join(fault.kind for fault in outcome.audit.record.scenario.faults)
+                    print_audit(bar.console, f"run {outcome.number} of seed {seed} ({kinds})", outcome.audit)
+        except (LabError, KeyboardInterrupt) as error:
+            if not outcomes:
+                raise
+            missing.add(f"run {first + len(outcomes)} of seed {seed} and what comes after it", error)
     total = summary(outcomes, bands)
     if as_json:
         runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
         data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
-        say_json(data)
+        say_json(data | ({"missing": missing.said} if missing.said else {}))
     else:
         out.print(
             f"{total['judged']} of {len(outcomes)} runs judged, {total['violations']} violations in {total['failed']} "
@@ -84,6 +92,7 @@ def campaign(
                         f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}"
                     )
         out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
+    missing.end()
     raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
 
 

@@ -4,6 +4,8 @@ import glob
 import json
 import os
 import sys
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
@@ -15,7 +17,8 @@ from twin.campaign_command import campaign
 from twin.clean_command import clean
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
-from twin.errors import ClusterError, LabError, ScenarioError, ScenarioWarning, check_output
+from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
+from twin.missing import Missing
 from twin.profile import CALIBRATED
 from twin.scenario import Scenario
 from twin.serve_command import serve
@@ -54,7 +57,8 @@ app = typer.Typer(
     "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
     "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with "
     "[b]./lab demo[/b]."
-    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input or a machine that cannot run it.",
+    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input, a machine that cannot run "
+    "it, or something missing of what was asked.",
 )
 Path_ = Annotated[str, typer.Argument(help="Scenario file (TOML); scenarios/ holds those that ship.")]
 Set = Annotated[
@@ -90,16 +94,20 @@ def demo(
     profile_of(spec)
     if known:  # a calibration has just looked
         look_at_cores(spec)
+    missing, figure = Missing(LabError), OUTPUT / f"{spec.name}.png"
     # the SimPy model needs no compiling, which takes long on a fresh clone; of the runs given the mark-downs only the
     # median is shown, so few will do
-    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None), "simpy", given=20)
-    path = save(comparison.plot(), OUTPUT / f"{spec.name}.png")
+    comparison = comparison_of(spec, replications, lambda: runs_of(spec, runs, None, None, missing), "simpy", given=20)
     if as_json:
         say_json(comparison.as_dict())
     else:
         print_comparison(out, comparison)
-        out.print(f"Figure: {os.path.relpath(path)}")
         out.print(learnt(comparison), highlight=False)
+    with missing.noted("the figure"):
+        save(comparison.plot(), figure)
+        if not as_json:
+            out.print(f"Figure: {os.path.relpath(figure)}")
+    missing.end()
     raise typer.Exit(0 if comparison.verdict == "pass" else 1)
 
 
@@ -140,20 +148,22 @@ def measure(
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
-    records = runs_of(spec, runs, server_of(redis_url, redis_password_file), save)
+    missing = Missing(LabError, KeyboardInterrupt)
+    records = runs_of(spec, runs, server_of(redis_url, redis_password_file), save, missing)
     if as_json:
         rows = [
             {
                 **run_dict(record),
                 "starved": record.starved,
-                "start_up": record.provenance["start_up"],
+                "start_up": record.provenance.get("start_up"),
                 "violations": [violation.as_dict() for violation in examine(record).violations],
             }
             for record in records
         ]
-        say_json({"scenario": spec.name, "runs": rows})
+        say_json({"scenario": spec.name, "runs": rows, "missing": missing.said})
     else:
         print_measures(out, records)
+    missing.end()
 
 
 @app.command()
@@ -177,7 +187,7 @@ def compare(
     """
     from twin.report import percent
 
-    comparisons, failed = [], dict[str, str]()
+    comparisons, failed, missing = [], dict[str, str](), Missing(LabError)
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
         for group in by_scenario([*(records or []), *(scenarios or [])]):
             comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
@@ -199,8 +209,14 @@ def compare(
         for spec in specs:
             look_at_cores(spec)
             try:
-                comparisons.append(comparison_of(spec, replications, partial(runs_of, spec, runs, server, save)))
-            except ClusterError as broken:
+                observe = partial(runs_of, spec, runs, server, save, missing)
+                comparisons.append(comparison_of(spec, replications, observe))
+            except KeyboardInterrupt:
+                if not comparisons:
+                    raise
+                missing.interrupted = True
+                break
+            except LabError as broken:
                 if len(specs) == 1:
                     raise
                 failed[spec.name] = str(broken)
@@ -210,7 +226,9 @@ def compare(
                 one = comparisons[-1]
                 inside, error = percent(one.coverage), percent(one.median_error)
                 err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
-    raise typer.Exit(judge(comparisons, as_json, failed))
+    status = judge(comparisons, as_json, failed, missing.said)
+    missing.end()
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -225,11 +243,14 @@ def calibrate(
     from twin.report import print_profile
 
     check_output("--output", output)
-    profile = calibrate_machine(output=output)
+    missing = Missing(LabError)
+    profile = missing.made("the profile", lambda: calibrate_machine(output=output))
     if as_json:
         say_json(profile.model_dump())
     else:
         print_profile(out, profile)
+    missing.end()
+    if not as_json:
         out.print(f"Profile: {os.path.relpath(output)}")
 
 
@@ -249,16 +270,19 @@ def figures(
     from twin.broadcast_figures import pictures  # bad input is told before what takes a while to load
     from twin.figures import save
 
-    made = []
+    made, missing = list[Path](), Missing(LabError)
     for group in groups:
         comparison = comparison_of(group[0].scenario, replications, partial(list, group), here=False)
-        name = comparison.scenario.name
-        made += [save(figure, folder / f"{name}{end}.png") for end, figure in pictures(comparison).items()]
+        for end, figure in pictures(comparison).items():
+            path = folder / f"{comparison.scenario.name}{end}.png"
+            with missing.noted("a figure"):
+                made.append(save(figure, path))
     if as_json:
-        say_json({"figures": [str(path) for path in made]})
+        say_json({"figures": [str(path) for path in made]} | ({"missing": missing.said} if missing.said else {}))
     else:
         for path in made:
             out.print(os.path.relpath(path))
+    missing.end()
 
 
 @app.command()
@@ -351,12 +375,19 @@ def main() -> None:
     warnings.showwarning = show
     try:
         status = app(prog_name="./lab", standalone_mode=False)
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
     except LabError as error:
         refuse(str(error))
     except typer.TyperException as error:
         if len(sys.argv) == 1:  # the help has been shown
             raise SystemExit(2) from None
         refuse(usage_error(error))
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        where = f"{error.filename}: cannot be written" if error.filename else "Something could not be written"
+        refuse(f"{where} ({error.strerror}).")
     except KeyboardInterrupt:
         status = INTERRUPTED
     if status == INTERRUPTED:

@@ -8,9 +8,10 @@ import typer
 
 from twin.advice import advice
 from twin.balancer_config import Site, haproxy_site, nginx_site
-from twin.errors import HostError, ScenarioError, writing
+from twin.errors import HostError, ScenarioError, check_output
 from twin.scenario import Scenario
 from twin.steps import err
+from twin.writing import write_text
 
 _Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its \\[balancer] decides.")]
 _Servers = Annotated[list[str] | None, typer.Option("--server", metavar="HOST:PORT", help="A node; give one a node.")]
@@ -79,6 +80,7 @@ def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None
     """Check a configuration with the real program and write it."""
     from live.balancer import check_config
 
+    check_output("--output", output)
     try:
         wrong = check_config(kind, text)
     except HostError as error:
@@ -92,5 +94,4 @@ def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None
     if output is None:
         sys.stdout.write(text)
         return
-    with writing(f"--output {output}"):
-        output.write_text(text)
+    write_text(output, text)

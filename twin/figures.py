@@ -12,8 +12,9 @@ import numpy as np
 
 from twin.bands import Band, interval_name, shares
 from twin.comparison import Comparison, Predicted
-from twin.errors import ScenarioError, writing
+from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
+from twin.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -188,9 +189,8 @@ def save(figure: "Figure", path: str | Path) -> Path:
     """
     path = Path(path)
     kind = check_kind(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=150, format=kind)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=150, format=kind)
     return path
 
 

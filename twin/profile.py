@@ -21,12 +21,13 @@ from twin.broadcast_parts import (
     payload_part,
 )
 from twin.cost import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, quantile
-from twin.errors import ProfileWarning, ScenarioError, writing
+from twin.errors import ProfileWarning, ScenarioError
 from twin.overrides import explain
 from twin.reading import PROFILE, read_text
 from twin.session_parts import SESSION_PARTS
 from twin.settings import refused, show
 from twin.start_parts import GONE, START_PARTS
+from twin.writing import write_text
 
 if TYPE_CHECKING:
     from twin.scenario import Scenario
@@ -411,21 +412,28 @@ class HostProfile(BaseModel):
         """Return this profile with one more look at the speed of the cores, a series each, at most `MOST_LOOKS`."""
         return HostProfile.model_validate({**self.model_dump(), "speed": [look, *self.speed][:MOST_LOOKS]})
 
+    def with_sessions_of(self, measured: "HostProfile") -> "HostProfile":
+        """Return this profile with the parts of sessions of another one, in place of its own."""
+        changed = {}
+        for field in ("parts", "nginx_parts"):
+            sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
+            changed[field] = getattr(self, field) | sessions
+        return HostProfile.model_validate({**self.model_dump(), **changed})
+
     @cached_property
     def named(self) -> dict[str, Any]:
         """What names this profile in a provenance: when and where it was made, and a SHA-256 of its content."""
         digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
         return {"made": self.made, "machine": self.machine, "digest": digest}
 
-    def save(self, path: Path = CALIBRATED) -> Path:
-        """Write the profile as JSON.
+    def save(self, path: Path | None = None) -> Path:
+        """Write the profile as JSON, in place of this machine's own by default.
 
         Raises:
             ScenarioError: the file cannot be written.
         """
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(self.model_dump(), indent=1) + "\n")
+        path = path or CALIBRATED
+        write_text(path, json.dumps(self.model_dump(), indent=1) + "\n")
         return path
 
     @classmethod

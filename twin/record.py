@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,10 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from twin.errors import ScenarioError, writing
-from twin.reading import RECORD, check_file
+from twin import tables
+from twin.errors import ScenarioError
+from twin.reading import RECORD
 from twin.scenario import Scenario
 from twin.settings import show
+from twin.writing import replacing
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
@@ -33,12 +36,26 @@ EVENTS = MESSAGE_EVENTS | frozenset(
     }
 )
 
+OF_CLIENTS = frozenset(
+    {
+        *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
+        *("session_started", "session_resumed", "session_lost", "sent", "kept", "discarded", "arrived"),
+        *("delivered", "gap", "recovered"),
+    }
+)
+"""Events that say which client they are of."""
+COUNTS = frozenset({"server_connections", "node_buffer", "bus_buffer"})
+"""Events whose detail is a whole number."""
+
 _TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_string()}
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
+_SORTS: dict[str, tables.Sort] = {name: "text" if name in ("event", "detail") else "number" for name in COLUMNS}
 MOST_EVENTS = 200_000_000
 """Events of a record: a run of ten million clients has some for each of them."""
 MOST_REPLICATION = 2**31
 MOST_NODES = 1000
+LARGEST = 2**40 - 1
+"""Number of an attempt or a version, at most."""
 LONGEST = 1_000_000
 """Seconds from the start of a run to any of its events, at most: a run takes an hour, its warm-up may take longer."""
 
@@ -119,15 +136,11 @@ class Record:
         Raises:
             ScenarioError: the file cannot be written.
         """
-        path = Path(path)
         table = pa.Table.from_pandas(self.events, preserve_index=False)
         table = table.replace_schema_metadata({b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()})
-        partial = path.with_suffix(path.suffix + ".partial")
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(table, partial, compression="zstd")
-            partial.replace(path)
-        return path
+        with replacing(path) as file:
+            pq.write_table(table, file, compression="zstd")
+        return Path(path)
 
     @classmethod
     def load(cls, path: str | Path) -> "Record":
@@ -136,22 +149,16 @@ class Record:
         Raises:
             ScenarioError: the file is missing or is not a record.
         """
-        check_file(path, RECORD)
         try:
-            with open(path, "rb") as data, pq.ParquetFile(data) as file:
-                text = (file.schema_arrow.metadata or {})[b"stormlab"]
-                if file.metadata.num_rows > MOST_EVENTS:
-                    raise ScenarioError(
-                        f"{path}: has {file.metadata.num_rows:,} events; allowed is at most {MOST_EVENTS:,}."
-                    )
-                table = file.read(columns=COLUMNS).select(COLUMNS).replace_schema_metadata(None).cast(SCHEMA)
-            provenance = json.loads(text)
-        except (KeyError, ValueError, OSError, RecursionError, pa.ArrowException):
+            found = tables.read(path, RECORD, _SORTS, MOST_EVENTS)
+            table = found.table.cast(SCHEMA)
+            provenance = json.loads(found.metadata[b"stormlab"])
+        except (KeyError, ValueError, RecursionError, pa.ArrowException):
             raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
-        found = cls(table.to_pandas(), provenance)
-        if problem := found.problem():
+        record = cls(table.to_pandas(), provenance)
+        if problem := record.problem():
             raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
-        return found
+        return record
 
     def problem(self) -> str:
         """Return what makes this no record that can be examined, or an empty text."""
@@ -166,12 +173,37 @@ class Record:
             clients = Scenario.parse(self.provenance.get("scenario", {}), "scenario").clients.count
         except ScenarioError as error:
             return str(error).removesuffix(".")
+        return self._odd_names() or self._odd_numbers(clients) or self._odd_details()
+
+    def _odd_names(self) -> str:
         unknown = sorted(set(self.events["event"].unique()) - EVENTS)
         if unknown:
             return f"event is {show(unknown[0])}; allowed is one of the vocabulary in docs/measures.md"
+        return ""
+
+    def _odd_numbers(self, clients: int) -> str:
         bounds = {"t": (-LONGEST, LONGEST), "client": (-1, clients - 1), "node": (-1, MOST_NODES)}
+        bounds |= {"attempt": (-1, LARGEST), "version": (-1, LARGEST)}
         for name, (low, high) in bounds.items():
             outside = self.events[name][~self.events[name].between(low, high)]
             if len(outside):
                 return f"{name} is {outside.iloc[0]}; allowed is from {low:,} to {high:,}"
+        nobody = self.events["event"][self.events["client"].lt(0) & self.events["event"].isin(OF_CLIENTS)]
+        return f"client is -1 of the event {nobody.iloc[0]}; allowed is a client's number" if len(nobody) else ""
+
+    def _odd_details(self) -> str:
+        """Numbers in details that are none, or do not fit in an array."""
+        for names, check, allowed in (
+            (COUNTS, re.compile(r"\d{1,18}", re.ASCII).fullmatch, "a whole number"),
+            (MESSAGE_EVENTS, _fits, "words, the numbers among them of 18 digits at most"),
+        ):
+            of_these = self.events[self.events["event"].isin(names)]
+            for event, detail in zip(*of_these[["event", "detail"]].drop_duplicates().T.to_numpy(), strict=True):
+                if not check(detail):
+                    return f"detail is {show(detail)} of the event {event}; allowed is {allowed}"
         return ""
+
+
+def _fits(detail: str) -> bool:
+    """Tell whether every word of digits is a number that an array can hold."""
+    return all(word.isascii() and len(word) <= 18 for word in detail.split() if word.isdigit())

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.errors import HostError, ScenarioError
+from twin.errors import HostError, LabError, ScenarioError
+from twin.missing import Missing, UnsavedError
 from twin.profile import CALIBRATED, HostProfile
 from twin.scenario import Scenario
+from twin.terminal import Terminal
+from twin.writing import alone
 
 if TYPE_CHECKING:
     from live.address import Address
@@ -23,8 +25,8 @@ ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
 """Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
 
-err = Console(stderr=True, markup=False)
-out = Console(markup=False)
+err = Terminal(stderr=True)
+out = Terminal(least_width=80)  # all tables fit into that
 
 
 @contextmanager
@@ -78,10 +80,11 @@ def calibrate_sessions() -> None:
 
     err.print("There is no profile of this machine with sessions yet: calibrating.")
     with progress() as show:
-        profile = live.with_sessions(
+        measured = live.with_sessions(
             HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share)
         )
-    profile.save()
+    with alone(CALIBRATED):  # another lab may have changed it meanwhile
+        HostProfile.load().with_sessions_of(measured).save()
 
 
 def calibrate_machine(
@@ -99,6 +102,9 @@ def calibrate_machine(
         sessions: whether to measure the parts of sessions, too.
         output: file to write; no other is changed.
         repeats: measurements of each part; as many as `live.calibrate` makes by default.
+
+    Raises:
+        UnsavedError: all is measured, and the profile cannot be written.
     """
     import live
     from live.calibration import REPEATS
@@ -111,10 +117,14 @@ def calibrate_machine(
             sessions=sessions,
             repeats=repeats or REPEATS,
         )
-    if CALIBRATED.exists():
-        with suppress(ScenarioError):  # a profile of an older lab is replaced
-            profile = profile.with_earlier(HostProfile.load())
-    profile.save(output)
+    with alone(output):
+        if CALIBRATED.exists():
+            with suppress(ScenarioError):  # a profile of an older lab is replaced
+                profile = profile.with_earlier(HostProfile.load())
+        try:
+            profile.save(output)
+        except ScenarioError as error:
+            raise UnsavedError(str(error), profile) from None
     return profile
 
 
@@ -126,7 +136,9 @@ def look_at_cores(scenario: Scenario) -> None:
 
     with progress() as show:
         look = live.trace(scenario, lambda share: show("looking at the speed of the cores", share))
-    profile_of(scenario).with_look(look).save()
+    profile_of(scenario)
+    with alone(CALIBRATED):
+        HostProfile.load().with_look(look).save()
 
 
 def prediction_of(
@@ -172,38 +184,65 @@ def server_of(url: str | None, password_file: Path | None) -> "Address | None":
     return address_of(url, password_file)
 
 
-def runs_of(scenario: Scenario, runs: int, server: "str | Address | None", folder: Path | None) -> "list[Record]":
-    """Run a scenario with real processes and return the records.
-
-    A run on a starved host says more about the machine than about the scenario: when all are done it is repeated with
-    the same random numbers, `ONCE_MORE` times at most, whatever was measured in it. The provenance of the record that
-    takes its place has the reasons (`starved_before`).
+def runs_of(
+    scenario: Scenario, runs: int, server: "str | Address | None", folder: Path | None, missing: Missing | None = None
+) -> "list[Record]":
+    """Run a scenario with real processes, keep each record as soon as its run has ended, and return those there are.
 
     Args:
         scenario: what to run.
-        runs: how many runs, one after the other.
+        runs: how many runs, one after the other; see `_with_repeats`.
         server: a Redis or Valkey to use instead of the embedded one.
         folder: where to keep the records as Parquet; None keeps none.
+        missing: notes a run that failed after others had ended, and records that could not be written.
+
+    Raises:
+        LabError: no run has ended, or nobody notes what is missing.
+    """
+    missing, name = missing or Missing(), scenario.name
+    records: dict[int, Record] = {}
+    with progress() as show:
+        try:
+            for i, record in _with_repeats(scenario, runs, server, lambda share: show(f"measuring {name}", share)):
+                records[i] = record
+                if folder is not None:
+                    with missing.noted(f"{name}: the record of run {i + 1} of {runs}"):
+                        record.save(folder / f"{name}-{record.replication}.parquet")
+        except (LabError, KeyboardInterrupt) as error:
+            if not records:
+                raise
+            ended = len(records)
+            what = f"run {ended + 1} of {runs}" if ended < runs else "the repeat of a run on a starved host"
+            missing.add(f"{name}: {what}", error)
+    for i, record in records.items():
+        if record.starved:
+            err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
+    return examined(list(records.values()))
+
+
+def _with_repeats(
+    scenario: Scenario, runs: int, server: "str | Address | None", show: Callable[[float], None]
+) -> "Iterator[tuple[int, Record]]":
+    """Yield the number, from 0, and the record of each run as soon as it has ended.
+
+    A run on a starved host says more about the machine than about the scenario: when all are done it is repeated with
+    the same random numbers, `ONCE_MORE` times at most, whatever was measured in it, and what comes takes its place. The
+    provenance of the record has the reasons (`starved_before`). `show` is told the share that is done.
     """
     import live
 
-    total = runs * scenario.duration
-    with progress() as show:
-        text = f"measuring {scenario.name}"
-        records = live.measure(scenario, runs, 0, server, lambda t, what: show(text, t / total))
-        for i in range(runs):
-            before = list[str]()
-            while records[i].starved and len(before) < ONCE_MORE:
-                before.append(records[i].starved)
-                err.print(f"Run {i + 1} was on a starved host and is made once more: {before[-1]}.")
-                again = live.run(scenario, i, server, lambda t, what: show(text, t / scenario.duration))
-                records[i] = replace(again, provenance={**again.provenance, "starved_before": before})
-    for i, record in enumerate(records):
-        if record.starved:
-            err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
-        if folder is not None:
-            record.save(folder / f"{scenario.name}-{record.replication}.parquet")
-    return examined(records)
+    records: list[Record] = []
+    for record in live.each(scenario, runs, 0, server, lambda t, what: show(t / (runs * scenario.duration))):
+        records.append(record)
+        yield len(records) - 1, record
+    for i, last in enumerate(records):
+        record, before = last, list[str]()
+        while record.starved and len(before) < ONCE_MORE:
+            before.append(record.starved)
+            err.print(f"Run {i + 1} was on a starved host and is made once more: {before[-1]}.")
+            again = live.run(scenario, i, server, lambda t, what: show(t / scenario.duration))
+            record = replace(again, provenance={**again.provenance, "starved_before": list(before)})
+            yield i, record
 
 
 def examined(records: "list[Record]") -> "list[Record]":
@@ -268,13 +307,16 @@ def by_scenario(paths: list[str]) -> "list[list[Record]]":
     return list(groups.values())
 
 
-def judge(comparisons: list[Any], as_json: bool, failed: Mapping[str, str] | None = None) -> int:
+def judge(
+    comparisons: list[Any], as_json: bool, failed: Mapping[str, str] | None = None, missing: Sequence[str] = ()
+) -> int:
     """Print one comparison, or the totals of several, and return the exit status: 0 is a pass.
 
     Args:
         comparisons: what was compared.
         as_json: print one JSON object instead of tables.
         failed: scenarios whose runs did not come to an end, and why; with one of them nothing passes.
+        missing: what else is missing, and why; JSON has it.
     """
     from twin.comparison import fleet
     from twin.report import print_comparison, print_fleet
@@ -282,13 +324,15 @@ def judge(comparisons: list[Any], as_json: bool, failed: Mapping[str, str] | Non
     if len(comparisons) == 1 and not failed:
         one = comparisons[0]
         if as_json:
-            say_json(one.as_dict())
+            say_json(one.as_dict() | ({"missing": list(missing)} if missing else {}))
         else:
             print_comparison(out, one)
         return 0 if one.verdict == "pass" else 1
     total = fleet(comparisons)
     if failed:
         total |= {"verdict": "fail", "failed": dict(failed)}
+    if missing:
+        total |= {"missing": list(missing)}
     if as_json:
         say_json({"total": total, "scenarios": [one.as_dict() for one in comparisons]})
     else:

@@ -1,6 +1,7 @@
 """The command `./lab sweep`; registered in `twin.cli`."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from twin.command_line import finite
-from twin.errors import ScenarioError, check_output
+from twin.errors import LabError, ScenarioError, check_output
+from twin.missing import Missing
 from twin.scenario import Scenario
 from twin.settings import cut, show
 from twin.steps import out, part_progress, say_json
@@ -95,8 +97,10 @@ def sweep(
     check_output("--figure", figure)
     if figure is not None:
         check_kind(figure)
+    missing = Missing(LabError)
     with part_progress(f"sweeping {spec.name}") as progress:
-        found = sim.sweep(
+        simulate = partial(
+            sim.sweep,
             spec,
             axes,
             replications,
@@ -106,15 +110,22 @@ def sweep(
             progress=progress,
             engine=cast(Any, engine),  # what is not allowed is refused there
         )
+        found = missing.made("the table", simulate)
     names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
-    path = save(found.plot(names[0], against, fixed, target), figure or folder / f"{names[0]}.png")
+    path = figure or folder / f"{names[0]}.png"
+    picture = found.plot(names[0], against, fixed, target)
+    if not as_json:
+        print_sweep(out, found, names)
+        parts = f"{found.made} parts simulated, {found.reused} found finished"
+        out.print(f"{parts}; table: {os.path.relpath(folder / 'table.parquet')}", highlight=False, soft_wrap=True)
+    with missing.noted("the figure"):
+        save(picture, path)
+        if not as_json:
+            out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)
     if as_json:
-        say_json({**found.as_dict(), "folder": str(folder), "figure": str(path)})
-        return
-    print_sweep(out, found, names)
-    parts = f"{found.made} parts simulated, {found.reused} found finished"
-    out.print(f"{parts}; table: {os.path.relpath(folder / 'table.parquet')}", highlight=False, soft_wrap=True)
-    out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)
+        data = {**found.as_dict(), "folder": str(folder), "figure": str(path)}
+        say_json(data | ({"missing": missing.said} if missing.said else {}))
+    missing.end()
 
 
 def _fixed(text: str) -> tuple[str, object]:

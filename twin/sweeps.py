@@ -17,13 +17,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from twin import reading, tables
 from twin.bands import Band
-from twin.errors import ScenarioError, writing
+from twin.errors import ScenarioError
 from twin.measures import MEASURES, NOT_WITHIN
 from twin.overrides import merge, nested, toml_value, usable
 from twin.presets import spelled_out
 from twin.scenario import Scenario
 from twin.settings import cut
+from twin.writing import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -161,8 +163,8 @@ class Store:
         """
         path = self.path(name, first, count)
         try:
-            table: pd.DataFrame = pq.read_table(path).to_pandas()
-        except (OSError, ValueError, pa.ArrowException):
+            table: pd.DataFrame = tables.read(path, reading.PART).table.to_pandas()
+        except (ScenarioError, ValueError):
             raise ScenarioError(f"{path}: is not a part of a sweep; remove it, and it is made again.") from None
         if len(table) != count:
             raise ScenarioError(f"{path}: has {len(table)} rows and not {count}; remove it, and it is made again.")
@@ -183,11 +185,8 @@ def write(table: pd.DataFrame, path: Path) -> None:
     Raises:
         ScenarioError: the folder cannot be written to.
     """
-    partial = path.with_suffix(".partial")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), partial, compression="zstd")
-        partial.replace(path)
+    with replacing(path) as file:
+        pq.write_table(pa.Table.from_pandas(table, preserve_index=False), file, compression="zstd")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command `./lab zoo`; registered in `twin.cli`."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.errors import check_output
+from twin.errors import LabError, check_output
+from twin.missing import Missing
 from twin.rules.presets import CLIENTS
 from twin.scenario import Scenario
 from twin.steps import OUTPUT, ROOT, out, part_progress, say_json
@@ -53,9 +55,10 @@ def zoo(
     check_by(by)
     check_output("--figure", figure)
     check_kind(figure)
-    profile = HostProfile.for_scenario(spec)
+    profile, missing = HostProfile.for_scenario(spec), Missing(LabError)
     with part_progress(f"zoo on {spec.name}") as progress:
-        found = sim.simulate_variants(
+        simulate = partial(
+            sim.simulate_variants,
             spec,
             variants,
             {LIBRARY: names},
@@ -65,17 +68,22 @@ def zoo(
             jobs=jobs,
             progress=progress,
         )
+        found = missing.made("the table", simulate)
         rates = {
             one.labels[LIBRARY]: attempt_rates(sim.simulate(one.scenario, 0, profile, engine="auto"))
             for one in variants
         }
     table = ranking(found, by)
-    path = save(zoo_figure(table, rates, spec), figure)
+    if not as_json:
+        print_zoo(out, table, spec, replications)
+    with missing.noted("the figure"):
+        save(zoo_figure(table, rates, spec), figure)
+        if not as_json:
+            out.print(f"Figure: {os.path.relpath(figure)}", highlight=False, soft_wrap=True)
     if as_json:
-        say_json({**zoo_dict(table, spec, replications), "figure": str(path)})
-        return
-    print_zoo(out, table, spec, replications)
-    out.print(f"Figure: {os.path.relpath(path)}", highlight=False, soft_wrap=True)
+        data = {**zoo_dict(table, spec, replications), "figure": str(figure)}
+        say_json(data | ({"missing": missing.said} if missing.said else {}))
+    missing.end()
 
 
 def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, replications: int) -> None:

@@ -1,10 +1,18 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 
 from live import interrupt
+from twin.scenario import Scenario
+
+ROOT = Path(__file__).parents[2]
 
 
 def press(number: int = signal.SIGINT) -> None:
@@ -88,3 +96,46 @@ def test_another_thread_may_run_a_cluster_without_a_handler() -> None:
     thread.start()
     thread.join()
     assert not failed
+
+
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_a_measurement_with_one_sentence_and_leaves_no_process(
+    small: Callable[..., Scenario], until: Callable[..., None], folder: Path
+) -> None:
+    (folder / "small.toml").write_text(small(duration=100.0, host={"profile": "reference"}).to_toml())
+    words = [sys.executable, "-m", "twin", "measure", str(folder / "small.toml"), "--runs", "2"]
+    lab = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    parts: list[psutil.Process] = []
+    try:
+        until(lambda: lab.poll() is not None or any("live.client" in part.cmdline() for part in children(lab.pid)), 60)
+        parts = children(lab.pid)
+        lab.send_signal(signal.SIGINT)
+        out, said = lab.communicate(timeout=60)
+    finally:
+        lab.kill()
+    assert (lab.returncode, out) == (130, ""), said
+    assert said.splitlines()[-1] == "Interrupted; everything that was started has been stopped."
+    assert "Traceback" not in said
+    assert parts
+    until(lambda: not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts))
+
+
+def children(number: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(number).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_while_the_lab_is_loaded_ends_it_with_one_sentence(folder: Path) -> None:
+    (folder / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "twin", "schema"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted; nothing was started.\n")

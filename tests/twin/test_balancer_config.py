@@ -139,7 +139,7 @@ def test_the_command_writes_what_haproxy_accepts_and_warns(tmp_path):
     [
         (["nginx", "scenarios/failover.toml"], "balancer.kind is 'haproxy'"),
         (["haproxy", "scenarios/failover.toml", "--server", "nowhere"], "--server is 'nowhere'"),
-        (["haproxy", "scenarios/failover.toml", "--output", "/nowhere/at/all"], "cannot be written"),
+        (["haproxy", "scenarios/failover.toml", "--output", "/proc/at/all"], "cannot be written"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_exit_status_2(words, said):

@@ -62,7 +62,7 @@ def test_what_a_sweep_cannot_show_or_write_is_told_before_anything_is_simulated(
     monkeypatch.setattr(sim, "sweep", lambda spec, axes, *_, **__: variants(spec, axes) and pytest.fail("simulated"))
     monkeypatch.setattr(sys, "argv", ["./lab", "sweep", FAILOVER, *REFERENCE, "--vary", "nodes.count=2,3", *words])
     shown = io.StringIO()
-    monkeypatch.setattr(steps.err, "file", shown)
+    monkeypatch.setattr(steps.err, "_file", shown)  # `file` would not be undone, but set to what it is now
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 2
@@ -84,6 +84,7 @@ def test_a_name_in_brackets_is_shown_as_it_is_and_not_taken_for_markup(tmp_path)
         "predict", FAILOVER, *REFERENCE, "--replications", "1", "--set", "clients.count=5", "--set", 'teaches="[/]"'
     )
     assert done.returncode == 0, done.stderr
+    (tmp_path / "[").write_text("")
     done = lab("haproxy", FAILOVER, "--output", str(tmp_path / "[/]" / "x"))
     assert done.returncode == 2
     assert "[/]/x: cannot be written" in done.stderr

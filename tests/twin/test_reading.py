@@ -111,6 +111,11 @@ def last(column, value):
     return lambda table: [*table[column].to_pylist()[:-1], value]
 
 
+def replaced(column, text, other):
+    """Return how a column becomes one in which another text stands in the place of one."""
+    return lambda table: [other if one == text else one for one in table[column].to_pylist()]
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -119,6 +124,26 @@ def last(column, value):
         ({"columns": {"t": last("t", float("inf"))}}, "t is inf; allowed is from"),
         ({"columns": {"client": last("client", 10**12)}}, "client is 1000000000000; allowed is from -1 to"),
         ({"columns": {"node": last("node", -2)}}, "node is -2; allowed is from -1 to"),
+        ({"columns": {"version": last("version", 2**62)}}, "version is 4611686018427387904; allowed is from -1 to"),
+        ({"columns": {"attempt": last("attempt", -(2**62))}}, "attempt is -4611686018427387904; allowed is from -1"),
+        (
+            {"columns": {"client": lambda table: [-1] * len(table)}},
+            "client is -1 of the event attempt_connect; allowed is a client's number",
+        ),
+        ({"columns": {"detail": last("detail", "x")}}, "detail is 'x' of the event server_connections; allowed is a "),
+        (
+            {"columns": {"detail": last("detail", "9" * 30)}},
+            "of the event server_connections; allowed is a whole",
+        ),
+        ({"columns": {"detail": last("detail", "²")}}, "of the event server_connections; allowed is a whole"),
+        (
+            {"columns": {"detail": replaced("detail", "1 1", "1 ²")}},
+            "detail is '1 ²' of the event .*; allowed is words, the numbers among them of 18 digits at most",
+        ),
+        (
+            {"columns": {"detail": replaced("detail", "1 1", f"1 {10**30}")}},
+            "of the event .*; allowed is words, the numbers among them of 18 digits at most",
+        ),
         ({"columns": {"t": last("t", None)}}, "is not a Parquet record of this lab"),
         ({"columns": {"detail": None}}, "is not a Parquet record of this lab"),
         ({"columns": {"t": lambda table: ["soon"] * len(table)}}, "is not a Parquet record of this lab"),

@@ -9,11 +9,13 @@ import typer
 
 import live
 import sim
+import twin.profile
 from tests.strategies import small
 from twin import cli, steps
 from twin.errors import ClusterError
 from twin.profile import CALIBRATED, HostProfile
 from twin.record import Record
+from twin.session_parts import SESSION_PARTS
 
 
 def test_a_calibration_writes_the_file_that_it_is_told_and_no_other(tmp_path, profile, monkeypatch):
@@ -41,10 +43,11 @@ def test_the_look_at_the_cores_shows_how_far_it_is(tmp_path, profile, monkeypatc
 
     monkeypatch.setattr(live, "trace", trace)
     monkeypatch.setattr(steps, "progress", bar)
-    monkeypatch.setattr(steps, "profile_of", lambda scenario: profile)
-    monkeypatch.setattr(HostProfile, "save", lambda self: None)
+    for module in (steps, twin.profile):
+        monkeypatch.setattr(module, "CALIBRATED", profile.save(tmp_path / "host.json"))
     steps.look_at_cores(small(host={"profile": "calibrated"}))
     assert [share for _, share in shown] == [0.0, 0.5, 0.9]
+    assert HostProfile.load() == profile.with_look([[0.001]])
 
 
 def test_a_scenario_whose_runs_fail_costs_the_others_nothing_but_nothing_passes(tmp_path, profile, monkeypatch, capsys):
@@ -83,10 +86,25 @@ def test_a_run_on_a_starved_host_is_made_once_more_with_the_same_random_numbers(
         again.append(replication)
         return answers[min(len(again), starved)]
 
-    monkeypatch.setattr(live, "measure", lambda *_: [sim.simulate(small(), 0, profile), answers[0]])
+    monkeypatch.setattr(live, "each", lambda *_: iter([sim.simulate(small(), 0, profile), answers[0]]))
     monkeypatch.setattr(live, "run", run)
     found = steps.runs_of(small(), 2, None, tmp_path)
     assert again == [1] * made
     assert [not record.starved for record in found] == [True, counts]
     assert found[1].provenance.get("starved_before", []) == ["others took 0.5 cores"] * made
     assert Record.load(tmp_path / "small-1.parquet").starved == found[1].starved
+
+
+def test_a_look_of_another_lab_survives_the_calibration_of_sessions(tmp_path, profile, monkeypatch):
+    own = tmp_path / "host.json"
+    known = profile.model_copy(update={"parts": {k: v for k, v in profile.parts.items() if k not in SESSION_PARTS}})
+    for module in (steps, twin.profile):
+        monkeypatch.setattr(module, "CALIBRATED", known.save(own))
+
+    def measured(before, progress):
+        before.with_look([[0.5]]).save()  # by another lab, while this one measures
+        return before.model_copy(update={"parts": profile.parts})
+
+    monkeypatch.setattr(live, "with_sessions", measured)
+    steps.calibrate_sessions()
+    assert HostProfile.load() == profile.with_look([[0.5]])
