@@ -96,4 +96,4 @@ def test_the_script_asks_python_for_a_safe_path_and_drops_relative_folders(folde
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == f"{elsewhere} 1 /a b:/d -P -m twin.cli predict x y"
+    assert done.stdout.splitlines()[-1] == f"{elsewhere} 1 /a b:/d -P -m twin predict x y"
