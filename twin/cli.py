@@ -386,6 +386,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (ENOSPC, EDQUOT):
             raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is buffered is lost: Python would fail over it at its end
         where = f"{error.filename}: cannot be written" if error.filename else "Something could not be written"
         refuse(f"{where} ({error.strerror}).")
     except KeyboardInterrupt:

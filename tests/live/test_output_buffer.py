@@ -14,7 +14,7 @@ from live.process import Stage
 from twin import broadcast_settings
 from twin.rules.delivery import Message
 from twin.rules.frames import pushed_message
-from twin.rules.output_buffer import COUNTED, SHARED_SIZE, OutputBuffer
+from twin.rules.output_buffer import COUNTED, REFERENCE, SHARED_SIZE, OutputBuffer
 
 pytestmark = pytest.mark.live
 MOST_BYTES = 30_000_000
@@ -101,7 +101,8 @@ def test_the_server_counts_what_the_rule_says(place: Callable[..., Place], paylo
         apart = max(apart, abs((real.omem() or 0) - rule.counted))
         publish(payload)
     assert rule.counted >= COUNTED
-    assert apart <= (0 if size >= SHARED_SIZE else 2 * COUNTED)
+    # the connection may take a little more meanwhile, and a reference with it
+    assert apart <= (2 * REFERENCE if size >= SHARED_SIZE else 2 * COUNTED)
 
 
 def test_many_large_messages_are_not_cut_until_the_subscriber_reads_and_then_they_are(

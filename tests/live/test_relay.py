@@ -39,7 +39,7 @@ def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tup
 
     async def check(link: Link) -> None:
         part.tell(cut=True)
-        for _ in range(100):  # until the relay has heard of it
+        for _ in range(10_000):  # until the relay has heard of it
             asked = link.send("PING")
             done, _ = await asyncio.wait([asked], timeout=0.3)
             if not done:

@@ -1,6 +1,7 @@
 """Text of others is shown and never obeyed."""
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -111,6 +112,7 @@ def test_a_full_disk_behind_standard_output_gets_one_sentence(words):
             stderr=subprocess.PIPE,
             text=True,
             check=False,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     assert done.returncode == 2
     assert done.stderr == "Something could not be written (No space left on device).\n"
