@@ -618,3 +618,16 @@ def test_what_concerns_no_node_and_no_version_names_none():
 def test_the_only_snapshot_of_a_record_may_jump_over_several_versions():
     rows = without(without(good_rows(), "delivered", client=1, version=2), "delivered", client=1, version=3)
     assert broken([*rows, row(3.5, "recovered", 1, 2, version=3, detail="1 snapshot")]) == set()
+
+
+@pytest.mark.parametrize("kind", [{"kind": "restart"}, {"kind": "drain"}, {"kind": "kill", "duration": 3.0}])
+def test_a_node_that_an_outage_caught_in_its_restart_is_back_with_everything_else(kind):
+    """The outage ends what the node was told; so nothing heals that fault but the end of the outage."""
+    faults = [{"at": 1.0, "node": 2, **kind}, {"at": 1.2, "kind": "outage", "duration": 1.0}]
+
+    def healed_at(*healed):
+        return Case(record([*good_rows(), *healed], faults=faults)).healed_at
+
+    assert healed_at() == inf
+    assert healed_at(row(0.5, "healed", detail="outage")) == inf  # that was another one
+    assert healed_at(row(3.5, "healed", detail="outage")) == 3.5
