@@ -625,8 +625,10 @@ def test_a_node_that_an_outage_caught_in_its_restart_is_back_with_everything_els
     """The outage ends what the node was told; so nothing heals that fault but the end of the outage."""
     faults = [{"at": 1.0, "node": 2, **kind}, {"at": 1.2, "kind": "outage", "duration": 1.0}]
 
+    scenario = small(clients={"count": 4}, duration=6.0, faults=faults).model_dump(exclude_none=True)
+
     def healed_at(*healed):
-        return Case(record([*good_rows(), *healed], faults=faults)).healed_at
+        return Case(Record.of(healed, {"world": "sim", "scenario": scenario})).healed_at
 
     assert healed_at() == inf
     assert healed_at(row(0.5, "healed", detail="outage")) == inf  # that was another one
