@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 
 from sim import predict, simulate
 from sim.fanout import Fanout
-from sim.lane import CHUNK
+from sim.lane import CHUNK, Frame
+from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import broadcasts, small, small_profile
 from twin.broadcast_parts import BROADCAST_PARTS
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
+from twin.rules.delivery import Message
 
 KINDS = ("pubsub", "stream", "kafka")
 
@@ -267,3 +269,28 @@ def test_a_node_that_drops_messages_is_found_out(monkeypatch):
     scenario = broadcast(clients={"recovery": {"timeout": 100.0}}, publisher={"stop": 0.65})
     found = audit(simulate(scenario.vary(publisher={"messages": 7}), 0, PROFILE))
     assert set(found.as_dict()["broken"]) == {"reached", "at_head"}
+
+
+def test_a_client_that_stops_reading_amid_a_batch_keeps_nothing_from_the_others(profile):
+    """All clients share one process, which reads what came for a node's clients in one go."""
+    scenario = small(
+        clients={"count": 12}, nodes={"count": 1}, bus={"kind": "pubsub"}, publisher={"rate": 1.0, "messages": 1}
+    )
+    first = run(scenario, profile).select("delivered")
+    began, who = first["t"].iloc[0], int(first["client"].iloc[0])
+    stall = {"at": began - 1e-5, "kind": "stall", "client": who, "duration": 1.0}
+    found = run(scenario.vary(faults=[stall]), profile).select("delivered")
+    others = found[found["client"] != who]
+    assert sorted(others["client"]) == [client for client in range(12) if client != who]
+    assert others["t"].max() < began + 0.1
+    assert found[found["client"] == who]["t"].iloc[0] >= began + 1.0 - 1e-5
+
+
+def test_what_comes_for_a_connection_that_is_gone_keeps_nothing_from_the_others(profile):
+    world = World(broadcast("pubsub", publisher={"start": 3.0}), 0, profile)
+    world.env.run(until=1.0)
+    tunnels = [client.tunnel for client in world.clients[:2]]
+    frame = Frame(Message(1, 1, 1, b""), 10, "1 1", 2)
+    world.broadcast.subscribers[0].tunnel = None
+    world.broadcast.arrived([(tunnel, [frame]) for tunnel in tunnels], 1.0, 1.1)
+    assert [row[2] for row in world.rows if row[1] == "delivered"] == [1]

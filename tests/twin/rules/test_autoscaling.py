@@ -219,3 +219,23 @@ def test_a_pod_that_is_not_ready_never_makes_a_scale_up_larger(levels, target, r
     ratio = sum(counting) // len(counting) / target
     assert found >= current if ratio > 1 else found <= current
     assert found <= max(current, math.ceil(ratio * current))
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        # a missing pod is taken to use all that it requests, whatever the target: 1200 / 3 is 40 %, 1.33 of
+        # the target of 30 %, where the known pods alone are at a third of it: no step into the other direction
+        ([100, 100], 3),
+        ([10, 10], 3),  # 34 %, 1.13 of it
+        # the other way round: known pods above the target, and with the missing one, idle on the way up, below it
+        ([350, 350], 3),  # 23 %, 0.78 of it
+    ],
+)
+def test_what_a_missing_pod_might_use_never_turns_a_step_around(levels, expected):
+    found = utilization_replicas(
+        *(3, 30, the_pods(3, [1000] * 3), the_samples(levels), NOW),
+        cpu_initialization=CPU_INITIALIZATION,
+        initial_readiness=INITIAL_READINESS,
+    )
+    assert found.replicas == expected
