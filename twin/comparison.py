@@ -324,7 +324,7 @@ def compare(
     rows, given_rows = [], []
     for name in MEASURES:
         have = [k for k, found in enumerate(values) if name in found]
-        if not have or name not in prediction.measures:
+        if not have or name not in prediction.measures or MEASURES[name].rescaled:
             continue
         seen = [values[k][name] for k in have]
         bounds = [values[k].get(name + NOT_WITHIN, nan) for k in have]

@@ -320,6 +320,13 @@ def test_a_rare_measure_is_compared_only_where_something_of_its_kind_happened():
     assert not Row("gave_up_share", [Band(0.0, 0.0, 0.0)], [0.0]).says_nothing
 
 
+def test_what_is_another_measure_in_another_unit_is_not_compared_twice(prediction, profile):
+    names = [row.name for row in twin.compare(prediction, measured(profile, 0)).rows]
+    assert "away_per_client" in prediction.measures
+    assert "away_per_client" not in names
+    assert {"away_total", "away_per_loss"} <= set(names)
+
+
 def test_runs_that_were_too_short_for_both_worlds_agree(profile):
     short = KILLED.vary(duration=1.5)
     prediction = sim.predict(short, 40, profile, jobs=1)

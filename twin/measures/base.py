@@ -13,13 +13,15 @@ class Measure:
     """A measure: its unit, what drives it (timers and rules, or CPU time), and its definition.
 
     A `rare` one is left out of tables and comparisons where it says everywhere that nothing of its kind happened: it is
-    0, or was not reached.
+    0, or was not reached. A `rescaled` one is another one in another unit: it is shown, and not compared, so that a
+    comparison counts nothing twice.
     """
 
     unit: str
     driver: Literal["timer", "cpu", "count"]
     meaning: str
     rare: bool = False
+    rescaled: bool = False
 
 
 RATE_WINDOW = 1.0
