@@ -10,7 +10,7 @@ from live.bus import Bus
 from twin.record import Row, row
 
 EVERY = 0.2
-"""Seconds between two looks: what waits for a shorter time may be missed. A look takes the server less than 0.1 ms."""
+"""Seconds between two looks: what waits for a shorter time may be missed."""
 
 
 class BufferWatch:
