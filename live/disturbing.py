@@ -30,6 +30,7 @@ from live.process import READY_WITHIN, Part, Stage
 from live.verdicts import Seen, Start, Verdict, disturbed_start, judge
 from twin.errors import ClusterError, HostError, ScenarioError
 from twin.record import Record
+from twin.scenario import Scenario
 from twin.writing import clear
 
 MOST_RUNS = 10_000
@@ -159,7 +160,7 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         said = "\n".join([run.lab.log.read_text(errors="replace"), *run.shown.get("missing", [])])
         runs = run.shown.get("runs", [])
         return Seen(
-            one, scenario.duration, tuple(run.starts), hit, status, said,
+            one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, said,
             bool(runs), "; ".join(each["starved"] for each in runs),
             _records(saved if on_disk is None else Path(f"/proc/self/fd/{on_disk}"), left), tuple(left), late, others,
         )  # fmt: skip
@@ -170,6 +171,11 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         if server is not None and server.part is not None:
             stage.end(server.part)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _steps(scenario: Scenario) -> tuple[float, ...]:
+    begun = [fault.at for fault in scenario.faults]
+    return (*begun, *(fault.at + fault.duration for fault in scenario.faults if fault.duration is not None))
 
 
 def _server(stage: Stage) -> Bus:

@@ -50,6 +50,7 @@ class Seen:
     Attributes:
         disturbance: what was drawn.
         duration: of the run in seconds.
+        steps: seconds after the start of the run at which the lab itself has to do something, as a fault.
         starts: of the cluster: more than one if a run was made anew.
         hit: when the disturbance began and was over (infinity if never), on the monotonic clock; None: it hit nothing.
         status: exit status of the lab; below 0 the signal that ended it; None: it did not end in time.
@@ -64,6 +65,7 @@ class Seen:
 
     disturbance: Disturbance
     duration: float
+    steps: tuple[float, ...] = ()
     starts: tuple[Start, ...] = ()
     hit: tuple[float, float] | None = None
     status: int | None = 0
@@ -137,12 +139,24 @@ def must(seen: Seen, tolerance: float = TOLERANCE) -> Must:
         return "unsaved" if one.when == "start-up" else "void"
     if one.action == "cut":
         return "count"
-    if one.target in ("guard", "lab") or one.when == "finish":
+    if one.target == "lab":  # what is measured goes on without it, but for what it has to do
+        return "void" if max(_step_delays(seen), default=0.0) > tolerance else "either"
+    if one.target == "guard" or one.when == "finish":
         return "either"  # what is measured is not touched
     lasted = overlap(seen)
     if lasted <= tolerance:
         return "either" if lasted > 0.0 or disturbed_start(seen) is not None else "count"
     return "void"
+
+
+def _step_delays(seen: Seen) -> list[float]:
+    """Return by how many seconds the lab did each step of the schedule late at least, as it stood still."""
+    number = disturbed_start(seen)
+    start = None if number is None else seen.starts[number].start
+    if start is None or seen.hit is None:
+        return []
+    begin, end = (t - start for t in seen.hit)
+    return [end - step for step in seen.steps if begin < step < end]
 
 
 def outcome(seen: Seen) -> Outcome:

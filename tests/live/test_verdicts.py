@@ -110,6 +110,14 @@ def test_the_guard_may_end_and_the_lab_may_stand_still_as_long_as_nothing_stays_
     assert verdicts(seen("kill", "guard", (13.0, inf), left=("folder stormlab-x",))) == ("left behind",)
 
 
+def test_a_lab_that_stands_still_voids_a_run_of_which_it_missed_a_step() -> None:
+    stopped = seen("stop", "lab", (13.0, 14.0), steps=(0.5, 1.98, 2.5))
+    assert (must(stopped), must(replace(stopped, steps=(1.9,)))) == ("either", "void")
+    late = replace(stopped, steps=(1.2,))
+    assert verdicts(late) == ("counted wrongly",)
+    assert verdicts(replace(late, shown=False, status=2, said="a step was 0.80 s late")) == ("voided rightly",)
+
+
 def test_a_lab_that_is_told_to_end_says_so_and_counts_nothing() -> None:
     gone = seen("term", "lab", (13.0, inf), shown=False, status=130, said="Interrupted; all stopped.", records=(0, 0))
     assert (must(gone), verdicts(gone)) == ("interrupted", ("voided rightly",))

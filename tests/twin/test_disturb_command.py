@@ -15,11 +15,11 @@ from live.verdicts import Seen, Start, Verdict, judge
 from twin.cli import app
 from twin.errors import ClusterError
 
-CONTROL = Seen(Disturbance(0, "plain", "", "none", "run", 0.0, None), 3.0, (Start(1.0, 2.0),), shown=True)
+CONTROL = Seen(Disturbance(0, "plain", "", "none", "run", 0.0, None), 3.0, starts=(Start(1.0, 2.0),), shown=True)
 KILLED = Seen(
     Disturbance(1, "failover", "node 3", "kill", "run", 1.0, None),
     3.0,
-    (Start(1.0, 2.0), Start(6.0, 7.0)),
+    starts=(Start(1.0, 2.0), Start(6.0, 7.0)),
     hit=(3.0, inf),
     said="node 3 was ended by SIGKILL",
     shown=True,
