@@ -159,9 +159,10 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         left = [*_left(mark, temporary), *(_keys_left(server, status) if server is not None else [])]
         said = "\n".join([run.lab.log.read_text(errors="replace"), *run.shown.get("missing", [])])
         runs = run.shown.get("runs", [])
+        disturbed, starved = _reasons(runs[-1]["void"] if runs else "")
         return Seen(
             one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, said,
-            bool(runs), "; ".join(each["starved"] for each in runs),
+            bool(runs), disturbed, starved, tuple(runs[-1]["void_before"] if runs else ()),
             _records(saved if on_disk is None else Path(f"/proc/self/fd/{on_disk}"), left), tuple(left), late, others,
         )  # fmt: skip
     finally:
@@ -171,6 +172,12 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         if server is not None and server.part is not None:
             stage.end(server.part)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reasons(void: str) -> tuple[str, str]:
+    """Return what disturbed a run, and how busy its host was, from the text that says why it does not count."""
+    disturbed, word, starved = void.partition("it was on a starved host (")
+    return disturbed.removesuffix("; "), starved.removesuffix(")") if word else ""
 
 
 def _steps(scenario: Scenario) -> tuple[float, ...]:

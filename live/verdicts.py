@@ -11,23 +11,23 @@ from math import inf
 from typing import Any, Literal
 
 from live.disturbance import Disturbance
+from live.timing import TOLERANCE
 
 Outcome = Literal["counted", "voided", "unsaved", "interrupted", "killed", "hung"]
 Must = Literal["count", "void", "either", "unsaved", "interrupted", "killed"]
 WRONG = ("counted wrongly", "voided wrongly", "left behind", "cause not named", "hung")
 
-TOLERANCE = 0.05
-"""Seconds that a part may stand still, or the lab be late, without harm to the run."""
 BUSY = 0.02
 """Seconds by which the injector's own timers were late when the machine, and not the lab, was to blame."""
 OTHERS = 0.1
 """Cores that others took, on average, when they were."""
 STATUS = {"failed": 2, "interrupted": 130}
 _SIGNALS = {
-    "kill": "SIGKILL|signal 9|killed",
-    "term": "SIGTERM|signal 15|ended|stopped",
-    "stop": "stop|SIGSTOP|late|answer",
+    "kill": "SIGKILL|signal 9",
+    "term": "SIGTERM|signal 15|ended with exit status|exited with code",
+    "stop": "was stopped|stood still|gave no answer",
 }
+"""How a message says it; who ends in good order when it is told to does not show by what."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,10 @@ class Seen:
         hit: when the disturbance began and was over (infinity if never), on the monotonic clock; None: it hit nothing.
         status: exit status of the lab; below 0 the signal that ended it; None: it did not end in time.
         said: all that it wrote to standard error, and what is missing according to its JSON.
-        shown: whether it showed a run that is not void.
-        starved: why that run does not count, as its host was too busy.
+        shown: whether it showed a run.
+        disturbed: what disturbed that run according to its record.
+        starved: how busy its host was according to its record, if it was too busy.
+        void_before: why earlier attempts at the run did not count, according to its record.
         records: how many it saved, and how many of these were broken.
         left: what was still there after its end, in a few words each.
         late: by how many seconds the injector's own timers were late at most during the run.
@@ -71,7 +73,9 @@ class Seen:
     status: int | None = 0
     said: str = ""
     shown: bool = False
+    disturbed: str = ""
     starved: str = ""
+    void_before: tuple[str, ...] = ()
     records: tuple[int, int] = (0, 0)
     left: tuple[str, ...] = ()
     late: float = 0.0
@@ -141,7 +145,9 @@ def must(seen: Seen, tolerance: float = TOLERANCE) -> Must:
         return "count"
     if one.target == "lab":  # what is measured goes on without it, but for what it has to do
         return "void" if max(_step_delays(seen), default=0.0) > tolerance else "either"
-    if one.target == "guard" or one.when == "finish":
+    if (one.action, one.target) == ("term", "guard"):
+        return "count"  # it does not heed that
+    if one.when == "finish":
         return "either"  # what is measured is not touched
     lasted = overlap(seen)
     if lasted <= tolerance:
@@ -176,7 +182,7 @@ def outcome(seen: Seen) -> Outcome:
     number = disturbed_start(seen)
     anew = number is not None and number < len(seen.starts) - 1
     starved = seen.starved and seen.disturbance.action in ("starve", "outrank")
-    return "voided" if anew or starved or not seen.shown else "counted"
+    return "voided" if anew or starved or seen.disturbed or not seen.shown else "counted"
 
 
 def judge(seen: Seen, tolerance: float = TOLERANCE) -> Verdict:
@@ -217,18 +223,21 @@ def _too_late(seen: Seen) -> bool:
 def _machine(seen: Seen) -> bool:
     """Somebody else kept the machine busy: the lab says so, and the injector has seen it, too."""
     busy = seen.late > BUSY or seen.others > OTHERS
-    return busy and bool(re.search(r"starved|late|others took|could not connect", seen.said))
+    return busy and bool(re.search(r"starved|late|stood still|took|could not connect", seen.said + seen.disturbed))
 
 
 def _names_cause(seen: Seen) -> bool:
     """Tell whether what a run said names who or what disturbed it, and how; what was never measured may begin anew."""
-    one, said, number = seen.disturbance, seen.said, disturbed_start(seen)
+    one, number = seen.disturbance, disturbed_start(seen)
+    said = "\n".join([seen.said, seen.disturbed, *seen.void_before])
+    if number is not None and number < len(seen.starts) - 1 and seen.shown and not seen.void_before:
+        return False  # the record looks like that of a first attempt
     if seen.status == 0 and number is not None and seen.starts[number].start is None:
         return True
     if one.action in ("int", "term", "hup") and one.target == "lab":
         return "Interrupted" in said
     if one.action == "fill":
-        return "No space left" in said
+        return bool(re.search(r"No space left|is full", said))
     if one.action in ("starve", "outrank"):
         return bool(re.search(r"starved|others took|late", said))
     if one.target == "lab":
@@ -236,7 +245,8 @@ def _names_cause(seen: Seen) -> bool:
     if one.target == "server":
         return bool(re.search(r"redis|server|bus", said, re.IGNORECASE))
     name = one.target.removesuffix(" worker")
-    return bool(re.search(rf"\b{name}\b", said)) and bool(re.search(_SIGNALS[one.action], said))
+    how = _SIGNALS[one.action]
+    return any(re.search(rf"\b{name}\b", line) and re.search(how, line) for line in said.splitlines())
 
 
 def _done(seen: Seen) -> str:
@@ -249,7 +259,7 @@ def _done(seen: Seen) -> str:
 
 
 def _last(said: str) -> str:
-    lines = [line for line in said.splitlines() if not line.startswith("Warning:")]
+    lines = [line for line in said.splitlines() if not line.startswith("Warning: this machine is busy")]
     return lines[-1] if lines else ""
 
 

@@ -11,8 +11,8 @@ import sys
 import time
 from typing import Any
 
+from live import runs
 from live.world import Cluster
-from twin import steps
 from twin.cli import main
 
 
@@ -41,7 +41,7 @@ def announce() -> None:
 
     for name, method in (("__init__", beginning), ("warm_up", warming_up), ("finish", finishing)):
         setattr(Cluster, name, method)
-    steps.ONCE_MORE = 0
+    runs.ONCE_MORE = 0
 
 
 if __name__ == "__main__":
