@@ -27,7 +27,7 @@ SIGNALS = {
     "hup": signal.SIGHUP,
     "stop": signal.SIGSTOP,
 }
-FIND_WITHIN = 1.0
+FIND_WITHIN = 5.0
 """Seconds within which a part that is to be disturbed has to be there."""
 RIVALS = 3
 """Programs on each core when the cores are taken away."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from live.disturbance import Action, Disturbance, When
+from live.timing import TOLERANCE
 from live.verdicts import Seen, Start, Verdict, disturbed_start, judge, must, outcome, overlap, table, totals
 
 START = Start(10.0, 12.0)
@@ -46,16 +47,28 @@ def test_a_kill_that_no_fault_ordered_may_not_count() -> None:
     assert verdicts(void) == ("voided rightly",)
 
 
-@pytest.mark.parametrize("said", ["", "node 2 was ended by SIGKILL", "node 3 stopped by itself", "swarm 0: SIGKILL"])
+@pytest.mark.parametrize(
+    "said", ["", "node 2 was ended by SIGKILL", "node 3 ended", "node 3 is up\nswarm 0 was ended by SIGKILL"]
+)
 def test_a_message_has_to_name_the_part_and_what_befell_it(said: str) -> None:
     assert verdicts(seen("kill", "node 3", (13.0, inf), shown=False, status=2, said=said)) == ("cause not named",)
 
 
-def test_a_run_that_was_made_anew_was_void_and_must_say_why() -> None:
+def test_a_run_that_was_made_anew_was_void_and_its_record_must_say_why() -> None:
     anew = seen("kill", "node 3", (13.0, inf), starts=(START, Start(16.0, 17.0)))
     assert outcome(anew) == "voided"
     assert verdicts(anew) == ("cause not named",)
-    assert verdicts(replace(anew, said="Run 1: node 3 was ended by SIGKILL; it is made anew.")) == ("voided rightly",)
+    assert verdicts(replace(anew, said="Run 1 is made anew: node 3 was ended by SIGKILL")) == ("cause not named",)
+    assert verdicts(replace(anew, void_before=("node 3 was ended by SIGKILL",))) == ("voided rightly",)
+    assert verdicts(replace(anew, void_before=("node 2 was ended by SIGKILL",))) == ("cause not named",)
+
+
+def test_a_run_that_went_to_its_end_is_void_if_its_record_says_what_disturbed_it() -> None:
+    void = seen("kill", "server", (13.0, inf), disturbed="the server at redis://x was started anew")
+    assert (outcome(void), verdicts(void)) == ("voided", ("voided rightly",))
+    assert verdicts(replace(void, disturbed="")) == ("counted wrongly",)
+    assert verdicts(seen("none", "", None, disturbed="the lab stood still for 0.3 s")) == ("voided wrongly",)
+    assert verdicts(seen("none", "", None, disturbed="the lab stood still for 0.3 s", late=0.3)) == ("voided rightly",)
 
 
 def test_of_several_starts_the_one_that_was_running_was_disturbed() -> None:
@@ -84,15 +97,19 @@ def test_only_what_falls_into_the_measured_time_disturbs_it(hit: tuple[float, fl
     assert overlap(seen("stop", "node 3", hit)) == pytest.approx(seconds)
 
 
-def test_what_never_came_to_be_measured_may_begin_anew_without_a_word() -> None:
-    one = seen("stop", "haproxy", (11.0, 14.0), "start-up", starts=(Start(10.0), Start(14.0, 15.0)))
+def test_what_never_came_to_be_measured_may_begin_anew_for_whatever_reason() -> None:
+    late = ("the clients could not connect",)
+    starts = (Start(10.0), Start(14.0, 15.0))
+    one = seen("stop", "haproxy", (11.0, 14.0), "start-up", starts=starts, void_before=late)
+    assert verdicts(replace(one, void_before=())) == ("cause not named",)
     assert (must(one), outcome(one), verdicts(one)) == ("either", "voided", ("voided rightly",))
     failed = replace(one, starts=(Start(10.0),), shown=False, status=2, said="something failed")
     assert verdicts(failed) == ("cause not named",)
 
 
 def test_a_stop_within_the_tolerance_may_count_and_a_longer_one_may_not() -> None:
-    short, long = seen("stop", "node 3", (13.0, 13.03)), seen("stop", "node 3", (13.0, 13.3))
+    assert TOLERANCE == 0.1
+    short, long = seen("stop", "node 3", (13.0, 13.06)), seen("stop", "node 3", (13.0, 13.3))
     assert (must(short), must(long)) == ("either", "void")
     assert (must(short, 0.01), must(long, 0.5)) == ("void", "either")
     assert verdicts(short) == ("counted rightly",)
@@ -104,10 +121,15 @@ def test_what_hit_nobody_changes_nothing() -> None:
     assert verdicts(seen("kill", "node 3", None, shown=False, status=2)) == ("voided wrongly",)
 
 
-def test_the_guard_may_end_and_the_lab_may_stand_still_as_long_as_nothing_stays_behind() -> None:
-    assert verdicts(seen("kill", "guard", (13.0, inf))) == ("counted rightly",)
+def test_the_guard_is_a_part_that_does_not_heed_a_polite_end() -> None:
+    assert verdicts(seen("kill", "guard", (13.0, inf))) == ("counted wrongly",)
+    assert verdicts(seen("term", "guard", (13.0, inf))) == ("counted rightly",)
+    assert verdicts(seen("term", "guard", (13.0, inf), left=("folder stormlab-x",))) == ("left behind",)
+
+
+def test_a_lab_that_stands_still_has_to_void_only_what_it_missed_and_may_void_the_rest() -> None:
     assert verdicts(seen("stop", "lab", (13.0, 14.0))) == ("counted rightly",)
-    assert verdicts(seen("kill", "guard", (13.0, inf), left=("folder stormlab-x",))) == ("left behind",)
+    assert verdicts(seen("stop", "lab", (13.0, 14.0), disturbed="the lab stood still for 1.0 s")) == ("voided rightly",)
 
 
 def test_a_lab_that_stands_still_voids_a_run_of_which_it_missed_a_step() -> None:

@@ -21,7 +21,7 @@ KILLED = Seen(
     3.0,
     starts=(Start(1.0, 2.0), Start(6.0, 7.0)),
     hit=(3.0, inf),
-    said="node 3 was ended by SIGKILL",
+    void_before=("node 3 was ended by SIGKILL",),
     shown=True,
 )
 
