@@ -1,18 +1,16 @@
 """Disturbed runs of the lab's own command line, seen from outside."""
 
-import os
 import sys
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
 
-import psutil
 import pytest
 
 from live import disturbing
 from live.disturbance import Disturbance
 from live.disturbing import MARK, Witness, disturb, disturbed, marked, say
-from live.injector import find, has_disks, name_of
+from live.injector import has_disks
 from live.process import Stage
 from live.verdicts import BUSY, OTHERS, judge
 from twin.errors import HostError, ScenarioError
@@ -79,16 +77,6 @@ def test_a_full_disk_is_said_and_leaves_no_record(stage: Stage) -> None:
     seen = disturb(Disturbance(0, "plain", "disk of the records", "fill", "start-up", 0.0, None), 1, stage, True)
     assert (seen.status, seen.shown, seen.records, seen.left) == (2, True, (0, 0), ())
     assert judge(seen).verdicts == ("voided rightly",)
-
-
-def test_a_part_is_found_by_the_name_of_its_log(stage: Stage) -> None:
-    part = stage.start("node 3", ["sleep", "60"])
-    other = stage.start("awake 1", ["sleep", "60"])
-    assert find(os.getpid(), "node 3") == part.pid
-    assert find(os.getpid(), "awake") == other.pid
-    assert find(os.getpid(), "node") is None
-    assert find(os.getpid(), "guard") == stage.guard.pid
-    assert name_of(psutil.Process()) == ""
 
 
 def test_a_witness_sees_who_takes_a_core_and_not_what_bears_the_mark(stage: Stage, until: Callable[..., None]) -> None:
