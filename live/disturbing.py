@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -74,10 +74,13 @@ class Witness:
                     found[process.pid] = sum(process.cpu_times()[:2])
         return found
 
-    def close(self) -> tuple[float, float]:
-        """Return by how many seconds the timer was late at most, and how many cores others took on average."""
+    def close(self) -> None:
+        """Watch no more."""
         self._over.set()
         self._thread.join()
+
+    def found(self) -> tuple[float, float]:
+        """Return by how many seconds the timer was late at most, and how many cores others took on average."""
         elapsed, now = time.monotonic() - self._since, self._of_others()
         taken = sum(cpu - self._before[pid] for pid, cpu in now.items() if pid in self._before)
         taken += sum(cpu for pid, cpu in now.items() if pid not in self._before)
@@ -123,6 +126,18 @@ class _Run:
                 return float(said[word])
         return None
 
+    def said(self) -> dict[str, Any]:
+        """Return what the lab has said of its run, as `live.verdicts.Seen` has it."""
+        runs = self.shown.get("runs", [])
+        disturbed, starved = _reasons(runs[-1]["void"] if runs else "")
+        return {
+            "said": "\n".join([self.lab.log.read_text(errors="replace"), *self.shown.get("missing", [])]),
+            "shown": bool(runs),
+            "disturbed": disturbed,
+            "starved": starved,
+            "void_before": tuple(runs[-1]["void_before"] if runs else ()),
+        }
+
 
 def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
     """Do one run, disturb it, and return what was seen.
@@ -135,43 +150,40 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
     """
     folder = stage.folder / str(one.number)
     saved, temporary = folder / "saved", folder / "tmp"
-    for path in (saved, temporary):
-        path.mkdir(parents=True)
-    scenario, mark = scenario_of(one, seed), uuid4().hex
-    (folder / "scenario.toml").write_text(scenario.to_toml())
-    server = _server(stage) if one.cluster == OWN else None
-    words = ["measure", str(folder / "scenario.toml"), "--runs", "1", "--save", str(saved), "--json"]
-    words += ["--redis-url", server.url] if server is not None else []
-    disk = _disk(one, saved, temporary) if disks else None
-    surroundings = ["env", f"TMPDIR={temporary}", f"{MARK}={mark}"]
-    command = [*(on_a_disk(*disk) if disk else []), *surroundings, sys.executable, "-P", "-m", "twin.announced", *words]
-    witness = Witness(mark)
-    try:
-        run = _Run(stage.start(f"lab {one.number}", command), time.monotonic() + ENDS_WITHIN)
-        injector = Injector(run.lab, stage, server, saved, disk[0] if disk else None, host.placement(scenario).all)
-        on_disk = _hold(run, saved) if disk and disk[0] == saved else None
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        for path in (saved, temporary):
+            path.mkdir(parents=True)
+        scenario, mark = scenario_of(one, seed), uuid4().hex
+        undo.callback(_end_all, mark)
+        (folder / "scenario.toml").write_text(scenario.to_toml())
+        server = undo.enter_context(_own_server(stage)) if one.cluster == OWN else None
+        words = ["measure", str(folder / "scenario.toml"), "--runs", "1", "--save", str(saved), "--json"]
+        words += ["--redis-url", server.url] if server is not None else []
+        disk = _disk(one, saved, temporary) if disks else None
+        command = [*(on_a_disk(*disk) if disk else []), "env", f"TMPDIR={temporary}", f"{MARK}={mark}"]
+        witness = undo.enter_context(contextlib.closing(Witness(mark)))
+        lab = stage.start(f"lab {one.number}", [*command, sys.executable, "-P", "-m", "twin.announced", *words])
+        run = _Run(lab, time.monotonic() + ENDS_WITHIN)
+        place = _held(run, saved, undo) if disk and disk[0] == saved else saved
+        injector = Injector(lab, stage, server, saved, disk[0] if disk else None, host.placement(scenario).all)
         hit = _wait_and_do(run, one, injector, scenario.duration, disk is not None)
         run.hear()
-        ended = run.lab.wait(max(1.0, run.deadline - time.monotonic()))
-        status = run.lab.status if ended else None
-        stage.end(run.lab)
-        late, others = witness.close()
+        status = lab.status if lab.wait(max(1.0, run.deadline - time.monotonic())) else None
+        stage.end(lab)
+        late, others = witness.found()
         left = [*_left(mark, temporary), *(_keys_left(server, status) if server is not None else [])]
-        said = "\n".join([run.lab.log.read_text(errors="replace"), *run.shown.get("missing", [])])
-        runs = run.shown.get("runs", [])
-        disturbed, starved = _reasons(runs[-1]["void"] if runs else "")
-        return Seen(
-            one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, said,
-            bool(runs), disturbed, starved, tuple(runs[-1]["void_before"] if runs else ()),
-            _records(saved if on_disk is None else Path(f"/proc/self/fd/{on_disk}"), left), tuple(left), late, others,
-        )  # fmt: skip
-    finally:
-        for process in marked(mark):
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        if server is not None and server.part is not None:
-            stage.end(server.part)
-        shutil.rmtree(folder, ignore_errors=True)
+        records = _records(place, left)
+        seen = Seen(one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, records=records)
+        seen = replace(seen, **run.said(), left=tuple(left), late=late, others=others)
+    return seen
+
+
+def _end_all(mark: str) -> None:
+    """End what is left of a run."""
+    for process in marked(mark):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
 
 
 def _reasons(void: str) -> tuple[str, str]:
@@ -185,10 +197,16 @@ def _steps(scenario: Scenario) -> tuple[float, ...]:
     return (*begun, *(fault.at + fault.duration for fault in scenario.faults if fault.duration is not None))
 
 
-def _server(stage: Stage) -> Bus:
+@contextlib.contextmanager
+def _own_server(stage: Stage) -> Iterator[Bus]:
+    """Start the user's own server, and end it."""
     server = Bus(stage, host.free_ports(1)[0], [])
-    server.wait_ready(READY_WITHIN)
-    return server
+    try:
+        server.wait_ready(READY_WITHIN)
+        yield server
+    finally:
+        if server.part is not None:
+            stage.end(server.part)
 
 
 def _disk(one: Disturbance, saved: Path, temporary: Path) -> tuple[Path, int] | None:
@@ -197,11 +215,13 @@ def _disk(one: Disturbance, saved: Path, temporary: Path) -> tuple[Path, int] | 
     return (saved, SMALL_DISK) if one.when == "start-up" else (temporary, RUN_DISK)
 
 
-def _hold(run: _Run, folder: Path) -> int | None:
-    """Keep the disk of a run in sight beyond its end."""
+def _held(run: _Run, folder: Path, undo: contextlib.ExitStack) -> Path:
+    """Return a path of a run's disk that holds beyond the end of the run, for as long as it takes to undo all."""
     if run.hear("cluster") is None:
-        return None
-    return os.open(inside(run.lab.pid, folder), os.O_RDONLY | os.O_DIRECTORY)
+        return folder
+    number = os.open(inside(run.lab.pid, folder), os.O_RDONLY | os.O_DIRECTORY)
+    undo.callback(os.close, number)
+    return Path(f"/proc/self/fd/{number}")
 
 
 def _wait_and_do(run: _Run, one: Disturbance, injector: Injector, duration: float, disk: bool) -> Hit | None:
