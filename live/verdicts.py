@@ -195,6 +195,7 @@ def judge(seen: Seen, tolerance: float = TOLERANCE) -> Verdict:
         tolerance: seconds that a part may stand still without harm.
     """
     wanted, came = must(seen, tolerance), outcome(seen)
+    harmless = wanted == "count" or (wanted == "either" and _machine(seen))
     found: dict[str, str] = {}
     if came == "hung":
         found["hung"] = "it did not end in time"
@@ -202,9 +203,9 @@ def judge(seen: Seen, tolerance: float = TOLERANCE) -> Verdict:
         if wanted in ("void", "interrupted", "killed", "unsaved") and not _too_late(seen):
             found["counted wrongly"] = f"{_done(seen)}, and the run counted"
     elif wanted == "count" and not _machine(seen):
-        found["voided wrongly"] = f"nothing disturbed the run, and it came to be {came}: {_last(seen.said)}"
-    if came in ("voided", "unsaved", "interrupted") and not found and wanted != "count" and not _names_cause(seen):
-        found["cause not named"] = f"{_done(seen)}; it said: {_last(seen.said) or 'nothing'}"
+        found["voided wrongly"] = f"nothing disturbed the run, and it came to be {came}: {_last(_text(seen))}"
+    elif not harmless and came != "killed" and not _names_cause(seen):
+        found["cause not named"] = f"{_done(seen)}; it said: {_last(_text(seen)) or 'nothing'}"
     if seen.left or seen.records[1]:
         broken = [f"{seen.records[1]} broken records"] if seen.records[1] else []
         found["left behind"] = ", ".join([*seen.left, *broken])
@@ -225,13 +226,19 @@ def _too_late(seen: Seen) -> bool:
 def _machine(seen: Seen) -> bool:
     """Somebody else kept the machine busy: the lab says so, and the injector has seen it, too."""
     busy = seen.late > BUSY or seen.others > OTHERS
-    return busy and bool(re.search(r"starved|late|stood still|took|could not connect", seen.said + seen.disturbed))
+    return busy and bool(re.search(r"starved|\blate\b|stood still|took|could not connect", _text(seen)))
+
+
+def _text(seen: Seen) -> str:
+    """Return all that was said of a run, on the terminal or in JSON, in lines."""
+    starved = [f"starved: {seen.starved}"] if seen.starved else []
+    return "\n".join([seen.said, *starved, *([seen.disturbed] if seen.disturbed else []), *seen.void_before])
 
 
 def _names_cause(seen: Seen) -> bool:
     """Tell whether what a run said names who or what disturbed it, and how; what was never measured may begin anew."""
     one, number = seen.disturbance, disturbed_start(seen)
-    said = "\n".join([seen.said, seen.disturbed, *seen.void_before])
+    said = _text(seen)
     if number is not None and number < len(seen.starts) - 1 and seen.shown and not seen.void_before:
         return False  # the record looks like that of a first attempt
     if seen.status == 0 and number is not None and seen.starts[number].start is None:

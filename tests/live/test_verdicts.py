@@ -118,6 +118,14 @@ def test_a_stop_within_the_tolerance_may_count_and_a_longer_one_may_not() -> Non
     assert verdicts(long) == ("counted wrongly",)
 
 
+def test_what_does_no_harm_may_come_together_with_a_busy_machine() -> None:
+    short = seen("stop", "lab", (13.0, 13.03), disturbed="the kill of node 1 took 0.12 s")
+    assert verdicts(short) == ("cause not named",)
+    assert verdicts(replace(short, late=0.4)) == ("voided rightly",)
+    long = replace(short, late=0.4, steps=(1.2,), hit=(13.0, 14.0))
+    assert verdicts(long) == ("cause not named",)
+
+
 def test_what_hit_nobody_changes_nothing() -> None:
     assert verdicts(seen("kill", "node 3", None)) == ("counted rightly",)
     assert verdicts(seen("kill", "node 3", None, shown=False, status=2)) == ("voided wrongly",)
@@ -170,7 +178,8 @@ def test_a_full_disk_is_named_and_leaves_no_record() -> None:
 def test_taken_cores_make_a_run_starved_and_a_busy_machine_hides_nothing_else() -> None:
     hogs = seen("starve", "cores", (13.0, 15.0))
     assert verdicts(hogs) == ("counted wrongly",)
-    assert verdicts(replace(hogs, starved="x", said="Run 1 was on a starved host")) == ("voided rightly",)
+    assert verdicts(replace(hogs, starved="others took 0.9 cores")) == ("voided rightly",)
+    assert verdicts(replace(hogs, starved="", disturbed="node 3 did something")) == ("cause not named",)
     killed = seen("kill", "node 3", (13.0, inf), starved="others took 0.9 cores", said="a starved host; others took")
     assert verdicts(killed) == ("counted wrongly",)
 
