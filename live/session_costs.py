@@ -17,6 +17,7 @@ from live.bus import Bus
 from live.costs import BATCHES, accepts
 from live.process import READY_WITHIN, Part, Stage
 from live.session_node import password_hash
+from live.supervisor import watched
 from live.workbench import Bench, Costs, Pace, client_config, mean_pace
 from twin.cost import LEVELS
 from twin.cost import Part as CostPart
@@ -239,7 +240,7 @@ def measure_sessions(scenario: Scenario, found: Costs, of_balancer: bool = False
     the balancer if `of_balancer`.
     """
     for shared in (False,) if of_balancer else (False, True):
-        with Stage() as stage, Stage() as refusing_stage:
+        with watched() as stage, watched() as refusing_stage:
             bus = None
             if shared:
                 place = host.placement(scenario)
@@ -270,7 +271,7 @@ def with_sessions(
     host.check_limits(scenario)
     changed: dict[str, Any] = {}
     known_kinds = [one for one in (("haproxy", "parts"), ("nginx", "nginx_parts")) if profile.knows(one[0])]
-    with Stage() as stage:
+    with watched() as stage:
         host.keep_awake(stage, host.placement(scenario).all)
         for k, (kind, field) in enumerate(known_kinds):
             found = Costs()
