@@ -63,13 +63,16 @@ class PageNode(Node):
             token = shown_token(words.get("token", []), request.headers.get_all("Authorization"))
         except ValueError:
             return refuse(connection, "request", "the request cannot be read")
+        origins = request.headers.get_all("Origin")
+        origin = origins[0] if len(origins) == 1 and origins[0] in self.origins else ""
         problem = token_problem(self.secret, token, time.time())
         if problem:
-            return refuse(connection, problem, f"the token is {problem}; {WHERE}")
-        origins = request.headers.get_all("Origin")
-        if len(origins) != 1 or origins[0] not in self.origins:
+            response = refuse(connection, problem, f"the token is {problem}; {WHERE}")
+            if origin:  # or else a browser does not let the page see that it was a 401
+                response.headers["Access-Control-Allow-Origin"] = origin
+            return response
+        if not origin:
             return connection.respond(HTTPStatus.FORBIDDEN, "this page may not connect\n")
-        origin = origins[0]
         if parts.path != "/echo":
             return None
         text = words.get("text", [""])[0][:MOST_TEXT]
