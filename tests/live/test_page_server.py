@@ -240,6 +240,13 @@ def test_a_bad_request_gets_its_status_and_prints_nothing(
     assert len(let_in(server)) == 1
 
 
+def test_an_answer_is_not_overtaken_by_a_reset_while_its_client_still_sends(server: PageServer) -> None:
+    good = {"Authorization": f"Bearer {server.access.key}"}
+    for _ in range(5):
+        code, text, _ = ask(server, "POST", "/do", " " * 1_000_000, **good)
+        assert (code, text) == (413, f"an order has at most {MOST_BODY} bytes\n")
+
+
 def mangled(draw: random.Random, server: PageServer) -> bytes:
     """Return a good request with some bytes changed, left out, doubled or cut off."""
     lines = [
