@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import signal
 import socket
 import time
@@ -180,7 +181,7 @@ def test_a_part_that_ends_by_itself_ends_the_command_with_its_name_and_the_page_
     assert command.lab.returncode == 2
     assert out == ""
     assert len(err.splitlines()) == 1
-    assert err.startswith("haproxy ")
+    assert re.match(r"haproxy \(process \d+\) was ended by SIGKILL", err)
 
 
 def test_only_the_terminal_has_the_links_secret_and_only_loopback_is_listened_on(command: SimpleNamespace) -> None:
