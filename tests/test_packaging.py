@@ -60,7 +60,7 @@ def requirements():
 
 
 def test_every_requirement_is_pinned_and_has_the_hashes_of_its_files():
-    """`name==version`, where it is needed, and SHA-256s; neither addresses nor options, which would be other sources."""
+    """Name, version, where it is needed, SHA-256s; neither addresses nor options, which would be other sources."""
     fits = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
     assert [line for line in requirements() if not fits.fullmatch(line)] == []
 
@@ -81,7 +81,7 @@ def test_contributing_has_the_command_that_made_the_requirements():
 
 
 def set_up(tmp_path, tools):
-    """Set the lab up in a copy, with programs of others in the place of uv or Python, and return what they were told."""
+    """Set the lab up in a copy with other programs in the place of uv or Python; return what these were told."""
     for name in ("lab", "requirements.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     programs = tmp_path / "programs"
