@@ -13,8 +13,8 @@ GIVEN = {
 
 
 LEAST_MEMORY = 10**9
-"""Bytes of address space. With 0.1 and 0.25 GB OpenBLAS ended the process by itself, which nobody can catch, with 0.5 GB
-the compiler was not found, and with 1 GB a prediction came."""
+"""Bytes of address space. With 0.1 and 0.25 GB OpenBLAS ended the process by itself, which cannot be caught; with
+0.5 GB the compiler was not found; with 1 GB a prediction came."""
 
 
 def too_small() -> str:
