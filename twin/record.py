@@ -219,7 +219,7 @@ class Record:
             (MESSAGE_EVENTS, _fits, "words, the numbers among them of 18 digits at most"),
         ):
             of_these = self.events[self.events["event"].isin(names)]
-            for event, detail in zip(*of_these[["event", "detail"]].drop_duplicates().T.to_numpy(), strict=True):
+            for event, detail in of_these[["event", "detail"]].drop_duplicates().itertuples(index=False):
                 if not check(detail):
                     return f"detail is {show(detail)} of the event {event}; allowed is {allowed}"
         return ""
