@@ -30,7 +30,7 @@ class Conditions:
     def __init__(self, folder: Path, bus: Bus | None) -> None:
         self.folder = folder
         self.bus = bus if bus is not None and bus.part is None else None
-        self.watch = None if self.bus is None else ServerWatch(self.bus, TOLERANCE)
+        self.watch = None if self.bus is None else ServerWatch(self.bus)
         self._look()
 
     def begin(self) -> None:

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Literal
 
 from live.disturbance import Disturbance
+from live.server_watch import SILENT
 from live.timing import TOLERANCE
 
 Outcome = Literal["counted", "voided", "unsaved", "interrupted", "killed", "hung"]
@@ -152,7 +153,7 @@ def must(seen: Seen, tolerance: float = TOLERANCE) -> Must:
     if one.when == "finish":
         return "either"  # what is measured is not touched
     lasted = overlap(seen)
-    if lasted <= tolerance + (BETWEEN_LOOKS if one.target == "server" else 0.0):
+    if lasted <= (SILENT + BETWEEN_LOOKS if one.target == "server" else tolerance):
         return "either" if lasted > 0.0 or disturbed_start(seen) is not None else "count"
     return "void"
 
@@ -226,7 +227,7 @@ def _too_late(seen: Seen) -> bool:
 def _machine(seen: Seen) -> bool:
     """Somebody else kept the machine busy: the lab says so, and the injector has seen it, too."""
     busy = seen.late > BUSY or seen.others > OTHERS
-    return busy and bool(re.search(r"starved|\blate\b|stood still|took|could not connect", _text(seen)))
+    return busy and bool(re.search(r"starved|\blate\b|stood still|took|silent|could not connect", _text(seen)))
 
 
 def _text(seen: Seen) -> str:

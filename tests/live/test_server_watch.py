@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from live import host
+from live import host, server_watch
 from live.bus import Bus
 from live.process import Stage
 from live.server_watch import ServerWatch
@@ -24,7 +24,7 @@ def own(stage: Stage) -> tuple[Bus, Bus]:
 
 def test_a_server_that_was_stopped_for_a_while_was_silent(own: tuple[Bus, Bus]) -> None:
     server, bus = own
-    watch = ServerWatch(bus, 0.3)
+    watch = ServerWatch(bus)
     watch.begin()
     assert server.part is not None
     server.part.signal(signal.SIGSTOP)
@@ -37,9 +37,12 @@ def test_a_server_that_was_stopped_for_a_while_was_silent(own: tuple[Bus, Bus]) 
     assert watch.trouble()
 
 
-def test_a_server_that_answers_is_no_trouble_and_a_short_pause_is_within_the_tolerance(own: tuple[Bus, Bus]) -> None:
+def test_a_server_that_answers_is_no_trouble_and_a_short_pause_is_within_the_tolerance(
+    own: tuple[Bus, Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, bus = own
-    watch = ServerWatch(bus, 5.0)
+    monkeypatch.setattr(server_watch, "SILENT", 5.0)
+    watch = ServerWatch(bus)
     watch.begin()
     assert server.part is not None
     server.part.signal(signal.SIGSTOP)
@@ -53,7 +56,7 @@ def test_a_server_that_answers_is_no_trouble_and_a_short_pause_is_within_the_tol
 
 def test_the_embedded_server_is_not_asked(own: tuple[Bus, Bus], until: Callable[..., None]) -> None:
     server, _ = own
-    watch = ServerWatch(server, 0.0)
+    watch = ServerWatch(server)
     watch.begin()
     time.sleep(0.2)
     watch.close()

@@ -112,8 +112,8 @@ def test_a_stop_within_the_tolerance_may_count_and_a_longer_one_may_not() -> Non
     short, long = seen("stop", "node 3", (13.0, 13.06)), seen("stop", "node 3", (13.0, 13.3))
     assert (must(short), must(long)) == ("either", "void")
     assert (must(short, 0.01), must(long, 0.5)) == ("void", "either")
-    assert must(seen("stop", "server", (13.0, 13.2))) == "either"  # it is asked now and then
-    assert must(seen("stop", "server", (13.0, 13.3))) == "void"
+    assert must(seen("stop", "server", (13.0, 13.35))) == "either"  # it is asked now and then
+    assert must(seen("stop", "server", (13.0, 13.5))) == "void"
     assert verdicts(short) == ("counted rightly",)
     assert verdicts(long) == ("counted wrongly",)
 
