@@ -67,7 +67,7 @@ def disturb(runs: int, seed: int, first: int, as_json: bool) -> bool:
 
 
 def print_table(found: "list[tuple[Seen, Verdict]]") -> None:
-    """Print a line for each kind of disturbance, and one for all."""
+    """Print a line for each kind of disturbance, and one for all; the heads are short, so that it fits 80 columns."""
     from live.verdicts import WRONG, Row, table
 
     rows, total = table(found), Row("all")
@@ -75,10 +75,11 @@ def print_table(found: "list[tuple[Seen, Verdict]]") -> None:
         total.runs, total.hit, total.starved = total.runs + row.runs, total.hit + row.hit, total.starved + row.starved
         total.verdicts.update(row.verdicts)
     columns = ("counted rightly", "voided rightly", *WRONG)
+    heads = ("right\ncount", "right\nvoid", "wrong\ncount", "wrong\nvoid", "left", "no\ncause", "hung")
     shown = Table(box=SIMPLE_HEAD, padding=0)
     shown.add_column("disturbance", no_wrap=True)
-    for name in ("runs", "hit", *columns, "starved host"):
-        shown.add_column(name.replace(" ", "\n"), justify="right")
+    for name in ("runs", "hit", *heads, "busy\nhost"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for row in [*rows, total]:
         cells = [row.runs, row.hit, *(row.verdicts[name] for name in columns), row.starved]
         shown.add_row(row.kind, *(str(cell or "-") for cell in cells), end_section=row is rows[-1])
