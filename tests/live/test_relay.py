@@ -22,7 +22,7 @@ def relay(stage: Stage) -> tuple[Part, Address, Bus]:
     part = stage.python("relay 1", "live.relay", {"port": port, "to": bus.address.way})
     part.hear()
     bus.wait_ready(10)
-    return part, Address("127.0.0.1", port), bus
+    return part, bus.address.through(port), bus
 
 
 def talk(address: Address, what: Callable[[Link], Awaitable[None]]) -> None:
