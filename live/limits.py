@@ -10,7 +10,7 @@ from twin.scenario import Scenario
 MOST_CLIENTS = 5000
 MOST_NODES = 16
 MOST_DELIVERIES = 2_000_000
-"""Deliveries that one run may note."""
+"""Deliveries that one run may note, and messages of its clients."""
 
 
 def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
@@ -34,6 +34,11 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         raise ScenarioError(
             f"publisher.rate gives {messages} messages for {scenario.clients.count} clients; a live run allows at most "
             f"{MOST_DELIVERIES} deliveries."
+        )
+    sent = scenario.clients.count * scenario.clients.sends.rate * scenario.duration
+    if sent > MOST_DELIVERIES:
+        raise ScenarioError(
+            f"clients.sends.rate gives {sent:.0f} messages in all; a live run allows at most {MOST_DELIVERIES}."
         )
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")

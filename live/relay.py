@@ -20,6 +20,8 @@ from live.node import lines, say
 
 MOST_HELD = 1 << 22
 """Bytes that one direction of a connection holds until it stops reading."""
+OF_A_PIECE = 256
+"""Bytes that a piece counts beside its own, so that many small ones are bounded, too."""
 
 
 class Road:
@@ -33,17 +35,20 @@ class Road:
     async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Pass on what comes until its end, each piece after the delay and in order."""
         held: deque[tuple[float, bytes]] = deque()
+        size = 0
         some, room = asyncio.Event(), asyncio.Event()
 
         async def read() -> None:
+            nonlocal size
             while True:
                 await self.open.wait()
                 data = await source.read(1 << 16)
                 held.append((time.monotonic() + self.delay, data))
+                size += len(data) + OF_A_PIECE
                 some.set()
                 if not data:
                     return
-                while sum(len(piece) for _, piece in held) >= MOST_HELD:
+                while size >= MOST_HELD:
                     room.clear()
                     await room.wait()
 
@@ -57,6 +62,7 @@ class Road:
                         await asyncio.sleep(wait)
                     await self.open.wait()
                     _, data = held.popleft()
+                    size -= len(data) + OF_A_PIECE
                     room.set()
                     if not data:
                         return
