@@ -1,10 +1,13 @@
 """A cluster with a page: `./lab serve` shows a student's own browser as one more client.
 
-The page comes from a small HTTP server on loopback and connects through the balancer to the nodes. Three things keep
-others out: the nodes and this server accept only the page's own origin, every connection and every order carries a
-signed token (`twin/rules/token.py`), and only names of this machine are answered, so that no other site can pretend.
+The page comes from a small HTTP server on loopback and connects through the balancer to the nodes. Four things keep
+others out: the address of the page ends with a key, and who does not show it gets no token, as other users of the
+machine can open the page, too; the nodes and this server accept only the page's own origin; every connection and every
+order carries a signed token (`twin/rules/token.py`); and only names of this machine are answered, so that no other site
+can pretend.
 """
 
+import hmac
 import json
 import queue
 import secrets
@@ -13,11 +16,12 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from live import interrupt, lives
+from live.page_server import PageServer
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
@@ -63,9 +67,10 @@ class Site(Cluster):
         if scenario.publisher is None:
             raise ScenarioError(f"publisher is missing in {scenario.name}; ./lab serve needs a scenario with one.")
         self.secret = secrets.token_bytes(32)
+        self.key = secrets.token_urlsafe(16)
         self.orders: queue.Queue[tuple[str, int]] = queue.Queue(100)
         try:
-            self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+            self.http = PageServer(("127.0.0.1", port), _handler(self))
         except OSError as error:
             raise HostError(f"--port is {port}; it cannot be listened on ({error.strerror}).") from None
         self.http_port = int(self.http.server_address[1])
@@ -86,8 +91,8 @@ class Site(Cluster):
 
     @property
     def url(self) -> str:
-        """Where the page is."""
-        return f"{self.origins[0]}/"
+        """Where the page is, with the key, which a browser does not send to any server (RFC 3986, 3.5)."""
+        return f"{self.origins[0]}/#{self.key}"
 
     def node_config(self, number: int) -> dict[str, Any]:
         """Return what a node has to know, the page included."""
@@ -100,6 +105,10 @@ class Site(Cluster):
     def may(self, token: str) -> bool:
         """Tell whether a token is good."""
         return not token_problem(self.secret, token, time.time())
+
+    def knows(self, key: str) -> bool:
+        """Tell whether somebody has the page's whole address."""
+        return hmac.compare_digest(key.encode(), self.key.encode())
 
     def obey(self) -> None:
         """Do what the page has ordered since the last time."""
@@ -165,6 +174,8 @@ def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
                 self._answer(HTTPStatus.OK, (PAGE / "page.html").read_text(), "text/html")
             elif self.path in FILES:
                 self._answer(HTTPStatus.OK, (PAGE / self.path[1:]).read_text(), FILES[self.path])
+            elif self.path in ("/token", "/state") and not site.knows(self.headers.get("X-Key", "")):
+                self._answer(HTTPStatus.UNAUTHORIZED, "the page's address ends with a key\n")
             elif self.path == "/token":
                 told = {"token": site.token(), "port": site.port}
                 self._answer(HTTPStatus.OK, json.dumps(told), "application/json")

@@ -2,6 +2,7 @@
 // The life of a client, as in live/client.py and live/inbox.py: connect, apply in order, notice gaps and ask for what is
 // missing, and come back after a loss. The rules are those of twin/rules/delivery.py and twin/rules/backoff.py.
 
+const KEY = { headers: { "X-Key": location.hash.slice(1) } }; // the address that the terminal shows ends with it
 const BASE = 0.2, FACTOR = 2, CAP = 5, STABLE = 5; // seconds: exponential backoff with full jitter
 const BEAT = 2, BEAT_TIMEOUT = 2; // seconds
 const ASK_AGAIN = 1; // seconds
@@ -35,7 +36,12 @@ async function connect() {
   show("countdown", "none");
   setState("connecting");
   try {
-    access = await (await fetch("/token")).json();
+    const reply = await fetch("/token", KEY);
+    if (reply.status === 401) {
+      setState("refused: open the whole address that the terminal shows");
+      return;
+    }
+    access = await reply.json();
   } catch {
     lost();
     return;
@@ -241,7 +247,7 @@ let shown = "";
 
 async function look() {
   let state;
-  try { state = await (await fetch("/state")).json(); } catch { return; }
+  try { state = await (await fetch("/state", KEY)).json(); } catch { return; }
   const text = JSON.stringify(state);
   if (text === shown) return;
   shown = text;

@@ -1,22 +1,29 @@
 """`./lab serve`: who is let in, what the page does in a real browser, and that nothing is left behind."""
 
+import contextlib
 import http.client
 import json
 import os
 import queue
 import re
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
 from live import host
-from live.page_node import LARGEST_KEY
+from live.page_node import LARGEST_KEY, tell
+from live.page_server import MOST_OPEN
 from live.serve import SERVED, Site, serve
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
@@ -84,8 +91,11 @@ def test_who_is_let_in(site: Site) -> None:
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert ask(site, "GET", "/page.js")[0] == 200
     assert ask(site, "GET", "/../serve.py")[0] == 404
-    assert ask(site, "GET", "/token", Host="evil.example")[0] == 403  # DNS rebinding
-    token = json.loads(ask(site, "GET", "/token")[1])["token"]
+    assert ask(site, "GET", "/token", Host="evil.example", X_Key=site.key)[0] == 403  # DNS rebinding
+    for path in ("/token", "/state"):  # another user of this machine
+        assert [ask(site, "GET", path, **shown)[0] for shown in ({}, {"X_Key": ""}, {"X_Key": "guess"})] == [401] * 3
+        assert site.key not in ask(site, "GET", "/")[1]
+    token = json.loads(ask(site, "GET", "/token", X_Key=site.key)[1])["token"]
 
     with join(site, token) as link:
         assert json.loads(link.recv(timeout=10))["hello"] in (1, 2, 3)
@@ -101,6 +111,35 @@ def test_who_is_let_in(site: Site) -> None:
         assert caught.value.response.status_code == 403
 
 
+def test_half_open_connections_to_the_page_are_few_and_keep_nobody_out(site: Site) -> None:
+    before, held = threading.active_count(), list[socket.socket]()
+    for _ in range(4 * MOST_OPEN):
+        held.append(socket.create_connection(("127.0.0.1", site.http_port), 10))
+        held[-1].sendall(b"GET / HTTP/1.1\r\nX: ")
+    assert ask(site, "GET", "/")[0] == 200
+    assert threading.active_count() - before <= MOST_OPEN + 5  # those that are closed may not all be gone yet
+    held[0].settimeout(10)
+    assert held[0].recv(10) == b""
+    assert ask(site, "GET", "/state", X_Key=site.key)[0] == 200
+    for one in held:
+        one.close()
+
+
+def test_a_page_that_does_not_read_makes_a_node_hold_little(site: Site) -> None:
+    link = SimpleNamespace(protocol=SimpleNamespace(state=State.OPEN, send_text=None), paused=True)
+    tell(link, pong=1)  # type: ignore[arg-type]
+    with join(site) as other, join(site) as one:
+        node = site.nodes[json.loads(one.recv(timeout=10))["hello"] - 1]
+        before = psutil.Process(node.pid).memory_info().rss
+        one.socket.settimeout(1.0)
+        with contextlib.suppress(TimeoutError, OSError, ConnectionClosed):
+            text = Frame(Opcode.TEXT, json.dumps({"ping": "x" * 1000}).encode()).serialize(mask=True, extensions=[])
+            for _ in range(30):
+                one.socket.sendall(text * 1000)
+        assert psutil.Process(node.pid).memory_info().rss - before < 24 * 2**20
+        assert other.ping().wait(10)
+
+
 def test_who_may_give_orders(site: Site) -> None:
     assert order(site, "kill", 1, Origin="http://evil.example") == 403
     assert order(site, "kill", 1, Host="evil.example") == 403
@@ -114,7 +153,7 @@ def test_who_may_give_orders(site: Site) -> None:
 
 def test_orders_are_done_to_the_nodes(site: Site, until: Callable[..., None]) -> None:
     def state(node: int) -> dict[str, Any]:
-        return dict(json.loads(ask(site, "GET", "/state")[1])["nodes"][node - 1])
+        return dict(json.loads(ask(site, "GET", "/state", X_Key=site.key)[1])["nodes"][node - 1])
 
     order(site, "kill", 1)
     until(lambda: not state(1)["running"] and not state(1)["up"], 10, "node 1 is not gone")
@@ -298,3 +337,10 @@ def test_only_a_measurement_keeps_the_cores_awake(
         names = [part.name for part in one.stage.parts]
     assert len(asked) == awake
     assert not any(name.startswith("awake") for name in names)
+
+
+def test_a_page_that_was_opened_without_the_key_says_so_and_gets_nothing(site: Site, page: Any) -> None:
+    page.goto("about:blank")
+    page.goto(f"{site.origins[0]}/")
+    wait(page, "lab.state.startsWith('refused')")
+    assert page.evaluate("lab.node") == 0
