@@ -41,18 +41,24 @@ def answers(url: str | Address) -> dict[str, Any]:
     """Ask the user's own server for its name and version.
 
     Raises:
-        HostError: it does not answer within `ANSWER_WITHIN` seconds, does not let us in, or the URL is not one.
+        HostError: it does not answer within `ANSWER_WITHIN` seconds, does not let us in or tell, or the URL is not one.
     """
     address = address_of(url)
     with contextlib.closing(_client(address, ANSWER_WITHIN / 2)) as client:
         try:
             return _info(client)
         except redis.AuthenticationError as error:
-            raise HostError(
-                f"--redis-url {address}: the server does not let us in ({str(error).rstrip('.')})."
-            ) from None
+            raise HostError(f"--redis-url {address}: the server does not let us in ({told(error)}).") from None
+        except redis.exceptions.NoPermissionError as error:
+            user = address.username or "default"
+            raise HostError(f"--redis-url {address}: the user '{user}' may not do INFO ({told(error)}).") from None
         except (redis.RedisError, OSError, ValueError) as error:  # a name may be none, a certificate no certificate
             raise HostError(f"--redis-url {address}: no Redis or Valkey answers there ({error}).") from None
+
+
+def told(error: redis.RedisError) -> str:
+    """Return the server's own words for a refusal, with the code that begins them."""
+    return f"{error.status_code or ''} {error}".strip().rstrip(".")
 
 
 def client_of(address: Address, **options: Any) -> redis.Redis:
