@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from live.client import Swarm
 
 _NAME = struct.Struct(">II")
-MOST_ARRIVED = 2_000_000
-"""Messages that a node notes: what all clients of a live run may send (`live.limits`)."""
+MOST_ARRIVED = 400_000
+"""Events of a node with which it notes messages: twice what all clients of a run may send (`twin.sending_settings`)."""
 
 
 def taker(events: list[tuple[float, str, int, int, int, int, str]], node: int) -> Callable[[str | bytes], None]:

@@ -10,6 +10,7 @@ from live import host
 from live.address import Address
 from live.bus import Bus
 from live.process import Part, Stage
+from live.relay import MOST_HELD, Road
 from live.resp import Link
 
 pytestmark = pytest.mark.live
@@ -94,3 +95,30 @@ def test_the_end_of_the_bus_ends_the_connection(relay: tuple[Part, Address, Bus]
             assert await link.lost
 
     talk(address, check)
+
+
+@pytest.mark.parametrize(("piece", "most"), [(1 << 16, MOST_HELD + (1 << 17)), (1, 1 << 16)])
+def test_what_a_relay_holds_back_is_bounded_however_small_the_pieces_are(piece: int, most: int) -> None:
+    class Source:
+        """Gives pieces on and on."""
+
+        taken = 0
+
+        async def read(self, size: int) -> bytes:
+            await asyncio.sleep(0)
+            self.taken += piece
+            return bytes(piece)
+
+    async def run() -> int:
+        road, source = Road(), Source()
+        road.delay = 60.0
+        carrying = asyncio.ensure_future(road.carry(source, None))  # type: ignore[arg-type]
+        before = -1
+        while source.taken != before:
+            before = source.taken
+            await asyncio.sleep(0.05)
+        carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
+        return source.taken
+
+    assert 0 < asyncio.run(run()) <= most
