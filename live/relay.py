@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from live.connection import MOST_CONNECTIONS
 from live.given import configuration
 from live.node import lines, say
 
@@ -29,6 +30,7 @@ class Road:
 
     def __init__(self) -> None:
         self.delay = 0.0
+        self.carried = 0
         self.open = asyncio.Event()
         self.open.set()
 
@@ -75,7 +77,22 @@ class Road:
     async def connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str = ""
     ) -> None:
-        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any."""
+        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any.
+
+        One above `MOST_CONNECTIONS` is cut.
+        """
+        if self.carried >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self.carried += 1
+        try:
+            await self._connect(reader, writer, host, port, path)
+        finally:
+            self.carried -= 1
+
+    async def _connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str
+    ) -> None:
         await self.open.wait()
         far: asyncio.StreamWriter | None = None
         try:

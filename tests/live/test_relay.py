@@ -1,6 +1,7 @@
 """The relay before a node: it passes everything on, makes it late, or holds it back without closing anything."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -122,3 +123,39 @@ def test_what_a_relay_holds_back_is_bounded_however_small_the_pieces_are(piece: 
         return source.taken
 
     assert 0 < asyncio.run(run()) <= most
+
+
+def test_a_connection_too_many_is_cut_and_a_place_is_free_again_after_one_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live.relay.MOST_CONNECTIONS", 2)
+
+    async def run() -> None:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(100):
+                writer.write(data)
+            writer.close()
+
+        road = Road()
+        far = await asyncio.start_server(echo, "127.0.0.1", 0)
+        to = far.sockets[0].getsockname()
+        near = await asyncio.start_server(lambda r, w: road.connect(r, w, *to), "127.0.0.1", 0)
+        place = near.sockets[0].getsockname()
+
+        async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+            with contextlib.suppress(ConnectionResetError):
+                writer.write(b"hello")
+                return await asyncio.wait_for(reader.read(100), 5)
+            return b""
+
+        links = [await asyncio.open_connection(*place) for _ in range(2)]
+        assert [await echoed(*link) for link in links] == [b"hello", b"hello"]
+        assert await echoed(*await asyncio.open_connection(*place)) == b""
+        links[0][1].close()
+        while road.carried == 2:
+            await asyncio.sleep(0.01)
+        assert await echoed(*await asyncio.open_connection(*place)) == b"hello"
+        for server in (near, far):
+            server.close()
+
+    asyncio.run(run())
