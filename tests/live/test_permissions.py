@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import redis
 
-from live import host
+from live import host, measure
 from live.address import Address
 from live.bus import Bus, answers, client_of
 from live.permissions import check_cleaning, check_permissions
 from live.process import Stage
-from live.world import Cluster, measure
+from live.world import Cluster
 from tests.commands import lab
 from twin.errors import HostError
 from twin.scenario import Scenario
