@@ -59,9 +59,13 @@ class BoundedConnection(ServerConnection):
         """There is room again (asyncio): answer the last ping."""
         super().resume_writing()
         del vars(self.protocol)["recv_frame"]
+        self.relieve()  # first, as a pong takes room
         if self.unanswered and self.protocol.state is State.OPEN:
             self.protocol.send_pong(self.last_ping)
             self.send_data()
+
+    def relieve(self) -> None:
+        """There is room for what is owed to the client; nothing is here."""
 
     def _take_unanswered(self, frame: Frame) -> None:
         """Take a frame, in the place of the protocol's method, while the client does not read."""

@@ -31,9 +31,8 @@ class Reader(BoundedConnection):
 
     relieved: Callable[[], None] | None = None
 
-    def resume_writing(self) -> None:
-        """Half of the limit is free again (asyncio)."""
-        super().resume_writing()
+    def relieve(self) -> None:
+        """Half of the limit is free again."""
         if self.relieved is not None:
             self.relieved()
 
