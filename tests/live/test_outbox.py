@@ -120,3 +120,16 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
     ]
     for when, n in ((events[0][0], 0), (events[1][0], 1), (events[4][0], 2), (events[5][0], 3)):
         assert when - start >= due_at(n, 50.0, 0.5)
+
+
+def test_a_node_notes_no_more_messages_than_clients_can_send_and_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live.outbox.MOST_ARRIVED", 2)
+    events: list[Any] = []
+    take = taker(events, 1)
+    for _ in range(2):
+        take(bytes(8))
+    with pytest.raises(OverflowError, match="more than 2 messages"):
+        take(bytes(8))
+    assert len(events) == 2
