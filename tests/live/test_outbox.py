@@ -10,6 +10,7 @@ import pytest
 
 from live import measure
 from live.outbox import Outbox, taker
+from live.timing import Timers
 from twin.measures import measure_record
 from twin.rules.offline import due_at
 from twin.scenario import Scenario
@@ -98,7 +99,7 @@ def test_what_is_kept_goes_out_in_order_on_the_next_connection_and_what_did_not_
 def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connection() -> None:
     async def run() -> tuple[list[Any], float]:
         start = time.monotonic()
-        swarm: Any = SimpleNamespace(events=[], start=start, draw=lambda number, purpose, n: 0.5)
+        swarm: Any = SimpleNamespace(events=[], start=start, timers=Timers(), draw=lambda number, purpose, n: 0.5)
         box = Outbox(swarm, 7, {"rate": 50.0, "payload_bytes": 8, "offline": OFFLINE})
         sending = asyncio.ensure_future(box.send_all())
         while len(swarm.events) < 2:
