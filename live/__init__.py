@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from live.calibration import calibrate, trace
     from live.pings import ping_costs
+    from live.runs import each, measure, run
     from live.session_costs import with_sessions
-    from live.world import each, measure, run
 
 _HOME = {
     "calibrate": "live.calibration",
-    "each": "live.world",
-    "measure": "live.world",
+    "each": "live.runs",
+    "measure": "live.runs",
     "ping_costs": "live.pings",
-    "run": "live.world",
+    "run": "live.runs",
     "trace": "live.calibration",
     "with_sessions": "live.session_costs",
 }

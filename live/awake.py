@@ -6,8 +6,7 @@ does without being asked, this process works when nobody else does: SCHED_IDLE y
 has 3 of 1,027 parts of a core that others want. That is so within its session; where the kernel gives each session the
 same share (autogroup), a program of another one shares the core with it as with any of this session. Sources: sched(7);
 Linux, Documentation/admin-guide/pm/cpuidle.rst.
-Run as `python -m live.awake`, which reads the number of its core first (`live.given`); it ends by being killed, and at
-once where there is no SCHED_IDLE.
+Run as `python -m live.awake`, which reads the number of its core first (`live.given`); it ends by being killed.
 """
 
 import os
@@ -17,8 +16,6 @@ from live.given import configuration
 
 def main(cpu: int) -> None:
     """Work at the lowest rank on one core, for ever."""
-    if not hasattr(os, "SCHED_IDLE"):
-        return
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     os.sched_setaffinity(0, [cpu])
     while True:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from live.nginx_log import Processes
 from live.process import Part, Stage, process_cpu_ns, surroundings
 from live.room import temporary
 from twin.advice.limits import worker_connections, worker_files
@@ -113,7 +114,7 @@ def nginx_config(scenario: Scenario, port: int, node_ports: Sequence[int], folde
 worker_processes 1;
 worker_rlimit_nofile {worker_files(scenario)};
 pid {folder}/nginx.pid;
-error_log stderr warn;
+error_log stderr notice;
 {shutdown}
 events {{ worker_connections {worker_connections(scenario)}; }}
 http {{
@@ -183,6 +184,7 @@ class Balancer:
             self.peers.write_text(nginx_peers(nginx_head(scenario.balancer), nginx_peer(scenario.balancer), absent, {}))
         self.path.write_text(self.config)
         self.closed = False
+        self.processes = Processes({os.getpid()})
         if self.kind == "haproxy":
             self._log = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._log.bind(str(stage.folder / "haproxy.log.sock"))
@@ -250,15 +252,24 @@ class Balancer:
                 self.note(now, event, int(found[1]), (found[3] or "").strip())
 
     def _read_nginx(self) -> None:
+        line = ""
         with self.part.log.open(errors="replace") as log:
             while not self.closed:
-                line = log.readline()
-                if not line:
+                line += log.readline()
+                if not line.endswith("\n"):
                     time.sleep(0.002)
                     continue
+                self.processes.read(line, time.monotonic())
                 found = _NGINX_DISABLED.search(line)
                 if found and int(found[1]) in self.node_ports:
                     self.note(time.monotonic(), "marked_down", self.node_ports.index(int(found[1])) + 1, "passive")
+                line = ""
+
+    def disturbed(self) -> str:
+        """Return what nobody has ordered and does not show in the part itself, or an empty text."""
+        if not self._reader.is_alive():
+            return "the log of the balancer is read no more"
+        return self.processes.disturbed()
 
     def connections(self) -> list[int] | None:
         """Return the current sessions on each server as HAProxy counts them; nginx tells nobody."""
@@ -312,6 +323,7 @@ class Balancer:
             self.part.signal(signal.SIGHUP)
             return
         sock = self.stage.folder / "haproxy.sock"
+        self.part.let_end()
         command = [self.program, "-db", "-f", str(self.path), "-x", str(sock), "-sf", str(self.part.pid)]
         self.part = self.stage.start("haproxy", command, self.cpus)
 

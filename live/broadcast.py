@@ -123,13 +123,15 @@ def relayed(scenario: Scenario) -> list[int]:
 
 
 def collect(stage: Stage, part: Part, start: float) -> list[Row]:
-    """Ask a part for its events; times become seconds since `start`.
+    """Ask a part for its events, and note on it how late its timers were; times become seconds since `start`.
 
     Raises:
         ClusterError: it does not answer.
     """
     path = stage.folder / f"events-{part.pid}.json"
     part.tell(finish=str(path))
-    while "done" not in part.hear(60.0):
-        continue
+    message = part.hear(60.0)
+    while "done" not in message:
+        message = part.hear(60.0)
+    part.timers = message.get("timers", {})
     return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from live.limits import check
-from live.world import run
+from live.runs import ONCE_MORE, run
 from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.invariants import Audit, audit
@@ -137,7 +137,7 @@ class Outcome:
         record = self.audit.record
         faults = [fault.model_dump(exclude_none=True) for fault in record.scenario.faults]
         found = self.audit.as_dict()
-        found["starved"] = record.starved
+        found["void"] = record.void
         return {"run": self.number, "faults": faults, "lost_share": self.lost_share, **found}
 
 
@@ -149,6 +149,8 @@ def campaign(
     progress: Callable[[float, str], None] | None = None,
 ) -> Iterator[Outcome]:
     """Do the runs `first` to `first + runs - 1` of a seed, one after the other, and yield what came of each.
+
+    A run that was disturbed is made anew, `ONCE_MORE` times at most.
 
     Args:
         runs: how many.
@@ -172,5 +174,8 @@ def campaign(
         number = first + i
         if progress is not None:
             progress(i / runs, f"run {number}: {', '.join(fault.kind for fault in scenario.faults)}")
-        record = run(scenario, number)
+        for _ in range(1 + ONCE_MORE):
+            record = run(scenario, number)
+            if not record.disturbed:
+                break
         yield Outcome(number, audit(record), measure_record(record).get("lost_share", 0.0))

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 
 from live.given import configuration
 from live.node import YOUNG_GARBAGE, lines, say
+from live.timing import Timers
 from twin.addresses import ATTEMPT, CLIENT_ID, source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
@@ -47,6 +48,7 @@ class Swarm:
         self.named: bool = config.get("named", False)
         self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
         self.start = 0.0
+        self.timers = Timers()
         self.events: list[Event] = []
         self.awaited = len(self.clients)
         self.all_connected = asyncio.Event()
@@ -91,7 +93,7 @@ class Client:
     async def live(self, start: float) -> None:
         """Connect at `start`, stay connected, and come back after every loss."""
         swarm = self.swarm
-        await asyncio.sleep(start - time.monotonic())
+        await swarm.timers.until(start, "connect")
         while True:
             connection = await self.attempt()
             wait = self.next_wait(None if connection is None else await self.stay(connection))
@@ -99,7 +101,7 @@ class Client:
                 swarm.note("gave_up", self.number, attempt=self.attempts)
                 return
             if wait > 0:
-                await asyncio.sleep(wait)
+                await swarm.timers.until(time.monotonic() + wait, "reconnect")
 
     def next_wait(self, lasted: float | None) -> float | None:
         """Return the seconds until the next attempt, or None to give up.
@@ -202,7 +204,7 @@ class Client:
             wait = self.swarm.start + wait * self.swarm.draw(self.number, Purpose.PING_PHASE, 0) - time.monotonic()
         try:
             while True:
-                await asyncio.sleep(wait)
+                await self.swarm.timers.until(time.monotonic() + wait, "ping")
                 sent = self.last_heard = time.monotonic()
                 pong = await connection.ping()
                 async with asyncio.timeout(beat.timeout):
@@ -261,7 +263,7 @@ async def main(config: dict[str, Any]) -> None:
         elif "finish" in message:
             events = list(swarm.events)
             Path(message["finish"]).write_text(json.dumps(events))
-            say(done=len(events))
+            say(done=len(events), timers=swarm.timers.as_dict(swarm.start))
     del tasks
 
 

@@ -13,6 +13,7 @@ from live.broker import run_prefix
 from live.bus import Bus, client_of
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
+from live.timing import Step
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
 from twin.record import Row, row
@@ -22,7 +23,6 @@ from twin.rules.registry import Member
 from twin.scenario import HAProxy
 
 if TYPE_CHECKING:
-    from live.faults import Step
     from live.world import Cluster
 
 LONG_AGO = 86_400.0
@@ -93,6 +93,7 @@ class Elastic:
                 "absent": {str(n): f"127.0.0.1:{port}" for n, port in enumerate(self.cluster.node_ports, 1)},
             }
         self.registrar = self.cluster.stage.python("registrar", "live.registrar", config, self.cluster.place.cluster)
+        self.cluster.balancer.processes.trusted.add(self.registrar.pid)
         self.registrar.hear()
 
     def begin(self, start: float) -> None:
@@ -106,13 +107,14 @@ class Elastic:
         phase = stratified(scenario.seed, replication, 0, Purpose.SYNC_PHASE)
         self.registrar.tell(look=start + phase * self.settings.sync)
 
-    def steps(self, start: float) -> "list[Step]":
+    def steps(self) -> list[Step]:
         """Return the autoscaler's decisions as steps of the run, with times in seconds after its start."""
         scaling = self.scenario.autoscaling
         if scaling is None:
             return []
         count = ceil(self.scenario.duration / scaling.sync_period)
-        return [(k * scaling.sync_period, self.decide) for k in range(1, count)]  # none at the end, as in the model
+        times = [k * scaling.sync_period for k in range(1, count)]  # none at the end, as in the model
+        return [Step(at, "a decision of the autoscaler", self.decide) for at in times]
 
     def members(self) -> dict[int, Member]:
         """Return who is alive, with times on the monotonic clock.
@@ -148,6 +150,7 @@ class Elastic:
             self.join(number)
         for number in to_end(self.wanted, self.replicas):
             self.replicas[number].deleting = True
+            self.part(number).let_end()
             self.part(number).tell(drain=scaling.lead, pace=scaling.pace)
 
     def part(self, number: int) -> Part:

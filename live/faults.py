@@ -4,11 +4,11 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from live.lives import replace
 from live.process import READY_WITHIN
+from live.timing import Step
 from twin.errors import ClusterError, HostError
 from twin.fault_settings import Fault
 from twin.rules.faults import Standing, acts
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from live.bus import Bus
     from live.world import Cluster
 
-Step = tuple[float, Callable[[], None]]
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 
 
@@ -26,10 +25,17 @@ def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
     """Return what to do and when (seconds after the start of the run), in order."""
     steps: list[Step] = []
     for one in (Befalling(cluster, fault) for fault in faults):
-        steps.append((one.fault.at, one.begin))
-        if one.fault.duration is not None:
-            steps.append((one.fault.at + one.fault.duration, one.end))
-    return sorted(steps, key=lambda step: step[0])
+        fault, what = one.fault, _named(one.fault)
+        steps.append(Step(fault.at, f"the {what}", one.begin))
+        if fault.duration is not None:
+            steps.append(Step(fault.at + fault.duration, f"the end of the {what}", one.end))
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _named(fault: Fault) -> str:
+    """Return what a fault is called in the record's timing."""
+    whom = f" of node {fault.node}" if fault.node is not None else ""
+    return fault.kind + (f" of client {fault.client}" if fault.client is not None else whom)
 
 
 class Befalling:
@@ -93,6 +99,7 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
     elif kind == "reload":
         cluster.balancer.reload()
     elif kind == "drain":
+        cluster.nodes[number - 1].let_end()
         cluster.nodes[number - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
         cluster.restarting.add(number)
     elif kind == "restart" and cluster.standings[number - 1].phase == "dead":

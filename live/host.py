@@ -175,6 +175,8 @@ def _promise(port: int) -> bool:
 
 def keep_awake(stage: Stage, cpus: Iterable[int]) -> None:
     """Let no core of `cpus` fall asleep while the stage stands, see `live.awake`."""
+    if not hasattr(os, "SCHED_IDLE"):
+        return
     for cpu in sorted(set(cpus)):
         stage.python(f"awake {cpu}", "live.awake", cpu)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PLACE = "place_in_node"
 """Attribute of a connection: how many the node had opened before it."""
 
+FENCED = 3
+"""Exit status of a node that ended because the registry had given its slot to another one."""
 YOUNG_GARBAGE = (1_000, 5, 10_000)
 """Thresholds of the garbage collector: small young collections often, full ones over all connections hardly ever."""
 
@@ -111,8 +113,12 @@ async def lines() -> asyncio.StreamReader:
     return reader
 
 
-async def main(config: dict[str, Any]) -> None:
-    """Serve until standard input closes (at once) or SIGTERM comes (gracefully, close code 1001)."""
+async def main(config: dict[str, Any]) -> int:
+    """Serve until standard input closes (at once) or SIGTERM comes (gracefully, close code 1001).
+
+    Returns:
+        The exit status: `FENCED` if the registry had given its slot to another, else 0.
+    """
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     page = config.get("page")
@@ -175,6 +181,7 @@ async def main(config: dict[str, Any]) -> None:
     say(listening=time.monotonic(), cpu=time.process_time())
     orders = set[asyncio.Future[None]]()
     member: Any = None
+    fence: list[int] = []
 
     async def drain_and_end(lead: float, pace: float) -> None:
         if member is not None:
@@ -189,6 +196,7 @@ async def main(config: dict[str, Any]) -> None:
         from live.member import Membership
 
         def fenced() -> None:
+            fence.append(FENCED)
             orders.add(asyncio.ensure_future(drain_and_end(0.0, 0.0)))
 
         member = Membership(
@@ -224,8 +232,9 @@ async def main(config: dict[str, Any]) -> None:
     await asyncio.wait([asyncio.ensure_future(obey()), closed], return_when=asyncio.FIRST_COMPLETED)
     if closed.done():
         say(closed=time.process_time())
+    return fence[0] if fence else 0
 
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(configuration()))
+    sys.exit(uvloop.run(main(configuration())))

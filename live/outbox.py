@@ -3,7 +3,6 @@
 A message is a binary frame: number of the client and number of the message, 4 bytes each, and filling.
 """
 
-import asyncio
 import struct
 import time
 from collections.abc import Callable
@@ -53,7 +52,7 @@ class Outbox:
         """Send or keep each message when it is due, from the start of the run on."""
         phase, start, n = self.swarm.draw(self.number, Purpose.SEND_PHASE, 0), self.swarm.start, 0
         while True:
-            await asyncio.sleep(start + due_at(n, self.rate, phase) - time.monotonic())
+            await self.swarm.timers.until(start + due_at(n, self.rate, phase), "send")
             if self.connection is not None:
                 self._send(n, "")
             else:

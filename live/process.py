@@ -26,7 +26,7 @@ import psutil
 from live import interrupt
 from live.address import PASSWORD_VARIABLE
 from live.room import temporary
-from twin.errors import ClusterError
+from twin.errors import ClusterError, VoidError
 
 if TYPE_CHECKING:
     from resource import struct_rusage
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 READY_WITHIN = 10.0
 FIRST_PAUSE, LAST_PAUSE = 0.0005, 0.05
 """Seconds between the first and between later looks at whether a process has ended, as in `subprocess`."""
+CLOSES_BEFORE_END = 1.0
+"""Seconds in which a process has ended whose standard output was closed, if that is why."""
 CODE = Path(__file__).parents[1]
 """Folder from which the lab's packages were imported."""
 
@@ -75,14 +77,28 @@ def surroundings() -> dict[str, str]:
     return found | {"PYTHONPATH": os.pathsep.join(folders)}
 
 
+ORDERED_ENDS = {signal.SIGKILL: {-signal.SIGKILL}, signal.SIGTERM: {0, -signal.SIGTERM}}
+"""With which status a part may end after the lab has sent it a signal: one that is just starting does not handle it."""
+
+
 class Part:
-    """One running process of the cluster, with a line of JSON in each direction when it is one of ours."""
+    """One running process of the cluster, with a line of JSON in each direction when it is one of ours.
+
+    Attributes:
+        may_end: statuses with which it may end in the middle of a run: what the lab has ordered.
+        held: whether the lab has stopped it (SIGSTOP).
+        released: whether the lab has let it go on (SIGCONT), and the kernel has not told so yet.
+        timers: how late its timers were (`live.timing.Timers.as_dict`), if it tells that.
+    """
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.name = name
         self.process = process
         self.pid = process.pid
         self.log = log
+        self.may_end = set[int]()
+        self.held = self.released = False
+        self.timers = dict[str, Any]()
         self._buffer = b""
 
     @property
@@ -119,7 +135,7 @@ class Part:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
         except (BrokenPipeError, OSError):
-            raise self.failure("stopped by itself") from None
+            raise self.failure("takes no message") from None
 
     def hear(self, timeout: float = READY_WITHIN) -> dict[str, Any]:
         """Return the part's next message.
@@ -136,22 +152,57 @@ class Part:
                 raise self.failure(f"gave no answer within {timeout:g} s")
             data = os.read(fd, 1 << 16)
             if not data:
-                raise self.failure("stopped by itself")
+                self.wait(CLOSES_BEFORE_END)
+                raise self.failure("has closed its standard output")
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
         return dict(json.loads(line))
 
     def failure(self, what: str) -> ClusterError:
-        """Return an error that says what the part did and the last line it logged."""
+        """Return an error that says what the part did, or how it ended, and the last line it logged.
+
+        It is a `VoidError` if a signal has ended the part which the lab did not send: that was somebody else.
+        """
+        status = self.status
+        if status is None:
+            return ClusterError(f"{self.name} {what}: {self.last_words}")
+        kind = VoidError if status < 0 and status not in self.may_end else ClusterError
+        return kind(f"{self.name} {ending(status)}: {self.last_words}")
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it logged."""
         text = self.log.read_text(errors="replace").strip() if self.log.exists() else ""
-        last = text.splitlines()[-1] if text else "it logged nothing"
-        return ClusterError(f"{self.name} {what}: {last}")
+        return text.splitlines()[-1] if text else "it logged nothing"
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, unless it was reaped: its number may be another's by now."""
+        self.may_end |= ORDERED_ENDS.get(signal.Signals(number), set())
+        if number in (signal.SIGSTOP, signal.SIGCONT):
+            self.released = self.held and number == signal.SIGCONT
+            self.held = number == signal.SIGSTOP
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def let_end(self) -> None:
+        """Expect that it ends in good order, because it was told to."""
+        self.may_end.add(0)
+
+    def was_stopped(self) -> bool:
+        """Tell whether somebody else has stopped the process, or let it go on, since this was last asked.
+
+        Source: waitid(2), WSTOPPED and WCONTINUED; the kernel tells each change once, and only the last one.
+        """
+        if self.process.returncode is not None or not hasattr(os, "waitid"):
+            return False
+        with contextlib.suppress(ChildProcessError):
+            found = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+            if found is not None and found.si_code == os.CLD_CONTINUED:
+                ours, self.released = self.released, False
+                return not ours
+            return found is not None and not self.held
+        return False
 
     def wait(self, timeout: float = inf) -> bool:
         """Wait until the process has ended; False when it has not within `timeout` seconds."""
@@ -167,6 +218,16 @@ class Part:
     def cpu_ns(self) -> int:
         """Return the CPU time the process has used so far, in nanoseconds."""
         return process_cpu_ns(self.pid)
+
+
+def ending(status: int) -> str:
+    """Return in words how a process ended; below 0 is the signal that ended it."""
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"was ended by {signal.Signals(-status).name}"
+    except ValueError:  # a signal for real time
+        return f"was ended by signal {-status}"
 
 
 def process_cpu_ns(pid: int) -> int:
@@ -217,7 +278,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
         self.parts: list[Part] = []
         try:
-            self._guard = subprocess.Popen(
+            process = subprocess.Popen(
                 [*own("live.guard"), str(self.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -228,6 +289,7 @@ class Stage:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+        self.guard = Part("the guard", process, self.folder / "guard.log")
 
     def __enter__(self) -> "Stage":
         return self
@@ -291,17 +353,18 @@ class Stage:
         """End everything that was started, last one first, and remove the folder."""
         for part in reversed(list(self.parts)):
             self.end(part)
-        assert self._guard.stdin is not None
+        assert self.guard.process.stdin is not None
         with contextlib.suppress(OSError):
-            self._guard.stdin.close()
-        self._guard.wait()
+            self.guard.process.stdin.close()
+        self.guard.signal(signal.SIGCONT)  # somebody may have stopped it
+        self.guard.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _tell_guard(self, word: str, group: int) -> None:
-        assert self._guard.stdin is not None
+        assert self.guard.process.stdin is not None
         with contextlib.suppress(OSError):
-            self._guard.stdin.write(f"{word} {group}\n".encode())
-            self._guard.stdin.flush()
+            self.guard.process.stdin.write(f"{word} {group}\n".encode())
+            self.guard.process.stdin.flush()
 
 
 def pin(pid: int, cpus: Sequence[int]) -> None:

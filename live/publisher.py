@@ -17,6 +17,7 @@ from live.broker import body, stamped
 from live.given import configuration
 from live.link import Access, Caller, UnansweredError, keep_alive
 from live.node import lines, say
+from live.timing import Timers
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
 from twin.rules.delivery import Message
 
@@ -45,6 +46,7 @@ class Publisher:
         self.unclaimed: list[tuple[int, int, int]] = []
         self.complete = asyncio.Event()
         self.changed = asyncio.Event()
+        self.timers, self.start = Timers(), 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
     def note(self, t: float, event: str, version: int, detail: str, node: int = -1, attempt: int = -1) -> None:
@@ -94,7 +96,7 @@ class Publisher:
     async def publish_all(self, start: float) -> None:
         """Publish every message when it is due, or as soon after that as the bus lets us."""
         for number, due in enumerate(self.times, 1):
-            await asyncio.sleep(max(0.0, start + due - time.monotonic()))
+            await self.timers.until(start + due, "publish")
             await self.publish(number)
 
     async def publish(self, number: int) -> None:
@@ -166,13 +168,14 @@ async def main(config: dict[str, Any]) -> None:
     while line := await reader.readline():
         message = json.loads(line)
         if "start" in message:
+            publisher.start = message["start"]
             tasks.append(keep_alive(publisher.publish_all(message["start"])))
         elif "finish" in message:
             for task in tasks:
                 task.cancel()
             events = publisher.finish()
             Path(message["finish"]).write_text(json.dumps(events))
-            say(done=len(events))
+            say(done=len(events), timers=publisher.timers.as_dict(publisher.start))
 
 
 if __name__ == "__main__":

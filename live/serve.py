@@ -128,6 +128,7 @@ class Site(Cluster):
             if standing.hung.on:  # or else it would begin when it goes on
                 standing.over("hang", standing.life)
                 part.signal(signal.SIGCONT)
+            part.let_end()
             part.tell(drain=DRAIN_LEAD, pace=DRAIN_PACE)
             self.restarting.add(number)
         else:

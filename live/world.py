@@ -1,29 +1,29 @@
-"""Start a real cluster, run the schedule, collect the record, stop everything."""
+"""Start a real cluster, connect its clients, attend to its parts, collect the record, stop everything."""
 
 import contextlib
 import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any, ClassVar, Self
 
-from live import faults, host, interrupt, lives
+from live import host, lives
 from live.address import Address
-from live.balancer import Balancer, describe
+from live.balancer import Balancer
 from live.broadcast import Broadcast, collect, relayed
 from live.bus import Bus
+from live.conditions import Conditions
 from live.elastic import Elastic
 from live.leftovers import Keeper
 from live.limits import check
+from live.node import FENCED
 from live.process import READY_WITHIN, Part, Stage
 from live.sessions import Sessions
-from twin.advice import warn_of
+from live.supervisor import Supervisor
+from live.timing import Timing, stood_still
 from twin.draws import Purpose, stratified
-from twin.errors import ClusterError, LateError, ScenarioError
-from twin.profile import HostProfile
-from twin.record import Record, Row, row, versions
+from twin.errors import ClusterError, LateError
+from twin.record import Row, row
 from twin.rules.faults import Hold, Standing
 from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
@@ -32,14 +32,6 @@ NOTICE = 0.05
 LATE = 10.0
 """Seconds after the start of the run for which clients that have not connected by then are waited for, to say how late
 they are."""
-LOOK, CLOSE_LOOK = 0.05, 0.004
-"""Seconds between two looks at the processes; the second while one is about to end, whose end is noted then."""
-
-STARTS = 3
-"""How often a run is begun anew whose clients are late: a busy machine may hold them up for a moment."""
-
-Progress = Callable[[float, str], None]
-"""Receives the seconds of the run that have passed and what is going on."""
 
 
 class Cluster:
@@ -70,6 +62,8 @@ class Cluster:
         with contextlib.ExitStack() as undo:
             undo.callback(self._forget)  # when nobody writes any more
             self.stage = undo.enter_context(Stage())
+            self.supervisor = Supervisor(self.stage)
+            undo.callback(self.supervisor.close)
             if self.measured:
                 host.keep_awake(self.stage, self.place.all)
             self._start(redis_url, undo)
@@ -132,6 +126,7 @@ class Cluster:
             lambda t, e, n, d: self.note(t, e, n, d),
         )
         undo.callback(self.balancer.close)
+        self.supervisor.others.append(self.balancer.disturbed)
         self.balancer.wait_ready(READY_WITHIN)
         for part in self.swarm:
             part.hear()
@@ -147,6 +142,8 @@ class Cluster:
             slots = [self.elastic.slots.generations, self.elastic.slots.log] if self.elastic is not None else []
             self.keeper = Keeper(bus, topic + slots)
             self.keeper.begin()
+        self.conditions = Conditions(self.stage.folder, bus)
+        self.timing = Timing()
         self.start_up = time.monotonic() - began
 
     def node_config(self, number: int) -> dict[str, Any]:
@@ -169,9 +166,12 @@ class Cluster:
     def start_node(self, number: int) -> Part:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
-        return self.stage.python(
+        part = self.stage.python(
             f"node {number}", "live.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
         )
+        if "registry" in config:
+            part.may_end.add(FENCED)
+        return part
 
     def _start_link(self, number: int, port: int) -> Part:
         """Start the relay between the balancer and a node whose packets will be dropped."""
@@ -252,20 +252,15 @@ class Cluster:
         raise ClusterError(f"the balancer did not check node 1 within {READY_WITHIN:g} s.")
 
     def attend(self) -> None:
-        """See which nodes are gone, and start those again that were told to end; raise if a part broke."""
+        """See which nodes are gone, and start those again that were told to end.
+
+        Raises:
+            VoidError: something has happened to a part that the schedule does not know.
+        """
+        self.supervisor.check()
         lives.attend(self)
-        others = [] if self.broadcast is None else [self.broadcast.publisher]
         if self.elastic is not None:
             self.elastic.attend()
-            others += [self.elastic.registrar] if self.elastic.registrar is not None else []
-        for part in [*self.swarm, *others, self.balancer.part]:
-            if not part.running:
-                raise part.failure("stopped by itself during the run")
-
-    @property
-    def expects_an_end(self) -> bool:
-        """Whether a node's process is about to end."""
-        return bool(self.killed or self.restarting or (self.elastic is not None and self.elastic.leaving))
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
@@ -294,117 +289,17 @@ class Cluster:
                         rows += collect(self.stage, part, start)
         return rows
 
+    @property
+    def timed(self) -> list[Part]:
+        """The parts that tell how late their timers were."""
+        return [*self.swarm, *([self.broadcast.publisher] if self.broadcast is not None else [])]
+
+    def disturbances(self, start: float) -> list[str]:
+        """Return why a run that is over does not count, as parts of a sentence; none if it does."""
+        still = [stood_still(part.name, part.timers) for part in self.timed]
+        return [*self.timing.slips(start), *(one for one in still if one), *self.conditions.changes()]
+
     def _may_end(self, part: Part) -> bool:
         """Tell whether a node's process was told to end, so that it may be gone before it tells anything."""
         told = [self.nodes[number - 1] for number in (*self.killed, *self.restarting)]
         return part in told or (self.elastic is not None and part in self.elastic.leaving)
-
-
-def run(
-    scenario: Scenario, replication: int = 0, redis_url: str | Address | None = None, progress: Progress | None = None
-) -> Record:
-    """Run the scenario once with real processes and return its record.
-
-    Args:
-        scenario: what to run.
-        replication: which random numbers to use; the same ones as the simulated replication of that number.
-        redis_url: a Redis or Valkey to use instead of the embedded one; see `live.address`, also for its password.
-        progress: told about once in 50 ms how far the run is.
-
-    Raises:
-        ScenarioError, HostError: nothing was started.
-        ClusterError: a process failed, or the clients were late each time; everything was stopped.
-    """
-    check(scenario, redis_url)
-    host.warn_if_busy()
-    for _ in range(STARTS - 1):
-        with contextlib.suppress(LateError):
-            return _run(scenario, replication, redis_url, progress)
-    return _run(scenario, replication, redis_url, progress)
-
-
-def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, progress: Progress | None) -> Record:
-    """Run the scenario, as `run`, which has checked it; LateError if its clients are late."""
-    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
-        start = cluster.warm_up()
-        steps = faults.schedule(cluster, list(scenario.faults))
-        if cluster.elastic is not None:
-            steps = sorted(steps + cluster.elastic.steps(start), key=lambda step: step[0])
-        cluster.watch.begin()
-        began = datetime.now(UTC)
-        while (now := time.monotonic() - start) < scenario.duration:
-            interrupt.check()
-            if steps and now >= steps[0][0]:
-                steps.pop(0)[1]()
-                continue
-            if now >= 0:
-                cluster.attend()
-            if progress is not None:
-                progress(max(0.0, now), "measuring")
-            pause = CLOSE_LOOK if cluster.expects_an_end else LOOK
-            until = min(steps[0][0] if steps else scenario.duration, scenario.duration, now + pause)
-            time.sleep(max(0.0, until - now))
-        behaviour = cluster.watch.report()
-        rows = cluster.finish(start)
-        provenance = {
-            "world": "live",
-            "engine": "processes",
-            "scenario": scenario.model_dump(exclude_none=True),
-            "seed": scenario.seed,
-            "replication": replication,
-            "start": began.isoformat(),
-            "start_up": cluster.start_up,
-            "machine": host.machine(),
-            "host": behaviour,
-            "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
-            "kept_awake": cluster.place.all,
-            "balancer": describe(cluster.balancer),
-            "bus": cluster.bus,
-            "profile": _profile(scenario),
-            "versions": versions("websockets", "uvloop", "redis", "psutil", "pandas", "pyarrow"),
-        }
-    return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
-
-
-def _profile(scenario: Scenario) -> dict[str, Any] | None:
-    """Return what names the host profile by which this run would be predicted just now, None if there is none."""
-    try:
-        return HostProfile.load(scenario.host.profile).named
-    except ScenarioError:
-        return None
-
-
-def measure(
-    scenario: Scenario,
-    runs: int = 5,
-    first: int = 0,
-    redis_url: str | Address | None = None,
-    progress: Progress | None = None,
-) -> list[Record]:
-    """Run the scenario `runs` times and return all records; see `each`."""
-    return list(each(scenario, runs, first, redis_url, progress))
-
-
-def each(
-    scenario: Scenario,
-    runs: int = 5,
-    first: int = 0,
-    redis_url: str | Address | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Record]:
-    """Run the scenario `runs` times, one after the other, as replications `first`, `first` + 1, ..., and yield each
-    record as soon as its run has ended, so that it is not lost if a later one fails.
-
-    What its settings will do that a run may not show is told in `ScenarioWarning`s (`twin.advice`).
-
-    Raises:
-        ScenarioError: `runs` is not from 1 to 1,000, or the scenario is too large.
-        HostError, ClusterError: see `run`.
-    """
-    if not 1 <= runs <= 1000:
-        raise ScenarioError(f"runs is {runs}; allowed is 1 to 1000.")
-    warn_of([scenario])
-    for i in range(runs):
-        before = i * scenario.duration
-        tell = (lambda t, what, before=before: progress(before + t, what)) if progress is not None else None
-        yield run(scenario, first + i, redis_url, tell)

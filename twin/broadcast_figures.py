@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from twin.bands import interval_name, shares
-from twin.comparison import Comparison
+from twin.comparison import Comparison, in_words
 from twin.figures import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
 from twin.measures.base import Array
@@ -43,10 +43,9 @@ def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | Non
         interval = f"predicted, {interval_name(len(predicted))}"
         axes.fill_betweenx(SHARES, low, high, color=BLUE, alpha=0.22, lw=0, label=interval)
         axes.plot(median, SHARES, color=BLUE, lw=1.6, label="predicted, median")
-    for i, record in enumerate(records):
-        style = "--" if record.starved else "-"
-        label = f"measured, {len(records)} run{'s' if len(records) > 1 else ''}" if i == 0 else None
-        axes.plot(latency_quantiles(record) * 1000, SHARES, style, color=VERMILION, lw=1.0, label=label)
+    for i, record in enumerate(one for one in records if one.counts):
+        label = f"measured, {in_words(records)}" if i == 0 else None
+        axes.plot(latency_quantiles(record) * 1000, SHARES, color=VERMILION, lw=1.0, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between(value, *axes.get_xlim())))
@@ -72,7 +71,9 @@ def pictures(comparison: Comparison) -> dict[str, Figure]:
     found = {"": comparison.plot()}
     if comparison.scenario.publisher is None:
         return found | {"-clients": comparison.scatter()}
-    run = next((record for record in comparison.records if not record.starved), comparison.records[0])
+    if not comparison.counted:
+        return found
+    run = comparison.counted[0]
     return found | {"-staleness": staleness_figure(run), "-acknowledgements": acknowledgements_figure(run)}
 
 

@@ -154,7 +154,8 @@ def measure(
         rows = [
             {
                 **run_dict(record),
-                "starved": record.starved,
+                "void": record.void,
+                "void_before": record.void_before,
                 "start_up": record.provenance.get("start_up"),
                 "violations": [violation.as_dict() for violation in examine(record).violations],
             }

@@ -220,16 +220,21 @@ class Comparison:
         return median_error(self.rows)
 
     @property
+    def counted(self) -> list[Record]:
+        """The measured runs that count."""
+        return [record for record in self.records if record.counts]
+
+    @property
     def broken(self) -> list[str]:
         """The invariants that a run broke, as sentences.
 
-        A starved host may be late but cannot change what is promised: of its runs liveness does not count.
+        A run that does not count may be late but cannot change what is promised: of it liveness does not count.
         """
         return [
             f"run {i}: {name} is broken {times(finding.count)}: {finding.violations[0].text}"
             for i, (record, one) in enumerate(zip(self.records, self.audits, strict=False), 1)
             for name, finding in one.findings.items()
-            if finding.count and not (record.starved and name in LIVENESS)
+            if finding.count and not (record.void and name in LIVENESS)
         ]
 
     @property
@@ -251,7 +256,7 @@ class Comparison:
             "verdict": self.verdict,
             "reasons": [*self.broken, *self.reasons],
             "runs": len(self.records),
-            "starved": [record.starved for record in self.records],
+            "void": [record.void for record in self.records],
             "violations": [[violation.as_dict() for violation in one.violations] for one in self.audits],
             "coverage": self.coverage,
             "median_error": self.median_error,
@@ -287,13 +292,20 @@ class Comparison:
         return np.array(found, dtype=float).reshape(-1, 4)
 
 
+def in_words(records: Sequence[Record]) -> str:
+    """Return how many measured runs count, and how many more do not."""
+    void = sum(bool(record.void) for record in records)
+    runs = len(records) - void
+    return f"{runs} run{'' if runs == 1 else 's'}" + (f" ({void} more void)" if void else "")
+
+
 def compare(
     prediction: Predicted, measured: Sequence[Record] | Record, given: Sequence[Predicted] | None = None
 ) -> Comparison:
     """Hold measured runs against a prediction.
 
-    Runs on a starved host are kept in the records but do not count, unless all were starved: then nothing counts. The
-    invariants are checked on every run.
+    Runs that are void (`Record.void`) are kept in the records but do not count. The invariants are checked on every
+    run.
 
     Args:
         prediction: from `sim.predict`.
@@ -316,10 +328,10 @@ def compare(
     if givens and len(givens) != len(records):
         raise ScenarioError(f"compare: {len(givens)} given predictions for {len(records)} records.")
     audits = [audit(record) for record in records]
-    reasons = [f"run {i}: {why}" for i, one in enumerate(audits, 1) for why in one.reasons]
-    counted = [i for i, record in enumerate(records) if not record.starved]
+    reasons = [f"run {i}: {why}" for i, one in enumerate(audits, 1) if records[i - 1].counts for why in one.reasons]
+    counted = [i for i, record in enumerate(records) if not record.void]
     if not counted:
-        reasons.append(f"every run was on a starved host ({records[0].starved})")
+        reasons.append("no run counts")
     values = [measure_with_bounds(records[i]) for i in counted]
     rows, given_rows = [], []
     for name in MEASURES:

@@ -103,10 +103,10 @@ def three_numbers(mine: Mapping[str, float], prediction: Predicted, records: Seq
     Args:
         mine: the reader's number for each measure.
         prediction: from `sim.predict`.
-        records: measured runs; those on a starved host do not count, unless all were starved.
+        records: measured runs; those that are void do not count.
     """
-    counted = [record for record in records if not record.starved] or list(records)
-    measured = pd.DataFrame([measure_record(record) for record in counted]).median()
+    counted = [measure_record(record) for record in records if record.counts]
+    measured = pd.DataFrame(counted).reindex(columns=list(mine)).median()
     table = pd.DataFrame(
         {"by hand": pd.Series(mine, dtype=float), "simulated": prediction.measures.median(), "measured": measured}
     ).loc[list(mine)]

@@ -4,6 +4,7 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,8 @@ def rush(record: Record) -> float:
 
 
 def rules_table(records: Mapping[str, Record], moments: Mapping[str, float]) -> pd.DataFrame:
-    """Return for each rule the connections of each node, and how uneven they are, at some moments.
+    """Return for each rule the connections of each node, and how uneven they are, at some moments; NaN for a
+    run that does not count.
 
     Args:
         records: a run under each rule.
@@ -95,8 +97,9 @@ def rules_table(records: Mapping[str, Record], moments: Mapping[str, float]) -> 
         row: dict[tuple[str, str], float] = {}
         for moment, when in moments.items():
             counts = held(record, [when]).iloc[0]
-            row |= {(moment, str(node)): int(count) for node, count in counts.items()}
-            row[moment, "imbalance"] = imbalance_at(record, when)
+            uneven = imbalance_at(record, when)
+            row |= {(moment, str(node)): int(count) if record.counts else nan for node, count in counts.items()}
+            row[moment, "imbalance"] = uneven if record.counts else nan
         rows[name] = row
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples([key for row in list(rows.values())[:1] for key in row])

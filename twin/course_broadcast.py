@@ -67,7 +67,7 @@ def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: C
 
     Args:
         scenario: of the runs.
-        records: measured ones.
+        records: measured ones; those that are void have no row.
         simulate: returns the record of the replication of a number.
 
     Returns:
@@ -76,7 +76,7 @@ def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: C
     """
     assert scenario.publisher is not None
     rows = {}
-    for record in records:
+    for record in (one for one in records if one.counts):
         found, expected = absence(record), absence(simulate(record.replication))
         rows[f"run {record.replication}"] = {
             "away, simulated": expected["away"],

@@ -50,10 +50,12 @@ def reconnect_rate(record: Record, step: float = 0.05) -> tuple[Array, Array]:
 
 
 def ways_table(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> pd.DataFrame:
-    """Return the medians of some measures over the runs of each way to end a node; NaN where one is not defined."""
+    """Return the medians of some measures over the runs of each way to end a node that count; NaN: not defined."""
     rows = {}
     for way, runs in records.items():
-        rows[way] = pd.DataFrame([measure_record(run) for run in runs]).reindex(columns=list(names)).median()
+        rows[way] = (
+            pd.DataFrame([measure_record(run) for run in runs if run.counts]).reindex(columns=list(names)).median()
+        )
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -4,10 +4,12 @@
     * `InputError`: a base of two.
         * `ScenarioError`: the scenario, an override or a record file is not usable (exit status 2).
         * `HostError`: this machine cannot run what was asked (a missing program, too few file descriptors).
-    * `ClusterError`: a part of the live cluster did not start, or stopped by itself.
+    * `ClusterError`: a part of the live cluster did not start, or failed.
+        * `VoidError`: something outside the schedule disturbed the run: a part ended that no fault had ordered to.
 * `LabWarning`
     * `EngineWarning`: another engine than the fast one is used, or it will take long.
     * `ProfileWarning`: another machine's host profile is used.
+    * `live.runs.VoidWarning`: a run does not count and is made anew.
     * `live.host.BusyHostWarning`: other programs use this machine.
     * `ScenarioWarning`: a setting will bite, in the run or after it, or a limit is near (`twin.advice`).
 """
@@ -44,7 +46,11 @@ class ClusterError(LabError):
     """A process of the live cluster failed; everything was stopped."""
 
 
-class LateError(ClusterError):
+class VoidError(ClusterError):
+    """Something outside the schedule disturbed the run, which does not count and is made anew."""
+
+
+class LateError(VoidError):
     """The clients had not connected when the run was to begin; nothing was measured."""
 
 

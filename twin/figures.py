@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.bands import Band, interval_name, shares
-from twin.comparison import Comparison, Predicted
+from twin.comparison import Comparison, Predicted, in_words
 from twin.errors import ScenarioError
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
+from twin.record import Record
 from twin.writing import replacing
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def blank(**settings: Any) -> "Figure":
     from matplotlib.figure import Figure
 
     return Figure(**{"layout": "constrained", **settings})
+
+
+def is_void(axes: "Axes", record: Record) -> bool:
+    """Tell whether a run does not count, and say so in its panel, where nothing is drawn then."""
+    if record.void:
+        axes.text(0.5, 0.5, "this run does not count", transform=axes.transAxes, ha="center", color=GREY, fontsize=9)
+    return bool(record.void)
 
 
 def comparison_figure(comparison: Comparison) -> "Figure":
@@ -64,11 +72,10 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
     times = prediction.curve_times
     axes.fill_between(times, low, high, color=BLUE, alpha=0.22, lw=0, label=f"predicted, {interval_name(runs)}")
     axes.plot(times, median, color=BLUE, lw=1.6, label="predicted, median")
-    for i, record in enumerate(comparison.records):
+    for i, record in enumerate(comparison.counted):
         curve = connected_curve(record)
-        label = _runs(comparison) if i == 0 else None
-        style = "--" if record.starved else "-"
-        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, style, color=VERMILION, lw=1.0, alpha=0.85, label=label)
+        label = f"measured, {in_words(comparison.records)}" if i == 0 else None
+        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, color=VERMILION, lw=1.0, alpha=0.85, label=label)
     count = comparison.scenario.clients.count
     bottom = min(float(low.min()), count * 0.5)
     for fault in comparison.scenario.faults:
@@ -81,11 +88,6 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
     axes.set_xlabel("time since the start of the run (s)")
     axes.set_ylabel("connected clients")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
-
-
-def _runs(comparison: Comparison) -> str:
-    starved = sum(bool(record.starved) for record in comparison.records)
-    return f"measured, {len(comparison.records)} runs" + (f" (dashed: {starved} starved)" if starved else "")
 
 
 def _measures(axes: "Axes", comparison: Comparison) -> None:

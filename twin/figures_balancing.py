@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from twin.bands import Band, interval_name
 from twin.broadcast_figures import NODE_COLOURS
 from twin.course_balancing import held
-from twin.figures import BLUE, GREY, VERMILION
+from twin.figures import BLUE, GREY, VERMILION, is_void
 from twin.record import Record
 
 STEP = 0.05
@@ -29,6 +29,9 @@ def held_figure(records: Mapping[str, Record]) -> Figure:
     panels = list(grid.flat)
     top = 0
     for axes, (name, record) in zip(panels, records.items(), strict=False):
+        axes.set_title(name, fontsize=10)
+        if is_void(axes, record):
+            continue
         times = np.arange(0.0, record.scenario.duration + STEP / 2, STEP)
         counts = held(record, times.tolist())
         top = max(top, int(counts.to_numpy().max()))
@@ -40,7 +43,6 @@ def held_figure(records: Mapping[str, Record]) -> Figure:
             axes.axvline(fault.at, color=GREY, lw=0.8, ls=":")
             axes.annotate(what, (fault.at, 1.0), (2, -3), xycoords=("data", "axes fraction"),
                           textcoords="offset points", rotation=90, va="top", fontsize=7, color=GREY)  # fmt: skip
-        axes.set_title(name, fontsize=10)
         axes.set_xlim(0, record.scenario.duration)
         axes.grid(alpha=0.2)
     for axes in panels[len(records) :]:
@@ -52,7 +54,7 @@ def held_figure(records: Mapping[str, Record]) -> Figure:
         if place % columns == 0:
             axes.set_ylabel("connections")
     panels[0].set_ylim(0, ROOM * max(1, top))
-    handles, labels = panels[0].get_legend_handles_labels()
+    handles, labels = max((axes.get_legend_handles_labels() for axes in panels), key=lambda one: len(one[1]))
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=9)
     return figure
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from twin.course_heartbeats import notice_times, spans
-from twin.figures import BLUE, GREY, VERMILION
+from twin.figures import BLUE, GREY, VERMILION, is_void
 from twin.record import Record
 from twin.rules.heartbeat import detection_bounds
 from twin.sweep_figures import COLOURS, DASHES, MARKERS
@@ -68,13 +68,15 @@ def spans_figure(records: Mapping[str, Record], clients: Sequence[int]) -> Figur
     figure = Figure(figsize=(min(11.0, 5.2 * len(records) + 0.6), 3.6), layout="constrained")
     panels = figure.subplots(1, len(records), sharey=True, squeeze=False)[0]
     for axes, (name, record) in zip(panels, records.items(), strict=True):
+        axes.set_title(name, fontsize=11)
+        if is_void(axes, record):
+            continue
         end = record.scenario.duration
         for place, held in enumerate(spans(record, clients)):
             for begin, over in held:
                 axes.plot([begin, over], [place, place], color=BLUE, lw=2.2, solid_capstyle="butt")
             losses = [over for _, over in held if over < end]
             axes.plot(losses, [place] * len(losses), "x", color=VERMILION, ms=6, mew=1.6)
-        axes.set_title(name, fontsize=11)
         axes.set_xlim(0, end)
         axes.set_xlabel("time (s)")
         axes.set_yticks(range(len(clients)), [str(client) for client in clients], fontsize=8)

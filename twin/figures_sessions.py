@@ -20,6 +20,9 @@ def queue_figure(records: Mapping[str, Record]) -> Figure:
     figure = Figure(figsize=(10.4, 3.6), layout="constrained")
     kept, read = figure.subplots(1, 2)
     for i, (name, record) in enumerate(records.items()):
+        if record.void:
+            read.plot([], [], " ", label=f"{name}: does not count")
+            continue
         look = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i % len(DASHES)], "lw": 1.4}
         end = record.scenario.duration
         times, held = held_bytes(record)

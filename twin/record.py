@@ -146,6 +146,27 @@ class Record:
         """Why the host was too busy for this run to count, or an empty text."""
         return str(self.provenance.get("host", {}).get("starved", ""))
 
+    @property
+    def disturbed(self) -> str:
+        """Which step, timer or surrounding was not as it should be, so that the run is void, or an empty text."""
+        return str(self.provenance.get("disturbed", ""))
+
+    @property
+    def void(self) -> str:
+        """Why this run does not count, or an empty text: it was disturbed, or on a starved host."""
+        starved = f"it was on a starved host ({self.starved})" if self.starved else ""
+        return "; ".join(one for one in (self.disturbed, starved) if one)
+
+    @property
+    def counts(self) -> bool:
+        """Whether what was measured may enter an average, a picture or a verdict."""
+        return not self.void
+
+    @property
+    def void_before(self) -> list[str]:
+        """Why the attempts at this run did not count which were made before it."""
+        return list(self.provenance.get("void_before", self.provenance.get("starved_before", [])))
+
     def select(self, *names: str) -> pd.DataFrame:
         """Return the events of the given names."""
         return self.events[self.events["event"].isin(names)]

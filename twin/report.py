@@ -10,7 +10,7 @@ from rich.table import Table
 
 from twin.bands import Band, interval_name, number, quantiles, words
 from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
-from twin.comparison import Comparison, Predicted, finite, times
+from twin.comparison import Comparison, Predicted, finite, in_words, times
 from twin.figures import table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split
@@ -42,8 +42,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
     `given` is the error of the prediction given the observed mark-downs.
     """
-    runs = len(comparison.records)
-    title = f"{comparison.scenario.name}: predicted, and measured in {runs} run{'s' if runs > 1 else ''} (medians)"
+    title = f"{comparison.scenario.name}: predicted, and measured in {in_words(comparison.records)}; medians"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("measure", min_width=max(map(len, MEASURES)))
     interval = interval_name(len(comparison.prediction.measures))
@@ -72,6 +71,14 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(text + percent(comparison.median_error) + ".", highlight=False)
     for reason in [*comparison.broken, *comparison.reasons]:
         console.print(f"  {reason}", highlight=False, markup=False, soft_wrap=True)
+    print_void(console, comparison.records)
+
+
+def print_void(console: Console, records: Sequence[Record]) -> None:
+    """Say which runs do not count, and why."""
+    for i, record in enumerate(records, 1):
+        if record.void:
+            console.print(f"Run {i} does not count: {record.void}.", highlight=False, markup=False, soft_wrap=True)
 
 
 def _say_not_reached(console: Console, name: str, *found: tuple[float, int, int, str]) -> None:
@@ -170,30 +177,31 @@ def run_dict(record: Record) -> dict[str, Any]:
 
 
 def print_measures(console: Console, records: Sequence[Record]) -> None:
-    """Print each run's measures."""
+    """Print each run's measures; one that is void does not enter the median."""
     found = [measure_with_bounds(record) for record in records]
+    counted = [one for one, record in zip(found, records, strict=True) if record.counts]
     table = Table(title=f"{records[0].scenario.name}: measured", title_justify="left")
     for name in ("measure", "unit"):
         table.add_column(name)
     for i in range(len(records)):
-        table.add_column(f"run {i + 1}", justify="right")
+        table.add_column(f"run {i + 1}" + ("" if records[i].counts else " (void)"), justify="right")
     table.add_column("median", justify="right")
     missed = []
     for name, measure in MEASURES.items():
         values = [one[name] for one in found if name in one]
         if not values or (measure.rare and _says_nothing(values)):
             continue
-        bounds = [one[name + NOT_WITHIN] for one in found if name + NOT_WITHIN in one]
+        values = [one[name] for one in counted if name in one]
+        bounds = [one[name + NOT_WITHIN] for one in counted if name + NOT_WITHIN in one]
         bound = min(bounds, default=float("nan"))
         cells = [number(one.get(name), one.get(name + NOT_WITHIN, float("nan"))) for one in found]
-        table.add_row(name, measure.unit, *cells, number(quantiles(np.array(values), [0.5])[0], bound))
+        median = number(quantiles(np.array(values), [0.5])[0], bound) if values else "-"
+        table.add_row(name, measure.unit, *cells, median)
         missed.append((name, (bound, len(bounds), len(values), "runs")))
     console.print(table)
     for name, row in missed:
         _say_not_reached(console, name, row)
-    for i, record in enumerate(records, 1):
-        if record.starved:
-            console.print(f"Run {i} was on a starved host: {record.starved}.", highlight=False)
+    print_void(console, records)
 
 
 def print_profile(console: Console, profile: HostProfile) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -165,10 +164,6 @@ def prediction_of(
         )
 
 
-ONCE_MORE = 2
-"""How often a run is repeated that was on a starved host."""
-
-
 def server_of(url: str | None, password_file: Path | None) -> "Address | None":
     """Return where the user's own Redis or Valkey is, with its password; None stands for the embedded one.
 
@@ -191,7 +186,7 @@ def runs_of(
 
     Args:
         scenario: what to run.
-        runs: how many runs, one after the other; see `_with_repeats`.
+        runs: how many runs, one after the other; those that do not count are made anew, see `live.each`.
         server: a Redis or Valkey to use instead of the embedded one.
         folder: where to keep the records as Parquet; None keeps none.
         missing: notes a run that failed after others had ended, and records that could not be written.
@@ -199,50 +194,28 @@ def runs_of(
     Raises:
         LabError: no run has ended, or nobody notes what is missing.
     """
+    import live
+
     missing, name = missing or Missing(), scenario.name
     records: dict[int, Record] = {}
     with progress() as show:
+
+        def tell(seconds: float, what: str) -> None:
+            show(f"{what} {name}", min(1.0, seconds / (runs * scenario.duration)))
+
         try:
-            for i, record in _with_repeats(scenario, runs, server, lambda share: show(f"measuring {name}", share)):
-                records[i] = record
+            for record in live.each(scenario, runs, 0, server, tell):
+                records[record.replication] = record
                 if folder is not None:
-                    with missing.noted(f"{name}: the record of run {i + 1} of {runs}"):
+                    with missing.noted(f"{name}: the record of run {record.replication + 1} of {runs}"):
                         record.save(folder / f"{name}-{record.replication}.parquet")
         except (LabError, KeyboardInterrupt) as error:
             if not records:
                 raise
             ended = len(records)
-            what = f"run {ended + 1} of {runs}" if ended < runs else "the repeat of a run on a starved host"
+            what = f"run {ended + 1} of {runs}" if ended < runs else "the repeat of a run that does not count"
             missing.add(f"{name}: {what}", error)
-    for i, record in records.items():
-        if record.starved:
-            err.print(f"Run {i + 1} was on a starved host and does not count: {record.starved}.")
     return examined(list(records.values()))
-
-
-def _with_repeats(
-    scenario: Scenario, runs: int, server: "str | Address | None", show: Callable[[float], None]
-) -> "Iterator[tuple[int, Record]]":
-    """Yield the number, from 0, and the record of each run as soon as it has ended.
-
-    A run on a starved host says more about the machine than about the scenario: when all are done it is repeated with
-    the same random numbers, `ONCE_MORE` times at most, whatever was measured in it, and what comes takes its place. The
-    provenance of the record has the reasons (`starved_before`). `show` is told the share that is done.
-    """
-    import live
-
-    records: list[Record] = []
-    for record in live.each(scenario, runs, 0, server, lambda t, what: show(t / (runs * scenario.duration))):
-        records.append(record)
-        yield len(records) - 1, record
-    for i, last in enumerate(records):
-        record, before = last, list[str]()
-        while record.starved and len(before) < ONCE_MORE:
-            before.append(record.starved)
-            err.print(f"Run {i + 1} was on a starved host and is made once more: {before[-1]}.")
-            again = live.run(scenario, i, server, lambda t, what: show(t / scenario.duration))
-            record = replace(again, provenance={**again.provenance, "starved_before": list(before)})
-            yield i, record
 
 
 def examined(records: "list[Record]") -> "list[Record]":

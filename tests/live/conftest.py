@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from live import host
+from live import host, runs
 from live.balancer import Balancer
 from live.process import Stage
 from twin.overrides import merge
@@ -92,6 +92,12 @@ def folder() -> Iterator[Path]:
 def cores_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cores that are kept awake would take time from the tests beside this one, and no test asks for exact times."""
     monkeypatch.setattr(host, "keep_awake", lambda stage, cpus: None)
+
+
+@pytest.fixture(autouse=True)
+def a_run_that_does_not_count_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests run side by side, so that many a run is on a starved host, and none asks for exact times."""
+    monkeypatch.setattr(runs, "ONCE_MORE", 0)
 
 
 @pytest.fixture(autouse=True)

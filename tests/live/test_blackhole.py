@@ -11,7 +11,7 @@ import pytest
 
 from live import host
 from live.process import Part, Stage
-from live.world import run
+from live.runs import run
 from twin.record import Record
 from twin.scenario import Scenario
 

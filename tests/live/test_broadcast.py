@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from live.world import run
+from live.runs import run
 from twin.errors import HostError, ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record

@@ -6,7 +6,7 @@ import pytest
 
 import sim
 from live.buffers import BufferWatch
-from live.world import run
+from live.runs import run
 from tests.strategies import small
 from twin.measures import measure_record
 from twin.profile import HostProfile

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from live.world import run
+from live.runs import run
 from twin.draws import Purpose, uniform
 from twin.record import Record
 from twin.rules.backoff import Backoff

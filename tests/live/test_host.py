@@ -17,7 +17,7 @@ from live import host
 from live.balancer import binary
 from live.host import keep_awake, placement
 from live.process import Stage
-from live.world import measure, run
+from live.runs import measure, run
 from twin.errors import HostError, LabError, ScenarioError
 from twin.scenario import Scenario
 

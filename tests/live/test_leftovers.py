@@ -17,7 +17,8 @@ from live.bus import Bus
 from live.leftovers import LEASE, OURS, clean
 from live.process import Stage
 from live.resp import FIRST_LIFE
-from live.world import Cluster, measure
+from live.runs import measure
+from live.world import Cluster
 from tests.commands import lab
 from twin.scenario import Scenario
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.live
 FOREIGN = ["mine", "stormlab:mine", "stormlab:12345:x"]
 BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 20.0}}
 SHARED = {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 1.0, "heartbeat": 0.2}}
-LAB = "import sys; from live.world import run; from twin.scenario import Scenario\n"
+LAB = "import sys; from live.runs import run; from twin.scenario import Scenario\n"
 LAB += "run(Scenario.load(sys.argv[1]), redis_url=sys.argv[2], progress=lambda t, what: print(t, flush=True))"
 
 

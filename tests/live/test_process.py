@@ -24,7 +24,7 @@ ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
 
 LAB = """
 import sys
-from live.world import run
+from live.runs import run
 from twin.scenario import Scenario
 
 told = False
@@ -221,11 +221,11 @@ def test_a_silent_part_is_an_error_that_names_it_and_the_time(stage: Stage) -> N
 
 def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -> None:
     part = stage.start("fool", ["sh", "-c", "echo first >&2; echo no such bean >&2; exit 3"])
-    with pytest.raises(ClusterError, match=r"^fool stopped by itself: no such bean$"):
+    with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):
         part.hear()
     assert part.wait(10)
     assert not part.running
-    with pytest.raises(ClusterError, match=r"^fool stopped by itself: no such bean$"):
+    with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):
         part.tell(hello=True)
 
 
@@ -331,7 +331,7 @@ def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(
 def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
     script = (
         "import time; from live.process import Stage; stage = Stage(); part = stage.start('one', ['sleep', '600']);"
-        "print(part.pid, stage._guard.pid, stage.folder, flush=True); time.sleep(600)"
+        "print(part.pid, stage.guard.pid, stage.folder, flush=True); time.sleep(600)"
     )
     lab = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:

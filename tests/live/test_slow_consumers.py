@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from live.world import run
+from live.runs import run
 from sim import simulate
 from twin.invariants import audit
 from twin.measures import measure_record

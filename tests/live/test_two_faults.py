@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import sim
-from live.world import run
+from live.runs import run
 from tests.stories import connected, told
 from tests.strategies import small_profile
 from twin.invariants import audit

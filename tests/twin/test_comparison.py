@@ -1,19 +1,22 @@
 import json
+from io import StringIO
 from math import inf, nan
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import sim
 import twin
 from tests.strategies import small
 from twin.bands import Band
-from twin.comparison import Comparison, Row, coverage, finite, fleet, median_error, relative_error
+from twin.comparison import Comparison, Row, coverage, finite, fleet, in_words, median_error, relative_error
 from twin.errors import ScenarioError
 from twin.measures import reconnect_times
 from twin.record import Record
+from twin.report import print_comparison
 
 KILLED = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}])
 
@@ -131,6 +134,23 @@ def test_starved_runs_do_not_count(prediction, profile):
     good, starved = measured(profile, 0), measured(profile, 1, host={"starved": "others took 1.00 cores"})
     assert all(len(row.measured) == 1 for row in twin.compare(prediction, [good, starved]).rows)
     assert twin.compare(prediction, [starved]).verdict == "unknown"
+
+
+def test_a_disturbed_run_says_why_it_does_not_count_and_leaves_the_verdict_to_the_others(prediction, profile):
+    good = [measured(profile, k) for k in range(2)]
+    slipped = measured(profile, 2, disturbed="the lab stood still for 2.00 s at 1.00 s")
+    whole, without = twin.compare(prediction, [good[0], slipped, good[1]]), twin.compare(prediction, good)
+    assert [row.as_dict() for row in whole.rows] == [row.as_dict() for row in without.rows]
+    assert (whole.verdict, whole.reasons) == (without.verdict, without.reasons)
+    assert whole.as_dict()["void"] == ["", slipped.disturbed, ""]
+    assert in_words(whole.records) == "2 runs (1 more void)"
+    console = Console(file=StringIO(), width=80)
+    print_comparison(console, whole)
+    assert f"Run 2 does not count: {slipped.disturbed}." in console.file.getvalue()
+    (curves,) = {line.get_label() for line in whole.plot().axes[0].lines if line.get_label().startswith("measured")}
+    assert curves == "measured, 2 runs (1 more void)"
+    assert twin.compare(prediction, [slipped]).reasons == ["no run counts"]
+    assert twin.compare(prediction, [slipped]).plot() is not None
 
 
 def test_another_scenario_cannot_be_compared(prediction, profile):

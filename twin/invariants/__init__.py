@@ -40,7 +40,7 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
 }
 """Safety first, then liveness. The docstring of each says what it promises."""
 LIVENESS = frozenset({"reached", "back", "at_head"})
-"""What must have come about after some seconds, for which a starved host may be too slow."""
+"""What must have come about after some seconds, for which a disturbed run may be too short."""
 _OF_MESSAGES = frozenset(INVARIANTS) - {"states", "balancer_count", "owned_once", "not_outlived", "back"}
 
 
@@ -51,7 +51,7 @@ class Audit:
     Attributes:
         record: what was examined.
         findings: one for each invariant.
-        reasons: scheduled faults without a witnessed effect, as sentences.
+        reasons: scheduled faults without a witnessed effect, and what disturbed the run, as sentences.
     """
 
     record: Record
@@ -60,7 +60,9 @@ class Audit:
 
     @property
     def verdict(self) -> Literal["pass", "fail", "unknown"]:
-        """`fail` when an invariant is broken, else `unknown` when a fault left no trace, else `pass`."""
+        """`fail` when an invariant is broken, else `unknown` when a fault left no trace or the run was disturbed, else
+        `pass`.
+        """
         if any(finding.count for finding in self.findings.values()):
             return "fail"
         return "unknown" if self.reasons else "pass"
@@ -101,4 +103,5 @@ def audit(record: Record, within: float | None = None) -> Audit:
         name: Finding(skipped="nothing is broadcast") if nothing and name in _OF_MESSAGES else check(case)
         for name, check in INVARIANTS.items()
     }
-    return Audit(record, findings, unwitnessed(record))
+    void = [f"the run was disturbed: {record.disturbed}"] if record.disturbed else []
+    return Audit(record, findings, [*unwitnessed(record), *void])
