@@ -148,9 +148,8 @@ class Events:
 
         def joined(some: Any, others: Any) -> Any:
             if isinstance(some, Words):
-                return Words(
-                    joined(some.places.astype(np.int32), others.places + len(some.texts)), [*some.texts, *others.texts]
-                )
+                wide = some.places.astype(np.int32)  # together they may be more than small numbers tell apart
+                return Words(joined(wide, others.places + len(some.texts)), [*some.texts, *others.texts])
             return np.insert(some, places, others)
 
         return self.each(joined, more)
