@@ -15,9 +15,9 @@ from statistics import median
 
 from live import costs, deliveries, disk, host, interrupt, payloads, rounds
 from live.balancer import binary
-from live.process import Stage
 from live.session_costs import measure_sessions
 from live.starts import measure_starts
+from live.supervisor import watched
 from live.workbench import CHECK_INTER, Bench, Costs
 from twin.cost import Part as CostPart
 from twin.errors import HostError
@@ -82,14 +82,14 @@ def calibrate(
     speed: list[list[list[float]]] = []
     steps = len(chosen_kinds) * repeats + 1
     place = host.placement(scenario)
-    with interrupt.remembered(), Stage() as waking:
+    with interrupt.remembered(), watched() as waking:
         host.keep_awake(waking, place.all)
         for k, kind in enumerate(chosen_kinds):
             chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
             for i in range(repeats):
                 tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
                 speed.append(trace(scenario))  # before and after: a shared machine may be another one in half a minute
-                with Stage() as stage, Stage() as refusing_stage:
+                with watched() as stage, watched() as refusing_stage:
                     bench = Bench(stage, refusing_stage, chosen)
                     starts[kind].append(bench.balancer_start)
                     _measure(bench, found[kind], wakes, lone, first)
@@ -163,7 +163,7 @@ def measure_broadcast(
     """Measure the parts of a broadcast once, with processes of their own, and append the figures; only what hangs on
     the balancer if `of_balancer`.
     """
-    with Stage() as stage:
+    with watched() as stage:
         bench = deliveries.DeliveryBench(stage, scenario)
         try:
             lone["bus_start"].append(bench.bus_start)
@@ -198,7 +198,7 @@ def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -
         HostError: the scenario asks for more cores than there are.
     """
     place = host.placement(scenario)
-    with Stage() as stage:
+    with watched() as stage:
         host.keep_awake(stage, place.all)
         tracers = [
             stage.python(f"speed {cpu}", "live.speed", {"cpu": cpu, "seconds": LOOK}, [cpu]) for cpu in place.all
@@ -219,7 +219,7 @@ def crowding(cpus: Sequence[int]) -> list[float]:
     """
     found = []
     for cpu in cpus if len(cpus) > 1 else ():
-        with Stage() as stage:
+        with watched() as stage:
             rivals = [
                 stage.python(f"rival {other}", "live.speed", {"rival": 1}, [other]) for other in cpus if other != cpu
             ]
@@ -240,7 +240,7 @@ def crowding(cpus: Sequence[int]) -> list[float]:
 
 def stretch(cpu: int, seconds: float) -> float:
     """Return how long one of two busy processes keeps a CPU at a time, in seconds: the tick at which they change."""
-    with Stage() as stage:
+    with watched() as stage:
         config = {"cpu": cpu, "busy": seconds}
         rivals = [stage.python(f"rival {i}", "live.speed", config, [cpu]) for i in range(2)]
         kept = [run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"]]
@@ -249,7 +249,7 @@ def stretch(cpu: int, seconds: float) -> float:
 
 def table_growths(cpu: int) -> list[float]:
     """Return how long a process waited each time that its table of open files doubled, in seconds."""
-    with Stage() as stage:
+    with watched() as stage:
         return list(stage.python("files", "live.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
 
 

@@ -15,8 +15,9 @@ from live import host
 from live.broker import SCRIPTS, Topic
 from live.bus import Bus
 from live.exchange import PAYLOAD, add
-from live.process import READY_WITHIN, Stage, process_cpu_ns, queued_ns
+from live.process import READY_WITHIN, process_cpu_ns, queued_ns
 from live.resp import encode
+from live.supervisor import watched
 from live.workbench import Costs, pace_of
 from twin import broadcast_settings
 from twin.cost import LEVELS
@@ -40,7 +41,7 @@ def measure(scenario: Scenario, costs: Costs, lone: dict[str, list[float]]) -> N
         costs: gets the part.
         lone: gets the waits, in seconds.
     """
-    with Stage() as stage:
+    with watched() as stage:
         place = host.placement(scenario)
         settings = [broadcast_settings.Bus(persist=persist) for persist in (False, True)]
         buses = [

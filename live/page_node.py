@@ -1,5 +1,6 @@
 """What a node does for the page of `./lab serve`: it lets in who has a token, and takes text besides the binary frames.
 
+The token is in the address (`token`), as a browser cannot give a WebSocket a header, or in `Authorization: Bearer`.
 A browser cannot send pings and does not see the headers of the handshake. So the node says hello with its number,
 answers the page's own heartbeat, and publishes what the page says, all as JSON in text frames:
 
@@ -24,6 +25,9 @@ from live.broker import stamped
 from live.fanout import FanOut, Reader
 from live.link import Access, Caller, UnansweredError
 from live.node import Node
+from live.page_access import WHERE
+from twin.rules.credentials import challenge, shown_credentials
+from twin.rules.session import REFUSED
 from twin.rules.token import token_problem
 
 MOST_TEXT = 2000
@@ -51,24 +55,52 @@ class PageNode(Node):
         self, connection: ServerConnection, request: Request
     ) -> Awaitable[Response | None] | Response | None:
         """Answer the health check and `/echo`; refuse a handshake without a good token."""
-        parts = urlsplit(request.path)
-        if parts.path == "/healthz":
+        if request.path == "/healthz":
             return super().answer_check(connection, request)
-        token = parse_qs(parts.query).get("token", [""])[0]
+        try:
+            parts = urlsplit(request.path)
+            words = parse_qs(parts.query, max_num_fields=10)
+            token = shown_token(words.get("token", []), request.headers.get_all("Authorization"))
+        except ValueError:
+            return refuse(connection, "request", "the request cannot be read")
+        origins = request.headers.get_all("Origin")
+        origin = origins[0] if len(origins) == 1 and origins[0] in self.origins else ""
         problem = token_problem(self.secret, token, time.time())
         if problem:
-            return connection.respond(HTTPStatus.UNAUTHORIZED, f"the token is {problem}\n")
-        origin = request.headers.get("Origin", "")
-        if origin not in self.origins:
+            response = refuse(connection, problem, f"the token is {problem}; {WHERE}")
+            if origin:  # or else a browser does not let the page see that it was a 401
+                response.headers["Access-Control-Allow-Origin"] = origin
+            return response
+        if not origin:
             return connection.respond(HTTPStatus.FORBIDDEN, "this page may not connect\n")
         if parts.path != "/echo":
             return None
-        text = parse_qs(parts.query).get("text", [""])[0][:MOST_TEXT]
+        text = words.get("text", [""])[0][:MOST_TEXT]
         response = connection.respond(HTTPStatus.OK, text)
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Node"] = self.number
         return response
+
+
+def shown_token(in_address: list[str], authorization: list[str]) -> str:
+    """Return the one token that a request shows, an empty text when it shows none.
+
+    Raises:
+        ValueError: it shows several, or none that can be read (RFC 6750, section 2: one way at a time).
+    """
+    scheme, in_header = shown_credentials(authorization)
+    shown = in_address + ([in_header] if scheme in ("bearer", "token") else [])
+    if len(shown) > 1:
+        raise ValueError("more than one token")
+    return shown[0] if shown else ""
+
+
+def refuse(connection: ServerConnection, reason: str, text: str) -> Response:
+    """Return the answer to a request without a good token."""
+    response = connection.respond(HTTPStatus(REFUSED[reason]), f"{text}\n")
+    response.headers["WWW-Authenticate"] = challenge(reason)
+    return response
 
 
 class Chat(FanOut):
@@ -90,7 +122,7 @@ class Chat(FanOut):
         """Take a text frame; what is none of ours is ignored."""
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(message, dict):
             return
@@ -98,7 +130,7 @@ class Chat(FanOut):
             self._start(self._tell(connection, pong=message["ping"]))
             return
         said, key = message.get("say"), message.get("key")
-        text_ok = isinstance(said, str) and 0 < len(said.encode()) <= MOST_TEXT
+        text_ok = isinstance(said, str) and 0 < len(said.encode(errors="replace")) <= MOST_TEXT
         key_ok = isinstance(key, int) and 2**32 <= key <= LARGEST_KEY
         if text_ok and key_ok and len(self._saying) < MOST_SAYING:
             self._start(self._publish(connection, str(said), int(str(key))))
@@ -112,7 +144,7 @@ class Chat(FanOut):
 
     async def _publish(self, connection: Reader, said: str, key: int) -> None:
         try:
-            (reply,) = await self.caller.ask([self.topic.stamp(key, said.encode())])
+            (reply,) = await self.caller.ask([self.topic.stamp(key, said.encode(errors="replace"))])
         except UnansweredError:
             await self._tell(connection, failed=key)
             return

@@ -13,8 +13,8 @@ from statistics import median
 from live.broadcast import Broadcast
 from live.deliveries import DeliveryBench, path_bytes
 from live.exchange import PAYLOAD, add
-from live.process import Stage
 from live.resp import encode
+from live.supervisor import watched
 from live.workbench import Bench, Costs, pace_of
 from twin.broadcast_parts import PAYLOADS
 from twin.scenario import Scenario
@@ -36,7 +36,7 @@ def measure(scenario: Scenario, costs: Costs, room: list[float], of_balancer: bo
         room: gets the bytes that a path holds whose client has read large messages.
         of_balancer: leave out what is the same through any balancer.
     """
-    with Stage() as stage:
+    with watched() as stage:
         bench = DeliveryBench(stage, scenario, max(PAYLOADS))
         try:
             Bench.stop(bench.silent.pid)
@@ -103,7 +103,7 @@ def _publish(bench: DeliveryBench, size: int) -> float:
     """Return the CPU seconds of a publisher for a message with such a payload, while the nodes stand still."""
     of_size = {"payload_bytes": size, "messages": PUBLISHED, "rate": RATE}
     Bench.stop(bench.node.pid)
-    with Stage() as stage:
+    with watched() as stage:
         scenario = bench.broadcast.scenario.vary(publisher=of_size)
         broadcast = Broadcast(stage, scenario, 0, bench.bus, bench.place.cluster, [])
         bench.wait_until_heard(broadcast)

@@ -343,6 +343,7 @@ class Stage:
 
     def reap(self, part: Part) -> "struct_rusage":
         """Wait until a part has ended by itself, and return what all its life has used."""
+        part.let_end()
         part.wait()
         self._tell_guard("forget", part.pid)
         _, status, usage = os.wait4(part.pid, 0)

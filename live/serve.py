@@ -1,34 +1,30 @@
 """A cluster with a page: `./lab serve` shows a student's own browser as one more client.
 
-The page comes from a small HTTP server on loopback and connects through the balancer to the nodes. Three things keep
-others out: the nodes and this server accept only the page's own origin, every connection and every order carries a
-signed token (`twin/rules/token.py`), and only names of this machine are answered, so that no other site can pretend.
+The page comes from a small HTTP server on loopback (`live.page_server`) and connects through the balancer to the nodes.
+Four things keep others out: the server lets in who has the link that is printed (`live.page_access`), every connection
+to a node and every order carries a signed token (`twin/rules/token.py`) that only who was let in gets, nodes and server
+accept only the page's own origin, and only names of this machine are answered, so that no other site can pretend.
 """
 
-import json
 import queue
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 from live import interrupt, lives
+from live.page_server import Order, PageServer
 from live.world import Cluster
-from twin.errors import HostError, ScenarioError
+from twin.errors import ClusterError, HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
 from twin.scenario import Scenario
 
-PAGE = Path(__file__).parent / "page"
-FILES = {"/page.js": "text/javascript", "/page.css": "text/css"}
 TOKEN_LIFE = 3600.0
 """Seconds that a token is good; the page fetches a new one for each connection."""
-MOST_BODY = 1000
-ACTIONS = ("kill", "hang", "resume", "drain", "start")
+LAST_WORDS = 1.5
+"""Seconds for which the page is told why the cluster has ended: it asks twice a second, in the background once."""
 DRAIN_LEAD, DRAIN_PACE = 2.5, 10.0
 """Seconds from the failing readiness of a drain that the page orders to its first close, and closes a second."""
 
@@ -63,14 +59,12 @@ class Site(Cluster):
         if scenario.publisher is None:
             raise ScenarioError(f"publisher is missing in {scenario.name}; ./lab serve needs a scenario with one.")
         self.secret = secrets.token_bytes(32)
-        self.orders: queue.Queue[tuple[str, int]] = queue.Queue(100)
+        self.orders: queue.Queue[Order] = queue.Queue(100)
+        self.ended = ""
         try:
-            self.http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+            self.http = PageServer(port, self)
         except OSError as error:
             raise HostError(f"--port is {port}; it cannot be listened on ({error.strerror}).") from None
-        self.http_port = int(self.http.server_address[1])
-        self.hosts = [f"{name}:{self.http_port}" for name in ("127.0.0.1", "localhost")]
-        self.origins = [f"http://{host}" for host in self.hosts]
         try:
             super().__init__(scenario.vary(faults=[], clients={"count": 1}), 0)
         except BaseException:
@@ -85,21 +79,21 @@ class Site(Cluster):
         super().__exit__(*error)
 
     @property
-    def url(self) -> str:
-        """Where the page is."""
-        return f"{self.origins[0]}/"
+    def link(self) -> str:
+        """Where the page is, with the secret that lets in: for the user's eyes only."""
+        return self.http.link
 
     def node_config(self, number: int) -> dict[str, Any]:
         """Return what a node has to know, the page included."""
-        return super().node_config(number) | {"page": {"secret": self.secret.hex(), "origins": self.origins}}
+        return super().node_config(number) | {"page": {"secret": self.secret.hex(), "origins": self.http.origins}}
 
     def token(self) -> str:
         """Return a fresh token."""
         return make_token(self.secret, "page", time.time() + TOKEN_LIFE)
 
-    def may(self, token: str) -> bool:
-        """Tell whether a token is good."""
-        return not token_problem(self.secret, token, time.time())
+    def token_problem(self, token: str) -> str:
+        """Return why a token is not good, an empty text when it is."""
+        return token_problem(self.secret, token, time.time())
 
     def obey(self) -> None:
         """Do what the page has ordered since the last time."""
@@ -148,79 +142,7 @@ class Site(Cluster):
             {"node": number, "running": part.running, "up": up[number], "draining": number in self.restarting}
             for number, part in enumerate(self.nodes, 1)
         ]
-        return {"nodes": nodes, "balancer": self.balancer.kind}
-
-
-def _handler(site: Site) -> type[BaseHTTPRequestHandler]:
-    """Return the class of the HTTP server's handlers."""
-
-    class Handler(BaseHTTPRequestHandler):
-        server_version, sys_version = "stormlab", ""
-        timeout = 10
-
-        def do_GET(self) -> None:
-            """Give the page, its files, a token, the state of the cluster."""
-            if self.headers.get("Host") not in site.hosts:
-                self._answer(HTTPStatus.FORBIDDEN, "this name is not served here\n")
-            elif self.path == "/":
-                self._answer(HTTPStatus.OK, (PAGE / "page.html").read_text(), "text/html")
-            elif self.path in FILES:
-                self._answer(HTTPStatus.OK, (PAGE / self.path[1:]).read_text(), FILES[self.path])
-            elif self.path == "/token":
-                told = {"token": site.token(), "port": site.port}
-                self._answer(HTTPStatus.OK, json.dumps(told), "application/json")
-            elif self.path == "/state":
-                self._answer(HTTPStatus.OK, json.dumps(site.state()), "application/json")
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, "there is no such page\n")
-
-        def do_POST(self) -> None:
-            """Take an order: `/do` with an action and a node."""
-            length = self.headers.get("Content-Length", "")
-            if self.headers.get("Host") not in site.hosts or self.headers.get("Origin") not in site.origins:
-                self._answer(HTTPStatus.FORBIDDEN, "this page may not give orders\n")
-                return
-            if not site.may(self.headers.get("X-Token", "")):
-                self._answer(HTTPStatus.UNAUTHORIZED, "the token is not good\n")
-                return
-            if self.path != "/do" or not length.isdigit() or int(length) > MOST_BODY:
-                self._answer(HTTPStatus.BAD_REQUEST, "this is no order\n")
-                return
-            try:
-                order = json.loads(self.rfile.read(int(length)))
-                action, node = order["action"], order["node"]
-            except (ValueError, KeyError, TypeError):
-                action, node = "", 0
-            if action not in ACTIONS or not isinstance(node, int) or not 1 <= node <= len(site.nodes):
-                self._answer(HTTPStatus.BAD_REQUEST, "this is no order\n")
-                return
-            try:
-                site.orders.put_nowait((action, node))
-            except queue.Full:
-                self._answer(HTTPStatus.TOO_MANY_REQUESTS, "too many orders\n")
-                return
-            self._answer(HTTPStatus.OK, "{}", "application/json")
-
-        def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
-            data = text.encode()
-            balancer = f"ws://127.0.0.1:{site.port} http://127.0.0.1:{site.port}" if hasattr(site, "port") else ""
-            self.send_response(status)
-            self.send_header("Content-Type", f"{kind}; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.send_header("X-Frame-Options", "DENY")
-            self.send_header(
-                "Content-Security-Policy",
-                f"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' {balancer}",
-            )
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *words: Any) -> None:
-            """Say nothing on the terminal."""
-
-    return Handler
+        return {"nodes": nodes, "balancer": self.balancer.kind, "ended": self.ended}
 
 
 def serve(
@@ -242,8 +164,13 @@ def serve(
         assert site.broadcast is not None
         site.broadcast.publisher.tell(start=time.monotonic())
         ready(site)
-        while until is None or not until():
-            interrupt.check()
-            site.obey()
-            site.attend()
-            time.sleep(0.05)
+        try:
+            while until is None or not until():
+                interrupt.check()
+                site.obey()
+                site.attend()
+                time.sleep(0.05)
+        except ClusterError as error:
+            site.ended = str(error)
+            time.sleep(LAST_WORDS)
+            raise

@@ -21,13 +21,14 @@ class Member:
     Args:
         swarm: with the list of events.
         number: of the client.
-        config: of the lab: password, on_refusal.
+        config: of the lab: passwords by user's name, on_refusal.
     """
 
     def __init__(self, swarm: "Swarm", number: int, config: dict[str, Any]) -> None:
         self.swarm = swarm
         self.number = number
-        self.password: str = config["password"]
+        users = list(config["passwords"].items())
+        self.user: tuple[str, str] = users[number % len(users)]
         self.on_refusal: OnRefusal = config["on_refusal"]
         self.token = ""
 
@@ -35,7 +36,7 @@ class Member:
         """Return what to show: the token, or name and password."""
         if self.token:
             return {"Authorization": f"Bearer {self.token}"}
-        basic = base64.b64encode(f"client-{self.number}:{self.password}".encode()).decode()
+        basic = base64.b64encode(":".join(self.user).encode()).decode()
         return {"Authorization": f"Basic {basic}"}
 
     def admitted(self, response: Response, node: int) -> None:
@@ -48,13 +49,13 @@ class Member:
 
     def refused(self, response: Response) -> Next:
         """Return what to do after a refusal by a node; one by the balancer says nothing about the session."""
-        challenge = _REASON.search(response.headers.get("WWW-Authenticate", ""))
-        if challenge is None:
+        if "X-Node" not in response.headers:
             return "retry"
         then = after_refusal(response.status_code, bool(self.token), self.on_refusal)
         if self.token and then != "retry":
             node, name = int(response.headers["X-Node"]), self.token.partition(".")[0]
-            detail = f"{name} {challenge[1]}"
+            challenge = _REASON.search(response.headers.get("WWW-Authenticate", ""))
+            detail = f"{name} {challenge[1]}" if challenge is not None else name
             self.swarm.events.append((time.monotonic(), "session_lost", self.number, node, -1, -1, detail))
             self.token = ""
         return then

@@ -12,11 +12,12 @@ from math import inf
 from typing import Any
 
 from live import host
+from live.accounts import SALT_BYTES, Account, password_hash
 from live.broker import Topic
 from live.bus import Bus
 from live.costs import BATCHES, accepts
 from live.process import READY_WITHIN, Part, Stage
-from live.session_node import password_hash
+from live.supervisor import watched
 from live.workbench import Bench, Costs, Pace, client_config, mean_pace
 from twin.cost import LEVELS
 from twin.cost import Part as CostPart
@@ -28,7 +29,7 @@ from twin.session_parts import SESSION_PARTS
 from twin.session_settings import HASH_UNIT
 
 SECRET, OTHER_SECRET = "00" * 32, "11" * 32
-PASSWORD = "calibration"
+USER, PASSWORD = "calibration", "calibration"
 PREFIX = "stormlab:calibration:"
 HASHES, MOMENTS = 8, 5
 """How often the hash is computed at a moment, and at how many moments, `APART` seconds apart."""
@@ -52,7 +53,7 @@ class SessionBench(Bench):
         super().__init__(stage, refusing_stage, scenario)
         self.stage.end(self.client)
         config = client_config(scenario, self.port)
-        config["sessions"] = {"password": PASSWORD, "on_refusal": "stop"}
+        config["sessions"] = {"passwords": {USER: PASSWORD}, "on_refusal": "stop"}
         self.client = stage.python("bench", "live.bench", config, self.place.clients)
         self.client.hear()
 
@@ -68,7 +69,7 @@ class SessionBench(Bench):
             "refresh": False,
             "token_lifetime": 3600.0,
             "when_down": "refuse",
-            "hashes": {1: password_hash(PASSWORD, 1)},
+            "accounts": {USER: Account.of(PASSWORD, {1}).as_config()},
             "begin": inf,
             "store": store,
         }
@@ -230,7 +231,7 @@ def hashes(costs: Costs, bench: Bench) -> None:
             time.sleep(APART)
             began = time.thread_time_ns()
             for _ in range(HASHES):
-                password_hash(PASSWORD, HASH_UNIT)
+                password_hash(PASSWORD, bytes(SALT_BYTES), HASH_UNIT)
             found.append((time.thread_time_ns() - began) / 1e9 / HASHES)
 
 
@@ -239,7 +240,7 @@ def measure_sessions(scenario: Scenario, found: Costs, of_balancer: bool = False
     the balancer if `of_balancer`.
     """
     for shared in (False,) if of_balancer else (False, True):
-        with Stage() as stage, Stage() as refusing_stage:
+        with watched() as stage, watched() as refusing_stage:
             bus = None
             if shared:
                 place = host.placement(scenario)
@@ -270,7 +271,7 @@ def with_sessions(
     host.check_limits(scenario)
     changed: dict[str, Any] = {}
     known_kinds = [one for one in (("haproxy", "parts"), ("nginx", "nginx_parts")) if profile.knows(one[0])]
-    with Stage() as stage:
+    with watched() as stage:
         host.keep_awake(stage, host.placement(scenario).all)
         for k, (kind, field) in enumerate(known_kinds):
             found = Costs()

@@ -2,14 +2,11 @@
 
 A client shows `Authorization: Basic` with its name and password once, and `Authorization: Bearer` with its token from
 then on. The answer's header `X-Session` has the token for the next time, the generation of the session, and whether it
-was `started` or `resumed`; a 401 says why in `WWW-Authenticate`. Sources: RFC 7617 (Basic), RFC 6750 (Bearer). The hash
-of the password is computed in the node's only thread, as in a server that has one.
+was `started` or `resumed`; a refusal says why in its text, and in `WWW-Authenticate` as `twin.rules.credentials` has
+it. The hash of the password is computed in the node's only thread, as in a server that has one.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import time
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -19,23 +16,18 @@ from uuid import uuid4
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from live.accounts import Account, Accounts
 from live.link import keep_alive
 from live.node import Node
 from live.session_store import SessionStore, StoreDownError
+from twin.rules.credentials import challenge, name_and_password, shown_credentials
 from twin.rules.session import REFUSED, SessionTable, refresh_interval, without_store
 from twin.rules.token import make_token, token_problem
 
-SALT = b"stormlab"
 _GRANT = "session_grant"
 """Attribute of a connection: what its handshake is answered with."""
 _NAME = "session_name"
 """Attribute of a connection: the session it belongs to."""
-_CHALLENGE = 'Bearer realm="stormlab"'
-
-
-def password_hash(password: str, iterations: int) -> str:
-    """Return PBKDF2-HMAC-SHA256 of a password as hex digits. Source: RFC 8018, section 5.2."""
-    return hashlib.pbkdf2_hmac("sha256", password.encode(), SALT, iterations).hex()
 
 
 class SessionNode(Node):
@@ -43,8 +35,8 @@ class SessionNode(Node):
 
     Args:
         number: of the node.
-        config: of the lab: secret (hex), expiry, refresh, token_lifetime, when_down; `hashes` of the password by number
-            of iterations, the cheap one for logins before `begin` (on the monotonic clock); `store` with the access to
+        config: of the lab: secret (hex), expiry, refresh, token_lifetime, when_down; `accounts` by user's name, of
+            whose hashes the cheap one is for logins before `begin` (on the monotonic clock); `store` with the access to
             the shared server, None for sessions in this process's memory.
     """
 
@@ -55,7 +47,7 @@ class SessionNode(Node):
         self.lifetime: float = config["token_lifetime"]
         self.expiry: float = config["expiry"]
         self.when_down = config["when_down"]
-        self.hashes = {int(iterations): digest for iterations, digest in config["hashes"].items()}
+        self.accounts = Accounts({name: Account.of_config(one) for name, one in config["accounts"].items()})
         self.begin: float = config["begin"]
         self.table = SessionTable(self.expiry)
         self.store: SessionStore | None = None
@@ -87,19 +79,20 @@ class SessionNode(Node):
         """Answer the health check; refuse a handshake without a good token or password."""
         if request.path == "/healthz":
             return super().answer_check(connection, request)
-        kind, _, shown = request.headers.get("Authorization", "").partition(" ")
-        if kind == "Basic":
-            return self.log_in(connection, shown)
-        return self.resume(connection, shown if kind == "Bearer" else "")
-
-    def log_in(self, connection: ServerConnection, shown: str) -> Awaitable[Response | None] | Response | None:
-        """Check a password and begin a session."""
         try:
-            _, _, password = base64.b64decode(shown, validate=True).decode().partition(":")
-        except ValueError:  # not Base64, not ASCII, not UTF-8
-            return self.deny(connection, "password")
-        iterations = min(self.hashes) if time.monotonic() < self.begin else max(self.hashes)
-        if not hmac.compare_digest(password_hash(password, iterations), self.hashes[iterations]):
+            scheme, shown = shown_credentials(request.headers.get_all("Authorization"))
+            if scheme == "basic":
+                return self.log_in(connection, *name_and_password(shown))
+        except ValueError as error:
+            return self.deny(connection, "request", str(error))
+        return self.resume(connection, shown)
+
+    def log_in(
+        self, connection: ServerConnection, user: str, password: str
+    ) -> Awaitable[Response | None] | Response | None:
+        """Check a password and begin a session."""
+        iterations = self.accounts.cheap if time.monotonic() < self.begin else self.accounts.full
+        if not self.accounts.authenticate(user, password, iterations):
             return self.deny(connection, "password")
         name = uuid4().hex
         if self.store is not None:
@@ -151,10 +144,12 @@ class SessionNode(Node):
         setattr(connection, _GRANT, f"{token} {generation} {how}")
         setattr(connection, _NAME, name)
 
-    def deny(self, connection: ServerConnection, reason: str) -> Response:
-        """Refuse a client."""
-        response = connection.respond(HTTPStatus(REFUSED[reason]), f"{reason}\n")
-        response.headers["WWW-Authenticate"] = f'{_CHALLENGE}, error="invalid_token", error_description="{reason}"'
+    def deny(self, connection: ServerConnection, reason: str, text: str = "") -> Response:
+        """Refuse a client; `text` is what a person reads."""
+        response = connection.respond(HTTPStatus(REFUSED[reason]), f"{text or reason}\n")
+        asked = challenge(reason, basic=True)
+        if asked:
+            response.headers["WWW-Authenticate"] = asked
         return response
 
     def name_itself(self, connection: ServerConnection, request: Request, response: Response) -> Response:

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from math import inf
 from typing import Any
 
+from live.accounts import ACCOUNTS, Account
 from live.address import Address
 from live.broker import Topic, run_prefix
 from live.bus import Bus
 from live.process import READY_WITHIN, Part
-from live.session_node import password_hash
 from twin.errors import ClusterError
 from twin.scenario import Scenario
 
@@ -26,7 +26,7 @@ def access_config(scenario: Scenario, replication: int, address: Address, prefix
 
 
 class Sessions:
-    """What the lab decides for a run: the nodes' secret, the clients' password, the server's address.
+    """What the lab decides for a run: the nodes' secret, the users' accounts, the server's address.
 
     Args:
         scenario: with sessions.
@@ -38,8 +38,10 @@ class Sessions:
         settings = scenario.sessions
         self.settings = settings
         self.secret = secrets.token_hex(32)
-        self.password = secrets.token_urlsafe(12)
-        self.hashes = {n: password_hash(self.password, n) for n in {1, settings.login_iterations}}
+        self.passwords = {f"user-{i}": secrets.token_urlsafe(12) for i in range(min(ACCOUNTS, scenario.clients.count))}
+        self.accounts = {
+            name: Account.of(password, {1, settings.login_iterations}) for name, password in self.passwords.items()
+        }
         self.store: dict[str, Any] | None = None
         self.bus = bus if settings.store == "redis" else None
         self.running = False
@@ -57,7 +59,7 @@ class Sessions:
             "refresh": settings.refresh,
             "token_lifetime": settings.token_lifetime,
             "when_down": settings.when_down,
-            "hashes": self.hashes,
+            "accounts": {name: one.as_config() for name, one in self.accounts.items()},
             "begin": 0.0 if self.running else inf,
             "store": self.store,
         }
@@ -69,7 +71,7 @@ class Sessions:
 
     def of_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
-        return {"password": self.password, "on_refusal": self.settings.on_refusal}
+        return {"passwords": self.passwords, "on_refusal": self.settings.on_refusal}
 
     def wait_ready(self, nodes: list[Part]) -> None:
         """Wait until every node has a connection to the shared server.

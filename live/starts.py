@@ -13,6 +13,7 @@ from live.bus import Bus
 from live.process import READY_WITHIN, Part, Stage
 from live.registry import Slots
 from live.sessions import Sessions
+from live.supervisor import watched
 from live.workbench import Costs, Pace, at_rest, mean_pace, pace_of
 from twin.scenario import Scenario
 from twin.start_parts import LEVEL
@@ -26,7 +27,7 @@ NEVER = 3600.0
 def measure_starts(scenario: Scenario, found: Costs) -> None:
     """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
     talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
-    with Stage() as stage:
+    with watched() as stage:
         place = host.placement(scenario)
         port, bus_port = host.free_ports(2)
         bus = Bus(stage, bus_port, place.cluster, None, talk.bus)

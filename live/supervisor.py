@@ -1,4 +1,4 @@
-"""Watches every part of a run: whether one ended, was stopped, or was told something that no fault had ordered.
+"""Watches every part of a run: whether one ended, was stopped, or was told something that the lab had not ordered.
 
 Such a run is void: what it shows is what somebody else did. The kernel tells at once when a process ends (a pidfd
 becomes readable, see pidfd_open(2)); where it has none, the supervisor looks every few milliseconds.
@@ -8,7 +8,7 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from live.process import Part, Stage, ending
 from twin.errors import VoidError
@@ -62,7 +62,7 @@ class Supervisor:
                     raise _void(part, ending(status))
         for other in self.others:
             if trouble := other():
-                raise VoidError(f"{trouble}, and no fault of the scenario had ordered it.")
+                raise VoidError(f"{trouble}, and nothing in the lab had ordered it.")
 
     def close(self) -> None:
         """Watch no more."""
@@ -92,8 +92,23 @@ class Supervisor:
             os.close(fd)
 
 
+@contextlib.contextmanager
+def watched() -> Iterator[Stage]:
+    """Give a stage for a measurement of parts, which does not count if one of them broke. Many a part does one thing
+    and ends, and a bench stops and kills some on its own: those that it has reaped are its business.
+
+    Raises:
+        VoidError: at the end.
+    """
+    with Stage() as stage:
+        yield stage
+        for part in [*stage.parts, stage.guard]:
+            if part.process.returncode is None and part.status not in (None, 0):
+                raise _void(part, ending(part.status or 0))
+
+
 def _void(part: Part, what: str) -> VoidError:
     return VoidError(
-        f"{part.name} (process {part.pid}) {what}, and no fault of the scenario had ordered it; the last line of its "
-        f"log: {part.last_words}"
+        f"{part.name} (process {part.pid}) {what}, and nothing in the lab had ordered it; the last line of its log: "
+        f"{part.last_words}"
     )

@@ -263,5 +263,5 @@ def _cluster(address: str) -> Iterator[Any]:
         raise HostError(f"--scheduler {address}: no Dask scheduler answers there ({error}).") from None
     with client:
         if not client.scheduler_info()["workers"]:
-            raise HostError(f"--scheduler {address}: it has no workers; start one with dask worker {address}.")
+            raise HostError(f"--scheduler {address}: it has no workers; see ./lab sweep --help.")
         yield client

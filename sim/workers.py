@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
@@ -11,6 +12,8 @@ from functools import cache
 from itertools import starmap
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from twin.errors import WorkersWarning
 
 LOOK = 0.2
 """Seconds between two looks of a worker at whether the process that it works for is still there."""
@@ -50,14 +53,35 @@ def side_by_side(
     yield from workers(joblib.delayed(_work)(os.getpid(), function, task) for task in tasks)
 
 
+def _pool(count: int) -> Any:
+    """Return as many worker processes, or None with a warning where the system lets nobody have one.
+
+    Their locks stand in shared memory (/dev/shm), which may be read-only or not there in a container.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    try:
+        workers = ProcessPoolExecutor(max_workers=count)
+        workers.submit(int)  # a process is started with the first task
+    except (OSError, RuntimeError) as error:
+        warnings.warn(
+            f"no worker processes can be started here ({error}), so this one does all the work.",
+            WorkersWarning,
+            stacklevel=5,
+        )
+        return None
+    return workers
+
+
 def _all_hands(function: Callable[..., Result], tasks: Iterable[tuple[Any, ...]], jobs: int) -> Iterator[Result]:
     """Do tasks in this process and in one worker fewer than `jobs`: whoever has none takes the next.
 
     The workers end with the last task, or with this process's interest in what they do.
     """
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    workers = ProcessPoolExecutor(max_workers=jobs - 1)
+    workers = _pool(jobs - 1)
+    if workers is None:
+        yield from starmap(function, tasks)
+        return
     todo, lock, done = iter(tasks), threading.Lock(), SimpleQueue[Future[Result]]()
     given = taken = 0
 

@@ -1,6 +1,7 @@
 """What pyproject.toml says about the packages."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -48,3 +49,60 @@ def test_without_a_python_that_is_new_enough_the_lab_says_so_and_ends_with_statu
     command = [str(shutil.which("bash")), str(tmp_path / "lab"), "demo"]
     done = subprocess.run(command, env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "Stormlab needs Python 3.11 or newer on PATH.\n")
+
+
+def requirements():
+    """Return the lines of requirements.txt without comments, those that go on put together."""
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.lstrip().startswith("#")]
+    found = "\n".join(lines).replace("\\\n", " ").splitlines()
+    assert len(found) > 100
+    return found
+
+
+def test_every_requirement_is_pinned_and_has_the_hashes_of_its_files():
+    """Name, version, where it is needed, SHA-256s; neither addresses nor options, which would be other sources."""
+    fits = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
+    assert [line for line in requirements() if not fits.fullmatch(line)] == []
+
+
+def test_everything_that_pyproject_asks_for_is_among_the_requirements():
+    def name(text):
+        return re.match(r"[A-Za-z0-9._-]+", text)[0].lower().replace("_", "-").replace(".", "-")
+
+    project = SETTINGS["project"]
+    asked = [*project["dependencies"], *SETTINGS["build-system"]["requires"]]
+    asked += [one for extra in project["optional-dependencies"].values() for one in extra]
+    assert {name(one) for one in asked} <= {name(line) for line in requirements()}
+
+
+def test_contributing_has_the_command_that_made_the_requirements():
+    command = re.search(r"^#  +(uv pip compile .*)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
+    assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def set_up(tmp_path, tools):
+    """Set the lab up in a copy with other programs in the place of uv or Python; return what these were told."""
+    for name in ("lab", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("bash", "cat", "cksum", "dirname", "mkdir", "cp", "chmod"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    venv, said = tmp_path / ".venv", tmp_path / "said"
+    made = venv / "bin" / "python"
+    python = f'#!{programs}/bash\necho "$@" >>"{said}"\nmkdir -p "{made.parent}"\n[ -e "{made}" ] || cp "$0" "{made}"\n'
+    for name in tools:
+        (programs / name).write_text(python)
+        (programs / name).chmod(0o755)
+    env = {"PATH": str(programs)}
+    subprocess.run([str(programs / "bash"), str(tmp_path / "lab"), "x"], env=env, check=True, capture_output=True)
+    return said.read_text().splitlines()
+
+
+@pytest.mark.parametrize("tools", [["python3"], ["python3", "uv"]], ids=["pip", "uv"])
+def test_the_script_installs_nothing_without_a_hash(tools, tmp_path):
+    told = [line for line in set_up(tmp_path, tools) if "pip install" in line]
+    packages, lab = told
+    assert f"--require-hashes -r {tmp_path}/requirements.txt" in packages
+    assert "--no-deps --no-build-isolation -e" in lab
+    assert "--no-build-isolation" not in packages

@@ -22,9 +22,9 @@ from twin.scenario import HAProxy, Nginx, Scenario
 Sticky = Literal["none", "address", "cookie"]
 _Kind = TypeVar("_Kind", HAProxy, Nginx)
 
-_ADDRESS = re.compile(r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})$")
-_TOKEN = re.compile(r"^[A-Za-z0-9_]+$")
-_PATH = re.compile(r"^/[A-Za-z0-9_./~-]*$")
+_ADDRESS = re.compile(r"([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
+_TOKEN = re.compile(r"[A-Za-z0-9_]+")
+_PATH = re.compile(r"/[A-Za-z0-9_./~-]*")
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,16 @@ class Site:
             if not _is_address(server):
                 raise ScenarioError(f"--server is '{server}'; allowed is HOST:PORT, as in 10.0.0.5:9001.")
         for name, path in (("--path", self.path), ("--health", self.health)):
-            if not _PATH.match(path):
+            if not _PATH.fullmatch(path):
                 raise ScenarioError(f"{name} is '{path}'; allowed is a path of letters, digits and / . _ ~ -.")
         if self.sticky not in ("none", "address", "cookie"):
             raise ScenarioError(f"--sticky is '{self.sticky}'; allowed is none, address or cookie.")
-        if not _TOKEN.match(self.cookie):
+        if not _TOKEN.fullmatch(self.cookie):
             raise ScenarioError(f"--cookie is '{self.cookie}'; allowed is letters, digits and _.")
 
 
 def _is_address(text: str) -> bool:
-    found = _ADDRESS.match(text)
+    found = _ADDRESS.fullmatch(text)
     return found is not None and 0 < int(found[2]) < 65536
 
 

@@ -47,7 +47,7 @@ LEAST_SECONDS = 1e-9
 
 Cost = Annotated[float, Field(ge=0, le=MOST_SECONDS, allow_inf_nan=False)]
 Pace = Annotated[float, Field(ge=LEAST_SECONDS, le=MOST_SECONDS, allow_inf_nan=False)]
-Repeats = Annotated[list[Cost], Field(min_length=1)]
+Repeats = Annotated[list[Cost], Field(min_length=1, fail_fast=True)]
 """Measurements of one figure, in seconds."""
 
 
@@ -55,10 +55,11 @@ class Part(BaseModel):
     """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    levels: Annotated[list[Annotated[int, Field(ge=1, le=MOST_LEVEL)]], Field(min_length=1)]
-    values: list[Repeats]
-    paces: list[Annotated[list[Pace], Field(min_length=1)]] = Field(
+    levels: Annotated[list[Annotated[int, Field(ge=1, le=MOST_LEVEL)]], Field(min_length=1, fail_fast=True)]
+    values: Annotated[list[Repeats], Field(fail_fast=True)]
+    paces: list[Annotated[list[Pace], Field(min_length=1, fail_fast=True)]] = Field(
         [],
+        fail_fast=True,
         description="How long the fixed piece of work of `speed` took the core at each measurement, in seconds; "
         "without it a cost does not depend on the core's speed.",
     )

@@ -11,6 +11,7 @@
     * `ProfileWarning`: another machine's host profile is used.
     * `live.runs.VoidWarning`: a run does not count and is made anew.
     * `live.host.BusyHostWarning`: other programs use this machine.
+    * `WorkersWarning`: one process does all the work, as no others can be started.
     * `ScenarioWarning`: a setting will bite, in the run or after it, or a limit is near (`twin.advice`).
 """
 
@@ -83,6 +84,10 @@ class ProfileWarning(LabWarning):
 
 class EngineWarning(LabWarning):
     """The SimPy model is used where the compiled engine was preferred; the text says why."""
+
+
+class WorkersWarning(LabWarning):
+    """No worker processes can be started on this machine; the text says why."""
 
 
 class ScenarioWarning(LabWarning):

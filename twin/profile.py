@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 from bisect import bisect_left
 from functools import cached_property
@@ -23,7 +24,7 @@ from twin.broadcast_parts import (
 from twin.cost import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, quantile
 from twin.errors import ProfileWarning, ScenarioError
 from twin.overrides import explain
-from twin.reading import PROFILE, read_text
+from twin.reading import PROFILE, check_json, read_text
 from twin.session_parts import SESSION_PARTS
 from twin.settings import refused, show
 from twin.start_parts import GONE, START_PARTS
@@ -91,9 +92,10 @@ LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_by
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
 
 
-Look = Annotated[list[Annotated[list[Pace], Field(min_length=1)]], Field(min_length=1)]
+# A list ends at the first wrong entry: a file of megabytes would have as many errors
+Look = Annotated[list[Annotated[list[Pace], Field(min_length=1, fail_fast=True)]], Field(min_length=1, fail_fast=True)]
 Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
-Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1)]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
 Need = Literal["nginx", "broadcast", "sessions"]
@@ -128,12 +130,14 @@ class HostProfile(BaseModel):
         "item costs it more when they are cold: client, node, haproxy and nginx."
     )
     speed: list[Look] = Field(
+        fail_fast=True,
         min_length=1,
         description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
         "seconds; one series for each core, all at the same time.",
     )
     crowding: list[Pace] = Field(
         [],
+        fail_fast=True,
         description="How many times as long a fixed piece of work takes a core while all other cores work, too; empty "
         "if there are no others.",
     )
@@ -146,30 +150,36 @@ class HostProfile(BaseModel):
         description="Seconds a process of several threads waits while its table of open files doubles."
     )
     bus_start: list[Cost] = Field(
-        [], description="Seconds from starting a bus that holds data until it answers; empty without a broadcast."
+        [],
+        fail_fast=True,
+        description="Seconds from starting a bus that holds data until it answers; empty without a broadcast.",
     )
     path_bytes: list[Size] = Field(
         [],
+        fail_fast=True,
         description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
         "memory; empty without a broadcast.",
     )
     path_bytes_large: list[Size] = Field(
         [],
+        fail_fast=True,
         description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
         "socket more room the more has been read from it at a time; empty without a broadcast.",
     )
     bus_path_bytes: list[Size] = Field(
         [],
+        fail_fast=True,
         description="Bytes that a connection to the bus holds for a subscriber that does not read; empty in a profile "
         "without it, where `path_bytes` stands for it.",
     )
     disk_wait: list[Cost] = Field(
         [],
+        fail_fast=True,
         description="Seconds that a bus that persists waits for its disk, off its core, when it has not written for a "
         "while; empty in a profile that does not know the disk.",
     )
     disk_wait_in_a_row: list[Cost] = Field(
-        [], description="The same when it writes again as soon as the last write is on disk."
+        [], fail_fast=True, description="The same when it writes again as soon as the last write is on disk."
     )
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
@@ -444,16 +454,20 @@ class HostProfile(BaseModel):
             ScenarioError: there is no such profile, or it is not one.
         """
         path = {"calibrated": CALIBRATED, "reference": REFERENCE}.get(name, Path(name))
-        if not path.exists():
+        if not os.path.exists(path):  # also one of a name that no system takes
             hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
             raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.")
         try:
-            profile = cls.model_validate_json(read_text(path, PROFILE))
+            text = read_text(path, PROFILE)
+            check_json(text)
+            profile = cls.model_validate_json(text)
         except ValidationError as error:
             if not {one["loc"] for one in error.errors()} <= GONE:
                 reason = explain(error).removesuffix(".")
                 raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {reason}.") from None
             profile = None
+        except ValueError as error:
+            raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
         if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "

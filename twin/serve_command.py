@@ -23,7 +23,8 @@ def serve(
 
     The page shows its connection, its node, heartbeats, versions and the countdown to its next attempt; it sends and
     receives messages, compares the same exchange by HTTP requests, and has buttons to kill, hang and drain nodes. It is
-    reachable from this machine only. A scenario's clients and faults do not matter here.
+    reachable from this machine only, and by its link only: that holds a secret, which lets a browser in until the
+    command ends. A scenario's clients and faults do not matter here.
     """
     from live.serve import SERVED
     from live.serve import serve as run
@@ -31,6 +32,6 @@ def serve(
     spec = Scenario.load(scenario, overrides) if scenario else Scenario.parse(SERVED, "serve").override(overrides or [])
 
     def ready(site: Any) -> None:
-        out.print(f"The page: {site.url}   (Ctrl-C ends everything)", highlight=False, soft_wrap=True)
+        out.print(f"The page: {site.link}   (Ctrl-C ends everything)", highlight=False, soft_wrap=True)
 
     run(spec, port, ready)

@@ -63,11 +63,16 @@ def sweep(
 
     Finished parts land in FOLDER as Parquet; the same command goes on where a killed one stopped, and one that is
     finished only draws. FOLDER/table.parquet has one row a variant and replication. Results are the same to the bit
-    wherever they were computed. On a Dask cluster, with the lab installed on all its machines:
+    wherever they were computed. On a Dask cluster, with the lab installed where its workers are:
 
-    .venv/bin/dask scheduler --port 8786
+    .venv/bin/dask scheduler --host 127.0.0.1 --port 8786 \\
+    --dashboard-address 127.0.0.1:0
 
-    .venv/bin/dask worker tcp://HOST:8786 --nworkers 2 --nthreads 1
+    .venv/bin/dask worker tcp://127.0.0.1:8786 --host 127.0.0.1 \\
+    --dashboard-address 127.0.0.1:0 --nworkers 2 --nthreads 1
+
+    Whoever reaches the port of a Dask scheduler or worker runs code there, without a password: keep both on loopback,
+    as here. For workers on other machines see docs/sweeps.md.
     """
     import sim
     from twin.figures import check_kind, save

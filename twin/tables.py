@@ -4,10 +4,12 @@ A value that is repeated takes next to nothing in a file, and its full size in a
 bounded by its bytes, what it says it holds uncompressed, too, and texts are read as a dictionary with places in it,
 which stays small until it is known how long the texts are.
 
-A footer that lies about sizes is not found out; then one page of 2 GB at most is unpacked before the rest is refused.
+A footer may lie about that, and its own structures take many times its bytes. So it may not be long, and what the pages
+say, which a reader goes by, is looked at as well before they are unpacked (`twin.pages`).
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from twin import pages
 from twin.errors import ScenarioError
 from twin.reading import Kind, check_file
 
@@ -26,7 +29,10 @@ FREE_BYTES, MOST_SWELLING = 2**24, 16
 MOST_TEXT, MEAN_TEXT = 1000, 64
 """Characters of a text at most, and bytes of a row's text on average, where there are more than `FREE_ROWS` rows."""
 MOST_GROUPS, MOST_COLUMNS = 100_000, 1000
-MOST_METADATA = 2**23
+MOST_FOOTER = 2**20
+"""Bytes of a footer, with its metadata. Those of the lab have some kB, and 1 kB more for each million of rows."""
+MOST_PAGES = 100_000
+"""Pages of a file. Those that the lab writes have 20,000 rows or 1 MB."""
 
 Sort = Literal["number", "text"]
 
@@ -52,27 +58,35 @@ def read(path: str | Path, kind: Kind, columns: Mapping[str, Sort] | None = None
     check_file(path, kind)
     texts = [name for name, sort in (columns or {}).items() if sort == "text"]
     try:
-        with (
-            open(path, "rb") as data,
-            pq.ParquetFile(
+        with open(path, "rb") as data:
+            size = os.fstat(data.fileno()).st_size
+            _check_length(data.fileno(), size, kind)
+            file = pq.ParquetFile(
                 data,
                 read_dictionary=texts,
-                thrift_string_size_limit=MOST_METADATA,
+                thrift_string_size_limit=MOST_FOOTER,
                 thrift_container_size_limit=MOST_GROUPS,
-            ) as file,
-        ):
-            _check_footer(file.metadata, Path(path).stat().st_size, kind, most_rows)
+            )
+            _check_footer(file.metadata, size, kind, most_rows)
             names = list(columns) if columns is not None else file.schema_arrow.names
             for name in names:
                 _check_type(name, file.schema_arrow, (columns or {}).get(name, "number"), file.metadata.num_rows)
+            _check_pages(data.fileno(), file.metadata, names, size, kind)
             table = file.read(columns=names).select(names)
             for name in texts:
                 table = _spelled_out(table, name)
             return Read(table.replace_schema_metadata(None), file.schema_arrow.metadata or {})
     except RefusedError as refused:
         raise ScenarioError(f"{path}: {refused}.") from None
-    except (KeyError, OSError, RecursionError, pa.ArrowException) as error:
+    except (KeyError, OSError, OverflowError, RecursionError, pa.ArrowException) as error:
         raise ValueError(str(error)) from None
+
+
+def _check_length(file: int, size: int, kind: Kind) -> None:
+    """Refuse a file by the length of its footer: it stands in the last bytes, before `PAR1`."""
+    length = int.from_bytes(os.pread(file, 4, max(0, size - 8)), "little")
+    if MOST_FOOTER < length <= size:
+        raise RefusedError(f"has a footer of {length:,} bytes; that of a {kind.name} has at most {MOST_FOOTER:,} bytes")
 
 
 def _check_footer(footer: Any, size: int, kind: Kind, most_rows: int) -> None:
@@ -82,14 +96,42 @@ def _check_footer(footer: Any, size: int, kind: Kind, most_rows: int) -> None:
     rows = max(footer.num_rows, sum(group.num_rows for group in groups))
     if rows > most:
         raise RefusedError(f"has {rows:,} rows in {size:,} bytes; a {kind.name} of this size has at most {most:,}")
-    held = sum(group.total_byte_size for group in groups)
+    _check_held(sum(group.total_byte_size for group in groups), size, kind)
+    if footer.num_columns > MOST_COLUMNS:
+        raise RefusedError(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
+
+
+def _check_held(held: int, size: int, kind: Kind) -> None:
     room = FREE_BYTES + MOST_SWELLING * size
     if held > room:
         raise RefusedError(
             f"holds {held:,} bytes uncompressed; a {kind.name} of {size:,} bytes holds at most {room:,} bytes"
         )
-    if footer.num_columns > MOST_COLUMNS:
-        raise RefusedError(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
+
+
+def _check_pages(file: int, footer: Any, names: Sequence[str], size: int, kind: Kind) -> None:
+    """Refuse a file by what the pages of some columns say, before one of them is unpacked.
+
+    Raises:
+        ValueError: the footer counts other rows than the pages have values, or there are no such pages.
+    """
+    held = count = 0
+    for i in range(footer.num_row_groups):
+        group = footer.row_group(i)
+        columns = [group.column(j) for j in range(group.num_columns)]
+        for column in (one for one in columns if one.path_in_schema in names):
+            if column.num_values == group.num_rows == 0:  # nothing is read, and the places of an empty one are wrong
+                continue
+            start = column.data_page_offset
+            if column.has_dictionary_page and 0 < (column.dictionary_page_offset or 0) < start:
+                start = column.dictionary_page_offset
+            found = pages.sizes(file, start, column.total_compressed_size, MOST_PAGES - count)
+            held, count = held + found.held, count + found.pages
+            if count > MOST_PAGES:
+                raise RefusedError(f"has more than {MOST_PAGES:,} pages; a {kind.name} has fewer")
+            _check_held(held, size, kind)
+            if not found.values == column.num_values == group.num_rows:
+                raise ValueError(f"column {column.path_in_schema} has {found.values:,} values, not {group.num_rows:,}")
 
 
 def _check_type(name: str, schema: pa.Schema, sort: Sort, rows: int) -> None:

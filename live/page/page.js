@@ -7,10 +7,11 @@ const BEAT = 2, BEAT_TIMEOUT = 2; // seconds
 const ASK_AGAIN = 1; // seconds
 const MESSAGE = 77, ANSWER = 83, QUESTION = 82;
 const MOST_EARLY = 1000, MOST_SHOWN = 200, MOST_UNSENT = 100;
+const MOST_SILENT = 3; // questions to the lab without an answer before the page says so
 
 const lab = {
   state: "starting", node: 0, attempts: 0, failures: 0, beats: 0, recovered: 0, gaps: 0,
-  epoch: 0, version: 0, applied: [], // versions in the order in which they were applied
+  ended: "", epoch: 0, version: 0, applied: [], // versions in the order in which they were applied
 };
 window.lab = lab;
 
@@ -27,19 +28,54 @@ function setState(state) {
   document.getElementById("state").className = state === "connected" ? "good" : "bad";
 }
 
+// What was refused, and why, where everybody sees it; one text for each thing that was asked
+
+const refusals = new Map();
+
+function refuse(what, text) {
+  if (text) refusals.set(what, text); else refusals.delete(what);
+  const box = document.getElementById("refusal");
+  box.textContent = [...new Set(refusals.values())].join(" ");
+  box.hidden = refusals.size === 0;
+}
+
+// Asking the lab
+
+async function answerOf(reply) {
+  if (!reply.ok) throw new Error((await reply.text()).trim() || `the answer was ${reply.status}`);
+  return reply;
+}
+
+async function renew() { access = await (await answerOf(await fetch("/token"))).json(); }
+
+// A token is good for an hour, and a page may be open for longer: a 401 is asked again once, with a new token.
+async function withToken(send) {
+  if (access === null) await renew();
+  let reply = await send();
+  if (reply.status === 401) {
+    await renew();
+    reply = await send();
+  }
+  return answerOf(reply);
+}
+
 // Connecting
 
 async function connect() {
+  if (lab.ended) return;
   lab.attempts += 1;
   show("attempts", lab.attempts);
   show("countdown", "none");
   setState("connecting");
   try {
-    access = await (await fetch("/token")).json();
-  } catch {
+    await renew();
+  } catch (error) {
+    if (!(error instanceof TypeError)) refuse("connect", `Not connected: ${error.message}.`); // a TypeError: no answer
     lost();
     return;
   }
+  refuse("connect", "");
+  if (lab.ended) return;
   const mine = new WebSocket(`ws://127.0.0.1:${access.port}/?token=${access.token}`);
   mine.binaryType = "arraybuffer";
   socket = mine;
@@ -59,6 +95,7 @@ function opened(node) {
 
 function lost() {
   clearInterval(beat);
+  if (lab.ended) return;
   clearTimeout(asked);
   socket = null;
   waiting.clear();
@@ -74,6 +111,7 @@ function lost() {
   const due = performance.now() + wait * 1000;
   const tick = () => {
     const left = (due - performance.now()) / 1000;
+    if (lab.ended) return;
     if (left <= 0) { connect(); return; }
     show("countdown", `in ${left.toFixed(1)} s`);
     setTimeout(tick, Math.min(100, left * 1000));
@@ -214,8 +252,9 @@ document.getElementById("compare").addEventListener("click", async () => {
     }
     for (let i = 0; i < 20; i += 1) {
       const sent = performance.now();
-      const url = `http://127.0.0.1:${access.port}/echo?text=ping&token=${access.token}`;
-      const reply = await fetch(url);
+      const reply = await withToken(
+        () => fetch(`http://127.0.0.1:${access.port}/echo?text=ping&token=${access.token}`),
+      );
       if (await reply.text() !== "ping") throw new Error(reply.status);
       requestTimes.push(performance.now() - sent);
     }
@@ -229,19 +268,45 @@ document.getElementById("compare").addEventListener("click", async () => {
 });
 
 async function order(action, node) {
-  await fetch("/do", {
-    method: "POST",
-    headers: { "Content-Type": "application/json", "X-Token": access.token },
-    body: JSON.stringify({ action, node }),
-  });
+  try {
+    await withToken(() => fetch("/do", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Token": access.token },
+      body: JSON.stringify({ action, node }),
+    }));
+    refuse("order", "");
+  } catch (error) {
+    refuse("order", `Not done (${action} node ${node}): ${error.message}.`);
+  }
   await look();
 }
 
-let shown = "";
+let shown = "", silent = 0;
+
+function end(why) {
+  lab.ended = why;
+  clearInterval(looking);
+  refusals.clear();
+  refuse("end", `The cluster has ended: ${why}`);
+  if (socket) socket.close();
+  setState("ended");
+  show("countdown", "none");
+}
 
 async function look() {
+  if (lab.ended) return;
   let state;
-  try { state = await (await fetch("/state")).json(); } catch { return; }
+  try {
+    state = await (await answerOf(await fetch("/state"))).json();
+  } catch (error) {
+    silent += 1;
+    if (!(error instanceof TypeError)) refuse("look", `No news of the nodes: ${error.message}.`);
+    else if (silent >= MOST_SILENT) refuse("look", "The lab does not answer: ./lab serve has ended, or is very busy.");
+    return;
+  }
+  silent = 0;
+  refuse("look", "");
+  if (state.ended) { end(state.ended); return; }
   const text = JSON.stringify(state);
   if (text === shown) return;
   shown = text;
@@ -269,4 +334,4 @@ async function look() {
 
 connect();
 look();
-setInterval(look, 500);
+const looking = setInterval(look, 500);

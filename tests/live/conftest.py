@@ -1,8 +1,15 @@
-"""Fixtures of the live tests: a small scenario, a stage, a farm of nodes behind a balancer, and a clean end for all."""
+"""Fixtures of the live tests: a small scenario, a stage, a farm of nodes behind a balancer, a served cluster with its
+page in a browser, and a clean end for all."""
 
 import os
+import queue
+import re
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +22,13 @@ import pytest
 from live import host, runs
 from live.balancer import Balancer
 from live.process import Stage
+from live.serve import SERVED, Site, serve
 from twin.overrides import merge
 from twin.scenario import Scenario
 
+ROOT = Path(__file__).parents[2]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+"""How Chromium is started."""
 SMALL: dict[str, Any] = {
     "name": "small",
     "duration": 2.0,
@@ -173,3 +184,81 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
 
     monkeypatch.setattr("subprocess.Popen", refuse)
     return StartedSomethingError
+
+
+@pytest.fixture
+def site(clean_end: None) -> Iterator[Site]:
+    """A served cluster of three nodes."""
+    ready: queue.Queue[Any] = queue.Queue()
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            serve(Scenario.parse(SERVED).vary(publisher={"rate": 4.0}), 0, ready.put, over.is_set)
+        except BaseException as error:
+            ready.put(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        one = ready.get(timeout=30)
+        if isinstance(one, BaseException):
+            raise one
+        yield one
+    finally:
+        over.set()
+        thread.join(30)
+    assert not thread.is_alive()
+    assert ready.empty(), ready.get()
+
+
+@pytest.fixture
+def command(folder: Path) -> Iterator[SimpleNamespace]:
+    """`./lab serve` as a process of its own, with the link that it printed and the folder of its run."""
+    words = [sys.executable, "-m", "twin.cli", "serve", "--port", "0"]
+    env = os.environ | {"TMPDIR": str(folder)}
+    lab = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert lab.stdout is not None
+    try:
+        line = lab.stdout.readline()
+        found = re.fullmatch(r"The page: (http://127\.0\.0\.1:(\d+)/\?token=([\w-]{43,}))   \(Ctrl-C .*\)\n", line)
+        assert found, (line, lab.communicate(timeout=10) if lab.poll() is not None else "")
+
+        def kill_balancer() -> None:
+            children = psutil.Process(lab.pid).children(recursive=True)
+            next(one for one in children if one.name() == "haproxy").kill()
+
+        yield SimpleNamespace(
+            lab=lab, link=found[1], port=int(found[2]), key=found[3], folder=folder, kill_balancer=kill_balancer
+        )
+    finally:
+        lab.send_signal(signal.SIGINT)
+        lab.communicate(timeout=30)
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is not installed and the environment variable CI is set")
+        pytest.skip("Chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as player:
+        one = player.chromium.launch(executable_path=program, args=QUIET)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def page(site: Site, browser: Any) -> Iterator[Any]:
+    """The page, opened by its link."""
+    one = browser.new_page()
+    one.set_default_timeout(30_000)
+    errors: list[str] = []
+    one.on("pageerror", lambda error: errors.append(str(error)))
+    one.goto(site.link)
+    assert one.url == site.http.origins[0] + "/"
+    yield one
+    assert not errors, errors

@@ -50,7 +50,10 @@ def readable() -> dict[str, bytes]:
 def secrets_of(cluster: Cluster) -> list[str]:
     if cluster.sessions is None:
         return []
-    return [cluster.sessions.secret, cluster.sessions.password, *cluster.sessions.hashes.values()]
+    sessions = cluster.sessions
+    hashes = [digest for one in sessions.accounts.values() for digest in one.hashes.values()]
+    assert len(hashes) == 2 * len(set(sessions.passwords.values())) > 2
+    return [sessions.secret, *sessions.passwords.values(), *hashes]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,9 @@ def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) ->
     with Site(small(**BROADCAST), 0) as site:
         seen = readable()
         assert any(b"live.node" in text for text in seen.values())
-        assert [where for where, text in seen.items() if site.secret.hex().encode() in text] == []
+        cookie = site.http.access.set_cookie.split(";")[0].split("=")[1]
+        for secret in (site.secret.hex(), site.http.access.key, cookie):
+            assert [where for where, text in seen.items() if secret.encode() in text] == []
 
 
 def test_settings_reach_a_part_before_its_messages_and_only_once(stage: Stage) -> None:

@@ -1,23 +1,24 @@
-"""`./lab serve`: who is let in, what the page does in a real browser, and that nothing is left behind."""
+"""`./lab serve`: who is let in, what orders do, how it ends, and that nothing is left behind."""
 
 import http.client
 import json
-import os
-import queue
 import re
-import shutil
-import threading
+import signal
+import socket
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from live import host
 from live.page_node import LARGEST_KEY
-from live.serve import SERVED, Site, serve
+from live.serve import SERVED, Site
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
@@ -26,41 +27,16 @@ from twin.scenario import Scenario
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 
-@pytest.fixture
-def site(clean_end: None) -> Iterator[Site]:
-    """A served cluster of three nodes."""
-    ready: queue.Queue[Any] = queue.Queue()
-    over = threading.Event()
-
-    def run() -> None:
-        try:
-            serve(Scenario.parse(SERVED).vary(publisher={"rate": 4.0}), 0, ready.put, over.is_set)
-        except BaseException as error:
-            ready.put(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        one = ready.get(timeout=30)
-        if isinstance(one, BaseException):
-            raise one
-        yield one
-    finally:
-        over.set()
-        thread.join(30)
-    assert not thread.is_alive()
-    assert ready.empty(), ready.get()
-
-
 def measured() -> Cluster:
     """Return the cluster of a run."""
     return Cluster(Scenario.parse(SERVED).vary(clients={"count": 1}), 0)
 
 
 def ask(site: Site, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, dict[str, str]]:
-    link = http.client.HTTPConnection("127.0.0.1", site.http_port, timeout=10)
+    """Ask the page's server as a script does, with the link's secret in a header."""
+    link = http.client.HTTPConnection("127.0.0.1", site.http.port, timeout=10)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
-    link.request(method, path, body or None, names)
+    link.request(method, path, body or None, {"Authorization": f"Bearer {site.http.access.key}"} | names)
     reply = link.getresponse()
     text = reply.read().decode()
     link.close()
@@ -68,13 +44,21 @@ def ask(site: Site, method: str, path: str, body: str = "", **headers: str) -> t
 
 
 def order(site: Site, action: str, node: Any, **headers: str) -> int:
-    good = {"Origin": site.origins[0], "X_Token": site.token()}
-    return ask(site, "POST", "/do", json.dumps({"action": action, "node": node}), **(good | headers))[0]
+    return ask(site, "POST", "/do", json.dumps({"action": action, "node": node}), **headers)[0]
 
 
-def join(site: Site, token: str | None = None, origin: str | None = None) -> ClientConnection:
-    uri = f"ws://127.0.0.1:{site.port}/?token={site.token() if token is None else token}"
-    return connect(uri, origin=origin or site.origins[0], compression=None, proxy=None)  # type: ignore[arg-type]
+def join(
+    site: Site, token: str | None = None, origin: str | None = None, address: str = "", shown: Sequence[str] = ()
+) -> ClientConnection:
+    address = address or f"/?token={site.token() if token is None else token}"
+    headers = [("Authorization", one) for one in shown]
+    return connect(
+        f"ws://127.0.0.1:{site.port}{address}",
+        origin=origin or site.http.origins[0],  # type: ignore[arg-type]
+        additional_headers=headers,
+        compression=None,
+        proxy=None,
+    )
 
 
 def test_who_is_let_in(site: Site) -> None:
@@ -84,17 +68,33 @@ def test_who_is_let_in(site: Site) -> None:
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert ask(site, "GET", "/page.js")[0] == 200
     assert ask(site, "GET", "/../serve.py")[0] == 404
-    assert ask(site, "GET", "/token", Host="evil.example")[0] == 403  # DNS rebinding
     token = json.loads(ask(site, "GET", "/token")[1])["token"]
 
     with join(site, token) as link:
         assert json.loads(link.recv(timeout=10))["hello"] in (1, 2, 3)
     other = make_token(b"x" * 32, "page", time.time() + 60)
     old = make_token(site.secret, "page", time.time() - 1)
-    for bad in ("", "nonsense", other, old):
+    for bad, said in (("", None), ("nonsense", "malformed"), (other, "forged"), (old, "expired")):
         with pytest.raises(InvalidStatus) as caught:
             join(site, bad)
-        assert caught.value.response.status_code == 401
+        answer = caught.value.response
+        assert answer.status_code == 401
+        asked = f', error="invalid_token", error_description="{said}"' if said else ""
+        assert answer.headers["WWW-Authenticate"] == f'Bearer realm="stormlab"{asked}'
+        assert b"open the link that ./lab serve printed" in (answer.body or b"")
+    for address, shown in (
+        (f"/?token={token}&token={token}", []),
+        (f"/?token={token}", [f"Bearer {token}"]),
+        ("/", ["Bearer"]),
+        ("/?" + "&".join("a=b" for _ in range(99)), []),
+    ):
+        with pytest.raises(InvalidStatus) as caught:
+            join(site, address=address, shown=shown)
+        answer = caught.value.response
+        assert answer.status_code == 400, address
+        assert 'error="invalid_request"' in answer.headers["WWW-Authenticate"]
+    with join(site, address="/", shown=[f"bearer {token}"]) as link:
+        assert "hello" in json.loads(link.recv(timeout=10))
     for origin in ("http://evil.example", "null"):
         with pytest.raises(InvalidStatus) as caught:
             join(site, token, origin)
@@ -103,11 +103,9 @@ def test_who_is_let_in(site: Site) -> None:
 
 def test_who_may_give_orders(site: Site) -> None:
     assert order(site, "kill", 1, Origin="http://evil.example") == 403
-    assert order(site, "kill", 1, Host="evil.example") == 403
-    assert order(site, "kill", 1, X_Token="") == 401
-    for action, node in (("burn", 1), ("kill", 0), ("kill", 4), ("kill", "1"), ("kill", None)):
+    assert order(site, "kill", 1, Authorization="Bearer nonsense") == 401
+    for action, node in (("burn", 1), ("kill", 0), ("kill", 4), ("kill", "1"), ("kill", None), ("kill", True)):
         assert order(site, action, node) == 400
-    assert ask(site, "POST", "/do", "[", Origin=site.origins[0], X_Token=site.token())[0] == 400
     assert all(part.running for part in site.nodes)
     assert order(site, "kill", 2) == 200
 
@@ -140,152 +138,75 @@ def test_what_one_says_reaches_all_once_however_often_it_is_sent(site: Site) -> 
                 continue
             heard += isinstance(data, bytes) and data[25:].decode() == "hällo"
         assert heard == 1
-        one.send("{")
+        for unreadable in ("{", "[" * 100_000, "[1]", '"\\ud800"'):
+            one.send(unreadable)
         one.send(json.dumps({"say": "x" * 3000, "key": key + 1}))
         one.send(json.dumps({"say": "y", "key": 3}))
+        one.send('{"say": "\\ud800", "key": 4}')
         failed = []
-        while len(failed) < 2:
+        while len(failed) < 3:
             data = one.recv(timeout=5)
             if isinstance(data, str) and "failed" in data:
                 failed.append(json.loads(data)["failed"])
-        assert failed == [key + 1, 3]
+        assert failed == [key + 1, 3, 4]
 
 
 def test_a_port_that_is_taken_and_a_scenario_without_a_publisher_are_errors(
     site: Site, small: Callable[..., Scenario]
 ) -> None:
-    with pytest.raises(HostError, match=f"^--port is {site.http_port}; it cannot be listened on"):
-        Site(Scenario.parse(SERVED), site.http_port)
+    with pytest.raises(HostError, match=f"^--port is {site.http.port}; it cannot be listened on"):
+        Site(Scenario.parse(SERVED), site.http.port)
     with pytest.raises(ScenarioError, match="publisher is missing"):
         Site(small(), 0)
 
 
-# In a browser
+# The command itself
 
 
-@pytest.fixture
-def page(site: Site) -> Iterator[Any]:
-    """The page in headless Chromium."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is not installed and the environment variable CI is set")
-        pytest.skip("Chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        one = browser.new_page()
-        one.set_default_timeout(30_000)
-        errors: list[str] = []
-        one.on("pageerror", lambda error: errors.append(str(error)))
-        one.goto(site.url)
-        yield one
-        browser.close()
-        assert not errors, errors
+def test_a_part_that_ends_by_itself_ends_the_command_with_its_name_and_the_page_is_told(
+    command: SimpleNamespace, until: Callable[..., None]
+) -> None:
+    def state() -> dict[str, Any]:
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{command.port}/state", headers={"Authorization": f"Bearer {command.key}"}
+        )
+        with urllib.request.urlopen(asked, timeout=5) as reply:
+            return dict(json.load(reply))
+
+    assert state()["ended"] == ""
+    command.kill_balancer()
+    until(lambda: state()["ended"], 10, "the page is not told")
+    assert "haproxy" in state()["ended"]
+    out, err = command.lab.communicate(timeout=30)
+    assert command.lab.returncode == 2
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert re.match(r"haproxy \(process \d+\) was ended by SIGKILL", err)
 
 
-def wait(page: Any, expression: str, within: float = 30.0) -> None:
-    """Wait until an expression is true in the page; its own polling would need `eval`, which the page forbids."""
-    deadline = time.monotonic() + within
-    while not page.evaluate(expression):
-        assert time.monotonic() < deadline, f"{expression}: {page.evaluate('JSON.stringify(lab)')}"
-        time.sleep(0.05)
-
-
-def watch(page: Any, name: str) -> None:
-    """Keep every text that an element of the page shows from now on, in `seen.NAME`."""
-    page.evaluate(
-        """(name) => {
-            const one = document.getElementById(name);
-            window.seen = window.seen || {};
-            window.seen[name] = [one.textContent];
-            const keep = () => window.seen[name].push(one.textContent);
-            new MutationObserver(keep).observe(one, { childList: true, characterData: true, subtree: true });
-        }""",
-        name,
-    )
-
-
-CONTIGUOUS = "lab.applied.every((v, i) => i === 0 || v === lab.applied[i - 1] + 1)"
-
-
-def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
-    wait(page, "lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
-    node = page.evaluate("lab.node")
-    assert page.locator("#node").inner_text() == str(node)
-    assert re.fullmatch(r"\d+\.\d ms", page.locator("#heartbeat").inner_text())
-    watch(page, "countdown")
-    page.fill("#text", "a word from the page")
-    page.click("#say button")
-    page.wait_for_selector("#messages li:has-text('a word from the page')")
-    seen = page.evaluate("lab.applied.length")
-    page.click(f"[data-order=kill-{node}]")
-    wait(page, f"lab.state === 'connected' && lab.node !== {node} && lab.attempts > 1")
-    wait(page, f"lab.applied.length > {seen + 8}")
-    assert page.evaluate(CONTIGUOUS)
-    assert page.evaluate("lab.applied[0]") == 1
-    page.wait_for_selector(f"[data-order=start-{node}]")
-    counted = page.evaluate("seen.countdown")
-    assert any(re.fullmatch(r"in \d\.\d s", text) for text in counted), counted
-    assert page.locator("#countdown").inner_text() == "none"
-
-    # what is said while no node is there waits for the next connection
-    for other in {1, 2, 3} - {node}:
-        page.click(f"[data-order=kill-{other}]")
-        page.wait_for_selector(f"[data-order=start-{other}]")
-    wait(page, "lab.state !== 'connected'")
-    page.fill("#text", "a word from nowhere")
-    page.click("#say button")
-    assert page.locator("#text").input_value() == ""
-    assert page.locator("#messages li:has-text('a word from nowhere')").count() == 0
-    page.click(f"[data-order=start-{node}]")
-    wait(page, f"lab.state === 'connected' && lab.node === {node}")
-    page.wait_for_selector("#messages li:has-text('a word from nowhere')")
-    count = page.evaluate("lab.applied.length")
-    wait(page, f"lab.applied.length > {count + 3}")
-    assert page.locator("#messages li:has-text('a word from nowhere')").count() == 1
-    assert page.evaluate(CONTIGUOUS)
-
-
-def test_the_page_notices_a_hung_node_by_its_heartbeat_and_a_drain_by_its_close(page: Any) -> None:
-    wait(page, "lab.state === 'connected'")
-    node = page.evaluate("lab.node")
-    watch(page, "heartbeat")
-    told = f"document.querySelector('#nodes tr:nth-child({node}) td:nth-child(3)').textContent"
-    page.click(f"[data-order=hang-{node}]")
-    wait(page, f"lab.state === 'connected' && lab.node !== {node}")
-    assert "missed" in page.evaluate("seen.heartbeat")
-    wait(page, f"{told} === 'down'")
-    page.click(f"[data-order=resume-{node}]")
-    wait(page, f"{told} === 'up'")
-    second = page.evaluate("lab.node")
-    page.click(f"[data-order=drain-{second}]")
-    wait(page, f"lab.state === 'connected' && lab.node !== {second}")
-    count = page.evaluate("lab.applied.length")
-    wait(page, f"lab.applied.length > {count + 3}")
-    assert page.evaluate(CONTIGUOUS)
-
-
-def test_the_page_compares_a_websocket_with_http_requests(page: Any) -> None:
-    wait(page, "lab.state === 'connected'")
-    page.click("#compare")
-    wait(page, "lab.compared !== undefined")
-    compared = page.evaluate("lab.compared")
-    assert 0 < compared["socket"] < compared["request"]
-    assert "median of a round trip" in page.locator("#comparison").inner_text()
-
-
-def test_a_page_from_elsewhere_is_refused_even_with_a_token(site: Site, page: Any) -> None:
-    page.goto("about:blank")
-    outcome = page.evaluate(
-        """(uri) => new Promise((resolve) => {
-            const socket = new WebSocket(uri);
-            socket.onmessage = () => resolve("heard");
-            socket.onclose = (event) => resolve(`closed ${event.code}`);
-        })""",
-        f"ws://127.0.0.1:{site.port}/?token={site.token()}",
-    )
-    assert outcome == "closed 1006"
+def test_only_the_terminal_has_the_links_secret_and_only_loopback_is_listened_on(command: SimpleNamespace) -> None:
+    for data in (b"\x16\x03\x01\n", b"GET / HTTP/1.1\r\n\r\n", f"GET /?token={command.key} HTTP/9\r\n\r\n".encode()):
+        with socket.create_connection(("127.0.0.1", command.port), timeout=5) as link:
+            link.sendall(data)
+    lab = psutil.Process(command.lab.pid)
+    seen = [
+        text.encode() for one in (lab, *lab.children(recursive=True)) for text in (*one.cmdline(), str(one.environ()))
+    ]
+    seen += [path.read_bytes() for path in command.folder.rglob("*") if path.is_file()]
+    assert len(seen) > 20
+    listening = {
+        socket_.laddr.ip
+        for one in (lab, *lab.children(recursive=True))
+        for socket_ in one.net_connections("inet")
+        if socket_.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}
+    assert not any(command.key.encode() in text for text in seen)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in command.folder.glob("stormlab-*"))
+    command.lab.send_signal(signal.SIGINT)
+    out, err = command.lab.communicate(timeout=30)
+    assert out == ""
+    assert err == "Interrupted; everything that was started has been stopped.\n"
 
 
 @pytest.mark.parametrize(("cluster", "awake"), [(lambda: Site(Scenario.parse(SERVED), 0), 0), (measured, 1)])

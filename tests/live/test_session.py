@@ -5,9 +5,8 @@ import base64
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import inf
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +14,10 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from live import host, measure
+from live.accounts import Account, password_hash
 from live.broker import Topic
 from live.bus import Bus
 from live.process import Part, Stage
-from live.session_node import SessionNode, password_hash
 from live.session_store import SessionStore, StoreDownError
 from tests.sound import assert_sound
 from twin.measures import measure_record
@@ -49,7 +48,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
             "refresh": True,
             "token_lifetime": 60.0,
             "when_down": "refuse",
-            "hashes": {1: password_hash("right", 1), 50: password_hash("right", 50)},
+            "accounts": {"me": Account.of("right", {1, 50}).as_config()},
             "begin": inf,
             "store": store,
             **changes,
@@ -73,8 +72,8 @@ def bus(stage: Stage) -> Bus:
     return one
 
 
-def basic(password: str) -> str:
-    return "Basic " + base64.b64encode(f"me:{password}".encode()).decode()
+def basic(password: str, name: str = "me") -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def knock(port: int, shown: str = "") -> tuple[int, list[str]]:
@@ -85,8 +84,18 @@ def knock(port: int, shown: str = "") -> tuple[int, list[str]]:
             assert link.response is not None
             return 101, link.response.headers["X-Session"].split()
     except InvalidStatus as error:
-        challenge = error.response.headers["WWW-Authenticate"]
-        return error.response.status_code, [challenge.split('"')[-2]]
+        return error.response.status_code, [(error.response.body or b"").decode().strip()]
+
+
+def challenge(port: int, *shown: str) -> tuple[int, str]:
+    """Try to connect in vain; return the status and `WWW-Authenticate`."""
+    headers = [("Authorization", one) for one in shown]
+    with (
+        pytest.raises(InvalidStatus) as caught,
+        connect(f"ws://127.0.0.1:{port}/", additional_headers=headers, compression=None, proxy=None),
+    ):
+        pass
+    return caught.value.response.status_code, caught.value.response.headers.get("WWW-Authenticate", "")
 
 
 def token_of(found: tuple[int, list[str]]) -> str:
@@ -98,7 +107,7 @@ def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(node: Callabl
     _, port = node()
     assert knock(port) == (401, ["missing"])
     assert knock(port, basic("wrong")) == (401, ["password"])
-    assert knock(port, "Basic !!!") == (401, ["password"])
+    assert knock(port, basic("right", "you")) == (401, ["password"])
     first = knock(port, basic("right"))
     assert first[1][1:] == ["1", "started"]
     second = knock(port, token_of(first))
@@ -106,8 +115,8 @@ def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(node: Callabl
     assert knock(port, token_of(second))[1][1:] == ["3", "resumed"]
     name = first[1][0].split(".")[0]
     forged = make_token(b"another secret", name, time.time() + 60)
-    assert knock(port, "Bearer " + forged) == (403, ["forged"])
-    assert knock(port, "Bearer nonsense") == (403, ["malformed"])
+    assert knock(port, "Bearer " + forged) == (401, ["forged"])
+    assert knock(port, "Bearer nonsense") == (401, ["malformed"])
     old = make_token(bytes.fromhex(SECRET), name, time.time() - 1)
     assert knock(port, "Bearer " + old) == (401, ["expired"])
     stranger = make_token(bytes.fromhex(SECRET), "nobody", time.time() + 60)
@@ -115,8 +124,9 @@ def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(node: Callabl
 
 
 def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple[Part, int]]) -> None:
-    hashes = {1: password_hash("right", 1), 50: password_hash("later", 50)}
-    part, port = node(hashes=hashes)
+    account = Account.of("right", {1, 50})
+    later = replace(account, hashes={1: account.hashes[1], 50: password_hash("later", account.salt, 50)})
+    part, port = node(accounts={"me": later.as_config()})
     assert knock(port, basic("right"))[0] == 101
     part.tell(begin=time.monotonic())
     part.tell(joined=True)
@@ -229,13 +239,31 @@ def test_a_run_through_an_outage_of_the_store(small: Callable[..., Scenario]) ->
     assert_sound(record)
 
 
-@pytest.mark.parametrize("shown", ["é", "\udce9", "!", "/w=="])
-def test_a_password_that_cannot_be_read_is_refused(shown: str) -> None:
-    config = {
-        **{"secret": "00", "token_lifetime": 60.0, "expiry": 60.0, "when_down": "refuse", "refresh": False},
-        **{"hashes": {1: "x"}, "begin": 0.0, "store": None},
-    }
-    asked = SimpleNamespace(respond=lambda status, text: SimpleNamespace(status=status, headers={}))
-    answer: Any = SessionNode(1, config).log_in(asked, shown)  # type: ignore[arg-type]
-    assert answer.status == 401
-    assert 'error_description="password"' in answer.headers["WWW-Authenticate"]
+BEARER, BASIC = 'Bearer realm="stormlab"', 'Basic realm="stormlab", charset="UTF-8"'
+
+
+def test_a_refusal_names_what_is_asked_for_and_what_was_wrong(node: Callable[..., tuple[Part, int]]) -> None:
+    _, port = node()
+    assert challenge(port) == (401, f"{BEARER}, {BASIC}")
+    assert challenge(port, "Digest a=b") == (401, f"{BEARER}, {BASIC}")
+    assert challenge(port, basic("wrong")) == (401, BASIC)
+    invalid = f'{BEARER}, error="invalid_token", error_description='
+    old = make_token(bytes.fromhex(SECRET), "me", time.time() - 1)
+    assert challenge(port, "Bearer " + old) == (401, f'{invalid}"expired"')
+    assert challenge(port, "bearer nonsense") == (401, f'{invalid}"malformed"')
+    unreadable = f'{BEARER}, error="invalid_request", error_description="request"'
+    for shown in (["Bearer"], ["Bearer a b"], ["Basic !!!"], ["Bearer a", "Bearer a"], [basic("x", "a b")]):
+        assert challenge(port, *shown) == (400, unreadable), shown
+
+
+def test_the_name_of_a_scheme_is_read_in_any_case(node: Callable[..., tuple[Part, int]]) -> None:
+    _, port = node()
+    first = knock(port, basic("right").replace("Basic", "BASIC"))
+    assert first[1][2] == "started"
+    assert knock(port, token_of(first).replace("Bearer", "bEARER"))[1][1:] == ["2", "resumed"]
+
+
+def test_a_user_whose_name_is_not_allowed_is_told_in_a_sentence(node: Callable[..., tuple[Part, int]]) -> None:
+    _, port = node()
+    said = "The user name is 'a b'; allowed are 1 to 64 letters (a-z, A-Z), digits, '.', '_' and '-'."
+    assert knock(port, basic("right", "a b")) == (400, [said])

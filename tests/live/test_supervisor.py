@@ -104,7 +104,7 @@ def test_a_part_that_is_killed_without_an_order_voids_the_run_at_once(
     name: str, settings: dict[str, Any], small: Callable[..., Scenario], disturb: Callable[..., Any]
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(VoidError, match=rf"^{name} \(process \d+\) was ended by SIGKILL, and no fault .*its log: "):
+    with pytest.raises(VoidError, match=rf"^{name} \(process \d+\) was ended by SIGKILL, and nothing .*its log: "):
         run(small(duration=60.0, **settings), progress=disturb(name, signal.SIGKILL, held=0.0))
     assert time.monotonic() - began < 30
 
@@ -143,7 +143,7 @@ def test_what_is_done_to_a_worker_of_nginx_voids_the_run(
         for number in signals:
             os.kill(pid_of(cluster, "worker"), number)
             time.sleep(0.15)
-        with pytest.raises(VoidError, match=f"^{what}, and no fault"):
+        with pytest.raises(VoidError, match=f"^{what}, and nothing"):
             attend(cluster, start + 5)
 
 

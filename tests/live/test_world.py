@@ -95,7 +95,7 @@ def test_a_part_that_dies_during_the_run_is_an_error_that_names_it(name: str, sm
         part = next(part for part in cluster.stage.parts if part.name == name)
         os.kill(part.pid, signal.SIGKILL)
         assert part.wait(10)
-        with pytest.raises(ClusterError, match=rf"^{name} \(process \d+\) was ended by SIGKILL, and no fault"):
+        with pytest.raises(ClusterError, match=rf"^{name} \(process \d+\) was ended by SIGKILL, and nothing"):
             cluster.attend()
 
 

@@ -1,6 +1,7 @@
 """Sweeps give the same table wherever and however often they run."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -8,12 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 import sim
+from live.host import free_ports
 from sim import sweeping
+from tests.files import files
 from tests.strategies import small, small_profile
 from twin.errors import HostError, ScenarioError
+from twin.sweep_command import sweep
 
 VARY = {"nodes.count": [2, 3], "clients.reconnect.cap": [0.5, 1]}
 SCENARIO = small(clients={"count": 12}, duration=4.0, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
@@ -137,33 +142,63 @@ def test_a_sweep_that_is_not_possible_gives_one_sentence(profile, tmp_path):
         sim.sweep(SCENARIO, VARY, 1, profile, scheduler="nonsense://x")
 
 
+def documented(text):
+    """Return the words of Dask's commands in a help text or document."""
+    joined = re.sub(r"\\\n\s*", "", text)
+    return [line.split()[1:] for line in joined.splitlines() if line.strip().startswith(".venv/bin/dask ")]
+
+
 @pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """A Dask scheduler with two workers on loopback, started by the commands of `./lab sweep --help`."""
-    folder = tmp_path_factory.mktemp("dask")
-    address = folder / "scheduler.json"
-    root = str(Path(__file__).parents[2])
-    begin = [sys.executable, "-m", "dask"]
-    quiet = ["--no-dashboard"]
-    env_file = ["--scheduler-file", str(address)]
-    parts = [subprocess.Popen([*begin, "scheduler", "--port", "0", "--host", "127.0.0.1", *quiet, *env_file], cwd=root)]
+def cluster(tmp_path_factory):
+    """A Dask scheduler with two workers, started by the commands of `./lab sweep --help` on another port."""
+    folder, root = tmp_path_factory.mktemp("dask"), str(Path(__file__).parents[2])
+    port = str(free_ports(1)[0])
+    commands = [[word.replace("8786", port) for word in words] for words in documented(sweep.__doc__)]
+    assert [words[0] for words in commands] == ["scheduler", "worker"]
+    commands[1] += ["--local-directory", str(folder)]
+    parts = [subprocess.Popen([sys.executable, "-m", "dask", *words], cwd=root) for words in commands]
     try:
-        deadline = time.monotonic() + 60
-        while not address.exists():
-            assert time.monotonic() < deadline, "the scheduler did not start"
-            time.sleep(0.05)
-        workers = ["worker", *env_file, "--nworkers", "2", "--nthreads", "1", "--host", "127.0.0.1", *quiet]
-        parts.append(subprocess.Popen([*begin, *workers, "--local-directory", str(folder)], cwd=root))
         from distributed import Client
 
-        with Client(scheduler_file=str(address), timeout=30, set_as_default=False) as client:
+        with Client(f"tcp://127.0.0.1:{port}", timeout=60, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=60)
-            yield client.scheduler.address
+            yield client.scheduler.address, parts
     finally:
         for part in reversed(parts):
             part.terminate()
         for part in parts:
             part.wait(30)
+
+
+@pytest.fixture(scope="module")
+def scheduler(cluster):
+    return cluster[0]
+
+
+def test_the_document_has_the_commands_of_the_help_which_warns_of_the_open_ports():
+    said = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+    assert documented(said) == documented(sweep.__doc__) != []
+    for text in (sweep.__doc__, said):
+        assert "Whoever reaches the port of a Dask scheduler or worker runs code there" in text
+        assert "HOST:" not in text
+
+
+def test_no_other_document_shows_a_dask_that_listens_on_all_networks():
+    root = Path(__file__).parents[2]
+    texts = [*files(root, "*.md"), *files(root / "docs", "*.md"), *files(root / "notebooks", "*")]
+    shown = [line for path in texts if path.is_file() for line in path.read_text().splitlines()]
+    assert [line for line in shown if re.search(r"dask[ -](scheduler|worker) ", line) and "--host" not in line] == []
+
+
+@pytest.mark.live
+@pytest.mark.timeout(180)
+def test_the_documented_commands_listen_on_loopback_only(cluster):
+    parts = [psutil.Process(part.pid) for part in cluster[1]]
+    everyone = [one for part in parts for one in (part, *part.children(recursive=True))]
+    sockets = [one for process in everyone for one in process.net_connections("inet")]
+    listening = [one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN]
+    assert len(listening) >= 6  # scheduler, nanny and two workers with their dashboards
+    assert set(listening) == {"127.0.0.1"}
 
 
 @pytest.mark.live

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from sim.workers import LOOK, side_by_side
+from twin.errors import WorkersWarning
 
 MASTER = """
 import time
@@ -95,3 +96,15 @@ def test_workers_end_in_the_middle_of_their_work_when_their_master_is_killed():
         master.wait()
     _, left = psutil.wait_procs(family, timeout=30)
     assert not left
+
+
+def test_where_no_locks_can_be_shared_one_process_does_the_work_and_says_why(monkeypatch):
+    """As in a container whose /dev/shm is read-only."""
+    from joblib.externals import loky
+
+    def refused(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(loky, "ProcessPoolExecutor", refused)
+    with pytest.warns(WorkersWarning, match=r"^no worker processes can be started here \(.*Read-only file system\)"):
+        assert sorted(side_by_side(divmod, [(7, 2), (9, 4)], 2, in_order=False)) == [(2, 1), (3, 1)]

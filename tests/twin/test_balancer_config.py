@@ -135,6 +135,22 @@ def test_the_command_writes_what_haproxy_accepts_and_warns(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "place",
+    [
+        {"listen": "*:80\n"},
+        {"servers": ["10.0.0.5:9001\n"]},
+        {"servers": ["10.0.0.5\nmaxconn 1:9001"]},
+        {"path": "/ws\n"},
+        {"health": "/ok\n"},
+        {"sticky": "cookie", "cookie": "home\n"},
+    ],
+)
+def test_nothing_with_a_line_break_goes_into_a_configuration(place):
+    with pytest.raises(ScenarioError, match=r"; allowed is "):
+        Site(**place).check()
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["nginx", "scenarios/failover.toml"], "balancer.kind is 'haproxy'"),

@@ -6,6 +6,7 @@ from math import exp, inf, nan
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import sim
 from tests.costs import MICROSECONDS, NGINX_MICROSECONDS, PAYLOAD_MICROSECONDS, cost_of
@@ -21,6 +22,7 @@ from twin.profile import (
     MOST_POWER,
     PARTS,
     READING_ERROR,
+    REFERENCE,
     HostProfile,
 )
 from twin.start_parts import START_PARTS
@@ -365,3 +367,62 @@ def test_what_a_scenario_needs_must_be_in_its_profile(profile, changes, missing,
     assert str(caught.value).startswith(sentence)
     with pytest.raises(ScenarioError, match=sentence):
         sim.sweep(scenario, {"seed": [1]}, 1, lacking)
+
+
+ODD = [nan, inf, -inf, -1.0, 1e308, 10**30, "x", "", None, True, [], {}, [[[]]], {"a": 1}]
+
+
+def places(value, here=()):
+    """Yield where each value of nested tables and lists stands."""
+    yield here
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, one in inside:
+        yield from places(one, (*here, name))
+
+
+def test_one_odd_value_anywhere_in_a_profile_is_one_sentence_or_does_no_harm(tmp_path):
+    good = json.loads(REFERENCE.read_text())
+    luck, path = random.Random(1), tmp_path / "odd.json"
+    everywhere = list(places(good))
+    near, said = [place for place in everywhere if len(place) <= 3], list[str]()
+    for _ in range(150):
+        data, odd = json.loads(REFERENCE.read_text()), luck.choice(ODD)
+        *way, last = luck.choice(luck.choice([near, everywhere])) or ("made",)
+        table = data
+        for name in way:
+            table = table[name]
+        table[last] = odd
+        path.write_text(json.dumps(data))
+        try:
+            HostProfile.load(str(path))
+        except ScenarioError as error:
+            said.append(str(error))
+    assert len(said) > 100
+    for text in said:
+        assert re.fullmatch(r"host\.profile is '.*': odd\.json .{10,300}", text)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "-Infinity", "9" * 5000])
+def test_a_number_that_json_cannot_say_or_nobody_means_is_refused(number, tmp_path):
+    path = tmp_path / "odd.json"
+    text = json.dumps(json.loads(REFERENCE.read_text()) | {"tick": "here"})
+    path.write_text(text.replace('"here"', number))
+    with pytest.raises(ScenarioError, match=r"odd\.json is not a host profile: (tick is -?(inf|nan)|a number has too)"):
+        HostProfile.load(str(path))
+
+
+def test_a_list_of_very_many_wrong_entries_has_one_error(tmp_path):
+    """An error of each would take a minute for some megabytes."""
+    path = tmp_path / "odd.json"
+    for name, entry in {"crowding": "x", "speed": [["x"]], "disk_wait": -1, "path_bytes": {}}.items():
+        path.write_text(json.dumps(json.loads(REFERENCE.read_text()) | {name: [entry] * 1000}))
+        with pytest.raises(ScenarioError, match=rf"odd\.json is not a host profile: {name}\.0"):
+            HostProfile.load(str(path))
+        with pytest.raises(ValidationError) as caught:
+            HostProfile.model_validate_json(path.read_text())
+        assert caught.value.error_count() == 1
+
+
+def test_a_name_that_no_system_takes_is_no_profile():
+    with pytest.raises(ScenarioError, match="there is no such profile"):
+        HostProfile.load("x" * 5000)

@@ -8,7 +8,19 @@ from tests.messages import good_end, good_rows
 from tests.messages import record as good_record
 from twin.errors import ScenarioError
 from twin.profile import HostProfile
-from twin.reading import MOST_DEPTH, SCENARIO, Kind, read_text, toml
+from twin.reading import (
+    CONFIGURATION,
+    LOG,
+    MOST_DEPTH,
+    MOST_NAMES,
+    MOST_VALUES,
+    PROFILE,
+    SCENARIO,
+    Kind,
+    check_json,
+    read_text,
+    toml,
+)
 from twin.record import Record
 from twin.scenario import Scenario
 
@@ -42,6 +54,66 @@ def test_a_file_that_says_it_is_empty_is_read_no_further_than_its_bound():
         read_text("/proc/self/status", Kind("scrap", 10))
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"name = 'a'\0", r"is not text \(byte 11 is NUL\)\.$"),
+        (b"\xff\xfe{\0", r"is not text \(byte 4 is NUL\)\.$"),
+        (b"name = '\xff'", r"is not text in UTF-8 \(byte 9 is not\)\.$"),
+    ],
+)
+@pytest.mark.parametrize("kind", [SCENARIO, PROFILE, CONFIGURATION, LOG], ids=lambda kind: kind.name)
+def test_what_is_no_text_is_refused_by_the_first_byte_that_is_not(kind, data, said, tmp_path):
+    path = tmp_path / "odd"
+    path.write_bytes(data)
+    with pytest.raises(ScenarioError, match=said):
+        read_text(path, kind)
+
+
+@pytest.mark.parametrize("kind", [SCENARIO, PROFILE, CONFIGURATION, LOG], ids=lambda kind: kind.name)
+def test_every_kind_of_text_has_its_bound_and_may_not_be_a_pipe(kind, tmp_path):
+    path, fifo = tmp_path / "text", tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with path.open("wb") as file:
+        file.truncate(kind.most_bytes + 1)
+    for one, said in {
+        path: f"a {kind.name} may have at most",
+        fifo: "is no regular file",
+        "/dev/zero": "is no",
+    }.items():
+        with pytest.raises(ScenarioError, match=said):
+            read_text(one, kind)
+
+
+def test_many_tables_and_lists_of_numbers_are_no_long_key():
+    assert toml("\n".join(f"[a{i}.b]\nc.d = [{'0.5, ' * 20}]" for i in range(300)))
+    assert toml("x = " + '"' + "a.b c. " * 100 + '"')
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 10**6, "brackets are nested too deeply"),
+        ('{"a":' * 10**6, "brackets are nested too deeply"),
+        ("[" * 40 + "]" * 40, "brackets are nested too deeply; allowed is 32 levels"),
+        ("9" * 5000, "a number has too many digits"),
+        ("", r"it is not JSON \(expecting value at line 1, column 1\)"),
+        ('{"a": 1,\n "b"}', r"it is not JSON \(expecting ':' delimiter at line 2, column 5\)"),
+        ("{" + ",".join(f'"a{i}": 1' for i in range(MOST_NAMES + 1)) + "}", "there are more than 10,000 names"),
+        ("[" + "1," * (MOST_VALUES + 1) + "1]", "there are more than 300,000 values"),
+    ],
+)
+def test_a_json_text_that_takes_a_validator_long_is_refused(text, said):
+    with pytest.raises(ValueError, match=f"^{said}"):
+        check_json(text)
+
+
+def test_as_much_json_as_is_allowed_passes():
+    check_json("[" * 32 + "]" * 32)
+    check_json("{" + ",".join(f'"a{i}": 1' for i in range(MOST_NAMES)) + "}")
+    check_json("[" + "1," * MOST_VALUES + "1]")
+
+
 def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
     path = tmp_path / "marked.toml"
     path.write_bytes(b"\xef\xbb\xbfname = 'marked'\n")
@@ -58,6 +130,8 @@ def test_a_byte_order_mark_is_no_part_of_a_text(tmp_path):
         ("x = " + "9" * 5000, "a number has too many digits"),
         (".".join("x" * 5000) + " = 1", "tables are nested too deeply"),
         (f"[{'.'.join('x' * 5000)}]", "tables are nested too deeply"),
+        (".".join("x" * 32_000) + " = 1", "tables are nested too deeply"),
+        ("[[ " + " . ".join(["x", '"y.z"', "'='"] * 3_000) + "]]", "tables are nested too deeply"),
     ],
 )
 def test_what_breaks_the_parser_is_refused_in_one_sentence(text, said, tmp_path):

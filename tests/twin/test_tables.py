@@ -15,7 +15,7 @@ from tests.messages import good_end, good_rows, record
 from twin.errors import ScenarioError
 from twin.record import COLUMNS, SCHEMA, Record
 from twin.sweeps import Store
-from twin.tables import FREE_ROWS
+from twin.tables import FREE_ROWS, MOST_FOOTER
 
 GOOD = record(good_rows() + good_end())
 
@@ -74,7 +74,82 @@ def numbers_as_texts(path):
     return ("is not a Parquet record of this lab",)
 
 
+def varint(number, length=0):
+    """Return a number as the footer has it: zigzag, 7 bits a byte; of more bytes than it needs, if `length` says so."""
+    number, found = 2 * number, []
+    while number or not found or len(found) < length:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found[:-1], found[-1] & 127])
+
+
+def footer_says(path, *changes):
+    """Put other numbers in the place of some in the footer of a file, wherever they stand."""
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = data[start:]
+    for old, new in changes:
+        assert varint(old) in footer
+        footer = footer.replace(varint(old), varint(new, len(varint(old))))
+    path.write_bytes(data[:start] + footer)
+
+
+def footers_sizes(path):
+    """Return the sizes in a footer that are larger than they may be."""
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    columns = [group.column(j) for group in groups for j in range(group.num_columns)]
+    found = [group.total_byte_size for group in groups] + [one.total_uncompressed_size for one in columns]
+    return {size for size in found if size > 10**6}
+
+
+def page_larger_than_the_footer_says(path):
+    """One page of 300 MB, of which the footer says that it has 5 kB."""
+    table = rows_of(3000, detail=lambda count: ["x" * 100_000] * count)
+    pq.write_table(table, path, compression="zstd", use_dictionary=False, data_page_size=2**30, write_statistics=False)
+    footer_says(path, *((size, 5000) for size in footers_sizes(path)))
+    assert footers_sizes(path) == set()
+    return "holds 300,", "bytes uncompressed; a record of "
+
+
+def dictionary_larger_than_the_footer_says(path):
+    """Texts of 300 MB, each one another, in one dictionary."""
+    texts = ["x" * 100_000 + str(i) for i in range(3000)]
+    table = rows_of(3000, detail=lambda count: texts)
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30, write_statistics=False)
+    footer_says(path, *((size, 5000) for size in footers_sizes(path)))
+    return "holds 30", "bytes uncompressed; a record of "
+
+
+def rows_that_the_footer_does_not_count(path):
+    many_rows(path)
+    footer_says(path, (10_000_000, 1000), (FREE_ROWS, 10))
+    return ("is not a Parquet record of this lab",)
+
+
+def repeated_prefixes(path):
+    """Texts that say only how much they repeat of the one before: 300 MB in a page of some kB."""
+    table, other = rows_of(3000, detail=lambda count: ["x" * 100_000] * count), {"detail": "DELTA_BYTE_ARRAY"}
+    pq.write_table(table, path, use_dictionary=False, column_encoding=other, write_statistics=False)
+    with pq.ParquetFile(path) as file:
+        assert file.metadata.row_group(0).total_byte_size < 300_000
+    return ("is not a Parquet record of this lab",)
+
+
+def long_footer(path):
+    table = rows_of(10)
+    pq.write_table(table.replace_schema_metadata({b"stormlab": b" " * 2 * MOST_FOOTER}), path)
+    return "has a footer of ", "bytes; that of a record has at most 1,048,576 bytes"
+
+
 BOMBS = [many_rows, long_text, much_text, much_to_unpack, lists, numbers_as_texts]
+LIARS = [
+    page_larger_than_the_footer_says,
+    dictionary_larger_than_the_footer_says,
+    rows_that_the_footer_does_not_count,
+    repeated_prefixes,
+    long_footer,
+]
 
 READS = """
 import resource, sys
@@ -91,14 +166,15 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 def test_a_small_file_that_would_fill_the_memory_is_refused_before_it_does(tmp_path):
-    paths = [tmp_path / f"{make.__name__}.parquet" for make in BOMBS]
-    said = [make(path) for make, path in zip(BOMBS, paths, strict=True)]
-    assert max(path.stat().st_size for path in paths) < 400_000
+    bombs = [*BOMBS, *LIARS]
+    paths = [tmp_path / f"{make.__name__}.parquet" for make in bombs]
+    said = [make(path) for make, path in zip(bombs, paths, strict=True)]
+    assert max(path.stat().st_size for path in paths[: len(BOMBS)]) < 400_000
     done = subprocess.run(
         [sys.executable, "-c", READS, *paths], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True
     )
     *lines, megabytes = done.stdout.splitlines()
-    assert len(lines) == len(BOMBS)
+    assert len(lines) == len(bombs)
     for line, path, words in zip(lines, paths, said, strict=True):
         assert line.startswith(f"{path}: ")
         assert all(word in line for word in words), line

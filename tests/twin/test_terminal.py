@@ -121,3 +121,15 @@ def test_a_full_disk_behind_standard_output_gets_one_sentence(words):
 def test_all_commands_print_through_such_a_terminal():
     assert isinstance(steps.out, Terminal)
     assert isinstance(steps.err, Terminal)
+
+
+@pytest.mark.parametrize("command", [["predict"], ["audit"], ["sweep", "--vary", f"x{CLEARS}=1"], [f"x{CLEARS}"]])
+def test_no_name_that_a_user_gives_reaches_the_terminal_as_it_is(command, tmp_path):
+    odd = tmp_path / f"odd{CLEARS}{TITLE}.toml"
+    odd.write_text('name = "\\u001b[2J"\n')
+    for path in (odd, f"{tmp_path}/none{CLEARS}"):
+        done = commands.lab(*command, str(path))
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert done.stderr[:-1].isprintable()

@@ -2,9 +2,10 @@
 
 A client logs in once with its password and gets a token (`twin.rules.token`) that names its session. At every later
 handshake it shows the token instead. The signature says that the token is real; whether the session still exists only
-the store knows, which is the node's own memory or a server that all nodes share. Sources: RFC 6750, section 3.1 (an
-expired or unknown token is answered with 401 and `invalid_token`); RFC 9110, sections 15.5.2 and 15.5.4 (401 asks for
-other credentials, a request that got a 403 should not be repeated with the same ones); Redis manual, SETEX.
+the store knows, which is the node's own memory or a server that all nodes share. Sources: RFC 6750, section 3.1 (a
+token that is expired, unknown, malformed or forged is answered with 401 and `invalid_token`, a request that cannot be
+read with 400 and `invalid_request`); RFC 9110, sections 15.5.2 and 15.5.4 (401 asks for other credentials, a request
+that got a 403 should not be repeated with the same ones); Redis manual, SETEX.
 """
 
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ REFUSED = {
     "expired": 401,
     "unknown": 401,
     "password": 401,
-    "malformed": 403,
-    "forged": 403,
+    "malformed": 401,
+    "forged": 401,
+    "request": 400,
     "down": 503,
 }
-"""HTTP status for each reason to refuse a handshake: 401, log in again; 403, never with this token; 503, later."""
+"""HTTP status for each reason to refuse a handshake: 400, never like this; 401, log in again; 503, later."""
 
 REFRESHES_AN_EXPIRY = 3
 """Times that a node refreshes the sessions of its clients while one expiry passes, so that a lost one ends none."""
@@ -41,7 +43,7 @@ def after_refusal(status: int, with_token: bool, on_refusal: OnRefusal) -> Next:
     """
     if status == 401 and with_token:
         return on_refusal
-    return "stop" if status in (401, 403) else "retry"
+    return "stop" if status in (400, 401, 403) else "retry"
 
 
 def without_store(when_down: WhenDown) -> str:

@@ -21,6 +21,8 @@ EXPIRY = 10.0
         (401, True, "login", "login"),
         (401, True, "stop", "stop"),
         (401, False, "login", "stop"),  # the password was wrong: asking again changes nothing
+        (400, True, "login", "stop"),  # the same request will not be understood later
+        (400, False, "stop", "stop"),
         (403, True, "login", "stop"),
         (403, False, "login", "stop"),
         (503, True, "login", "retry"),
@@ -34,9 +36,10 @@ def test_a_client_logs_in_again_only_when_its_token_was_refused_and_its_library_
     assert after_refusal(status, with_token, on_refusal) == then
 
 
-def test_a_forged_token_is_forbidden_and_an_expired_one_asks_for_a_login():
-    assert (REFUSED["forged"], REFUSED["malformed"]) == (403, 403)
-    assert {REFUSED[reason] for reason in ("missing", "expired", "unknown", "password")} == {401}
+def test_every_bad_token_or_password_asks_for_another_and_only_an_unreadable_request_is_400():
+    asked = {reason for reason, status in REFUSED.items() if status == 401}
+    assert asked == {"missing", "malformed", "forged", "expired", "unknown", "password"}
+    assert REFUSED["request"] == 400
 
 
 def test_without_the_store_a_node_refuses_or_trusts():

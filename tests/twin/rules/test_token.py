@@ -44,7 +44,20 @@ def test_a_token_of_another_secret_is_forged(subject, secret):
 
 @pytest.mark.parametrize(
     "token",
-    ["a", "a.b", "a.1.b.c", ".1.x", "a.-1.x", "a b.1.x", "a.1e3.x", "ä.1.x", "a.1." + "\u00e9", "a.1." + "\udce9"],
+    [
+        "a",
+        "a.b",
+        "a.1.b.c",
+        ".1.x",
+        "a.-1.x",
+        "a b.1.x",
+        "a.1e3.x",
+        "ä.1.x",
+        "a\n.1.x",
+        "a.1\n.x",
+        "a.1." + "\u00e9",
+        "a.1." + "\udce9",
+    ],
 )
 def test_what_is_no_token_is_refused(token):
     assert token_problem(SECRET, token, 0.0) in ("malformed", "forged")
@@ -54,5 +67,13 @@ def test_what_is_no_token_is_refused(token):
 def test_the_signature_is_an_hmac_of_subject_and_expiry():
     signature = hmac.new(SECRET, b"ann.99700", hashlib.sha256).hexdigest()
     assert make_token(SECRET, "ann", 99.7) == f"ann.99700.{signature}"
-    with pytest.raises(ValueError, match="subject is"):
-        make_token(SECRET, "a.b", 1)
+    for subject in ("a.b", "", "a\n", "a" * 65):
+        with pytest.raises(ValueError, match="subject is"):
+            make_token(SECRET, subject, 1)
+
+
+def test_a_line_break_at_an_end_is_no_part_of_a_token():
+    subject, expiry, _ = make_token(SECRET, "ann", 99.7).split(".")
+    for text in (f"{subject}\n.{expiry}", f"{subject}.{expiry}\n"):
+        signed = hmac.new(SECRET, text.encode(), hashlib.sha256).hexdigest()
+        assert token_problem(SECRET, f"{text}.{signed}", 0.0) == "malformed"
