@@ -9,6 +9,7 @@ from live.address import Address
 from live.broker import Topic, run_prefix
 from live.buffers import BufferWatch
 from live.bus import Bus
+from live.leftovers import first_life
 from live.process import READY_WITHIN, Part, Stage
 from twin.errors import ClusterError
 from twin.record import Row
@@ -39,7 +40,7 @@ class Broadcast:
         self.bus = bus
         self.cpus = cpus
         self.settings = scenario.publisher
-        self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window)
+        self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window, first_life(bus))
         self.buffers = BufferWatch(bus, self.topic.prefix)
         self.relays: dict[int, Part] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))

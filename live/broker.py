@@ -23,15 +23,16 @@ if not epoch then
   local now = redis.call('TIME')
   epoch = now[1] .. string.format('%06d', now[2])
   redis.call('HSET', KEYS[1], 'epoch', epoch)
-  redis.call('PEXPIRE', KEYS[1], FIRST_LIFE)
+  redis.call('PEXPIRE', KEYS[1], life)
 end
-""".replace("FIRST_LIFE", str(FIRST_LIFE))
-"""A broker without data begins an epoch: the microseconds of its clock, so that a later epoch is larger."""
+"""
+"""A broker without data begins an epoch: the microseconds of its clock, so that a later epoch is larger. `life`: ms."""
 
 STAMP = (
     """
 local known = redis.call('GET', KEYS[3])
 if known then return {0, known} end
+local life = ARGV[6]
 """
     + _EPOCH
     + """
@@ -48,10 +49,11 @@ return {1, name}
 """
 )
 """KEYS: head, log, idempotency key. ARGV: the publisher's number, window in ms, length of the log, channel, payload,
-ms that a new log lives."""
+ms that a new head or log lives."""
 
 READ = (
-    _EPOCH
+    "local life = ARGV[3]\n"
+    + _EPOCH
     + """
 local head = tonumber(redis.call('HGET', KEYS[1], 'version') or '0')
 local oldest = head - redis.call('XLEN', KEYS[2])
@@ -66,7 +68,8 @@ end
 return {1, epoch, head, bodies}
 """
 )
-"""KEYS: head, log. ARGV: epoch, version. All that follows the position, or nothing but the head."""
+"""KEYS: head, log. ARGV: epoch, version, ms that a new head lives. All that follows the position, or nothing but the
+head."""
 
 SCRIPTS = {"stamp": STAMP, "read": READ}
 SHA = {name: hashlib.sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}
@@ -87,11 +90,13 @@ class Topic:
         prefix: begins every name.
         max_length: messages that the log keeps.
         window: seconds for which an idempotency key is remembered.
+        life: milliseconds that head and log live when they are new; who needs them for longer renews them.
     """
 
     prefix: str
     max_length: int
     window: float
+    life: int = FIRST_LIFE
 
     @property
     def head(self) -> str:
@@ -122,11 +127,11 @@ class Topic:
         """Return the command that stamps a message."""
         keys = (self.head, self.log, f"{self.prefix}key:{number}")
         window = max(1, round(self.window * 1000))
-        return ("EVALSHA", SHA["stamp"], 3, *keys, number, window, self.max_length, self.fresh, payload, FIRST_LIFE)
+        return ("EVALSHA", SHA["stamp"], 3, *keys, number, window, self.max_length, self.fresh, payload, self.life)
 
     def read(self, epoch: int, version: int) -> Command:
         """Return the command that reads what follows a position; version -1 asks for the head only."""
-        return ("EVALSHA", SHA["read"], 2, self.head, self.log, epoch, version)
+        return ("EVALSHA", SHA["read"], 2, self.head, self.log, epoch, version, self.life)
 
     def follow(self, version: int, block: float, most: int = MOST_READ) -> Command:
         """Return the command that waits up to `block` seconds for messages of the log above a version."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from live.bus import Bus
+from live.server_watch import ServerWatch
 from live.timing import TOLERANCE
 
 LEAST_ROOM = 1 << 20
@@ -29,10 +30,21 @@ class Conditions:
     def __init__(self, folder: Path, bus: Bus | None) -> None:
         self.folder = folder
         self.bus = bus if bus is not None and bus.part is None else None
-        self.begin()
+        self.watch = None if self.bus is None else ServerWatch(self.bus)
+        self._look()
 
     def begin(self) -> None:
-        """Look at everything before the run."""
+        """Look at everything before the run, and at the user's own server while it lasts."""
+        self._look()
+        if self.watch is not None:
+            self.watch.begin()
+
+    def close(self) -> None:
+        """Look at nothing any more."""
+        if self.watch is not None:
+            self.watch.close()
+
+    def _look(self) -> None:
         self._wall = time.time() - time.monotonic()
         self._asleep = _asleep()
         self._throttled = throttled()
@@ -53,6 +65,8 @@ class Conditions:
             found.append(f"the disk of {self.folder.parent} is full")
         if self._identity() != self._server:
             found.append(f"the server at {self.bus.url if self.bus else ''} was started anew, or evicted keys")
+        elif self.watch is not None and (silent := self.watch.trouble()):
+            found.append(silent)
         return found
 
     def _identity(self) -> tuple[str, str]:

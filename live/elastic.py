@@ -11,6 +11,7 @@ import redis
 from live.broadcast import collect
 from live.broker import run_prefix
 from live.bus import Bus, client_of
+from live.leftovers import first_life
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
 from live.timing import Step
@@ -48,7 +49,7 @@ class Elastic:
         self.scenario = cluster.scenario
         self.settings = cluster.scenario.registry
         self.bus = bus
-        self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl)
+        self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl, first_life(bus))
         self.extra: dict[int, Part] = {}
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count

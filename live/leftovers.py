@@ -1,8 +1,8 @@
 """What a run must not leave on the user's own server: its keys end by themselves, and what is left can be removed.
 
 At its end a run removes its keys. One that was killed cannot, so each of its keys has a time to live, which the lab
-renews while it runs: the scripts give it a day when they create a key (`live.resp.FIRST_LIFE`), and the lab makes
-that `LEASE`.
+renews while it runs. A key begins with that time to live: whoever kills the lab before it has renewed anything leaves
+nothing for longer.
 Source: Valkey's manual, PEXPIRE and SCAN.
 """
 
@@ -15,6 +15,7 @@ import redis
 
 from live.address import Address
 from live.bus import Bus, client_of
+from live.resp import FIRST_LIFE
 
 LEASE = 120.0
 """Seconds after which the keys of a lab that was killed are gone."""
@@ -22,6 +23,13 @@ EVERY = 5.0
 """Seconds between two renewals."""
 OURS = re.compile(r"(stormlab:(?:[0-9a-f]{8}|stormlab-[^:]+):).*", re.DOTALL)
 """The name of a key of a run; the group is what begins all names of the run."""
+
+
+def first_life(bus: Bus) -> int:
+    """Return for how many milliseconds a new key lives: on an embedded server, which nobody keeps, for longer than any
+    run (`live.resp.FIRST_LIFE`).
+    """
+    return FIRST_LIFE if bus.part is not None else round(LEASE * 1000)
 
 
 class Keeper:

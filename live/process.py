@@ -36,6 +36,8 @@ FIRST_PAUSE, LAST_PAUSE = 0.0005, 0.05
 """Seconds between the first and between later looks at whether a process has ended, as in `subprocess`."""
 CLOSES_BEFORE_END = 1.0
 """Seconds in which a process has ended whose standard output was closed, if that is why."""
+LEAST_LOG = 4096
+"""Bytes that are free on a disk on which a process can log what is wrong."""
 CODE = Path(__file__).parents[1]
 """Folder from which the lab's packages were imported."""
 
@@ -173,7 +175,10 @@ class Part:
     def last_words(self) -> str:
         """The last line that it logged."""
         text = self.log.read_text(errors="replace").strip() if self.log.exists() else ""
-        return text.splitlines()[-1] if text else "it logged nothing"
+        if text:
+            return text.splitlines()[-1]
+        full = self.log.parent.exists() and shutil.disk_usage(self.log.parent).free < LEAST_LOG
+        return f"it could log nothing, as the disk of {self.log.parent} is full" if full else "it logged nothing"
 
     def signal(self, number: int) -> None:
         """Send a signal to the process, unless it was reaped: its number may be another's by now."""

@@ -97,6 +97,7 @@ class Slots:
     prefix: str
     count: int
     ttl: float
+    life: int = FIRST_LIFE
 
     @property
     def generations(self) -> str:
@@ -128,7 +129,7 @@ class Slots:
     def register(self, slot: int, address: str, version: str) -> "Command":
         """Return the command that takes a slot; its reply is the generation."""
         keys = (self.generations, self.log, self.slot(slot))
-        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease, FIRST_LIFE)
+        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease, self.life)
 
     def beat(self, slot: int, generation: int, connections: int, cpu: int) -> "Command":
         """Return the command that renews a lease."""

@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,7 +80,7 @@ def _warn(text: str) -> None:
 
 def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, progress: Progress | None) -> Record:
     """Run the scenario, as `run`, which has checked it; VoidError if the run is void before it is over."""
-    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
+    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster, closing(cluster.conditions):
         start = cluster.warm_up()
         began = _follow(cluster, start, progress)
         behaviour = cluster.watch.report()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from twin.errors import LabError
+from twin.disturb_command import RUNS, disturb
+from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
 from twin.profile import HostProfile
 from twin.steps import err, out, say_json
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def campaign(
-    runs: Annotated[int, typer.Option(help="How many runs; each takes about six seconds.", min=1, max=10_000)] = 200,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            help="How many runs; each takes about six seconds. [default: 200; 100 with --disturb]", min=1, max=10_000
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,
     first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0, max=10**9)] = 0,
     bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
@@ -28,6 +34,12 @@ def campaign(
         int,
         typer.Option(help="Simulate each run so often and compare what its clients lost; 0 does not.", min=0, max=1000),
     ] = 0,
+    disturbed: Annotated[
+        bool,
+        typer.Option(
+            "--disturb", help="Disturb runs from outside their schedule instead, and look whether they are void."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
     """Run many short broadcasts with random faults on real processes, and check the invariants on each record.
@@ -35,7 +47,17 @@ def campaign(
     Every violation is printed with the events that show it and the number of its run. Exit status 1 when one is found,
     or when no run could be judged because no fault had a witnessed effect. With --replications also the share of
     (client, message) that each run lost is held against its simulation with the same random numbers.
+
+    With --disturb parts are killed and stopped, the lab is interrupted, the cores are taken or the disk is filled in
+    three runs of four. A disturbed run must not count, another must not be void, nothing may stay behind, and every
+    message must name the cause; else the exit status is 1.
     """
+    if disturbed:
+        for name, value, default in (("--bus", bus, "stream"), ("--replications", replications, 0)):
+            if value != default:
+                raise ScenarioError(f"{name} is {value}; with --disturb it is not allowed.")
+        raise typer.Exit(1 if disturb(runs or RUNS, seed, first, as_json) else 0)
+    runs = runs or 200
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
     from live.host import BusyHostWarning

@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     CLOCK = 9
     BUS_RETRY = 10
     CAMPAIGN = 11
+    DISTURBANCE = 13
     LEASE_PHASE = 12
     MEMBER_PHASE = 24
     SYNC_PHASE = 25

@@ -1,13 +1,19 @@
 """What a run depends on silently: a change of it makes the run void."""
 
 import os
+import signal
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from live import conditions
+from live import conditions, host
+from live.bus import Bus
 from live.conditions import Conditions, throttled
+from live.process import Stage
 
 
 def test_nothing_has_changed(folder: Path) -> None:
@@ -45,6 +51,22 @@ def test_a_server_that_was_started_anew(folder: Path) -> None:
     bus = SimpleNamespace(part=None, url="redis://127.0.0.1:1", client=Client)
     found = Conditions(folder, bus)  # type: ignore[arg-type]
     assert found.changes() == ["the server at redis://127.0.0.1:1 was started anew, or evicted keys"]
+
+
+@pytest.mark.live
+def test_a_server_of_the_users_that_is_silent_for_a_while(folder: Path, stage: Stage) -> None:
+    server = Bus(stage, host.free_ports(1)[0], [])
+    server.wait_ready(10)
+    assert server.part is not None
+    bus = Bus(stage, 0, [], server.url)
+    with closing(Conditions(folder, bus)) as found:
+        found.begin()
+        server.part.signal(signal.SIGSTOP)
+        time.sleep(0.5)
+        server.part.signal(signal.SIGCONT)
+        assert found.changes()[0].startswith(f"the server at {bus.url} was silent for 0.")
+    names = {thread.name for thread in threading.enumerate()}
+    assert not any("_watch" in name for name in names), names
 
 
 @pytest.mark.parametrize(

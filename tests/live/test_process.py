@@ -219,6 +219,19 @@ def test_a_silent_part_is_an_error_that_names_it_and_the_time(stage: Stage) -> N
         part.hear(0.1)
 
 
+def test_a_part_that_could_log_nothing_as_the_disk_is_full_is_an_error_that_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute = stage.start("mute", ["sh", "-c", "exit 1"])
+    told = stage.start("told", ["sh", "-c", "echo no room >&2; exit 1"])
+    assert mute.wait(10)
+    assert told.wait(10)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
+    words = f"mute ended with exit status 1: it could log nothing, as the disk of {stage.folder} is full"
+    assert str(mute.failure("x")) == words
+    assert str(told.failure("x")) == "told ended with exit status 1: no room"
+
+
 def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -> None:
     part = stage.start("fool", ["sh", "-c", "echo first >&2; echo no such bean >&2; exit 3"])
     with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):

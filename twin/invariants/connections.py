@@ -62,6 +62,9 @@ def balancer_count(case: Case) -> Finding:
         return Finding(skipped="the balancer cuts idle connections")
     if churns(case.scenario):  # nor of one that its node has just ended
         return Finding(skipped="nodes end connections all along")
+    faults = case.scenario.faults
+    if not case.scenario.balancer.hard_stop_after and any(fault.kind == "reload" for fault in faults):
+        return Finding(skipped="a reload left connections to a process that is not asked")
     counts = case.record.select("server_connections")
     if not len(counts):
         return Finding(skipped="the balancer does not tell its connections")

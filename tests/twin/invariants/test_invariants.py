@@ -245,6 +245,14 @@ def test_a_balancer_that_counts_other_connections_than_the_clients_hold():
     assert "fault" in audit(record(rows, faults=[hang])).findings["balancer_count"].skipped
 
 
+def test_only_the_balancer_s_new_process_is_asked_what_it_counts_after_a_reload():
+    rows = [*good_rows(), row(6.0, "server_connections", node=1, detail="0")]
+    reload = {"faults": [{"at": 1.0, "kind": "reload"}]}
+    assert "reload" in audit(record(rows, **reload)).findings["balancer_count"].skipped
+    stops = {"balancer": {"kind": "haproxy", "hard_stop_after": 1.0}}
+    assert audit(record(rows, **reload, **stops)).findings["balancer_count"].violations
+
+
 def test_a_client_that_does_not_come_back():
     cut = {"at": 1.5, "kind": "bus_cut", "node": 1}
     extra = [row(1.5, "fault", node=1, detail="bus_cut"), row(1.6, "bus_joined", node=1)]

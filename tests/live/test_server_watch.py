@@ -1,0 +1,63 @@
+"""The user's own server is asked all through a run, and its silence is told."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from live import host, server_watch
+from live.bus import Bus
+from live.process import Stage
+from live.server_watch import ServerWatch
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def own(stage: Stage) -> tuple[Bus, Bus]:
+    """A server, as who started it sees it and as a user's own."""
+    server = Bus(stage, host.free_ports(1)[0], [])
+    server.wait_ready(10)
+    return server, Bus(stage, 0, [], server.url)
+
+
+def test_a_server_that_was_stopped_for_a_while_was_silent(own: tuple[Bus, Bus]) -> None:
+    server, bus = own
+    watch = ServerWatch(bus)
+    watch.begin()
+    assert server.part is not None
+    server.part.signal(signal.SIGSTOP)
+    time.sleep(0.6)
+    assert watch.trouble().startswith(f"the server at {bus.url} was silent for 0.")  # it still is
+    server.part.signal(signal.SIGCONT)
+    time.sleep(0.2)
+    watch.close()
+    assert 0.3 < watch.silent < 1.1
+    assert watch.trouble()
+
+
+def test_a_server_that_answers_is_no_trouble_and_a_short_pause_is_within_the_tolerance(
+    own: tuple[Bus, Bus], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, bus = own
+    monkeypatch.setattr(server_watch, "SILENT", 5.0)
+    watch = ServerWatch(bus)
+    watch.begin()
+    assert server.part is not None
+    server.part.signal(signal.SIGSTOP)
+    time.sleep(0.3)
+    server.part.signal(signal.SIGCONT)
+    time.sleep(0.2)
+    watch.close()
+    assert watch.silent > 0.1
+    assert watch.trouble() == ""
+
+
+def test_the_embedded_server_is_not_asked(own: tuple[Bus, Bus], until: Callable[..., None]) -> None:
+    server, _ = own
+    watch = ServerWatch(server)
+    watch.begin()
+    time.sleep(0.2)
+    watch.close()
+    assert (watch.silent, watch.trouble()) == (0.0, "")
