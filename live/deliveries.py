@@ -4,7 +4,6 @@ As in `live.costs` the items gather before a process that is stopped, and it goe
 its clients, then the balancer relays all of it, then the clients read. When somebody gets a message is not looked at.
 """
 
-import socket
 import time
 from statistics import median
 
@@ -12,7 +11,7 @@ from live import exchange, host, rounds
 from live.balancer import Balancer
 from live.broadcast import Broadcast
 from live.broker import SCRIPTS
-from live.bus import Bus, client_of
+from live.bus import Bus, client_of, plain_link
 from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
@@ -189,7 +188,7 @@ class DeliveryBench:
 
     def serve(self, commands: list[bytes]) -> float:
         """Let the bus do commands that have gathered; return its CPU seconds."""
-        with socket.create_connection(("127.0.0.1", self.bus.address.port)) as link:
+        with plain_link(self.bus.address) as link:
             link.sendall(encode("PING"))
             link.recv(64)
             Bench.stop(self.server.pid)

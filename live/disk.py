@@ -13,7 +13,7 @@ from statistics import median
 
 from live import host
 from live.broker import SCRIPTS, Topic
-from live.bus import Bus
+from live.bus import Bus, plain_link
 from live.exchange import PAYLOAD, add
 from live.process import READY_WITHIN, process_cpu_ns, queued_ns
 from live.resp import encode
@@ -77,7 +77,7 @@ class _Server:
         self.pid = bus.part.pid
         self.topic = Topic("stormlab:disk:", broadcast_settings.Bus().max_length, 60.0)
         self.number = 0
-        self.link = socket.create_connection((bus.address.host, bus.address.port))
+        self.link = plain_link(bus.address)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for text in SCRIPTS.values():
             self.link.sendall(encode("SCRIPT", "LOAD", text))

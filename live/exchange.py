@@ -5,13 +5,13 @@ and reading the answer are told apart. What an answer costs is the whole exchang
 it, because after a stop it would find a colder process than it does in a run.
 """
 
-import socket
 import time
 from statistics import median
 from typing import TYPE_CHECKING
 
 from live import rounds
 from live.broker import body
+from live.bus import plain_link
 from live.resp import encode
 from live.workbench import Bench, Costs, mean_pace, pace_of
 from twin.cost import LEVELS
@@ -128,7 +128,7 @@ def _bus(bench: "DeliveryBench", costs: Costs, level: int) -> None:
     add(costs, "bus_read", level, each(*aside.read(int(head[b"epoch"]), int(head[b"version"]))))
     command = each("PUBLISH", aside.acks, PAYLOAD)
     add(costs, "bus_command", level, command)
-    links = [socket.create_connection(("127.0.0.1", bench.bus.address.port)) for _ in range(SUBSCRIBERS)]
+    links = [plain_link(bench.bus.address) for _ in range(SUBSCRIBERS)]
     for link in links:
         link.sendall(encode("SUBSCRIBE", aside.fresh))
         link.recv(256)
@@ -200,7 +200,7 @@ def bus_path_bytes(bench: "DeliveryBench") -> float:
     topic, name = bench.broadcast.topic, bench.broadcast.topic.prefix + "silent"
     channel = f"{topic.prefix}aside"
     size = len(encode("message", channel, PIECE))
-    with socket.create_connection(("127.0.0.1", bench.bus.address.port), 10.0) as silent:
+    with plain_link(bench.bus.address, 10.0) as silent:
         silent.sendall(encode("CLIENT", "SETNAME", name) + encode("SUBSCRIBE", channel))
         told = b""
         while not told.endswith(b":1\r\n"):  # the end of what confirms the subscription

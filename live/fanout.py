@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from live import wire
 from live.broker import place
+from live.connection import BoundedConnection
 from live.link import Access
 from live.subscriber import Subscriber
 from twin.rules.delivery import Recovery, Seen
@@ -22,14 +22,17 @@ MOST_AWAITED = 1000
 """Messages for which a node waits for its clients' confirmations; older ones are acknowledged only when sent again."""
 
 
-class Reader(ServerConnection):
+MOST_QUESTIONS = 100
+"""Questions of a client that may wait for the bus; it asks again, so a further one is ignored."""
+
+
+class Reader(BoundedConnection):
     """A connection that tells when bytes have left it."""
 
     relieved: Callable[[], None] | None = None
 
-    def resume_writing(self) -> None:
-        """Half of the limit is free again (asyncio)."""
-        super().resume_writing()
+    def relieve(self) -> None:
+        """Half of the limit is free again."""
         if self.relieved is not None:
             self.relieved()
 
@@ -41,6 +44,7 @@ class Client:
         self.connection = connection
         self.outlet = outlet
         self.place = (0, 0)
+        self.questions = 0
 
 
 class FanOut:
@@ -151,7 +155,8 @@ class FanOut:
         client.place = wire.read_place(data)
         if self.by_client:
             self.confirm(client, client.place)
-        if data[0] == wire.QUESTION:
+        if data[0] == wire.QUESTION and client.questions < MOST_QUESTIONS:
+            client.questions += 1
             asking = self.asked.get(client.place)
             if asking is not None:  # somebody at the same place waits already: one answer is for both
                 asking.append(client)
@@ -173,6 +178,8 @@ class FanOut:
         """Answer all clients that ask from one position; without an answer of the broker they will ask again."""
         found = await self.bus.recover(*asked)
         clients = self.asked.pop(asked)
+        for client in clients:
+            client.questions -= 1
         if found is None:
             return
         data = wire.answer(found)

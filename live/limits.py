@@ -1,9 +1,10 @@
 """What a live run allows, on one machine."""
 
 from live import host
-from live.address import Address
+from live.address import Address, address_of
 from live.balancer import binary
 from live.bus import answers
+from live.permissions import check_permissions
 from twin.errors import ScenarioError
 from twin.scenario import Scenario
 
@@ -18,7 +19,8 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
 
     Raises:
         ScenarioError: the scenario is too large for a live run, or has a fault that cannot be done to the user's bus.
-        HostError: a program is missing, too few files may be open, or the user's bus does not answer.
+        HostError: a program is missing, too few files may be open, or the user's bus does not answer, or does not let
+            us do what a run does.
     """
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
@@ -44,3 +46,4 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         if any(fault.kind == "bus_down" for fault in scenario.faults):
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
         answers(redis_url)
+        check_permissions(address_of(redis_url), scenario)

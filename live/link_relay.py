@@ -20,6 +20,8 @@ from live.given import configuration
 from live.node import lines, say
 from live.relay import Road
 
+AGAIN = 0.1
+"""Seconds until the next try to accept a connection for which there was no open file left."""
 BACKLOG = 4096
 """Connections that wait while the link is up: more than a node's own queue holds."""
 
@@ -46,7 +48,11 @@ class Door:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            taken, peer = await loop.sock_accept(self.socket)
+            try:
+                taken, peer = await loop.sock_accept(self.socket)
+            except OSError:  # too many files are open: whoever waits is taken when there is room
+                await asyncio.sleep(AGAIN)
+                continue
             if peer[1] == self.plug_port:
                 self.plug_port = 0
                 taken.close()

@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from itertools import count
 from pathlib import Path
@@ -22,6 +22,7 @@ import uvloop
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
+from live.connection import BoundedConnection, bounds
 from live.given import configuration
 from twin.rules.drain import SERVICE_RESTART, close_after
 
@@ -39,7 +40,14 @@ YOUNG_GARBAGE = (1_000, 5, 10_000)
 
 
 class Node:
-    """The server: its connections, what the balancer's check saw last, and what it has to tell at the end."""
+    """The server: its connections, what the balancer's check saw last, and what it has to tell at the end.
+
+    Attributes:
+        origins: what a handshake's `Origin` may be. The clients of a run send none, and a browser always sends one: so
+            no page of a browser connects, whatever name it has for this machine (403). Source: RFC 6455, 10.2.
+    """
+
+    origins: Sequence[Any] = (None,)
 
     def __init__(self, number: int) -> None:
         self.number = str(number)
@@ -142,7 +150,7 @@ async def main(config: dict[str, Any]) -> int:
         from live.outbox import taker
 
         node.take = taker(node.events, config["number"])
-    fan_out, options = None, dict[str, Any]()
+    fan_out, options = None, bounds() | {"create_connection": BoundedConnection}
     serve_client: Callable[[Any], Awaitable[None]] = node.serve_client
     if "broadcast" in config:
         from live.fanout import FanOut, Reader
@@ -154,7 +162,7 @@ async def main(config: dict[str, Any]) -> int:
 
             fan_out = Chat(config["number"], config["broadcast"])
         serve_client = fan_out.serve_client
-        options = {"create_connection": Reader, "write_limit": fan_out.write_limit}
+        options |= {"create_connection": Reader, "write_limit": fan_out.write_limit}
     server = await serve(
         serve_client,
         "127.0.0.1",
@@ -163,6 +171,7 @@ async def main(config: dict[str, Any]) -> int:
         compression=None,
         ping_interval=config.get("ping_interval") or None,
         ping_timeout=config.get("ping_timeout"),
+        origins=node.origins,
         process_request=node.answer_check,
         process_response=node.name_itself,
         **options,

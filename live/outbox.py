@@ -16,13 +16,20 @@ if TYPE_CHECKING:
     from live.client import Swarm
 
 _NAME = struct.Struct(">II")
+MOST_ARRIVED = 400_000
+"""Events of a node with which it notes messages: twice what all clients of a run may send (`twin.sending_settings`)."""
 
 
 def taker(events: list[tuple[float, str, int, int, int, int, str]], node: int) -> Callable[[str | bytes], None]:
-    """Return what notes each message of a client that a node has read."""
+    """Return what notes each message of a client that a node has read.
+
+    One above `MOST_ARRIVED` is an OverflowError, which closes its connection (1011): somebody else has sent some.
+    """
 
     def take(data: str | bytes) -> None:
         if isinstance(data, bytes) and len(data) >= _NAME.size:
+            if len(events) >= MOST_ARRIVED:
+                raise OverflowError(f"more than {MOST_ARRIVED} messages of clients")
             client, number = _NAME.unpack_from(data)
             events.append((time.monotonic(), "arrived", client, node, -1, number, ""))
 

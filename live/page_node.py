@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from live.broker import stamped
 from live.fanout import FanOut, Reader
@@ -49,7 +49,7 @@ class PageNode(Node):
     def __init__(self, number: int, page: dict[str, Any]) -> None:
         super().__init__(number)
         self.secret = bytes.fromhex(page["secret"])
-        self.origins: list[str] = page["origins"]
+        self.origins = page["origins"]
 
     def answer_check(
         self, connection: ServerConnection, request: Request
@@ -113,6 +113,9 @@ class Chat(FanOut):
         self.caller = Caller(access, "saying")
         self._saying: set[asyncio.Task[None]] = set()
 
+    def note(self, event: str, version: int, detail: str) -> None:
+        """Note nothing: what is served makes no record, and may go on for days."""
+
     async def serve_client(self, connection: Reader) -> None:
         """Say hello, then serve as every node does."""
         await connection.send(json.dumps({"hello": self.number}))
@@ -127,7 +130,7 @@ class Chat(FanOut):
         if not isinstance(message, dict):
             return
         if "ping" in message:
-            self._start(self._tell(connection, pong=message["ping"]))
+            tell(connection, pong=message["ping"])
             return
         said, key = message.get("say"), message.get("key")
         text_ok = isinstance(said, str) and 0 < len(said.encode(errors="replace")) <= MOST_TEXT
@@ -135,7 +138,7 @@ class Chat(FanOut):
         if text_ok and key_ok and len(self._saying) < MOST_SAYING:
             self._start(self._publish(connection, str(said), int(str(key))))
         else:
-            self._start(self._tell(connection, failed=key))
+            tell(connection, failed=key)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -146,12 +149,13 @@ class Chat(FanOut):
         try:
             (reply,) = await self.caller.ask([self.topic.stamp(key, said.encode(errors="replace"))])
         except UnansweredError:
-            await self._tell(connection, failed=key)
+            tell(connection, failed=key)
             return
-        await self._tell(connection, said=key, version=stamped(reply, key, b"").message.version)
+        tell(connection, said=key, version=stamped(reply, key, b"").message.version)
 
-    async def _tell(self, connection: Reader, **message: Any) -> None:
-        try:
-            await connection.send(json.dumps(message))
-        except ConnectionClosed:
-            return
+
+def tell(connection: Reader, **message: Any) -> None:
+    """Send a page something, unless it does not read: it asks again, or says again what it has said."""
+    if connection.protocol.state is State.OPEN and not connection.paused:
+        connection.protocol.send_text(json.dumps(message).encode())
+        connection.send_data()

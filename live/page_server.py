@@ -12,6 +12,7 @@ import queue
 import socket
 import sys
 import threading
+from collections import OrderedDict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,8 +31,8 @@ FILES = {
 }
 MOST_BODY = 1000
 """Bytes of an order."""
-MOST_REQUESTS = 64
-"""Requests at a time; a connection beyond them is closed."""
+MOST_OPEN = 64
+"""Connections at a time. A further one closes the oldest, so that a stranger who holds all of them keeps nobody out."""
 REQUEST_WITHIN = 10.0
 """Seconds that a client may be silent before its whole request is there."""
 MOST_LEFT, LEFT_WITHIN = 1 << 20, 0.2
@@ -82,7 +83,7 @@ class PageServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
-    request_queue_size = MOST_REQUESTS
+    request_queue_size = MOST_OPEN
 
     def __init__(self, port: int, served: Served) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -91,7 +92,8 @@ class PageServer(ThreadingHTTPServer):
         self.hosts = [f"{name}:{self.port}" for name in ("127.0.0.1", "localhost")]
         self.origins = [f"http://{host}" for host in self.hosts]
         self.access = PageAccess(self.port)
-        self._room = threading.BoundedSemaphore(MOST_REQUESTS)
+        self._open: OrderedDict[int, socket.socket] = OrderedDict()
+        self._lock = threading.Lock()
 
     @property
     def link(self) -> str:
@@ -99,21 +101,19 @@ class PageServer(ThreadingHTTPServer):
         return f"{self.origins[0]}/?token={self.access.key}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer in a thread, unless too many do."""
-        if self._room.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.close_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer one request."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
+        """Answer in a thread, and end the oldest connection if there are too many."""
+        with self._lock:
+            if len(self._open) >= MOST_OPEN:
+                _, oldest = self._open.popitem(last=False)
+                with contextlib.suppress(OSError):  # its thread closes it when it reads the end
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._open[id(request)] = request
+        super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Close without a reset, which would overtake the answer, when more was sent than was read."""
+        with self._lock:
+            self._open.pop(id(request), None)
         with contextlib.suppress(OSError):
             request.shutdown(socket.SHUT_WR)
             request.settimeout(LEFT_WITHIN)

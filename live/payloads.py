@@ -6,11 +6,11 @@ processes are other ones than those that small messages are measured with: large
 change what a process's memory looks like.
 """
 
-import socket
 import time
 from statistics import median
 
 from live.broadcast import Broadcast
+from live.bus import plain_link
 from live.deliveries import DeliveryBench, path_bytes
 from live.exchange import PAYLOAD, add
 from live.resp import encode
@@ -88,7 +88,7 @@ def _stamp(bench: DeliveryBench, size: int) -> float:
     """Return the CPU seconds of the bus for stamping a message that nobody reads."""
     topic, payload, spent = bench.broadcast.topic, bytes(size), []
     aside = type(topic)(topic.prefix + "aside:", topic.max_length, topic.window)
-    with socket.create_connection(("127.0.0.1", bench.bus.address.port)) as link:
+    with plain_link(bench.bus.address) as link:
         for _ in range(MESSAGES + 1):
             command = encode(*aside.stamp(bench.next_number(), payload))
             before = bench.settle()[3]

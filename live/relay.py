@@ -15,11 +15,14 @@ from typing import Any
 
 import uvloop
 
+from live.connection import MOST_CONNECTIONS
 from live.given import configuration
 from live.node import lines, say
 
 MOST_HELD = 1 << 22
 """Bytes that one direction of a connection holds until it stops reading."""
+OF_A_PIECE = 256
+"""Bytes that a piece counts beside its own, so that many small ones are bounded, too."""
 
 
 class Road:
@@ -27,23 +30,27 @@ class Road:
 
     def __init__(self) -> None:
         self.delay = 0.0
+        self.carried = 0
         self.open = asyncio.Event()
         self.open.set()
 
     async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Pass on what comes until its end, each piece after the delay and in order."""
         held: deque[tuple[float, bytes]] = deque()
+        size = 0
         some, room = asyncio.Event(), asyncio.Event()
 
         async def read() -> None:
+            nonlocal size
             while True:
                 await self.open.wait()
                 data = await source.read(1 << 16)
                 held.append((time.monotonic() + self.delay, data))
+                size += len(data) + OF_A_PIECE
                 some.set()
                 if not data:
                     return
-                while sum(len(piece) for _, piece in held) >= MOST_HELD:
+                while size >= MOST_HELD:
                     room.clear()
                     await room.wait()
 
@@ -57,6 +64,7 @@ class Road:
                         await asyncio.sleep(wait)
                     await self.open.wait()
                     _, data = held.popleft()
+                    size -= len(data) + OF_A_PIECE
                     room.set()
                     if not data:
                         return
@@ -69,7 +77,22 @@ class Road:
     async def connect(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str = ""
     ) -> None:
-        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any."""
+        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any.
+
+        One above `MOST_CONNECTIONS` is cut.
+        """
+        if self.carried >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self.carried += 1
+        try:
+            await self._connect(reader, writer, host, port, path)
+        finally:
+            self.carried -= 1
+
+    async def _connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str
+    ) -> None:
         await self.open.wait()
         far: asyncio.StreamWriter | None = None
         try:

@@ -16,6 +16,12 @@ from live.address import Address, tls_context
 FIRST_LIFE = 86_400_000
 """Milliseconds that a key without an end of its own lives unless that is changed, see `live.leftovers`."""
 
+MOST_ASKED = 200_000
+"""Commands of a connection that may wait for their replies: two batches of `live.subscriber`. Those of sessions are not
+taken back when their time is over, and a server that hangs answers none."""
+MOST_REPLY = 1 << 29
+"""Bytes of a reply that is not complete: as much as one text has at most in Redis (`proto-max-bulk-len`)."""
+
 Push = Callable[[bytes, bytes], None]
 """Receives the channel and what was published."""
 
@@ -135,6 +141,9 @@ class Link(asyncio.Protocol):
         if self._transport is None or self.reason:
             reply.set_exception(LinkLostError(self.reason or "closed"))
             return reply
+        if len(self.waiting) >= MOST_ASKED:
+            reply.set_exception(LinkLostError("full"))
+            return reply
         self.waiting.append(reply)
         self._transport.write(encode(*parts))
         return reply
@@ -169,7 +178,9 @@ class Link(asyncio.Protocol):
                 reply, at = decode(self._buffer, at)
                 self._hand_out(reply)
         except _MoreError:
-            pass
+            if len(self._buffer) - at > MOST_REPLY:
+                self._end("protocol")
+                self.abort()
         except ValueError:
             self._end("protocol")
             self.abort()

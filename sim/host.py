@@ -12,6 +12,7 @@ Which process has a core, and for how long, is decided in `sim.cores`.
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ class Cost:
     @classmethod
     def constant(cls, seconds: float) -> "Cost":
         """Return a cost that depends neither on load nor on the core's speed."""
-        return cls([Curve([16], [seconds])])
+        return cls([_flat(seconds)])
 
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
@@ -85,6 +86,12 @@ class Cost:
         """Return the seconds of one of `waiting` items in a row for a process that slept `asleep` seconds before it."""
         curves = self.curves
         return curves[level if level < len(curves) else -1](waiting, asleep)
+
+
+@lru_cache(maxsize=64)
+def _flat(seconds: float) -> Curve:
+    """Return a curve that does not depend on load, the same one for each replication: what is made of it is kept."""
+    return Curve([16], [seconds])
 
 
 class Item(simpy.Event):

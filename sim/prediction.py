@@ -19,6 +19,7 @@ from twin.advice import warn_of
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
     CURVE_STEP,
+    Messages,
     attempt_counts,
     connected_curve,
     course,
@@ -276,7 +277,8 @@ def replicate(
             )
             continue
         record = simulate(scenario, replication, profile, marks, host, engine)
-        latencies = latency_quantiles(record) if scenario.publisher is not None else np.full(len(SHARES), np.nan)
+        messages = Messages(record) if scenario.publisher is not None else None
+        latencies = latency_quantiles(record, messages) if messages is not None else np.full(len(SHARES), np.nan)
         curve, attempts, read = connected_curve(record), attempt_counts(record), course(record)
-        found.append((measure_with_bounds(record, read), curve, read.reconnect_times(), latencies, attempts))
+        found.append((measure_with_bounds(record, read, messages), curve, read.reconnect_times(), latencies, attempts))
     return found

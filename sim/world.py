@@ -23,6 +23,7 @@ from sim.registry import Registrar
 from sim.session import Costs as SessionCosts
 from sim.session import Sessions
 from sim.uplink import Uplink
+from twin.columns import Events
 from twin.draws import Purpose, uniform
 from twin.profile import HostProfile
 from twin.record import Record, Row, row, versions
@@ -245,10 +246,10 @@ def simulate(
     if engine == "compiled":
         from sim.compiled.engine import Run
 
-        rows = Run(scenario, replication, profile, marks, host).go().rows()
+        events: Events | list[Row] = Run(scenario, replication, profile, marks, host).go().events()
     else:
         with _few_looks_for_garbage():
-            rows = World(scenario, replication, profile, marks, host).run()
+            events = World(scenario, replication, profile, marks, host).run()
     provenance = {
         "world": "sim",
         "engine": engine,
@@ -261,7 +262,7 @@ def simulate(
         "profile": profile.named,
         "versions": versions("numba" if engine == "compiled" else "simpy", "numpy", "pandas", "pyarrow"),
     }
-    return Record.of(rows, provenance)
+    return Record.of(events, provenance)
 
 
 @contextmanager

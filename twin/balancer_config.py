@@ -19,6 +19,12 @@ from twin.advice.limits import haproxy_sessions, worker_connections, worker_file
 from twin.errors import ScenarioError
 from twin.scenario import HAProxy, Nginx, Scenario
 
+REQUEST_WITHIN = 10.0
+"""Seconds that a client has to send the head of its request: one that sends a byte now and then holds a connection no
+longer. HAProxy has no limit of its own but `timeout client` between two bytes, nginx waits for 60 s. A client sends its
+handshake in one go, so nobody else meets it. Sources: HAProxy manual, `timeout http-request`; nginx,
+`client_header_timeout`."""
+
 Sticky = Literal["none", "address", "cookie"]
 _Kind = TypeVar("_Kind", HAProxy, Nginx)
 
@@ -126,6 +132,10 @@ NGINX_UPGRADE = """map $http_upgrade $connection_upgrade {
 """Passes an upgrade on, and closes after a request without one. Source: nginx, "WebSocket proxying"."""
 
 
+NGINX_REQUEST = f"client_header_timeout {milliseconds(REQUEST_WITHIN)};\n"
+"""Stands in a `server` block before its locations."""
+
+
 def nginx_site(scenario: Scenario, site: Site) -> str:
     """Return a file for nginx's `http` context, such as `/etc/nginx/conf.d/websocket.conf`.
 
@@ -147,7 +157,7 @@ def nginx_site(scenario: Scenario, site: Site) -> str:
         parts[-1] += "    '' $remote_addr;\n}\n"
     parts.append(nginx_upstream(balancer, site.servers, f"hash {key} consistent;" if key else ""))
     listen = site.listen.removeprefix("*:")
-    server = f"listen {listen} backlog=4096;\n" + nginx_location(balancer, site.path, forward=True)
+    server = f"listen {listen} backlog=4096;\n{NGINX_REQUEST}" + nginx_location(balancer, site.path, forward=True)
     parts.append("server {\n" + indent(server, "    ") + "}\n")
     return "\n".join(parts)
 
@@ -161,6 +171,7 @@ def haproxy_defaults(balancer: HAProxy) -> str:
     lines = [
         "mode http",
         f"timeout connect {milliseconds(balancer.connect_timeout)}",
+        f"timeout http-request {milliseconds(REQUEST_WITHIN)}",
         "timeout client 60s",
         "timeout server 60s",
         f"timeout tunnel {milliseconds(balancer.tunnel_timeout)}",

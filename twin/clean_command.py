@@ -23,10 +23,12 @@ def clean(
 
     from live.bus import answers
     from live.leftovers import clean as remove
+    from live.permissions import check_cleaning
 
     address = server_of(redis_url, redis_password_file)
     assert address is not None
     answers(address)
+    check_cleaning(address)
     try:
         removed, alive = remove(address)
     except redis.RedisError as error:

@@ -6,24 +6,42 @@ import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin import tables
+from twin.columns import COLUMNS, SCHEMA, Events, Row
 from twin.errors import ScenarioError
 from twin.reading import RECORD
 from twin.scenario import Scenario
 from twin.settings import show
 from twin.writing import replacing
 
-COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
+__all__ = [
+    "COLUMNS",
+    "COUNTS",
+    "EVENTS",
+    "LARGEST",
+    "LONGEST",
+    "MESSAGE_EVENTS",
+    "MOST_EVENTS",
+    "MOST_NODES",
+    "MOST_REPLICATION",
+    "OF_CLIENTS",
+    "SCHEMA",
+    "Record",
+    "Row",
+    "row",
+    "versions",
+]
+
 MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
 """Events of the broadcast; all others are of connections and the cluster."""
 EVENTS = MESSAGE_EVENTS | frozenset(
@@ -47,8 +65,6 @@ OF_CLIENTS = frozenset(
 COUNTS = frozenset({"server_connections", "node_buffer", "bus_buffer"})
 """Events whose detail is a whole number."""
 
-_TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_string()}
-SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
 _SORTS: dict[str, tables.Sort] = {name: "text" if name in ("event", "detail") else "number" for name in COLUMNS}
 MOST_EVENTS = 200_000_000
 """Events of a record: a run of ten million clients has some for each of them."""
@@ -58,8 +74,6 @@ LARGEST = 2**40 - 1
 """Number of an attempt or a version, at most."""
 LONGEST = 1_000_000
 """Seconds from the start of a run to any of its events, at most: a run takes an hour, its warm-up may take longer."""
-
-Row = tuple[float, str, int, int, int, int, str]
 
 
 def versions(*parts: str) -> dict[str, str]:
@@ -84,29 +98,40 @@ class Record:
     """The events of one run in order of time, and their provenance.
 
     Attributes:
-        events: columns t (s since the start of the run), event, client, node (from 1), attempt, version, detail.
+        columns: the events as arrays.
         provenance: scenario, seed, replication, world, engine, versions, configurations, profile, machine, start time
             and, for a measured run, how the host behaved.
     """
 
-    events: pd.DataFrame
+    columns: Events
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[Row], provenance: dict[str, Any]) -> "Record":
-        """Sort rows by time (rows of equal time keep their order) and name the columns.
+    def of(cls, rows: Iterable[Row] | Events, provenance: dict[str, Any]) -> "Record":
+        """Sort events by time; those of equal time keep their order.
 
         Raises:
             ValueError: an event has a name that is not in the vocabulary.
         """
-        table = pd.DataFrame(sorted(rows, key=itemgetter(0)), columns=COLUMNS)
-        unknown = set(table["event"].unique()) - EVENTS
+        events = rows if isinstance(rows, Events) else Events.of_rows(rows)
+        unknown = events.names() - EVENTS
         if unknown:
             raise ValueError(f"unknown events {sorted(unknown)}")
-        types = {"t": "float64", "client": "int64", "node": "int64", "attempt": "int64", "version": "int64"}
-        return cls(table.astype(types), provenance)
+        return cls(events.in_order(), provenance)
 
-    @property
+    @classmethod
+    def of_frame(cls, events: pd.DataFrame, provenance: dict[str, Any]) -> "Record":
+        """Return a record of the events in a table like `events`, which are in order of time already."""
+        return cls(Events.of_table(pa.Table.from_pandas(events, SCHEMA, preserve_index=False)), provenance)
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """The events as a table: t (s since the start of the run), event, client, node (from 1), attempt, version,
+        detail.
+        """
+        return self.columns.frame()
+
+    @cached_property
     def scenario(self) -> Scenario:
         """The scenario of the run."""
         return Scenario.parse(self.provenance["scenario"], "record")
@@ -157,8 +182,9 @@ class Record:
         Raises:
             ScenarioError: the file cannot be written.
         """
-        table = pa.Table.from_pandas(self.events, preserve_index=False)
-        table = table.replace_schema_metadata({b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()})
+        table = self.columns.table().replace_schema_metadata(
+            {b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()}
+        )
         with replacing(path) as file:
             pq.write_table(table, file, compression="zstd")
         return Path(path)
@@ -176,7 +202,7 @@ class Record:
             provenance = json.loads(found.metadata[b"stormlab"])
         except (KeyError, ValueError, RecursionError, pa.ArrowException):
             raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
-        record = cls(table.to_pandas(), provenance)
+        record = cls(Events.of_table(table), provenance)
         if problem := record.problem():
             raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
         return record
@@ -197,7 +223,7 @@ class Record:
         return self._odd_names() or self._odd_numbers(clients) or self._odd_details()
 
     def _odd_names(self) -> str:
-        unknown = sorted(set(self.events["event"].unique()) - EVENTS)
+        unknown = sorted(self.columns.names() - EVENTS)
         if unknown:
             return f"event is {show(unknown[0])}; allowed is one of the vocabulary in docs/measures.md"
         return ""
@@ -206,11 +232,12 @@ class Record:
         bounds = {"t": (-LONGEST, LONGEST), "client": (-1, clients - 1), "node": (-1, MOST_NODES)}
         bounds |= {"attempt": (-1, LARGEST), "version": (-1, LARGEST)}
         for name, (low, high) in bounds.items():
-            outside = self.events[name][~self.events[name].between(low, high)]
+            values = getattr(self.columns, name)
+            outside = values[~((values >= low) & (values <= high))]
             if len(outside):
-                return f"{name} is {outside.iloc[0]}; allowed is from {low:,} to {high:,}"
-        nobody = self.events["event"][self.events["client"].lt(0) & self.events["event"].isin(OF_CLIENTS)]
-        return f"client is -1 of the event {nobody.iloc[0]}; allowed is a client's number" if len(nobody) else ""
+                return f"{name} is {outside[0]}; allowed is from {low:,} to {high:,}"
+        nobody = self.columns.event.at((self.columns.client < 0) & self.columns.event.isin(*OF_CLIENTS)).spelled()
+        return f"client is -1 of the event {nobody[0]}; allowed is a client's number" if len(nobody) else ""
 
     def _odd_details(self) -> str:
         """Numbers in details that are none, or do not fit in an array."""
@@ -218,10 +245,11 @@ class Record:
             (COUNTS, re.compile(r"\d{1,18}", re.ASCII).fullmatch, "a whole number"),
             (MESSAGE_EVENTS, _fits, "words, the numbers among them of 18 digits at most"),
         ):
-            of_these = self.events[self.events["event"].isin(names)]
-            for event, detail in of_these[["event", "detail"]].drop_duplicates().itertuples(index=False):
-                if not check(detail):
-                    return f"detail is {show(detail)} of the event {event}; allowed is {allowed}"
+            of_these = self.columns.of(*names)
+            odd = of_these.at(of_these.detail.say([not check(text) for text in of_these.detail.texts], bool))
+            if len(odd):
+                _, event, *_, detail = odd.at(np.arange(1)).rows()[0]
+                return f"detail is {show(detail)} of the event {event}; allowed is {allowed}"
         return ""
 
 

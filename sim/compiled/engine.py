@@ -15,9 +15,9 @@ from sim.compiled.tables import tables_of
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds, pieces
 from sim.machine import Machine
+from twin.columns import Events, Row, Words
 from twin.measures.connection import CURVE_STEP, Course, half_open, mark_downs, unevenness, window_edges
 from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
-from twin.record import Row
 from twin.rules.backoff import bounds, longest_delay, tells_apart
 from twin.rules.choice import FULL_WEIGHT
 from twin.rules.health import counted_fails
@@ -148,10 +148,7 @@ class Run:
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
         levels = LEVELS_OF_PACE * (self.machine.crowds + 1)
-        curves = [
-            tuple(cost.curves[level if level < len(cost.curves) else -1] for level in range(levels)) for cost in costs
-        ]
-        places, *laid = tables_of(tuple(curves))
+        places, *laid = tables_of(tuple(tuple(cost.curves) for cost in costs), levels)
         for i, (cost, (offset, length)) in enumerate(zip(costs, places, strict=True)):
             table[i] = (cost.first_part, offset, length, cost.hops)
         for name, array in zip(("tables", "lones", "wakes"), laid, strict=True):
@@ -245,7 +242,7 @@ class Run:
             ("blocks", at.ALIGNED_BLOCK, 4 * n // at.PER_BLOCK + 3 * processes + int(w["for_timers"])),
             ("tunnels", at.TUNNEL, 2 * n),
             ("attempts", at.ATTEMPT, 2 * n),
-            ("rows", at.ROW, min(2 * n + MOST_ROWS, ROWS_OF_CLIENT * n) + self.scenario.nodes.count),
+            ("rows", at.ROW, self._most_rows()),
             ("losses", at.LOSS, n),
         ):
             w[name]["free"] = -1
@@ -273,6 +270,12 @@ class Run:
         self._keep("ahead_drawn", np.zeros(MANY))
         for name in ("soon", "soon_copy"):
             self._keep(name, lines(n + LEAST_ROOM, at.TIMED))
+
+    def _most_rows(self) -> int:
+        """Return for how many events there is room in one go: about those of connections and of deliveries."""
+        n, publisher = self.scenario.clients.count, self.scenario.publisher
+        each = ROWS_OF_CLIENT + (len(publisher.times(self.scenario.duration)) if publisher is not None else 0)
+        return min(2 * n + MOST_ROWS, each * n) + self.scenario.nodes.count
 
     def _broadcast(self, profile: HostProfile, w: Any) -> Any:
         from sim.compiled.broadcast.engine import Broadcast
@@ -369,15 +372,13 @@ class Run:
 
     def course(self) -> Course:
         """Return what was counted of connections; the run must not be a full one."""
-        w, noted, scenario = self.world[0], self.noted(), self.scenario
-        names = np.array(at.EVENTS, dtype=object)[noted["event"]]
-        seen = (noted["t"], names, noted["node"], np.array(at.WORDS, dtype=object)[noted["detail"]])
+        w, noted, scenario = self.world[0], self._noted(), self.scenario
         held = {server + 1: int(count) for server, count in enumerate(self._kept["held"])}
         failed = {at.WORDS[i]: int(self._kept["failed"][i]) for i in np.flatnonzero(self._kept["failed"])}
         losses = self._kept["losses"][: w["losses"]["used"]]
-        faults = noted["t"][names == "fault"]
+        faults = noted.of("fault").t
         running = set(range(scenario.nodes.count))
-        for event, server in zip(names, noted["node"].tolist(), strict=True):
+        for event, server in zip(noted.event.spelled().tolist(), noted.node.tolist(), strict=True):
             if event == "node_stopped":
                 running.discard(server - 1)
             elif event == "node_started":
@@ -397,7 +398,7 @@ class Run:
             losses["t"],
             losses["client"],
             np.where(losses["back"] < 0, np.nan, losses["back"]),
-            half_open(*seen, held),
+            half_open(noted, held),
             int(w["tried"]),
             int(w["peak"]),
             failed,
@@ -405,7 +406,7 @@ class Run:
             int(w["connected"]),
             time_to,
             unevenness([held[server + 1] for server in sorted(running)]),
-            mark_downs(*seen, scenario),
+            mark_downs(noted, scenario),
         )
 
     def curve(self) -> Array:
@@ -422,30 +423,30 @@ class Run:
         last = self._kept["rows"][: self.world[0]["rows"]["used"]]
         return np.concatenate([*self._blocks, last]) if self._blocks else last
 
-    def rows(self) -> list[Row]:
-        """Return the events as a record takes them, the balancer's counts at the end among them."""
+    def _noted(self) -> Events:
+        """Return the events that were noted, in order."""
         noted = self.noted()
-        text = self.broadcast.texts() if self.broadcast is not None else _no_text
-        columns = (noted[name].tolist() for name in ("t", "event", "client", "node", "attempt", "detail"))
-        found = [
-            (t, at.EVENTS[event], client, server, attempt, -1, at.WORDS[detail])
-            if event < at.PUBLISHED or event > at.IS_CONSISTENT
-            else text(t, event, client, server, attempt, detail)
-            for t, event, client, server, attempt, detail in zip(*columns, strict=True)
-        ]
+        client, node, attempt = (noted[name].astype(np.int64) for name in ("client", "node", "attempt"))
+        version, detail = np.full(len(noted), -1), Words(noted["detail"], at.WORDS)
         if self.broadcast is not None:
-            found += self.broadcast.unfinished() + self.broadcast.buffers()
-        return found + [
+            attempt, version, detail = self.broadcast.told(noted)
+        return Events(noted["t"], Words(noted["event"], at.EVENTS), client, node, attempt, version, detail)
+
+    def events(self) -> Events:
+        """Return the events in order of time as a record takes them, the balancer's counts at the end among them."""
+        more = self.broadcast.unfinished() + self.broadcast.buffers() if self.broadcast is not None else []
+        more += [
             (self.scenario.duration, "server_connections", -1, number, -1, -1, str(count))
             for number, count in enumerate(self.connections(), 1)
         ]
+        return self._noted().in_order().among(Events.of_rows(more))
+
+    def rows(self) -> list[Row]:
+        """Return the events as rows."""
+        return self.events().rows()
 
     def connections(self) -> list[int]:
         """Return how many connections each node holds whose client has not left."""
         tunnels = self._kept["tunnels"][: self.world[0]["tunnels"]["used"]]
         held = tunnels["listed"] & ~tunnels["client_left"] & (tunnels["refs"] > 0)
         return np.bincount(tunnels["server"][held], minlength=self.scenario.nodes.count).tolist()
-
-
-def _no_text(*_: Any) -> Row:
-    raise AssertionError("only a broadcast notes events of messages")

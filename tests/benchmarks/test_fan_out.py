@@ -8,19 +8,20 @@ import socket
 import statistics
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-import redis
 import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
 
 from live import host
+from live.address import Address
 from live.broker import READ, STAMP, Topic, body, place
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.fanout import FanOut, Reader
 from live.inbox import Inlet
 from live.process import Stage
@@ -40,9 +41,9 @@ RESOLUTION = 0.0005
 """Seconds; two percentiles closer than that are the same."""
 
 
-def node_config(limit: int, policy: str, port: int, topic: Topic) -> dict[str, Any]:
+def node_config(limit: int, policy: str, address: Address, topic: Topic) -> dict[str, Any]:
     return {
-        "address": {"host": "127.0.0.1", "port": port},
+        "address": asdict(address),
         "topic": {"prefix": topic.prefix, "max_length": topic.max_length, "window": topic.window},
         "retry": {"base": 0.01, "cap": 1.0, "retries": 10, "timeout": 5.0},
         **{"seed": 1, "replication": 0, "lease": 2.0, "kind": "pubsub", "scope": "node"},
@@ -54,7 +55,7 @@ def test_the_fan_out_of_a_node_is_as_fast_as_the_bare_library() -> None:
     """Both send like messages to the same clients in turn; the time is the CPU time of the loop, writes included."""
 
     async def measure(stage: Stage) -> dict[str, list[float]]:
-        fan_out = FanOut(1, node_config(2**24, "close", 1, Topic("t:", 10, 60.0)))
+        fan_out = FanOut(1, node_config(2**24, "close", Address(), Topic("t:", 10, 60.0)))
         took: dict[str, list[float]] = {"bare": [], "node": []}
         options = {"compression": None, "ping_interval": None, "create_connection": Reader}
         async with serve(
@@ -157,10 +158,10 @@ def one_node() -> Callable[[bool, str], tuple[list[float], int]]:
             bus.wait_ready(10)
             topic = Topic("t:", 5, 60.0)
             config = {"number": 1, "port": port, "backlog": 100}
-            config["broadcast"] = node_config(LIMIT, policy, bus_port, topic)  # type: ignore[assignment]
+            config["broadcast"] = node_config(LIMIT, policy, bus.address, topic)  # type: ignore[assignment]
             node = stage.python("node 1", "live.node", config, host_cpus()[:1])
             node.hear()
-            with redis.Redis.from_url(bus.url) as client:
+            with client_of(bus.address) as client:
                 for text in (STAMP, READ):
                     client.script_load(text)
                 while not client.pubsub_numsub(topic.fresh)[0][1]:

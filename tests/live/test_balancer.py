@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from live.balancer import Balancer, binary, describe, haproxy_config, nginx_config
 from live.process import Stage
 from twin.addresses import source_address
+from twin.balancer_config import REQUEST_WITHIN
 from twin.errors import ClusterError
 from twin.rules.balancing import RULES, Rule
 from twin.rules.choice import slowstart_weight
@@ -337,3 +338,29 @@ def test_the_provenance_of_a_balancer_names_its_version_and_configuration(
     assert told["kind"] == "haproxy"
     assert told["version"].startswith("HAProxy version 2.")
     assert f"server n1 127.0.0.1:{one.node_ports[0]} check inter 200ms fall 2 rise 1\n" in told["configuration"]
+
+
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_who_never_ends_its_request_is_cut_after_a_while_and_keeps_nobody_out(
+    kind: str, farm: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
+) -> None:
+    balancer_installed(kind)
+    port = farm(1, kind=kind).port
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), 10) as slow:
+        slow.settimeout(0.5)
+        slow.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX: ")
+        while time.monotonic() - began < REQUEST_WITHIN + 20:
+            try:
+                slow.sendall(b"a")
+                if not slow.recv(1000):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        else:
+            pytest.fail("it was not cut")
+    assert time.monotonic() - began > REQUEST_WITHIN - 1
+    with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as link:
+        assert link.ping().wait(10)

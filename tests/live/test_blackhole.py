@@ -1,12 +1,14 @@
 """A real link that drops every packet, and a killed node that is started again."""
 
 import contextlib
+import resource
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
 from live import host
@@ -150,3 +152,27 @@ def test_a_killed_node_is_started_again(small: Callable[..., Scenario]) -> None:
     begun, started = events["t"].iloc[0], events["t"].iloc[2]
     assert started > begun + 0.5
     assert homes(record) == list(range(20))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can limit another process")
+def test_a_link_that_had_no_open_files_left_accepts_again(link: tuple[Part, int]) -> None:
+    part, port = link
+    files = len(psutil.Process(part.pid).open_files()) + len(psutil.Process(part.pid).net_connections())
+    resource.prlimit(part.pid, resource.RLIMIT_NOFILE, (files + 40, files + 40))
+    held = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(100)]
+
+    def served(one: socket.socket) -> bool:
+        with contextlib.suppress(OSError):
+            return ask(one, 0.5) == b"hello"
+        return False
+
+    assert not all(served(one) for one in held)
+    for one in held:
+        one.close()
+    deadline = time.monotonic() + 20
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as one:
+            if ask(one, 1.0) == b"hello":
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

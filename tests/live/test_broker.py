@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from live import host
 from live.broker import READ, STAMP, Topic, body, followed, message, recovery, stamped
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.process import Stage
 from twin import broadcast_settings
 from twin.rules.delivery import Broker, Message, Recovery
@@ -59,7 +59,7 @@ def client() -> Iterator[Any]:
     with Stage() as stage:
         bus = Bus(stage, host.free_ports(1)[0], [])
         bus.wait_ready(10)
-        with redis.Redis.from_url(bus.url) as one:
+        with client_of(bus.address) as one:
             yield one
 
 
@@ -143,7 +143,7 @@ def test_a_server_that_is_killed_comes_back_with_all_it_acknowledged_or_in_a_lat
     settings = broadcast_settings.Bus(kind="stream", persist=persist)
     bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)
-    with redis.Redis.from_url(bus.url) as client:
+    with client_of(bus.address) as client:
         real = Real(client, 100)
         stamps = [real.publish(key, b"abc")[0] for key in range(1, 51)]
         bus.kill()

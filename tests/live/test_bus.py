@@ -1,17 +1,19 @@
 """The bus: the embedded Valkey, the user's own server, and no server."""
 
+import contextlib
+import dataclasses
 import re
 import socket
 import time
 from collections.abc import Callable
 
 import pytest
-import redis
 
 from live import host
 from live.address import Address
-from live.bus import ANSWER_WITHIN, Bus, answers
+from live.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
 from live.process import Stage
+from live.resp import encode
 from live.world import Cluster
 from twin import broadcast_settings
 from twin.errors import ClusterError, HostError
@@ -21,10 +23,10 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-def own_server(stage: Stage) -> str:
+def own_server(stage: Stage) -> Address:
     bus = Bus(stage, host.free_ports(1)[0], [])
     bus.wait_ready(10)
-    return bus.url
+    return bus.address
 
 
 def test_the_embedded_server_answers_and_tells_its_version(stage: Stage) -> None:
@@ -32,7 +34,7 @@ def test_the_embedded_server_answers_and_tells_its_version(stage: Stage) -> None
     told = bus.wait_ready(10)
     assert told["server"] == "valkey"
     assert int(told["version"].split(".")[0]) >= 7
-    with redis.Redis.from_url(bus.url) as client:
+    with client_of(bus.address) as client:
         assert client.ping()
 
 
@@ -43,11 +45,11 @@ def test_a_cut_while_the_server_is_away_finds_no_connection(stage: Stage) -> Non
     assert bus.cut("node-1-") == 0
 
 
-def test_the_users_own_server_is_used_and_none_is_started(own_server: str, small: Callable[..., Scenario]) -> None:
+def test_the_users_own_server_is_used_and_none_is_started(own_server: Address, small: Callable[..., Scenario]) -> None:
     with Cluster(small(), 0, own_server) as cluster:
         assert cluster.bus["server"] == "valkey"
         assert "valkey" not in {part.name for part in cluster.stage.parts}
-    with redis.Redis.from_url(own_server) as client:
+    with client_of(own_server) as client:
         assert client.ping()
 
 
@@ -87,10 +89,9 @@ def test_a_name_that_is_none_is_refused_in_a_sentence() -> None:
         answers("redis://..")
 
 
-def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_server: str, stage: Stage) -> None:
-    port = int(own_server.split(":")[2].split("/")[0])
+def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_server: Address, stage: Stage) -> None:
     with Stage() as second:
-        bus = Bus(second, port, [])
+        bus = Bus(second, own_server.port, [])
         assert bus.part is not None
         bus.part.wait(10)
         bus.address = Address("127.0.0.1", 1)
@@ -108,15 +109,15 @@ def test_limits_of_a_subscribers_buffer_and_persistence_are_those_of_the_scenari
     )
     bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)
-    with redis.Redis.from_url(bus.url) as client:
+    with client_of(bus.address) as client:
         assert "pubsub 4096 2048 3" in client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
         assert client.config_get("append*")["appendfsync"] == "always"
         assert client.config_get("append*")["appendonly"] == "yes"
 
 
-def test_cut_closes_the_named_connections_and_no_other(own_server: str, stage: Stage) -> None:
+def test_cut_closes_the_named_connections_and_no_other(own_server: Address, stage: Stage) -> None:
     bus = Bus(stage, 0, [], own_server)
-    with redis.Redis.from_url(own_server) as mine, redis.Redis.from_url(own_server) as other:
+    with client_of(own_server) as mine, client_of(own_server) as other:
         mine.client_setname("run-node-1-reader")
         other.client_setname("run-node-2-reader")
         first, second = mine.client_id(), other.client_id()
@@ -124,3 +125,39 @@ def test_cut_closes_the_named_connections_and_no_other(own_server: str, stage: S
         left = {int(one["id"]) for one in other.client_list()}
         assert second in left
         assert first not in left
+
+
+def test_who_does_not_know_the_password_of_the_embedded_server_can_do_nothing_and_disturbs_no_run(
+    small: Callable[..., Scenario], until: Callable[..., None]
+) -> None:
+    with Cluster(small(bus={"kind": "stream"}, publisher={"rate": 20.0}), 0) as cluster:
+        assert cluster.server is not None
+        cluster.warm_up()
+        address = cluster.server.address
+        with contextlib.closing(client_of(address)) as inside:
+            until(lambda: len(inside.keys("stormlab:*")) > 3)
+            for command in (("PING",), ("FLUSHALL",), ("SHUTDOWN", "NOSAVE"), ("CONFIG", "GET", "*"), ("MONITOR",)):
+                with socket.create_connection((address.host, address.port), 5) as outside:
+                    outside.sendall(encode(*command))
+                    assert outside.recv(100).startswith(b"-NOAUTH ")
+            with socket.create_connection((address.host, address.port), 5) as outside:
+                outside.sendall(encode("AUTH", "a guess"))
+                assert outside.recv(100).startswith(b"-WRONGPASS ")
+            assert len(inside.keys("stormlab:*")) > 3
+        cluster.attend()
+
+
+def test_only_this_user_can_read_the_password_of_the_embedded_server(stage: Stage) -> None:
+    buses = [Bus(stage, port, []) for port in host.free_ports(2)]
+    assert buses[0].address.password != buses[1].address.password
+    files = [stage.folder / f"valkey-{bus.address.port}.conf" for bus in buses]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+    assert stage.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_plain_link_to_an_embedded_server_that_does_not_let_it_in_is_an_error(own_server: Address) -> None:
+    with plain_link(own_server, 5.0) as link:
+        link.sendall(encode("PING"))
+        assert link.recv(100) == b"+PONG\r\n"
+    with pytest.raises(PermissionError, match="does not let us in"):
+        plain_link(dataclasses.replace(own_server, password="a guess"), 5.0)

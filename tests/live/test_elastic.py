@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 import sim
 from live import host, measure
 from live.balancer import Balancer, haproxy_config
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.elastic import Elastic
 from live.process import Stage
 from live.registry import SCRIPTS, Slots, alive
@@ -37,7 +37,7 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
     bus = Bus(stage, host.free_ports(1)[0], [])
     bus.wait_ready(10)
     slots = Slots("t:", 3, 0.6)
-    client = redis.Redis.from_url(bus.url)
+    client = client_of(bus.address)
     for text in SCRIPTS.values():
         client.script_load(text)
 
@@ -354,7 +354,7 @@ def test_a_run_leaves_nothing_on_the_users_own_server(
     registry: SimpleNamespace, small: Callable[..., Scenario]
 ) -> None:
     sessions = {"store": "redis", "login_iterations": 1000}
-    measure(small(duration=0.5, registry=REGISTRY, sessions=sessions), 1, redis_url=registry.bus.url)
+    measure(small(duration=0.5, registry=REGISTRY, sessions=sessions), 1, redis_url=registry.bus.address)
     assert registry.client.keys("*") == []
 
 

@@ -11,7 +11,7 @@ from websockets.protocol import State
 
 from live import wire
 from live.broker import body
-from live.fanout import Client, FanOut
+from live.fanout import MOST_QUESTIONS, Client, FanOut
 from twin.rules.delivery import Message, Recovery
 from twin.rules.slow_consumer import Outlet
 
@@ -182,3 +182,26 @@ def test_without_an_answer_of_the_broker_the_client_hears_nothing(node: Any) -> 
     ask(fan_out, clients(fan_out)[0])
     assert bus.asked == [(5, 0)]
     assert lines[0].frames == []
+
+
+def test_a_client_that_asks_on_and_on_has_so_many_questions_waiting_and_no_more(node: Any) -> None:
+    found = Recovery(True, 5, 2, ())
+    fan_out, lines, bus = node(found=found)
+    flooding, other, _ = clients(fan_out)
+
+    async def run() -> None:
+        for at in range(3 * MOST_QUESTIONS):
+            fan_out.hear(flooding, wire.question(5, at))
+        fan_out.hear(other, wire.question(5, 0))
+        await asyncio.sleep(0.01)
+
+    asyncio.run(run())
+    assert len(bus.asked) == MOST_QUESTIONS
+    assert lines[1].frames == [frame(wire.answer(found))]
+    assert fan_out.asked == {}
+    before = len(lines[0].frames)
+    ask(fan_out, flooding)  # who has been answered may ask again
+    assert len(lines[0].frames) == before + 1
+    fan_out.bus.found = None
+    ask(fan_out, flooding)  # nor does a question that nobody answers count for ever
+    assert flooding.questions == 0

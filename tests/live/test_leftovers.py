@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from live import host
+from live.address import PASSWORD_VARIABLE
 from live.bus import Bus
 from live.leftovers import LEASE, OURS, clean
 from live.process import Stage
@@ -50,7 +51,7 @@ def left(client: redis.Redis) -> set[str]:
 def test_a_run_that_succeeds_leaves_no_key(
     settings: dict[str, Any], own: tuple[Bus, redis.Redis], small: Callable[..., Scenario]
 ) -> None:
-    measure(small(duration=1.0, **settings), 1, redis_url=own[0].url)
+    measure(small(duration=1.0, **settings), 1, redis_url=own[0].address)
     assert left(own[1]) == set()
     assert {key.decode() for key in own[1].keys("*")} == set(FOREIGN)
 
@@ -70,7 +71,7 @@ def test_every_key_of_a_run_has_an_end_that_is_near_once_the_lab_renews_it(
 ) -> None:
     monkeypatch.setattr("live.leftovers.EVERY", 0.1)
     client = own[1]
-    with Cluster(small(**settings), 0, own[0].url) as cluster:
+    with Cluster(small(**settings), 0, own[0].address) as cluster:
         cluster.warm_up()
         until(lambda: needed <= {key.split(":", 2)[2] for key in left(client)})
         assert all(0 < client.pttl(key) <= FIRST_LIFE for key in left(client))
@@ -90,7 +91,7 @@ def test_new_keys_end_within_two_minutes_even_if_the_lab_never_renews_one(
     monkeypatch.setattr("live.leftovers.Keeper.begin", lambda keeper: None)
     client = own[1]
     for settings, count in ((BROADCAST, 3), (SHARED, 4)):
-        with Cluster(small(**settings), 0, own[0].url) as cluster:
+        with Cluster(small(**settings), 0, own[0].address) as cluster:
             cluster.warm_up()
             until(lambda count=count: len(left(client)) >= count)
             kept = ("head", "log", "generations")  # sessions have an end of their own
@@ -101,11 +102,16 @@ def test_new_keys_end_within_two_minutes_even_if_the_lab_never_renews_one(
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
 def test_an_end_by_a_signal_leaves_no_key_but_after_kill_9_for_two_minutes(
-    end: str, own: tuple[Bus, redis.Redis], small: Callable[..., Scenario], folder: Path
+    end: str,
+    own: tuple[Bus, redis.Redis],
+    small: Callable[..., Scenario],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bus, client = own
     (folder / "one.toml").write_text(small(duration=60.0, **BROADCAST).to_toml())
-    words = [sys.executable, "-c", LAB, str(folder / "one.toml"), bus.url]
+    words = [sys.executable, "-c", LAB, str(folder / "one.toml"), f"redis://127.0.0.1:{bus.address.port}"]
+    monkeypatch.setenv(PASSWORD_VARIABLE, bus.address.password)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as one:
         assert one.stdout is not None
         for line in one.stdout:
@@ -125,13 +131,16 @@ def test_an_end_by_a_signal_leaves_no_key_but_after_kill_9_for_two_minutes(
     assert {key.decode() for key in client.keys("*")} == set(FOREIGN)
 
 
-def test_clean_removes_keys_of_runs_that_are_over_and_of_nobody_else(own: tuple[Bus, redis.Redis]) -> None:
+def test_clean_removes_keys_of_runs_that_are_over_and_of_nobody_else(
+    own: tuple[Bus, redis.Redis], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bus, client = own
     for name in ("stormlab:0123abcd:head", "stormlab:0123abcd:key:1", "stormlab:stormlab-x_y:registry:log"):
         client.set(name, "1")
     client.set("stormlab:89abcdef:head", "of a run that goes on")
     client.client_setname("stormlab:89abcdef:node-1-reader")
-    done = lab("clean", "--redis-url", bus.url)
+    monkeypatch.setenv(PASSWORD_VARIABLE, bus.address.password)
+    done = lab("clean", "--redis-url", f"redis://127.0.0.1:{bus.address.port}")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Removed 3 keys of runs that are over; 1 run that still goes on kept theirs.\n"
     assert left(client) == {"stormlab:89abcdef:head"}

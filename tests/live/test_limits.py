@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from live import limits
+from live.address import address_of
 from live.limits import MOST_CLIENTS, MOST_DELIVERIES, MOST_NODES, check
 from twin.errors import ScenarioError
 from twin.scenario import Scenario
@@ -21,6 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]) -> l
     monkeypatch.setattr(limits.host, "check_limits", lambda scenario: found.append("limits"))
     monkeypatch.setattr(limits, "binary", lambda kind: found.append(kind))
     monkeypatch.setattr(limits, "answers", lambda url: found.append(url))
+    monkeypatch.setattr(limits, "check_permissions", lambda address, scenario: found.append(address))
     return found
 
 
@@ -72,7 +74,9 @@ def test_the_users_own_bus_must_answer_if_it_is_used_and_is_never_killed(small: 
     assert "redis://one" not in asked
     check(small(**none, registry={}), "redis://two")
     check(small(bus={"kind": "valkey"}), "redis://three")
-    assert [one for one in asked if one.startswith("redis")] == ["redis://two", "redis://three"]
+    two, three = (address_of(f"redis://{name}") for name in ("two", "three"))
+    assert asked[-2:] == ["redis://three", three]
+    assert [one for one in asked if "redis:" in str(one)] == ["redis://two", two, "redis://three", three]
     down = small(bus={"kind": "stream"}, publisher={}, faults=[{"at": 1.0, "kind": "bus_down", "duration": 0.5}])
     check(down)
     with pytest.raises(ScenarioError, match="'bus_down': the lab kills only its own bus"):

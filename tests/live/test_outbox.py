@@ -10,6 +10,7 @@ import pytest
 
 from live import measure
 from live.outbox import Outbox, taker
+from live.timing import Timers
 from twin.measures import measure_record
 from twin.rules.offline import due_at
 from twin.scenario import Scenario
@@ -98,7 +99,7 @@ def test_what_is_kept_goes_out_in_order_on_the_next_connection_and_what_did_not_
 def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connection() -> None:
     async def run() -> tuple[list[Any], float]:
         start = time.monotonic()
-        swarm: Any = SimpleNamespace(events=[], start=start, draw=lambda number, purpose, n: 0.5)
+        swarm: Any = SimpleNamespace(events=[], start=start, timers=Timers(), draw=lambda number, purpose, n: 0.5)
         box = Outbox(swarm, 7, {"rate": 50.0, "payload_bytes": 8, "offline": OFFLINE})
         sending = asyncio.ensure_future(box.send_all())
         while len(swarm.events) < 2:
@@ -120,3 +121,16 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
     ]
     for when, n in ((events[0][0], 0), (events[1][0], 1), (events[4][0], 2), (events[5][0], 3)):
         assert when - start >= due_at(n, 50.0, 0.5)
+
+
+def test_a_node_notes_no_more_messages_than_clients_can_send_and_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live.outbox.MOST_ARRIVED", 2)
+    events: list[Any] = []
+    take = taker(events, 1)
+    for _ in range(2):
+        take(bytes(8))
+    with pytest.raises(OverflowError, match="more than 2 messages"):
+        take(bytes(8))
+    assert len(events) == 2

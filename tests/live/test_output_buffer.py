@@ -9,7 +9,7 @@ import redis
 
 from live import host
 from live.broker import SCRIPTS, Topic, body, run_prefix
-from live.bus import Bus
+from live.bus import Bus, client_of, plain_link
 from live.process import Stage
 from twin import broadcast_settings
 from twin.rules.delivery import Message
@@ -67,10 +67,10 @@ def place(stage: Stage) -> Iterator[Callable[..., Place]]:
         port, topic = host.free_ports(1)[0], Topic(run_prefix(), 2, 10.0)
         bus = Bus(stage, port, [], settings=settings)
         bus.wait_ready(10)
-        client = redis.Redis.from_url(bus.url)
+        client = client_of(bus.address)
         for script in SCRIPTS.values():
             client.script_load(script)
-        silent = socket.create_connection(("127.0.0.1", port), 10)
+        silent = plain_link(bus.address, 10)
         opened.extend((silent, client))
         silent.sendall(f"CLIENT SETNAME silent\r\nSUBSCRIBE {topic.fresh} {topic.again}\r\n".encode())
         told = b""

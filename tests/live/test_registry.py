@@ -6,12 +6,11 @@ from itertools import count
 from typing import Any
 
 import pytest
-import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from live import host
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.process import Stage
 from live.registry import SCRIPTS, Slots, alive, replied
 from twin.rules.registry import Leases
@@ -56,7 +55,7 @@ def client() -> Iterator[Any]:
     with Stage() as stage:
         bus = Bus(stage, host.free_ports(1)[0], [])
         bus.wait_ready(10)
-        with redis.Redis.from_url(bus.url) as one:
+        with client_of(bus.address) as one:
             yield one
 
 

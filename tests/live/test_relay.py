@@ -1,6 +1,7 @@
 """The relay before a node: it passes everything on, makes it late, or holds it back without closing anything."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -10,6 +11,7 @@ from live import host
 from live.address import Address
 from live.bus import Bus
 from live.process import Part, Stage
+from live.relay import MOST_HELD, Road
 from live.resp import Link
 
 pytestmark = pytest.mark.live
@@ -22,7 +24,7 @@ def relay(stage: Stage) -> tuple[Part, Address, Bus]:
     part = stage.python("relay 1", "live.relay", {"port": port, "to": bus.address.way})
     part.hear()
     bus.wait_ready(10)
-    return part, Address("127.0.0.1", port), bus
+    return part, bus.address.through(port), bus
 
 
 def talk(address: Address, what: Callable[[Link], Awaitable[None]]) -> None:
@@ -94,3 +96,66 @@ def test_the_end_of_the_bus_ends_the_connection(relay: tuple[Part, Address, Bus]
             assert await link.lost
 
     talk(address, check)
+
+
+@pytest.mark.parametrize(("piece", "most"), [(1 << 16, MOST_HELD + (1 << 17)), (1, 1 << 16)])
+def test_what_a_relay_holds_back_is_bounded_however_small_the_pieces_are(piece: int, most: int) -> None:
+    class Source:
+        """Gives pieces on and on."""
+
+        taken = 0
+
+        async def read(self, size: int) -> bytes:
+            await asyncio.sleep(0)
+            self.taken += piece
+            return bytes(piece)
+
+    async def run() -> int:
+        road, source = Road(), Source()
+        road.delay = 60.0
+        carrying = asyncio.ensure_future(road.carry(source, None))  # type: ignore[arg-type]
+        before = -1
+        while source.taken != before:
+            before = source.taken
+            await asyncio.sleep(0.05)
+        carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
+        return source.taken
+
+    assert 0 < asyncio.run(run()) <= most
+
+
+def test_a_connection_too_many_is_cut_and_a_place_is_free_again_after_one_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("live.relay.MOST_CONNECTIONS", 2)
+
+    async def run() -> None:
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(100):
+                writer.write(data)
+            writer.close()
+
+        road = Road()
+        far = await asyncio.start_server(echo, "127.0.0.1", 0)
+        to = far.sockets[0].getsockname()
+        near = await asyncio.start_server(lambda r, w: road.connect(r, w, *to), "127.0.0.1", 0)
+        place = near.sockets[0].getsockname()
+
+        async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+            with contextlib.suppress(ConnectionResetError):
+                writer.write(b"hello")
+                return await asyncio.wait_for(reader.read(100), 5)
+            return b""
+
+        links = [await asyncio.open_connection(*place) for _ in range(2)]
+        assert [await echoed(*link) for link in links] == [b"hello", b"hello"]
+        assert await echoed(*await asyncio.open_connection(*place)) == b""
+        links[0][1].close()
+        while road.carried == 2:
+            await asyncio.sleep(0.01)
+        assert await echoed(*await asyncio.open_connection(*place)) == b"hello"
+        for server in (near, far):
+            server.close()
+
+    asyncio.run(run())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,3 +87,23 @@ def test_a_broken_connection_is_noticed_at_once_by_all_who_wait(stage: Stage, un
         return link.reason
 
     assert asyncio.run(talk()) == "closed"
+
+
+def test_a_server_that_never_answers_or_never_ends_its_reply_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.resp.MOST_ASKED", 3)
+    monkeypatch.setattr("live.resp.MOST_REPLY", 1000)
+
+    async def talk() -> list[str]:
+        link = Link()
+        sent: list[bytes] = []
+        link.connection_made(SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[arg-type]
+        asked = [link.send("PING") for _ in range(4)]
+        assert len(sent) == len(link.waiting) == 3
+        assert str(asked[3].exception()) == "full"
+        link.data_received(b"+PONG\r\n$2000\r\n" + bytes(900))
+        assert asked[0].result() == b"PONG"
+        assert not link.reason
+        link.data_received(bytes(200))
+        return [str(one.exception()) for one in asked[1:3]]
+
+    assert asyncio.run(talk()) == ["protocol", "protocol"]

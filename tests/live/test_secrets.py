@@ -6,11 +6,10 @@ from typing import Any
 
 import psutil
 import pytest
-import redis
 
 from live import host
 from live.address import PASSWORD_VARIABLE
-from live.bus import Bus
+from live.bus import Bus, client_of
 from live.process import Stage
 from live.serve import Site
 from live.world import Cluster
@@ -30,9 +29,9 @@ def locked_server(stage: Stage) -> str:
     """The URL, with its password, of a server that asks for one."""
     bus = Bus(stage, host.free_ports(1)[0], [])
     bus.wait_ready(10)
-    with redis.Redis.from_url(bus.url) as client:
+    with client_of(bus.address) as client:
         client.config_set("requirepass", PASSWORD)
-    return bus.url.replace("//", f"//:{PASSWORD}@")
+    return f"redis://:{PASSWORD}@127.0.0.1:{bus.address.port}"
 
 
 def readable() -> dict[str, bytes]:
@@ -79,6 +78,30 @@ def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
         assert any(b"live.node" in text for text in seen.values())
         for secret in (PASSWORD, *secrets_of(cluster)):
             assert [where for where, text in seen.items() if secret.encode() in text] == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 3.0}},
+        {**BROADCAST, "faults": [{"kind": "delay", "node": 1, "at": 1.0, "delay": 0.1}]},
+    ],
+    ids=["sessions", "broadcast"],
+)
+def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environment_no_log_and_no_record(
+    settings: dict[str, Any], small: Callable[..., Scenario]
+) -> None:
+    with Cluster(small(**settings), 0) as cluster:
+        assert cluster.server is not None
+        password = cluster.server.address.password
+        cluster.warm_up()
+        assert len(password) > 40
+        seen = readable()
+        assert any(b"valkey-server" in text for text in seen.values())
+        files = {str(one): one.read_bytes() for one in cluster.stage.folder.iterdir() if one.is_file()}
+        shown = {**seen, **files, "record": repr((cluster.bus, cluster.finish(0.0))).encode()}
+        where = {name for name, text in shown.items() if password.encode() in text}
+        assert where == {str(cluster.stage.folder / f"valkey-{cluster.server.address.port}.conf")}
 
 
 def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:

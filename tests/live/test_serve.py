@@ -1,5 +1,6 @@
 """`./lab serve`: who is let in, what orders do, how it ends, and that nothing is left behind."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -13,11 +14,13 @@ from typing import Any
 
 import psutil
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
 from live import host
-from live.page_node import LARGEST_KEY
+from live.page_node import LARGEST_KEY, tell
 from live.serve import SERVED, Site
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
@@ -110,6 +113,21 @@ def test_who_may_give_orders(site: Site) -> None:
     assert order(site, "kill", 2) == 200
 
 
+def test_a_page_that_does_not_read_makes_a_node_hold_little(site: Site) -> None:
+    link = SimpleNamespace(protocol=SimpleNamespace(state=State.OPEN, send_text=None), paused=True)
+    tell(link, pong=1)  # type: ignore[arg-type]
+    with join(site) as other, join(site) as one:
+        node = site.nodes[json.loads(one.recv(timeout=10))["hello"] - 1]
+        before = psutil.Process(node.pid).memory_info().rss
+        one.socket.settimeout(1.0)
+        with contextlib.suppress(TimeoutError, OSError, ConnectionClosed):
+            text = Frame(Opcode.TEXT, json.dumps({"ping": "x" * 1000}).encode()).serialize(mask=True, extensions=[])
+            for _ in range(30):
+                one.socket.sendall(text * 1000)
+        assert psutil.Process(node.pid).memory_info().rss - before < 24 * 2**20
+        assert other.ping().wait(10)
+
+
 def test_orders_are_done_to_the_nodes(site: Site, until: Callable[..., None]) -> None:
     def state(node: int) -> dict[str, Any]:
         return dict(json.loads(ask(site, "GET", "/state")[1])["nodes"][node - 1])
@@ -138,7 +156,7 @@ def test_what_one_says_reaches_all_once_however_often_it_is_sent(site: Site) -> 
                 continue
             heard += isinstance(data, bytes) and data[25:].decode() == "hällo"
         assert heard == 1
-        for unreadable in ("{", "[" * 100_000, "[1]", '"\\ud800"'):
+        for unreadable in ("{", "[" * 50_000, "[1]", '"\\ud800"'):
             one.send(unreadable)
         one.send(json.dumps({"say": "x" * 3000, "key": key + 1}))
         one.send(json.dumps({"say": "y", "key": 3}))

@@ -145,7 +145,7 @@ def test_records_are_compared_again_later(profile, tmp_path):
 def test_a_comparison_of_starved_runs_prints_json_without_nan(profile, tmp_path):
     scenario = small(host={"profile": "reference"}, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
     run = sim.simulate(scenario, 0, profile)
-    starved = Record(run.events, run.provenance | {"host": {"starved": "others took 1.00 cores"}})
+    starved = Record.of_frame(run.events, run.provenance | {"host": {"starved": "others took 1.00 cores"}})
     path = str(starved.save(tmp_path / "starved.parquet"))
     done = lab("compare", path, "--replications", "10", "--json")
     assert done.returncode == 1, done.stderr
@@ -159,7 +159,7 @@ def test_a_comparison_shows_broken_invariants_with_their_witness_and_fails(profi
     scenario = small(host={"profile": "reference"}, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
     run = sim.simulate(scenario, 0, profile)
     first = run.events.index[run.events["event"].eq("connected")][0]
-    bad = Record(run.events.drop(index=first).reset_index(drop=True), run.provenance)
+    bad = Record.of_frame(run.events.drop(index=first).reset_index(drop=True), run.provenance)
     done = lab("compare", str(bad.save(tmp_path / "bad.parquet")), "--replications", "10", "--json")
     assert done.returncode == 1
     assert "small, run 1 (replication 0 of seed 1) breaks what must always hold:" in done.stderr

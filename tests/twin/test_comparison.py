@@ -29,7 +29,7 @@ def prediction(profile):
 def measured(profile, replication, scenario=KILLED, **provenance):
     """A record of the model that passes for a measured one."""
     record = sim.simulate(scenario, replication, profile)
-    return Record(record.events, record.provenance | provenance)
+    return Record.of_frame(record.events, record.provenance | provenance)
 
 
 def test_a_band_holds_95_percent_of_its_replications():
@@ -79,13 +79,13 @@ def test_runs_of_the_model_itself_pass(prediction, profile):
 def test_a_run_of_slower_timers_fails(prediction, profile):
     slow = KILLED.vary(balancer={"check": {"inter": 2.0}}, clients={"reconnect": {"base": 1.0}})
     record = measured(profile, 0, slow)
-    disguised = Record(record.events, record.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
+    disguised = Record.of_frame(record.events, record.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
     assert twin.compare(prediction, disguised).verdict == "fail"
 
 
 def test_a_fault_without_an_effect_makes_the_verdict_unknown(prediction, profile):
     quiet = sim.simulate(small(), 0, profile)
-    silent = Record(quiet.events, quiet.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
+    silent = Record.of_frame(quiet.events, quiet.provenance | {"scenario": KILLED.model_dump(exclude_none=True)})
     comparison = twin.compare(prediction, silent)
     assert comparison.verdict == "unknown"
     assert comparison.reasons == ["run 1: kill at 1 s had no witnessed effect"]
@@ -95,7 +95,7 @@ def test_a_fault_without_an_effect_makes_the_verdict_unknown(prediction, profile
 def test_a_broken_invariant_fails_whatever_the_numbers_say(prediction, profile):
     good = measured(profile, 0)
     first = good.events.index[good.events["event"].eq("connected")][0]
-    bad = Record(good.events.drop(index=first).reset_index(drop=True), good.provenance)
+    bad = Record.of_frame(good.events.drop(index=first).reset_index(drop=True), good.provenance)
     comparison = twin.compare(prediction, [good, bad])
     assert comparison.verdict == "fail"
     assert comparison.broken[0].startswith("run 2: states is broken ")
@@ -114,10 +114,10 @@ def test_a_starved_host_excuses_a_late_return_but_no_broken_promise(prediction, 
     events = good.events
     last = events[events["event"].eq("connected")].index[-1]
     late = events[~(events["client"].eq(events["client"][last]) & (events.index >= last))].reset_index(drop=True)
-    comparison = twin.compare(prediction, [measured(profile, 0), Record(late, good.provenance)])
+    comparison = twin.compare(prediction, [measured(profile, 0), Record.of_frame(late, good.provenance)])
     assert comparison.audits[1].findings["back"].count == 1
     assert comparison.broken == []
-    awake = Record(late, good.provenance | {"host": {}})
+    awake = Record.of_frame(late, good.provenance | {"host": {}})
     assert twin.compare(prediction, awake).broken[0].startswith("run 1: back is broken once: client ")
 
 

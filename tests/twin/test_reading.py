@@ -171,7 +171,7 @@ def test_as_many_tables_as_are_allowed_may_be_nested():
 def spoilt_record(path, columns=None, **provenance):
     """Write a record in which some columns (None: leave it out) or fields are not what they should be."""
     good = good_record(good_rows() + good_end())
-    table = Record(good.events, {**good.provenance, **provenance}).save(path)
+    table = Record.of_frame(good.events, {**good.provenance, **provenance}).save(path)
     read = pq.read_table(table)
     for name, value in (columns or {}).items():
         place = read.schema.get_field_index(name)

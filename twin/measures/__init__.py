@@ -16,6 +16,7 @@ from twin.measures.connection import (
 )
 from twin.measures.elastic import ELASTIC, measure_elastic
 from twin.measures.losses import LOSSES, measure_losses
+from twin.measures.messages import Messages
 from twin.measures.offline import OFFLINE, measure_offline
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
@@ -37,6 +38,7 @@ __all__ = [
     "QUIET",
     "SESSIONS",
     "Measure",
+    "Messages",
     "attempt_counts",
     "connected_curve",
     "course",
@@ -63,7 +65,9 @@ MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFF
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
-def measure_with_bounds(record: Record, of_connections: Course | None = None) -> dict[str, float]:
+def measure_with_bounds(
+    record: Record, of_connections: Course | None = None, of_messages: Messages | None = None
+) -> dict[str, float]:
     """Return every measure that the record defines; those of the broadcast if anything was published.
 
     A time that was not reached within the run is infinite, and `NOT_WITHIN` names its bound; see `split`.
@@ -71,11 +75,12 @@ def measure_with_bounds(record: Record, of_connections: Course | None = None) ->
     Args:
         record: of a run in either world.
         of_connections: what `course` has read out of it, if that is known.
+        of_messages: its messages, if they have been read.
     """
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    return connections | measure_broadcast(record)
+    return connections | measure_broadcast(record, of_messages)
 
 
 def measure_connections(read: Course) -> dict[str, float]:

@@ -42,15 +42,20 @@ BROADCAST = {
 }
 
 
-def measure_broadcast(record: Record) -> dict[str, float]:
-    """Return every measure of the broadcast that the record defines; none when nothing was due."""
+def measure_broadcast(record: Record, read: Messages | None = None) -> dict[str, float]:
+    """Return every measure of the broadcast that the record defines; none when nothing was due.
+
+    Args:
+        record: of a run in either world.
+        read: its messages, if they have been read.
+    """
     publisher = record.scenario.publisher
     if publisher is None or not publisher.times(record.scenario.duration):
         return {}
-    messages = Messages(record)
+    messages = read or Messages(record)
     end = record.scenario.duration
     found: dict[str, float] = {}
-    latency = _latencies(messages)
+    latency = messages.latency
     if len(latency):
         p50, p90, p99 = percentiles(latency, 50, 90, 99)
         found.update(latency_p50=p50, latency_p90=p90, latency_p99=p99)
@@ -61,8 +66,7 @@ def measure_broadcast(record: Record) -> dict[str, float]:
         found["reordered_share"] = float(np.sum(arrived.word == "late")) / count
     _, when, acknowledged = messages.names
     settled = acknowledged & (when <= end - SETTLE)
-    gave_up = record.select("gave_up")["client"].unique()
-    stayed = np.setdiff1d(np.arange(record.scenario.clients.count), gave_up)
+    stayed = np.setdiff1d(np.arange(record.scenario.clients.count), record.columns.of("gave_up").client)
     if settled.any() and len(stayed):
         found["lost_share"] = float(np.mean(np.isinf(messages.applied[np.ix_(stayed, settled)])))
     found |= _undelivered(messages)
@@ -93,25 +97,21 @@ def _undelivered(messages: Messages) -> dict[str, float]:
 
 def _buffers(record: Record) -> dict[str, float]:
     """Return the most bytes that waited at nodes and bus; a node's process that is gone has told nothing."""
-    table = record.select("node_buffer", "bus_buffer", "node_stopped")
-    stopped = table[table["event"].eq("node_stopped")]["node"]
-    bus = table[table["event"].eq("bus_buffer")]
-    nodes = table[table["event"].eq("node_buffer") & ~table["node"].isin(stopped)]
+    nodes, bus = (record.columns.of(name) for name in ("node_buffer", "bus_buffer"))
+    nodes = nodes.at(~np.isin(nodes.node, record.columns.of("node_stopped").node))
     return {
-        "node_buffer_peak": float(nodes["detail"].astype(int).max()) if len(nodes) else 0.0,
-        "bus_buffer_peak": float(bus["detail"].astype(int).max()) if len(bus) else 0.0,
+        "node_buffer_peak": max(map(float, nodes.detail.spelled()), default=0.0),
+        "bus_buffer_peak": max(map(float, bus.detail.spelled()), default=0.0),
     }
 
 
-def _latencies(messages: Messages) -> Array:
-    delivered = messages["delivered"]
-    latency = delivered.t - messages.published_at(delivered.key)
-    return np.asarray(latency[~np.isnan(latency)])
+def latency_quantiles(record: Record, read: Messages | None = None) -> Array:
+    """Return the latency of a delivery at each of `SHARES`, in seconds, shape (99,); NaN without a delivery.
 
-
-def latency_quantiles(record: Record) -> Array:
-    """Return the latency of a delivery at each of `SHARES`, in seconds, shape (99,); NaN without a delivery."""
-    latency = _latencies(Messages(record))
+    Args:
+        record, read: as for `measure_broadcast`.
+    """
+    latency = (read or Messages(record)).latency
     return np.quantile(latency, SHARES) if len(latency) else np.full(len(SHARES), np.nan)
 
 
@@ -146,9 +146,9 @@ def staleness_curves(record: Record) -> dict[int, Array]:
     messages = Messages(record)
     times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
     head = np.searchsorted(messages.head, times, side="right")
-    ups = record.select("connected")
-    order = np.lexsort((ups["t"], ups["client"]))
-    t, client, node = (ups[name].to_numpy()[order] for name in ("t", "client", "node"))
+    ups = record.columns.of("connected")
+    ups = ups.at(np.lexsort((ups.t, ups.client)))
+    t, client, node = ups.t, ups.client, ups.node
     lag = np.zeros((record.scenario.nodes.count + 1, len(times)))
     members = np.zeros_like(lag)
     for number, covered in enumerate(messages.covered):

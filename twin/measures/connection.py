@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from twin.columns import Events
 from twin.measures.base import Array, Measure, most_within
 from twin.measures.censoring import Waits, not_within
-from twin.record import MESSAGE_EVENTS, Record
+from twin.record import EVENTS, MESSAGE_EVENTS, Record
 from twin.scenario import Nginx, Scenario
 
 CURVE_STEP = 0.02
@@ -19,7 +20,7 @@ PEAK_WINDOW = 0.1
 """Seconds of the window in which attempts are counted for the peak."""
 SCHEDULE_DIGITS = 2
 """Digits of seconds to which a live run keeps to its schedule."""
-
+OF_CONNECTIONS = EVENTS - MESSAGE_EVENTS
 
 CONNECTION = {
     "notice_p50": Measure("s", "cpu", "median time from a fault to the client's notice that its connection is lost"),
@@ -148,31 +149,30 @@ class ByClient(Mapping[int, float]):
 
 def course(record: Record) -> Course:
     """Read out of a record what its measures of connections are computed from."""
-    t, event, client, node, detail = _columns(record)
-    faults = t[event == "fault"]
+    events = record.columns.of(*OF_CONNECTIONS)
+    t, event = events.t, events.event
+    faults = t[event.isin("fault")]
     first, end = faults[0] if len(faults) else np.inf, record.scenario.duration
-    lost = (event == "disconnected") & (t >= first)
-    attempts = t[(event == "attempt_connect") & (t >= first)]
-    answers, times = np.unique(detail[(event == "connect_failed") & (t >= first)].astype(str), return_counts=True)
-    count = record.scenario.clients.count
+    since = t >= first
+    lost = event.isin("disconnected") & since
+    attempts = t[event.isin("attempt_connect") & since]
     held, running = _held(record)
-    noted = (t, event, node, detail)
     return Course(
         faults,
         end,
-        count,
+        record.scenario.clients.count,
         t[lost],
-        client[lost],
-        _back(t, event, client, t[lost], client[lost]),
-        half_open(*noted, held),
+        events.client[lost],
+        _back(record.columns.of("connected"), t[lost], events.client[lost]),
+        half_open(events, held),
         len(attempts),
         most_within(attempts, PEAK_WINDOW),
-        dict(zip(answers.tolist(), times.tolist(), strict=True)),
-        int(np.sum(event == "gave_up")),
+        events.detail.at(event.isin("connect_failed") & since).counts(),
+        int(np.sum(event.isin("gave_up"))),
         sum(held.values()),
-        lambda wanted: _time_to(t, event, first, wanted),
+        lambda wanted: _time_to(events, first, wanted),
         unevenness([held.get(number, 0) for number in sorted(running)]),
-        mark_downs(*noted, record.scenario),
+        mark_downs(events, record.scenario),
     )
 
 
@@ -183,10 +183,8 @@ def reconnect_times(record: Record) -> Mapping[int, float]:
 
 def connected_curve(record: Record) -> Array:
     """Return the number of connected clients at each `CURVE_STEP` of the run, shape (points,)."""
-    t, event, *_ = _columns(record)
     times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
-    ups = np.sort(t[event == "connected"])
-    downs = np.sort(t[event == "disconnected"])
+    ups, downs = (np.sort(record.columns.of(name).t) for name in ("connected", "disconnected"))
     return np.searchsorted(ups, times, side="right") - np.searchsorted(downs, times, side="right")
 
 
@@ -197,35 +195,21 @@ def window_edges(duration: float) -> Array:
 
 def attempt_counts(record: Record) -> Array:
     """Return the attempts in each `PEAK_WINDOW` of the run, shape (windows,); the warm-up is left out."""
-    t = record.select("attempt_connect")["t"].to_numpy()
+    t = record.columns.of("attempt_connect").t
     return np.histogram(t, window_edges(record.scenario.duration))[0]
 
 
 def marks(record: Record) -> list[tuple[float, int, bool]]:
     """Return what the balancer marked, as (time, node, up)."""
-    table = record.select("marked_down", "marked_up")
-    return [
-        (float(t), int(node), event == "marked_up")
-        for t, node, event in zip(table["t"], table["node"], table["event"], strict=True)
-    ]
+    events = record.columns.of("marked_down", "marked_up")
+    up = events.event.isin("marked_up")
+    return list(zip(events.t.tolist(), events.node.tolist(), up.tolist(), strict=True))
 
 
-def _columns(record: Record) -> tuple[Array, Array, Array, Array, Array]:
-    events = record.events[~record.events["event"].isin(MESSAGE_EVENTS)]
-    return (
-        events["t"].to_numpy(),
-        events["event"].to_numpy(dtype=object),
-        events["client"].to_numpy(),
-        events["node"].to_numpy(),
-        events["detail"].to_numpy(dtype=object),
-    )
-
-
-def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Array) -> Array:
-    """Return when each lost connection was replaced, NaN where it was not."""
-    up = event == "connected"
-    order = np.lexsort((t[up], client[up]))
-    clients, times = client[up][order].tolist(), t[up][order].tolist()
+def _back(ups: Events, lost_at: Array, lost_client: Array) -> Array:
+    """Return when each lost connection was replaced by one of those that were made, NaN where it was not."""
+    order = np.lexsort((ups.t, ups.client))
+    clients, times = ups.client[order].tolist(), ups.t[order].tolist()
     back = np.full(len(lost_at), np.nan)
     for i, (when, who) in enumerate(zip(lost_at.tolist(), lost_client.tolist(), strict=True)):
         low, high = bisect_left(clients, who), bisect_right(clients, who)
@@ -235,10 +219,11 @@ def _back(t: Array, event: Array, client: Array, lost_at: Array, lost_client: Ar
     return back
 
 
-def _time_to(t: Array, event: Array, first: float, wanted: int) -> float:
+def _time_to(events: Events, first: float, wanted: int) -> float:
     """Return how long after the first fault the number of connected clients reaches `wanted` for good, NaN if never."""
-    changes = np.where(event == "connected", 1, np.where(event == "disconnected", -1, 0))
-    connected = np.cumsum(changes)
+    t = events.t
+    changes = {"connected": 1, "disconnected": -1}
+    connected = np.cumsum(events.event.say([changes.get(name, 0) for name in events.event.texts], np.int64))
     below = (connected < wanted) & (t >= first)
     if not below.any():
         return 0.0
@@ -248,11 +233,11 @@ def _time_to(t: Array, event: Array, first: float, wanted: int) -> float:
 
 def _held(record: Record) -> tuple[dict[int, int], set[int]]:
     """Return how many connections each node has at the end, as the clients see it, and which nodes run then."""
-    events = record.select("connected", "disconnected", "node_stopped", "node_started")
+    events = record.columns.of("connected", "disconnected", "node_stopped", "node_started")
     held: dict[int, int] = {}
     home: dict[int, int] = {}
     running = set(range(1, record.scenario.nodes.count + 1))
-    columns = (events[name].tolist() for name in ("event", "client", "node"))
+    columns = (column.tolist() for column in (events.event.spelled(), events.client, events.node))
     for event, client, node in zip(*columns, strict=True):
         if event == "connected":
             home[client] = node
@@ -279,43 +264,42 @@ FATAL = (*SILENT, "kill")
 """Faults after which a health check fails until they are over."""
 
 
-def lasts(t: Array, event: Array, node: Array, detail: Array, kinds: Sequence[str]) -> Array:
+def lasts(events: Events, kinds: Sequence[str]) -> Array:
     """Tell which faults are of some kinds and not over by the end of the run, shape (faults,)."""
-    begun = event == "fault"
-    healed = {}
-    for when, which in zip(t[event == "healed"], node[event == "healed"], strict=True):
-        healed[which] = when
-    over = [healed.get(which, -np.inf) >= when for when, which in zip(t[begun], node[begun], strict=True)]
-    lasting: Array = np.isin(detail[begun].astype(str), kinds) & ~np.array(over, dtype=bool)
+    begun, over = (events.at(events.event.isin(name)) for name in ("fault", "healed"))
+    healed = dict(zip(over.node.tolist(), over.t.tolist(), strict=True))
+    still = [healed.get(which, -np.inf) < when for when, which in zip(begun.t, begun.node.tolist(), strict=True)]
+    lasting: Array = begun.detail.isin(*kinds) & np.array(still, dtype=bool)
     return lasting
 
 
-def half_open(t: Array, event: Array, node: Array, detail: Array, held: Mapping[int, int]) -> Array:
+def half_open(events: Events, held: Mapping[int, int]) -> Array:
     """Return for each connection that is held at the end to a node which is silent by then, when that began."""
-    begun, silent = event == "fault", lasts(t, event, node, detail, SILENT)
+    silent = events.at(events.event.isin("fault")).at(lasts(events, SILENT))
     since: dict[int, float] = {}
-    for when, which in zip(t[begun][silent].tolist(), node[begun][silent].tolist(), strict=True):
+    for when, which in zip(silent.t.tolist(), silent.node.tolist(), strict=True):
         since.setdefault(which, when)
     return np.array([when for which, when in since.items() for _ in range(held.get(which, 0))], dtype=float)
 
 
-def mark_downs(t: Array, event: Array, node: Array, detail: Array, scenario: Scenario) -> Waits:
+def mark_downs(events: Events, scenario: Scenario) -> Waits:
     """Return how long after each fault its node was marked down, in seconds.
 
     A fault that lasts to the end of the run, at a node that was up and that a health check or the registry should take
     out, is watched until then. Any other fault without a mark is left out.
     """
-    begun = event == "fault"
-    expected = lasts(t, event, node, detail, FATAL)
+    begun = events.at(events.event.isin("fault"))
+    marks = events.at(events.event.isin("marked_down", "marked_up"))
+    down = marks.event.isin("marked_down")
+    expected = lasts(events, FATAL)
     if isinstance(scenario.balancer, Nginx) and scenario.registry is None:
         expected[:] = False  # passive: without an attempt nobody looks
     seconds, watched = [], []
-    marked = (event == "marked_down") | (event == "marked_up")
-    for when, which, due in zip(t[begun], node[begun], expected, strict=True):
-        mine = marked & (node == which)
-        downs = t[mine & (event == "marked_down") & (t >= when)]
-        earlier = event[mine & (t < when)]
-        if len(downs) or (due and (not len(earlier) or earlier[-1] == "marked_up")):
+    for when, which, due in zip(begun.t, begun.node, expected, strict=True):
+        mine = marks.node == which
+        downs = marks.t[mine & down & (marks.t >= when)]
+        earlier = down[mine & (marks.t < when)]
+        if len(downs) or (due and (not len(earlier) or not earlier[-1])):
             seconds.append(float(downs[0] - when) if len(downs) else np.nan)
             watched.append(round(scenario.duration - float(when), SCHEDULE_DIGITS))
     return Waits.of(np.array(seconds), np.array(watched))

@@ -52,7 +52,7 @@ def measure_elastic(record: Record) -> dict[str, float]:
     if scenario.autoscaling is not None:
         found["nodes_mean"] = nodes.mean_running()
         found["nodes_end"] = float(len(nodes.running))
-        found["scalings"] = float(len(record.select("scaled")))
+        found["scalings"] = float(len(record.columns.where("scaled")))
     found |= _resumed(record).percentiles({"resume_to_rotation": 50})
     if churns(scenario):
         found |= _churn(record)
@@ -64,9 +64,9 @@ def measure_elastic(record: Record) -> dict[str, float]:
 
 
 def _churn(record: Record) -> dict[str, float]:
-    attempts = record.select("attempt_connect")["t"].to_numpy()
+    attempts = record.columns.of("attempt_connect").t
     found = {"churn_peak": most_within(attempts[attempts >= 0.0], RATE_WINDOW) / RATE_WINDOW}
-    losses = len(record.select("disconnected"))
+    losses = len(record.columns.where("disconnected"))
     if losses:
         found["away_per_close"] = away_seconds(record) / losses
     return found
@@ -74,14 +74,13 @@ def _churn(record: Record) -> dict[str, float]:
 
 def _resumed(record: Record) -> Waits:
     """Return for each hang that ended, and for which the node had been taken out, how long it took to be in again."""
-    table = record.select("healed", "marked_up", "marked_down")
-    t, event, node = table["t"].to_numpy(), table["event"].to_numpy(dtype=object), table["node"].to_numpy()
-    healed = (event == "healed") & table["detail"].eq("hang").to_numpy()
+    healed, marks = record.columns.of("healed"), record.columns.of("marked_up", "marked_down")
+    healed, up = healed.at(healed.detail.isin("hang")), marks.event.isin("marked_up")
     seconds, watched = [], []
-    for when, which in zip(t[healed].tolist(), node[healed].tolist(), strict=True):
-        ups = t[(event == "marked_up") & (node == which) & (t >= when)]
-        marks = event[(event != "healed") & (node == which)]
-        if len(ups) or (len(marks) and marks[-1] == "marked_down"):
+    for when, which in zip(healed.t.tolist(), healed.node.tolist(), strict=True):
+        mine = marks.node == which
+        ups = marks.t[up & mine & (marks.t >= when)]
+        if len(ups) or (mine.any() and not up[mine][-1]):
             seconds.append(float(ups[0]) - when if len(ups) else np.nan)
             watched.append(round(record.scenario.duration - when, SCHEDULE_DIGITS))
     return Waits.of(np.array(seconds), np.array(watched))
@@ -111,11 +110,12 @@ class Nodes:
         self.ended: list[float] = []
         self.changes: list[tuple[float, int]] = [(0.0, len(self.running))]
         self._current: dict[int, int] = {}
-        table = record.select(
+        events = record.columns.of(
             *("connected", "disconnected", "node_starting", "node_started", "node_stopped", "marked_up")
         )
         home: dict[int, int] = {}
-        for t, event, client, node in zip(table["t"], table["event"], table["client"], table["node"], strict=True):
+        columns = (column.tolist() for column in (events.t, events.event.spelled(), events.client, events.node))
+        for t, event, client, node in zip(*columns, strict=True):
             if event == "connected":
                 home[client] = node
                 self.held[node] = self.held.get(node, 0) + 1

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
+from twin.columns import Words
 from twin.measures.base import Array
 from twin.record import MESSAGE_EVENTS, Record
 
@@ -47,43 +47,31 @@ class Messages:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        events = record.events
-        at = np.flatnonzero(events["event"].isin(MESSAGE_EVENTS).to_numpy())
-        table = events.iloc[at]
-        event, names = pd.factorize(table["event"])
-        detail, texts = pd.factorize(table["detail"])
-        words = [str(text).split() for text in texts]
-        epochs = np.array([_number(parts, 0) for parts in words], dtype=np.int64)
-        keys = np.array([_number(parts, 1) for parts in words], dtype=np.int64)
-        thirds = np.array([parts[2] if len(parts) > 2 else "" for parts in words], dtype=object)
-        seconds = np.array([parts[1] if len(parts) > 1 else "" for parts in words], dtype=object)
-        fourths = np.array([_number(parts, 3) for parts in words], dtype=np.int64)
-        order = np.unique(epochs)
-        epoch, version = epochs[detail], table["version"].to_numpy()
-        place = np.where(version >= 0, np.searchsorted(order, epoch) * _EPOCHS_APART + version, -1)
-        columns = [table[name].to_numpy() for name in ("t", "client", "node", "attempt")]
+        self._details = _Details(record.columns.detail.at(record.columns.event.isin(*MESSAGE_EVENTS)))
         self._rows: dict[str, Rows] = {}
-        for name in MESSAGE_EVENTS:
-            mask = event == list(names).index(name) if name in names else np.zeros(len(at), dtype=bool)
-            codes = detail[mask]
-            gap_or_answer = name in ("gap", "recovered")
-            t, client, node, attempt = (column[mask] for column in columns)
-            self._rows[name] = Rows(
-                t,
-                client,
-                node,
-                attempt,
-                version[mask],
-                epoch[mask],
-                np.full(len(codes), -1) if gap_or_answer else keys[codes],
-                place[mask],
-                (seconds if gap_or_answer else thirds)[codes],
-                fourths[codes],
-                at[mask],
-            )
 
     def __getitem__(self, name: str) -> Rows:
+        if name not in self._rows:
+            self._rows[name] = self._read(name)
         return self._rows[name]
+
+    def _read(self, name: str) -> Rows:
+        at, read = self.record.columns.where(name), self._details
+        events, gap_or_answer = self.record.columns.at(at), name in ("gap", "recovered")
+        say = events.detail.say
+        return Rows(
+            events.t,
+            events.client,
+            events.node,
+            events.attempt,
+            events.version,
+            say(read.epoch),
+            np.full(len(at), -1) if gap_or_answer else say(read.second),
+            np.where(events.version >= 0, say(read.place) + events.version, -1),
+            say(read.word_2 if gap_or_answer else read.word_3),
+            say(read.fourth),
+            at,
+        )
 
     @cached_property
     def known(self) -> tuple[Array, Array]:
@@ -102,6 +90,20 @@ class Messages:
         return np.where(keys[found] == key, times[found], np.nan)
 
     @cached_property
+    def published_of(self) -> Array:
+        """When the message of each delivery was published, in seconds; NaN for one that never was."""
+        details = self.record.columns.detail.at(self["delivered"].at)
+        return details.say(self.published_at(self._details.second))
+
+    @cached_property
+    def latency(self) -> Array:
+        """Seconds from a message's publication to its delivery, for each one of a message that was published; sorted,
+        as percentiles are taken more than once.
+        """
+        latency = self["delivered"].t - self.published_of
+        return np.sort(latency[~np.isnan(latency)], kind="stable")  # those of one message are in order already
+
+    @cached_property
     def names(self) -> tuple[Array, Array, Array]:
         """Every (epoch, version) that was acknowledged by the broker or applied by a client, and was published.
 
@@ -112,10 +114,12 @@ class Messages:
         published, delivered = self["published"], self["delivered"]
         stamped = published.place >= 0
         place = np.concatenate([published.place[stamped], delivered.place])
-        when = np.concatenate([published.t[stamped], self.published_at(delivered.key)])
+        when = np.concatenate([published.t[stamped], self.published_of])
         real = ~np.isnan(when)
-        places, first = np.unique(place[real], return_index=True)
-        return places, when[real][first], np.isin(places, published.place[stamped])
+        place, when = place[real], when[real]
+        heads, _ = _runs(place)
+        places, first = np.unique(place[heads], return_index=True)
+        return places, when[heads][first], np.isin(places, published.place[stamped])
 
     @cached_property
     def applied(self) -> Array:
@@ -124,7 +128,9 @@ class Messages:
         delivered = self["delivered"]
         times = np.full((self.record.scenario.clients.count, len(places)), np.inf)
         if len(places):
-            rank = np.minimum(np.searchsorted(places, delivered.place), len(places) - 1)
+            heads, lengths = _runs(delivered.place)
+            of_heads = np.minimum(np.searchsorted(places, delivered.place[heads]), len(places) - 1)
+            rank = np.repeat(of_heads, lengths)
             fits = (places[rank] == delivered.place) & (delivered.client >= 0) & (delivered.client < len(times))
             # rows are in order of time: written backwards, the first one stays
             times[delivered.client[fits][::-1], rank[fits][::-1]] = delivered.t[fits][::-1]
@@ -150,6 +156,35 @@ class Messages:
         """When the head of the sequence reached each name, seconds; shape (names,), never falling."""
         _, when, _ = self.names
         return np.minimum.accumulate(when[::-1])[::-1]
+
+
+def _runs(values: Array) -> tuple[Array, Array]:
+    """Return where each run of equal values begins, and how long it is: deliveries of a message mostly follow each
+    other, and a run is looked up once.
+    """
+    heads = np.flatnonzero(np.concatenate([np.ones(min(1, len(values)), bool), values[1:] != values[:-1]]))
+    return heads, np.diff(heads, append=len(values))
+
+
+class _Details:
+    """What the words of details mean, read once for each text and not for each event; arrays of shape (texts,).
+
+    `epoch`, `second` and `fourth` are the first, second and fourth word as numbers, -1 without one, `word_2` and
+    `word_3` the words themselves, and `place` is where the epoch begins among the places of all.
+    """
+
+    def __init__(self, details: Words) -> None:
+        words: list[list[str]] = [[] for _ in details.texts]
+        used = details.used()
+        for i in used.tolist():
+            words[i] = details.texts[i].split()
+        self.epoch, self.second, self.fourth = (
+            np.array([_number(parts, i) for parts in words], np.int64) for i in (0, 1, 3)
+        )
+        self.word_2, self.word_3 = (
+            np.array([parts[i] if len(parts) > i else "" for parts in words], object) for i in (1, 2)
+        )
+        self.place = np.searchsorted(np.unique(self.epoch[used]), self.epoch) * _EPOCHS_APART
 
 
 def _number(words: list[str], place: int) -> int:

@@ -20,25 +20,21 @@ OFFLINE = {
 def held_bytes(record: Record) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return when the bytes change that all clients together keep, in seconds, and what they keep from then on."""
     size = record.scenario.clients.sends.payload_bytes
-    kept, gone = record.select("kept"), record.select("discarded")
-    flushed = record.select("sent")
-    flushed = flushed[flushed["detail"] == "flushed"]
-    kept_names = kept["client"] * (1 << 32) + kept["version"]
-    gone_names = gone["client"] * (1 << 32) + gone["version"]
-    was_kept = gone_names.isin(kept_names).to_numpy()
-    steps = [(t, size) for t in kept["t"]]
-    steps += [(t, -size) for t in gone["t"].to_numpy()[was_kept]]
-    steps += [(t, -size) for t in flushed["t"]]
-    steps.sort()
-    times = np.array([t for t, _ in steps], dtype=float)
-    return times, np.cumsum([float(change) for _, change in steps])
+    kept, gone = record.columns.of("kept"), record.columns.of("discarded")
+    flushed = record.columns.of("sent")
+    flushed = flushed.at(flushed.detail.isin("flushed"))
+    kept_names, gone_names = (some.client * (1 << 32) + some.version for some in (kept, gone))
+    less = np.concatenate([gone.t[np.isin(gone_names, kept_names)], flushed.t])
+    times = np.concatenate([kept.t, less])
+    steps = np.repeat([float(size), -float(size)], [len(kept), len(less)])
+    order = np.lexsort((steps, times))
+    return times[order], np.cumsum(steps[order])
 
 
 def read_times(record: Record) -> NDArray[np.float64]:
     """Return when the nodes that never stopped read messages of clients, in seconds, in order."""
-    stopped = record.select("node_stopped")["node"].unique()
-    read = record.select("arrived")
-    return np.sort(read[~read["node"].isin(stopped)]["t"].to_numpy(dtype=float))
+    stopped, read = record.columns.of("node_stopped").node, record.columns.of("arrived")
+    return np.sort(read.t[~np.isin(read.node, stopped)])
 
 
 def measure_offline(record: Record) -> dict[str, float]:
@@ -46,16 +42,16 @@ def measure_offline(record: Record) -> dict[str, float]:
     scenario = record.scenario
     if not scenario.clients.sends.rate or not scenario.faults:
         return {}
-    begun = record.select("fault")["t"]
+    begun = record.columns.of("fault").t
     if not len(begun):
         return {}
-    first, count = float(begun.iloc[0]), scenario.clients.count
+    first, count = float(begun[0]), scenario.clients.count
     times = read_times(record)
     times = times[times >= first]
     _, held = held_bytes(record)
     found = {
-        "kept_messages": len(record.select("kept")) / count,
-        "dropped_messages": len(record.select("discarded")) / count,
+        "kept_messages": len(record.columns.where("kept")) / count,
+        "dropped_messages": len(record.columns.where("discarded")) / count,
         "offline_bytes": float(held.max()) if len(held) else 0.0,
     }
     if len(times):

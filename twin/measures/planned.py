@@ -27,17 +27,15 @@ def measure_planned(record: Record) -> dict[str, float]:
     """Return the measures of a scenario in whose faults nodes end and come back; nothing for any other."""
     if not is_planned(record.scenario):
         return {}
-    table = record.select("attempt_connect", "fault", "drained")
-    t, event, node = table["t"].to_numpy(), table["event"].to_numpy(dtype=object), table["node"].to_numpy()
-    begun = event == "fault"
-    if not begun.any():
+    begun, attempts, drained = (record.columns.of(name) for name in ("fault", "attempt_connect", "drained"))
+    if not len(begun):
         return {}
-    attempts = t[(event == "attempt_connect") & (t >= t[begun][0])]
-    found = {"peak_reconnect_rate": most_within(attempts, RATE_WINDOW) / RATE_WINDOW}
-    begun &= table["detail"].eq("drain").to_numpy()
+    since = attempts.t[attempts.t >= begun.t[0]]
+    found = {"peak_reconnect_rate": most_within(since, RATE_WINDOW) / RATE_WINDOW}
+    begun = begun.at(begun.detail.isin("drain"))
     took = []
-    for when, which in zip(t[begun], node[begun], strict=True):
-        over = t[(event == "drained") & (node == which) & (t >= when)]
+    for when, which in zip(begun.t, begun.node, strict=True):
+        over = drained.t[(drained.node == which) & (drained.t >= when)]
         took.append(float(over[0] - when) if len(over) else np.nan)
-    watched = np.round(record.scenario.duration - t[begun], SCHEDULE_DIGITS)
+    watched = np.round(record.scenario.duration - begun.t, SCHEDULE_DIGITS)
     return found | Waits.of(np.array(took), watched).percentiles({"drain_time": 50})

@@ -20,7 +20,7 @@ def measure_quiet(record: Record) -> dict[str, float]:
         return {}
     count, end = scenario.clients.count, scenario.duration
     return {
-        "losses_per_client": len(record.select("disconnected")) / count,
+        "losses_per_client": len(record.columns.where("disconnected")) / count,
         "away_share": away_seconds(record) / (count * end),
     }
 
@@ -31,11 +31,9 @@ def lifetimes(record: Record) -> Array:
     Not a measure to compare: where a balancer's timeout decides it, both worlds agree to a fraction of a millisecond,
     and a band of so little says more about the kernel's timers than about the cluster.
     """
-    table = record.select("connected", "disconnected")
-    t, client = table["t"].to_numpy(), table["client"].to_numpy()
-    up = table["event"].eq("connected").to_numpy()
-    order = np.lexsort((np.arange(len(t)), client))
-    t, client, up = t[order], client[order], up[order]
+    events = record.columns.of("connected", "disconnected")
+    events = events.at(np.argsort(events.client, kind="stable"))
+    t, client, up = events.t, events.client, events.event.isin("connected")
     pairs = (client[1:] == client[:-1]) & up[:-1] & ~up[1:] & (t[:-1] >= 0.0)
     found: Array = (t[1:] - t[:-1])[pairs]
     return found
@@ -43,11 +41,12 @@ def lifetimes(record: Record) -> Array:
 
 def away_seconds(record: Record) -> float:
     """Return the client-seconds of the run without a connection; every client is connected when it starts."""
-    table = record.select("connected", "disconnected")
-    table = table[table["t"] >= 0.0]
+    events = record.columns.of("connected", "disconnected")
+    events = events.at(events.t >= 0.0)
     away, end = 0.0, record.scenario.duration
     left: dict[int, float] = {}
-    for t, event, client in zip(table["t"], table["event"], table["client"], strict=True):
+    columns = (column.tolist() for column in (events.t, events.event.spelled(), events.client))
+    for t, event, client in zip(*columns, strict=True):
         if event == "disconnected":
             left.setdefault(client, t)
         elif client in left:

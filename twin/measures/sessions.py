@@ -23,24 +23,22 @@ def measure_sessions(record: Record) -> dict[str, float]:
     if scenario.sessions.store == "none" or not scenario.faults:
         return {}
     names = ("fault", "attempt_connect", "connected", "connect_failed", "session_started", "session_lost")
-    table = record.select(*names, "session_resumed")
-    t, event = table["t"].to_numpy(), table["event"].to_numpy(dtype=object)
-    begun = t[event == "fault"]
+    events = record.columns.of(*names, "session_resumed")
+    begun = events.t[events.event.isin("fault")]
     if not len(begun):
         return {}
-    after = t >= begun[0]
+    events = events.at(events.t >= begun[0])
+    t, event = events.t, events.event
     count = scenario.clients.count
-    refused = (event == "connect_failed") & table["detail"].eq("503").to_numpy() & after
     found = {
-        "lost_sessions": float(np.sum((event == "session_lost") & after)) / count,
-        "refused_per_client": float(np.sum(refused)) / count,
+        "lost_sessions": float(np.sum(event.isin("session_lost"))) / count,
+        "refused_per_client": float(np.sum(event.isin("connect_failed") & events.detail.isin("503"))) / count,
     }
-    started, resumed = (int(np.sum((event == name) & after)) for name in ("session_started", "session_resumed"))
+    started, resumed = (int(np.sum(event.isin(name))) for name in ("session_started", "session_resumed"))
     if started + resumed:
         found["login_share"] = started / (started + resumed)
-    key = table["client"].to_numpy() * (1 << 32) + table["attempt"].to_numpy()
-    dialled = (event == "attempt_connect") & after
-    opened = (event == "connected") & after
+    key = events.client * (1 << 32) + events.attempt
+    dialled, opened = event.isin("attempt_connect"), event.isin("connected")
     order = np.argsort(key[dialled])
     keys, times = key[dialled][order], t[dialled][order]
     if len(keys) and opened.any():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from twin.columns import Events
 from twin.fault_settings import BUS_FAULTS, Fault
 from twin.measures.base import Array
 from twin.measures.messages import Messages
@@ -12,6 +13,10 @@ ON_TIME = 1.0
 SLACK = 0.25
 """Seconds after the fault within which what was under way may still come through."""
 
+EFFECTS = {"bus_down": ("bus_lost", "bus_joined"), "bus_cut": ("bus_lost", "bus_joined"), "join": ("node_started",)}
+EFFECTS_OF_OTHERS = ("disconnected", "marked_down", "node_stopped", "healed")
+"""Events, at the node of a fault or anywhere, that show a fault that does not show in messages alone."""
+
 
 def unwitnessed(record: Record) -> list[str]:
     """Return the scheduled faults that had no effect in the record, as sentences.
@@ -19,46 +24,45 @@ def unwitnessed(record: Record) -> list[str]:
     One of which the record says that it could not have any (`no_effect`) is none of them.
     """
     messages = Messages(record) if any(fault.kind in BUS_FAULTS for fault in record.scenario.faults) else None
-    silent = []
-    table = record.select(
+    events = record.columns.of(
         *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
         *("node_starting", "node_started"),
-    ).reset_index(drop=True)
-    for fault in record.scenario.faults:
-        whom = fault.node if fault.node is not None else -1
-        begun = table["event"].isin(["fault", "no_effect"]) & table["detail"].eq(fault.kind) & table["node"].eq(whom)
-        if fault.kind == "join":  # nothing goes wrong, so it is no event `fault`
-            begun = table["event"].eq("node_starting") & table["node"].eq(whom)
-            begun |= table["event"].eq("no_effect") & table["detail"].eq("join") & table["node"].eq(whom)
-        begun &= (table["t"] - fault.at).abs() < ON_TIME
-        if fault.client is not None:
-            begun &= table["client"].eq(fault.client)
-        if not begun.any():
-            seen = False
-        elif fault.kind == "reload" or table["event"][begun].iloc[0] == "no_effect":
-            seen = True
-        else:
-            when = float(table["t"][begun].iloc[0])
-            later = table[table["t"] >= when]
-            if fault.kind in ("bus_down", "bus_cut"):
-                effect = later["event"].isin(["bus_lost", "bus_joined"])
-                seen = bool((effect & (later["node"].eq(whom) | (whom == -1))).any())
-            elif messages is not None and fault.kind in BUS_FAULTS:
-                healed = later[
-                    later["event"].eq("healed")
-                    & later["detail"].eq(fault.kind)
-                    & later["node"].eq(whom)
-                    & later["client"].eq(-1 if fault.client is None else fault.client)
-                ]["t"]
-                until = float(healed.iloc[0]) if len(healed) else record.scenario.duration
-                seen = _felt(fault, messages, when, until)
-            else:
-                effects = ["disconnected", "marked_down", "node_stopped", "healed"]
-                effects = ["node_started"] if fault.kind == "join" else effects
-                seen = bool((later["event"].isin(effects) & (later["node"].eq(whom) | (whom == -1))).any())
-        if not seen:
-            silent.append(f"{fault.kind} at {fault.at:g} s had no witnessed effect")
-    return silent
+    )
+    return [
+        f"{fault.kind} at {fault.at:g} s had no witnessed effect"
+        for fault in record.scenario.faults
+        if not _seen(fault, events, messages, record.scenario.duration)
+    ]
+
+
+def _begun(fault: Fault, events: Events) -> Events:
+    """Return the events that say that a fault began, or that it had no effect."""
+    said = events.event.isin("fault", "no_effect") & events.detail.isin(fault.kind)
+    if fault.kind == "join":  # nothing goes wrong, so it is no event `fault`
+        said = events.event.isin("node_starting") | (events.event.isin("no_effect") & events.detail.isin("join"))
+    said &= (events.node == _whom(fault)) & (np.abs(events.t - fault.at) < ON_TIME)
+    return events.at(said if fault.client is None else said & (events.client == fault.client))
+
+
+def _whom(fault: Fault) -> int:
+    return fault.node if fault.node is not None else -1
+
+
+def _seen(fault: Fault, events: Events, messages: Messages | None, end: float) -> bool:
+    """Tell whether somebody other than the scheduler saw a fault, or the record says that it could not be seen."""
+    begun, whom = _begun(fault, events), _whom(fault)
+    if not len(begun):
+        return False
+    if fault.kind == "reload" or begun.event.isin("no_effect")[0]:
+        return True
+    when = float(begun.t[0])
+    later = events.at(events.t >= when)
+    if messages is not None and fault.kind in BUS_FAULTS and fault.kind not in EFFECTS:
+        healed = later.event.isin("healed") & later.detail.isin(fault.kind) & (later.node == whom)
+        over = later.t[healed & (later.client == (-1 if fault.client is None else fault.client))]
+        return _felt(fault, messages, when, float(over[0]) if len(over) else end)
+    effects = EFFECTS.get(fault.kind, EFFECTS_OF_OTHERS)
+    return bool((later.event.isin(*effects) & ((later.node == whom) | (whom == -1))).any())
 
 
 def _felt(fault: Fault, messages: Messages, when: float, until: float) -> bool:

@@ -1,6 +1,6 @@
 """Lay a broadcast's state out in memory for the kernel, and read what it noted of messages."""
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from sim.compiled.memory import lines, longer
 from sim.host import Cost
 from sim.machine import Machine
 from twin.broadcast_parts import DISK_PARTS
+from twin.columns import Row, Words, distinct
 from twin.profile import HostProfile
-from twin.record import Row
 from twin.rules.consistency import MOST_UNCLAIMED
 from twin.rules.frames import message_frame, pushed_message, pushed_word
 from twin.rules.output_buffer import connections, look_every
@@ -39,7 +39,14 @@ POOLS = {
 }
 KINDS = {"pubsub": OF_PUBSUB, "stream": OF_STREAM, "kafka": OF_KAFKA}
 THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
-OF_MESSAGE = frozenset(map(layout.EVENTS.index, ("received", "delivered", "acked", "consistent")))
+OF_MESSAGE, WITH_MORE = (
+    np.isin(np.arange(len(layout.EVENTS)), events)
+    for events in (
+        (layout.RECEIVED, layout.DELIVERED, layout.ACKED, layout.IS_CONSISTENT),
+        (layout.PUBLISHED, layout.GAP, layout.RECOVERED, layout.RESENT),
+    )
+)
+"""Which events are noted with the number of a message, and which with the place of more numbers."""
 
 COSTED = (
     *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_ack"),
@@ -99,11 +106,7 @@ class Broadcast:
         c["of_client"], c["payload"] = publisher.scope == "client", publisher.payload_bytes
         c["message_frame"] = message_frame(publisher.payload_bytes)
         c["pushed_message"] = pushed_message(publisher.payload_bytes)
-        digits = [10**n // 10 for n in range(at.MOST_DIGITS)]
-        words = [
-            pushed_word(word, node, version) for word in at.WORDS_OF_NODES for node in digits for version in digits
-        ]
-        self._keep("words", np.array(words, np.int64))
+        self._keep("words", _words_of_nodes())
         c["recover"], c["on_reconnect"] = clients.recovery.recover, clients.recovery.on_reconnect
         c["question_timeout"], c["persist"] = clients.recovery.timeout, bus.persist
         c["max_length"], c["window"], c["lease"] = bus.max_length, bus.idempotency_window, bus.lease
@@ -202,31 +205,24 @@ class Broadcast:
 
     # What was noted
 
-    def texts(self) -> Callable[[float, int, int, int, int, int], Row]:
-        """Return what turns a row of the kernel about messages into one of a record."""
+    def told(self, noted: Array) -> tuple[Array, Array, Words]:
+        """Return attempts, versions and details of the kernel's rows, those of messages among them."""
+        event, number = noted["event"], noted["attempt"].astype(np.int64)
+        attempt, version, places = number.copy(), np.full(len(noted), -1), noted["detail"].astype(np.int64)
+        texts = list(layout.WORDS)
         stamped = self._kept["stamped"][: self.state[0]["stamped"]["used"]]
-        epochs, versions, keys = (stamped[name].tolist() for name in ("epoch", "version", "key"))
-        names = [f"{epoch} {key}" for epoch, key in zip(epochs, keys, strict=True)]
-        noted = self._kept["noted"][: self.state[0]["noted"]["used"]].tolist()
-        words, events = layout.WORDS, layout.EVENTS
-
-        def text(t: float, event: int, client: int, node: int, number: int, word: int) -> Row:
-            if event in OF_MESSAGE:
-                detail = f"{names[number]} {words[word]}" if word else names[number]
-                return t, events[event], client, node, -1, versions[number], detail
-            w, x, y, z = noted[number]
-            if event == layout.PUBLISHED and y < 0:
-                return t, "published", -1, -1, x, -1, f"0 {w} unknown {z}"
-            if event == layout.PUBLISHED:
-                return t, "published", -1, -1, x, versions[y], f"{epochs[y]} {w} acknowledged {z}"
-            if event == layout.RESENT:
-                return t, "resent", -1, -1, x, versions[y], names[y]
-            if event == layout.GAP:
-                return t, "gap", client, node, -1, x, f"{z} {epochs[y]} {versions[y]}"
-            how = "snapshot" if x < 0 else f"replayed {x}"
-            return t, "recovered", client, node, -1, y, f"{z} {how}"
-
-        return text
+        names = stamped.tolist()
+        which = np.flatnonzero(OF_MESSAGE[event])
+        attempt[which], version[which] = -1, stamped["version"][number[which]]
+        pairs, rank = distinct(number[which] * len(layout.WORDS) + places[which], len(names) * len(layout.WORDS))
+        places[which] = len(texts) + rank
+        texts += [_text(names[i // len(layout.WORDS)], layout.WORDS[i % len(layout.WORDS)]) for i in pairs.tolist()]
+        which = np.flatnonzero(WITH_MORE[event])
+        places[which] = len(texts) + np.arange(len(which))
+        more = zip(event[which].tolist(), self._kept["noted"][number[which]].tolist(), strict=True)
+        told = [_with_more(kind, numbers, names) for kind, numbers in more]
+        attempt[which], version[which] = [one[0] for one in told], [one[1] for one in told]
+        return attempt, version, Words(places, texts + [one[2] for one in told])
 
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
@@ -249,3 +245,32 @@ class Broadcast:
         tries = int(self._kept["tasks"][0]["tries"])
         detail = f"0 {c['under_way']} unknown {c['registered']}"
         return [(float(c["asked"]), "published", -1, -1, max(1, tries), -1, detail)]
+
+
+@cache
+def _words_of_nodes() -> Array:
+    """Return the bytes of each word of a node, by the digits of its number and of a version; the kernel only reads."""
+    digits = [10**n // 10 for n in range(at.MOST_DIGITS)]
+    words = [pushed_word(word, node, version) for word in at.WORDS_OF_NODES for node in digits for version in digits]
+    return np.array(words, np.int64)
+
+
+def _text(name: tuple[int, int, int], word: str) -> str:
+    """Return the detail of an event of a message that is stamped with an epoch, a version and the publisher's key."""
+    epoch, _, key = name
+    return f"{epoch} {key} {word}" if word else f"{epoch} {key}"
+
+
+def _with_more(event: int, numbers: tuple[int, ...], names: list[tuple[int, int, int]]) -> tuple[int, int, str]:
+    """Return attempt, version and detail of an event with numbers of its own."""
+    w, x, y, z = numbers
+    if event == layout.PUBLISHED and y < 0:
+        return x, -1, f"0 {w} unknown {z}"
+    if event == layout.RECOVERED:
+        return -1, y, f"{z} snapshot" if x < 0 else f"{z} replayed {x}"
+    epoch, version, _ = names[y]
+    if event == layout.PUBLISHED:
+        return x, version, f"{epoch} {w} acknowledged {z}"
+    if event == layout.RESENT:
+        return x, version, _text(names[y], "")
+    return -1, x, f"{z} {epoch} {version}"

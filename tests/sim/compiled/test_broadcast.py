@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from sim.compiled.engine import Run
 from sim.engines import uncovered
-from sim.world import World
+from sim.world import World, simulate
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
 from tests.strategies import disk_profile, profiles, small, small_profile, talks
+from twin.measures import connected_curve, latency_quantiles, measure_with_bounds
+from twin.record import Record
 from twin.rules.frames import answer_body
 
 pytestmark = pytest.mark.timeout(240 + EXAMPLES)
@@ -33,6 +35,9 @@ def talk(**changes):
     return base.vary(**changes)
 
 
+PARTITION = {"at": 1.0, "kind": "partition", "node": 1, "duration": 1.0}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -40,7 +45,7 @@ def talk(**changes):
         {"publisher": {"scope": "client"}},
         {"publisher": {"payload_bytes": 3000}, "slow_consumer": {"policy": "coalesce", "limit_bytes": 4096}},
         {"publisher": {"payload_bytes": 3000}, "slow_consumer": {"policy": "drop", "limit_bytes": 4096}},
-        {"bus": {"kind": "pubsub"}, "faults": [{"at": 1.0, "kind": "partition", "node": 1, "duration": 1.0}]},
+        {"bus": {"kind": "pubsub"}, "faults": [PARTITION]},
         {"bus": {"kind": "kafka", "commit_interval": 0.4}, "faults": [{"at": 1.0, "kind": "restart", "node": 1}]},
         {"faults": [{"at": 1.0, "kind": "bus_down", "duration": 0.5}, {"at": 1.001, "kind": "kill", "node": 2}]},
         {  # an answer of two messages is small enough by its body, and would not be by its frame
@@ -99,6 +104,30 @@ def test_a_subscriber_that_does_not_read_is_cut_by_the_bus_at_the_same_time(payl
     cut = [row for row in found if row[1] == "bus_lost" and row[-1] == "buffer" and row[3] == 2]
     assert len(cut) == 1 - (payload == 1000 and limits["hard_bytes"] == 2**20)
     assert_same(in_order(expected), in_order(found))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"faults": [{"at": 1.0, "kind": "bus_down", "duration": 0.5}, {"at": 1.001, "kind": "kill", "node": 2}]},
+        {
+            "bus": {"kind": "pubsub"},
+            "clients": {"recovery": {"recover": False}},
+            "faults": [{"at": 1.0, "kind": "bus_cut", "node": 1}],
+        },
+        {"bus": {"max_length": 5}, "faults": [{"at": 1.0, "kind": "stall", "client": 7, "duration": 2.0}]},
+    ],
+)
+def test_measures_are_the_same_from_the_kernels_columns_from_rows_and_from_a_table(changes):
+    made = simulate(talk(**changes), 1, small_profile(), engine="compiled")
+    expected, curve = measure_with_bounds(made), connected_curve(made)
+    assert expected["latency_p99"] > 0.0
+    assert "gaps_recovered" in expected
+    for other in (Record.of(made.columns.rows(), made.provenance), Record.of_frame(made.events, made.provenance)):
+        assert measure_with_bounds(other) == expected
+        assert (connected_curve(other) == curve).all()
+        assert (latency_quantiles(other) == latency_quantiles(made)).all()
+        assert other.digest() == made.digest()
 
 
 def test_the_comparison_finds_one_message_that_differs():

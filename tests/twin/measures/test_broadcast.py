@@ -232,7 +232,7 @@ def big_record(clients=1000, messages=600):
     table = pd.concat(frames).fillna({"client": -1, "node": -1, "attempt": -1, "version": -1, "detail": ""})
     types = dict.fromkeys(("client", "node", "attempt", "version"), "int64")
     table = table.astype(types).sort_values("t", kind="stable", ignore_index=True)[COLUMNS]
-    return Record(table, {"world": "sim", "scenario": spec.model_dump(exclude_none=True)})
+    return Record.of_frame(table, {"world": "sim", "scenario": spec.model_dump(exclude_none=True)})
 
 
 def test_six_hundred_thousand_deliveries_are_measured_quickly():

@@ -1,0 +1,407 @@
+"""What strangers can make a node hold, and that nobody else notices them."""
+
+import asyncio
+import base64
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
+from typing import Any
+
+import psutil
+import pytest
+import uvloop
+from websockets.asyncio.server import serve
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from live import host
+from live.broker import Topic
+from live.bus import Bus
+from live.connection import MOST_CONNECTIONS, MOST_FRAME, MOST_UNANSWERED, OPEN_WITHIN, BoundedConnection
+from live.limits import MOST_CLIENTS
+from live.outbox import MOST_ARRIVED
+from live.page_node import MOST_TEXT
+from live.process import Part, Stage
+from live.rounds import upgrade
+from live.session_node import password_hash
+from twin.errors import ClusterError
+from twin.rules.token import make_token
+from twin.sending_settings import MOST_SENT, Sends
+
+pytestmark = pytest.mark.live
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n"
+HANDSHAKE = REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+HANDSHAKE += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+GROWTH = 24 * 2**20
+"""Bytes by which the memory of a node may grow."""
+SECRET = "2a" * 32
+ORIGIN = "http://127.0.0.1:8000"
+RETRY = {"base": 0.01, "cap": 0.05, "retries": 3, "timeout": 1.0}
+SESSIONS: dict[str, Any] = {
+    **{"secret": SECRET, "expiry": 60.0, "refresh": True, "token_lifetime": 60.0, "when_down": "refuse"},
+    **{"hashes": {1: password_hash("right", 1)}, "begin": 0.0, "store": None},
+}
+
+
+@pytest.fixture
+def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
+    """Starts a node of a kind and returns it with its port."""
+
+    def start(kind: str = "plain") -> tuple[Part, int]:
+        port, bus_port = host.free_ports(2)
+        config: dict[str, Any] = {"number": 1, "port": port, "backlog": 4000}
+        if kind == "sessions":
+            config["sessions"] = SESSIONS
+        if kind in ("broadcast", "page"):
+            bus = Bus(stage, bus_port, [])
+            bus.wait_ready(10)
+            config["broadcast"] = {
+                **{"address": asdict(bus.address), "topic": asdict(Topic("t:", 100, 60.0)), "retry": RETRY},
+                **{"seed": 1, "replication": 0, "lease": 2.0, "kind": "stream", "scope": "client"},
+                **{"policy": "drop", "limit_bytes": 2**20},
+            }
+        if kind == "page":
+            config["page"] = {"secret": SECRET, "origins": [ORIGIN]}
+        part = stage.python("node 1", "live.node", config)
+        part.hear()
+        return part, port
+
+    return start
+
+
+@contextlib.contextmanager
+def others(port: int) -> Iterator[Callable[[], bool]]:
+    """Another client's connection, asked whether its ping is answered within some seconds."""
+    with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None, ping_interval=None) as link:
+        yield lambda: link.ping().wait(10)
+
+
+def masked(opcode: Opcode, data: bytes = b"", fin: bool = True) -> bytes:
+    return Frame(opcode, data, fin).serialize(mask=True, extensions=[])
+
+
+@contextlib.contextmanager
+def flood(sockets: list[socket.socket], data: bytes) -> Iterator[None]:
+    """Send the same bytes on and on over connections of which nothing is read."""
+    over = threading.Event()
+
+    def send() -> None:
+        for one in sockets:
+            one.settimeout(0.1)
+        left = {one: memoryview(data) for one in sockets}
+        while left and not over.is_set():
+            for one in list(left):
+                try:
+                    left[one] = left[one][one.send(left[one]) :] or memoryview(data)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    del left[one]
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        for one in sockets:
+            one.close()
+
+
+def grown(part: Part, seconds: float, served: Callable[[], bool] = lambda: True) -> int:
+    """Return the bytes by which a process grows in some seconds, in which the others are served all the time."""
+    process = psutil.Process(part.pid)
+    before = most = process.memory_info().rss
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert served()
+        most = max(most, process.memory_info().rss)
+        time.sleep(0.01)
+    return most - before
+
+
+@pytest.mark.parametrize("kind", ["plain", "broadcast"])
+def test_a_client_that_pings_and_reads_nothing_costs_little_memory_is_cut_and_delays_nobody(
+    kind: str, node: Callable[..., tuple[Part, int]], until: Callable[..., None]
+) -> None:
+    part, port = node(kind)
+    with others(port) as served, flood(upgrade(port, 1), masked(Opcode.PING, bytes(125)) * 2000):
+        assert grown(part, 3.0, served) < GROWTH
+        part.tell(ask="connections")
+        assert part.hear()["connections"] == 1
+
+
+async def _until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+class Client:
+    """A client that reads when it is told to, in the process of its node."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self.link = link
+        self.loop = asyncio.get_running_loop()
+        self.pings = 0
+        self.pongs: list[int] = []
+        self.held = b""
+
+    async def send(self, opcode: Opcode, data: bytes = b"") -> None:
+        await self.loop.sock_sendall(self.link, masked(opcode, data))
+
+    async def ping(self) -> None:
+        self.pings += 1
+        await self.send(Opcode.PING, struct.pack(">I", self.pings) + bytes(96))
+
+    async def read_until(self, pong: int) -> None:
+        async with asyncio.timeout(10):
+            while pong not in self.pongs:
+                self.held += await self.loop.sock_recv(self.link, 1 << 16)
+                while len(self.held) >= 102:
+                    self.pongs.append(struct.unpack_from(">I", self.held, 2)[0])
+                    self.held = self.held[102:]
+
+
+def small_link(port: int) -> socket.socket:
+    """Return a connection whose kernel keeps little of what is not read: its room must not shrink later."""
+    link = socket.socket()
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    link.connect(("127.0.0.1", port))
+    link.sendall(HANDSHAKE)
+    assert link.recv(4096).startswith(b"HTTP/1.1 101")
+    link.setblocking(False)
+    return link
+
+
+def talk(what: Callable[[Client, BoundedConnection, list[Any]], Awaitable[None]]) -> None:
+    """Run a client against a node with little room for what waits."""
+
+    async def run() -> None:
+        made: list[BoundedConnection] = []
+        heard: list[Any] = []
+
+        async def handler(connection: Any) -> None:
+            made.append(connection)
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            async for data in connection:
+                heard.append(data)
+
+        options: dict[str, Any] = {"compression": None, "ping_interval": None, "write_limit": 4096}
+        async with serve(handler, "127.0.0.1", 0, create_connection=BoundedConnection, **options) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            link = await asyncio.to_thread(small_link, port)
+            await _until(lambda: made)
+            await what(Client(link), made[0], heard)
+            link.close()
+
+    uvloop.run(run())
+
+
+async def fill(client: Client, connection: BoundedConnection) -> None:
+    """Ping until more waits than the write limit, slowly enough for the node to read each."""
+    async with asyncio.timeout(20):
+        while not connection.paused:
+            await client.ping()
+            await asyncio.sleep(0.0001)
+
+
+def test_a_client_that_stops_reading_for_a_while_gets_a_pong_to_its_last_ping_and_then_to_each() -> None:
+    async def check(client: Client, connection: BoundedConnection, heard: list[Any]) -> None:
+        await fill(client, connection)
+        answered = client.pings
+        for _ in range(50):
+            await client.ping()
+        await client.send(Opcode.TEXT, b"still heard")
+        await _until(lambda: heard)
+        assert connection.paused
+        assert connection.unanswered >= 50
+        await client.read_until(client.pings)
+        assert len(client.pongs) < answered + 10
+        assert client.pongs == sorted(client.pongs)
+        assert not connection.paused
+        for _ in range(3):
+            await client.ping()
+            await client.read_until(client.pings)
+        assert client.pongs[-4:] == list(range(client.pings - 3, client.pings + 1))
+
+    talk(check)
+
+
+def test_so_many_unanswered_pings_end_the_connection() -> None:
+    async def check(client: Client, connection: BoundedConnection, heard: list[Any]) -> None:
+        await fill(client, connection)
+        while (before := connection.unanswered) < MOST_UNANSWERED - 1:
+            await client.ping()
+            await _until(lambda before=before: connection.unanswered > before)
+        assert connection.paused
+        assert not connection.transport.is_closing()
+        await client.ping()
+        await _until(lambda: connection.protocol.state is State.CLOSED)
+        assert connection.transport.get_write_buffer_size() == 0
+
+    talk(check)
+
+
+@pytest.mark.parametrize("kind", ["plain", "broadcast", "page", "sessions"])
+def test_a_page_of_a_browser_is_refused_whatever_its_origin_is(
+    kind: str, node: Callable[..., tuple[Part, int]]
+) -> None:
+    _, port = node(kind)
+    shown = {
+        "sessions": {"Authorization": "Basic " + base64.b64encode(b"me:right").decode()},
+        "page": {},
+    }.get(kind, {})
+    token = make_token(bytes.fromhex(SECRET), "page", time.time() + 60)
+    uri = f"ws://127.0.0.1:{port}/" + (f"?token={token}" if kind == "page" else "")
+    for origin in ("http://example.org", f"http://127.0.0.1:{port}", "null", "file://", "http://localhost"):
+        with pytest.raises(InvalidStatus) as refused:
+            connect(uri, origin=Origin(origin), additional_headers=shown, compression=None, proxy=None)
+        assert refused.value.response.status_code == 403
+        assert "X-Session" not in refused.value.response.headers
+    good = Origin(ORIGIN) if kind == "page" else None
+    with connect(uri, origin=good, additional_headers=shown, compression=None, proxy=None) as link:
+        assert link.ping().wait(10)
+
+
+def test_a_refused_page_costs_a_node_with_sessions_no_hash(node: Callable[..., tuple[Part, int]]) -> None:
+    """The hash of a right password would make a session; that of a wrong one costs as much."""
+    _, port = node("sessions")
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"me:wrong").decode()}
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{port}/", origin=Origin("http://x"), additional_headers=wrong, proxy=None)
+    assert refused.value.response.status_code == 403  # and not 401: the password was not looked at
+
+
+def heads(count: int) -> bytes:
+    """A frame that promises many bytes, the first ones of them."""
+    return struct.pack(">BBQI", 0x82, 0xFF, count, 0) + bytes(1000)
+
+
+def all_of(link: socket.socket) -> bytes:
+    """Return all that comes until the end of a connection."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := link.recv(1 << 16):
+            received += data
+    return received
+
+
+@pytest.mark.parametrize("kind", ["plain", "broadcast"])
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (masked(Opcode.BINARY, bytes(MOST_FRAME + 1)), 1009),
+        (heads(2**40), 1009),
+        (masked(Opcode.BINARY, bytes(MOST_FRAME // 2), False) + masked(Opcode.CONT, bytes(MOST_FRAME)), 1009),
+        (masked(Opcode.BINARY, b"", False) + masked(Opcode.CONT, b"", False) * 5000, 1009),
+    ],
+    ids=["large", "promised", "large in pieces", "many pieces"],
+)
+def test_a_message_too_large_or_in_too_many_pieces_closes_its_connection_only(
+    kind: str, data: bytes, code: int, node: Callable[..., tuple[Part, int]]
+) -> None:
+    _, port = node(kind)
+    with others(port) as served, upgrade(port, 1)[0] as one:
+        one.settimeout(10)
+        one.sendall(data)
+        found = all_of(one)
+        assert (found[0], struct.unpack_from(">H", found, 2)[0]) == (0x88, code)
+        assert served()
+
+
+@pytest.mark.parametrize("kind", ["plain", "broadcast"])
+def test_unfinished_messages_and_floods_of_small_ones_cost_little_memory(
+    kind: str, node: Callable[..., tuple[Part, int]]
+) -> None:
+    part, port = node(kind)
+    unfinished = masked(Opcode.BINARY, b"", False) + masked(Opcode.CONT, bytes(15), False) * 4000
+    held = upgrade(port, 10)
+    for one in held:
+        one.sendall(unfinished)
+    with others(port) as served, flood(upgrade(port, 2), masked(Opcode.TEXT, b"x") * 4000):
+        assert grown(part, 2.0, served) < GROWTH
+    for one in held:
+        one.close()
+
+
+@pytest.mark.parametrize("kind", ["plain", "page"])
+@pytest.mark.parametrize(
+    "data",
+    [b"GET /" + b"a" * 20_000, REQUEST + b"X: " + b"a" * 20_000, REQUEST + b"X: a\r\n" * 200],
+    ids=["line", "header", "headers"],
+)
+def test_an_endless_request_is_refused_at_its_bound(
+    kind: str, data: bytes, node: Callable[..., tuple[Part, int]]
+) -> None:
+    _, port = node(kind)
+    with socket.create_connection(("127.0.0.1", port), 10) as one:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            one.sendall(data)
+        assert b" 101 " not in all_of(one)
+
+
+@pytest.mark.parametrize("kind", ["plain", "page"])
+def test_who_connects_and_says_nothing_or_little_is_cut_after_a_while_and_delays_nobody(
+    kind: str, node: Callable[..., tuple[Part, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, port = node(kind)
+    began = time.monotonic()
+    idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(300)]
+    (slow,) = idle[:1]
+    grown(part, OPEN_WITHIN / 2, lambda: bool(slow.send(b"G")) and answers(port))
+    for one in idle:
+        one.settimeout(OPEN_WITHIN)
+        all_of(one)
+        one.close()
+    assert time.monotonic() - began > OPEN_WITHIN - 1.0
+    assert answers(port)
+
+
+def answers(port: int) -> bool:
+    """Whether a node answers the balancer's check."""
+    with socket.create_connection(("127.0.0.1", port), 10) as one:
+        one.settimeout(10)
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        return one.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_a_connection_above_the_bound_is_cut_and_those_before_it_stay() -> None:
+    async def run() -> None:
+        async def handler(connection: Any) -> None:
+            await connection.wait_closed()
+
+        options: dict[str, Any] = {"compression": None, "ping_interval": None}
+        async with serve(handler, "127.0.0.1", 0, create_connection=BoundedConnection, **options) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            waiting = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", port)) for _ in range(3)])
+            made = await asyncio.to_thread(upgrade, port, 2)
+            await _until(lambda: len(server.connections) == 2)
+            with pytest.raises((ClusterError, OSError)):
+                await asyncio.to_thread(upgrade, port, 1)
+            assert len(server.connections) == 2
+            waiting.pop().close()  # one that has not shaken hands makes room, too
+            await _until(lambda: len(server.handler_tasks) == 4)
+            made += await asyncio.to_thread(upgrade, port, 1)
+            for one in made + waiting:
+                one.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("live.connection.MOST_CONNECTIONS", 5)
+        uvloop.run(run())
+
+
+def test_the_bounds_leave_room_for_all_that_a_run_needs() -> None:
+    assert MOST_CONNECTIONS >= MOST_CLIENTS + 1000
+    assert Sends.model_fields["payload_bytes"].metadata[1].le <= MOST_FRAME
+    assert 6 * MOST_TEXT + 100 <= MOST_FRAME
+    assert MOST_ARRIVED >= 2 * MOST_SENT
