@@ -159,7 +159,7 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         (folder / "scenario.toml").write_text(scenario.to_toml())
         server = undo.enter_context(_own_server(stage)) if one.cluster == OWN else None
         words = ["measure", str(folder / "scenario.toml"), "--runs", "1", "--save", str(saved), "--json"]
-        words += ["--redis-url", server.url] if server is not None else []
+        words += _access(server, folder / "password") if server is not None else []
         disk = _disk(one, saved, temporary) if disks else None
         command = [*(on_a_disk(*disk) if disk else []), "env", f"TMPDIR={temporary}", f"{MARK}={mark}"]
         witness = undo.enter_context(contextlib.closing(Witness(mark)))
@@ -207,6 +207,13 @@ def _own_server(stage: Stage) -> Iterator[Bus]:
     finally:
         if server.part is not None:
             stage.end(server.part)
+
+
+def _access(server: Bus, secret: Path) -> list[str]:
+    """Return the words that let the lab in; the password is in a file that only this user can read."""
+    secret.touch(0o600)
+    secret.write_text(server.address.password)
+    return ["--redis-url", server.url, "--redis-password-file", str(secret)]
 
 
 def _disk(one: Disturbance, saved: Path, temporary: Path) -> tuple[Path, int] | None:

@@ -58,7 +58,7 @@ def test_a_server_of_the_users_that_is_silent_for_a_while(folder: Path, stage: S
     server = Bus(stage, host.free_ports(1)[0], [])
     server.wait_ready(10)
     assert server.part is not None
-    bus = Bus(stage, 0, [], server.url)
+    bus = Bus(stage, 0, [], server.address)
     with closing(Conditions(folder, bus)) as found:
         found.begin()
         server.part.signal(signal.SIGSTOP)

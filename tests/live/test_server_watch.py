@@ -19,7 +19,7 @@ def own(stage: Stage) -> tuple[Bus, Bus]:
     """A server, as who started it sees it and as a user's own."""
     server = Bus(stage, host.free_ports(1)[0], [])
     server.wait_ready(10)
-    return server, Bus(stage, 0, [], server.url)
+    return server, Bus(stage, 0, [], server.address)
 
 
 def test_a_server_that_was_stopped_for_a_while_was_silent(own: tuple[Bus, Bus]) -> None:
