@@ -213,7 +213,8 @@ def _access(server: Bus, secret: Path) -> list[str]:
     """Return the words that let the lab in; the password is in a file that only this user can read."""
     secret.touch(0o600)
     secret.write_text(server.address.password)
-    return ["--redis-url", server.url, "--redis-password-file", str(secret)]
+    where = f"redis://{server.address.host}:{server.address.port}/0"
+    return ["--redis-url", where, "--redis-password-file", str(secret)]
 
 
 def _disk(one: Disturbance, saved: Path, temporary: Path) -> tuple[Path, int] | None:
