@@ -24,7 +24,9 @@ def campaign(
     runs: Annotated[
         int | None,
         typer.Option(
-            help="How many runs; each takes about six seconds. [default: 200; 100 with --disturb]", min=1, max=10_000
+            help="How many runs; each takes about six seconds. By default 200, and 100 with --disturb.",
+            min=1,
+            max=10_000,
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,

@@ -22,6 +22,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from live import host
+from live.accounts import Account
 from live.broker import Topic
 from live.bus import Bus
 from live.connection import MOST_CONNECTIONS, MOST_FRAME, MOST_UNANSWERED, OPEN_WITHIN, BoundedConnection
@@ -30,7 +31,6 @@ from live.outbox import MOST_ARRIVED
 from live.page_node import MOST_TEXT
 from live.process import Part, Stage
 from live.rounds import upgrade
-from live.session_node import password_hash
 from twin.errors import ClusterError
 from twin.rules.token import make_token
 from twin.sending_settings import MOST_SENT, Sends
@@ -47,7 +47,7 @@ ORIGIN = "http://127.0.0.1:8000"
 RETRY = {"base": 0.01, "cap": 0.05, "retries": 3, "timeout": 1.0}
 SESSIONS: dict[str, Any] = {
     **{"secret": SECRET, "expiry": 60.0, "refresh": True, "token_lifetime": 60.0, "when_down": "refuse"},
-    **{"hashes": {1: password_hash("right", 1)}, "begin": 0.0, "store": None},
+    **{"accounts": {"me": Account.of("right", [1]).as_config()}, "begin": 0.0, "store": None},
 }
 
 

@@ -95,6 +95,7 @@ def test_the_purposes_keep_their_numbers():
         "CLOCK": 9,
         "BUS_RETRY": 10,
         "CAMPAIGN": 11,
+        "DISTURBANCE": 13,
         "LEASE_PHASE": 12,
         "MEMBER_PHASE": 24,
         "SYNC_PHASE": 25,
