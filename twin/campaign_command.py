@@ -24,7 +24,7 @@ def campaign(
     runs: Annotated[
         int | None,
         typer.Option(
-            help="How many runs; each takes about six seconds. By default 200, and 100 with --disturb.",
+            help="How many runs; each takes about six seconds. By default 200; 100 with --disturb.",
             min=1,
             max=10_000,
         ),
