@@ -36,13 +36,13 @@ def test_the_digest_sees_the_last_bit_of_a_time_and_every_column():
         last = events[column].iloc[-1]
         one = last * (1 + 2**-52) if column == "t" else last + (1 if events[column].dtype.kind == "i" else "x")
         events.loc[events.index[-1], column] = one
-        assert digests.digest(Record(events, record.provenance)) != of, column
+        assert digests.digest(Record.of_frame(events, record.provenance)) != of, column
 
 
 def test_a_word_that_was_renamed_keeps_its_digest(monkeypatch):
     record = simulate(small(), profile=small_profile())
     of = digests.digest(record)
     events = record.events.replace({"event": {"connected": "opened"}})
-    assert digests.digest(Record(events, record.provenance)) != of
+    assert digests.digest(Record.of_frame(events, record.provenance)) != of
     monkeypatch.setattr(digests, "RENAMED", {"connected": "opened"})
-    assert digests.digest(Record(events, record.provenance)) == of
+    assert digests.digest(Record.of_frame(events, record.provenance)) == of
