@@ -5,10 +5,10 @@ from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 
-from twin.addresses import ATTEMPT, CLIENT_ID
 from twin.draws import Purpose, uniform
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.lifetime import lifetime
+from twin.scenario.addresses import ATTEMPT, CLIENT_ID
 
 
 class Ages:

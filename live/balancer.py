@@ -20,7 +20,7 @@ from live.nginx_log import Processes
 from live.process import Part, Stage, process_cpu_ns, surroundings
 from live.room import temporary
 from twin.advice.limits import worker_connections, worker_files
-from twin.balancer_config import (
+from twin.config.balancer import (
     NGINX_REQUEST,
     NGINX_UPGRADE,
     haproxy_backend,
@@ -29,9 +29,9 @@ from twin.balancer_config import (
     nginx_location,
     nginx_upstream,
 )
+from twin.config.registry import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers
 from twin.errors import HostError
-from twin.registry_config import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers
-from twin.scenario import HAProxy, Nginx, Scenario
+from twin.scenario.scenario import HAProxy, Nginx, Scenario
 
 _NGINX_TEMP = ("proxy", "fastcgi", "uwsgi", "scgi")
 

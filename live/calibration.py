@@ -19,10 +19,10 @@ from live.session_costs import measure_sessions
 from live.starts import measure_starts
 from live.supervisor import watched
 from live.workbench import CHECK_INTER, Bench, Costs
-from twin.cost import Part as CostPart
+from twin.costs.curve import Part as CostPart
+from twin.costs.profile import LONE_OF_DISK, HostProfile
 from twin.errors import HostError
-from twin.profile import LONE_OF_DISK, HostProfile
-from twin.scenario import Nginx, Scenario
+from twin.scenario.scenario import Nginx, Scenario
 
 REPEATS = 4
 LOOK = 3.0

@@ -14,7 +14,7 @@ from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.invariants import Audit, audit
 from twin.measures import measure_record
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 MOST_RUNS = 10_000
 NODES, CLIENTS, DURATION = 3, 24, 3.2

@@ -19,11 +19,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from live.given import configuration
 from live.node import YOUNG_GARBAGE, lines, say
 from live.timing import Timers
-from twin.addresses import ATTEMPT, CLIENT_ID, source_address
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
 from twin.rules.idle import Adaptive
+from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
 
 if TYPE_CHECKING:
     from live.inbox import Inbox

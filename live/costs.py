@@ -12,7 +12,7 @@ import time
 
 from live import host
 from live.workbench import Bench, Costs, check_opened, mean_pace
-from twin.cost import LEVELS
+from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 
 DEATH_LEVELS = (1, 64, 256)

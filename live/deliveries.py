@@ -16,10 +16,10 @@ from live.exchange import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.process import READY_WITHIN, Part, Stage
 from live.resp import encode
 from live.workbench import Bench, Costs, at_rest, check_opened, client_config, pace_of
-from twin.broadcast_parts import PAYLOADS
-from twin.cost import BROADCAST_LEVELS
+from twin.costs.broadcast import PAYLOADS
+from twin.costs.curve import BROADCAST_LEVELS
 from twin.errors import ClusterError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 FANOUTS = (64, 256, 1024)
 """Levels of what a node does for one client: for fewer it is lost in what it costs the node to wake up."""

@@ -19,9 +19,9 @@ from live.process import READY_WITHIN, process_cpu_ns, queued_ns
 from live.resp import encode
 from live.supervisor import watched
 from live.workbench import Costs, pace_of
-from twin import broadcast_settings
-from twin.cost import LEVELS
-from twin.scenario import Scenario
+from twin.costs.curve import LEVELS
+from twin.scenario import broadcast
+from twin.scenario.scenario import Scenario
 
 ROW = LEVELS[1]
 """Messages in a row."""
@@ -43,7 +43,7 @@ def measure(scenario: Scenario, costs: Costs, lone: dict[str, list[float]]) -> N
     """
     with watched() as stage:
         place = host.placement(scenario)
-        settings = [broadcast_settings.Bus(persist=persist) for persist in (False, True)]
+        settings = [broadcast.Bus(persist=persist) for persist in (False, True)]
         buses = [
             Bus(stage, port, place.cluster, None, one) for port, one in zip(host.free_ports(2), settings, strict=True)
         ]
@@ -75,7 +75,7 @@ class _Server:
         bus.wait_ready(READY_WITHIN)
         assert bus.part is not None
         self.pid = bus.part.pid
-        self.topic = Topic("stormlab:disk:", broadcast_settings.Bus().max_length, 60.0)
+        self.topic = Topic("stormlab:disk:", broadcast.Bus().max_length, 60.0)
         self.number = 0
         self.link = plain_link(bus.address)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from twin.draws import Purpose, uniform
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 Action = Literal["none", "kill", "term", "int", "hup", "stop", "starve", "outrank", "fill", "cut"]
 """What is done: nothing; SIGKILL, SIGTERM, SIGINT, SIGHUP; SIGSTOP, and SIGCONT later; programs that take the cores, of

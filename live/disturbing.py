@@ -29,9 +29,9 @@ from live.leftovers import LEASE, clean
 from live.process import READY_WITHIN, Part, Stage
 from live.verdicts import Seen, Start, Verdict, disturbed_start, judge
 from twin.errors import ClusterError, HostError, ScenarioError
-from twin.record import Record
-from twin.scenario import Scenario
-from twin.writing import clear
+from twin.files.writing import clear
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 MOST_RUNS = 10_000
 ENDS_WITHIN = 90.0

@@ -15,13 +15,13 @@ from live.leftovers import first_life
 from live.process import READY_WITHIN, Part
 from live.registry import SCRIPTS, Slots, alive
 from live.timing import Step
+from twin.config.registry import nginx_head, nginx_peer
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
-from twin.record import Row, row
-from twin.registry_config import nginx_head, nginx_peer
+from twin.record.record import Row, row
 from twin.rules.controller import Replica, to_end, to_start
 from twin.rules.registry import Member
-from twin.scenario import HAProxy
+from twin.scenario.scenario import HAProxy
 
 if TYPE_CHECKING:
     from live.world import Cluster

@@ -14,7 +14,7 @@ from live.broker import body
 from live.bus import plain_link
 from live.resp import encode
 from live.workbench import Bench, Costs, mean_pace, pace_of
-from twin.cost import LEVELS
+from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 from twin.rules.delivery import Message
 from twin.rules.output_buffer import CHUNK

@@ -10,8 +10,8 @@ from live.lives import replace
 from live.process import READY_WITHIN
 from live.timing import Step
 from twin.errors import ClusterError, HostError
-from twin.fault_settings import Fault
 from twin.rules.faults import Standing, acts
+from twin.scenario.faults import Fault
 
 if TYPE_CHECKING:
     from live.broadcast import Broadcast

@@ -18,7 +18,7 @@ import psutil
 
 from live.process import Part, Stage
 from twin.errors import HostError, LabWarning
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 BUSY = 0.5
 """Share of the cores that others may use before the lab warns."""

@@ -6,7 +6,7 @@ from live.balancer import binary
 from live.bus import answers
 from live.permissions import check_permissions
 from twin.errors import ScenarioError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 MOST_CLIENTS = 5000
 MOST_NODES = 16

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NAME = struct.Struct(">II")
 MOST_ARRIVED = 400_000
-"""Events of a node with which it notes messages: twice what all clients of a run may send (`twin.sending_settings`)."""
+"""Events of a node with which it notes messages: twice what all clients of a run may send (`twin.scenario.sending`)."""
 
 
 def taker(events: list[tuple[float, str, int, int, int, int, str]], node: int) -> Callable[[str | bytes], None]:

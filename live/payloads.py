@@ -16,8 +16,8 @@ from live.exchange import PAYLOAD, add
 from live.resp import encode
 from live.supervisor import watched
 from live.workbench import Bench, Costs, pace_of
-from twin.broadcast_parts import PAYLOADS
-from twin.scenario import Scenario
+from twin.costs.broadcast import PAYLOADS
+from twin.scenario.scenario import Scenario
 
 MESSAGES = 5
 """Messages of each size; the median of what they cost counts."""

@@ -16,7 +16,7 @@ from live.broker import Command, Topic, run_prefix
 from live.bus import ANSWER_WITHIN, client_of, told
 from live.registry import Slots
 from twin.errors import HostError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 SOON = 1000
 """Milliseconds after which a session of the trial ends."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from live import host
 from live.world import Cluster
-from twin.scenario import Scenario
-from twin.writing import write_text
+from twin.files.writing import write_text
+from twin.scenario.scenario import Scenario
 
 CLIENTS = 200
 SECONDS = 4.0

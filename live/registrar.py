@@ -28,7 +28,7 @@ from live.member import ANSWER_WITHIN, open_link
 from live.node import lines, say
 from live.registry import Slots, alive
 from live.resp import BROKEN, Link, RefusedError
-from twin.registry_config import NGINX_HANDOVER, nginx_peers, server_of
+from twin.config.registry import NGINX_HANDOVER, nginx_peers, server_of
 from twin.rules.registry import Changes, Member, changes, next_sign
 
 Event = tuple[float, str, int, int, int, int, str]

@@ -13,10 +13,10 @@ from live.balancer import describe
 from live.limits import check
 from live.world import Cluster
 from twin.advice import warn_of
+from twin.costs.profile import HostProfile
 from twin.errors import LabWarning, ScenarioError, VoidError
-from twin.profile import HostProfile
-from twin.record import Record, versions
-from twin.scenario import Scenario
+from twin.record.record import Record, versions
+from twin.scenario.scenario import Scenario
 
 LOOK = 0.05
 """Seconds between two looks at the processes, if none ends before."""

@@ -19,7 +19,7 @@ from live.page_server import Order, PageServer
 from live.world import Cluster
 from twin.errors import ClusterError, HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 TOKEN_LIFE = 3600.0
 """Seconds that a token is good; the page fetches a new one for each connection."""

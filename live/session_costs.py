@@ -19,14 +19,14 @@ from live.costs import BATCHES, accepts
 from live.process import READY_WITHIN, Part, Stage
 from live.supervisor import watched
 from live.workbench import Bench, Costs, Pace, client_config, mean_pace
-from twin.cost import LEVELS
-from twin.cost import Part as CostPart
+from twin.costs.curve import LEVELS
+from twin.costs.curve import Part as CostPart
+from twin.costs.profile import HostProfile
+from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
-from twin.profile import HostProfile
 from twin.rules.token import make_token
-from twin.scenario import Nginx, Scenario
-from twin.session_parts import SESSION_PARTS
-from twin.session_settings import HASH_UNIT
+from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.sessions import HASH_UNIT
 
 SECRET, OTHER_SECRET = "00" * 32, "11" * 32
 USER, PASSWORD = "calibration", "calibration"

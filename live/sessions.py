@@ -11,7 +11,7 @@ from live.broker import Topic, run_prefix
 from live.bus import Bus
 from live.process import READY_WITHIN, Part
 from twin.errors import ClusterError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 
 def access_config(scenario: Scenario, replication: int, address: Address, prefix: str) -> dict[str, Any]:

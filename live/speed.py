@@ -21,7 +21,7 @@ from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from live.given import configuration
-from twin.profile import FIRST_TABLE, PACE_STEP
+from twin.costs.profile import FIRST_TABLE, PACE_STEP
 
 GAP = 0.0003
 """Seconds without the core that end a stretch; interrupts take less."""

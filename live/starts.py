@@ -15,8 +15,8 @@ from live.registry import Slots
 from live.sessions import Sessions
 from live.supervisor import watched
 from live.workbench import Costs, Pace, at_rest, mean_pace, pace_of
-from twin.scenario import Scenario
-from twin.start_parts import LEVEL
+from twin.costs.starts import LEVEL
+from twin.scenario.scenario import Scenario
 
 PACES = 4
 """Readings of the pace of the core before a start, and as many after it: a start lasts long against one of them."""

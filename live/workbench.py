@@ -13,7 +13,7 @@ from live.balancer import Balancer
 from live.process import READY_WITHIN, Part, Stage, wants_a_core
 from live.speed import reading
 from twin.errors import ClusterError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 QUIET = 0.0003
 """CPU seconds of all processes of a bench in `LOOK` seconds, below which they are taken to rest."""

@@ -23,9 +23,9 @@ from live.supervisor import Supervisor
 from live.timing import Timing, stood_still
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
-from twin.record import Row, row
+from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
-from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
 
 NOTICE = 0.05
 """Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""

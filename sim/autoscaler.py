@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sim.registry import Registrar
     from sim.world import World
-    from twin.elastic_settings import Autoscaling
+    from twin.scenario.registry import Autoscaling
 
 
 class Autoscaler:

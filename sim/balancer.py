@@ -10,13 +10,13 @@ from sim.host import Cost, Process
 from sim.idle import Idle
 from sim.node import SYN_RETRIES, Node
 from sim.slowstart import slowstart
-from twin.addresses import source_address
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
 from twin.rules.health import EPOCH, PassiveCheck, counted_fails, haproxy_retry
 from twin.rules.registry import pool_of, tries_next
-from twin.scenario import HAProxy, Nginx
+from twin.scenario.addresses import source_address
+from twin.scenario.scenario import HAProxy, Nginx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

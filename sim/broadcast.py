@@ -14,7 +14,7 @@ from sim.cores import Cores
 from sim.host import Alone, Cost, Process
 from sim.lane import Bundle, Frame, Lane, Relay
 from sim.subscriber import Subscriber
-from twin.record import Row, row
+from twin.record.record import Row, row
 from twin.rules.delivery import Message, Recovery
 
 if TYPE_CHECKING:

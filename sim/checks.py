@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from twin.rules.health import ActiveCheck, first_check
-from twin.scenario import HAProxy
+from twin.scenario.scenario import HAProxy
 
 if TYPE_CHECKING:
     import simpy

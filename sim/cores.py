@@ -21,7 +21,7 @@ import simpy
 from simpy.events import NORMAL
 
 from sim.host import Item, Process, Step, cools
-from twin.profile import LEVELS_OF_PACE
+from twin.costs.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-12
 """Seconds by which two sums of the same times may differ."""

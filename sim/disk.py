@@ -16,7 +16,7 @@ import simpy
 
 from sim.habit import Habit
 from sim.host import Cost, Process
-from twin.cost import after_sleep
+from twin.costs.curve import after_sleep
 
 
 class Disk:

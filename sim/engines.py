@@ -7,7 +7,7 @@ from sim.lives import CLOSE_TIMEOUT
 from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
-from twin.scenario import HAProxy, Scenario
+from twin.scenario.scenario import HAProxy, Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
 

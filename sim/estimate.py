@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from sim.engines import uncovered
 from sim.world import simulate
-from twin.profile import HostProfile
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.scenario.scenario import Scenario
 
 FEW, MORE = 100, 400
 """Clients of the two runs."""

@@ -7,8 +7,8 @@ import simpy
 from sim.drain import drain
 from sim.lives import join, kill, restart, start
 from sim.reload import reload
-from twin.fault_settings import BUS_FAULTS, Fault
 from twin.rules.faults import acts
+from twin.scenario.faults import BUS_FAULTS, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 import simpy
 
 from sim.host import Cost
-from twin.cost import after_sleep
+from twin.costs.curve import after_sleep
 
 
 class Habit(Cost):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from twin.cost import COLD_AFTER, Curve, after_sleep
+from twin.costs.curve import COLD_AFTER, Curve, after_sleep
 
 if TYPE_CHECKING:
     from sim.cores import Cores

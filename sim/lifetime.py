@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from sim.connection import Tunnel
     from sim.world import World
-    from twin.elastic_settings import Lifetime
+    from twin.scenario.registry import Lifetime
 
 
 class Lifetimes:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sim.node import POLL
-from twin.profile import FIRST_TABLE
+from twin.costs.profile import FIRST_TABLE
 
 if TYPE_CHECKING:
     import simpy

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from sim import balancer, client, node
 from sim.broadcast import OWN_ROUNDS
 from sim.host import Cost
+from twin.costs.profile import PACE_STEP, HostProfile
+from twin.costs.starts import start_part
 from twin.draws import Purpose, drawn_once, stratified
-from twin.profile import PACE_STEP, HostProfile
-from twin.scenario import HAProxy, Scenario
-from twin.start_parts import start_part
+from twin.scenario.scenario import HAProxy, Scenario
 
 MOST_CROWDS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""

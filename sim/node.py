@@ -8,7 +8,7 @@ import simpy
 
 from sim.host import Process
 from sim.pings import Pings
-from twin.profile import FIRST_TABLE
+from twin.costs.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.faults import Standing
 

@@ -16,6 +16,7 @@ from sim.engines import Engine, pick
 from sim.estimate import announcement
 from sim.world import MarkDowns, simulate
 from twin.advice import warn_of
+from twin.costs.profile import HostProfile
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
     CURVE_STEP,
@@ -31,9 +32,8 @@ from twin.measures import (
 from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
 from twin.measures.planned import is_planned
-from twin.profile import HostProfile
-from twin.record import Record
-from twin.scenario import HAProxy, Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import HAProxy, Scenario
 
 WORTH_A_WORKER = 3.0
 """Seconds of work for which it pays to start worker processes."""

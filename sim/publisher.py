@@ -9,7 +9,7 @@ from sim.bus import Bus, Command, outcome
 from sim.habit import Habit
 from sim.host import MILLISECOND, Cost, Process
 from sim.link import Link
-from twin.record import row
+from twin.record.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
 from twin.rules.delivery import Message, Stamp
 from twin.rules.frames import pushed_word

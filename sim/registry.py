@@ -12,14 +12,14 @@ from sim.reload import relist
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Member, changes, next_sign
-from twin.scenario import Nginx
+from twin.scenario.scenario import Nginx
 
 if TYPE_CHECKING:
     import simpy
 
     from sim.node import Node
     from sim.world import World
-    from twin.elastic_settings import Rebalance, Registry
+    from twin.scenario.registry import Rebalance, Registry
 
 
 class Registrar:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from twin.registry_config import NGINX_HANDOVER
+from twin.config.registry import NGINX_HANDOVER
 
 if TYPE_CHECKING:
     import simpy

@@ -24,11 +24,11 @@ from sim.estimate import announcement
 from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.advice import warn_of
+from twin.analysis.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
+from twin.costs.profile import HostProfile, Need, needs_of
 from twin.errors import EngineWarning, HostError, ScenarioError
 from twin.missing import UnsavedError
-from twin.profile import HostProfile, Need, needs_of
-from twin.scenario import Scenario
-from twin.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
+from twin.scenario.scenario import Scenario
 
 MOST_JOBS = 1024
 CONNECT_TIMEOUT = 10

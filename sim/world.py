@@ -23,12 +23,12 @@ from sim.registry import Registrar
 from sim.session import Costs as SessionCosts
 from sim.session import Sessions
 from sim.uplink import Uplink
-from twin.columns import Events
+from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
-from twin.profile import HostProfile
-from twin.record import Record, Row, row, versions
-from twin.scenario import WARM_UP_SLACK, HAProxy, Scenario
-from twin.session_settings import HASH_UNIT
+from twin.record.columns import Events
+from twin.record.record import Record, Row, row, versions
+from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.scenario.sessions import HASH_UNIT
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""

@@ -4,7 +4,7 @@ import simpy
 
 from sim.cores import Cores
 from sim.host import MILLISECOND, MOST_SLACK, TIMER_SLACK, Cost
-from twin.cost import Curve
+from twin.costs.curve import Curve
 
 SLICE = 0.003
 

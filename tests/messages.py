@@ -1,7 +1,7 @@
 """A small broadcast in which all goes well, and the means to spoil it."""
 
 from tests.strategies import small
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 HOMES = (1, 2, 1, 3)
 WARM = [row(-0.4 + 0.1 * i, name, i, node if name == "connected" else -1, 1)

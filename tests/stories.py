@@ -1,6 +1,6 @@
 """What a record tells of one node, for tests in which several faults act on it in either world."""
 
-from twin.record import Record
+from twin.record.record import Record
 
 WORDS = {"fault": "", "no_effect": "no:", "healed": "ok:", "node_started": "", "node_stopped": "", "drained": ""}
 

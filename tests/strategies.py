@@ -12,24 +12,14 @@ from tests.costs import (
     PAYLOAD_MICROSECONDS,
     STARTS,
 )
-from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
-from twin.broadcast_settings import Bus, Publisher, Recovery
-from twin.cost import Part
-from twin.fault_settings import Fault
-from twin.profile import PARTS, HostProfile
+from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
+from twin.costs.curve import Part
+from twin.costs.profile import PARTS, HostProfile
+from twin.costs.starts import LEVEL, START_PARTS
 from twin.rules.faults import meet
-from twin.scenario import (
-    Check,
-    Clients,
-    HAProxy,
-    Heartbeat,
-    HostSettings,
-    Nginx,
-    Nodes,
-    Reconnect,
-    Scenario,
-)
-from twin.start_parts import LEVEL, START_PARTS
+from twin.scenario.broadcast import Bus, Publisher, Recovery
+from twin.scenario.faults import Fault
+from twin.scenario.scenario import Check, Clients, HAProxy, Heartbeat, HostSettings, Nginx, Nodes, Reconnect, Scenario
 
 COST = 1e-4
 """Seconds that each part costs in the profile in which all cost the same."""

@@ -7,22 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twin.comparison import Comparison, compare
+    from twin.analysis.comparison import Comparison, compare
+    from twin.costs.profile import HostProfile
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
-    from twin.profile import HostProfile
-    from twin.record import Record
-    from twin.scenario import Scenario
+    from twin.record.record import Record
+    from twin.scenario.scenario import Scenario
 
 _HOME = {
-    "Comparison": "twin.comparison",
-    "compare": "twin.comparison",
+    "Comparison": "twin.analysis.comparison",
+    "compare": "twin.analysis.comparison",
     "ClusterError": "twin.errors",
     "HostError": "twin.errors",
     "LabError": "twin.errors",
     "ScenarioError": "twin.errors",
-    "HostProfile": "twin.profile",
-    "Record": "twin.record",
-    "Scenario": "twin.scenario",
+    "HostProfile": "twin.costs.profile",
+    "Record": "twin.record.record",
+    "Scenario": "twin.scenario.scenario",
 }
 
 __all__ = [

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.costs.profile import HostProfile
 from twin.disturb_command import RUNS, disturb
 from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
-from twin.profile import HostProfile
 from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
-    from twin.bands import Band
-    from twin.record import Record
+    from twin.analysis.bands import Band
+    from twin.record.record import Record
 
 
 def campaign(
@@ -123,7 +123,7 @@ def campaign(
 def predicted_loss(record: "Record", replications: int) -> "Band":
     """Return the 95 % band of `lost_share` for a run, simulated with its random numbers on hosts of various speeds."""
     import sim
-    from twin.bands import Band
+    from twin.analysis.bands import Band
 
     profile = HostProfile.for_this_machine("broadcast")
     prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)

@@ -17,10 +17,10 @@ from twin.campaign_command import campaign
 from twin.clean_command import clean
 from twin.command_line import finite, usage_error
 from twin.config_command import haproxy, nginx
+from twin.costs.profile import CALIBRATED
 from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
 from twin.missing import Missing
-from twin.profile import CALIBRATED
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 from twin.serve_command import serve
 from twin.steps import (
     OUTPUT,
@@ -87,7 +87,7 @@ def demo(
     """Predict and measure a failover, compare the two, and draw output/failover.png."""
     spec = Scenario.load(scenario)
     check_output("the figure", OUTPUT / f"{spec.name}.png")
-    from twin.figures import save  # bad input is told before what takes a while to load
+    from twin.figures.comparison import save  # bad input is told before what takes a while to load
     from twin.report import learnt, print_comparison
 
     known = CALIBRATED.exists()
@@ -268,8 +268,8 @@ def figures(
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
     check_output("--folder", folder, folder=True)
     groups = by_scenario(paths)
-    from twin.broadcast_figures import pictures  # bad input is told before what takes a while to load
-    from twin.figures import save
+    from twin.figures.broadcast import pictures  # bad input is told before what takes a while to load
+    from twin.figures.comparison import save
 
     made, missing = list[Path](), Missing(LabError)
     for group in groups:
@@ -305,7 +305,7 @@ def audit(
     Exit status 1 when one is broken, or when a scheduled fault had no witnessed effect: then the verdict is unknown.
     """
     from twin.invariants import audit as examine
-    from twin.record import Record
+    from twin.record.record import Record
     from twin.report import print_audit
 
     audits = [examine(Record.load(path), within) for path in records]

@@ -6,8 +6,8 @@ import typer
 from pydantic import ValidationError
 
 from twin.errors import ScenarioError
-from twin.overrides import allowed_by
-from twin.settings import show
+from twin.scenario.fields import show
+from twin.scenario.overrides import allowed_by
 
 
 def finite(param: typer.CallbackParam, value: float | None) -> float | None:

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from twin.advice import advice
-from twin.balancer_config import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.errors import HostError, ScenarioError, check_output
-from twin.scenario import Scenario
+from twin.files.writing import write_text
+from twin.scenario.scenario import Scenario
 from twin.steps import err
-from twin.writing import write_text
 
 _Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its \\[balancer] decides.")]
 _Servers = Annotated[list[str] | None, typer.Option("--server", metavar="HOST:PORT", help="A node; give one a node.")]

@@ -131,6 +131,6 @@ def check_output(option: str, path: Path | None, folder: bool = False) -> None:
         (path if folder else path.parent).mkdir(parents=True, exist_ok=True)
         if not folder and path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(EACCES, "permission denied")
-        if folder or path.is_file() or not path.exists():  # `twin.writing` needs room for another file beside it
+        if folder or path.is_file() or not path.exists():  # `twin.files.writing` needs room for another file beside it
             with TemporaryFile(dir=path if folder else Path(os.path.realpath(path)).parent):
                 pass  # the rights alone say little to root

@@ -8,14 +8,14 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.bands import Band, interval_name, number, quantiles, words
-from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
-from twin.comparison import Comparison, Predicted, finite, in_words, times
-from twin.figures import table_rows
+from twin.analysis.bands import Band, interval_name, number, quantiles, words
+from twin.analysis.comparison import Comparison, Predicted, finite, in_words, times
+from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
+from twin.costs.profile import PARTS, HostProfile
+from twin.figures.comparison import table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split
-from twin.profile import PARTS, HostProfile
-from twin.record import Record
+from twin.record.record import Record
 
 
 def percent(value: float | None) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 from twin.steps import out
 
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from twin.costs.profile import CALIBRATED, HostProfile
 from twin.errors import HostError, LabError, ScenarioError
+from twin.files.writing import alone
 from twin.missing import Missing, UnsavedError
-from twin.profile import CALIBRATED, HostProfile
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 from twin.terminal import Terminal
-from twin.writing import alone
 
 if TYPE_CHECKING:
     from live.address import Address
-    from twin.record import Record  # with its tables it takes a while to load: --help needs none
+    from twin.record.record import Record  # with its tables it takes a while to load: --help needs none
 
 ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "output"
@@ -264,14 +264,14 @@ def comparison_of(
 
 def say_json(data: Any) -> None:
     """Write one JSON object to standard output; null stands for a number that is not defined."""
-    from twin.comparison import finite
+    from twin.analysis.comparison import finite
 
     sys.stdout.write(json.dumps(finite(data), allow_nan=False) + "\n")
 
 
 def by_scenario(paths: list[str]) -> "list[list[Record]]":
     """Read records and return those of each scenario together."""
-    from twin.record import Record
+    from twin.record.record import Record
 
     groups: dict[str, list[Record]] = {}
     for path in paths:
@@ -291,7 +291,7 @@ def judge(
         failed: scenarios whose runs did not come to an end, and why; with one of them nothing passes.
         missing: what else is missing, and why; JSON has it.
     """
-    from twin.comparison import fleet
+    from twin.analysis.comparison import fleet
     from twin.report import print_comparison, print_fleet
 
     if len(comparisons) == 1 and not failed:

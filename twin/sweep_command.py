@@ -13,12 +13,12 @@ from rich.table import Table
 from twin.command_line import finite
 from twin.errors import LabError, ScenarioError, check_output
 from twin.missing import Missing
-from twin.scenario import Scenario
-from twin.settings import cut, show
+from twin.scenario.fields import cut, show
+from twin.scenario.scenario import Scenario
 from twin.steps import out, part_progress, say_json
 
 if TYPE_CHECKING:
-    from twin.sweeps import Sweep
+    from twin.analysis.sweeps import Sweep
 
 SHOWN = ("time_to_99", "peak_attempts", "attempts_per_client", "gave_up_share")
 """Measures of the table when none is asked for."""
@@ -75,9 +75,9 @@ def sweep(
     as here. For workers on other machines see docs/sweeps.md.
     """
     import sim
-    from twin.figures import check_kind, save
+    from twin.analysis.sweeps import label, parse_vary
+    from twin.figures.comparison import check_kind, save
     from twin.measures import MEASURES
-    from twin.sweeps import label, parse_vary
 
     axes = {}
     for text in vary:
@@ -134,7 +134,7 @@ def sweep(
 
 
 def _fixed(text: str) -> tuple[str, object]:
-    from twin.sweeps import parse_vary
+    from twin.analysis.sweeps import parse_vary
 
     path, values = parse_vary(text)
     if len(values) != 1:
@@ -159,7 +159,7 @@ def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
     Names of settings are shortened to their ends, and a legend has them in full; long names of measures are broken
     behind an underscore, so that six columns fit into 80 characters.
     """
-    from twin.bands import interval_name, number, words
+    from twin.analysis.bands import interval_name, number, words
     from twin.measures import MEASURES
     from twin.report import broken
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from twin.errors import LabError, check_output
 from twin.missing import Missing
 from twin.rules.presets import CLIENTS
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 from twin.steps import OUTPUT, ROOT, out, part_progress, say_json
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def zoo(
     (policy = "list"): it is ranked as the scenario's own.
     """
     import sim
-    from twin.figures import check_kind, save
-    from twin.profile import HostProfile
-    from twin.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
+    from twin.analysis.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
+    from twin.costs.profile import HostProfile
+    from twin.figures.comparison import check_kind, save
 
     spec = Scenario.load(scenario, overrides)
     variants = zoo_variants(spec, keep_heartbeat)
@@ -88,9 +88,9 @@ def zoo(
 
 def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, replications: int) -> None:
     """Print the ranking: medians, with the rank in each measure."""
-    from twin.bands import number, words
+    from twin.analysis.bands import number, words
+    from twin.analysis.zoo import LIBRARY, RANKED, SHOWN, heading
     from twin.report import broken, percent
-    from twin.zoo import LIBRARY, RANKED, SHOWN, heading
 
     title = f"{scenario.name}: {scenario.clients.count} clients, medians of {replications} runs (rank)"
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

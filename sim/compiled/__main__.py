@@ -3,8 +3,8 @@
 import sys
 
 import sim
-from twin.profile import HostProfile
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.scenario.scenario import Scenario
 
 KERNELS = ("connections", "broadcast")
 

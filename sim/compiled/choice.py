@@ -64,7 +64,7 @@ def forget(w: Any) -> None:
 
 @jit
 def address_of(w: Any, client: int) -> int:
-    """Return a client's address as a number; see `twin.addresses`."""
+    """Return a client's address as a number; see `twin.scenario.addresses`."""
     return LOOPBACK + (((client % w.addresses + 1) << 8) if w.addresses > 1 else 0) + 1
 
 

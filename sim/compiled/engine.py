@@ -15,14 +15,14 @@ from sim.compiled.tables import tables_of
 from sim.cores import most_lag
 from sim.host import Cost, lone_seconds, pieces
 from sim.machine import Machine
-from twin.columns import Events, Row, Words
+from twin.costs.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.measures.connection import CURVE_STEP, Course, half_open, mark_downs, unevenness, window_edges
-from twin.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
+from twin.record.columns import Events, Row, Words
 from twin.rules.backoff import bounds, longest_delay, tells_apart
 from twin.rules.choice import FULL_WEIGHT
 from twin.rules.health import counted_fails
 from twin.rules.ring import ring as points_of
-from twin.scenario import HAProxy, Nginx, Scenario
+from twin.scenario.scenario import HAProxy, Nginx, Scenario
 
 Array = np.ndarray[Any, Any]
 

@@ -46,7 +46,7 @@ from sim.compiled.notes import note
 from sim.compiled.pools import PENDING, drop_attempt, failure
 from sim.compiled.queue import schedule
 from sim.node import POLL
-from twin.profile import FIRST_TABLE
+from twin.costs.profile import FIRST_TABLE
 
 
 @jit

@@ -28,7 +28,7 @@ from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedu
 from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due, wakes_late
 from sim.compiled.steps import begin_step
 from sim.cores import ROUNDING
-from twin.profile import LEVELS_OF_PACE, PACE_STEP
+from twin.costs.profile import LEVELS_OF_PACE, PACE_STEP
 
 SURELY = 1e-9
 """Seconds by which a step of a core's pace is left early, so that no rounding lets one look at it too late."""

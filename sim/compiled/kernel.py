@@ -89,7 +89,7 @@ from sim.compiled.rules import draw, first_check
 from sim.compiled.steps import end_step
 from sim.node import OWN_FILES
 from twin.draws import Purpose
-from twin.scenario import WARM_UP_SLACK
+from twin.scenario.scenario import WARM_UP_SLACK
 
 PING_PHASE = int(Purpose.PING_PHASE)
 AHEAD = 8

@@ -11,7 +11,7 @@ from sim.host import cools as _cools
 from sim.host import timer_due as _timer_due
 from sim.host import wakes_late as _wakes_late
 from twin import draws
-from twin.cost import after_sleep as _after_sleep
+from twin.costs.curve import after_sleep as _after_sleep
 from twin.rules import (
     backoff,
     balancing,

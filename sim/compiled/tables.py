@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.cost import Curve
+from twin.costs.curve import Curve
 
 Array = np.ndarray[Any, Any]
 

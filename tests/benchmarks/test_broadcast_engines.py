@@ -13,8 +13,8 @@ import pytest
 import sim
 from sim.compiled.engine import Run
 from sim.world import World
-from twin.profile import HostProfile
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.scenario.scenario import Scenario
 
 COMPARED = [int(n) for n in os.environ.get("STORMLAB_SUBSCRIBERS", "100,1000").split(",")]
 LEAST_RATIO = 20.0

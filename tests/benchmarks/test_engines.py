@@ -16,8 +16,8 @@ import pytest
 
 from sim.compiled.engine import Run
 from sim.world import World
-from twin.profile import HostProfile
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.scenario.scenario import Scenario
 
 COMPARED = [int(n) for n in os.environ.get("STORMLAB_CLIENTS", "1000,20000").split(",")]
 SCALE = [int(n) for n in os.environ.get("STORMLAB_SCALE", "10000,100000,1000000").split(",")]
@@ -118,7 +118,7 @@ ONE_PREDICTION = """
 import time
 import sim
 from tests.benchmarks.test_engines import forget_peak, peak
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 million = Scenario.load("scenarios/million.toml")
 sim.predict(million.vary(clients={"count": 100}), 1, engine="compiled")
 forget_peak()

@@ -26,7 +26,7 @@ from live.fanout import FanOut, Reader
 from live.inbox import Inlet
 from live.process import Stage
 from twin.rules.delivery import Message
-from twin.scenario import Reconnect
+from twin.scenario.scenario import Reconnect
 
 pytestmark = pytest.mark.live
 

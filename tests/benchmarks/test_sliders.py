@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import sim
-from twin.sliders import png, slider_storm
-from twin.storms import runs_to_redraw
+from twin.course.sliders import png, slider_storm
+from twin.course.storms import runs_to_redraw
 
 CASES = os.environ.get("STORMLAB_SLIDERS", "1000x50,1000000x1").split(",")
 MOST = {"1000x50": 3.0, "1000000x1": 30.0}

@@ -9,7 +9,7 @@ import pytest
 
 import sim
 from tests.strategies import small_profile
-from twin.storms import outage
+from twin.course.storms import outage
 
 VARY = {
     "clients.reconnect.cap": [2, 4, 6, 8, 10, 15, 20, 30],

@@ -23,8 +23,8 @@ from live import host, runs
 from live.balancer import Balancer
 from live.process import Stage
 from live.serve import SERVED, Site, serve
-from twin.overrides import merge
-from twin.scenario import Scenario
+from twin.scenario.overrides import merge
+from twin.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -20,7 +20,7 @@ from live.process import Stage
 from live.world import Cluster
 from tests.commands import lab
 from twin.errors import HostError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 PASSWORD = "pa/ss@w#rd?"
 QUOTED = "pa%2Fss%40w%23rd%3F"

@@ -15,12 +15,12 @@ from websockets.sync.client import ClientConnection, connect
 
 from live.balancer import Balancer, binary, describe, haproxy_config, nginx_config
 from live.process import Stage
-from twin.addresses import source_address
-from twin.balancer_config import REQUEST_WITHIN
+from twin.config.balancer import REQUEST_WITHIN
 from twin.errors import ClusterError
 from twin.rules.balancing import RULES, Rule
 from twin.rules.choice import slowstart_weight
-from twin.scenario import Scenario
+from twin.scenario.addresses import source_address
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

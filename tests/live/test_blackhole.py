@@ -14,8 +14,8 @@ import pytest
 from live import host
 from live.process import Part, Stage
 from live.runs import run
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -10,8 +10,8 @@ from twin.errors import HostError, ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
 from twin.measures.messages import Messages
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

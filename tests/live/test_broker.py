@@ -14,8 +14,8 @@ from live import host
 from live.broker import READ, STAMP, Topic, body, followed, message, recovery, stamped
 from live.bus import Bus, client_of
 from live.process import Stage
-from twin import broadcast_settings
 from twin.rules.delivery import Broker, Message, Recovery
+from twin.scenario import broadcast
 
 pytestmark = pytest.mark.live
 _numbers = count()
@@ -140,7 +140,7 @@ def test_a_stamped_message_is_published_once_and_read_with_a_cursor(client: Any)
 def test_a_server_that_is_killed_comes_back_with_all_it_acknowledged_or_in_a_later_epoch(
     stage: Stage, persist: bool
 ) -> None:
-    settings = broadcast_settings.Bus(kind="stream", persist=persist)
+    settings = broadcast.Bus(kind="stream", persist=persist)
     bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)
     with client_of(bus.address) as client:

@@ -8,9 +8,9 @@ import sim
 from live.buffers import BufferWatch
 from live.runs import run
 from tests.strategies import small
+from twin.costs.profile import HostProfile
 from twin.measures import measure_record
-from twin.profile import HostProfile
-from twin.record import row
+from twin.record.record import row
 
 pytestmark = pytest.mark.live
 

@@ -15,9 +15,9 @@ from live.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
 from live.process import Stage
 from live.resp import encode
 from live.world import Cluster
-from twin import broadcast_settings
 from twin.errors import ClusterError, HostError
-from twin.scenario import Scenario
+from twin.scenario import broadcast
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
@@ -100,7 +100,7 @@ def test_an_embedded_server_that_cannot_start_is_an_error_that_names_it(own_serv
 
 
 def test_limits_of_a_subscribers_buffer_and_persistence_are_those_of_the_scenario(stage: Stage) -> None:
-    settings = broadcast_settings.Bus.model_validate(
+    settings = broadcast.Bus.model_validate(
         {
             "kind": "pubsub",
             "persist": True,

@@ -11,12 +11,12 @@ from live import calibration, host
 from live.balancer import binary
 from live.exchange import PUBLISHED
 from live.speed import BURST, REST
-from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
-from twin.cost import BROADCAST_LEVELS, LEVELS
+from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
+from twin.costs.curve import BROADCAST_LEVELS, LEVELS
+from twin.costs.profile import PACE_STEP, PARTS, HostProfile
+from twin.costs.starts import START_PARTS
 from twin.errors import HostError
-from twin.profile import PACE_STEP, PARTS, HostProfile
-from twin.scenario import Scenario
-from twin.start_parts import START_PARTS
+from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(420)]  # minutes of measuring, beside other tests
 

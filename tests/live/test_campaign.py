@@ -11,11 +11,11 @@ from live import campaign
 from sim import simulate
 from tests.messages import good_end, good_rows, record
 from twin.cli import app
+from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.invariants import audit, catch_up
-from twin.profile import HostProfile
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 
 def test_a_run_of_a_seed_is_always_the_same_scenario_and_others_are_different() -> None:

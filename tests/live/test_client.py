@@ -15,7 +15,7 @@ from live import host
 from live.process import Part, Stage
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

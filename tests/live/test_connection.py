@@ -33,7 +33,7 @@ from live.process import Part, Stage
 from live.rounds import upgrade
 from twin.errors import ClusterError
 from twin.rules.token import make_token
-from twin.sending_settings import MOST_SENT, Sends
+from twin.scenario.sending import MOST_SENT, Sends
 
 pytestmark = pytest.mark.live
 

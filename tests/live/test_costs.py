@@ -10,7 +10,7 @@ import pytest
 
 from live import costs as room
 from live.workbench import Costs
-from twin.cost import LEVELS
+from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 
 CLIENT, BALANCER, NODE = range(3)

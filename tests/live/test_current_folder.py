@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from live.process import Stage
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

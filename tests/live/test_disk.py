@@ -4,8 +4,8 @@ import pytest
 
 from live import disk
 from live.workbench import Costs
-from twin.profile import LONE_OF_DISK
-from twin.scenario import Scenario
+from twin.costs.profile import LONE_OF_DISK
+from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]
 

@@ -14,7 +14,7 @@ from live import measure
 from tests.strategies import small_profile
 from twin.invariants import audit
 from twin.measures import measure_record
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -24,7 +24,7 @@ from tests.sound import assert_sound
 from twin.errors import ClusterError
 from twin.measures import measure_record
 from twin.rules.registry import tries_next
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -8,10 +8,10 @@ import pytest
 
 from live.runs import run
 from twin.draws import Purpose, uniform
-from twin.record import Record
+from twin.record.record import Record
 from twin.rules.backoff import Backoff
 from twin.rules.health import detection_bounds
-from twin.scenario import HAProxy, Scenario
+from twin.scenario.scenario import HAProxy, Scenario
 
 pytestmark = pytest.mark.live
 

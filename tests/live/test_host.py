@@ -19,7 +19,7 @@ from live.host import keep_awake, placement
 from live.process import Stage
 from live.runs import measure, run
 from twin.errors import HostError, LabError, ScenarioError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

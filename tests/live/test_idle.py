@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from live import measure
-from twin.balancer_config import haproxy_defaults
+from twin.config.balancer import haproxy_defaults
 from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
-from twin.scenario import HAProxy, Scenario
+from twin.scenario.scenario import HAProxy, Scenario
 
 pytestmark = pytest.mark.live
 

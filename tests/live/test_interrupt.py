@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from live import interrupt
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 

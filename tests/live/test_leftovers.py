@@ -21,14 +21,14 @@ from live.resp import FIRST_LIFE
 from live.runs import measure
 from live.world import Cluster
 from tests.commands import lab
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
 FOREIGN = ["mine", "stormlab:mine", "stormlab:12345:x"]
 BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 20.0}}
 SHARED = {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 1.0, "heartbeat": 0.2}}
-LAB = "import sys; from live.runs import run; from twin.scenario import Scenario\n"
+LAB = "import sys; from live.runs import run; from twin.scenario.scenario import Scenario\n"
 LAB += "run(Scenario.load(sys.argv[1]), redis_url=sys.argv[2], progress=lambda t, what: print(t, flush=True))"
 
 

@@ -9,7 +9,7 @@ from live import limits
 from live.address import address_of
 from live.limits import MOST_CLIENTS, MOST_DELIVERIES, MOST_NODES, check
 from twin.errors import ScenarioError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 Small = Callable[..., Scenario]
 

@@ -13,7 +13,7 @@ from live.outbox import Outbox, taker
 from live.timing import Timers
 from twin.measures import measure_record
 from twin.rules.offline import due_at
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 OFFLINE = {"messages": 2, "bytes": 1000, "overflow": "oldest"}
 

@@ -11,10 +11,10 @@ from live import host
 from live.broker import SCRIPTS, Topic, body, run_prefix
 from live.bus import Bus, client_of, plain_link
 from live.process import Stage
-from twin import broadcast_settings
 from twin.rules.delivery import Message
 from twin.rules.frames import pushed_message
 from twin.rules.output_buffer import COUNTED, REFERENCE, SHARED_SIZE, OutputBuffer
+from twin.scenario import broadcast
 
 pytestmark = pytest.mark.live
 MOST_BYTES = 30_000_000
@@ -63,7 +63,7 @@ def place(stage: Stage) -> Iterator[Callable[..., Place]]:
     opened: list[socket.socket | redis.Redis] = []
 
     def make(**limits: int) -> Place:
-        settings = broadcast_settings.Bus.model_validate({"kind": "pubsub", "output_buffer": limits})
+        settings = broadcast.Bus.model_validate({"kind": "pubsub", "output_buffer": limits})
         port, topic = host.free_ports(1)[0], Topic(run_prefix(), 2, 10.0)
         bus = Bus(stage, port, [], settings=settings)
         bus.wait_ready(10)

@@ -16,7 +16,7 @@ from live.process import Stage
 from live.world import Cluster
 from tests.commands import lab
 from twin.errors import HostError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

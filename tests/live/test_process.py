@@ -16,7 +16,7 @@ import pytest
 
 from live.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
 from twin.errors import ClusterError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
@@ -25,7 +25,7 @@ ECHO = "import sys\nfor line in sys.stdin: print(line.strip(), flush=True)"
 LAB = """
 import sys
 from live.runs import run
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 told = False
 

@@ -8,8 +8,8 @@ import pytest
 
 from live import runs
 from live.runs import VoidWarning, each, measure
-from twin.record import Record, row
-from twin.scenario import Scenario
+from twin.record.record import Record, row
+from twin.scenario.scenario import Scenario
 
 HUNGRY = {"host": {"starved": "others took 0.5 cores"}}
 SLIPPED = {"disturbed": "the kill of node 1 was due at 2.000 s and came 3.19 s late"}

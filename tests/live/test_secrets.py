@@ -13,7 +13,7 @@ from live.bus import Bus, client_of
 from live.process import Stage
 from live.serve import Site
 from live.world import Cluster
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = [
     pytest.mark.live,

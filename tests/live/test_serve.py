@@ -25,7 +25,7 @@ from live.serve import SERVED, Site
 from live.world import Cluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 

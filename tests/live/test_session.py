@@ -23,7 +23,7 @@ from tests.sound import assert_sound
 from twin.measures import measure_record
 from twin.rules.session import SessionTable
 from twin.rules.token import make_token
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

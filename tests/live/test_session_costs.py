@@ -2,8 +2,8 @@ import pytest
 
 from live import session_costs
 from live.workbench import Costs
-from twin.cost import LEVELS
-from twin.scenario import Scenario
+from twin.costs.curve import LEVELS
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

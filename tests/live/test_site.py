@@ -11,8 +11,8 @@ from websockets.sync.client import connect
 from live.balancer import binary, check_config
 from live.host import free_ports
 from live.process import Stage
-from twin.balancer_config import Site, haproxy_site, nginx_site
-from twin.scenario import Scenario
+from twin.config.balancer import Site, haproxy_site, nginx_site
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

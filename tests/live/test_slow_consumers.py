@@ -6,11 +6,11 @@ import pytest
 
 from live.runs import run
 from sim import simulate
+from twin.costs.profile import HostProfile
 from twin.invariants import audit
 from twin.measures import measure_record
-from twin.profile import HostProfile
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 SCENARIOS = Path(__file__).parents[2] / "scenarios"

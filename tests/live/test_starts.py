@@ -4,8 +4,8 @@ import pytest
 
 from live.starts import measure_starts
 from live.workbench import Costs
-from twin.scenario import Scenario
-from twin.start_parts import LEVEL, START_PARTS
+from twin.costs.starts import LEVEL, START_PARTS
+from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 

@@ -19,7 +19,7 @@ from live.supervisor import Supervisor
 from live.world import Cluster
 from twin.errors import VoidError
 from twin.invariants import audit
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
@@ -190,7 +190,7 @@ def test_a_run_that_is_disturbed_each_time_is_an_error(
 STOPPED = """
 import json, sys
 from live import runs
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 runs.host.keep_awake = lambda stage, cpus: None
 told = []
 def progress(t, what):
@@ -203,7 +203,7 @@ record.save(sys.argv[2])
 
 
 def test_a_lab_that_was_stopped_has_a_run_that_does_not_count(folder: Path, small: Callable[..., Scenario]) -> None:
-    from twin.record import Record
+    from twin.record.record import Record
 
     path = folder / "scenario.toml"
     path.write_text(small(faults=[{"kind": "kill", "node": 1, "at": 0.8}]).to_toml())

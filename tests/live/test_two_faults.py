@@ -11,7 +11,7 @@ from tests.stories import connected, told
 from tests.strategies import small_profile
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -9,7 +9,7 @@ from live import workbench
 from live.process import Part, Stage
 from live.workbench import LOOK, QUIET, Bench, at_rest, check_opened
 from twin.errors import ClusterError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 
 @pytest.mark.live

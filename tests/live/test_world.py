@@ -15,8 +15,8 @@ from live.balancer import Balancer
 from live.runs import STARTS, measure, run
 from live.world import Cluster
 from twin.errors import ClusterError, LateError, VoidError
-from twin.record import EVENTS, Record
-from twin.scenario import Scenario
+from twin.record.record import EVENTS, Record
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -11,7 +11,7 @@ AREAS = {
     "twin/rules": ["twin/rules/*.py"],
     "twin/measures": ["twin/measures/*.py"],
     "twin/invariants": ["twin/invariants/*.py"],
-    "twin/comparison": ["twin/comparison.py"],
+    "twin/analysis": ["twin/analysis/comparison.py"],
     "sim": ["sim/*.py"],
     "sim/compiled": ["sim/compiled/*.py", "sim/compiled/broadcast/*.py"],
     "live": ["live/*.py"],

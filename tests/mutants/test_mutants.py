@@ -94,13 +94,13 @@ def test_a_change_is_where_it_says_and_nowhere_else():
 
 
 def test_what_is_drawn_can_be_parsed_and_is_a_change():
-    for one in sample(ROOT, 30, 1, ["twin/comparison"]):
+    for one in sample(ROOT, 30, 1, ["twin/analysis"]):
         source = (ROOT / one.path).read_text()
         assert ast.dump(ast.parse(one.apply(source))) != ast.dump(ast.parse(source))
 
 
 def test_a_sample_is_the_same_for_a_seed_and_spread_over_the_areas():
-    areas = ["twin/measures", "twin/comparison", "twin/invariants"]
+    areas = ["twin/measures", "twin/analysis", "twin/invariants"]
     first = sample(ROOT, 10, 1, areas)
     assert first == sample(ROOT, 10, 1, areas)
     assert first != sample(ROOT, 10, 2, areas)
@@ -245,7 +245,7 @@ def test_the_table_counts_by_area_leaves_out_what_changes_nothing_and_shows_what
 
 
 def test_a_sample_can_be_listed_without_trying_anything(capsys):
-    assert main(["--list", "--sample", "3", "--area", "twin/comparison"]) == 0
+    assert main(["--list", "--sample", "3", "--area", "twin/analysis"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 

@@ -6,8 +6,8 @@ Expected: means of 100 runs of the simulator that belongs to the article (aws-sa
 
 import pytest
 
-from sim.contention import brookers_table, contend, policies
 from tests.oracles.intervals import interval
+from twin.course.contention import brookers_table, contend, policies
 
 RUNS = 30
 CALLS = {"none": 2426, "exponential": 1846, "equal": 813, "full": 796, "decorrelated": 999}

@@ -16,8 +16,8 @@ from joblib import Parallel, delayed
 
 from sim import simulate
 from sim.engines import uncovered
-from twin.profile import HostProfile
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
 FILE = Path(__file__).with_name("digests.json")

@@ -11,7 +11,7 @@ from sim.lane import CHUNK, Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import broadcasts, small, small_profile
-from twin.broadcast_parts import BROADCAST_PARTS
+from twin.costs.broadcast import BROADCAST_PARTS
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record

@@ -7,10 +7,10 @@ from sim.bus import Bus, outcome
 from sim.cores import Cores
 from sim.host import Cost, Process
 from sim.link import Link
-from twin.broadcast_settings import Bus as Settings
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import Cursor
 from twin.rules.frames import pushed_message
+from twin.scenario.broadcast import Bus as Settings
 
 STAMP, PUSH, COMMAND, READ = 0.004, 0.001, 0.002, 0.003
 START, ROOM = 0.05, 1000

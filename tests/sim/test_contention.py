@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.contention import BASE, CAP, contend, policies
+from twin.course.contention import BASE, CAP, contend, policies
 from twin.rules.backoff import Backoff
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sim.cores import Cores, Crowd, crowd_step
 from sim.host import Cost, Process
 from tests.loops import SLICE, fixed, load, machine, note
-from twin.cost import COLD_AFTER, Curve
-from twin.profile import LEVELS_OF_PACE
+from twin.costs.curve import COLD_AFTER, Curve
+from twin.costs.profile import LEVELS_OF_PACE
 
 
 def test_two_busy_processes_share_a_core_fairly():

@@ -4,7 +4,7 @@ import simpy
 from sim.cores import Cores
 from sim.disk import Disk
 from sim.host import Cost, Process
-from twin.cost import COLD_AFTER
+from twin.costs.curve import COLD_AFTER
 
 WORK, SYNC, RESTED, AT_ONCE = 0.001, 0.0005, 0.02, 0.004
 

@@ -8,7 +8,7 @@ from sim import predict, predict_given, simulate, sweep
 from sim.engines import pick, uncovered
 from tests.strategies import small, small_profile, storms, talks
 from twin.errors import EngineWarning, ScenarioError
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 PUBLISHER = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}

@@ -4,7 +4,7 @@ import sim
 from sim import estimate
 from tests.strategies import small, small_profile
 from twin.errors import EngineWarning
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 
 def crowd(count, **changes):

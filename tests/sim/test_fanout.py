@@ -3,7 +3,7 @@ import pytest
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
-from twin.cost import Part
+from twin.costs.curve import Part
 
 
 def cluster(**parts):

@@ -12,7 +12,7 @@ MOST = 2.0
 FIRST_CALL = """
 import time
 import sim
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 scenario = Scenario.load("scenarios/million.toml").vary(clients={"count": 1000})
 began = time.process_time()
 prediction = sim.predict(scenario, 1, engine="compiled")

@@ -4,7 +4,7 @@ import simpy
 from sim.cores import Cores
 from sim.habit import Habit
 from sim.host import Cost, Process
-from twin.cost import COLD_AFTER, Curve
+from twin.costs.curve import COLD_AFTER, Curve
 
 LONE, WARM = 0.0002, 0.00002
 

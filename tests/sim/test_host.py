@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from sim.host import Cost, Process, cools, pieces
 from tests.loops import fixed, load, machine, note, timer
-from twin.cost import COLD_AFTER, Curve
+from twin.costs.curve import COLD_AFTER, Curve
 
 
 def test_a_lone_process_works_through_its_items_one_after_the_other():

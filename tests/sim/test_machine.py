@@ -5,8 +5,8 @@ import pytest
 from sim.machine import MOST_CROWDS, WORDS, Machine
 from tests.costs import PAYLOAD_MICROSECONDS
 from tests.strategies import DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
-from twin.broadcast_parts import payload_part
-from twin.profile import LEVELS_OF_PACE
+from twin.costs.broadcast import payload_part
+from twin.costs.profile import LEVELS_OF_PACE
 
 LOOKS = [[[1e-3, 2e-3] * 5, [3e-3, 4e-3] * 5], [[5e-3, 6e-3] * 5, [7e-3, 8e-3] * 5]]
 

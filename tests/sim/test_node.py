@@ -7,8 +7,8 @@ from sim.node import OWN_FILES, POLL
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
-from twin.cost import Part
-from twin.record import Record
+from twin.costs.curve import Part
+from twin.record.record import Record
 
 ONE_END = cost_of("node_exit", "balancer_close", "balancer_release")
 """Seconds that the end of one connection of a killed node takes the core that node and balancer share."""

@@ -7,7 +7,7 @@ from sim.host import TIMER_SLACK
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import BUS_START, small, small_profile
-from twin.cost import Part
+from twin.costs.curve import Part
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE
 from twin.rules.delivery import Message, Stamp

@@ -197,7 +197,7 @@ def test_a_gray_release_sends_each_client_where_its_hash_says(profile):
 
 def test_the_pool_of_a_node_is_that_of_the_version_in_the_registry(profile, monkeypatch):
     """The scenario says that node 3 is the next version; what the nodes have written says that it is node 1."""
-    monkeypatch.setattr("twin.elastic_settings.Registry.version", lambda self, node: "v2" if node == 1 else "v1")
+    monkeypatch.setattr("twin.scenario.registry.Registry.version", lambda self, node: "v2" if node == 1 else "v1")
     record = simulate(registered(registry={"canary": {"nodes": [3], "share": 0.3}}), 0, profile)
     homes = record.select("connected").groupby("client")["node"].last()
     assert {client for client, node in homes.items() if node == 1} == {

@@ -15,7 +15,7 @@ from tests.stories import connected, healed, told
 from tests.strategies import BUS_START, NODE_START, small, small_profile
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 CPU = 0.05
 BEAT = {"interval": 0.5, "timeout": 0.4}

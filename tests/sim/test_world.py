@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sim import predict, simulate
 from sim.world import DRAWN_AT_ONCE, World
 from tests.strategies import scenarios, small, small_profile
-from twin.cost import Part
+from twin.costs.curve import Part
 from twin.draws import Purpose
 from twin.errors import ScenarioError
-from twin.record import Record
+from twin.record.record import Record
 
 ROOT = Path(__file__).parents[2]
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
@@ -112,7 +112,7 @@ def test_the_same_seed_gives_the_same_record_to_the_last_bit_in_any_process(tmp_
     faults = [*KILL, {"at": 2.0, "kind": "restart", "node": 2}, {"at": 3.0, "kind": "hang", "node": 3, "duration": 2.0}]
     scenario = small(host=host, faults=faults, balancer={"algorithm": "random", "retries": 2, "redispatch": 1})
     (tmp_path / "one.toml").write_text(scenario.to_toml())
-    code = "import sys; from sim import simulate; from twin.scenario import Scenario\n"
+    code = "import sys; from sim import simulate; from twin.scenario.scenario import Scenario\n"
     code += "print(simulate(Scenario.load(sys.argv[1]), 4).digest())"
     digests = [
         subprocess.run(

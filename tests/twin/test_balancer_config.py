@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.strategies import small
-from twin.balancer_config import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.errors import ScenarioError
 
 NGINX = {"kind": "nginx"}

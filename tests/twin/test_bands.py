@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.bands import ENOUGH_RUNS, Band, interval_name, number, quantiles, words
+from twin.analysis.bands import ENOUGH_RUNS, Band, interval_name, number, quantiles, words
 
 ONE_IN_TEN = Band.of(np.array([*np.arange(1.0, 91.0), *[inf] * 10]), np.array([*[nan] * 90, *[100.0] * 10]))
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.broadcast_parts import PAYLOAD_PARTS, PAYLOADS, SMALL_PAYLOAD, of_payload, payload_part
-from twin.profile import PARTS
+from twin.costs.broadcast import PAYLOAD_PARTS, PAYLOADS, SMALL_PAYLOAD, of_payload, payload_part
+from twin.costs.profile import PARTS
 
 COSTS = st.lists(st.floats(0.0, 0.01), min_size=len(PAYLOADS), max_size=len(PAYLOADS)).map(sorted)
 

@@ -10,9 +10,9 @@ from tests.commands import FAILOVER, REFERENCE, ROOT, lab
 from tests.files import files
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small
-from twin.record import Record, row
+from twin.record.record import Record, row
 from twin.rules.presets import CLIENTS
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 
 @pytest.mark.parametrize(

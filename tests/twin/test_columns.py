@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.columns import COLUMNS, SCHEMA, Events, Words, distinct
+from twin.record.columns import COLUMNS, SCHEMA, Events, Words, distinct
 
 ROWS = [
     (0.5, "fault", -1, 2, -1, -1, "kill"),

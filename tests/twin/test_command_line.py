@@ -16,7 +16,7 @@ from typer.main import get_command
 
 from tests.commands import FAILOVER, REFERENCE, ROOT, lab
 from twin import cli, steps
-from twin.profile import CALIBRATED
+from twin.costs.profile import CALIBRATED
 from twin.steps import OUTPUT
 
 COMMANDS = get_command(cli.app).commands
@@ -101,7 +101,7 @@ def test_a_prediction_calibrates_nothing_and_says_whose_profile_it_takes(tmp_pat
     def calibrated(*_, **__):
         raise AssertionError("a prediction started a calibration")
 
-    monkeypatch.setattr("twin.profile.CALIBRATED", tmp_path / "none.json")
+    monkeypatch.setattr("twin.costs.profile.CALIBRATED", tmp_path / "none.json")
     monkeypatch.setattr(steps, "CALIBRATED", tmp_path / "none.json")
     monkeypatch.setattr(steps, "calibrate_machine", calibrated)
     for name in ("failover", "nginx-failover", "sessions-memory", "broadcast-100"):

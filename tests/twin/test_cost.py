@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.cost import COLD_AFTER, Curve, Part
+from twin.costs.curve import COLD_AFTER, Curve, Part
 
 costs = st.lists(st.floats(1e-6, 1e-2), min_size=4, max_size=4)
 

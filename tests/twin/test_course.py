@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 import sim
-from twin.course import (
+from twin.costs.profile import HostProfile
+from twin.course.failover import (
     RECONNECT_LIMIT,
     blind_time,
     check_answer,
@@ -15,9 +16,8 @@ from twin.course import (
     three_numbers,
     upper_end,
 )
-from twin.profile import HostProfile
-from twin.record import Record, row
-from twin.scenario import Scenario
+from twin.record.record import Record, row
+from twin.scenario.scenario import Scenario
 
 FAILOVER = Scenario.load(Path(__file__).parents[2] / "scenarios" / "failover.toml")
 

@@ -3,8 +3,8 @@ import pytest
 
 import sim
 from tests.strategies import small, small_profile
-from twin.bands import Band
-from twin.course_balancing import (
+from twin.analysis.bands import Band
+from twin.course.balancing import (
     IMBALANCE_LIMIT,
     RULES,
     RUSH_LIMIT,
@@ -17,9 +17,9 @@ from twin.course_balancing import (
     variants_table,
     with_rule,
 )
+from twin.course.pictures.balancing import held_figure, rules_figure
 from twin.errors import ScenarioError
-from twin.figures_balancing import held_figure, rules_figure
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 FAULTS = [{"at": 2.0, "kind": "restart", "node": 1}, {"at": 5.0, "kind": "kill", "node": 2}]
 

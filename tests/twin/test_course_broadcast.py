@@ -7,7 +7,8 @@ import pytest
 from sim import predict, simulate
 from tests.messages import good_end, good_rows, record, without
 from tests.strategies import small, small_profile
-from twin.course_broadcast import (
+from twin.costs.profile import HostProfile
+from twin.course.broadcast import (
     CONSISTENT_LIMIT,
     RESENDS_LIMIT,
     absence,
@@ -17,9 +18,8 @@ from twin.course_broadcast import (
     runs_side_by_side,
     variants_table,
 )
-from twin.profile import HostProfile
-from twin.record import row
-from twin.scenario import Scenario
+from twin.record.record import row
+from twin.scenario.scenario import Scenario
 
 
 def lossy(kind="pubsub", **changes):

@@ -6,8 +6,8 @@ import pytest
 
 import sim
 from tests.strategies import small, small_profile
-from twin.course_drain import check_drain, paced, paces_table, reconnect_rate, ways_table, without_recovery
-from twin.figures_drain import paces_figure, ways_figure
+from twin.course.drain import check_drain, paced, paces_table, reconnect_rate, ways_table, without_recovery
+from twin.course.pictures.drain import paces_figure, ways_figure
 from twin.measures import measure_record
 
 

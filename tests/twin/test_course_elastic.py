@@ -9,19 +9,11 @@ import pytest
 
 import sim
 from tests.strategies import small
-from twin.course_elastic import (
-    LEAST_SHARE,
-    MOST_CHURN,
-    REMOVAL_LIMIT,
-    check_lease,
-    check_spread,
-    lease_story,
-    loads,
-)
-from twin.elastic_figures import loads_figure
-from twin.profile import HostProfile
-from twin.record import Record, row
-from twin.scenario import Scenario
+from twin.costs.profile import HostProfile
+from twin.course.pictures.registry import loads_figure
+from twin.course.registry import LEAST_SHARE, MOST_CHURN, REMOVAL_LIMIT, check_lease, check_spread, lease_story, loads
+from twin.record.record import Record, row
+from twin.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[2] / "scenarios"
 DEATH = Scenario.load(FOLDER / "registry-death.toml")

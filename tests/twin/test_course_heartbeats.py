@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import sim
 from tests.strategies import small, small_profile
-from twin.course_heartbeats import (
+from twin.course.heartbeats import (
     NOTICE_LIMIT,
     PINGS_LIMIT,
     check_heartbeat,
@@ -22,9 +22,9 @@ from twin.course_heartbeats import (
     spans,
     trade_off,
 )
-from twin.figures_heartbeats import notice_figure, search_figure, spans_figure, trade_off_figure
-from twin.record import Record, row
-from twin.scenario import Scenario
+from twin.course.pictures.heartbeats import notice_figure, search_figure, spans_figure, trade_off_figure
+from twin.record.record import Record, row
+from twin.scenario.scenario import Scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 HANG = [{"at": 2.0, "kind": "hang", "node": 1}]

@@ -8,18 +8,10 @@ import sim
 import twin
 from tests.costs import cost_of
 from tests.strategies import small_profile
-from twin.course_sessions import (
-    BACK_LIMIT,
-    check_store,
-    hash_seconds,
-    look_up_seconds,
-    rows_of,
-    side_by_side,
-    story,
-)
+from twin.costs.sessions import SESSION_PARTS
+from twin.course.sessions import BACK_LIMIT, check_store, hash_seconds, look_up_seconds, rows_of, side_by_side, story
 from twin.errors import ScenarioError
-from twin.scenario import Scenario
-from twin.session_parts import SESSION_PARTS
+from twin.scenario.scenario import Scenario
 
 DOWN = Scenario.load(Path(__file__).parents[2] / "scenarios" / "sessions-store-down.toml")
 

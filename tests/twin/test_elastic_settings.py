@@ -5,7 +5,7 @@ import pytest
 from tests.strategies import small
 from twin.errors import ScenarioError
 from twin.rules.scaling import SCALE_DOWN, SCALE_UP
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 SCALING = {"target": 10, "minimum": 1, "maximum": 6}
 

@@ -4,7 +4,7 @@ import pytest
 import sim
 import twin
 from tests.strategies import small
-from twin.figures import save, table_rows, variants_figure
+from twin.figures.comparison import save, table_rows, variants_figure
 
 
 @pytest.fixture(scope="module")

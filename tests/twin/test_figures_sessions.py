@@ -5,9 +5,9 @@ import pytest
 
 from tests.strategies import small
 from tests.twin.measures.test_offline import record, rows
-from twin.figures_sessions import queue_figure
-from twin.measures.offline import held_bytes, read_times
-from twin.record import Record, row
+from twin.figures.sessions import queue_figure
+from twin.measures.sending import held_bytes, read_times
+from twin.record.record import Record, row
 
 
 def test_what_the_clients_keep_goes_up_and_down_by_hand():

@@ -14,9 +14,9 @@ import live.limits
 import sim
 from tests.strategies import small
 from twin import cli, steps
+from twin.costs.profile import HostProfile
 from twin.errors import ClusterError
-from twin.profile import HostProfile
-from twin.record import Record
+from twin.record.record import Record
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 

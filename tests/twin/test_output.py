@@ -11,11 +11,11 @@ import sim
 from tests.commands import FAILOVER, REFERENCE, lab
 from tests.messages import good_end, good_rows, record
 from twin import cli, steps
+from twin.analysis.sweeps import variants
+from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError, check_output
-from twin.figures import save
-from twin.profile import HostProfile
-from twin.record import Record
-from twin.sweeps import variants
+from twin.figures.comparison import save
+from twin.record.record import Record
 
 
 @pytest.fixture

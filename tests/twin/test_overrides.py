@@ -3,7 +3,7 @@ import tomllib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.overrides import merge, nested, to_toml
+from twin.scenario.overrides import merge, nested, to_toml
 
 keys = st.text("abcdef_", min_size=1, max_size=5)
 leaves = st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False, allow_infinity=False) | st.text()

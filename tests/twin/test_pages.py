@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.pages import LONGEST_HEADER, Sizes, sizes
+from twin.files.pages import LONGEST_HEADER, Sizes, sizes
 
 
 def varint(number):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.strategies import small
 from twin.errors import ScenarioError
-from twin.scenario import HAProxy, Nginx, Reconnect, Scenario
+from twin.scenario.scenario import HAProxy, Nginx, Reconnect, Scenario
 
 PHOENIX = Scenario.parse({"name": "x", "clients": {"reconnect": "phoenix"}}).clients.reconnect
 

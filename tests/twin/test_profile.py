@@ -11,10 +11,9 @@ from pydantic import ValidationError
 import sim
 from tests.costs import MICROSECONDS, NGINX_MICROSECONDS, PAYLOAD_MICROSECONDS, cost_of
 from tests.strategies import DISK_WAIT, FIRST_PARTS, disk_profile, looks, small, small_profile
-from twin.broadcast_parts import DISK_PARTS, PAYLOAD_PARTS
-from twin.cost import MOST_REPEATS, Part
-from twin.errors import ScenarioError
-from twin.profile import (
+from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
+from twin.costs.curve import MOST_REPEATS, Part
+from twin.costs.profile import (
     BROADCAST_PARTS,
     LEAST_POWER,
     LEVELS_OF_PACE,
@@ -25,7 +24,8 @@ from twin.profile import (
     REFERENCE,
     HostProfile,
 )
-from twin.start_parts import START_PARTS
+from twin.costs.starts import START_PARTS
+from twin.errors import ScenarioError
 
 
 def test_a_lone_figure_is_a_quantile_of_its_repeats():
@@ -262,8 +262,8 @@ def test_the_share_of_the_first_part_is_a_quantile_of_its_repeats():
 
 def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_path, profile, monkeypatch, recwarn):
     own, borrowed = tmp_path / "own.json", small_profile(made="elsewhere").save(tmp_path / "reference.json")
-    monkeypatch.setattr("twin.profile.CALIBRATED", own)
-    monkeypatch.setattr("twin.profile.REFERENCE", borrowed)
+    monkeypatch.setattr("twin.costs.profile.CALIBRATED", own)
+    monkeypatch.setattr("twin.costs.profile.REFERENCE", borrowed)
     with pytest.warns(UserWarning, match=r"^This machine has no profile yet, .*; run \./lab calibrate\.$"):
         assert HostProfile.for_this_machine().made == "elsewhere"
     profile.save(own)

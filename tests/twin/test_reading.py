@@ -6,9 +6,9 @@ import pytest
 
 from tests.messages import good_end, good_rows
 from tests.messages import record as good_record
+from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
-from twin.profile import HostProfile
-from twin.reading import (
+from twin.files.reading import (
     CONFIGURATION,
     LOG,
     MOST_DEPTH,
@@ -21,8 +21,8 @@ from twin.reading import (
     read_text,
     toml,
 )
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 LOADERS = {"scenario file": Scenario.load, "host profile": HostProfile.load, "record": Record.load}
 """What a file is called, and who reads it."""

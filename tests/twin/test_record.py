@@ -8,7 +8,7 @@ import pytest
 
 from tests.strategies import small
 from twin.errors import ScenarioError
-from twin.record import COLUMNS, EVENTS, Record, row
+from twin.record.record import COLUMNS, EVENTS, Record, row
 
 
 def record():

@@ -1,7 +1,7 @@
 """Configurations of balancers whose servers a registry decides about."""
 
 from tests.strategies import small
-from twin.registry_config import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers, server_of
+from twin.config.registry import haproxy_backends, haproxy_routes, nginx_head, nginx_peer, nginx_peers, server_of
 from twin.rules.registry import Member
 
 SERVERS = ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"]

@@ -6,8 +6,8 @@ from hypothesis import given
 
 from tests.strategies import broadcasts, scenarios, small
 from twin.errors import ScenarioError
-from twin.fault_settings import Fault
-from twin.scenario import Nginx, Scenario
+from twin.scenario.faults import Fault
+from twin.scenario.scenario import Nginx, Scenario
 
 SENTENCE = re.compile(r"[^\n]+\.\Z")
 

@@ -2,8 +2,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import sim
+from twin.course.sliders import Logarithmic, explorer, slider_storm
 from twin.errors import ScenarioError
-from twin.sliders import Logarithmic, explorer, slider_storm
 
 
 def test_a_logarithmic_setting_goes_in_steps_of_one_two_and_five():

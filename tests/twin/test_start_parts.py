@@ -1,7 +1,7 @@
 import pytest
 
 from tests.strategies import small
-from twin.start_parts import START_PARTS, start_part
+from twin.costs.starts import START_PARTS, start_part
 
 
 @pytest.mark.parametrize(

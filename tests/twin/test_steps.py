@@ -9,13 +9,13 @@ import typer
 
 import live
 import sim
-import twin.profile
+import twin.costs.profile
 from tests.strategies import small
 from twin import cli, steps
+from twin.costs.profile import CALIBRATED, HostProfile
+from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
-from twin.profile import CALIBRATED, HostProfile
-from twin.record import Record
-from twin.session_parts import SESSION_PARTS
+from twin.record.record import Record
 
 
 def test_a_calibration_writes_the_file_that_it_is_told_and_no_other(tmp_path, profile, monkeypatch):
@@ -43,7 +43,7 @@ def test_the_look_at_the_cores_shows_how_far_it_is(tmp_path, profile, monkeypatc
 
     monkeypatch.setattr(live, "trace", trace)
     monkeypatch.setattr(steps, "progress", bar)
-    for module in (steps, twin.profile):
+    for module in (steps, twin.costs.profile):
         monkeypatch.setattr(module, "CALIBRATED", profile.save(tmp_path / "host.json"))
     steps.look_at_cores(small(host={"profile": "calibrated"}))
     assert [share for _, share in shown] == [0.0, 0.5, 0.9]
@@ -88,7 +88,7 @@ def test_the_last_record_of_a_run_takes_the_place_of_those_before(tmp_path, prof
 def test_a_look_of_another_lab_survives_the_calibration_of_sessions(tmp_path, profile, monkeypatch):
     own = tmp_path / "host.json"
     known = profile.model_copy(update={"parts": {k: v for k, v in profile.parts.items() if k not in SESSION_PARTS}})
-    for module in (steps, twin.profile):
+    for module in (steps, twin.costs.profile):
         monkeypatch.setattr(module, "CALIBRATED", known.save(own))
 
     def measured(before, progress):

@@ -3,11 +3,10 @@ import pandas as pd
 import pytest
 
 import sim
-from twin import storms
-from twin.course import Answer
-from twin.errors import ScenarioError
-from twin.profile import HostProfile
-from twin.storms import (
+from twin.costs.profile import HostProfile
+from twin.course import storms
+from twin.course.failover import Answer
+from twin.course.storms import (
     BEGIN,
     CAP,
     NODES,
@@ -27,6 +26,7 @@ from twin.storms import (
     spread_of_attempts,
     storm_figure,
 )
+from twin.errors import ScenarioError
 
 SMALL = {"clients": 60, "nodes": 2, "seconds": 12.0, "after": 25.0, "base": 1.0, "cap": 4.0}
 

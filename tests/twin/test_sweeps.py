@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import small
+from twin.analysis.sweeps import PART, Store, Sweep, assemble, label, parse_vary, parts_of, variants
 from twin.errors import ScenarioError
-from twin.figures import save
+from twin.figures.comparison import save
 from twin.rules.presets import CLIENTS
-from twin.sweeps import PART, Store, Sweep, assemble, label, parse_vary, parts_of, variants
 
 
 @pytest.mark.parametrize(

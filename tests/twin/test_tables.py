@@ -12,10 +12,10 @@ import pytest
 
 from tests.commands import ROOT
 from tests.messages import good_end, good_rows, record
+from twin.analysis.sweeps import Store
 from twin.errors import ScenarioError
-from twin.record import COLUMNS, SCHEMA, Record
-from twin.sweeps import Store
-from twin.tables import FREE_ROWS, MOST_FOOTER
+from twin.files.parquet import FREE_ROWS, MOST_FOOTER
+from twin.record.record import COLUMNS, SCHEMA, Record
 
 GOOD = record(good_rows() + good_end())
 
@@ -154,7 +154,7 @@ LIARS = [
 READS = """
 import resource, sys
 from twin.errors import ScenarioError
-from twin.record import Record
+from twin.record.record import Record
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[1:]:
     try:

@@ -17,7 +17,7 @@ from tests.twin.test_missing import lab  # noqa: F401 - a fixture
 from twin import steps
 from twin.errors import ClusterError
 from twin.invariants import audit
-from twin.record import row
+from twin.record.record import row
 from twin.report import print_audit
 from twin.terminal import Terminal, shown
 

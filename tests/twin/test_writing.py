@@ -11,15 +11,15 @@ import sys
 import pytest
 from matplotlib.figure import Figure
 
-import twin.writing
+import twin.files.writing
 from tests.commands import ROOT
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small_profile
+from twin.analysis.sweeps import write
+from twin.costs.profile import MOST_LOOKS, HostProfile
 from twin.errors import ScenarioError
-from twin.figures import save
-from twin.profile import MOST_LOOKS, HostProfile
-from twin.sweeps import write
-from twin.writing import alone, is_replaced, replacing, write_text
+from twin.figures.comparison import save
+from twin.files.writing import alone, is_replaced, replacing, write_text
 
 
 def python(code, *words, **options):
@@ -89,7 +89,7 @@ def test_a_file_that_the_system_cuts_off_leaves_the_old_one_whole(name, tmp_path
 
 WRITES_ON = """
 import sys, time
-from twin.writing import alone, replacing
+from twin.files.writing import alone, replacing
 with alone(sys.argv[1]), replacing(sys.argv[1]) as file:
     file.write(b"half of it")
     file.flush()
@@ -105,20 +105,20 @@ def test_a_killed_writer_leaves_the_old_file_and_what_it_began_is_removed_later(
     assert writer.stdout.readline() == "half\n"
     (begun,) = everything(tmp_path).keys() - {path.name}
     assert begun.startswith(".stormlab-")
-    monkeypatch.setattr(twin.writing, "_cleared", set())
+    monkeypatch.setattr(twin.files.writing, "_cleared", set())
     write_text(tmp_path / "another", "while it is being written")
     assert (tmp_path / begun).read_text() == "half of it"
     writer.send_signal(signal.SIGKILL)
     writer.communicate(timeout=60)
     assert path.read_text() == "the old one"
-    monkeypatch.setattr(twin.writing, "_cleared", set())
+    monkeypatch.setattr(twin.files.writing, "_cleared", set())
     with alone(path):
         write_text(path, "the new one")
     assert everything(tmp_path) == {"host.json": b"the new one", "another": b"while it is being written"}
 
 
 def test_a_file_taken_for_a_leftover_before_it_is_locked_is_begun_anew(tmp_path, monkeypatch):
-    lock, taken = twin.writing.fcntl.flock, []
+    lock, taken = twin.files.writing.fcntl.flock, []
 
     def late(file, how):
         if not taken:
@@ -126,7 +126,7 @@ def test_a_file_taken_for_a_leftover_before_it_is_locked_is_begun_anew(tmp_path,
             taken[0].unlink()
         return lock(file, how)
 
-    monkeypatch.setattr(twin.writing.fcntl, "flock", late)
+    monkeypatch.setattr(twin.files.writing.fcntl, "flock", late)
     write_text(tmp_path / "one", "text")
     assert len(taken) == 1
     assert everything(tmp_path) == {"one": b"text"}
@@ -134,10 +134,10 @@ def test_a_file_taken_for_a_leftover_before_it_is_locked_is_begun_anew(tmp_path,
 
 LOOKS = """
 import sys
-import twin.profile, twin.steps, live
+import twin.costs.profile, twin.steps, live
 from pathlib import Path
 from tests.strategies import small
-twin.profile.CALIBRATED = twin.steps.CALIBRATED = Path(sys.argv[1])
+twin.costs.profile.CALIBRATED = twin.steps.CALIBRATED = Path(sys.argv[1])
 looks = iter(range(4))
 live.trace = lambda scenario, progress: [[float(sys.argv[2]) + next(looks) / 100]]
 for _ in range(4):
@@ -159,7 +159,7 @@ def test_labs_that_change_one_profile_at_once_lose_nothing_of_each_other(tmp_pat
 
 
 def test_who_waits_too_long_for_others_is_told_in_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(twin.writing, "LOCK_WITHIN", 0.05)
+    monkeypatch.setattr(twin.files.writing, "LOCK_WITHIN", 0.05)
     path = tmp_path / "host.json"
     with (
         alone(path),

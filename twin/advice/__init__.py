@@ -12,7 +12,7 @@ from twin.advice.limits import limit_advice
 from twin.advice.silence import cuts_idle, idle_advice, strikes_in_run
 from twin.advice.times import time_advice
 from twin.errors import ScenarioWarning
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 __all__ = [
     "advice",

@@ -1,8 +1,8 @@
 """Settings that take effect only after the end of the run, which therefore shows nothing of them."""
 
-from twin.fault_settings import Fault
 from twin.rules.heartbeat import detection_bounds
-from twin.scenario import HAProxy, Scenario
+from twin.scenario.faults import Fault
+from twin.scenario.scenario import HAProxy, Scenario
 
 
 def later_advice(scenario: Scenario) -> list[str]:

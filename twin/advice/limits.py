@@ -7,8 +7,8 @@ like the scenario meets them.
 from collections.abc import Iterator
 from math import ceil, inf
 
-from twin.fault_settings import Fault
-from twin.scenario import Nginx, Scenario
+from twin.scenario.faults import Fault
+from twin.scenario.scenario import Nginx, Scenario
 
 NEAR = 0.8
 """Share of a limit from which there is something to say: within 20 % of it."""

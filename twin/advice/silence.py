@@ -3,7 +3,7 @@
 from math import inf
 
 from twin.rules.idle import LAZY, TIE, survives
-from twin.scenario import WARM_UP_SLACK, Nginx, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, Nginx, Scenario
 
 
 def cuts_idle(scenario: Scenario) -> bool:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from twin.scenario import Scenario
-from twin.settings import Part
+from twin.scenario.fields import Part
+from twin.scenario.scenario import Scenario
 
 HOUR = 3600.0
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from twin.invariants import agreement, connections, delivery, sessions
 from twin.invariants.case import MOST_SHOWN, Case, Finding, Violation, catch_up, return_within
 from twin.measures.witness import unwitnessed
-from twin.record import Record
+from twin.record.record import Record
 
 __all__ = [
     "INVARIANTS",

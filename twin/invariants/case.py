@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from twin.advice import cuts_idle, strikes_in_run
-from twin.fault_settings import Fault
 from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Messages
 from twin.measures.witness import ON_TIME
-from twin.record import Record
+from twin.record.record import Record
 from twin.rules.backoff import longest_delay
 from twin.rules.registry import removal_bounds
-from twin.scenario import HAProxy, Scenario
+from twin.scenario.faults import Fault
+from twin.scenario.scenario import HAProxy, Scenario
 
 MOST_SHOWN = 20
 """Violations of one invariant that are shown with their witness; all are counted."""

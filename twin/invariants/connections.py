@@ -5,7 +5,7 @@ from math import inf, isfinite
 import numpy as np
 
 from twin.invariants.case import Case, Finding, Violation, too_short
-from twin.measures.elastic import churns
+from twin.measures.registry import churns
 
 _STATES = ("attempt_connect", "connected", "connect_failed", "disconnected", "gave_up")
 _MAY_FOLLOW = {

@@ -14,15 +14,15 @@ from twin.measures.connection import (
     marks,
     reconnect_times,
 )
-from twin.measures.elastic import ELASTIC, measure_elastic
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
-from twin.measures.offline import OFFLINE, measure_offline
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
+from twin.measures.registry import ELASTIC, measure_elastic
+from twin.measures.sending import OFFLINE, measure_offline
 from twin.measures.sessions import SESSIONS, measure_sessions
 from twin.measures.witness import unwitnessed
-from twin.record import Record
+from twin.record.record import Record
 
 __all__ = [
     "BROADCAST",

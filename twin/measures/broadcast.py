@@ -6,7 +6,7 @@ from twin.measures.base import Array, Measure, percentiles
 from twin.measures.censoring import Waits
 from twin.measures.connection import CURVE_STEP
 from twin.measures.messages import Messages
-from twin.record import Record
+from twin.record.record import Record
 
 SETTLE = 1.0
 """Seconds before the end of a run within which a published message may still be under way: it is not called lost."""

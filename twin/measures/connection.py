@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from twin.columns import Events
 from twin.measures.base import Array, Measure, most_within
 from twin.measures.censoring import Waits, not_within
-from twin.record import EVENTS, MESSAGE_EVENTS, Record
-from twin.scenario import Nginx, Scenario
+from twin.record.columns import Events
+from twin.record.record import EVENTS, MESSAGE_EVENTS, Record
+from twin.scenario.scenario import Nginx, Scenario
 
 CURVE_STEP = 0.02
 """Seconds between the points of a curve."""

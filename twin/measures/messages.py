@@ -5,9 +5,9 @@ from functools import cached_property
 
 import numpy as np
 
-from twin.columns import Words
 from twin.measures.base import Array
-from twin.record import MESSAGE_EVENTS, Record
+from twin.record.columns import Words
+from twin.record.record import MESSAGE_EVENTS, Record
 
 _EPOCHS_APART = 1 << 40
 

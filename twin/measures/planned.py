@@ -5,8 +5,8 @@ import numpy as np
 from twin.measures.base import RATE_WINDOW, Measure, most_within
 from twin.measures.censoring import Waits
 from twin.measures.connection import SCHEDULE_DIGITS
-from twin.record import Record
-from twin.scenario import Scenario
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 PLANNED = frozenset({"restart", "drain"})
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from twin.advice import strikes_in_run
 from twin.measures.base import Array, Measure
-from twin.record import Record
+from twin.record.record import Record
 
 QUIET = {
     "away_share": Measure("1", "timer", "share of the client-seconds of that run without a connection"),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from twin.measures.base import Measure, percentiles
-from twin.record import Record
+from twin.record.record import Record
 
 SESSIONS = {
     "login_share": Measure("1", "count", "share of the clients back after the first fault that had to log in again"),

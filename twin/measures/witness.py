@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from twin.columns import Events
-from twin.fault_settings import BUS_FAULTS, Fault
 from twin.measures.base import Array
 from twin.measures.messages import Messages
-from twin.record import Record
+from twin.record.columns import Events
+from twin.record.record import Record
+from twin.scenario.faults import BUS_FAULTS, Fault
 
 ON_TIME = 1.0
 """Seconds from its schedule within which a fault must have begun."""

@@ -150,7 +150,7 @@ class Standing:
 
 
 class Scheduled(Protocol):
-    """A fault of a scenario, as far as it matters here; see `twin.fault_settings.Fault`."""
+    """A fault of a scenario, as far as it matters here; see `twin.scenario.faults.Fault`."""
 
     @property
     def kind(self) -> str: ...  # noqa: D102

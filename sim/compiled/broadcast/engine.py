@@ -12,13 +12,13 @@ from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
 from sim.compiled.memory import lines, longer
 from sim.host import Cost
 from sim.machine import Machine
-from twin.broadcast_parts import DISK_PARTS
-from twin.columns import Row, Words, distinct
-from twin.profile import HostProfile
+from twin.costs.broadcast import DISK_PARTS
+from twin.costs.profile import HostProfile
+from twin.record.columns import Row, Words, distinct
 from twin.rules.consistency import MOST_UNCLAIMED
 from twin.rules.frames import message_frame, pushed_message, pushed_word
 from twin.rules.output_buffer import connections, look_every
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 Array = np.ndarray[Any, Any]
 

@@ -13,7 +13,7 @@ from sim.world import World, simulate
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
 from tests.strategies import disk_profile, profiles, small, small_profile, talks
 from twin.measures import connected_curve, latency_quantiles, measure_with_bounds
-from twin.record import Record
+from twin.record.record import Record
 from twin.rules.frames import answer_body
 
 pytestmark = pytest.mark.timeout(240 + EXAMPLES)

@@ -16,7 +16,7 @@ from sim.engines import uncovered
 from sim.world import World
 from tests.strategies import profiles, small, small_profile, storms
 from twin.measures import attempt_counts, connected_curve, course, reconnect_times
-from twin.record import Record
+from twin.record.record import Record
 
 EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "300"))
 SEED = os.environ.get("STORMLAB_SEED")

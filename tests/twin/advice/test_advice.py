@@ -10,9 +10,9 @@ import pytest
 import sim
 from tests.strategies import small
 from twin.advice import advice
-from twin.balancer_config import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.errors import ScenarioWarning
-from twin.scenario import Scenario
+from twin.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[3]
 FIELD = {"haproxy": "tunnel_timeout", "nginx": "read_timeout"}

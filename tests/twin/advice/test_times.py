@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from tests.strategies import small
 from twin.advice import time_advice
 from twin.advice.times import BOUNDED, PLAUSIBLE, numbers
-from twin.presets import BALANCERS, CLIENTS
-from twin.scenario import Scenario
-from twin.settings import Part
+from twin.scenario.fields import Part
+from twin.scenario.presets import BALANCERS, CLIENTS
+from twin.scenario.scenario import Scenario
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.messages import HOMES, good_end, good_rows, record, without
 from tests.strategies import small
 from tests.twin.measures.test_broadcast import big_record
 from twin.invariants import INVARIANTS, MOST_SHOWN, Case, audit, catch_up, return_within
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 ROOT = Path(__file__).parents[3]
 

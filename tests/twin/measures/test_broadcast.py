@@ -22,7 +22,7 @@ from twin.measures import (
     staleness_curves,
 )
 from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast
-from twin.record import COLUMNS, Record, row
+from twin.record.record import COLUMNS, Record, row
 
 
 def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():

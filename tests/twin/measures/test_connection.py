@@ -18,7 +18,7 @@ from twin.measures import (
     reconnect_times,
 )
 from twin.measures.connection import course
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 WARM = [row(-0.4 + 0.1 * i, "connected", i, node, 1) for i, node in enumerate((1, 2, 1, 3))]
 KILL = {"at": 2.0, "kind": "kill", "node": 1}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.strategies import small
 from twin.measures import measure_record
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 SCENARIO = small(
     duration=10.0,

@@ -9,7 +9,7 @@ from tests.twin.measures.test_connection import KILL, killed, record
 from twin.measures import CONNECTION, LOSSES, measure_record, measure_with_bounds
 from twin.measures.connection import course
 from twin.measures.losses import new_lifetimes
-from twin.record import row
+from twin.record.record import row
 
 
 def test_what_a_kill_costs_the_clients_is_what_a_hand_computes():

@@ -1,6 +1,6 @@
 from tests.strategies import small
-from twin.measures.offline import held_bytes, measure_offline, read_times
-from twin.record import Record, row
+from twin.measures.sending import held_bytes, measure_offline, read_times
+from twin.record.record import Record, row
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 

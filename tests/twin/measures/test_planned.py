@@ -3,7 +3,7 @@ import pytest
 from tests.messages import WARM, record
 from twin.measures import course, measure_losses, measure_planned
 from twin.measures.censoring import not_within
-from twin.record import row
+from twin.record.record import row
 
 DRAIN = {"at": 1.0, "kind": "drain", "node": 1, "pace": 1.0}
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.messages import record
 from twin.measures import lifetimes, measure_quiet
-from twin.record import row
+from twin.record.record import row
 
 CUTS = {"tunnel_timeout": 3.0}
 

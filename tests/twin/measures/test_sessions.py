@@ -3,7 +3,7 @@ import pytest
 from tests.strategies import small
 from twin.invariants import audit
 from twin.measures.sessions import measure_sessions
-from twin.record import Record, row
+from twin.record.record import Record, row
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 

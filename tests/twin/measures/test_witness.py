@@ -2,7 +2,7 @@ import pytest
 
 from tests.messages import good_rows, record, without
 from twin.measures import unwitnessed
-from twin.record import row
+from twin.record.record import row
 
 KILL = {"at": 2.0, "kind": "kill", "node": 1}
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.fault_settings import Fault
 from twin.rules.faults import Hold, Standing, acts, any_meet, meet
+from twin.scenario.faults import Fault
 
 KINDS = ("kill", "hang", "restart", "drain", "blackhole", "partition", "join")
 

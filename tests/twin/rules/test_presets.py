@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets import client as websockets_client
 
-from twin.presets import BalancerPreset, ClientPreset
 from twin.rules.backoff import Backoff
 from twin.rules.heartbeat import detection_bounds
 from twin.rules.presets import BALANCERS, CLIENTS
-from twin.scenario import HAProxy, Nginx, Reconnect, Scenario
+from twin.scenario.presets import BalancerPreset, ClientPreset
+from twin.scenario.scenario import HAProxy, Nginx, Reconnect, Scenario
 
 units = st.floats(0, 1, exclude_max=True)
 

@@ -1,0 +1,1 @@
+"""What records and predictions say together: comparison, sweeps, the zoo."""

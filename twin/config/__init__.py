@@ -1,0 +1,1 @@
+"""The configurations of real programs: HAProxy and nginx."""

@@ -1,0 +1,517 @@
+"""The host profile: what the parts cost on a machine, measured one by one by `./lab calibrate`."""
+
+import hashlib
+import json
+import os
+import warnings
+from bisect import bisect_left
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from twin.costs.broadcast import (
+    BROADCAST_PARTS,
+    DISK_PARTS,
+    PAYLOAD_PARTS,
+    PAYLOADS,
+    SMALL_PAYLOAD,
+    of_payload,
+    payload_part,
+)
+from twin.costs.curve import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, quantile
+from twin.costs.sessions import SESSION_PARTS
+from twin.costs.starts import GONE, START_PARTS
+from twin.errors import ProfileWarning, ScenarioError
+from twin.files.reading import PROFILE, check_json, read_text
+from twin.files.writing import write_text
+from twin.scenario.fields import refused, show
+from twin.scenario.overrides import explain
+
+if TYPE_CHECKING:
+    from twin.scenario.scenario import Scenario
+
+REFERENCE = Path(__file__).with_name("reference_host.json")
+CALIBRATED = Path(__file__).parents[2] / ".lab" / "host.json"
+
+FIRST_TABLE = 256
+"""Open files that a new process has room for; the table doubles from there. Source: FDSize in /proc/PID/status of a
+node."""
+
+PACE_STEP = 0.04
+"""Seconds between two samples of a core's speed."""
+
+LEVELS_OF_PACE = 11
+"""Speed levels of a core: level k has the quantile k / 10 of the samples of the cores' speed."""
+
+FASTEST, SLOWEST = 0.025, 0.975
+"""Quantiles of the samples that stand for the first and the last level, in the middle of what these hold."""
+
+READING_ERROR = 0.13
+"""Relative error of a pace, the mean of two readings, one before and one after a measurement. Readings 0.05 s apart
+correlate with 0.3 only, at a standard deviation of 0.2; those of different minutes differ as much again."""
+
+LEAST_POWER, MOST_POWER = 0.75, 1.25
+"""Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
+
+MOST_LOOKS = 16
+"""Looks at the speed of the cores that a profile keeps, the latest ones."""
+
+LONE = ("node_stop", "check_overhead", "table_growth")
+
+PARTS = {
+    "client_dial": "client: open a TCP connection",
+    "client_request": "client: send the handshake over it",
+    "client_open": "client: read the 101 and hand over the connection",
+    "client_refused": "client: read a 503 and close",
+    "client_closed": "client: notice that the connection was closed",
+    "balancer_accept": "balancer: accept a connection on which nothing has come yet",
+    "balancer_request": "balancer: read the request, choose a node, connect to it",
+    "balancer_response": "balancer: relay the 101",
+    "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
+    "balancer_close": "balancer: relay a close",
+    "haproxy_cut": "HAProxy: close both sides of a tunnel by itself",
+    "balancer_release": "balancer: read the client's end of a closed connection and forget it",
+    "balancer_frame": "balancer: relay a frame through a tunnel",
+    "balancer_abandoned": "balancer: read what the node still sent to a client that is gone, and the node's end",
+    "node_accept": "node: accept a connection",
+    "node_handshake": "node: read the handshake and answer 101",
+    "exit_delay": "node: the kernel frees the memory of a killed process before it closes its connections",
+    "node_exit": "node: the kernel closes one connection of a killed process",
+    "node_goodbye": "node: send a close frame",
+    "node_leave": "node: read the answer to a close frame and end its half of the connection",
+    "node_forget": "node: see that both halves have ended, and end the connection's tasks",
+    "node_abandoned": "node: read the ping and the end of a client that has given it up, answer, and end the tasks",
+    "client_goodbye": "client: read a close frame and answer it",
+}
+
+PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
+LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
+LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
+
+
+# A list ends at the first wrong entry: a file of megabytes would have as many errors
+Look = Annotated[list[Annotated[list[Pace], Field(min_length=1, fail_fast=True)]], Field(min_length=1, fail_fast=True)]
+Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
+Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
+
+
+Need = Literal["nginx", "broadcast", "sessions"]
+"""What a profile may have to know beyond connections through HAProxy."""
+
+
+def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
+    """Return what a profile has to know for a scenario beyond connections through HAProxy."""
+    sessions = scenario.sessions.store
+    needs: dict[Need, bool] = {
+        "nginx": scenario.balancer.kind == "nginx",
+        "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
+        "sessions": sessions != "none",
+    }
+    return tuple(name for name, needed in needs.items() if needed)
+
+
+class HostProfile(BaseModel):
+    """What one machine costs. See `PARTS` for the names in `parts`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    made: str = Field(description="When, ISO 8601.")
+    machine: dict[str, Any] = Field(description="CPU, cores, system.")
+    parts: dict[str, Part]
+    nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
+    first_part: dict[str, Shares] = Field(
+        description="Share of an item's cost that a process with many items ready spends on all of them before it "
+        "finishes the first: for node, haproxy, nginx and the parts of the client."
+    )
+    wake: dict[str, Shares] = Field(
+        description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
+        "item costs it more when they are cold: client, node, haproxy and nginx."
+    )
+    speed: list[Look] = Field(
+        fail_fast=True,
+        min_length=1,
+        description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
+        "seconds; one series for each core, all at the same time.",
+    )
+    crowding: list[Pace] = Field(
+        [],
+        fail_fast=True,
+        description="How many times as long a fixed piece of work takes a core while all other cores work, too; empty "
+        "if there are no others.",
+    )
+    balancer_start: dict[str, Repeats] = Field(
+        description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
+    )
+    node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
+    check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")
+    table_growth: Repeats = Field(
+        description="Seconds a process of several threads waits while its table of open files doubles."
+    )
+    bus_start: list[Cost] = Field(
+        [],
+        fail_fast=True,
+        description="Seconds from starting a bus that holds data until it answers; empty without a broadcast.",
+    )
+    path_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
+        "memory; empty without a broadcast.",
+    )
+    path_bytes_large: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
+        "socket more room the more has been read from it at a time; empty without a broadcast.",
+    )
+    bus_path_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Bytes that a connection to the bus holds for a subscriber that does not read; empty in a profile "
+        "without it, where `path_bytes` stands for it.",
+    )
+    disk_wait: list[Cost] = Field(
+        [],
+        fail_fast=True,
+        description="Seconds that a bus that persists waits for its disk, off its core, when it has not written for a "
+        "while; empty in a profile that does not know the disk.",
+    )
+    disk_wait_in_a_row: list[Cost] = Field(
+        [], fail_fast=True, description="The same when it writes again as soon as the last write is on disk."
+    )
+    time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
+    tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "HostProfile":
+        for where, parts in (("parts", self.parts), ("nginx_parts", self.nginx_parts)):
+            for name, part in parts.items():
+                if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
+                    raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
+            refusal, request = (parts.get(f"balancer_{what}") for what in ("refused", "request"))
+            if refusal is not None and request is not None and refusal.levels != request.levels:
+                levels = f"those of balancer_request, {show(request.levels)}"
+                raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
+        return self
+
+    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
+        """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
+
+        First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
+        parts were measured one by one, the looks at the cores with all of them at work. A message has a `payload` of so
+        many bytes.
+
+        Raises:
+            ScenarioError: the profile was made without nginx, and the part is nginx's.
+        """
+        part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
+        key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
+        if key not in self._curves:
+            who = balancer if name.startswith("balancer") else name.split("_")[0]
+            wake = median(self.wake.get(who, [0.0]))
+            slow = self.slowness(who)
+            crowd = median(self.crowding) if self.crowding else 1.0
+            slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
+            paces = [pace / crowd * more for more in slower for pace in self.speeds]
+            curves = [part.at(pace, slow, wake) for pace in paces]
+            if larger is not None:
+                of_bytes = self._part(larger, balancer)
+                more = [of_payload(payload, of_bytes.costs_at(pace, slow)) for pace in paces]
+                curves = [curve.plus(seconds) for curve, seconds in zip(curves, more, strict=True)]
+            self._curves[key] = curves
+        return self._curves[key]
+
+    def _part(self, name: str, balancer: str) -> Part:
+        if balancer != "nginx" or not name.startswith("balancer"):
+            return self.parts[name]
+        if name not in self.nginx_parts:
+            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
+        return self.nginx_parts[name]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, bool, int, int], list[Curve]]:
+        return {}
+
+    def slowness(self, who: str) -> float:
+        """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
+
+        It is fitted to the measurements of large batches. As a pace is read with an error, plain regression would give
+        too small a power; the error's part of the spread is taken out. Where there is little besides, the power stays
+        near 1: the process slows down as the fixed piece of work does. Sources: regression with errors in the
+        variable, Fuller, "Measurement Error Models", 1987, section 1.2; ridge regression, Hoerl and Kennard,
+        Technometrics 12, 1970.
+        """
+        if who not in self._slowness:
+            paces, costs = list[float](), list[float]()
+            for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
+                for name, part in parts.items():
+                    whose = balancer if name.startswith("balancer") else name.split("_")[0]
+                    if who == whose and name not in PAYLOAD_PARTS:
+                        some, others = part.scatter()
+                        paces += some
+                        costs += others
+            hold = READING_ERROR**2 * max(1, len(paces))
+            both = sum(pace * cost for pace, cost in zip(paces, costs, strict=True))
+            spread = max(hold, sum(pace * pace for pace in paces))  # the error taken out, and the hold on 1 put in
+            self._slowness[who] = min(MOST_POWER, max(LEAST_POWER, (both + hold) / spread))
+        return self._slowness[who]
+
+    @cached_property
+    def _slowness(self) -> dict[str, float]:
+        return {}
+
+    @cached_property
+    def _smooth(self) -> list[list[list[float]]]:
+        """The looks of `speed`; the median of three neighbours stands for a sample, so that an interrupt does not pass
+        for a slow core.
+        """
+        return [
+            [[sorted(series[max(0, i - 1) : i + 2])[-2] for i in range(len(series))] for series in look]
+            for look in self.speed
+        ]
+
+    @cached_property
+    def _samples(self) -> list[float]:
+        return sorted(sample for look in self._smooth for series in look for sample in series)
+
+    @cached_property
+    def speeds(self) -> list[float]:
+        """The pace of a core at each of the levels, in seconds of the fixed piece of work, the fastest first."""
+        top = LEVELS_OF_PACE - 1
+        return [quantile(self._samples, min(SLOWEST, max(FASTEST, k / top))) for k in range(top + 1)]
+
+    @cached_property
+    def paces(self) -> list[list[list[int]]]:
+        """The looks of `speed` as levels from 0, the fastest: the rank of each sample among all of them."""
+        ranked, top = self._samples, LEVELS_OF_PACE - 1
+        return [
+            [[round(top * bisect_left(ranked, sample) / len(ranked)) for sample in series] for series in look]
+            for look in self._smooth
+        ]
+
+    def first(self, name: str, u: float) -> float:
+        """Return the share of the first part for a name in `first_part` at quantile `u` of its repeats."""
+        return quantile(sorted(self.first_part[name]), u)
+
+    def start(self, balancer: str, u: float) -> float:
+        """Return how long a balancer takes to start, in seconds, at quantile `u` of its repeats."""
+        return quantile(sorted(self.balancer_start[balancer]), u)
+
+    def lone(self, name: str, u: float) -> float:
+        """Return a figure that is not a part (`node_stop`, `table_growth`, ...) at quantile `u` of its repeats."""
+        return quantile(sorted(getattr(self, name)), u)
+
+    def path(self, payload: int, u: float) -> float:
+        """Return how many bytes the way to a client holds that has read messages with `payload` bytes, at quantile `u`
+        of the repeats.
+        """
+        small, large = (quantile(sorted(repeats), u) for repeats in (self.path_bytes, self.path_bytes_large))
+        share = (payload - PAYLOADS[0]) / (PAYLOADS[-1] - PAYLOADS[0])
+        return small + (large - small) * min(1.0, max(0.0, share))
+
+    def bus_path(self, payload: int, u: float) -> float:
+        """Return how many bytes a connection to the bus holds, at quantile `u` of the repeats; of a profile that does
+        not know it, what the way to a client holds.
+        """
+        return quantile(sorted(self.bus_path_bytes), u) if self.bus_path_bytes else self.path(payload, u)
+
+    @property
+    def knows_disk(self) -> bool:
+        """Whether it was calibrated what the log of a bus that persists costs; if not, it costs nothing."""
+        return set(DISK_PARTS) <= set(self.parts) and bool(self.disk_wait and self.disk_wait_in_a_row)
+
+    def once(self, name: str, u: float) -> float:
+        """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
+        return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
+
+    def must_know(self, scenario: "Scenario") -> None:
+        """Make sure that everything that a scenario needs was calibrated.
+
+        Raises:
+            ScenarioError: something was not.
+        """
+        kind, sessions = scenario.balancer.kind, scenario.sessions.store
+        if kind == "nginx":
+            self.curves("balancer_close", kind)
+        if not self.knows(kind):
+            raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
+        if scenario.publisher is not None or scenario.clients.sends.rate:
+            self.must_know_broadcast(kind)
+        if sessions != "none":
+            self.must_know_sessions(kind, sessions == "redis")
+
+    def must_know_broadcast(self, balancer: str = "haproxy") -> None:
+        """Make sure that the parts of a broadcast were calibrated.
+
+        Raises:
+            ScenarioError: the profile was made before there were broadcasts, or without them.
+        """
+        if not self.knows_broadcast(balancer):
+            raise ScenarioError(
+                "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
+                "./lab calibrate again."
+            )
+
+    def knows_broadcast(self, balancer: str = "haproxy") -> bool:
+        """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
+        here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
+        relayed = balancer != "nginx" or "balancer_delivery_bytes" in self.nginx_parts
+        return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
+
+    def must_know_sessions(self, balancer: str, shared: bool) -> None:
+        """Make sure that the parts of sessions were calibrated, and of a bus if they are `shared`.
+
+        Raises:
+            ScenarioError: the profile was made before there were sessions.
+        """
+        if not self.knows_sessions(balancer) or (shared and not self.knows_broadcast()):
+            raise ScenarioError(
+                "sessions.store is not 'none'; this host profile was calibrated without sessions: run ./lab calibrate "
+                "again."
+            )
+
+    def knows_sessions(self, balancer: str = "haproxy") -> bool:
+        """Tell whether the parts of sessions through this kind of balancer were calibrated."""
+        relayed = balancer != "nginx" or "balancer_denied" in self.nginx_parts
+        return relayed and set(SESSION_PARTS) <= set(self.parts)
+
+    def knows(self, balancer: str) -> bool:
+        """Tell whether the profile was calibrated with this kind of balancer."""
+        return balancer in self.balancer_start
+
+    def with_earlier(self, earlier: "HostProfile") -> "HostProfile":
+        """Return this profile with the repeats of an earlier one of the same machine, at most `MOST_REPEATS` of each.
+
+        A shared machine is faster at one time than at another. The spread between calibrations belongs in the
+        predictions as much as the spread within one. Parts of a broadcast that were taken apart in another way, so that
+        some are missing, are not kept.
+        """
+        if earlier.machine != self.machine:
+            return self
+        if not set(BROADCAST_PARTS) <= set(earlier.parts):
+            known = {name: part for name, part in earlier.parts.items() if name not in BROADCAST_PARTS}
+            earlier = earlier.model_copy(update={"parts": known})
+
+        def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
+            return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
+
+        def parts(new: dict[str, Part], old: dict[str, Part]) -> dict[str, Part]:
+            merged = {name: part for name, part in old.items() if name not in new}
+            for name, part in new.items():
+                merged[name] = part.with_earlier(old[name]) if name in old else part
+            return merged
+
+        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
+        lone = {name: getattr(self, name) for name in names}
+        return HostProfile.model_validate(
+            {
+                **self.model_dump(),
+                "parts": parts(self.parts, earlier.parts),
+                "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
+                "first_part": lists(self.first_part, earlier.first_part),
+                "wake": lists(self.wake, earlier.wake),
+                "balancer_start": lists(self.balancer_start, earlier.balancer_start),
+                "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
+                **lists(lone, {name: getattr(earlier, name) for name in names}),
+            }
+        )
+
+    def with_look(self, look: list[list[float]]) -> "HostProfile":
+        """Return this profile with one more look at the speed of the cores, a series each, at most `MOST_LOOKS`."""
+        return HostProfile.model_validate({**self.model_dump(), "speed": [look, *self.speed][:MOST_LOOKS]})
+
+    def with_sessions_of(self, measured: "HostProfile") -> "HostProfile":
+        """Return this profile with the parts of sessions of another one, in place of its own."""
+        changed = {}
+        for field in ("parts", "nginx_parts"):
+            sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
+            changed[field] = getattr(self, field) | sessions
+        return HostProfile.model_validate({**self.model_dump(), **changed})
+
+    @cached_property
+    def named(self) -> dict[str, Any]:
+        """What names this profile in a provenance: when and where it was made, and a SHA-256 of its content."""
+        digest = hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        return {"made": self.made, "machine": self.machine, "digest": digest}
+
+    def save(self, path: Path | None = None) -> Path:
+        """Write the profile as JSON, in place of this machine's own by default.
+
+        Raises:
+            ScenarioError: the file cannot be written.
+        """
+        path = path or CALIBRATED
+        write_text(path, json.dumps(self.model_dump(), indent=1) + "\n")
+        return path
+
+    @classmethod
+    def load(cls, name: str = "calibrated") -> "HostProfile":
+        """Read a profile: `calibrated` is this machine's own, `reference` the one that ships with the lab, else a path.
+
+        Raises:
+            ScenarioError: there is no such profile, or it is not one.
+        """
+        path = {"calibrated": CALIBRATED, "reference": REFERENCE}.get(name, Path(name))
+        if not os.path.exists(path):  # also one of a name that no system takes
+            hint = "run ./lab calibrate first" if name == "calibrated" else "give calibrated, reference or a path"
+            raise ScenarioError(f"host.profile is '{name}': there is no such profile; {hint}.")
+        try:
+            text = read_text(path, PROFILE)
+            check_json(text)
+            profile = cls.model_validate_json(text)
+        except ValidationError as error:
+            if not {one["loc"] for one in error.errors()} <= GONE:
+                reason = explain(error).removesuffix(".")
+                raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {reason}.") from None
+            profile = None
+        except ValueError as error:
+            raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
+        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
+            raise ScenarioError(
+                f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
+                "run ./lab calibrate again."
+            )
+        return profile
+
+    @classmethod
+    def for_scenario(cls, scenario: "Scenario") -> "HostProfile":
+        """Return the profile that a scenario names, for a prediction; nothing is calibrated for it.
+
+        Where that is this machine's own, and it has none that knows what the scenario needs, see `for_this_machine`.
+
+        Raises:
+            ScenarioError: there is no such profile, or the file is not one.
+        """
+        if scenario.host.profile != "calibrated":
+            return cls.load(scenario.host.profile)
+        return cls.for_this_machine(*needs_of(scenario))
+
+    @classmethod
+    def for_this_machine(cls, *needs: Need) -> "HostProfile":
+        """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
+
+        Args:
+            needs: what the profile has to know beyond connections through HAProxy.
+
+        Raises:
+            ScenarioError: the file that should be the profile is not one.
+        """
+        has = "no profile yet"
+        if CALIBRATED.exists():
+            own = cls.load("calibrated")
+            kind = "nginx" if "nginx" in needs else "haproxy"
+            broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
+            known = {"nginx": own.knows("nginx"), "broadcast": broadcast, "sessions": sessions}
+            missing = [need for need in needs if not known[need]]
+            if not missing:
+                return own
+            has = f"a profile without {' and '.join(missing)}"
+        warnings.warn(
+            f"This machine has {has}, so the reference machine's is used and times that CPU drives may be off; "
+            "run ./lab calibrate.",
+            ProfileWarning,
+            stacklevel=2,
+        )
+        return cls.load("reference")

@@ -1,0 +1,1 @@
+"""What the lab notebooks compute and check, so that they hold no logic themselves."""

@@ -1,0 +1,169 @@
+"""What the lab notebook on broadcasts computes and checks, so that it holds no logic itself.
+
+As in `twin.course.failover` nothing here knows a world: what has to be simulated is done by a function that the
+notebook passes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from twin.analysis.bands import Band
+from twin.course.failover import Answer, Predict
+from twin.errors import ScenarioError
+from twin.measures import measure_record
+from twin.measures.broadcast import SETTLE
+from twin.measures.messages import Messages
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
+
+CONSISTENT_LIMIT = 3.5
+"""Seconds that the upper end of the 95 % interval of `consistent_p99` must stay below."""
+RESENDS_LIMIT = 0.6
+"""What the upper end of the 95 % interval of `resends_per_message` must stay below."""
+
+
+def absence(record: Record) -> dict[str, float]:
+    """Return how long the first node that lost the bus was away from it, and what that cost its clients.
+
+    Returns:
+        `away` (s from `bus_lost` to `bus_joined`), `published` (acknowledged messages published in between), `lost`
+        (messages that a client of this node never applied, the mean over its clients) and `latest` (the longest time
+        in s that a message took to one of its clients); NaN where nothing happened.
+    """
+    nothing = dict.fromkeys(("away", "published", "lost", "latest"), float("nan"))
+    lost = record.select("bus_lost")
+    if not len(lost):
+        return nothing
+    node, began = int(lost["node"].iloc[0]), float(lost["t"].iloc[0])
+    back = record.select("bus_joined")
+    returns = back[(back["node"] == node) & (back["t"] >= began)]["t"].to_numpy()
+    if not len(returns):
+        return nothing
+    ended = float(returns[0])
+    messages = Messages(record)
+    _, when, acknowledged = messages.names
+    homes = record.select("connected").drop_duplicates("client", keep="last")
+    mine = np.sort(homes[homes["node"] == node]["client"].to_numpy())
+    settled = acknowledged & (when <= record.scenario.duration - SETTLE)
+    applied = messages.applied[np.ix_(mine, settled)]
+    waits = (applied - when[settled])[np.isfinite(applied)]
+    return {
+        "away": ended - began,
+        "published": float(np.sum(acknowledged & (when >= began) & (when < ended))),
+        "lost": float(np.isinf(applied).sum(axis=1).mean()) if len(mine) else float("nan"),
+        "latest": float(waits.max()) if len(waits) else float("nan"),
+    }
+
+
+def back_at(record: Record) -> float:
+    """Return when a node that had lost the bus was first back, in seconds; the end of the run if none was."""
+    joined = record.select("bus_joined")["t"]
+    return float(joined.iloc[0]) if len(joined) else record.scenario.duration
+
+
+def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: Callable[[int], Record]) -> pd.DataFrame:
+    """Hold measured runs against the simulated replications of the same number, which draw the same waits.
+
+    Args:
+        scenario: of the runs.
+        records: measured ones; those that are void have no row.
+        simulate: returns the record of the replication of a number.
+
+    Returns:
+        One row a run: how long the node was away (s) and what each of its clients lost, in both worlds, and the time
+        away as measured times the publisher's rate.
+    """
+    assert scenario.publisher is not None
+    rows = {}
+    for record in (one for one in records if one.counts):
+        found, expected = absence(record), absence(simulate(record.replication))
+        rows[f"run {record.replication}"] = {
+            "away, simulated": expected["away"],
+            "away, measured": found["away"],
+            "lost, by hand": found["away"] * scenario.publisher.rate,
+            "lost, simulated": expected["lost"],
+            "lost, measured": found["lost"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def variants_table(
+    variants: Mapping[str, Scenario], simulate: Callable[[Scenario, int], Record], replications: int
+) -> pd.DataFrame:
+    """Simulate variants of a scenario with common random numbers.
+
+    Args:
+        variants: scenarios by name.
+        simulate: returns the record of a scenario's replication of a number.
+        replications: how many of each.
+
+    Returns:
+        One row a variant, means over the replications: `consistent_p50` and `_p99` (s), `resends_per_message`,
+        `lost_share`, and the shares of `promise`.
+    """
+    names = ["consistent_p50", "consistent_p99", "resends_per_message", "lost_share"]
+    rows = {}
+    for name, scenario in variants.items():
+        records = [simulate(scenario, k) for k in range(replications)]
+        found = pd.DataFrame([measure_record(one) | promise(one) for one in records])
+        rows[name] = found.reindex(columns=[*names, "missing then", "missing at the end"]).mean()
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def promise(record: Record) -> dict[str, float]:
+    """Return what clients had of the messages that were declared consistent.
+
+    Returns:
+        `consistent` (messages declared so), `missing then` (share of pairs of a client and such a message that the
+        client had not applied at that moment) and `missing at the end` (the same at the end of the record); the shares
+        are NaN without such a message.
+    """
+    messages = Messages(record)
+    places, _, _ = messages.names
+    declared = messages["consistent"].where(np.isin(messages["consistent"].place, places))
+    applied = messages.applied[:, np.searchsorted(places, declared.place)]
+    some = applied.size > 0
+    return {
+        "consistent": float(len(declared.t)),
+        "missing then": float(np.mean(applied > declared.t)) if some else float("nan"),
+        "missing at the end": float(np.mean(np.isinf(applied))) if some else float("nan"),
+    }
+
+
+def check_resends(scenario: Scenario, ack_timeout: float, max_resends: int, predict: Predict) -> Answer:
+    """Judge a publisher's resends: every message shall become consistent in time, without too many repetitions.
+
+    Any settings are right with which the upper ends of the predicted 95 % intervals lie below `CONSISTENT_LIMIT` for
+    `consistent_p99` and below `RESENDS_LIMIT` for `resends_per_message`.
+
+    Args:
+        scenario: a broadcast over pub/sub in which a node is away from the bus for at most `bus.retry.cap` seconds.
+        ack_timeout: seconds without the threshold until a message is sent again.
+        max_resends: how often at most.
+        predict: predicts the varied scenario.
+    """
+    try:
+        varied = scenario.vary(publisher={"ack_timeout": float(ack_timeout), "max_resends": max_resends})
+    except (ScenarioError, TypeError, ValueError) as error:
+        return Answer(False, f"the publisher does not take these settings. {error}")
+    prediction = predict(varied)
+    late, again = (Band.predicted(prediction, name) for name in ("consistent_p99", "resends_per_message"))
+    found = (
+        f"the predicted intervals end at {late.text('high')} s for consistent_p99 and at {again.high:.2f} for "
+        "resends_per_message"
+    )
+    if late.high >= CONSISTENT_LIMIT:
+        last, longest = ack_timeout * max_resends, scenario.bus.retry.cap
+        why = f"a message that was missed waits for the next multiple of {ack_timeout:g} s: make ack_timeout smaller"
+        if last < longest:
+            why = f"the last resend comes {last:g} s after the message, but the node may be away for {longest:g} s"
+        return Answer(False, f"{found}; the first must be below {CONSISTENT_LIMIT:g} s. Look: {why}.")
+    if again.high >= RESENDS_LIMIT:
+        return Answer(
+            False,
+            f"{found}; the second must be below {RESENDS_LIMIT:g}. While the node is away each resend is in vain: make "
+            "ack_timeout larger.",
+        )
+    return Answer(True, f"{found}; they are below {CONSISTENT_LIMIT:g} s and {RESENDS_LIMIT:g}.")

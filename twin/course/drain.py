@@ -1,0 +1,116 @@
+"""What the lab notebook on drains computes and checks, so that it holds no logic itself.
+
+Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from twin.analysis.bands import Band, number
+from twin.course.failover import Answer, Predict, upper_end
+from twin.errors import ScenarioError
+from twin.measures import measure_record
+from twin.measures.base import RATE_WINDOW, Array
+from twin.record.record import Record
+from twin.rules.drain import drain_time
+from twin.scenario.scenario import Scenario
+
+RATE_LIMIT = 40.0
+"""Attempts a second that the upper end of the 95 % interval of `peak_reconnect_rate` must stay below."""
+TIME_LIMIT = 7.0
+"""Seconds that the upper end of the 95 % interval of `drain_time` must stay below: a node's time to end."""
+ATTEMPTS_LIMIT = 1.05
+"""Attempts of an affected client that the upper end of the 95 % interval must stay below: nobody is refused."""
+
+
+def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> Scenario:
+    """Return the scenario with another pace of its drains, None for all at once; `lead` too, unless it is None."""
+    faults = []
+    for fault in scenario.faults:
+        data = fault.model_dump(exclude_none=True)
+        if fault.kind == "drain":
+            data.pop("pace", None)
+            if pace is not None:
+                data["pace"] = pace
+            if lead is not None:
+                data["lead"] = lead
+        faults.append(data)
+    return scenario.vary(faults=faults)
+
+
+def reconnect_rate(record: Record, step: float = 0.05) -> tuple[Array, Array]:
+    """Return times in seconds and, for each, the attempts of the run in the `RATE_WINDOW` that ends there."""
+    t = np.sort(record.select("attempt_connect")["t"].to_numpy())
+    t = t[t >= 0.0]
+    times: Array = np.arange(0.0, record.scenario.duration, step)
+    counts = np.searchsorted(t, times, side="right") - np.searchsorted(t, times - RATE_WINDOW, side="right")
+    return times, counts / RATE_WINDOW
+
+
+def ways_table(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> pd.DataFrame:
+    """Return the medians of some measures over the runs of each way to end a node that count; NaN: not defined."""
+    rows = {}
+    for way, runs in records.items():
+        rows[way] = (
+            pd.DataFrame([measure_record(run) for run in runs if run.counts]).reindex(columns=list(names)).median()
+        )
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def without_recovery(scenario: Scenario) -> Scenario:
+    """Return the scenario over pub/sub, with clients that do not ask for what they missed."""
+    return scenario.vary(bus={"kind": "pubsub"}, clients={"recovery": {"recover": False}})
+
+
+def paces_table(scenario: Scenario, paces: Sequence[float], predict: Predict) -> pd.DataFrame:
+    """Predict a drain at several paces.
+
+    Returns:
+        One row a pace: `peak_reconnect_rate` (1/s) and `drain_time` (s), predicted medians, and `by hand` (s).
+    """
+    (fault,) = (fault for fault in scenario.faults if fault.kind == "drain")
+    share = scenario.clients.count // scenario.nodes.count
+    rows = {}
+    for pace in paces:
+        found = predict(paced(scenario, pace)).measures[["peak_reconnect_rate", "drain_time"]].median()
+        rows[pace] = {**found, "by hand": drain_time(share, fault.lead or 0.0, pace)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pace (1/s)")
+
+
+def check_drain(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Answer:
+    """Judge a drain that shall refuse nobody, spread the returns, and be over in time.
+
+    Any drain is right with which the upper ends of the predicted 95 % intervals lie below `ATTEMPTS_LIMIT` for
+    `attempts_per_client`, below `RATE_LIMIT` for `peak_reconnect_rate` and below `TIME_LIMIT` for `drain_time`.
+
+    Args:
+        scenario: one drain, and a balancer that does not retry.
+        lead: seconds from the failing check to the first close.
+        pace: closes a second.
+        predict: predicts the varied scenario.
+    """
+    try:
+        varied = paced(scenario, float(pace), float(lead))
+    except (ScenarioError, TypeError, ValueError) as error:
+        return Answer(False, f"a drain does not take these settings. {error}")
+    prediction = predict(varied)
+    if Band.predicted(prediction, "drain_time").censored:
+        return Answer(False, "the drain is not over by the end of the run: it takes far too long.")
+    names = ("attempts_per_client", "peak_reconnect_rate", "drain_time")
+    attempts, rate, took = (upper_end(prediction, name) for name in names)
+    found = (
+        f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {number(took)} s"
+    )
+    if attempts >= ATTEMPTS_LIMIT:
+        return Answer(
+            False,
+            f"{found}; the first must be below {ATTEMPTS_LIMIT:g}. Clients are sent to the node that does not listen "
+            "any more: how long does the balancer take to notice that it is not ready?",
+        )
+    if rate >= RATE_LIMIT:
+        return Answer(False, f"{found}; the second must be below {RATE_LIMIT:g}. Close fewer a second.")
+    if took >= TIME_LIMIT:
+        return Answer(False, f"{found}; the third must be below {TIME_LIMIT:g} s. Lead and closes have to fit in.")
+    return Answer(True, f"{found} (all of them upper ends of the predicted intervals).")

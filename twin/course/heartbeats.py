@@ -1,0 +1,210 @@
+"""What the lab notebook on heartbeats computes and checks, so that it holds no logic itself.
+
+Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from twin.advice import cuts_idle
+from twin.analysis.comparison import Predicted
+from twin.course.failover import Answer, Predict, upper_end
+from twin.errors import ScenarioError
+from twin.measures.base import Array
+from twin.record.record import Record
+from twin.rules.heartbeat import detection_bounds
+from twin.rules.idle import Adaptive, survives
+from twin.scenario.scenario import Scenario
+
+NOTICE_LIMIT = 8.0
+"""Seconds that the upper end of the 95 % interval of `notice_p99` must stay below."""
+PINGS_LIMIT = 50.0
+"""Pings a second that the clients may send together."""
+LEAST_TIMEOUT = 1.0
+"""Seconds that a pong may always take: a lost packet is sent again after about one. Source: RFC 6298, section 2.1."""
+
+
+def pings_a_second(scenario: Scenario) -> float:
+    """Return how many pings a second all clients and all nodes send together; each asks for a pong."""
+    beat, count = scenario.clients.heartbeat, scenario.clients.count
+    return count * sum(1 / interval for interval in (beat.interval, scenario.nodes.ping_interval) if interval)
+
+
+def notice_by_hand(interval: float, timeout: float, share: float) -> float:
+    """Return the time in seconds within which a share of the clients notices a peer that fell silent: U(low, high)."""
+    low, high = detection_bounds(interval, timeout)
+    return low + share * (high - low)
+
+
+def notice_times(record: Record) -> Array:
+    """Return the seconds from the first fault to each loss after it, in order, shape (losses,)."""
+    fault = float(record.select("fault")["t"].iloc[0])
+    lost = record.select("disconnected")["t"].to_numpy()
+    found: Array = np.sort(lost[lost >= fault] - fault)
+    return found
+
+
+def trade_off(
+    scenario: Scenario,
+    intervals: Sequence[float],
+    timeouts: Sequence[float],
+    predict: Predict,
+    ping: float,
+) -> pd.DataFrame:
+    """Predict what shorter intervals and timeouts bring, and what they cost.
+
+    Args:
+        scenario: with a fault in which a node falls silent.
+        intervals, timeouts: of the clients' heartbeat, in seconds; each with each.
+        predict: predicts a varied scenario.
+        ping: CPU seconds of a ping and its pong in all processes together.
+
+    Returns:
+        One row a heartbeat: `interval`, `timeout`, `pings` (a second, all clients), `cores` (how many they keep busy),
+        `by hand` (the 99th percentile of U(timeout, timeout + interval)), and `notice_p50`, `notice_p99` (s) as
+        predicted.
+    """
+    rows = []
+    for timeout in timeouts:
+        for interval in intervals:
+            varied = scenario.vary(clients={"heartbeat": {"interval": interval, "timeout": timeout, "most": 0.0}})
+            found = predict(varied).measures[["notice_p50", "notice_p99"]].median()
+            hand = notice_by_hand(interval, timeout, 0.99)
+            pings = pings_a_second(varied)
+            rows.append((interval, timeout, pings, pings * ping, hand, found["notice_p50"], found["notice_p99"]))
+    return pd.DataFrame(rows, columns=["interval", "timeout", "pings", "cores", "by hand", "notice_p50", "notice_p99"])
+
+
+def spans(record: Record, clients: Sequence[int]) -> list[list[tuple[float, float]]]:
+    """Return for each of some clients when it was connected during the run, as (from, to) in seconds."""
+    end = record.scenario.duration
+    table = record.select("connected", "disconnected")
+    found = []
+    for client in clients:
+        mine = table[table["client"] == client]
+        held, since = list[tuple[float, float]](), None
+        for t, event in zip(mine["t"], mine["event"], strict=True):
+            if event == "connected":
+                since = max(0.0, t)
+            elif since is not None:
+                held.append((since, t))
+                since = None
+        if since is not None:
+            held.append((since, end))
+        found.append(held)
+    return found
+
+
+def search(least: float, most: float, timeout: float, seconds: float) -> pd.DataFrame:
+    """Return the pings of one client whose interval adapts, before a balancer that cuts after `timeout` s of silence.
+
+    The connection is opened at 0 and, whenever it was cut, again at once.
+
+    Args:
+        least, most: bounds of the interval, in seconds.
+        timeout: of the balancer, in seconds.
+        seconds: how long to look.
+
+    Returns:
+        One row a try: `t` (when it ended, s), `interval` (s) and whether it was `cut`.
+    """
+    rule, t, rows = Adaptive.of(least, most), 0.0, []
+    while t < seconds:
+        interval = rule.interval
+        cut = not survives(timeout, interval)
+        t += timeout if cut else interval
+        rows.append((t, interval, cut))
+        if cut:
+            rule.broke(timeout)
+        else:
+            rule.answered()
+    return pd.DataFrame(rows, columns=["t", "interval", "cut"])
+
+
+def fixed_against_adaptive(
+    scenario: Scenario, fixed: Sequence[float], predict: Predict, search_until: float = 600.0
+) -> pd.DataFrame:
+    """Compare fixed intervals with one that adapts, before the same balancer.
+
+    Args:
+        scenario: without a fault, whose clients' heartbeat adapts.
+        fixed: intervals in seconds to compare it with.
+        predict: predicts a varied scenario.
+        search_until: seconds after which the adapting interval is taken as settled.
+
+    Returns:
+        One row a heartbeat: `losses_per_client` in the run (predicted median), `pings a minute` of one client, where it
+        is not cut, and for the one that adapts once it has settled.
+    """
+    beat = scenario.clients.heartbeat
+    rows = {}
+    for interval in fixed:
+        varied = scenario.vary(clients={"heartbeat": {"interval": interval, "most": 0.0}})
+        kept = survives(scenario.idle_timeout, interval)
+        rows[f"fixed, {interval:g} s"] = (_losses(predict(varied)), 60 / interval if kept else float("nan"))
+    settled = search(beat.interval, beat.most, scenario.idle_timeout, search_until)["interval"].iloc[-1]
+    rows[f"adaptive, {beat.interval:g} to {beat.most:g} s"] = (_losses(predict(scenario)), 60 / settled)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["losses_per_client", "pings a minute"])
+
+
+def _losses(prediction: Predicted) -> float:
+    return float(prediction.measures["losses_per_client"].median())
+
+
+def side_by_side(
+    records: Sequence[Record], simulate: Callable[[int], Record], measure: Callable[[Record], Mapping[str, float]]
+) -> pd.DataFrame:
+    """Hold measured runs that count against the simulated replications of the same number: one row a run."""
+    rows = {}
+    for record in (one for one in records if one.counts):
+        expected, found = measure(simulate(record.replication)), measure(record)
+        both = {f"{name}, simulated": value for name, value in expected.items()}
+        both |= {f"{name}, measured": value for name, value in found.items()}
+        rows[f"run {record.replication}"] = {name: both[name] for name in sorted(both)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def check_heartbeat(scenario: Scenario, interval: float, timeout: float, predict: Predict) -> Answer:
+    """Judge a heartbeat that shall find a silent node soon, cost few pings, and keep idle connections open.
+
+    Any heartbeat is right whose pings keep a connection through the balancer, whose timeout is at least
+    `LEAST_TIMEOUT`, with which the clients send at most `PINGS_LIMIT` pings a second, and with which the upper end of
+    the predicted 95 % interval of `notice_p99` lies below `NOTICE_LIMIT`.
+
+    Args:
+        scenario: with a node that falls silent, and a balancer that cuts idle connections.
+        interval: seconds between pings.
+        timeout: seconds without a pong until the peer counts as dead.
+        predict: predicts the varied scenario; it is not called when the heartbeat is ruled out anyway.
+    """
+    try:
+        beat = {"interval": float(interval), "timeout": float(timeout), "most": 0.0}
+        varied = scenario.vary(clients={"heartbeat": beat})
+    except (ScenarioError, TypeError, ValueError) as error:
+        return Answer(False, f"a client does not take this heartbeat. {error}")
+    if cuts_idle(varied):
+        return Answer(
+            False,
+            f"the balancer cuts what is silent for {varied.idle_timeout:g} s, and nothing passes for "
+            f"{varied.longest_silence:g} s: every idle connection is lost again and again.",
+        )
+    if timeout < LEAST_TIMEOUT:
+        return Answer(
+            False,
+            f"timeout is {timeout:g} s and must be {LEAST_TIMEOUT:g} s or more: one lost packet, which is sent again "
+            "after a second, would end a healthy connection.",
+        )
+    pings = pings_a_second(varied)
+    if pings > PINGS_LIMIT:
+        return Answer(False, f"{pings:.0f} pings a second are more than {PINGS_LIMIT:g}: make the interval longer.")
+    late = upper_end(predict(varied), "notice_p99")
+    found = f"{pings:.0f} pings a second, and the predicted interval of notice_p99 ends at {late:.2f} s"
+    if late >= NOTICE_LIMIT:
+        return Answer(
+            False,
+            f"{found}; it must end below {NOTICE_LIMIT:g} s. Before the last client notices, a whole interval and then "
+            f"a timeout pass: {interval:g} + {timeout:g} s.",
+        )
+    return Answer(True, f"{found}, below {NOTICE_LIMIT:g} s.")

@@ -1,0 +1,1 @@
+"""Pictures of the lab notebooks that show what their checks compute."""

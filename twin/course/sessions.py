@@ -1,0 +1,124 @@
+"""What the lab notebook on sessions computes and checks, so that it holds no logic itself.
+
+As in `twin.course.failover` nothing here knows a world: what has to be simulated is done by a function that the
+notebook passes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from twin.analysis.bands import Band
+from twin.analysis.comparison import Comparison, Predicted
+from twin.costs.profile import HostProfile
+from twin.course.failover import Answer, Predict
+from twin.errors import ScenarioError
+from twin.figures.comparison import table_rows
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
+from twin.scenario.sessions import HASH_UNIT
+
+BACK_LIMIT = 4.0
+"""Seconds that the upper end of the 95 % interval of `reconnect_p99` must stay below."""
+LOGIN_LIMIT = 0.02
+"""What the upper end of the 95 % interval of `login_share` must stay below."""
+
+
+def hash_seconds(profile: HostProfile, iterations: int) -> float:
+    """Return what the hash of one password costs on a machine, in seconds: the median of its measurements.
+
+    Raises:
+        ScenarioError: the profile was made before there were sessions.
+    """
+    profile.must_know_sessions("haproxy", shared=False)
+    return profile.once("node_hash", 0.5) * iterations / HASH_UNIT
+
+
+def look_up_seconds(profile: HostProfile) -> float:
+    """Return the CPU seconds by which a handshake is dearer that asks the shared store: a lone one, medium speed.
+
+    Raises:
+        ScenarioError: the profile was made before there were sessions or broadcasts.
+    """
+    profile.must_know_sessions("haproxy", shared=True)
+    parts = {name: profile.curves(name) for name in ("node_look_up", "bus_session", "node_found", "node_session")}
+    lone = {name: curves[len(curves) // 2].lone for name, curves in parts.items()}
+    return lone["node_look_up"] + lone["bus_session"] + lone["node_found"] - lone["node_session"]
+
+
+def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) -> pd.DataFrame:
+    """Return one row a prediction with the median of each measure, and the upper end of its 95 % interval."""
+    rows = {}
+    for name, prediction in predictions.items():
+        row: dict[str, Any] = {}
+        for measure in measures:
+            if measure in prediction.measures:
+                band = Band.predicted(prediction, measure)
+                row |= {measure: band.median, f"{measure}, at most": band.high}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
+    """Return some rows of a comparison, one a measure: predicted median and band, median of the runs, runs inside."""
+    table = pd.DataFrame(table_rows(comparison)).set_index("measure")
+    columns = ["unit", "predicted", "low", "high", "measured", "inside", "error"]
+    rows: pd.DataFrame = table.loc[[name for name in measures if name in table.index], columns]
+    return rows
+
+
+def story(record: Record, client: int) -> pd.DataFrame:
+    """Return what happened to one client and to the cluster from the first fault on."""
+    events = record.events
+    mine = (events["client"] == client) & ~events["event"].isin(["sent", "arrived"])
+    cluster = events["event"].isin(["fault", "healed", "node_stopped", "marked_down", "bus_lost", "bus_joined"])
+    begun = record.select("fault")["t"].iloc[0]
+    columns = ["t", "event", "client", "node", "attempt", "detail"]
+    told: pd.DataFrame = events.loc[(mine | cluster) & (events["t"] >= begun), columns]
+    return told
+
+
+def check_store(scenario: Scenario, store: str, persist: bool, cap: float, predict: Predict) -> Answer:
+    """Judge settings with which a failover during an outage of the store ends well.
+
+    Any settings are right with which, in the 95 % intervals, 99 % of the clients are back within `BACK_LIMIT` seconds,
+    and fewer than `LOGIN_LIMIT` of them have to log in again. Trust without a look is not to be had.
+
+    Args:
+        scenario: a kill while the store is down.
+        store: where the sessions are, `memory` or `redis`.
+        persist: whether the store keeps its data on disk.
+        cap: longest wait of the clients' backoff, in seconds.
+        predict: predicts the varied scenario; it is not called when the settings are ruled out anyway.
+    """
+    try:
+        reconnect = {"cap": float(cap), "base": min(float(cap), scenario.clients.reconnect.base)}
+        varied = scenario.vary(
+            sessions={"store": store, "when_down": "refuse"},
+            bus={"persist": persist},
+            clients={"reconnect": reconnect},
+            faults=[fault.model_dump() for fault in scenario.faults if store == "redis" or fault.kind != "bus_down"],
+        )
+    except (ScenarioError, TypeError, ValueError) as error:
+        return Answer(False, f"The lab does not take these settings. {error}")
+    if store == "none":
+        return Answer(False, "without sessions everybody may connect: that is not what a login is for.")
+    prediction = predict(varied)
+    if "login_share" not in prediction.measures:
+        return Answer(False, "nobody is back when the run ends: how long may a client go on waiting?")
+    logins = Band.predicted(prediction, "login_share")
+    back = Band.predicted(prediction, "reconnect_p99")
+    said = (
+        f"between {logins.low:.0%} and {logins.high:.0%} of those who come back log in again, and reconnect_p99 is "
+        f"{back.text('low')} to {back.text('high')} s"
+    )
+    if logins.high >= LOGIN_LIMIT:
+        return Answer(False, f"{said}; nobody should have to log in. Where were the sessions when node 1 died?")
+    if back.high >= BACK_LIMIT:
+        return Answer(
+            False,
+            f"{said}; its upper end is not below {BACK_LIMIT:g} s. Nobody gets in before the store is back: how long "
+            "may a client go on waiting then?",
+        )
+    return Answer(True, f"{said}, below {BACK_LIMIT:g} s.")

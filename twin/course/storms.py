@@ -1,0 +1,395 @@
+"""What the notebooks on storms and on sizing compute: an outage of everything, on a host whose costs are given.
+
+Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from twin.analysis.bands import ENOUGH_RUNS, Band, interval_name, shares, words
+from twin.analysis.comparison import Predicted
+from twin.analysis.sweeps import Sweep, Variant
+from twin.costs.broadcast import BROADCAST_PARTS
+from twin.costs.curve import Part
+from twin.costs.profile import PARTS, HostProfile
+from twin.costs.starts import LEVEL, START_PARTS
+from twin.course.failover import Answer, Predict
+from twin.errors import ScenarioError
+from twin.figures.comparison import BLUE, GREY, VERMILION, blank
+from twin.figures.sweeps import COLOURS, DASHES, MARKERS
+from twin.measures import PEAK_WINDOW, attempt_counts
+from twin.measures.base import Array
+from twin.record.record import Record
+from twin.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BEGIN = 5.0
+"""Seconds after the start of the run when the outage begins."""
+SMALL_COST = 20e-6
+"""Seconds of a part that a given host does not name: small against a handshake."""
+CLIENT_COST = 1e-6
+"""Seconds of a client's part, whatever `scale` is: as if each client had a machine of its own."""
+REFUSAL = 0.63
+"""What the balancer's refusal costs, over what a handshake costs it: 0.59 to 0.66 in the reference profile, for 16 or
+more at once."""
+FIRST = 0.5
+"""Part of a round of work that comes before its first item is out: the middle, as nothing is known."""
+TIMES: dict[str, Any] = {
+    "balancer_start": {"haproxy": [0.05], "nginx": [0.05]},
+    "node_stop": [0.01],
+    "check_overhead": [0.002],
+    "table_growth": [0.001],
+    "time_slice": 0.003,
+    "tick": 0.004,
+}
+"""Seconds of what a host profile has besides the parts, chosen as round figures: in a storm, which is over handshakes,
+none of them decides."""
+EXIT_DELAY, NODE_START = 0.002, 0.5
+"""Seconds from SIGKILL to the first closed connection, and of a node's start, chosen like `TIMES`."""
+PROGRAMS = ("node", "haproxy", "nginx")
+CLIENT_ROUNDS = ("client_request", "client_refused", "client_open", "client_closed")
+
+
+MOST_RUNS, CLIENTS_AT_ONCE = 50, 50_000
+"""Most runs behind a picture that is redrawn at once, and how many clients all of its runs have together at most, but
+for a single run that has more."""
+
+
+def runs_to_redraw(clients: int) -> int:
+    """Return how many runs a picture takes that shall be redrawn at once: 50 up to 1,000 clients, then ever fewer so
+    that the work does not grow, and 1 from 50,000 clients on, where chance averages out anyway.
+
+    Args:
+        clients: of one run, 1 or more.
+    """
+    return max(1, min(MOST_RUNS, CLIENTS_AT_ONCE // clients))
+
+
+def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: float = 1.0) -> HostProfile:
+    """Return a host whose costs are chosen and not measured: every part costs the same at any load.
+
+    The nodes' handshakes are what is scarce; clients cost next to nothing, as if each had a machine of its own.
+
+    Args:
+        handshake_rate: handshakes a second that one node can do.
+        balancer_rate: handshakes a second that the balancer can do, but for `SMALL_COST` to accept each connection.
+        scale: how many real clients one simulated client stands for: everything takes as much longer.
+
+    Raises:
+        ScenarioError: a rate is not more than 0.
+    """
+    for name, rate in (("handshake_rate", handshake_rate), ("balancer_rate", balancer_rate), ("scale", scale)):
+        if not rate > 0:
+            raise ScenarioError(f"{name} is {rate:g}; allowed is more than 0.")
+    costs = dict.fromkeys((name for name in PARTS if name not in BROADCAST_PARTS), SMALL_COST)
+    costs["node_handshake"] = max(0.0, 1.0 / handshake_rate - SMALL_COST)  # the accept is the rest
+    costs["balancer_request"] = costs["balancer_response"] = 1.0 / balancer_rate / 2  # there, and back
+    costs["balancer_refused"] = REFUSAL / balancer_rate
+    costs |= {name: CLIENT_COST / scale for name in costs if name.startswith("client")}
+    parts = {name: Part(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
+    parts["exit_delay"] = Part(levels=[16], values=[[EXIT_DELAY]])
+    parts |= {name: Part(levels=[LEVEL], values=[[NODE_START]]) for name in START_PARTS}
+    return HostProfile.model_validate(
+        {
+            "made": "given",
+            "machine": {"cpu": "given", "cores": 64},
+            "parts": parts,
+            "nginx_parts": {name: part for name, part in parts.items() if name.startswith("balancer")},
+            "first_part": {name: [FIRST] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
+            "speed": [[[1e-3] * 10]],
+            "wake": {name: [0.0] for name in ("client", *PROGRAMS)},
+            **TIMES,
+        }
+    )
+
+
+def outage(
+    clients: int = 300,
+    nodes: int = 3,
+    seconds: float = 20.0,
+    after: float = 60.0,
+    inter: float = 1.0,
+    **reconnect: Any,
+) -> Scenario:
+    """Return an outage of everything: all nodes stand still, the balancer cuts the tunnels, then all go on.
+
+    Nodes, balancer and clients have machines of their own.
+
+    Args:
+        clients: how many.
+        nodes: how many.
+        seconds: length of the outage.
+        after: seconds of the run after its end.
+        inter: seconds between two checks of a node by the balancer, and until a check counts as failed.
+        reconnect: settings of the reconnect policy; `stable_time` is 0.
+
+    Raises:
+        ScenarioError: a value is not allowed.
+    """
+    faults = [{"at": BEGIN, "kind": "hang", "node": i + 1, "duration": float(seconds)} for i in range(nodes)]
+    return Scenario.parse(
+        {
+            "name": "storm",
+            "duration": BEGIN + seconds + after,
+            "clients": {
+                "count": clients,
+                "connect_rate": 100_000.0,
+                "open_timeout": 10.0,
+                "heartbeat": {"interval": 0.0},
+                "reconnect": {"policy": "exponential", "stable_time": 0.0, **reconnect},
+            },
+            "balancer": {
+                "algorithm": "leastconn",
+                "retries": 0,
+                "on_marked_down": "shutdown-sessions",
+                "check": {"inter": inter, "fall": 2, "rise": 1, "timeout": inter},
+            },
+            "nodes": {"count": nodes, "backlog": 1000},
+            "host": {"placement": "separate"},
+            "faults": faults,
+        },
+        "outage",
+    )
+
+
+def end_of_outage(scenario: Scenario) -> float:
+    """Return when the last fault is over, in seconds after the start of the run."""
+    return max(fault.at + (fault.duration or 0.0) for fault in scenario.faults)
+
+
+def back_within(prediction: Predicted) -> pd.Series:
+    """Return for each replication the seconds from the end of the outage until 99 % of the clients are connected;
+    infinite where they were not within the run.
+    """
+    scenario = prediction.scenario
+    first = min(fault.at for fault in scenario.faults)
+    return prediction.measures["time_to_99"] - (end_of_outage(scenario) - first)
+
+
+def attempt_times(record: Record) -> pd.DataFrame:
+    """Return the attempts after the first fault: columns client, number (1 is the first after the loss) and t."""
+    fault = record.select("fault")["t"].iloc[0]
+    made = record.select("attempt_connect")
+    made = made[made["t"] >= fault]
+    number = made.groupby("client").cumcount() + 1
+    return pd.DataFrame({"client": made["client"], "number": number, "t": made["t"]}).reset_index(drop=True)
+
+
+def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.Series:
+    """Return in how many seconds the middle 90 % of the clients make their first, second, ... attempt after the loss.
+
+    Each client's time counts from its own notice, so that only the policy spreads them.
+
+    Args:
+        record: a simulated run.
+        most: how many attempts to look at.
+        least: an attempt counts that at least this share of the affected clients make.
+    """
+    fault = record.select("fault")["t"].iloc[0]
+    lost = record.select("disconnected")
+    notice = lost[lost["t"] >= fault].groupby("client")["t"].first()
+    times = attempt_times(record)
+    times["since"] = times["t"] - times["client"].map(notice)
+    found = {}
+    for number, group in times[times["number"] <= most].groupby("number"):
+        if len(group) >= least * len(notice):
+            low, high = np.quantile(group["since"], [0.05, 0.95])
+            found[number] = high - low
+    return pd.Series(found, name="spread (s)", dtype=float)
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Some runs of one outage: what a picture needs.
+
+    Attributes:
+        scenario: the outage.
+        curves: connected clients, shape (runs, points).
+        times: seconds of the points.
+        counts: attempts in each 100 ms, shape (runs, windows).
+    """
+
+    scenario: Scenario
+    curves: Array
+    times: Array
+    counts: Array
+
+    @classmethod
+    def of(cls, prediction: Predicted, records: Sequence[Record] = ()) -> "Storm":
+        """Put a prediction together with some runs; without runs the attempts are those of the prediction itself."""
+        return cls(
+            prediction.scenario,
+            prediction.curves,
+            prediction.curve_times,
+            np.array([attempt_counts(record) for record in records]) if records else prediction.attempts,
+        )
+
+
+def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
+    """Return a column for each storm: connected clients with their 95 % band where there are several runs, and the
+    attempts in each 100 ms of the first run."""
+    several = len(storms) > 1  # one column has its place without a search for it, which takes as long as to draw it
+    figure = blank(figsize=(max(6.5, 3.6 * len(storms)), 5.0), layout="constrained" if several else "none")
+    grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
+    if not several:
+        figure.subplots_adjust(left=0.18, right=0.98, top=0.93, hspace=0.1)
+    for column, (name, storm) in enumerate(storms.items()):
+        upper, lower = grid[0][column], grid[1][column]
+        _connected(upper, storm)
+        _attempts(lower, storm)
+        upper.set_title(name, fontsize=11)
+        lower.set_xlabel("time (s)")
+    for axes in (grid[0][0], grid[1][0]):
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+    grid[0][0].set_ylabel("connected clients")
+    grid[1][0].set_ylabel("attempts in 100 ms, one run")
+    grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
+    return figure
+
+
+def _connected(axes: "Axes", storm: Storm) -> None:
+    runs = len(storm.curves)
+    low, median, high = np.quantile(storm.curves, shares(runs), axis=0)
+    if runs > 1:
+        axes.fill_between(
+            storm.times,
+            low,
+            high,
+            color=BLUE,
+            alpha=0.22,
+            lw=0,
+            label=f"95 % of {runs} runs" if runs >= ENOUGH_RUNS else interval_name(runs),
+        )
+    axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median" if runs > 1 else "one run")
+    _shade(axes, storm)
+    axes.set_ylim(0, 1.05 * storm.scenario.clients.count)
+
+
+def _attempts(axes: "Axes", storm: Storm) -> None:
+    one = storm.counts[0]
+    edges = np.arange(len(one) + 1) * PEAK_WINDOW
+    axes.stairs(one, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
+    _shade(axes, storm)
+    axes.set_xlim(0, storm.scenario.duration)
+
+
+def _shade(axes: "Axes", storm: Storm) -> None:
+    axes.axvspan(BEGIN, end_of_outage(storm.scenario), color=GREY, alpha=0.15, lw=0)
+
+
+def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
+    """Return how wide the herd is at its first, second, ... attempt, one line a policy."""
+    figure = blank(figsize=(6.8, 4.0))
+    axes = figure.subplots()
+    for i, (name, spread) in enumerate(spreads.items()):
+        axes.plot(spread.index, spread.to_numpy(), marker=MARKERS[i], color=COLOURS[i], ls=DASHES[i], label=name)
+    axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
+    axes.set_xlabel("attempt after the loss")
+    axes.set_ylabel("middle 90 % of the clients within (s)")
+    axes.set_yscale("symlog", linthresh=0.1)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above: lines are anywhere
+    return figure
+
+
+def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, **reconnect: Any) -> Answer:
+    """Judge a reconnect policy that shall bring the clients back soon without a large peak.
+
+    Args:
+        scenario: the outage.
+        peak: most attempts in 100 ms that the upper end of the 95 % interval may reach.
+        back: seconds after the outage within which the upper end of the interval of 99 % back must lie.
+        predict: predicts the varied scenario.
+        reconnect: settings of the policy.
+    """
+    try:
+        varied = scenario.vary(clients={"reconnect": reconnect})
+    except ScenarioError as error:
+        return Answer(False, f"the policy is not possible. {error}")
+    prediction = predict(varied)
+    highest = Band.predicted(prediction, "peak_attempts").high
+    latest = Band.of(back_within(prediction).to_numpy()).high
+    rest = scenario.duration - end_of_outage(scenario)
+    found = f"at most {highest:.0f} attempts in 100 ms, and 99 % are back {_after(latest, rest)}"
+    if highest > peak:
+        return Answer(
+            False, f"{found}; allowed are {peak:g} attempts. Spread the waits more, or begin with longer ones."
+        )
+    if latest > back:
+        return Answer(False, f"{found}; allowed are {back:g} s. A wait that has grown past that keeps clients away.")
+    return Answer(True, f"{found}.")
+
+
+def _after(seconds: float, rest: float) -> str:
+    """Return when something happened, in words, if `rest` seconds were watched after the outage."""
+    return f"{seconds:.1f} s after the outage" if np.isfinite(seconds) else f"{words(seconds, rest)} of its end"
+
+
+def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
+    """Judge a number of nodes and a cap by a sweep.
+
+    Args:
+        table: bands of `back` by `nodes.count` and `clients.reconnect.cap`, from `sizing_table`.
+        nodes: the choice.
+        cap: the choice, in seconds.
+        target: seconds within which the upper end of the interval must lie.
+        dearest: most nodes that one wants to pay for.
+    """
+    row = table[(table["nodes"] == nodes) & (table["cap"] == cap)]
+    if row.empty:
+        known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
+        return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
+    high = float(row["high"].iloc[0])
+    if np.isinf(high):
+        return Answer(False, f"with {nodes} nodes and a cap of {cap:g} s 99 % are not always back within the run.")
+    found = f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {high:.0f} s"
+    if high > target:
+        return Answer(False, f"{found}, later than {target:g} s.")
+    if nodes > dearest:
+        return Answer(False, f"{found}, but {dearest} nodes are the most that you pay for.")
+    return Answer(True, f"{found}, within {target:g} s.")
+
+
+NODES, CAP = "nodes.count", "clients.reconnect.cap"
+
+
+def sizing_variants(
+    build: Callable[[int, float], Scenario], nodes: Sequence[int], caps: Sequence[float]
+) -> list[Variant]:
+    """Return the outage with every number of nodes and every cap, for `sim.simulate_variants`.
+
+    Args:
+        build: returns the outage of so many nodes with such a cap in seconds.
+        nodes: numbers of nodes.
+        caps: caps in seconds.
+    """
+    return [Variant({NODES: n, CAP: cap}, build(n, cap)) for n in nodes for cap in caps]
+
+
+def sizing_table(sweep: Sweep, scenario: Scenario) -> pd.DataFrame:
+    """Return one row a variant of a sweep over nodes and cap: what it costs and what it gives.
+
+    Args:
+        sweep: results of `sizing_variants`.
+        scenario: one of the variants; all have the same outage.
+
+    Returns:
+        Columns nodes, cap (s), `back`, `low` and `high` (s after the outage until 99 % are connected: median and 95 %
+        interval), `attempts` a client and `peak` attempts in 100 ms (medians).
+    """
+    away = end_of_outage(scenario) - min(fault.at for fault in scenario.faults)
+    bands = sweep.bands("time_to_99")
+    table = pd.DataFrame({"nodes": bands[NODES], "cap": bands[CAP].astype(float)})
+    for name, column in (("back", "median"), ("low", "low"), ("high", "high")):
+        table[name] = bands[column] - away
+    table["attempts"] = sweep.bands("attempts_per_client")["median"]
+    table["peak"] = sweep.bands("peak_attempts")["median"]
+    return table

@@ -1,0 +1,1 @@
+"""Pictures, one module a subject: pure functions that return matplotlib figures."""

@@ -1,0 +1,1 @@
+"""What is asked: the one specification of a cluster and what happens to it, one module a room."""

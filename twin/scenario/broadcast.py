@@ -1,0 +1,148 @@
+"""What is broadcast, over which bus, and what happens to those who lag or miss something."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from twin.rules.consistency import Scope, Threshold, publish_times
+from twin.rules.slow_consumer import SlowPolicy
+from twin.scenario.fields import Part, Positive, Seconds, refused, show
+
+BROADCAST_BUSES = ("pubsub", "stream", "kafka")
+"""Kinds of bus over which a publisher can broadcast."""
+
+
+class OutputBuffer(Part):
+    """When a Redis or Valkey server cuts a subscriber that does not read: `client-output-buffer-limit pubsub`."""
+
+    hard_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
+        32 * 2**20,
+        description="Bytes that the server counts as waiting for one subscriber and that cut it at once; of a message "
+        "of 16 kB or more it counts little while nothing is read; 0 is no limit.",
+    )
+    soft_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
+        8 * 2**20,
+        description="Bytes, counted alike, that cut it when they last longer than `soft_seconds`; 0 is no limit.",
+    )
+    soft_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(60, description="Seconds for `soft_bytes`, whole.")
+
+
+class BusRetry(Part):
+    """How nodes and publisher retry the bus, as redis-py does: min(cap, U(0, 1) * base * 2**n) before retry n."""
+
+    base: Seconds = Field(0.01, description="Base of the wait, in seconds.")
+    cap: Seconds = Field(1.0, description="Longest wait, in seconds; at least `base`.")
+    retries: Annotated[int, Field(ge=0, le=1000)] = Field(
+        10,
+        description="Retries of one command; then a publish has an unknown outcome, and a subscriber begins anew.",
+    )
+    timeout: Positive = Field(5.0, description="Seconds without an answer until a command counts as failed.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "BusRetry":
+        if self.cap < self.base and self.retries > 0:
+            raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
+        return self
+
+
+class Bus(Part):
+    """The message bus between the nodes; connections of clients do not depend on it."""
+
+    kind: Literal["none", "valkey", "pubsub", "stream", "kafka"] = Field(
+        "valkey",
+        description="none: no server; valkey: an embedded server runs, but nothing is published; pubsub: nodes "
+        "subscribe, at most once; stream: nodes read with a cursor and replay; kafka: partition log with committed "
+        "offsets, in the model only.",
+    )
+    persist: bool = Field(
+        False, description="true: a restarted bus has its data (append-only file); false: it begins a new epoch."
+    )
+    max_length: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        10_000, description="Messages the bus keeps for recovery and replay, the newest; 0 keeps none."
+    )
+    idempotency_window: Positive = Field(
+        60.0, description="Seconds for which the bus remembers idempotency keys of messages."
+    )
+    commit_interval: Positive = Field(
+        5.0, description="kafka: seconds between two commits of a node's offset; a restarted node resumes there."
+    )
+    lease: Positive = Field(2.0, description="Seconds after its last sign of life until a node is not registered.")
+    output_buffer: OutputBuffer = Field(OutputBuffer(), description="Limits of a subscriber's buffer on the bus.")
+    retry: BusRetry = Field(BusRetry(), description="How nodes and publisher retry the bus.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Bus":
+        if self.kind in ("stream", "kafka") and self.max_length == 0:
+            raise refused("max_length", "0", f"at least 1 with kind '{self.kind}'")
+        return self
+
+
+class Publisher(Part):
+    """Who broadcasts: one process that publishes on a schedule, one message at a time."""
+
+    rate: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = Field(
+        10.0, description="Messages a second; message n is due (n - 1) / rate after `start`."
+    )
+    payload_bytes: Annotated[int, Field(ge=0, le=1_000_000)] = Field(64, description="Bytes of each payload.")
+    start: Seconds = Field(0.0, description="When the first message is due, in seconds after the start of the run.")
+    stop: Seconds | None = Field(
+        None, description="No message is due at or after this time, in seconds; left out: the end of the run."
+    )
+    messages: Annotated[int, Field(ge=0, le=100_000)] = Field(0, description="Messages at most; 0 is no bound.")
+    ack_timeout: Positive = Field(1.0, description="Seconds without the threshold until a message is sent again.")
+    max_resends: Annotated[int, Field(ge=0, le=100)] = Field(3, description="How often a message is sent again.")
+    threshold: Threshold = Field(
+        "all",
+        description="Nodes that must acknowledge before a message is consistent, of those registered when it was "
+        "published: all, majority, or a number.",
+    )
+    scope: Scope = Field(
+        "node",
+        description="A node acknowledges when it has fanned out (node), or when each client connected to it has "
+        "applied the message or left (client).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_threshold(cls, data: Any) -> Any:
+        value = data.get("threshold", "all") if isinstance(data, dict) else "all"
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not number and value not in ("all", "majority"):
+            raise refused("threshold", show(value), "'all', 'majority' or a whole number from 1 to nodes.count")
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> "Publisher":
+        if self.stop is not None and self.stop < self.start:
+            raise refused("stop", f"{self.stop:g}", f"at least start, {self.start:g} s")
+        return self
+
+    def times(self, duration: float) -> list[float]:
+        """Return when each message of a run of `duration` seconds is due, in seconds after its start."""
+        stop = duration if self.stop is None else min(self.stop, duration)
+        return publish_times(self.rate, self.start, stop, self.messages)
+
+
+class Recovery(Part):
+    """How a client gets messages that it missed."""
+
+    recover: bool = Field(
+        True, description="true: it asks for what it missed; false: it notes the gap and goes on behind it."
+    )
+    on_reconnect: bool = Field(
+        True, description="Ask from the last position after a reconnect already, and not only when a gap shows."
+    )
+    timeout: Positive = Field(5.0, description="Seconds without an answer until it asks again.")
+
+
+class SlowConsumer(Part):
+    """What a node does when a client reads too slowly."""
+
+    policy: SlowPolicy = Field(
+        "close",
+        description="drop: the message is not sent to it; coalesce: one snapshot stands for what it missed; close: "
+        "the connection is cut.",
+    )
+    limit_bytes: Annotated[int, Field(ge=1024, le=2**30)] = Field(
+        2**20, description="Bytes that may wait for one client in the node's own memory."
+    )

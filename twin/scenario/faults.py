@@ -1,0 +1,102 @@
+"""What goes wrong, and when."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from twin.scenario.fields import Part, Positive, Problem, Seconds
+
+FaultKind = Literal[
+    "kill",
+    "hang",
+    "blackhole",
+    "restart",
+    "drain",
+    "join",
+    "reload",
+    "outage",
+    "bus_down",
+    "bus_cut",
+    "stall",
+    "partition",
+    "delay",
+]
+BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
+"""Faults that only messages can feel."""
+_NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
+MOST_JOINING = 64
+"""Highest number of a node that joins."""
+_LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
+WITHOUT_PUBLISHER = ("outage", "blackhole")
+"""Faults whose effect on messages neither world has."""
+
+
+class Fault(Part):
+    """Something that is done to the cluster at a set time."""
+
+    at: Seconds = Field(description="Seconds after the start of the run.")
+    kind: FaultKind = Field(
+        description="kill: SIGKILL, a new process after `duration`; hang: SIGSTOP, SIGCONT after `duration`; "
+        "blackhole: every packet between balancer and node is dropped, until `duration` is over; "
+        "restart: SIGTERM, then a new process; "
+        "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
+        "then a new process; join: a process is started for a node that is new or was killed; "
+        "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
+        "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
+        "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
+        "partition: nothing passes between the node and the bus; delay: what passes between them takes `delay` longer."
+    )
+    node: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Number of the node, from 1; none for a reload, outage, bus_down or stall."
+    )
+    client: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Number of the client that stalls, from 0; only for a stall."
+    )
+    delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
+        None, description="Seconds that each direction of the node's link to the bus takes longer; only for a delay."
+    )
+    pace: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        None, description="Connections that a drain closes a second; left out: all at once."
+    )
+    lead: Seconds | None = Field(
+        None,
+        description="Seconds from the failing readiness of a drain to its first close; left out: none. As long as the "
+        "balancer takes to notice, nobody is sent to the node any more.",
+    )
+    duration: Positive | None = Field(
+        None,
+        description="Seconds until it is over, for hang, blackhole, outage, bus_down, stall, partition and delay, or "
+        "until a killed node is started again; left out: never.",
+    )
+
+
+def fault_problem(fault: Fault, nodes: int, clients: int) -> Problem | None:
+    """Return what does not fit, or None; its field is one of the fault.
+
+    Args:
+        fault: what the scenario asks for.
+        nodes: number of nodes of the cluster.
+        clients: number of its clients.
+    """
+    if fault.kind in _NO_NODE and fault.node is not None:
+        return Problem("node", str(fault.node), f"no node for a {fault.kind}")
+    most = MOST_JOINING if fault.kind == "join" else nodes
+    if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
+        return Problem("node", "missing" if fault.node is None else str(fault.node), f"a node from 1 to {most}")
+    if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
+        return Problem(
+            "client", "missing" if fault.client is None else str(fault.client), f"a client from 0 to {clients - 1}"
+        )
+    if fault.kind != "stall" and fault.client is not None:
+        return Problem("client", str(fault.client), "only with kind 'stall'")
+    if fault.kind == "delay" and fault.delay is None:
+        return Problem("delay", "missing", "more than 0 and at most 60 s")
+    if fault.kind != "delay" and fault.delay is not None:
+        return Problem("delay", f"{fault.delay:g}", "only with kind 'delay'")
+    for name, value in (("pace", fault.pace), ("lead", fault.lead)):
+        if value is not None and fault.kind != "drain":
+            return Problem(name, f"{value:g}", "only with kind 'drain'")
+    if fault.duration is not None and fault.kind not in _LASTING:
+        kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
+        return Problem("duration", f"{fault.duration:g}", f"only with kind {kinds} or '{_LASTING[-1]}'")
+    return None

@@ -1,0 +1,392 @@
+"""The one specification of a cluster and what happens to it; both worlds read nothing else."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from twin.errors import ScenarioError
+from twin.files.reading import SCENARIO, read_text, toml
+from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
+from twin.rules.backoff import Reconnect as ReconnectRule
+from twin.rules.heartbeat import Heartbeat as HeartbeatRule
+from twin.rules.idle import longest_silence
+from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
+from twin.scenario.faults import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
+from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
+from twin.scenario.overrides import explain, merge, parse_override, to_toml
+from twin.scenario.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
+from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
+from twin.scenario.sending import Offline, Sends, sending_problem
+from twin.scenario.sessions import Sessions, session_problem
+
+
+class Reconnect(Part):
+    """When a client that lost its connection tries again; the name of a client library stands for what it does."""
+
+    policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
+    base: Seconds = Field(0.2, description="First wait, in seconds.")
+    factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
+    cap: Seconds = Field(5.0, description="Longest wait of a policy that has one, in seconds; at least `base`.")
+    jitter: Jitter = Field(
+        "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
+    )
+    first: First = Field(
+        "backoff",
+        description="Wait before the first attempt after the loss of a stable connection: backoff, immediate, or "
+        "U(0, base).",
+    )
+    max_attempts: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="Give up after so many failed attempts in a row; 0 is never."
+    )
+    stable_time: Seconds = Field(
+        5.0,
+        description="How long a connection must have lasted before the backoff starts anew, in seconds; the loss of a "
+        "younger one counts as a failed attempt.",
+    )
+    spread: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="Share of the wait by which the jitter `around` changes it at most."
+    )
+    delays: Delays = Field(
+        [], description="Waits of the policy `list` in seconds, each a number or [low, high] for one drawn evenly."
+    )
+    then: Then = Field("repeat", description="When the list is used up: repeat its last wait, or stop.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Reconnect":
+        if self.policy == "list" and not self.delays:
+            raise refused("delays", "[]", "at least one wait with policy 'list'")
+        if self.policy != "list" and self.delays:
+            raise refused("delays", show(self.delays), "nothing but with policy 'list'")
+        if self.cap < self.base and uses_cap(self.policy, self.jitter):
+            raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
+        if self.policy == "fixed" and self.jitter == "decorrelated":
+            raise refused("jitter", "'decorrelated'", "none, full, equal, offset or around with policy 'fixed'")
+        return self
+
+    def rule(self) -> ReconnectRule:
+        """Return the policy as the rules know it."""
+        return ReconnectRule(**self.model_dump())
+
+
+class Heartbeat(Part):
+    """How a client finds a dead peer."""
+
+    interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
+    timeout: Positive = Field(20.0, description="Seconds without a pong until the peer counts as dead.")
+    close_timeout: Seconds = Field(
+        0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
+    )
+    most: Seconds = Field(
+        0.0,
+        description="Longest interval of a heartbeat that adapts to the network, beginning with `interval`; 0: it does "
+        "not adapt.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Heartbeat":
+        if self.most and not 0 < self.interval <= self.most:
+            raise refused("most", f"{self.most:g}", f"0, or at least an interval above 0, here {self.interval:g} s")
+        return self
+
+    def rule(self) -> HeartbeatRule:
+        """Return the heartbeat as the rules know it."""
+        return HeartbeatRule(**self.model_dump())
+
+
+class Clients(Part):
+    """The clients: they are all connected when the run starts."""
+
+    count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
+    per_process: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        2000, description="Clients in one swarm process; the swarm has as many processes as needed."
+    )
+    connect_rate: Annotated[float, Field(gt=0, le=100_000)] = Field(
+        800.0, description="New connections a second while the cluster warms up, before the run starts."
+    )
+    open_timeout: Positive = Field(10.0, description="Seconds until an attempt to connect is abandoned.")
+    addresses: Annotated[int, Field(ge=1, le=200)] = Field(
+        1, description="Loopback source addresses the clients share in turn; 1 is one for all."
+    )
+    reconnect: Annotated[
+        Reconnect, BeforeValidator(preset("reconnect"), json_schema_input_type=ClientPreset | Reconnect)
+    ] = Field(Reconnect(), description="Reconnect policy, or the name of a client library.")
+    heartbeat: Annotated[
+        Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
+    ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
+    recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
+    sends: Sends = Field(Sends(), description="What each client sends.")
+    offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
+
+
+class Check(Part):
+    """HAProxy's active health check."""
+
+    inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")
+    fall: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Failed checks in a row that mark a server down.")
+    rise: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Good checks in a row that mark a server up.")
+    timeout: Positive = Field(2.0, description="Seconds to wait for the answer to a check.")
+
+
+class HAProxy(Part):
+    """HAProxy as the balancer."""
+
+    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
+    algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
+        "leastconn",
+        description="Choice rule; consistent is source with hash-type consistent, random is random(2). HAProxy's own "
+        "default, and that of the preset, is roundrobin.",
+    )
+    slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
+    )
+    check: Check = Field(Check(), description="Active health check.")
+    retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
+    redispatch: Annotated[int, Field(ge=-1, le=100)] = Field(
+        0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
+    )
+    connect_timeout: Positive = Field(
+        5.0, description="Seconds to wait for a server to accept a connection. HAProxy has no default of its own."
+    )
+    tunnel_timeout: Positive = Field(
+        3600.0,
+        description="timeout tunnel: seconds without a byte in either direction until a connection is cut. HAProxy has "
+        "no default of its own: without it the shorter of timeout client and timeout server cuts open WebSockets.",
+    )
+    on_marked_down: Literal["none", "shutdown-sessions"] = Field(
+        "none", description="What a mark-down does to the tunnels of that server."
+    )
+    hard_stop_after: Seconds = Field(
+        0.0, description="Seconds after a reload until the old process cuts its tunnels; 0 is never."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "HAProxy":
+        if self.redispatch > self.retries > 0:  # who does not retry never chooses anew
+            raise refused("redispatch", str(self.redispatch), f"at most retries, {self.retries}")
+        return self
+
+
+class Nginx(Part):
+    """nginx as the balancer, one worker."""
+
+    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
+    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
+        "round_robin", description="Choice rule; random_two is random two least_conn."
+    )
+    max_fails: Annotated[int, Field(ge=0, le=100)] = Field(
+        1, description="Failed connects that take a peer out of rotation; 0 never does."
+    )
+    fail_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        10, description="Seconds a peer stays out of rotation, whole seconds."
+    )
+    connect_timeout: Positive = Field(
+        5.0,
+        description="Seconds to wait for a peer to accept a connection. nginx's own default, and that of the preset, "
+        "is 60.",
+    )
+    read_timeout: Positive = Field(
+        3600.0,
+        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut. nginx's "
+        "own default, and that of the preset, is 60.",
+    )
+    hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
+    )
+
+
+class Nodes(Part):
+    """The WebSocket server processes."""
+
+    count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
+    backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
+        1000, description="Length of a node's queue of connections that are not accepted yet."
+    )
+    ping_interval: Seconds = Field(0.0, description="Seconds between a node's pings to each client; 0 is none.")
+    ping_timeout: Positive = Field(
+        20.0, description="Seconds without a pong until a node closes the connection with 1011."
+    )
+    lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
+
+
+class HostSettings(Part):
+    """The machine that carries all processes."""
+
+    placement: Literal["pinned", "free", "separate"] = Field(
+        "pinned",
+        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
+        "separate: balancer, nodes and clients on machines of their own, whatever `cores` (in predictions only).",
+    )
+    cores: Annotated[int, Field(ge=1, le=64)] = Field(
+        2, description="Cores to use; pinned uses the first half for the cluster."
+    )
+    profile: str = Field(
+        "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
+    )
+
+
+WARM_UP_SLACK = 0.3
+"""Seconds between the last client of the warm-up and the start of the run."""
+
+MOST_MESSAGES = 100_000
+"""Messages that one run may publish."""
+
+Balancer = Annotated[HAProxy | Nginx, Field(discriminator="kind")]
+
+
+class Scenario(Part):
+    """A cluster, its clients and the faults that befall it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
+    teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
+    duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
+    clients: Clients = Field(Clients(), description="The clients.")
+    balancer: Annotated[
+        Balancer, BeforeValidator(balancer_preset, json_schema_input_type=BalancerPreset | Balancer)
+    ] = Field(
+        HAProxy(),
+        description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
+        "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
+        "or the manual has none.",
+    )
+    nodes: Nodes = Field(Nodes(), description="The nodes.")
+    bus: Bus = Field(Bus(), description="The bus.")
+    publisher: Publisher | None = Field(None, description="What is broadcast; left out: nothing is.")
+    slow_consumer: SlowConsumer = Field(SlowConsumer(), description="What a node does with a client that lags.")
+    registry: Registry | None = Field(
+        None, description="Nodes register, and the balancer learns of them from there; left out: it has a fixed list."
+    )
+    autoscaling: Autoscaling | None = Field(
+        None, description="Nodes are started and ended by load; left out: nodes.count stays."
+    )
+    sessions: Sessions = Field(Sessions(), description="How clients log in, and where their sessions are.")
+    host: HostSettings = Field(HostSettings(), description="The machine.")
+    faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
+
+    @model_validator(mode="after")
+    def _check(self) -> "Scenario":
+        self._check_publisher()
+        kinds = self.bus.kind, self.host.placement, self.publisher is not None
+        problem = session_problem(self.sessions, *kinds) or sending_problem(
+            self.clients.sends, self.clients.count, self.duration, *kinds[1:]
+        )
+        if problem:
+            raise refused(*problem)
+        if self.publisher is not None and self.host.placement == "separate":
+            raise refused("host.placement", "'separate'", "'pinned' or 'free' with a [publisher]")
+        if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
+            field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
+            allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
+            raise refused(f"balancer.{field}", f"{self.idle_timeout:g}", allowed)
+        problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
+        if problem:
+            raise refused(*problem)
+        for name, table in (("registry", self.registry), ("nodes.lifetime", self.nodes.lifetime)):
+            if table is not None and self.publisher is not None:
+                raise refused(name, "set", "nothing with a [publisher]")
+        for i, fault in enumerate(self.faults):
+            if fault.at > self.duration:
+                raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
+            problem = fault_problem(fault, self.nodes.count, self.clients.count)
+            if problem:
+                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
+            if fault.kind in WITHOUT_PUBLISHER and self.publisher is not None:
+                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario without a [publisher]")
+            if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
+                raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
+            if fault.kind == "bus_down" and self.sessions.store == "redis":
+                continue
+            if fault.kind in BUS_FAULTS and self.publisher is None:
+                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
+        return self
+
+    def _check_publisher(self) -> None:
+        publisher = self.publisher
+        if publisher is None:
+            return
+        if self.bus.kind not in BROADCAST_BUSES:
+            raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
+        if isinstance(publisher.threshold, int) and publisher.threshold > self.nodes.count:
+            raise refused("publisher.threshold", show(publisher.threshold), f"at most nodes.count, {self.nodes.count}")
+        if publisher.start > self.duration:
+            raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
+        count = len(publisher.times(self.duration))
+        if count > MOST_MESSAGES:
+            raise refused(
+                "publisher.rate", f"{publisher.rate:g}", f"such that at most {MOST_MESSAGES} messages are sent"
+            )
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
+        """Read a scenario file and apply overrides of the form `clients.count=500`.
+
+        Raises:
+            ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
+        """
+        text = read_text(path, SCENARIO)
+        try:
+            data = toml(text)
+        except ValueError as error:
+            raise ScenarioError(f"{path}: is not TOML ({error}).") from None
+        return cls.parse(_overridden(data, overrides or []), str(path))
+
+    @classmethod
+    def parse(cls, data: dict[str, Any], where: str = "scenario") -> "Scenario":
+        """Validate a nested dict; `where` opens the error's sentence.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        try:
+            return cls.model_validate(spelled_out(data) if isinstance(data, dict) else data)
+        except ValidationError as error:
+            raise ScenarioError(f"{where}: {explain(error)}") from None
+
+    def vary(self, **changes: Any) -> "Scenario":
+        """Return a copy with some fields changed: `vary(clients=dict(count=500), seed=2)`.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        return Scenario.parse(merge(self.model_dump(), changes), "vary")
+
+    def override(self, texts: list[str]) -> "Scenario":
+        """Return a copy with overrides of the form `clients.count=500`.
+
+        Raises:
+            ScenarioError: a value is not allowed.
+        """
+        return Scenario.parse(_overridden(self.model_dump(), texts), "--set")
+
+    def to_toml(self) -> str:
+        """Return the scenario as TOML with every field written out."""
+        return to_toml(self.model_dump(exclude_none=True))
+
+    @property
+    def slots(self) -> int:
+        """Most nodes that there may be in a run; the balancer knows so many servers."""
+        return slots(self.nodes.count, self.autoscaling, self.faults)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without a byte in either direction until the balancer cuts a connection."""
+        return self.balancer.read_timeout if isinstance(self.balancer, Nginx) else self.balancer.tunnel_timeout
+
+    @property
+    def longest_silence(self) -> float:
+        """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
+        beat = self.clients.heartbeat
+        return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
+
+    @property
+    def warm_up(self) -> float:
+        """How long the clients take to connect before the run starts, in seconds."""
+        return self.clients.count / self.clients.connect_rate
+
+
+def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+    """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
+    for text in texts:
+        data = merge(spelled_out(data), parse_override(text))
+    return data
