@@ -1,6 +1,6 @@
 """A swarm: many real WebSocket clients in one process.
 
-Run as `python -m live.client`. The life of each client is the one in `sim/client.py`; the decisions come from
+Run as `python -m live.client`. The life of each client is the one in `sim/client/client.py`; the decisions come from
 `twin.rules`, the random numbers from `twin.draws`.
 """
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import simpy
 
 if TYPE_CHECKING:
-    from sim.client import Client
-    from sim.lane import Frame
-    from sim.session import Grant, Ticket
+    from sim.client.client import Client
+    from sim.machine.lane import Frame
+    from sim.sessions.sessions import Grant, Ticket
     from sim.world import World
     from twin.rules.slow_consumer import Outlet
 
@@ -25,9 +25,9 @@ class Tunnel:
         half_closed: life of the node in which it ended its half and began to wait for the client's; -1 before that.
         outlet: the node's bound for a client that does not keep up.
         pinged_at: when the node sent the ping from which it counts the others, if that was not one interval after the
-            handshake, see `sim.pings`; 0 else.
+            handshake, see `sim.node.pings`; 0 else.
         told: the node has sent its close frame.
-        opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.idle`.
+        opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.balancer.idle`.
     """
 
     __slots__ = (

@@ -3,7 +3,7 @@
 from math import inf
 from typing import Literal
 
-from sim.lives import CLOSE_TIMEOUT
+from sim.node.lives import CLOSE_TIMEOUT
 from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import simpy
 
-from sim.drain import drain
-from sim.lives import join, kill, restart, start
-from sim.reload import reload
+from sim.balancer.reload import reload
+from sim.node.drain import drain
+from sim.node.lives import join, kill, restart, start
 from twin.rules.faults import acts
 from twin.scenario.faults import BUS_FAULTS, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.bus import Bus
-    from sim.node import Node
+    from sim.broadcast.bus import Bus
+    from sim.node.node import Node
     from sim.world import World
 
 

@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 import simpy
 
-from sim import balancer, client, faults, node
-from sim.autoscaler import Autoscaler
-from sim.broadcast import Broadcast
-from sim.bus import Bus
-from sim.checks import check
-from sim.cores import Cores, Crowd
+from sim import faults
+from sim.balancer import balancer
+from sim.balancer.checks import check
+from sim.broadcast.broadcast import Broadcast
+from sim.broadcast.bus import Bus
+from sim.client import client
 from sim.engines import Engine, pick
-from sim.host import Alone, Process
-from sim.lifetime import Lifetimes
-from sim.machine import Machine
-from sim.registry import Registrar
-from sim.session import Costs as SessionCosts
-from sim.session import Sessions
-from sim.uplink import Uplink
+from sim.machine.cores import Cores, Crowd
+from sim.machine.machine import Machine
+from sim.machine.process import Alone, Process
+from sim.node import node
+from sim.node.lifetime import Lifetimes
+from sim.registry.autoscaler import Autoscaler
+from sim.registry.registry import Registrar
+from sim.sending.outbox import Uplink
+from sim.sessions.sessions import Costs as SessionCosts
+from sim.sessions.sessions import Sessions
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
 from twin.record.columns import Events

@@ -2,8 +2,8 @@
 
 import simpy
 
-from sim.cores import Cores
-from sim.host import MILLISECOND, MOST_SLACK, TIMER_SLACK, Cost
+from sim.machine.cores import Cores
+from sim.machine.process import MILLISECOND, MOST_SLACK, TIMER_SLACK, Cost
 from twin.costs.curve import Curve
 
 SLICE = 0.003

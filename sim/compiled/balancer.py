@@ -1,12 +1,12 @@
-"""The balancer: connecting, and the ends of connections. See `sim.balancer`."""
+"""The balancer: connecting, and the ends of connections. See `sim.balancer.balancer`."""
 
 from typing import Any
 
 from sim.compiled.choice import choose_for, release, take
+from sim.compiled.events.queue import schedule, schedule_first, schedule_now
 from sim.compiled.hooks import tunnel_released
 from sim.compiled.host import carry_on, sleep, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ANSWERED,
     B_ABANDONED,
     B_ACCEPT,
@@ -41,12 +41,12 @@ from sim.compiled.layout import (
     peer_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_tunnel
 from sim.compiled.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
 from sim.compiled.notes import note
-from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_tunnel
-from sim.compiled.queue import schedule, schedule_first, schedule_now
 from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
-from sim.node import SYN_RETRIES
+from sim.compiled.toolchain.jit import jit, whole
+from sim.node.node import SYN_RETRIES
 from twin.rules.health import EPOCH
 
 NOT_REFUSED, NOT_LISTENING = 0, 1

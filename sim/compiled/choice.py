@@ -1,10 +1,9 @@
-"""Which server a connection goes to, and how many each server has. See `sim.balancer` (`choose`)."""
+"""Which server a connection goes to, and how many each server has. See `sim.balancer.balancer` (`choose`)."""
 
 from typing import Any
 
-from sim.compiled.arrays import flags, integers, places
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.arrays import flags, integers, places
+from sim.compiled.memory.layout import (
     CONSISTENT,
     IP_HASH,
     LEAST_CONN,
@@ -38,6 +37,7 @@ from sim.compiled.rules import (
     two_drawn,
     whose_turn,
 )
+from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.health import EPOCH
 
 LOOPBACK = 127 << 24

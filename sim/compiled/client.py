@@ -1,13 +1,13 @@
-"""The life of a client: connect, stay, lose the connection, wait, try again. See `sim.client`."""
+"""The life of a client: connect, stay, lose the connection, wait, try again. See `sim.client.client`."""
 
 from typing import Any
 
-from sim.compiled.ahead import draw_next
 from sim.compiled.balancer import accept, answer, client_left, serve, worker
+from sim.compiled.events.ahead import draw_next
+from sim.compiled.events.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
 from sim.compiled.host import client_work, sleep, swarm_of, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
     B_RELEASE,
@@ -50,11 +50,19 @@ from sim.compiled.layout import (
     ring_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import (
+    PENDING,
+    drop_attempt,
+    drop_tunnel,
+    failure,
+    hold_attempt,
+    hold_tunnel,
+    new_attempt,
+)
 from sim.compiled.node import sees_end
 from sim.compiled.notes import note
-from sim.compiled.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_attempt
-from sim.compiled.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.rules import beat_after, wait_after_failure, wait_after_loss
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -1,13 +1,13 @@
-"""Drains: a node that is not ready any more closes its connections, a few at a time. See `sim.node` (`drain`)."""
+"""Drains: a node that is not ready any more closes its connections, a few at a time. See `sim.node.node` (`drain`)."""
 
 from typing import Any
 
 from sim.compiled.balancer import reset_pending
-from sim.compiled.blocks import entry, free_block, one_more
+from sim.compiled.events.queue import schedule
 from sim.compiled.hooks import node_ends
 from sim.compiled.host import sleep, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.blocks import entry, free_block, one_more
+from sim.compiled.memory.layout import (
     DRAIN,
     DRAINED,
     I_SAY_GOODBYE,
@@ -25,12 +25,12 @@ from sim.compiled.layout import (
     timed_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import drop_tunnel, hold_tunnel
 from sim.compiled.node import clear_backlog
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_tunnel, hold_tunnel
-from sim.compiled.queue import schedule
 from sim.compiled.rules import close_after
-from sim.node import POLL
+from sim.compiled.toolchain.jit import jit, whole
+from sim.node.node import POLL
 
 LEAD, PACE = range(2)
 """What a drain waits for: the balancer's notice, or the time of the next close."""

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from sim.compiled import layout as at
-from sim.compiled.ahead import MANY
-from sim.compiled.inbox import FRONT
+from sim.compiled.events.ahead import MANY
+from sim.compiled.events.inbox import FRONT
+from sim.compiled.events.steps import NOBODY
 from sim.compiled.kernel import run
-from sim.compiled.memory import lines, longer
-from sim.compiled.steps import NOBODY
-from sim.compiled.tables import tables_of
-from sim.cores import most_lag
-from sim.host import Cost, lone_seconds, pieces
-from sim.machine import Machine
+from sim.compiled.memory import layout as at
+from sim.compiled.memory.memory import lines, longer
+from sim.compiled.memory.tables import tables_of
+from sim.machine.cores import most_lag
+from sim.machine.machine import Machine
+from sim.machine.process import Cost, lone_seconds, pieces
 from twin.costs.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.measures.connection import CURVE_STEP, Course, half_open, mark_downs, unevenness, window_edges
 from twin.record.columns import Events, Row, Words

@@ -1,4 +1,4 @@
-"""Faults that befall the model on the scenario's schedule. See `sim.faults` and `sim.node`."""
+"""Faults that befall the model on the scenario's schedule. See `sim.faults` and `sim.node.node`."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from sim.compiled.balancer import answer, cut_old, lose, reset_pending, worker
 from sim.compiled.choice import forget
 from sim.compiled.client import lose_now, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
+from sim.compiled.events.queue import schedule
 from sim.compiled.health import start_checks
 from sim.compiled.hooks import befall_messages, heal_messages, node_begins, node_ends
 from sim.compiled.host import clear, resume, sleep, stop, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ABNORMAL,
     DRAIN,
     FAULT_BEGAN,
@@ -41,11 +41,11 @@ from sim.compiled.layout import (
     node_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import PENDING, drop_attempt, failure
 from sim.compiled.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import PENDING, drop_attempt, failure
-from sim.compiled.queue import schedule
-from sim.node import POLL
+from sim.compiled.toolchain.jit import jit, whole
+from sim.node.node import POLL
 from twin.costs.profile import FIRST_TABLE
 
 

@@ -1,12 +1,12 @@
-"""What the balancer knows of its servers: checks, and marks. See `sim.balancer` (`check`, `mark`)."""
+"""What the balancer knows of its servers: checks, and marks. See `sim.balancer.balancer` (`check`, `mark`)."""
 
 from typing import Any
 
 from sim.compiled import node
 from sim.compiled.balancer import answer, cut, released, remove_waiting
 from sim.compiled.choice import mark_for_choice, release
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.events.queue import schedule, schedule_first, schedule_now
+from sim.compiled.memory.layout import (
     CHECK,
     CHECK_BEGINS,
     CHECK_DUE,
@@ -21,10 +21,10 @@ from sim.compiled.layout import (
     node_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import drop_attempt, failure
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, failure
-from sim.compiled.queue import schedule, schedule_first, schedule_now
 from sim.compiled.rules import check_result
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -1,12 +1,13 @@
 """Where the kernel lets in what only a world with a publisher has.
 
 In the kernel of connections each of these does nothing, so the compiler drops it. The kernel of broadcasts is made of
-the same functions, linked with others in their place (`sim.compiled.linking`, `sim.compiled.broadcast.kernel`).
+the same functions, linked with others in their place (`sim.compiled.toolchain.linking`,
+`sim.compiled.broadcast.kernel`).
 """
 
 from typing import Any
 
-from sim.compiled.jit import jit
+from sim.compiled.toolchain.jit import jit
 
 
 @jit

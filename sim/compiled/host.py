@@ -1,11 +1,12 @@
-"""The machine: processes that take turns on a few cores. See `sim.host`, whose order of steps this keeps."""
+"""The machine: processes that take turns on a few cores. See `sim.machine.process`, whose order of steps this keeps."""
 
 from typing import Any
 
+from sim.compiled.events.inbox import append, copy_item, empty, prepend, take_first
+from sim.compiled.events.queue import schedule, schedule_constant, schedule_now, schedule_timer
+from sim.compiled.events.steps import begin_step
 from sim.compiled.hooks import step_seconds
-from sim.compiled.inbox import append, copy_item, empty, prepend, take_first
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     EXPIRES,
     FIRED,
     FIRST_PART,
@@ -24,10 +25,9 @@ from sim.compiled.layout import (
     pace_at,
     process_at,
 )
-from sim.compiled.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.rules import after_sleep, cools, crowd_step, ticked, timer_due, wakes_late
-from sim.compiled.steps import begin_step
-from sim.cores import ROUNDING
+from sim.compiled.toolchain.jit import jit, whole
+from sim.machine.cores import ROUNDING
 from twin.costs.profile import LEVELS_OF_PACE, PACE_STEP
 
 SURELY = 1e-9

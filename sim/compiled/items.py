@@ -1,15 +1,14 @@
-"""What follows from a step of a process. See `sim.host` (`_stepped`, `_done`) and the rooms of the model."""
+"""What follows from a step of a process. See `sim.machine.process` (`_stepped`, `_done`) and the rooms of the model."""
 
 from typing import Any
 
 from sim.compiled import client, faults, node
 from sim.compiled.balancer import answered, left, lose, relay, relayed, released, served, upstream_closed
+from sim.compiled.events.inbox import append, copy_item
 from sim.compiled.health import judge
 from sim.compiled.hooks import finish_more, queued_again
 from sim.compiled.host import go_on, work
-from sim.compiled.inbox import append, copy_item
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ABNORMAL,
     FIRST_PART,
     I_ABANDONED,
@@ -45,9 +44,10 @@ from sim.compiled.layout import (
     process_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import drop_attempt, drop_tunnel, failure
 from sim.compiled.node import remove_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, drop_tunnel, failure
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -3,15 +3,30 @@
 from typing import Any
 
 from sim.compiled import client, drains, faults, node
-from sim.compiled.ahead import MANY, draw_ahead
 from sim.compiled.balancer import failed, forward, lose, relay, retry, serve, syn_again, worker
 from sim.compiled.choice import choose, forget, take
+from sim.compiled.events.ahead import MANY, draw_ahead
+from sim.compiled.events.queue import (
+    FROM_HEAP,
+    FROM_MOMENTS,
+    FROM_STEPS,
+    FROM_URGENT,
+    FROM_WHEEL,
+    NOTHING,
+    forget_first,
+    pop_fifo,
+    pop_heap,
+    schedule,
+    schedule_now,
+    see_first,
+    turn_to_next,
+)
+from sim.compiled.events.steps import end_step
 from sim.compiled.health import check_due, checked, judge, mark, start_checks
 from sim.compiled.hooks import broadcast_begins, happen_more, is_short_more, warmed_up
 from sim.compiled.host import expire, swarm_of
 from sim.compiled.items import step
-from sim.compiled.jit import fetch, jit, kernel, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ANSWERED,
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
@@ -67,27 +82,12 @@ from sim.compiled.layout import (
     timed_at,
     tunnel_at,
 )
+from sim.compiled.memory.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
 from sim.compiled.node import add_tunnel
 from sim.compiled.notes import note
-from sim.compiled.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
-from sim.compiled.queue import (
-    FROM_HEAP,
-    FROM_MOMENTS,
-    FROM_STEPS,
-    FROM_URGENT,
-    FROM_WHEEL,
-    NOTHING,
-    forget_first,
-    pop_fifo,
-    pop_heap,
-    schedule,
-    schedule_now,
-    see_first,
-    turn_to_next,
-)
 from sim.compiled.rules import draw, first_check
-from sim.compiled.steps import end_step
-from sim.node import OWN_FILES
+from sim.compiled.toolchain.jit import fetch, jit, kernel, whole
+from sim.node.node import OWN_FILES
 from twin.draws import Purpose
 from twin.scenario.scenario import WARM_UP_SLACK
 

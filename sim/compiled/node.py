@@ -1,12 +1,12 @@
-"""A WebSocket server process, seen from the kernel's side. See `sim.node`."""
+"""A WebSocket server process, seen from the kernel's side. See `sim.node.node`."""
 
 from typing import Any
 
+from sim.compiled.events.inbox import last_of
+from sim.compiled.events.queue import schedule
 from sim.compiled.hooks import node_ends
 from sim.compiled.host import clear, resume, stop, work
-from sim.compiled.inbox import last_of
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     CHECK_LATE,
     I_ACCEPT,
     I_CHECK,
@@ -33,10 +33,10 @@ from sim.compiled.layout import (
     process_at,
     tunnel_at,
 )
-from sim.compiled.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
-from sim.compiled.queue import schedule
-from sim.lives import POOL
-from sim.node import OWN_FILES
+from sim.compiled.memory.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
+from sim.compiled.toolchain.jit import jit, whole
+from sim.node.lives import POOL
+from sim.node.node import OWN_FILES
 
 
 @jit

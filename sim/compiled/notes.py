@@ -5,8 +5,7 @@ The second is exact, too: times of losses and returns are kept one by one, every
 
 from typing import Any
 
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ATTEMPT_CONNECT,
     CONNECT_FAILED,
     CONNECTED,
@@ -19,6 +18,7 @@ from sim.compiled.layout import (
     loss_at,
     row_at,
 )
+from sim.compiled.toolchain.jit import jit, whole
 from twin.measures.connection import CURVE_STEP, PEAK_WINDOW
 
 

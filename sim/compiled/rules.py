@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from sim.compiled.arrays import first_not_below, numbers
-from sim.compiled.jit import compiled_rule, jit
-from sim.compiled.layout import WORDS
-from sim.cores import crowd_step as _crowd_step
-from sim.cores import ticked as _ticked
-from sim.host import cools as _cools
-from sim.host import timer_due as _timer_due
-from sim.host import wakes_late as _wakes_late
+from sim.compiled.memory.arrays import first_not_below, numbers
+from sim.compiled.memory.layout import WORDS
+from sim.compiled.toolchain.jit import compiled_rule, jit
+from sim.machine.cores import crowd_step as _crowd_step
+from sim.machine.cores import ticked as _ticked
+from sim.machine.process import cools as _cools
+from sim.machine.process import timer_due as _timer_due
+from sim.machine.process import wakes_late as _wakes_late
 from twin import draws
 from twin.costs.curve import after_sleep as _after_sleep
 from twin.rules import (

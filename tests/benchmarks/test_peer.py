@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from sim.compiled.engine import Run
-from sim.compiled.layout import event_at, timed_at
-from sim.compiled.queue import (
+from sim.compiled.events.queue import (
     FROM_HEAP,
     FROM_WHEEL,
     NOTHING,
@@ -26,6 +25,7 @@ from sim.compiled.queue import (
     schedule_timer,
     turn_to_next,
 )
+from sim.compiled.memory.layout import event_at, timed_at
 from tests.strategies import small, small_profile
 
 SIZES = [int(n) for n in os.environ.get("STORMLAB_PEER", "20000,200000").split(",")]

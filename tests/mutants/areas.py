@@ -12,8 +12,8 @@ AREAS = {
     "twin/measures": ["twin/measures/*.py"],
     "twin/invariants": ["twin/invariants/*.py"],
     "twin/analysis": ["twin/analysis/comparison.py"],
-    "sim": ["sim/*.py"],
-    "sim/compiled": ["sim/compiled/*.py", "sim/compiled/broadcast/*.py"],
+    "sim": ["sim/**/*.py"],
+    "sim/compiled": ["sim/compiled/**/*.py"],
     "live": ["live/*.py"],
 }
 DIFFERENTIAL = ("tests/sim/compiled/test_engine.py", "tests/sim/compiled/test_broadcast.py")
@@ -51,8 +51,8 @@ def sample(root: Path, count: int, seed: int, areas: Sequence[str] = tuple(AREAS
 
 def files(root: Path, area: str) -> list[str]:
     """Return the modules of an area, as paths from the root."""
-    found = {path for pattern in AREAS[area] for path in root.glob(pattern)}
-    return sorted(path.relative_to(root).as_posix() for path in found)
+    found = {path.relative_to(root).as_posix() for pattern in AREAS[area] for path in root.glob(pattern)}
+    return sorted(path for path in found if area_of(path) == area)
 
 
 def area_of(path: str) -> str:
@@ -63,7 +63,8 @@ def area_of(path: str) -> str:
 def mirrored(root: Path, path: str) -> list[list[str]]:
     """Return the tests that count for a module, as groups that are run one after the other until one fails.
 
-    First the test of the same name: `tests/sim/test_client.py` of `sim/client.py`. Then the rest of its folder, which
+    First the test of the same name: `tests/sim/test_client.py` of `sim/client/client.py`. Then the rest of its folder,
+        which
     are the room's tests: first those that name the module. A module of `sim/compiled` is held against the SimPy model
     by the differential tests in that folder, so they come before the rest; a module of `sim` has no use of them, for
     it is what they hold the other one against.

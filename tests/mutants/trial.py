@@ -25,7 +25,11 @@ LONGEST_ELSE = 60.0
 WAITS = 4.0
 """How many times as long it may take by the clock: it may wait, and others may have the cores."""
 KERNEL = "sim/compiled/kernel.py"
-NAMES_OF_KERNELS = ("sim/compiled/meaning.py", "sim/compiled/jit.py", "sim/compiled/parts.py")
+NAMES_OF_KERNELS = (
+    "sim/compiled/toolchain/meaning.py",
+    "sim/compiled/toolchain/jit.py",
+    "sim/compiled/toolchain/parts.py",
+)
 """What decides under which name compiled code is kept, and how it is compiled. A mutant of these starts without."""
 
 

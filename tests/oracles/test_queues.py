@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import simpy
 
-from sim.cores import Cores
-from sim.host import Cost, Process
+from sim.machine.cores import Cores
+from sim.machine.process import Cost, Process
 from tests.oracles.intervals import interval
 from twin.rules.balancing import RULES
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import predict, simulate
-from sim.fanout import Fanout
-from sim.lane import CHUNK, Frame
+from sim.broadcast.fanout import Fanout
+from sim.machine.lane import CHUNK, Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import broadcasts, small, small_profile

@@ -3,10 +3,10 @@ from types import SimpleNamespace
 import pytest
 import simpy
 
-from sim.bus import Bus, outcome
-from sim.cores import Cores
-from sim.host import Cost, Process
-from sim.link import Link
+from sim.broadcast.bus import Bus, outcome
+from sim.broadcast.link import Link
+from sim.machine.cores import Cores
+from sim.machine.process import Cost, Process
 from twin.rules.consistency import retry_delay
 from twin.rules.delivery import Cursor
 from twin.rules.frames import pushed_message

@@ -5,8 +5,8 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.cores import Cores, Crowd, crowd_step
-from sim.host import Cost, Process
+from sim.machine.cores import Cores, Crowd, crowd_step
+from sim.machine.process import Cost, Process
 from tests.loops import SLICE, fixed, load, machine, note
 from twin.costs.curve import COLD_AFTER, Curve
 from twin.costs.profile import LEVELS_OF_PACE

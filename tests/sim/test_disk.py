@@ -1,9 +1,9 @@
 import pytest
 import simpy
 
-from sim.cores import Cores
-from sim.disk import Disk
-from sim.host import Cost, Process
+from sim.broadcast.disk import Disk
+from sim.machine.cores import Cores
+from sim.machine.process import Cost, Process
 from twin.costs.curve import COLD_AFTER
 
 WORK, SYNC, RESTED, AT_ONCE = 0.001, 0.0005, 0.02, 0.004

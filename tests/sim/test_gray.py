@@ -1,6 +1,6 @@
 """Two pools of servers behind one rule."""
 
-from sim.gray import TwoPools
+from sim.balancer.canary import TwoPools
 from twin.rules.balancing import LeastConn
 
 

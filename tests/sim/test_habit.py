@@ -1,9 +1,9 @@
 import pytest
 import simpy
 
-from sim.cores import Cores
-from sim.habit import Habit
-from sim.host import Cost, Process
+from sim.machine.cold_start import Habit
+from sim.machine.cores import Cores
+from sim.machine.process import Cost, Process
 from twin.costs.curve import COLD_AFTER, Curve
 
 LONE, WARM = 0.0002, 0.00002

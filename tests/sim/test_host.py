@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.host import Cost, Process, cools, pieces
+from sim.machine.process import Cost, Process, cools, pieces
 from tests.loops import fixed, load, machine, note, timer
 from twin.costs.curve import COLD_AFTER, Curve
 

@@ -1,9 +1,9 @@
 import pytest
 import simpy
 
-from sim.cores import Cores
-from sim.host import Cost, Process
-from sim.lane import CHUNK, Frame, Lane
+from sim.machine.cores import Cores
+from sim.machine.lane import CHUNK, Frame, Lane
+from sim.machine.process import Cost, Process
 
 ONE, MORE = 0.001, 0.0002
 SLICE = 0.003

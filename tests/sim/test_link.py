@@ -1,7 +1,7 @@
 import pytest
 import simpy
 
-from sim.link import Clock, Link, Subscription
+from sim.broadcast.link import Clock, Link, Subscription
 from twin.rules.output_buffer import BLOCK, COUNTED, SHARED_SIZE, OutputBuffer
 
 ROOM = 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.machine import MOST_CROWDS, WORDS, Machine
+from sim.machine.machine import MOST_CROWDS, WORDS, Machine
 from tests.costs import PAYLOAD_MICROSECONDS
 from tests.strategies import DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
 from twin.costs.broadcast import payload_part

@@ -5,8 +5,8 @@ from math import inf
 import pytest
 
 from sim import simulate
-from sim.host import MILLISECOND
-from sim.node import POLL
+from sim.machine.process import MILLISECOND
+from sim.node.node import POLL
 from sim.world import World
 from tests.costs import GOODBYE, cost_of
 from tests.loops import timer

@@ -3,8 +3,8 @@
 import pytest
 
 from sim import simulate
-from sim.host import MILLISECOND, Cost
-from sim.session import HASH_PIECE
+from sim.machine.process import MILLISECOND, Cost
+from sim.sessions.sessions import HASH_PIECE
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import DISK_WAIT_AGAIN, disk_profile, small

@@ -1,6 +1,6 @@
 import pytest
 
-from sim.lane import Frame
+from sim.machine.lane import Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile

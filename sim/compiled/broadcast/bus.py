@@ -1,4 +1,5 @@
-"""The broker: it stamps, pushes, answers, dies and comes back. See `sim.bus` and `twin.rules.delivery` (`Broker`)."""
+"""The broker: it stamps, pushes, answers, dies and comes back. See `sim.broadcast.bus` and `twin.rules.delivery`
+(`Broker`)."""
 
 from typing import Any
 
@@ -30,8 +31,8 @@ from sim.compiled.broadcast.links import carry_down, carry_up
 from sim.compiled.broadcast.lists import new_job, one_of
 from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
 from sim.compiled.host import clear
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import CLOSED, i4_at, i8_at
+from sim.compiled.memory.layout import CLOSED, i4_at, i8_at
+from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.delivery import MOST_READ
 
 OF_PUBSUB, OF_STREAM, OF_KAFKA = range(3)

@@ -1,13 +1,13 @@
-"""Commands with the retries of a client library. See `sim.bus` (`Bus.command`)."""
+"""Commands with the retries of a client library. See `sim.broadcast.bus` (`Bus.command`)."""
 
 from typing import Any
 
 from sim.compiled.broadcast.bus import serve
 from sim.compiled.broadcast.layout import TRY_OVER, call_at, cast, endpoint_at, task_at
 from sim.compiled.broadcast.tasks import let_sleep, next_wait
-from sim.compiled.jit import jit, whole
-from sim.compiled.queue import schedule
+from sim.compiled.events.queue import schedule
 from sim.compiled.rules import draw, retry_delay
+from sim.compiled.toolchain.jit import jit, whole
 from twin.draws import Purpose
 
 BUS_RETRY = int(Purpose.BUS_RETRY)

@@ -1,4 +1,4 @@
-"""The disk of a bus that persists. See `sim.disk`. What is to go out is a job here."""
+"""The disk of a bus that persists. See `sim.broadcast.disk`. What is to go out is a job here."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.links import carry_down, forget_asking
 from sim.compiled.broadcast.lists import append, drop_job, new_job, pop
+from sim.compiled.events.queue import schedule
 from sim.compiled.host import resume, resume_with, stop, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import I_JOB
-from sim.compiled.queue import schedule
+from sim.compiled.memory.layout import I_JOB
 from sim.compiled.rules import after_sleep
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

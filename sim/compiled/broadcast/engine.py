@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from sim.compiled import layout
 from sim.compiled.broadcast import layout as at
 from sim.compiled.broadcast.bus import OF_KAFKA, OF_PUBSUB, OF_STREAM
 from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
-from sim.compiled.memory import lines, longer
-from sim.host import Cost
-from sim.machine import Machine
+from sim.compiled.memory import layout
+from sim.compiled.memory.memory import lines, longer
+from sim.machine.machine import Machine
+from sim.machine.process import Cost
 from twin.costs.broadcast import DISK_PARTS
 from twin.costs.profile import HostProfile
 from twin.record.columns import Row, Words, distinct
@@ -57,7 +57,7 @@ COSTED = (
 )
 """Parts in the order of their costs in the kernel."""
 HABITS = slice(at.HABITS[0] - layout.COSTS, at.HABITS[-1] + 1 - layout.COSTS)
-"""Those that are done in one step; see `sim.habit`."""
+"""Those that are done in one step; see `sim.machine.cold_start`."""
 
 
 def costs_of(machine: Machine) -> list[Cost]:

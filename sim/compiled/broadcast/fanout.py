@@ -1,6 +1,6 @@
 """A node's side of a broadcast: it reads from the bus, fans out, acknowledges, and answers questions.
 
-See `sim.fanout`.
+See `sim.broadcast.fanout`.
 """
 
 from typing import Any
@@ -38,8 +38,7 @@ from sim.compiled.broadcast.lists import (
 from sim.compiled.broadcast.notes import note_message
 from sim.compiled.broadcast.speaking import acknowledge
 from sim.compiled.broadcast.subscriptions import read
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import (
+from sim.compiled.memory.layout import (
     ABNORMAL,
     CLOSE,
     DUPLICATE,
@@ -53,6 +52,7 @@ from sim.compiled.layout import (
 )
 from sim.compiled.node import remove_tunnel
 from sim.compiled.rules import frame_bytes, offer, pay
+from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.frames import ANSWER_BYTES, LENGTH_BYTES, STAMP_BYTES
 
 # From the bus

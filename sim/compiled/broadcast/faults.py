@@ -7,10 +7,10 @@ from sim.compiled.broadcast.layout import BUS_STARTED, cast, endpoint_at
 from sim.compiled.broadcast.links import restore
 from sim.compiled.broadcast.subscriber import read_again, stall
 from sim.compiled.broadcast.subscriptions import leave
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import BUS_CUT, BUS_DOWN, CLOSED, DELAY, HEAL, HEALED, PARTITION, STALL, fault_at
+from sim.compiled.events.queue import schedule
+from sim.compiled.memory.layout import BUS_CUT, BUS_DOWN, CLOSED, DELAY, HEAL, HEALED, PARTITION, STALL, fault_at
 from sim.compiled.notes import note
-from sim.compiled.queue import schedule
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -56,11 +56,11 @@ from sim.compiled.broadcast.speaking import go_on_speaking
 from sim.compiled.broadcast.subscriptions import buffer_look, read, subscribe
 from sim.compiled.broadcast.tasks import begin, expire
 from sim.compiled.broadcast.ways import batch_done
-from sim.compiled.jit import jit, kernel, whole
+from sim.compiled.events.queue import schedule_now
 from sim.compiled.kernel import run as run_connections
-from sim.compiled.layout import I_BATCH, I_TASK
-from sim.compiled.linking import linked
-from sim.compiled.queue import schedule_now
+from sim.compiled.memory.layout import I_BATCH, I_TASK
+from sim.compiled.toolchain.jit import jit, kernel, whole
+from sim.compiled.toolchain.linking import linked
 
 
 @jit

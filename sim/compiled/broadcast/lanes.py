@@ -1,4 +1,5 @@
-"""Frames on their way through one process, some connections at a time. See `sim.lane` and `sim.host` (`Batch`).
+"""Frames on their way through one process, some connections at a time. See `sim.machine.lane` and `sim.machine.process`
+(`Batch`).
 
 A fan-out is one frame and a cell for each connection; what is ready on a connection moves from lane to lane as a whole.
 """
@@ -29,8 +30,8 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
 from sim.compiled.host import level, resume_seconds, seconds_after, seconds_of, work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, f8_at, i4_at, process_at
+from sim.compiled.memory.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, f8_at, i4_at, process_at
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit
@@ -163,7 +164,7 @@ def take(w: Any, batch: Any, i: int) -> int:
 
 @jit
 def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) -> float:
-    """Return the seconds of the step that a process begins. See `sim.host` (`Item.spend`, `Batch.spend`)."""
+    """Return the seconds of the step that a process begins. See `sim.machine.process` (`Item.spend`, `Batch.spend`)."""
     process = process_at(w.procs, number)
     item = process.item
     waiting += process.more
@@ -213,7 +214,7 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 
 @jit
 def pause(w: Any, number: int, cost: int) -> float:
-    """Return how long a process has not done something that it does now and then. See `sim.habit`."""
+    """Return how long a process has not done something that it does now and then. See `sim.machine.cold_start`."""
     last = f8_at(cast(w).habits, number * len(HABITS) + cost - HABITS[0])
     before = w.now - last.v
     last.v = w.now

@@ -6,8 +6,8 @@ ever. A place in the sequence of all messages, (epoch, version), is one number w
 
 from typing import Any
 
-from sim.compiled.jit import accessor, jit
-from sim.compiled.layout import COSTS, OF_BROADCAST, POOL, record
+from sim.compiled.memory.layout import COSTS, OF_BROADCAST, POOL, record
+from sim.compiled.toolchain.jit import accessor, jit
 
 # Costs, behind those of connections. Those of a habit depend on how long ago the same process did the same.
 (BUS_STAMP, BUS_PUBLISH, BUS_COMMAND, BUS_READ, PUBLISHER_ACK) = range(COSTS, COSTS + 5)

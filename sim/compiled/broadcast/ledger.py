@@ -6,8 +6,8 @@ A set of nodes is a row of flags here.
 from typing import Any
 
 from sim.compiled.broadcast.layout import cast, pending_at
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import b1_at, f8_at
+from sim.compiled.memory.layout import b1_at, f8_at
+from sim.compiled.toolchain.jit import jit, whole
 
 OF_ALL, OF_MAJORITY = -1, -2
 """Thresholds that are no number of nodes."""

@@ -1,4 +1,4 @@
-"""The way between one process and the bus, and what comes out at its ends. See `sim.link` (`Link`).
+"""The way between one process and the bus, and what comes out at its ends. See `sim.broadcast.link` (`Link`).
 
 What is called at the other end there is a parcel here: a kind, and two numbers.
 """
@@ -39,10 +39,10 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.lists import new_job
 from sim.compiled.broadcast.tasks import begin
+from sim.compiled.events.queue import schedule, schedule_now
 from sim.compiled.host import work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import I_JOB
-from sim.compiled.queue import schedule, schedule_now
+from sim.compiled.memory.layout import I_JOB
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -1,4 +1,4 @@
-"""Records that come, and lists of frames. See `sim.lane` for what waits in them."""
+"""Records that come, and lists of frames. See `sim.machine.lane` for what waits in them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from sim.compiled.broadcast.layout import (
     list_at,
     task_at,
 )
-from sim.compiled.jit import jit, whole
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

@@ -1,6 +1,6 @@
 """The life of a node on the bus: it joins, reads with its cursor, gives signs of life, answers, ends.
 
-See `sim.fanout`.
+See `sim.broadcast.fanout`.
 """
 
 from typing import Any
@@ -42,12 +42,12 @@ from sim.compiled.broadcast.lists import append, drop_task, empty, new_job, next
 from sim.compiled.broadcast.speaking import forget_outbox, speak, tell
 from sim.compiled.broadcast.subscriptions import leave
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_wait, let_work, next_wait
+from sim.compiled.events.queue import schedule
 from sim.compiled.host import work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import BUS_JOINED, BUS_LOST, I_JOB, I_NOTHING, TIMEOUT, tunnel_at
+from sim.compiled.memory.layout import BUS_JOINED, BUS_LOST, I_JOB, I_NOTHING, TIMEOUT, tunnel_at
 from sim.compiled.notes import note
-from sim.compiled.queue import schedule
 from sim.compiled.rules import draw, is_too_large, next_failure
+from sim.compiled.toolchain.jit import jit, whole
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sim.compiled.broadcast.layout import cast, noted_at
 from sim.compiled.broadcast.lists import one_of
-from sim.compiled.jit import jit
 from sim.compiled.notes import note
+from sim.compiled.toolchain.jit import jit
 
 
 @jit

@@ -8,8 +8,8 @@ from typing import Any
 from sim.compiled.broadcast.layout import cast, hole_at, place, stamped_at
 from sim.compiled.broadcast.lists import insert_behind, next_of, pop, value_of
 from sim.compiled.broadcast.notes import note_message, note_more
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import DELIVERED, DUPLICATE, EARLY, GAP, LATE, RECEIVED, RECOVERED, i4_at
+from sim.compiled.memory.layout import DELIVERED, DUPLICATE, EARLY, GAP, LATE, RECEIVED, RECOVERED, i4_at
+from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.delivery import MOST_EARLY, MOST_HOLES
 
 NOTHING, ASKS, APPLIED = 0, 1, 2

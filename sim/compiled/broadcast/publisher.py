@@ -1,10 +1,11 @@
 """The publisher: it publishes on a schedule, counts acknowledgements and sends again.
 
-See `sim.publisher`; who counts is told in `sim.compiled.broadcast.ledger`.
+See `sim.broadcast.publisher`; who counts is told in `sim.compiled.broadcast.ledger`.
 """
 
 from typing import Any
 
+from sim.broadcast.publisher import LEAST_SLEEP
 from sim.compiled.broadcast.bus import new_command, serve
 from sim.compiled.broadcast.commands import (
     DONE,
@@ -41,11 +42,10 @@ from sim.compiled.broadcast.ledger import becomes_consistent, expire, gather_due
 from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.notes import note_message, note_more
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_work, next_wait
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import ACKED, IS_CONSISTENT, PUBLISHED, RESENT, b1_at, f8_at, i4_at
-from sim.compiled.queue import schedule_now
+from sim.compiled.events.queue import schedule_now
+from sim.compiled.memory.layout import ACKED, IS_CONSISTENT, PUBLISHED, RESENT, b1_at, f8_at, i4_at
 from sim.compiled.rules import next_failure
-from sim.publisher import LEAST_SLEEP
+from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.consistency import MOST_UNCLAIMED
 
 DUE, SENT, TURN, ASKED, ANSWERED = range(1, 6)

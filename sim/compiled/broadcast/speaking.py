@@ -1,4 +1,4 @@
-"""What a node says to the bus: all that is queued goes out in one go. See `sim.fanout` (`speak`, `tell`)."""
+"""What a node says to the bus: all that is queued goes out in one go. See `sim.broadcast.fanout` (`speak`, `tell`)."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.tasks import begin, let_work
+from sim.compiled.events.queue import schedule_now
 from sim.compiled.host import work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import I_NOTHING
-from sim.compiled.queue import schedule_now
+from sim.compiled.memory.layout import I_NOTHING
+from sim.compiled.toolchain.jit import jit, whole
 
 COLLECTED, UNDER_WAY, ANSWERED = range(1, 4)
 """Where a task that speaks stands."""

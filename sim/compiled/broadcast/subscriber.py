@@ -1,6 +1,6 @@
 """A client's side of a broadcast: it reads, asks for what is missing, confirms, or does not read for a while.
 
-See `sim.subscriber`.
+See `sim.broadcast.subscriber`.
 """
 
 from typing import Any
@@ -32,11 +32,11 @@ from sim.compiled.broadcast.lists import drop_frame, drop_task, extend, list_of,
 from sim.compiled.broadcast.position import APPLIED, ASKS, answered, arrive
 from sim.compiled.broadcast.tasks import let_sleep
 from sim.compiled.client import notice_now
+from sim.compiled.events.queue import schedule, schedule_now
 from sim.compiled.host import swarm_of
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import HEARTBEAT, NOT_READING, client_at, i4_at, tunnel_at
-from sim.compiled.queue import schedule, schedule_now
+from sim.compiled.memory.layout import HEARTBEAT, NOT_READING, client_at, i4_at, tunnel_at
 from sim.compiled.rules import beat_after
+from sim.compiled.toolchain.jit import jit, whole
 
 # Its connection
 

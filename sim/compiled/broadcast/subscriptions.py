@@ -1,4 +1,5 @@
-"""Those who are subscribed at the bus, and those who wait there with a cursor. See `sim.link` (`Subscription`)."""
+"""Those who are subscribed at the bus, and those who wait there with a cursor. See `sim.broadcast.link`
+(`Subscription`)."""
 
 from typing import Any
 
@@ -15,10 +16,10 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.links import carry_down
 from sim.compiled.broadcast.lists import one_of
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import BUFFER
-from sim.compiled.queue import schedule
+from sim.compiled.events.queue import schedule
+from sim.compiled.memory.layout import BUFFER
 from sim.compiled.rules import add_to_buffer, counted, draw, exceeds, leave_buffer, second_of, until_look
+from sim.compiled.toolchain.jit import jit, whole
 from twin.draws import Purpose
 
 BUS_SECOND, BUS_LOOK = int(Purpose.BUS_SECOND), int(Purpose.BUS_LOOK)

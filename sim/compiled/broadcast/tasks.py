@@ -15,11 +15,11 @@ from sim.compiled.broadcast.layout import (
     task_at,
 )
 from sim.compiled.broadcast.lists import new_task
+from sim.compiled.events.queue import schedule, schedule_first, schedule_now
 from sim.compiled.host import work
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import I_TASK, process_at
-from sim.compiled.queue import schedule, schedule_first, schedule_now
+from sim.compiled.memory.layout import I_TASK, process_at
 from sim.compiled.rules import timer_due, wakes_late
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit
@@ -56,7 +56,7 @@ def let_wait(w: Any, i: int, seconds: float) -> None:
 
 @jit
 def let_sleep(w: Any, i: int, seconds: float) -> None:
-    """Let a task go on after a timer of its process's loop. See `sim.host` (`Process.sleep`)."""
+    """Let a task go on after a timer of its process's loop. See `sim.machine.process` (`Process.sleep`)."""
     schedule(w, timer_due(seconds, w.now, w.clock), TIMER_EXPIRES, i, next_wait(w, i))
 
 

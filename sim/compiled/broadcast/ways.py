@@ -1,4 +1,5 @@
-"""What follows when a process has dealt with the frames of some connections: the next lane. See `sim.broadcast`."""
+"""What follows when a process has dealt with the frames of some connections: the next lane. See
+`sim.broadcast.broadcast`."""
 
 from typing import Any
 
@@ -23,8 +24,8 @@ from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, length
 from sim.compiled.broadcast.nodes import hears
 from sim.compiled.broadcast.subscriber import arrives
 from sim.compiled.host import swarm_of
-from sim.compiled.jit import jit, whole
-from sim.compiled.layout import tunnel_at
+from sim.compiled.memory.layout import tunnel_at
+from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit

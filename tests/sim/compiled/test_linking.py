@@ -4,9 +4,9 @@ import types
 
 import numba
 
-from sim.compiled.jit import jit
-from sim.compiled.linking import linked
-from sim.compiled.meaning import digest
+from sim.compiled.toolchain.jit import jit
+from sim.compiled.toolchain.linking import linked
+from sim.compiled.toolchain.meaning import digest
 
 
 @jit

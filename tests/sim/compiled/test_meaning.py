@@ -3,9 +3,9 @@
 import numba
 import pytest
 
-from sim.compiled import jit
 from sim.compiled.kernel import run
-from sim.compiled.meaning import digest
+from sim.compiled.toolchain import jit
+from sim.compiled.toolchain.meaning import digest
 
 SCOPE = {"numba": numba}
 PARTS = """

@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.compiled.engine import Run
-from sim.compiled.layout import FIFOS, event_at, moment_at, timed_at
-from sim.compiled.parts import WholeCompiler
-from sim.compiled.queue import (
+from sim.compiled.events.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
     FROM_STEPS,
@@ -28,7 +26,9 @@ from sim.compiled.queue import (
     schedule_timer,
     turn_to_next,
 )
-from sim.compiled.steps import begin_step, end_step
+from sim.compiled.events.steps import begin_step, end_step
+from sim.compiled.memory.layout import FIFOS, event_at, moment_at, timed_at
+from sim.compiled.toolchain.parts import WholeCompiler
 from tests.strategies import small, small_profile
 
 TAKE, HEAP, TIMER, FIFO, NOW, FIRST, STEP = range(7)

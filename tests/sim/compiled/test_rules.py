@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.compiled import rules
-from sim.compiled.jit import for_python
-from sim.compiled.layout import RULE, word
+from sim.compiled.memory.layout import RULE, word
+from sim.compiled.toolchain.jit import for_python
 from tests.strategies import reconnects
 from twin import draws
 from twin.rules import backoff, balancing, heartbeat, output_buffer

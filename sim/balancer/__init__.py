@@ -1,0 +1,1 @@
+"""The balancer of the model."""

@@ -1,0 +1,49 @@
+"""HAProxy's active checks of the nodes, in the model."""
+
+from typing import TYPE_CHECKING
+
+from twin.rules.health import ActiveCheck, first_check
+from twin.scenario.scenario import HAProxy
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.balancer.balancer import Balancer
+    from sim.node.node import Node
+
+
+def check(balancer: "Balancer", server: int, phase: float) -> "simpy.events.ProcessGenerator":
+    """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
+    assert isinstance(balancer.settings, HAProxy)
+    env, world, settings = balancer.env, balancer.world, balancer.settings.check
+    generation, life = balancer.generation, balancer.life
+    counter = ActiveCheck(settings.fall, settings.rise, fresh=generation > 0)
+    spread = first_check(server, len(balancer.up), settings.inter)
+    yield env.timeout((phase + spread) % settings.inter)
+    while generation == balancer.generation:
+        passed = yield from probe(balancer, world.nodes[server])
+        if life != balancer.life or generation != balancer.generation:
+            return
+        change = counter.result(passed)
+        if change:
+            balancer.mark(server, change == "up", "check")
+        yield env.timeout(settings.inter + world.check_overhead)
+
+
+def probe(balancer: "Balancer", node: "Node") -> "simpy.events.ProcessGenerator":
+    """Ask a node for /healthz and return whether it answered in time.
+
+    A check whose SYN gets no answer ends after the smaller of `timeout connect` and `inter`. Source: HAProxy
+    manual, `timeout check`; src/check.c (`process_chk_conn`).
+    """
+    env, settings = balancer.env, balancer.settings
+    assert isinstance(settings, HAProxy)
+    if node.dark:
+        yield env.timeout(min(settings.connect_timeout, settings.check.inter))
+        return False
+    if not node.listening:
+        return False
+    done = node.process.work(balancer.world.node_costs.handshake)
+    late = env.timeout(settings.check.timeout)
+    yield done | late
+    return bool(done.processed) and node.ready

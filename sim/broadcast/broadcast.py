@@ -1,0 +1,165 @@
+"""What a run with a publisher has besides: the bus, the publisher, and the frames' ways through all processes.
+
+A message goes from the node through the balancer to the clients: three processes, in each of which the frames of many
+connections wait (`sim.machine.lane`). Loops run to completion, so the stages follow each other rather than flow: a node
+writes its whole fan-out, the balancer relays in rounds, a client process reads all that is ready before it applies any
+of it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sim.broadcast import fanout, publisher
+from sim.broadcast.bus import Bus
+from sim.broadcast.subscriber import Subscriber
+from sim.machine.cores import Cores
+from sim.machine.lane import Bundle, Frame, Lane, Relay
+from sim.machine.process import Alone, Cost, Process
+from twin.record.record import Row, row
+from twin.rules.delivery import Message, Recovery
+
+if TYPE_CHECKING:
+    from sim.connection import Tunnel
+    from sim.world import World
+
+
+OWN_ROUNDS = {
+    "node_fanout": "node_fanout",
+    "balancer_delivery": "{}_delivery",
+    "client_delivery": "client_delivery",
+}
+"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
+the balancer."""
+
+
+class Broadcast:
+    """The broadcast of a run.
+
+    Args:
+        world: whose broadcast.
+        cores: of the bus and the publisher.
+        cost: of a part.
+        bus_start: seconds that the bus takes to start.
+        rooms: bytes that the path to a client holds, and a connection to the bus.
+        disk: see `sim.broadcast.bus.Bus`.
+
+    Attributes:
+        room: bytes that the path from a node to a client holds outside of the node's own memory.
+    """
+
+    def __init__(
+        self,
+        world: "World",
+        cores: Cores,
+        cost: Callable[[str], Cost],
+        bus_start: float,
+        rooms: tuple[float, float],
+        disk: tuple[float, float] | None,
+    ) -> None:
+        assert world.scenario.publisher is not None
+        self.world = world
+        self.scope = world.scenario.publisher.scope
+        self.room = round(rooms[0])
+        self.bus = Bus(world, Process(cores), cost, bus_start, rooms[1], disk)
+        self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(world.env, cost))
+        self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
+        relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
+        self.balancer = Relay(world.balancer, relay, more, self.relayed)
+        word, further = cost("balancer_word"), cost("balancer_word_more")
+        self.balancer_up = Relay(world.balancer, word, further, self.relayed_up)
+        read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
+        swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
+        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
+        self.swarms: dict[Process | Alone, Lane] = {
+            swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
+        }
+        self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
+        self.subscribers = [Subscriber(self, client) for client in world.clients]
+
+    def buffers(self) -> list[Row]:
+        """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
+        return [
+            row(when, event, node=one.node.number, detail=str(waiting))
+            for one in self.fanouts
+            for event, (waiting, when) in (("node_buffer", one.most_waiting), ("bus_buffer", one.link.most_counted))
+            if waiting
+        ]
+
+    # Down: from a node to the clients
+
+    def relay(self, taken: list[Bundle]) -> None:
+        """Let the balancer have what a node has written."""
+        self.balancer.pass_on(taken)
+
+    def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
+        ready: dict[Process | Alone, list[Bundle]] = {}
+        for tunnel, frames in taken:
+            if tunnel.client_left:
+                continue
+            self.world.balancer.idle.touch(tunnel)
+            subscriber = self.subscribers[tunnel.client.number]
+            if subscriber.stalled or not tunnel.opened or tunnel.held:
+                tunnel.held += frames
+                continue
+            ready.setdefault(process_of(tunnel), []).append((tunnel, frames))
+        for process, bundles in ready.items():
+            self.swarms[process].pass_on(bundles)
+
+    def release(self, tunnel: "Tunnel") -> None:
+        """Let a client read what has gathered on its connection."""
+        if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stalled:
+            held, tunnel.held = tunnel.held, []
+            self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
+
+    def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """A client process has dealt with frames: one after the other, of one client after the other."""
+        each = (ended - began) / sum(len(frames) for _, frames in taken)
+        following = began
+        for tunnel, frames in taken:
+            t, following = following, following + each * len(frames)
+            subscriber = self.subscribers[tunnel.client.number]
+            if subscriber.tunnel is not tunnel:
+                continue
+            if subscriber.stalled:
+                tunnel.held = frames + tunnel.held
+                continue
+            for frame in frames:
+                tunnel.in_flight -= frame.size
+                body = frame.body
+                t += each
+                if isinstance(body, Message):
+                    subscriber.arrive(body, frame.detail, t)
+                elif isinstance(body, Recovery):
+                    subscriber.answered(body, t)
+            if tunnel.outlet is not None:
+                self.fanouts[tunnel.server].drained(tunnel)
+
+    def cut(self, tunnel: "Tunnel") -> None:
+        """The node drops what waits for a client in its own memory."""
+        while tunnel.held and tunnel.in_flight > self.room:
+            tunnel.in_flight -= tunnel.held.pop().size
+
+    # Up: from a client to its node
+
+    def ask(self, tunnel: "Tunnel", frame: Frame) -> None:
+        """Send a question or a confirmation."""
+        self.asking[process_of(tunnel)].send([tunnel], frame)
+
+    def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """A client process has sent frames."""
+        self.balancer_up.pass_on([(tunnel, frames) for tunnel, frames in taken if not tunnel.client_left])
+
+    def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """The balancer has passed frames on to the nodes."""
+        for tunnel, frames in taken:
+            self.world.balancer.idle.touch(tunnel)
+            if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
+                self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
+
+
+def process_of(tunnel: "Tunnel") -> Process:
+    """Return the process of a tunnel's client; a scenario with a publisher has no clients on machines of their own."""
+    process = tunnel.client.process
+    assert isinstance(process, Process)
+    return process

@@ -1,0 +1,398 @@
+"""A node's side of a broadcast: it reads from the bus, fans out, acknowledges, and answers questions."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import simpy
+
+from sim.broadcast.bus import Command, outcome
+from sim.broadcast.link import Act, Link, Subscription
+from sim.machine.cold_start import Habit
+from sim.machine.lane import Bundle, Frame, Lane
+from sim.machine.process import Cost
+from twin.draws import Purpose
+from twin.rules.consistency import SIGNS_A_LEASE, next_failure
+from twin.rules.delivery import Cursor, Message, Recovery, Seen
+from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
+from twin.rules.slow_consumer import Outlet, is_too_large
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.broadcast.broadcast import Broadcast
+    from sim.connection import Tunnel
+    from sim.node.node import Node
+
+Said = tuple[Command, simpy.Event | None]
+"""A command that waits for the bus, and who is to be told."""
+
+_NOTHING = Cost.constant(0.0)
+
+
+class Costs:
+    """What a node does for a broadcast, and what it costs."""
+
+    def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
+        self.poll = Habit(env, cost("node_poll"))
+        self.receive = Habit(env, cost("node_receive"))
+        self.acknowledge = Habit(env, cost("node_ack"))
+        self.answer = Habit(env, cost("node_answer"))
+        self.fanout = cost("node_fanout")
+        self.more = cost("node_fanout_more")
+        self.read = cost("node_read")
+
+
+class Fanout:
+    """What one node does; a new process of the node begins a new `life`."""
+
+    def __init__(self, broadcast: "Broadcast", node: "Node", costs: Costs) -> None:
+        self.broadcast = broadcast
+        self.world = broadcast.world
+        self.env = broadcast.world.env
+        self.bus = broadcast.bus
+        self.node = node
+        self.costs = costs
+        self.link = Link(self.env, node.number)
+        self.down = Lane(node.process, costs.fanout, costs.more, self.written)
+        self.up = Lane(node.process, costs.read, costs.read, self.heard)
+        self.life = 0
+        self.seen = Seen()
+        self.cursor = Cursor(self.bus.broker.epoch)
+        self.ended = False
+        self.joined = True
+        self.broken = self.env.event()
+        self.newest = (0, 0)
+        self.awaiting: dict[tuple[int, int], set[Tunnel]] = {}
+        self.asked: dict[tuple[int, int], list[Tunnel]] = {}
+        self.outbox: list[Said] = []
+        self.speaking = False
+        self.most_waiting = (0, 0.0)
+        self.subscription = self.bus.subscribe(self.link, *self._ends())
+        self._run()
+
+    # Its life
+
+    def _run(self) -> None:
+        """Begin to read and to give signs of life."""
+        self.env.process(self.give_signs(self.life))
+        if self.bus.settings.kind != "pubsub":
+            self.env.process(self.read(self.life, self.broken))
+        if self.bus.settings.kind == "kafka":
+            self.env.process(self.commit(self.life))
+
+    def stop(self, goodbye: bool) -> None:
+        """The node's process ends; `goodbye`: it says so to the publisher."""
+        self.life += 1
+        self.ended = True
+        if goodbye:
+            bye = ("bye", self.node.number, 0, 0)
+            self.bus.serve(
+                self.link,
+                (self.bus.costs.command, partial(self.bus.push, 0, bye, pushed_word("bye", self.node.number, 0))),
+            )
+        else:
+            self.down.clear()
+            self.up.clear()
+        self.joined = False
+        self.bus.leave(self.node.number)
+        self.awaiting.clear()
+        self.asked.clear()
+        self.outbox.clear()
+        self.speaking = False
+        self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
+
+    def start(self) -> None:
+        """A new process of the node listens: it joins the bus as one that has never been there."""
+        self.ended = False
+        self.seen = Seen()
+        self.env.process(self.join(self.life, ""))
+
+    def _ends(self) -> "tuple[Callable[[Message], None], Callable[[str], None]]":
+        life = self.life
+
+        def take(message: Message) -> None:
+            if life == self.life:
+                self.process_message(message, self.subscription)
+
+        def lost(reason: str) -> None:
+            if life == self.life and self.joined:
+                self.joined = False
+                self.broken.succeed()
+                self.env.process(self.join(life, reason))
+
+        return take, lost
+
+    def join(self, life: int, reason: str) -> "simpy.events.ProcessGenerator":
+        """Subscribe; `reason`: why the connection to the bus was lost, empty for a process that begins."""
+        node, process, retry = self.node.number, self.node.process, self.bus.settings.retry
+        fresh = not reason
+        if reason:
+            yield process.work(self.costs.acknowledge)
+            if life != self.life:
+                return
+            self.world.note("bus_lost", node=node, detail=reason)
+
+        def subscribe() -> Subscription | None:
+            if life != self.life:
+                return None
+            if fresh:
+                self.cursor.restart(self.bus.broker, self.bus.settings.kind == "kafka")
+            return self.bus.subscribe(self.link, *self._ends())
+
+        failures = 0 if fresh else 1
+        while life == self.life:
+            if failures:
+                yield process.sleep(self.bus.delay(self.link, failures))
+            yield process.work(self.costs.acknowledge)
+            reply = self.bus.serve(self.link, (self.bus.costs.command, subscribe))
+            yield reply | self.env.timeout(retry.timeout)
+            ok, values = outcome(reply)
+            if ok and values[0] is not None:
+                break
+            failures = next_failure(failures, retry.retries)
+        if life != self.life:
+            return
+        self.subscription = values[0]
+        self.joined = True
+        self.broken = self.env.event()
+        if fresh:
+            self._run()
+            return
+        self.world.note("bus_joined", node=node)
+        if self.bus.settings.kind != "pubsub":
+            self.env.process(self.read(life, self.broken))
+
+    # From the bus
+
+    def read(self, life: int, broken: simpy.Event) -> "simpy.events.ProcessGenerator":
+        """Read with the cursor, wait until all that came is fanned out, read again."""
+        process, timeout = self.node.process, self.bus.settings.retry.timeout
+        while life == self.life and not broken.triggered:
+            reply = self.bus.fetch(self.link, self.cursor)
+            while not reply.triggered and not broken.triggered:
+                yield reply | broken | self.env.timeout(timeout)
+                if not reply.triggered and not broken.triggered and self.link.cut:
+                    self._ends()[1]("timeout")
+            ok, found = outcome(reply)
+            if life != self.life or broken.triggered or not ok:
+                return
+            messages, self.cursor = found
+            process.work(self.costs.poll)
+            for message in messages:
+                last = self.process_message(message, None)
+            yield last
+            yield process.work(_NOTHING)  # the request goes out after what the messages set off
+
+    def process_message(self, message: Message, subscription: Subscription | None) -> simpy.Event:
+        """Read one message from the bus, at the node's own pace."""
+        life = self.life
+
+        def received(_: simpy.Event) -> None:
+            if life != self.life:
+                return
+            if subscription is None or subscription.read(pushed_message(len(message.payload))):
+                self.received(message)
+
+        return self.node.process.work(self.costs.receive, received)
+
+    def received(self, message: Message) -> None:
+        """Fan out what has not been seen; acknowledge what has."""
+        first = self.seen.first(message.epoch, message.version)
+        detail = f"{message.epoch} {message.key}"
+        self.world.note(
+            "received",
+            node=self.node.number,
+            version=message.version,
+            detail=detail if first else detail + " duplicate",
+        )
+        if first:
+            self.fan_out(message, detail)
+        elif (message.epoch, message.version) not in self.awaiting:
+            self.acknowledge(message.epoch, message.version)
+
+    def commit(self, life: int) -> "simpy.events.ProcessGenerator":
+        """Commit the position of a partition log from time to time."""
+        while True:
+            yield self.env.timeout(self.bus.settings.commit_interval)
+            if life != self.life:
+                return
+            self.cursor.commit()
+
+    # To the clients
+
+    def fan_out(self, message: Message, detail: str) -> None:
+        """Send a message to every client that is connected, as far as its outlet allows."""
+        place = (message.epoch, message.version)
+        self.newest = max(self.newest, place)
+        size = message_frame(len(message.payload))
+        tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if self.node.serves else []
+        if self.broadcast.scope == "client" and tunnels:
+            self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
+            if not self.awaiting[place]:
+                del self.awaiting[place]
+        room = self.broadcast.room
+        sent = []
+        waiting = 0
+        for tunnel in tunnels:
+            if tunnel.in_flight > room:
+                waiting += tunnel.in_flight - room
+            if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, size):
+                continue
+            tunnel.in_flight += size
+            sent.append(tunnel)
+        if waiting > self.most_waiting[0]:
+            self.most_waiting = (waiting, self.env.now)
+        frame = Frame(message, size, detail, len(sent))
+        if sent:
+            self.down.send(sent, frame)
+        elif place not in self.awaiting:
+            self.acknowledge(*place)
+
+    def _admits(self, tunnel: "Tunnel", size: int) -> bool:
+        """Ask the outlet of a client that does not keep up whether a message may be sent to it."""
+        settings = self.world.scenario.slow_consumer
+        if tunnel.outlet is None:
+            tunnel.outlet = Outlet(settings.policy, settings.limit_bytes)
+        decision = tunnel.outlet.offer(size, self._waiting(tunnel))
+        if decision == "close":
+            self.broadcast.cut(tunnel)
+            self.node.tunnels.pop(tunnel, None)
+            self.world.balancer.upstream_closed(tunnel, "1006")
+        return decision == "send"
+
+    def _waiting(self, tunnel: "Tunnel") -> int:
+        """Return the bytes that wait for a client in the node's own memory."""
+        return max(0, tunnel.in_flight - self.broadcast.room)
+
+    def drained(self, tunnel: "Tunnel") -> None:
+        """A client that did not keep up has read something."""
+        outlet = tunnel.outlet
+        if outlet is None:
+            return
+        waiting = self._waiting(tunnel)
+        if outlet.pay(waiting) and self.node.state == "up" and self.node.serves and tunnel in self.node.tunnels:
+            self.answer(tunnel, Recovery(False, *self.newest))
+        if waiting == 0 and not outlet.owes_snapshot:
+            tunnel.outlet = None
+
+    def answer(self, tunnel: "Tunnel", recovery: Recovery) -> None:
+        """Send an answer or a snapshot over a connection; it has to fit like any message."""
+        size = frame_bytes(_size(recovery))
+        fits = tunnel.in_flight + size <= self.broadcast.room and tunnel.outlet is None
+        if fits or self._admits(tunnel, size):
+            tunnel.in_flight += size
+            self.down.send([tunnel], Frame(recovery, size))
+
+    def written(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """Frames have been written: acknowledge what is fanned out, and let the balancer have them."""
+        for _, frames in taken:
+            for frame in frames:
+                frame.left -= 1
+                if frame.left == 0:
+                    assert isinstance(frame.body, Message)
+                    if (frame.body.epoch, frame.body.version) not in self.awaiting:
+                        self.acknowledge(frame.body.epoch, frame.body.version)
+        self.broadcast.relay(taken)
+
+    # From the clients
+
+    def heard(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """Clients have said where they stand, or asked what followed. Who asks from one place waits for one answer."""
+        for tunnel, frames in taken:
+            for frame in frames:
+                assert isinstance(frame.body, tuple)
+                tunnel.standing = frame.body
+                self.confirmed(tunnel, frame.body)
+                if self.ended:
+                    continue
+                if frame.question and frame.body in self.asked:
+                    self.asked[frame.body].append(tunnel)
+                elif frame.question:
+                    self.asked[frame.body] = [tunnel]
+                    self.env.process(self.look_up(frame.body, self.life))
+
+    def look_up(self, position: tuple[int, int], life: int) -> "simpy.events.ProcessGenerator":
+        """Ask the bus what followed a position, and tell the clients that stand there."""
+        done = self.env.event()
+        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
+        recovery = yield done
+        if life != self.life:
+            return
+        yield self.node.process.work(self.costs.receive)
+        if life != self.life:
+            return
+        tunnels = self.asked.pop(position)
+        if recovery is None:
+            return
+        if is_too_large(_size(recovery), self.world.scenario.slow_consumer.limit_bytes):
+            recovery = Recovery(False, recovery.epoch, recovery.version)
+        for tunnel in tunnels:
+            if tunnel in self.node.tunnels:
+                self.answer(tunnel, recovery)
+
+    def confirmed(self, tunnel: "Tunnel", standing: tuple[int, int] | None) -> None:
+        """A client stands at a position, or (None) has left; who is last lets the node acknowledge."""
+        if not self.awaiting:
+            return
+        for place, waiting in list(self.awaiting.items()):
+            if tunnel in waiting and (standing is None or place <= standing):
+                waiting.discard(tunnel)
+                if not waiting:
+                    del self.awaiting[place]
+                    self.acknowledge(*place)
+
+    # To the bus
+
+    def acknowledge(self, epoch: int, version: int) -> None:
+        """Tell the publisher that a message is fanned out."""
+        self.tell("ack", epoch, version)
+
+    def tell(self, word: str, epoch: int = 0, version: int = 0) -> None:
+        """Send a word to the publisher, by way of the bus."""
+        said = (word, self.node.number, epoch, version)
+        size = pushed_word(word, self.node.number, version)
+        self.speak((self.bus.costs.command, partial(self.bus.push, 0, said, size)))
+
+    def speak(self, command: Command, done: simpy.Event | None = None) -> None:
+        """Queue a command for the bus; `done` happens with what it returns there, or None."""
+        if self.ended:
+            return
+        self.outbox.append((command, done))
+        if not self.speaking:
+            self.speaking = True
+            self.env.process(self._speak(self.life))
+
+    def _speak(self, life: int) -> "simpy.events.ProcessGenerator":
+        """Send all that is queued in one go, and go on with what has come meanwhile."""
+        while life == self.life and self.outbox:
+            for _ in self.outbox[:-1]:
+                self.node.process.work(self.costs.acknowledge)
+            yield self.node.process.work(self.costs.acknowledge)
+            if life != self.life:
+                return
+            batch, self.outbox = self.outbox, []
+            commands = [(cost, partial(self._alive, life, act)) for (cost, act), _ in batch]
+            values = yield from self.bus.command(self.link, commands, self.node.process, [0])
+            if values is not None and life == self.life:
+                yield [self.node.process.work(self.costs.answer) for _ in batch][-1]
+            for i, (_, done) in enumerate(batch):
+                if done is not None:
+                    done.succeed(None if values is None else values[i])
+        if life == self.life:
+            self.speaking = False
+
+    def _alive(self, life: int, act: Act) -> Any:
+        """Do what a node asked for, unless its process has ended meanwhile."""
+        return act() if life == self.life else None
+
+    def give_signs(self, life: int) -> "simpy.events.ProcessGenerator":
+        """Renew the lease."""
+        every = self.bus.settings.lease / SIGNS_A_LEASE
+        yield self.node.process.sleep(every * self.world.draw(self.node.number, Purpose.LEASE_PHASE, 0))
+        while life == self.life:
+            self.tell("alive")
+            yield self.node.process.sleep(every)
+
+
+def _size(recovery: Recovery) -> int:
+    return answer_body(len(message.payload) for message in recovery.messages)

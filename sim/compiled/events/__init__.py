@@ -1,0 +1,1 @@
+"""What comes next: the queues of the compiled engine."""

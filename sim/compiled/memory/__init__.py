@@ -1,0 +1,1 @@
+"""Where things stand: records and arrays of the compiled engine."""

@@ -1,0 +1,1 @@
+"""The machine of the model: cores, processes and what their work costs."""

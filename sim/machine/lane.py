@@ -1,0 +1,136 @@
+"""Frames on their way through one process: connections that have data ready, some at a time.
+
+What is ready on one connection is read (or written) together: frames that come while others wait for the same
+connection join them, and cost less than the first. This is how a loaded event loop coalesces reads and writes. Source:
+uvloop queues writes and does them at the end of an iteration (`_exec_queued_writes`); recv(2) returns all there is.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sim.machine.process import Batch, Cost, Process
+from twin.rules.delivery import Message, Recovery
+
+if TYPE_CHECKING:
+    from sim.balancer.balancer import Balancer
+    from sim.connection import Tunnel
+
+CHUNK = 8
+"""Most connections of one batch. Between two batches others may have the core, and what is done is handed over."""
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """What is sent over connections.
+
+    Attributes:
+        body: a message, the answer to a question, or the (epoch, version) where a client stands.
+        size: bytes with the header; what a client sends counts against no limit.
+        detail: epoch and number of a message, as events show them.
+        left: connections over which it is still to be written.
+        question: whether the client asks what followed.
+    """
+
+    body: Message | Recovery | tuple[int, int]
+    size: int = 0
+    detail: str = ""
+    left: int = field(default=0)
+    question: bool = False
+
+
+Bundle = tuple["Tunnel", list[Frame]]
+"""What is ready on one connection."""
+Taken = Callable[[list[Bundle], float, float], None]
+"""Receives what a batch has dealt with, and when it began and ended with the connections, one after the other."""
+
+
+class Lane:
+    """The frames that wait for one process, in one direction.
+
+    Args:
+        process: who reads or writes them.
+        cost: of a connection with one frame.
+        more: of each further frame that is ready on the same connection.
+        then: receives each batch when it is done.
+    """
+
+    def __init__(self, process: Process, cost: Cost, more: Cost, then: Taken) -> None:
+        self.process = process
+        self.cost = cost
+        self.more = more
+        self.then = then
+        self.waiting: dict[Tunnel, list[Frame]] = {}
+
+    def send(self, tunnels: Iterable["Tunnel"], frame: Frame) -> None:
+        """Queue one frame for each of some connections."""
+        waiting = self.waiting
+        fresh = []
+        for tunnel in tunnels:
+            if tunnel in waiting:
+                waiting[tunnel].append(frame)
+            else:
+                waiting[tunnel] = [frame]
+                fresh.append(tunnel)
+        self._queue(fresh)
+
+    def pass_on(self, bundles: Iterable[Bundle]) -> None:
+        """Queue what another process has handed over."""
+        waiting = self.waiting
+        fresh = []
+        for tunnel, frames in bundles:
+            if tunnel in waiting:
+                waiting[tunnel] += frames
+            else:
+                waiting[tunnel] = list(frames)
+                fresh.append(tunnel)
+        self._queue(fresh)
+
+    def _queue(self, tunnels: list["Tunnel"]) -> None:
+        for start in range(0, len(tunnels), CHUNK):
+            self._batch(tunnels[start : start + CHUNK])
+
+    def _batch(self, tunnels: list["Tunnel"]) -> None:
+        taken: list[Bundle] = []
+
+        def begin(level: int) -> float:
+            pop = self.waiting.pop
+            taken.extend([(tunnel, pop(tunnel)) for tunnel in tunnels])
+            further = sum([len(frames) for _, frames in taken]) - len(taken)
+            return further * self.more.seconds(further, 0.0, level) if further else 0.0
+
+        def done(batch: Batch) -> None:
+            now = batch.env.now
+            self.then(taken, now - batch.span, now)
+
+        self.process.work_on(self.cost, len(tunnels), begin, done)
+
+    def clear(self) -> None:
+        """Forget what waits; the process has forgotten its work."""
+        self.waiting.clear()
+
+
+class Relay:
+    """The frames that wait for the balancer, in one direction: a lane for each of its processes.
+
+    Args:
+        balancer: whose processes.
+        cost, more, then: as of a `Lane`.
+    """
+
+    def __init__(self, balancer: "Balancer", cost: Cost, more: Cost, then: Taken) -> None:
+        self.balancer = balancer
+        self.cost = cost
+        self.more = more
+        self.then = then
+        self.lanes: dict[Process, Lane] = {}
+
+    def pass_on(self, bundles: Iterable[Bundle]) -> None:
+        """Queue what another process has handed over, each connection at the process that has it."""
+        ready: dict[Process, list[Bundle]] = {}
+        for bundle in bundles:
+            ready.setdefault(self.balancer.worker(bundle[0]), []).append(bundle)
+        for process, ours in ready.items():
+            if process not in self.lanes:
+                self.lanes[process] = Lane(process, self.cost, self.more, self.then)
+            self.lanes[process].pass_on(ours)

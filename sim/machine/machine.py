@@ -1,0 +1,130 @@
+"""What the machine of a run costs and how its cores are shared out: the same for every engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.balancer import balancer
+from sim.broadcast.broadcast import OWN_ROUNDS
+from sim.client import client
+from sim.machine.process import Cost
+from sim.node import node
+from twin.costs.profile import PACE_STEP, HostProfile
+from twin.costs.starts import start_part
+from twin.draws import Purpose, drawn_once, stratified
+from twin.scenario.scenario import HAProxy, Scenario
+
+MOST_CROWDS = 4
+"""Steps in which the cores of a large machine are slower the more of them work."""
+
+ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_cut"})
+"""Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
+`task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
+`process_runnable_tasks` in src/task.c; an accept has no task."""
+
+WORDS = {
+    "bus_word": "bus_publish",
+    "balancer_word": "balancer_delivery",
+    "balancer_word_more": "balancer_delivery_more",
+}
+"""Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The speed levels that a core goes through, over and over, one every `PACE_STEP`; `start` is where it begins."""
+
+    series: Sequence[int]
+    start: float
+
+    def level(self, now: float) -> int:
+        """Return the level at a time in seconds."""
+        return self.series[int(self.start + now / PACE_STEP) % len(self.series)]
+
+
+class Machine:
+    """Costs, speeds and cores of one replication. Costs vary with the speed of the core; what happens once is drawn.
+
+    Args:
+        scenario: what runs.
+        profile: costs of the host.
+        host: which draw of the host's speed to use.
+
+    Attributes:
+        groups: cores of the cluster.
+        of_node: for each node the place of its group.
+        of_balancer: the place of the balancer's group.
+        swarm: cores of the clients; None when each of them has a machine of its own.
+        disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
+            Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
+        crowds: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
+    """
+
+    def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
+        self.scenario, self.profile, self.host = scenario, profile, host
+        kind = scenario.balancer.kind
+        self._share_out()
+        self.crowds = min(scenario.host.cores - 1, MOST_CROWDS) if self.swarm is not None and profile.crowding else 0
+        self._shares = {
+            name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
+            for i, name in enumerate(profile.first_part)
+        }
+        self.client_costs = client.Costs(self.cost)
+        self.balancer_costs = balancer.Costs(self.cost, kind)
+        self.node_costs = node.Costs(self.cost, start_part(scenario))
+        self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
+        self.balancer_start = profile.start(kind, u)
+        self.node_stop = profile.lone("node_stop", u)
+        self.table_growth = profile.lone("table_growth", u)
+        self.check_overhead = profile.lone("check_overhead", 0.5)
+        self.disk: tuple[float, float] | None = None
+        if scenario.bus.persist and scenario.bus.kind != "kafka" and profile.knows_disk:
+            self.disk = profile.lone("disk_wait", u), profile.lone("disk_wait_in_a_row", u)
+
+    def cost(self, name: str) -> Cost:
+        """Return what a part costs: with the payload of the publisher's messages, unless the name is one of `WORDS`."""
+        kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
+        payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
+        name = WORDS.get(name, name)
+        who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
+        who = OWN_ROUNDS.get(name, who).format(kind)
+        who = "client_refused" if name == "client_denied" else who
+        first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
+        curves = self.profile.curves(name, kind, self.crowds, payload)
+        return Cost(curves, first_part, client.HOPS.get(name, 0))
+
+    def _share_out(self) -> None:
+        nodes, count = self.scenario.slots, self.scenario.host.cores
+        self.groups: list[range] = []
+        self.swarm: range | None = None
+        if self.scenario.host.placement == "separate":
+            self.groups = [range(i, i + 1) for i in range(nodes + 1)]
+            self.of_balancer, self.of_node = 0, list(range(1, nodes + 1))
+        elif self.scenario.host.placement == "free" or count == 1:
+            self.groups = [range(count)]
+            self.of_balancer, self.of_node = 0, [0] * nodes
+            self.swarm = self.groups[0]
+        else:
+            half = count // 2
+            self.groups = [range(i, i + 1) for i in range(half)]
+            self.of_balancer, self.of_node = 0, [i % half for i in range(nodes)]
+            self.swarm = range(half, count)
+
+    def pace(self, core: int) -> Pace:
+        """Return how fast a core is. Those of one machine go through the same look, each through its own series."""
+        looks = self.profile.paces
+        together = 1 if self.swarm is None else min(len(look) for look in looks)
+        machine, place = divmod(core, together)
+        draw = drawn_once if machine else stratified
+        u = draw(self.scenario.seed, self.host, machine, Purpose.PACE) * len(looks)
+        series = looks[int(u)][place]
+        return Pace(series, u % 1.0 * len(series))
+
+    def clock(self, replication: int) -> float:
+        """Return how far the host's clock is past a whole millisecond when the run starts, in milliseconds."""
+        return drawn_once(self.scenario.seed, replication, 0, Purpose.CLOCK)
+
+    def check_phase(self, replication: int) -> float:
+        """Return when HAProxy first checks node 1 in a replication, in seconds after the start of the run."""
+        if not isinstance(self.scenario.balancer, HAProxy):
+            return 0.0
+        return stratified(self.scenario.seed, replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter

@@ -1,0 +1,166 @@
+"""How a node's process ends, and how a new one takes its place.
+
+Each of these goes on only as long as the process lives on which it acts: a fault that comes meanwhile may end that.
+"""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim.node.node import POLL
+from twin.costs.profile import FIRST_TABLE
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.node.node import Node
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds for which a node waits for the answer to a close frame. Source: `websockets`, asyncio/server.py (`serve`)."""
+
+POOL = 4
+"""Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
+the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
+
+
+def kill(node: "Node") -> "simpy.events.ProcessGenerator":
+    """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come.
+
+    Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
+    """
+    world, process = node.world, node.process
+    node.half_closed = 0
+    if node.fanout is not None and not node.fanout.ended:
+        node.fanout.stop(goodbye=False)
+    process.clear()
+    process.resume()
+
+    def gone(_: "simpy.Event") -> None:
+        node.state = "dead"
+        node.stop_listening()
+
+    ends = [process.work(world.node_costs.exit_delay, gone)]
+    process.threads, process.threads_place = POOL, process.deadline - process.cores.time_slice
+    ends += [process.work(world.node_costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
+    yield ends[-1]
+    world.note("node_stopped", node=node.number)
+
+
+def restart(node: "Node") -> "simpy.events.ProcessGenerator":
+    """SIGTERM: stop listening, say 1001 to everybody, end, start a new process.
+
+    A process that hangs does so when it goes on. One that starts has no handler yet: the signal ends it at once. Where
+    there is none, one is started.
+    """
+    world, life = node.world, node.life
+    if node.standing.phase == "dead":
+        yield from start(node, "restart")
+        return
+    while node.hung and node.life == life:
+        yield world.env.timeout(POLL)
+    if node.life != life:
+        return
+    if node.standing.phase == "starting":
+        node.process.clear()
+        yield from _renew(node)
+        return
+    node.state = "stopping"
+    if node.fanout is not None and not node.fanout.ended:
+        node.fanout.stop(goodbye=True)
+    node.stop_listening()
+    for tunnel in list(node.tunnels):
+        if not tunnel.closing:
+            node.close(tunnel, "1001")
+    yield from emptied(node)
+    yield from end(node, life, True)
+
+
+def emptied(node: "Node") -> "simpy.events.ProcessGenerator":
+    """Wait until the last connection of a node that closes all is gone, or has not answered its close frame in time.
+
+    Another fault may end that wait.
+    """
+    env, life, state = node.world.env, node.life, node.state
+    deadline = env.now + CLOSE_TIMEOUT
+
+    def goes_on() -> bool:
+        return node.life == life and node.state == state
+
+    while goes_on() and (node.tunnels or node.half_closed) and (node.hung or env.now < deadline):
+        yield env.timeout(POLL)
+    if goes_on():
+        for tunnel in list(node.tunnels):
+            node.drop(tunnel)
+
+
+def end(node: "Node", life: int, again: bool) -> "simpy.events.ProcessGenerator":
+    """The last connection is gone: end, unless the node has been killed meanwhile.
+
+    Args:
+        node: the node.
+        life: of the process that is to end.
+        again: start a new process.
+    """
+    yield node.world.env.timeout(node.world.node_stop)
+    while node.hung and node.life == life:
+        yield node.world.env.timeout(POLL)
+    if node.life != life:
+        return
+    if again:
+        yield from _renew(node)
+    else:
+        _ended(node)
+
+
+def _renew(node: "Node") -> "simpy.events.ProcessGenerator":
+    """The process is gone: start a new one, which ends what the old one was told."""
+    ordered = node.standing.order
+    _ended(node)
+    yield from start(node, ordered)
+
+
+def _ended(node: "Node") -> None:
+    node.state = "dead"
+    node.half_closed = 0
+    node.standing.ended()
+    node.world.note("node_stopped", node=node.number)
+
+
+def join(node: "Node") -> "simpy.events.ProcessGenerator":
+    """Start the process of a node that is new or was killed."""
+    node.world.note("node_starting", node=node.number)
+    yield from start(node)
+
+
+def start(node: "Node", heals: str = "") -> "simpy.events.ProcessGenerator":
+    """Start a new process; it listens unless another fault ends it before.
+
+    Args:
+        node: the node.
+        heals: the fault that is over then, empty if none of this node is.
+    """
+    world = node.world
+    life = node.standing.boots()
+    yield from _boot(node)
+    if not node.standing.listens(life):
+        return
+    node.state, node.ready = "up", True
+    world.note("node_started", node=node.number)
+    if world.sessions is not None and node.number in world.sessions.desks:
+        world.sessions.desks[node.number].start()  # it connects to the server that keeps the sessions
+    if world.registrar is not None:
+        world.env.process(world.registrar.joined(node))
+    if heals:
+        if node.fanout is not None:
+            node.fanout.start()
+        world.note("healed", node=node.number, detail=heals)
+
+
+def _boot(node: "Node") -> "simpy.events.ProcessGenerator":
+    """The interpreter and what it loads keep the node's core busy until it listens."""
+    life = node.life
+    for piece in node.process.work_through(node.world.node_costs.start):
+        yield piece
+        if node.life != life:
+            return
+    node.opening = 0
+    node.table = FIRST_TABLE

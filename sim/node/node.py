@@ -1,0 +1,324 @@
+"""A WebSocket server process, seen from the kernel's side: a queue of connections, an event loop, an end."""
+
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import simpy
+
+from sim.machine.process import Process
+from sim.node.pings import Pings
+from twin.costs.profile import FIRST_TABLE
+from twin.rules.drain import SERVICE_RESTART
+from twin.rules.faults import Standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.broadcast.fanout import Fanout
+    from sim.connection import Attempt, Tunnel
+    from sim.machine.process import Cost
+    from sim.world import World
+
+SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
+tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
+
+OWN_FILES = 16
+"""Files that a node has open besides its connections. Source: /proc/PID/fd of a node."""
+
+POLL = 0.001
+"""Seconds between two looks whether a process goes on, or whether its last connection is gone."""
+
+State = Literal["up", "dead", "stopping", "draining"]
+
+
+class Costs:
+    """What a node does, and what it costs; `start` names the part that its start is."""
+
+    def __init__(self, cost: "Callable[[str], Cost]", start: str) -> None:
+        self.accept = cost("node_accept")
+        self.handshake = cost("node_handshake")
+        self.exit_delay = cost("exit_delay")
+        self.exit = cost("node_exit")
+        self.goodbye = cost("node_goodbye")
+        self.leave = cost("node_leave")
+        self.forget = cost("node_forget")
+        self.abandoned = cost("node_abandoned")
+        self.start = cost(start)
+        self.register = cost("start_registry")
+
+
+class Node:
+    """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
+
+    Attributes:
+        standing: what faults have done to it so far.
+        half_closed: connections of which it has ended its half, and waits for the client's.
+        held: what waits for a packet that is sent again once the link is back.
+        silent_since: when it last fell silent, because it began to hang or went dark, in seconds.
+    """
+
+    def __init__(self, world: "World", number: int, process: Process) -> None:
+        self.world = world
+        self.number = number
+        self.process = process
+        self.state: State = "up" if number <= world.scenario.nodes.count else "dead"
+        self.standing = Standing("up" if number <= world.scenario.nodes.count else "dead")
+        self.ready = True
+        self.backlog: deque[Attempt] = deque()
+        self.tunnels: dict[Tunnel, None] = {}
+        self.accepting = False
+        self.opening = 0
+        self.table = FIRST_TABLE
+        self.silent_since = 0.0
+        self.pings = Pings(self)
+        self.held: list[Callable[[], object]] = []
+        self.half_closed = 0
+        self.fanout: Fanout | None = None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the kernel answers a SYN; it does for a stopped process too."""
+        return self.state == "up"
+
+    @property
+    def life(self) -> int:
+        """How many of its processes have ended."""
+        return self.standing.life
+
+    @property
+    def hung(self) -> bool:
+        """Whether its process is stopped."""
+        return self.standing.hung.on
+
+    @property
+    def dark(self) -> bool:
+        """Whether every packet between balancer and node is dropped."""
+        return self.standing.dark.on
+
+    @property
+    def serves(self) -> bool:
+        """Whether its process does anything for its clients."""
+        return self.state in ("up", "draining") and not self.hung
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes from the node and nobody was told: it hangs, or its packets are dropped."""
+        return self.dark or self.hung
+
+    def pass_on(self, act: "Callable[[], object]") -> None:
+        """Do what a packet between balancer and node brings about, now or when the link is back."""
+        if self.dark:
+            self.held.append(act)
+        else:
+            act()
+
+    def syn(self, attempt: "Attempt") -> bool:
+        """Receive a SYN; False when it is dropped: on the way, or by the kernel because the accept queue is full.
+
+        Linux lets the queue grow to one more than the backlog (sk_acceptq_is_full in include/net/sock.h).
+        """
+        if self.dark or len(self.backlog) > self.world.scenario.nodes.backlog:
+            return False
+        self.backlog.append(attempt)
+        if not self.accepting:
+            self._listen()
+        return True
+
+    def _listen(self) -> None:
+        """Wait for the loop to see the listening socket; it accepts one connection a round.
+
+        Source: libuv 1.45 and later, `uv__server_io` in src/unix/stream.c.
+        """
+        self.accepting = True
+        self.process.work(self.world.node_costs.accept, self._accepted)
+
+    def _accepted(self, _: simpy.Event) -> None:
+        """Take a connection out of the queue and read its handshake in the next round."""
+        self.accepting = False
+        if self.backlog:
+            attempt = self.backlog.popleft()
+            self.opening += 1
+            self._make_room()
+            if self.world.sessions is not None:
+                self.world.env.process(self.world.sessions.admit(self, attempt))
+            else:
+                self.process.work(self.world.node_costs.handshake, lambda _: self.admitted(attempt))
+        if self.backlog:
+            self._listen()
+
+    def warmed_up(self) -> None:
+        """The first connections are there, and the table of open files has grown for them."""
+        while OWN_FILES + len(self.tunnels) > self.table:
+            self.table *= 2
+
+    def _make_room(self) -> None:
+        """Wait while the kernel doubles the table of open files if the new connection does not fit in.
+
+        Source: Linux, `expand_fdtable` in fs/file.c.
+        """
+        if OWN_FILES + len(self.tunnels) + self.opening > self.table:
+            self.table *= 2
+            self.process.stop()
+            self.world.env.timeout(self.world.table_growth).callbacks.append(self._has_room)
+
+    def _has_room(self, _: simpy.Event) -> None:
+        if not self.hung:
+            self.process.resume()
+
+    def admitted(self, attempt: "Attempt") -> None:
+        """The handshake is answered with 101."""
+        self.opening -= 1
+        if self.state == "up":
+            self.pass_on(lambda: self.world.balancer.answered(attempt, self))
+
+    def denied(self, attempt: "Attempt", status: str) -> None:
+        """The handshake is answered with a refusal."""
+        self.opening -= 1
+        if self.state == "up":
+            self.pass_on(lambda: self.world.balancer.denied(attempt, self, status))
+
+    def hang(self) -> None:
+        """SIGSTOP: the process stands still, the kernel goes on."""
+        if self.standing.hung.count == 1:
+            self.process.stop()
+            self.pings.stopped()
+            if not self.dark:
+                self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        self.silent_since = self.world.env.now
+        for tunnel in self.tunnels:
+            tunnel.client.peer_hangs(tunnel, self)
+
+    def resume(self) -> None:
+        """SIGCONT: the process looks at its timers, then reads what has gathered."""
+        self.pings.goes_on()
+        self.process.resume()
+
+    def runs(self) -> "simpy.events.ProcessGenerator":
+        """Wait until the process obeys an order: while it hangs or starts it does not."""
+        life = self.life
+        while self.life == life and (self.hung or self.standing.phase == "starting"):
+            yield self.world.env.timeout(POLL)
+
+    def vanish(self) -> None:
+        """From now on every packet between balancer and node is dropped; both go on."""
+        if self.standing.dark.count > 1:
+            return
+        self.pings.link_lost()
+        if not self.hung:
+            self._fall_silent()
+
+    def reappear(self) -> None:
+        """Packets pass again, and what was sent meanwhile comes."""
+        held, self.held = self.held, []
+        for act in held:
+            act()
+        for tunnel in list(self.tunnels):
+            if tunnel.client_left:
+                self.sees_leaving(tunnel)
+        self.pings.link_back()
+
+    def sees_leaving(self, tunnel: "Tunnel") -> None:
+        """The client of a tunnel has given this node up: read its last ping and the end, answer, and close.
+
+        A node that hangs does so when it goes on. It reads all that has gathered before it does more for anybody; so
+        what waits for it in its accept queue is served after that. Source: libuv, `uv__io_poll` and `uv__read`.
+        """
+
+        def left(_: simpy.Event) -> None:
+            if self.tunnels.pop(tunnel, 0) is None:
+                self.world.balancer.left(tunnel)
+
+        self.process.work(self.world.node_costs.abandoned, left)
+
+    def forget(self, then: "Callable[[simpy.Event], None] | None" = None) -> None:
+        """Both halves of a connection have ended: end its tasks."""
+        self.process.work(self.world.node_costs.forget, then)
+
+    def stop_listening(self) -> None:
+        """Who waits to be accepted is reset, and so is who waits for an answer."""
+        self.accepting = False
+        self.pass_on(lambda: self.world.balancer.reset_pending(self))
+        self.backlog.clear()
+
+    def closed(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+        """The kernel has closed the socket of a process that was killed."""
+        self.tunnels.pop(tunnel, None)
+        reason = tunnel.closing if tunnel.told else "1006"
+        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, reason))
+
+    def drop(self, tunnel: "Tunnel") -> None:
+        """The client has not answered the close frame: break the connection."""
+        del self.tunnels[tunnel]
+        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
+
+    def die(self) -> None:
+        """The node's machine is gone, and all that it knew."""
+        self.standing.lose_power()
+        self.half_closed = 0
+        self.process.clear()
+        self.process.resume()
+        self.backlog.clear()
+        self.tunnels.clear()
+        self.held.clear()
+        self.accepting = False
+        if self.state != "dead":
+            self.state = "dead"
+            self.world.note("node_stopped", node=self.number)
+
+    @property
+    def connections(self) -> int:
+        """Connections that the node counts: those that it has not begun to close."""
+        return sum(not tunnel.closing for tunnel in self.tunnels)
+
+    def let_go(self, tunnel: "Tunnel") -> None:
+        """Ask the client of a connection to come back elsewhere, unless it is being closed already."""
+        if tunnel in self.tunnels and not tunnel.closing:
+            self.close(tunnel, str(SERVICE_RESTART))
+
+    def close(self, tunnel: "Tunnel", code: str) -> None:
+        """Begin the closing handshake of a connection."""
+        tunnel.closing = code
+        self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
+
+    def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+        tunnel.told = True
+
+        def told(_: simpy.Event) -> None:
+            if not tunnel.client_left:
+                tunnel.client.told_goodbye(tunnel, self)
+
+        self.pass_on(lambda: self.world.balancer.relay(tunnel, told))
+
+    def hears_goodbye(self, tunnel: "Tunnel") -> None:
+        """The client has answered the close frame: read it and end this half of the connection.
+
+        What the end of its tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC
+        6455, sections 5.5.1 and 7.1.1; `websockets`, asyncio/connection.py (`send_data`, `connection_lost`).
+        """
+
+        def left(_: simpy.Event) -> None:
+            if self.tunnels.pop(tunnel, 0) is None:
+                self.half_closed += 1
+                tunnel.half_closed = self.life
+                self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
+                self._ends(tunnel)
+
+        self.pass_on(lambda: self.process.work(self.world.node_costs.leave, left))
+
+    def sees_end(self, tunnel: "Tunnel") -> None:
+        """The client's half of a connection has ended."""
+        tunnel.ended = True
+        self._ends(tunnel)
+
+    def _ends(self, tunnel: "Tunnel") -> None:
+        if tunnel.ended and tunnel.half_closed == self.life:
+            tunnel.half_closed = -1
+
+            def forgotten(_: simpy.Event) -> None:
+                self.half_closed -= 1
+
+            self.forget(forgotten)

@@ -1,0 +1,119 @@
+"""What clients send to their nodes, and keep while they are away.
+
+A message goes from the client's process through the balancer to the node. What is ready on one connection is read and
+relayed together (`sim.machine.lane`), so a flush of kept messages costs the balancer little more than one message, but
+client and node each of them.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim.machine.lane import Bundle, Frame, Lane, Relay
+from sim.machine.process import Alone, Cost, Process
+from twin.draws import Purpose
+from twin.rules.offline import OfflineQueue, due_at
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.client.client import Client
+    from sim.connection import Tunnel
+    from sim.world import World
+
+
+class Uplink:
+    """The ways from all clients to all nodes."""
+
+    def __init__(self, world: "World", cost: Callable[[str], Cost]) -> None:
+        self.world = world
+        relay, more = cost("balancer_word"), cost("balancer_word_more")
+        send, read = cost("client_send"), cost("node_read")
+        self.balancer = Relay(world.balancer, relay, more, self.relayed)
+        self.swarms = {
+            process: Lane(process, send, send, self.sent)
+            for process in dict.fromkeys(client.process for client in world.clients)
+            if isinstance(process, Process)
+        }
+        self.nodes = [Lane(node.process, read, read, self.arrived) for node in world.nodes]
+        self.lives = [node.life for node in world.nodes]
+        self.outboxes = [Outbox(self, client) for client in world.clients]
+
+    def say(self, process: Process | Alone, tunnel: "Tunnel", frame: Frame) -> None:
+        """Let a client's process write a frame."""
+        assert isinstance(process, Process)
+        self.swarms[process].send([tunnel], frame)
+
+    def sent(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """Client processes have written frames."""
+        self.balancer.pass_on([(tunnel, frames) for tunnel, frames in taken if not tunnel.client_left])
+
+    def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """The balancer has passed frames on; a node that is gone gets nothing."""
+        for tunnel, frames in taken:
+            self.world.balancer.idle.touch(tunnel)
+            self.world.nodes[tunnel.server].pass_on(partial(self.deliver, tunnel, frames))
+
+    def deliver(self, tunnel: "Tunnel", frames: list[Frame]) -> None:
+        """Frames have come to a node's socket, if it is still open."""
+        node, lane = self.world.nodes[tunnel.server], self.nodes[tunnel.server]
+        if tunnel.upstream_gone or tunnel not in node.tunnels:
+            return
+        if self.lives[tunnel.server] != node.life:  # a new process has forgotten what waited for the old one
+            self.lives[tunnel.server] = node.life
+            lane.clear()
+        lane.pass_on([(tunnel, frames)])
+
+    def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
+        """A node has read frames, one connection after the other."""
+        each = (ended - began) / sum(len(frames) for _, frames in taken)
+        t = began
+        for tunnel, frames in taken:
+            for frame in frames:
+                t += each
+                assert isinstance(frame.body, tuple)
+                client, number = frame.body
+                self.world.rows.append((t, "arrived", client, tunnel.server + 1, -1, number, ""))
+
+
+class Outbox:
+    """One client's messages, across all its connections."""
+
+    def __init__(self, uplink: Uplink, client: "Client") -> None:
+        clients = uplink.world.scenario.clients
+        self.uplink = uplink
+        self.world = uplink.world
+        self.client = client
+        self.rate = clients.sends.rate
+        self.size = clients.sends.payload_bytes
+        self.queue = OfflineQueue(clients.offline.messages, clients.offline.bytes, clients.offline.overflow)
+        self.world.env.process(self.send_all())
+
+    def send_all(self) -> "simpy.events.ProcessGenerator":
+        """Send or keep each message when it is due."""
+        world, number, n = self.world, self.client.number, 0
+        phase = world.draw(number, Purpose.SEND_PHASE, 0)
+        while True:
+            yield self.client.process.sleep(max(0.0, due_at(n, self.rate, phase) - world.env.now))
+            if self.client.tunnel is not None and self.client.tunnel.opened:
+                self._send(self.client.tunnel, n, "")
+            else:
+                self._keep(n)
+            n += 1
+
+    def connected(self, tunnel: "Tunnel") -> None:
+        """Send what is kept over a new connection, in order."""
+        for n, _ in self.queue.flush():
+            self._send(tunnel, n, "flushed")
+
+    def _send(self, tunnel: "Tunnel", n: int, detail: str) -> None:
+        number = self.client.number
+        self.world.note("sent", number, tunnel.server + 1, version=n, detail=detail)
+        self.uplink.say(self.client.process, tunnel, Frame((number, n)))
+
+    def _keep(self, n: int) -> None:
+        dropped = self.queue.offer(n, self.size)
+        if n not in dropped:
+            self.world.note("kept", self.client.number, version=n, detail=str(self.queue.held))
+        for one in dropped:
+            self.world.note("discarded", self.client.number, version=one, detail=str(self.queue.held))

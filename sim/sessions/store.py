@@ -1,0 +1,75 @@
+"""A node's connection to the server that keeps the sessions: it is lost with the server, and opened again."""
+
+from typing import TYPE_CHECKING
+
+from sim.broadcast.bus import outcome
+from sim.broadcast.link import Link
+
+if TYPE_CHECKING:
+    import simpy
+
+    from sim.broadcast.bus import Bus
+    from sim.node.node import Node
+    from sim.world import World
+
+
+class Desk:
+    """Where one node asks; a new process of the node begins with a connection of its own.
+
+    Attributes:
+        link: the way to the server.
+        joined: whether the connection is up.
+    """
+
+    def __init__(self, world: "World", node: "Node", bus: "Bus") -> None:
+        self.world = world
+        self.node = node
+        self.bus = bus
+        self.link = Link(world.env, node.number)
+        self.cost = world.cost("node_ack")
+        self.life = node.life
+        self._connected = False
+        if node.state == "up":  # one that joins later connects then
+            self._subscribe()
+
+    @property
+    def joined(self) -> bool:
+        """Whether the node that is there now has a connection."""
+        return self._connected and self.life == self.node.life
+
+    def _subscribe(self) -> None:
+        self._connected, self.life = True, self.node.life
+        self.bus.subscribe(self.link, lambda _: None, self._lost)
+
+    def _lost(self, reason: str) -> None:
+        if self.joined:
+            self._connected = False
+            self.world.env.process(self._join(self.life, reason))
+
+    def start(self) -> None:
+        """A new process of the node listens: it connects as one that has never been there."""
+        self.world.env.process(self._join(self.node.life, ""))
+
+    def _join(self, life: int, reason: str) -> "simpy.events.ProcessGenerator":
+        """Connect until it works; `reason`: why a connection was lost, empty for a process that begins."""
+        node, process, retry = self.node, self.node.process, self.bus.settings.retry
+        if reason:
+            yield process.work(self.cost)
+            if life != node.life:
+                return
+            self.world.note("bus_lost", node=node.number, detail=reason)
+        failures = 1 if reason else 0
+        while life == node.life:
+            if failures:
+                yield process.sleep(self.bus.delay(self.link, failures))
+            yield process.work(self.cost)
+            reply = self.bus.serve(self.link, (self.bus.costs.command, lambda: True))
+            yield reply | self.world.env.timeout(retry.timeout)
+            if life != node.life:
+                return
+            if outcome(reply)[0]:
+                self._subscribe()
+                if reason:
+                    self.world.note("bus_joined", node=node.number)
+                return
+            failures = failures % max(1, retry.retries) + 1
