@@ -7,19 +7,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from live.calibration import calibrate, trace
-    from live.pings import ping_costs
+    from live.calibration.calibration import calibrate, trace
+    from live.calibration.pings import ping_costs
+    from live.calibration.sessions import with_sessions
     from live.runs import each, measure, run
-    from live.session_costs import with_sessions
 
 _HOME = {
-    "calibrate": "live.calibration",
+    "calibrate": "live.calibration.calibration",
     "each": "live.runs",
     "measure": "live.runs",
-    "ping_costs": "live.pings",
+    "ping_costs": "live.calibration.pings",
     "run": "live.runs",
-    "trace": "live.calibration",
-    "with_sessions": "live.session_costs",
+    "trace": "live.calibration.calibration",
+    "with_sessions": "live.calibration.sessions",
 }
 
 __all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_sessions"]

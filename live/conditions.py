@@ -10,9 +10,9 @@ from pathlib import Path
 
 import redis
 
-from live.bus import Bus
-from live.server_watch import ServerWatch
-from live.timing import TOLERANCE
+from live.broadcast.bus import Bus
+from live.broadcast.server_watch import ServerWatch
+from live.machine.timing import TOLERANCE
 
 LEAST_ROOM = 1 << 20
 """Bytes that must be free on the disk of the run's folder when it ends: logs and the file of the bus are there."""

@@ -6,17 +6,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from live.lives import replace
-from live.process import READY_WITHIN
-from live.timing import Step
+from live.control.process import READY_WITHIN
+from live.machine.timing import Step
+from live.node.lives import replace
 from twin.errors import ClusterError, HostError
 from twin.rules.faults import Standing, acts
 from twin.scenario.faults import Fault
 
 if TYPE_CHECKING:
-    from live.broadcast import Broadcast
-    from live.bus import Bus
-    from live.world import Cluster
+    from live.broadcast.broadcast import Broadcast
+    from live.broadcast.bus import Bus
+    from live.cluster import Cluster
 
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 

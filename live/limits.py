@@ -1,9 +1,9 @@
 """What a live run allows, on one machine."""
 
-from live import host
-from live.address import Address, address_of
-from live.balancer import binary
-from live.bus import answers
+from live.balancer.balancer import binary
+from live.broadcast.bus import answers
+from live.control.address import Address, address_of
+from live.machine import placement
 from live.permissions import check_permissions
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
@@ -39,9 +39,9 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         )
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
-    host.placement(scenario)
+    placement.placement(scenario)
     binary(scenario.balancer.kind)
-    host.check_limits(scenario)
+    placement.check_limits(scenario)
     if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
         if any(fault.kind == "bus_down" for fault in scenario.faults):
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")

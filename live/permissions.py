@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import redis
 
-from live import broker, registry, session_store
-from live.address import Address
-from live.broker import Command, Topic, run_prefix
-from live.bus import ANSWER_WITHIN, client_of, told
-from live.registry import Slots
+from live.broadcast import broker
+from live.broadcast.broker import Command, Topic, run_prefix
+from live.broadcast.bus import ANSWER_WITHIN, client_of, told
+from live.control.address import Address
+from live.registry import scripts as registry
+from live.registry.scripts import Slots
+from live.sessions import store
 from twin.errors import HostError
 from twin.scenario.scenario import Scenario
 
@@ -69,9 +71,9 @@ def _of_run(scenario: Scenario, prefix: str) -> Iterator[Command]:
         yield from (slots.register(1, "", ""), slots.beat(1, 1, 0, 0), slots.members(), slots.leave(1, 1))
         yield from (("TIME",), ("XRANGE", slots.log, "-", "+"), ("PEXPIRE", slots.log, SOON))
     if scenario.sessions.store == "redis":
-        yield from _scripts(session_store.SCRIPTS)
+        yield from _scripts(store.SCRIPTS)
         for what in ("start", "take", "refresh"):
-            yield ("EVALSHA", session_store.SHA[what], 1, f"{prefix}session", 1, SOON)
+            yield ("EVALSHA", store.SHA[what], 1, f"{prefix}session", 1, SOON)
 
 
 def _scripts(scripts: dict[str, str]) -> Iterator[Command]:

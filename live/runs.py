@@ -7,11 +7,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
-from live import faults, host, interrupt
-from live.address import Address
-from live.balancer import describe
+from live import faults
+from live.balancer.balancer import describe
+from live.cluster import Cluster
+from live.control import interrupt
+from live.control.address import Address
 from live.limits import check
-from live.world import Cluster
+from live.machine import placement
 from twin.advice import warn_of
 from twin.costs.profile import HostProfile
 from twin.errors import LabWarning, ScenarioError, VoidError
@@ -44,7 +46,8 @@ def run(
     Args:
         scenario: what to run.
         replication: which random numbers to use; the same ones as the simulated replication of that number.
-        redis_url: a Redis or Valkey to use instead of the embedded one; see `live.address`, also for its password.
+        redis_url: a Redis or Valkey to use instead of the embedded one; see `live.control.address`, also for its
+            password.
         progress: told about once in 50 ms how far the run is.
 
     Raises:
@@ -53,7 +56,7 @@ def run(
         VoidError: something outside the schedule disturbed each attempt; everything was stopped.
     """
     check(scenario, redis_url)
-    host.warn_if_busy()
+    placement.warn_if_busy()
     before: list[str] = []
     while True:
         try:
@@ -93,7 +96,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "replication": replication,
             "start": began.isoformat(),
             "start_up": cluster.start_up,
-            "machine": host.machine(),
+            "machine": placement.machine(),
             "host": behaviour,
             "timing": cluster.timing.as_dict(start) | {"timers": {part.name: part.timers for part in cluster.timed}},
             "disturbed": "; ".join(cluster.disturbances(start)),

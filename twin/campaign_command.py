@@ -62,7 +62,7 @@ def campaign(
     runs = runs or 200
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
-    from live.host import BusyHostWarning
+    from live.machine.placement import BusyHostWarning
     from twin.report import print_audit
 
     outcomes: list[Outcome] = []

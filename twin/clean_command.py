@@ -21,8 +21,8 @@ def clean(
     """
     import redis
 
-    from live.bus import answers
-    from live.leftovers import clean as remove
+    from live.broadcast.bus import answers
+    from live.broadcast.leftovers import clean as remove
     from live.permissions import check_cleaning
 
     address = server_of(redis_url, redis_password_file)

@@ -78,7 +78,7 @@ def _nodes(scenario: Scenario, servers: list[str] | None) -> list[str]:
 
 def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None:
     """Check a configuration with the real program and write it."""
-    from live.balancer import check_config
+    from live.balancer.balancer import check_config
 
     check_output("--output", output)
     try:

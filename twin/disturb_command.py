@@ -12,7 +12,7 @@ from twin.missing import Missing
 from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
-    from live.verdicts import Seen, Verdict
+    from live.disturbances.verdicts import Seen, Verdict
 
 RUNS = 100
 """Runs of a campaign that disturbs, unless told: all kinds come up once, and a quarter is not disturbed."""
@@ -27,9 +27,9 @@ def disturb(runs: int, seed: int, first: int, as_json: bool) -> bool:
         first: number of the first run.
         as_json: print one JSON object instead of a table.
     """
-    from live.disturbing import disturbed, say
-    from live.host import BusyHostWarning
-    from live.verdicts import totals
+    from live.disturbances.campaign import disturbed, say
+    from live.disturbances.verdicts import totals
+    from live.machine.placement import BusyHostWarning
 
     found: list[tuple[Seen, Verdict]] = []
     missing = Missing(LabError, KeyboardInterrupt)
@@ -68,7 +68,7 @@ def disturb(runs: int, seed: int, first: int, as_json: bool) -> bool:
 
 def print_table(found: "list[tuple[Seen, Verdict]]") -> None:
     """Print a line for each kind of disturbance, and one for all; the heads are short, so that it fits 80 columns."""
-    from live.verdicts import WRONG, Row, table
+    from live.disturbances.verdicts import WRONG, Row, table
 
     rows, total = table(found), Row("all")
     for row in rows:

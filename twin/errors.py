@@ -10,7 +10,7 @@
     * `EngineWarning`: another engine than the fast one is used, or it will take long.
     * `ProfileWarning`: another machine's host profile is used.
     * `live.runs.VoidWarning`: a run does not count and is made anew.
-    * `live.host.BusyHostWarning`: other programs use this machine.
+    * `live.machine.placement.BusyHostWarning`: other programs use this machine.
     * `WorkersWarning`: one process does all the work, as no others can be started.
     * `ScenarioWarning`: a setting will bite, in the run or after it, or a limit is near (`twin.advice`).
 """

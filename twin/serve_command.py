@@ -26,8 +26,8 @@ def serve(
     reachable from this machine only, and by its link only: that holds a secret, which lets a browser in until the
     command ends. A scenario's clients and faults do not matter here.
     """
-    from live.serve import SERVED
-    from live.serve import serve as run
+    from live.page.serve import SERVED
+    from live.page.serve import serve as run
 
     spec = Scenario.load(scenario, overrides) if scenario else Scenario.parse(SERVED, "serve").override(overrides or [])
 

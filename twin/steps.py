@@ -17,7 +17,7 @@ from twin.scenario.scenario import Scenario
 from twin.terminal import Terminal
 
 if TYPE_CHECKING:
-    from live.address import Address
+    from live.control.address import Address
     from twin.record.record import Record  # with its tables it takes a while to load: --help needs none
 
 ROOT = Path(__file__).parent.parent
@@ -106,7 +106,7 @@ def calibrate_machine(
         UnsavedError: all is measured, and the profile cannot be written.
     """
     import live
-    from live.calibration import REPEATS
+    from live.calibration.calibration import REPEATS
 
     with progress() as show:
         profile = live.calibrate(
@@ -174,7 +174,7 @@ def server_of(url: str | None, password_file: Path | None) -> "Address | None":
         if password_file is not None:
             raise HostError(f"--redis-password-file is {password_file}; it needs --redis-url.")
         return None
-    from live.address import address_of
+    from live.control.address import address_of
 
     return address_of(url, password_file)
 

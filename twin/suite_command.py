@@ -17,12 +17,12 @@ LAST = 15
 """Niceness of who takes little but what others leave: 36 parts of 1,060, so that a core of theirs starves nobody. It
 counts within a session only where the kernel gives each session the same share (autogroup, see sched(7)), so what
 computes stays in the session of the live tests. In another one it would have next to nothing of what is left, because
-`live.awake` keeps the cores busy for this one."""
+`live.machine.awake` keeps the cores busy for this one."""
 
 
 def test(context: typer.Context) -> None:
     """Run lint, types, architecture rules and the whole test suite; arguments go to pytest, which then runs alone."""
-    from live.process import Stage
+    from live.control.process import Stage
 
     python, bin_ = sys.executable, Path(sys.executable).parent
     tests = [python, "-m", "pytest", *context.args]

@@ -1,5 +1,5 @@
 "use strict";
-// The life of a client, as in live/client.py and live/inbox.py: connect, apply in order, notice gaps and ask for what is
+// The life of a client, as in live/client/client.py and live/client/inbox.py: connect, apply in order, notice gaps and ask for what is
 // missing, and come back after a loss. The rules are those of twin/rules/delivery.py and twin/rules/backoff.py.
 
 const BASE = 0.2, FACTOR = 2, CAP = 5, STABLE = 5; // seconds: exponential backoff with full jitter

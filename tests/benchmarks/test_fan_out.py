@@ -18,13 +18,13 @@ import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import broadcast, serve
 
-from live import host
-from live.address import Address
-from live.broker import READ, STAMP, Topic, body, place
-from live.bus import Bus, client_of
-from live.fanout import FanOut, Reader
-from live.inbox import Inlet
-from live.process import Stage
+from live.broadcast.broker import READ, STAMP, Topic, body, place
+from live.broadcast.bus import Bus, client_of
+from live.broadcast.fanout import FanOut, Reader
+from live.client.inbox import Inlet
+from live.control.address import Address
+from live.control.process import Stage
+from live.machine import placement
 from twin.rules.delivery import Message
 from twin.scenario.scenario import Reconnect
 
@@ -66,7 +66,7 @@ def test_the_fan_out_of_a_node_is_as_fast_as_the_bare_library() -> None:
             **options,  # type: ignore[arg-type]
         ) as server:
             port = next(iter(server.sockets)).getsockname()[1]
-            swarm = stage.python("swarm", "live.client", swarm_config(port), host_cpus()[-1:])
+            swarm = stage.python("swarm", "live.client.client", swarm_config(port), host_cpus()[-1:])
             await asyncio.to_thread(swarm.hear)
             swarm.tell(warm=time.monotonic(), start=time.monotonic() + 5)
             while len(fan_out.clients) < CLIENTS:
@@ -152,14 +152,14 @@ def one_node() -> Callable[[bool, str], tuple[list[float], int]]:
 
     def run(stalls: bool, policy: str) -> tuple[list[float], int]:
         with Stage() as stage:
-            host.keep_awake(stage, host_cpus())
-            port, bus_port = host.free_ports(2)
+            placement.keep_awake(stage, host_cpus())
+            port, bus_port = placement.free_ports(2)
             bus = Bus(stage, bus_port, host_cpus()[:1])
             bus.wait_ready(10)
             topic = Topic("t:", 5, 60.0)
             config = {"number": 1, "port": port, "backlog": 100}
             config["broadcast"] = node_config(LIMIT, policy, bus.address, topic)  # type: ignore[assignment]
-            node = stage.python("node 1", "live.node", config, host_cpus()[:1])
+            node = stage.python("node 1", "live.node.node", config, host_cpus()[:1])
             node.hear()
             with client_of(bus.address) as client:
                 for text in (STAMP, READ):

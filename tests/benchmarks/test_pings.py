@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from live import pings
+from live.calibration import pings
 
 MOST = 1e-3
 """Seconds that a ping may cost one process; far more than it does."""

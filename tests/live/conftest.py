@@ -19,10 +19,11 @@ from typing import Any
 import psutil
 import pytest
 
-from live import host, runs
-from live.balancer import Balancer
-from live.process import Stage
-from live.serve import SERVED, Site, serve
+from live import runs
+from live.balancer.balancer import Balancer
+from live.control.process import Stage
+from live.machine import placement
+from live.page.serve import SERVED, Site, serve
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
@@ -102,7 +103,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(autouse=True)
 def cores_may_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cores that are kept awake would take time from the tests beside this one, and no test asks for exact times."""
-    monkeypatch.setattr(host, "keep_awake", lambda stage, cpus: None)
+    monkeypatch.setattr(placement, "keep_awake", lambda stage, cpus: None)
 
 
 @pytest.fixture(autouse=True)
@@ -114,16 +115,16 @@ def a_run_that_does_not_count_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clusters of one core in tests that run side by side are not all on the same one."""
-    placed = host.placement
+    placed = placement.placement
     cores = sorted(os.sched_getaffinity(0))
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
-    def place(scenario: Scenario) -> host.Placement:
+    def place(scenario: Scenario) -> placement.Placement:
         found = placed(scenario)
         own = [cores[worker % len(cores)]]
-        return host.Placement(own, own) if scenario.host.cores == 1 else found
+        return placement.Placement(own, own) if scenario.host.cores == 1 else found
 
-    monkeypatch.setattr(host, "placement", place)
+    monkeypatch.setattr(placement, "placement", place)
 
 
 @pytest.fixture(autouse=True)
@@ -151,12 +152,12 @@ def farm(stage: Stage, small: Callable[..., Scenario]) -> Iterator[Callable[...,
 
     def start(count: int = 3, **balancer: Any) -> SimpleNamespace:
         scenario = small(nodes={"count": count}, balancer=balancer)
-        port, *node_ports = host.free_ports(count + 1)
+        port, *node_ports = placement.free_ports(count + 1)
         notes: list[tuple[float, str, int, str]] = []
 
         def node(number: int) -> Any:
             config = {"number": number, "port": node_ports[number - 1], "backlog": 100}
-            return stage.python(f"node {number}", "live.node", config)
+            return stage.python(f"node {number}", "live.node.node", config)
 
         nodes = [node(number) for number in range(1, count + 1)]
         for part in nodes:

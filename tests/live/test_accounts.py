@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from live import accounts
-from live.accounts import Account, Accounts, password_hash
+from live.sessions import accounts
+from live.sessions.accounts import Account, Accounts, password_hash
 
 
 def test_two_users_of_one_password_have_other_salts_and_hashes() -> None:

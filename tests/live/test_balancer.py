@@ -13,8 +13,8 @@ from types import SimpleNamespace
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from live.balancer import Balancer, binary, describe, haproxy_config, nginx_config
-from live.process import Stage
+from live.balancer.balancer import Balancer, binary, describe, haproxy_config, nginx_config
+from live.control.process import Stage
 from twin.config.balancer import REQUEST_WITHIN
 from twin.errors import ClusterError
 from twin.rules.balancing import RULES, Rule

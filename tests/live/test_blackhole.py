@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from live import host
-from live.process import Part, Stage
+from live.control.process import Part, Stage
+from live.machine import placement
 from live.runs import run
 from twin.record.record import Record
 from twin.scenario.scenario import Scenario
@@ -39,9 +39,9 @@ def link(stage: Stage) -> Iterator[tuple[Part, int]]:
                 threading.Thread(target=echo, args=(server.accept()[0],), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
-    (port,) = host.free_ports(1)
+    (port,) = placement.free_ports(1)
     config = {"port": port, "host": "127.0.0.1", "to_port": server.getsockname()[1]}
-    part = stage.python("link 1", "live.link_relay", config)
+    part = stage.python("link 1", "live.network.blackhole", config)
     part.hear()
     yield part, port
     server.close()

@@ -10,10 +10,10 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from live import host
-from live.broker import READ, STAMP, Topic, body, followed, message, recovery, stamped
-from live.bus import Bus, client_of
-from live.process import Stage
+from live.broadcast.broker import READ, STAMP, Topic, body, followed, message, recovery, stamped
+from live.broadcast.bus import Bus, client_of
+from live.control.process import Stage
+from live.machine import placement
 from twin.rules.delivery import Broker, Message, Recovery
 from twin.scenario import broadcast
 
@@ -57,7 +57,7 @@ class Real:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with Stage() as stage:
-        bus = Bus(stage, host.free_ports(1)[0], [])
+        bus = Bus(stage, placement.free_ports(1)[0], [])
         bus.wait_ready(10)
         with client_of(bus.address) as one:
             yield one
@@ -141,7 +141,7 @@ def test_a_server_that_is_killed_comes_back_with_all_it_acknowledged_or_in_a_lat
     stage: Stage, persist: bool
 ) -> None:
     settings = broadcast.Bus(kind="stream", persist=persist)
-    bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
+    bus = Bus(stage, placement.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)
     with client_of(bus.address) as client:
         real = Real(client, 100)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 import sim
-from live.buffers import BufferWatch
+from live.broadcast.buffers import BufferWatch
 from live.runs import run
 from tests.strategies import small
 from twin.costs.profile import HostProfile

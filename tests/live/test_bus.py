@@ -9,12 +9,12 @@ from collections.abc import Callable
 
 import pytest
 
-from live import host
-from live.address import Address
-from live.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
-from live.process import Stage
-from live.resp import encode
-from live.world import Cluster
+from live.broadcast.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
+from live.cluster import Cluster
+from live.control.address import Address
+from live.control.process import Stage
+from live.control.resp import encode
+from live.machine import placement
 from twin.errors import ClusterError, HostError
 from twin.scenario import broadcast
 from twin.scenario.scenario import Scenario
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture
 def own_server(stage: Stage) -> Address:
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     return bus.address
 
 
 def test_the_embedded_server_answers_and_tells_its_version(stage: Stage) -> None:
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     told = bus.wait_ready(10)
     assert told["server"] == "valkey"
     assert int(told["version"].split(".")[0]) >= 7
@@ -39,7 +39,7 @@ def test_the_embedded_server_answers_and_tells_its_version(stage: Stage) -> None
 
 
 def test_a_cut_while_the_server_is_away_finds_no_connection(stage: Stage) -> None:
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     bus.kill()
     assert bus.cut("node-1-") == 0
@@ -65,7 +65,7 @@ def test_a_url_where_nobody_answers_is_refused_within_two_seconds_and_nothing_is
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)
-        for port in (host.free_ports(1)[0], silent.getsockname()[1]):
+        for port in (placement.free_ports(1)[0], silent.getsockname()[1]):
             url = f"redis://127.0.0.1:{port}/0"
             began = time.monotonic()
             with pytest.raises(HostError, match=rf"^--redis-url {url}: no Redis or Valkey answers there"):
@@ -107,7 +107,7 @@ def test_limits_of_a_subscribers_buffer_and_persistence_are_those_of_the_scenari
             "output_buffer": {"hard_bytes": 4096, "soft_bytes": 2048, "soft_seconds": 3},
         }
     )
-    bus = Bus(stage, host.free_ports(1)[0], [], settings=settings)
+    bus = Bus(stage, placement.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)
     with client_of(bus.address) as client:
         assert "pubsub 4096 2048 3" in client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
@@ -148,7 +148,7 @@ def test_who_does_not_know_the_password_of_the_embedded_server_can_do_nothing_an
 
 
 def test_only_this_user_can_read_the_password_of_the_embedded_server(stage: Stage) -> None:
-    buses = [Bus(stage, port, []) for port in host.free_ports(2)]
+    buses = [Bus(stage, port, []) for port in placement.free_ports(2)]
     assert buses[0].address.password != buses[1].address.password
     files = [stage.folder / f"valkey-{bus.address.port}.conf" for bus in buses]
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]

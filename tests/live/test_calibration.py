@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from live import calibration, host
-from live.balancer import binary
-from live.exchange import PUBLISHED
-from live.speed import BURST, REST
+from live.balancer.balancer import binary
+from live.calibration import calibration
+from live.calibration.exchange import PUBLISHED
+from live.machine import placement
+from live.machine.speed import BURST, REST
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS, LEVELS
 from twin.costs.profile import PACE_STEP, PARTS, HostProfile
@@ -182,7 +183,7 @@ def test_a_calibration_with_nginx_alone_is_refused_where_it_is_not_installed(
 def test_a_calibration_with_too_few_open_files_is_refused_and_nothing_starts(
     monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
 ) -> None:
-    monkeypatch.setattr(host.resource, "getrlimit", lambda which: (100, 100))
+    monkeypatch.setattr(placement.resource, "getrlimit", lambda which: (100, 100))
     with pytest.raises(HostError, match=r"open files and the limit is 100"):
         calibration.calibrate()
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from live import host
-from live.process import Part, Stage
+from live.control.process import Part, Stage
+from live.machine import placement
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff
 from twin.scenario.scenario import Scenario
@@ -42,7 +42,7 @@ def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[P
             "reconnect": settings.reconnect.model_dump(),
             "heartbeat": settings.heartbeat.model_dump(),
         }
-        part = stage.python("swarm 0", "live.client", config)
+        part = stage.python("swarm 0", "live.client.client", config)
         assert part.hear() == {"ready": True}
         part.tell(warm=time.monotonic(), start=time.monotonic() + 0.5)
         return part, scenario
@@ -241,7 +241,7 @@ def test_a_client_drops_a_connection_whose_pong_does_not_come(
 
 
 def test_a_swarm_ends_when_its_standard_input_closes(swarm: Callable[..., tuple[Part, Scenario]]) -> None:
-    part, _ = swarm(host.free_ports(1)[0], 5)
+    part, _ = swarm(placement.free_ports(1)[0], 5)
     assert part.process.stdin is not None
     part.process.stdin.close()
     assert part.wait(10)

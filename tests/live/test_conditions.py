@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from live import conditions, host
-from live.bus import Bus
+from live import conditions
+from live.broadcast.bus import Bus
 from live.conditions import Conditions, throttled
-from live.process import Stage
+from live.control.process import Stage
+from live.machine import placement
 
 
 def test_nothing_has_changed(folder: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_server_that_was_started_anew(folder: Path) -> None:
 
 @pytest.mark.live
 def test_a_server_of_the_users_that_is_silent_for_a_while(folder: Path, stage: Stage) -> None:
-    server = Bus(stage, host.free_ports(1)[0], [])
+    server = Bus(stage, placement.free_ports(1)[0], [])
     server.wait_ready(10)
     assert server.part is not None
     bus = Bus(stage, 0, [], server.address)

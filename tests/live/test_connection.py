@@ -21,16 +21,16 @@ from websockets.protocol import State
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from live import host
-from live.accounts import Account
-from live.broker import Topic
-from live.bus import Bus
-from live.connection import MOST_CONNECTIONS, MOST_FRAME, MOST_UNANSWERED, OPEN_WITHIN, BoundedConnection
+from live.broadcast.broker import Topic
+from live.broadcast.bus import Bus
+from live.calibration.rounds import upgrade
+from live.control.process import Part, Stage
 from live.limits import MOST_CLIENTS
-from live.outbox import MOST_ARRIVED
-from live.page_node import MOST_TEXT
-from live.process import Part, Stage
-from live.rounds import upgrade
+from live.machine import placement
+from live.node.connection import MOST_CONNECTIONS, MOST_FRAME, MOST_UNANSWERED, OPEN_WITHIN, BoundedConnection
+from live.page.node import MOST_TEXT
+from live.sending.outbox import MOST_ARRIVED
+from live.sessions.accounts import Account
 from twin.errors import ClusterError
 from twin.rules.token import make_token
 from twin.scenario.sending import MOST_SENT, Sends
@@ -56,7 +56,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
     """Starts a node of a kind and returns it with its port."""
 
     def start(kind: str = "plain") -> tuple[Part, int]:
-        port, bus_port = host.free_ports(2)
+        port, bus_port = placement.free_ports(2)
         config: dict[str, Any] = {"number": 1, "port": port, "backlog": 4000}
         if kind == "sessions":
             config["sessions"] = SESSIONS
@@ -70,7 +70,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
             }
         if kind == "page":
             config["page"] = {"secret": SECRET, "origins": [ORIGIN]}
-        part = stage.python("node 1", "live.node", config)
+        part = stage.python("node 1", "live.node.node", config)
         part.hear()
         return part, port
 
@@ -396,7 +396,7 @@ def test_a_connection_above_the_bound_is_cut_and_those_before_it_stay() -> None:
                 one.close()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("live.connection.MOST_CONNECTIONS", 5)
+        patch.setattr("live.node.connection.MOST_CONNECTIONS", 5)
         uvloop.run(run())
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from live import costs as room
-from live.workbench import Costs
+from live.calibration import costs as room
+from live.calibration.workbench import Costs
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 

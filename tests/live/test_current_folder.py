@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from live.process import Stage
+from live.control.process import Stage
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -66,7 +66,7 @@ def test_a_part_imports_the_code_that_started_it_wherever_the_lab_stands(
     monkeypatch.chdir(trap)
     monkeypatch.setenv("PYTHONPATH", f":.:{trap.name}")
     with Stage() as stage:
-        canary = stage.python("canary", "live.canary", [0])
+        canary = stage.python("canary", "live.machine.canary", [0])
         canary.tell(report=True)
         assert set(canary.hear()) <= {"p50", "p99", "max"}
         said = "import live, sim, twin; print([m.__file__ for m in (live, sim, twin)], flush=True)"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from live import disk
-from live.workbench import Costs
+from live.calibration import disk
+from live.calibration.workbench import Costs
 from twin.costs.profile import LONE_OF_DISK
 from twin.scenario.scenario import Scenario
 

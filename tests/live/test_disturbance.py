@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from live.disturbance import (
+from live.disturbances.disturbance import (
     BURST,
     CASES,
     CONTROL,

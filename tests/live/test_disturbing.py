@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from live import disturbing
-from live.disturbance import Disturbance
-from live.disturbing import MARK, Witness, disturb, disturbed, marked, say
-from live.injector import has_disks
-from live.process import Stage
-from live.verdicts import BUSY, OTHERS, judge
+from live.control.process import Stage
+from live.disturbances import campaign
+from live.disturbances.campaign import MARK, Witness, disturb, disturbed, marked, say
+from live.disturbances.disturbance import Disturbance
+from live.disturbances.injector import has_disks
+from live.disturbances.verdicts import BUSY, OTHERS, judge
 from twin.errors import HostError, ScenarioError
 
 pytestmark = pytest.mark.live
@@ -47,7 +47,7 @@ def test_a_killed_lab_leaves_nothing_but_keys_that_end(stage: Stage) -> None:
 
 
 def test_what_is_left_of_a_run_is_seen_and_then_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disturbing, "GONE_WITHIN", 0.2)
+    monkeypatch.setattr(campaign, "GONE_WITHIN", 0.2)
     stays = "import subprocess, tempfile; subprocess.Popen(['sleep', '60'], stdout=-3, start_new_session=True); "
     stays += "tempfile.mkdtemp(prefix='stormlab-')"
     monkeypatch.setattr(sys, "executable", str(_program(stage.folder, f'{sys.executable} -c "{stays}"')))
@@ -57,7 +57,7 @@ def test_what_is_left_of_a_run_is_seen_and_then_ended(stage: Stage, monkeypatch:
 
 
 def test_a_lab_that_does_not_end_is_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disturbing, "ENDS_WITHIN", 0.5)
+    monkeypatch.setattr(campaign, "ENDS_WITHIN", 0.5)
     monkeypatch.setattr(sys, "executable", str(_program(stage.folder, "exec sleep 60")))
     seen = disturb(Disturbance(0, "plain", "", "none", "run", 0.0, None), 1, stage, False)
     assert seen.status is None

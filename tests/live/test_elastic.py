@@ -14,12 +14,13 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 import sim
-from live import host, measure
-from live.balancer import Balancer, haproxy_config
-from live.bus import Bus, client_of
-from live.elastic import Elastic
-from live.process import Stage
-from live.registry import SCRIPTS, Slots, alive
+from live import measure
+from live.balancer.balancer import Balancer, haproxy_config
+from live.broadcast.bus import Bus, client_of
+from live.control.process import Stage
+from live.machine import placement
+from live.registry.autoscaler import Elastic
+from live.registry.scripts import SCRIPTS, Slots, alive
 from tests.sound import assert_sound
 from twin.errors import ClusterError
 from twin.measures import measure_record
@@ -34,7 +35,7 @@ REGISTRY = {"ttl": 0.6, "heartbeat": 0.2, "sync": 0.1}
 @pytest.fixture
 def registry(stage: Stage) -> Iterator[SimpleNamespace]:
     """A Valkey, and nodes that register in it."""
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     slots = Slots("t:", 3, 0.6)
     client = client_of(bus.address)
@@ -51,7 +52,7 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
             "rebalance": None,
         }
         config = {"number": number, "port": port, "backlog": 100, "registry": member}
-        part = stage.python(f"node {number} {port}", "live.node", config)
+        part = stage.python(f"node {number} {port}", "live.node.node", config)
         part.hear()
         return part
 
@@ -63,7 +64,7 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
 
 
 def test_a_node_whose_slot_is_taken_is_fenced_and_ends(registry: SimpleNamespace, until: Callable[..., None]) -> None:
-    old_port, new_port = host.free_ports(2)
+    old_port, new_port = placement.free_ports(2)
     old = registry.node(1, old_port)
     until(lambda: len(registry.client.keys("t:slot:1")) == 1, 5, "not registered")
     with connect(f"ws://127.0.0.1:{old_port}/", compression=None, proxy=None) as link:
@@ -79,7 +80,7 @@ def test_a_node_whose_slot_is_taken_is_fenced_and_ends(registry: SimpleNamespace
 
 
 def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespace, until: Callable[..., None]) -> None:
-    part = registry.node(2, host.free_ports(1)[0])
+    part = registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
     part.tell(drain=0.3, pace=0.0)
     until(lambda: 2 not in registry.members(), 0.25, "still registered")
@@ -88,7 +89,7 @@ def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespac
 
 def _elastic(stage: Stage, scenario: Scenario, registry: SimpleNamespace) -> tuple[int, list[int], Balancer, Elastic]:
     """Return where clients come in, where nodes may listen, the balancer and the registrar's side of a cluster."""
-    port, *ports = host.free_ports(3)
+    port, *ports = placement.free_ports(3)
     balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
     cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
     cluster.place = SimpleNamespace(cluster=[])
@@ -183,7 +184,7 @@ def _next_client() -> int:
 
 def _member(stage: Stage, elastic: Any, number: int, port: int, **other: str) -> Any:
     config = {"number": number, "port": port, "backlog": 100, "registry": {**elastic.of_node(number), **other}}
-    part = stage.python(f"node {number}", "live.node", config)
+    part = stage.python(f"node {number}", "live.node.node", config)
     part.hear()
     return part
 
@@ -191,9 +192,9 @@ def _member(stage: Stage, elastic: Any, number: int, port: int, **other: str) ->
 def test_haproxy_hashes_the_clients_id_as_the_rule_does(stage: Stage, small: Callable[..., Scenario]) -> None:
     canary = {"nodes": [2], "share": 0.3}
     scenario = small(registry={"canary": canary}, balancer={"kind": "haproxy", "algorithm": "leastconn"})
-    port, *ports = host.free_ports(3)
+    port, *ports = placement.free_ports(3)
     for number, one in enumerate(ports, 1):
-        stage.python(f"node {number}", "live.node", {"number": number, "port": one, "backlog": 100}).hear()
+        stage.python(f"node {number}", "live.node.node", {"number": number, "port": one, "backlog": 100}).hear()
     text = haproxy_config(scenario, port, ports, stage.folder)
     assert text.count(" disabled") == 4
     balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
@@ -372,7 +373,7 @@ def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Sc
 
 
 def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, until: Callable[..., None]) -> None:
-    registry.node(2, host.free_ports(1)[0])
+    registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
     config = {
         "address": vars(registry.bus.address),
@@ -381,6 +382,6 @@ def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, u
         "expect": 1,
         "nginx": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
     }
-    part = stage.python("registrar", "live.registrar", config)
+    part = stage.python("registrar", "live.registry.registrar", config)
     assert part.wait(5)
     assert "KeyError: 'wrong'" in part.log.read_text()

@@ -9,9 +9,9 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from live import wire
-from live.broker import body
-from live.fanout import MOST_QUESTIONS, Client, FanOut
+from live.broadcast import wire
+from live.broadcast.broker import body
+from live.broadcast.fanout import MOST_QUESTIONS, Client, FanOut
 from twin.rules.delivery import Message, Recovery
 from twin.rules.slow_consumer import Outlet
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from live import host
-from live.balancer import binary
-from live.host import keep_awake, placement
-from live.process import Stage
+from live.balancer.balancer import binary
+from live.control.process import Stage
+from live.machine import placement as host
+from live.machine.placement import keep_awake, placement
 from live.runs import measure, run
 from twin.errors import HostError, LabError, ScenarioError
 from twin.scenario.scenario import Scenario

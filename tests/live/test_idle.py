@@ -54,7 +54,7 @@ def test_without_a_timeout_tunnel_haproxys_shorter_other_timeout_cuts_websockets
         lines = [line for line in haproxy_defaults(balancer).splitlines() if "timeout tunnel" not in line]
         return "\n".join(lines).replace(f"timeout {short} 60s", f"timeout {short} 1s") + "\n"
 
-    monkeypatch.setattr("live.balancer.haproxy_defaults", defaults)
+    monkeypatch.setattr("live.balancer.balancer.haproxy_defaults", defaults)
     one = farm(1)
     options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None}
     with connect(f"ws://127.0.0.1:{one.port}/", **options) as silent:

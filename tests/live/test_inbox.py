@@ -4,9 +4,9 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from live import wire
-from live.broker import body
-from live.inbox import MOST_KNOWN, Decoder, Inbox
+from live.broadcast import wire
+from live.broadcast.broker import body
+from live.client.inbox import MOST_KNOWN, Decoder, Inbox
 from twin.rules.delivery import Message, Recovery
 
 E = 1000

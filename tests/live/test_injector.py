@@ -12,11 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from live import host, injector
-from live.bus import Bus
-from live.disturbance import Action, Disturbance, When
-from live.injector import Injector, find, has_disks, inside, name_of, on_a_disk
-from live.process import Part, Stage
+from live.broadcast.bus import Bus
+from live.control.process import Part, Stage
+from live.disturbances import injector
+from live.disturbances.disturbance import Action, Disturbance, When
+from live.disturbances.injector import Injector, find, has_disks, inside, name_of, on_a_disk
+from live.machine import placement
 
 pytestmark = pytest.mark.live
 
@@ -82,7 +83,7 @@ def test_taken_cores_are_given_back(by: Injector, stage: Stage) -> None:
 
 
 def test_only_connections_without_a_name_are_cut(by: Injector, stage: Stage) -> None:
-    by.server = Bus(stage, host.free_ports(1)[0], [])
+    by.server = Bus(stage, placement.free_ports(1)[0], [])
     by.server.wait_ready(10)
     assert by.do(drawn("cut", "keeper")) is None
     with contextlib.closing(by.server.client()) as named, contextlib.closing(by.server.client()) as other:

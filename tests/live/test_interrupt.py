@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from live import interrupt
+from live.control import interrupt
 from twin.scenario.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,10 @@ def test_ctrl_c_ends_a_measurement_with_one_sentence_and_leaves_no_process(
     lab = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     parts: list[psutil.Process] = []
     try:
-        until(lambda: lab.poll() is not None or any("live.client" in part.cmdline() for part in children(lab.pid)), 60)
+        until(
+            lambda: lab.poll() is not None or any("live.client.client" in part.cmdline() for part in children(lab.pid)),
+            60,
+        )
         parts = children(lab.pid)
         lab.send_signal(signal.SIGINT)
         out, said = lab.communicate(timeout=60)

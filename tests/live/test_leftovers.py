@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import redis
 
-from live import host
-from live.address import PASSWORD_VARIABLE
-from live.bus import Bus
-from live.leftovers import LEASE, OURS, clean
-from live.process import Stage
-from live.resp import FIRST_LIFE
+from live.broadcast.bus import Bus
+from live.broadcast.leftovers import LEASE, OURS, clean
+from live.cluster import Cluster
+from live.control.address import PASSWORD_VARIABLE
+from live.control.process import Stage
+from live.control.resp import FIRST_LIFE
+from live.machine import placement
 from live.runs import measure
-from live.world import Cluster
 from tests.commands import lab
 from twin.scenario.scenario import Scenario
 
@@ -35,7 +35,7 @@ LAB += "run(Scenario.load(sys.argv[1]), redis_url=sys.argv[2], progress=lambda t
 @pytest.fixture
 def own(stage: Stage) -> Iterator[tuple[Bus, redis.Redis]]:
     """A server of the user's, with keys of somebody else."""
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     with contextlib.closing(bus.client()) as client:
         for name in FOREIGN:
@@ -69,7 +69,7 @@ def test_every_key_of_a_run_has_an_end_that_is_near_once_the_lab_renews_it(
     until: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("live.leftovers.EVERY", 0.1)
+    monkeypatch.setattr("live.broadcast.leftovers.EVERY", 0.1)
     client = own[1]
     with Cluster(small(**settings), 0, own[0].address) as cluster:
         cluster.warm_up()
@@ -88,7 +88,7 @@ def test_new_keys_end_within_two_minutes_even_if_the_lab_never_renews_one(
     until: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("live.leftovers.Keeper.begin", lambda keeper: None)
+    monkeypatch.setattr("live.broadcast.leftovers.Keeper.begin", lambda keeper: None)
     client = own[1]
     for settings, count in ((BROADCAST, 3), (SHARED, 4)):
         with Cluster(small(**settings), 0, own[0].address) as cluster:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from live import limits
-from live.address import address_of
+from live.control.address import address_of
 from live.limits import MOST_CLIENTS, MOST_DELIVERIES, MOST_NODES, check
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from live.member import open_link
-from live.resp import Address, RefusedError
+from live.control.resp import Address, RefusedError
+from live.registry.member import open_link
 
 
 def test_a_connection_to_a_server_that_refuses_the_scripts_is_closed() -> None:

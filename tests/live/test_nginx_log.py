@@ -2,7 +2,7 @@
 
 import time
 
-from live.nginx_log import SETTLES, Processes
+from live.balancer.nginx_log import SETTLES, Processes
 
 LAB, MASTER, WORKER, STRANGER = 100, 200, 201, 999
 HEAD = "2026/11/29 20:16:29 [notice] "

@@ -12,8 +12,8 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from live import host
-from live.process import Part, Stage
+from live.control.process import Part, Stage
+from live.machine import placement
 from twin.rules.heartbeat import PONG_MISSED
 
 pytestmark = pytest.mark.live
@@ -66,9 +66,9 @@ class Peer:
 @pytest.fixture
 def node(stage: Stage) -> tuple[Part, int]:
     """A node that pings."""
-    (port,) = host.free_ports(1)
+    (port,) = placement.free_ports(1)
     config = {"number": 1, "port": port, "backlog": 100, "ping_interval": INTERVAL, "ping_timeout": TIMEOUT}
-    part = stage.python("node 1", "live.node", config)
+    part = stage.python("node 1", "live.node.node", config)
     part.hear()
     return part, port
 

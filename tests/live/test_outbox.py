@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from live import measure
-from live.outbox import Outbox, taker
-from live.timing import Timers
+from live.machine.timing import Timers
+from live.sending.outbox import Outbox, taker
 from twin.measures import measure_record
 from twin.rules.offline import due_at
 from twin.scenario.scenario import Scenario
@@ -126,7 +126,7 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
 def test_a_node_notes_no_more_messages_than_clients_can_send_and_ends_the_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("live.outbox.MOST_ARRIVED", 2)
+    monkeypatch.setattr("live.sending.outbox.MOST_ARRIVED", 2)
     events: list[Any] = []
     take = taker(events, 1)
     for _ in range(2):

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 import redis
 
-from live import host
-from live.broker import SCRIPTS, Topic, body, run_prefix
-from live.bus import Bus, client_of, plain_link
-from live.process import Stage
+from live.broadcast.broker import SCRIPTS, Topic, body, run_prefix
+from live.broadcast.bus import Bus, client_of, plain_link
+from live.control.process import Stage
+from live.machine import placement
 from twin.rules.delivery import Message
 from twin.rules.frames import pushed_message
 from twin.rules.output_buffer import COUNTED, REFERENCE, SHARED_SIZE, OutputBuffer
@@ -64,7 +64,7 @@ def place(stage: Stage) -> Iterator[Callable[..., Place]]:
 
     def make(**limits: int) -> Place:
         settings = broadcast.Bus.model_validate({"kind": "pubsub", "output_buffer": limits})
-        port, topic = host.free_ports(1)[0], Topic(run_prefix(), 2, 10.0)
+        port, topic = placement.free_ports(1)[0], Topic(run_prefix(), 2, 10.0)
         bus = Bus(stage, port, [], settings=settings)
         bus.wait_ready(10)
         client = client_of(bus.address)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from live.serve import Site
+from live.page.serve import Site
 from twin.rules.token import make_token
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]

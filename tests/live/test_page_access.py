@@ -2,7 +2,7 @@
 
 import pytest
 
-from live.page_access import PageAccess
+from live.page.access import PageAccess
 
 
 def cookie(access: PageAccess) -> str:

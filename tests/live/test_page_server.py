@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from live import page_server
-from live.page_server import MOST_BODY, MOST_OPEN, PageServer
+from live.page import server as page_server
+from live.page.server import MOST_BODY, MOST_OPEN, PageServer
 from twin.rules.token import make_token, token_problem
 
 pytestmark = pytest.mark.timeout(120)

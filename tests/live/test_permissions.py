@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import redis
 
-from live import host, measure
-from live.address import Address
-from live.bus import Bus, answers, client_of
+from live import measure
+from live.broadcast.bus import Bus, answers, client_of
+from live.cluster import Cluster
+from live.control.address import Address
+from live.control.process import Stage
+from live.machine import placement
 from live.permissions import check_cleaning, check_permissions
-from live.process import Stage
-from live.world import Cluster
 from tests.commands import lab
 from twin.errors import HostError
 from twin.scenario.scenario import Scenario
@@ -36,7 +37,7 @@ ALL = ["+@all"]
 @pytest.fixture
 def admin(stage: Stage) -> Iterator[redis.Redis]:
     """A server of the user's, as its administrator sees it."""
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     with contextlib.closing(client_of(bus.address)) as client:
         yield client

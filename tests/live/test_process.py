@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
+from live.control.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
 
@@ -98,10 +98,10 @@ def lab(folder: Path, small: Callable[..., Scenario], until: Callable[..., None]
 def kinds_of(parts: list[psutil.Process]) -> set[str]:
     lines = [" ".join(part.cmdline()) for part in parts]
     known = [
-        "live.node",
-        "live.client",
-        "live.canary",
-        "live.guard",
+        "live.node.node",
+        "live.client.client",
+        "live.machine.canary",
+        "live.control.guard",
         "haproxy",
         "nginx: master",
         "nginx: worker",
@@ -139,7 +139,11 @@ def test_nothing_survives_the_end_of_a_run(
     else:
         assert one.process.stdout.readline() == "running\n", one.process.stderr.read()
         parts = one.parts()
-        assert kinds_of(parts) == {"live.node", "live.client", "live.canary", "live.guard", "valkey"} | balancer
+        assert (
+            kinds_of(parts)
+            == {"live.node.node", "live.client.client", "live.machine.canary", "live.control.guard", "valkey"}
+            | balancer
+        )
         assert len(list(folder.glob("stormlab-*"))) == 1
     if end.startswith("SIG"):
         one.process.send_signal(signal.Signals[end])
@@ -187,7 +191,7 @@ def test_the_guard_kills_the_groups_it_watches_but_not_those_it_was_told_to_forg
     run = folder / "run"
     run.mkdir()
     (run / "log").write_text("x")
-    guard = subprocess.Popen([sys.executable, "-m", "live.guard", str(run)], stdin=subprocess.PIPE, text=True)
+    guard = subprocess.Popen([sys.executable, "-m", "live.control.guard", str(run)], stdin=subprocess.PIPE, text=True)
     try:
         assert guard.stdin is not None
         guard.stdin.write(f"watch {watched.pid}\nwatch {forgotten.pid}\nforget {forgotten.pid}\n")
@@ -343,7 +347,7 @@ def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(
 @pytest.mark.skipif(not ends_with_parent(), reason="setpriv is not there")
 def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
     script = (
-        "import time; from live.process import Stage; stage = Stage(); part = stage.start('one', ['sleep', '600']);"
+        "import time; from live.control.process import Stage; stage = Stage(); part = stage.start('one', ['sleep', '600']);"
         "print(part.pid, stage.guard.pid, stage.folder, flush=True); time.sleep(600)"
     )
     lab = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

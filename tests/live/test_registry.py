@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from live import host
-from live.bus import Bus, client_of
-from live.process import Stage
-from live.registry import SCRIPTS, Slots, alive, replied
+from live.broadcast.bus import Bus, client_of
+from live.control.process import Stage
+from live.machine import placement
+from live.registry.scripts import SCRIPTS, Slots, alive, replied
 from twin.rules.registry import Leases
 
 pytestmark = pytest.mark.live
@@ -53,7 +53,7 @@ class Real:
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with Stage() as stage:
-        bus = Bus(stage, host.free_ports(1)[0], [])
+        bus = Bus(stage, placement.free_ports(1)[0], [])
         bus.wait_ready(10)
         with client_of(bus.address) as one:
             yield one

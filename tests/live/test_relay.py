@@ -7,21 +7,21 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from live import host
-from live.address import Address
-from live.bus import Bus
-from live.process import Part, Stage
-from live.relay import MOST_HELD, Road
-from live.resp import Link
+from live.broadcast.bus import Bus
+from live.broadcast.relay import MOST_HELD, Road
+from live.control.address import Address
+from live.control.process import Part, Stage
+from live.control.resp import Link
+from live.machine import placement
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture
 def relay(stage: Stage) -> tuple[Part, Address, Bus]:
-    port, bus_port = host.free_ports(2)
+    port, bus_port = placement.free_ports(2)
     bus = Bus(stage, bus_port, [])
-    part = stage.python("relay 1", "live.relay", {"port": port, "to": bus.address.way})
+    part = stage.python("relay 1", "live.broadcast.relay", {"port": port, "to": bus.address.way})
     part.hear()
     bus.wait_ready(10)
     return part, bus.address.through(port), bus
@@ -128,7 +128,7 @@ def test_what_a_relay_holds_back_is_bounded_however_small_the_pieces_are(piece: 
 def test_a_connection_too_many_is_cut_and_a_place_is_free_again_after_one_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("live.relay.MOST_CONNECTIONS", 2)
+    monkeypatch.setattr("live.broadcast.relay.MOST_CONNECTIONS", 2)
 
     async def run() -> None:
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live import host
-from live.bus import Bus
-from live.process import Stage
-from live.resp import Link, LinkLostError, RefusedError, decode, encode
+from live.broadcast.bus import Bus
+from live.control.process import Stage
+from live.control.resp import Link, LinkLostError, RefusedError, decode, encode
+from live.machine import placement
 
 VALUES = st.recursive(
     st.integers(-(2**40), 2**40) | st.binary(max_size=30) | st.none(), lambda inner: st.lists(inner, max_size=4)
@@ -70,7 +70,7 @@ def test_an_error_is_raised_at_the_command_that_caused_it_and_a_push_disturbs_no
 
 @pytest.mark.live
 def test_a_broken_connection_is_noticed_at_once_by_all_who_wait(stage: Stage, until: Callable[..., None]) -> None:
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
 
     async def talk() -> str:
@@ -90,8 +90,8 @@ def test_a_broken_connection_is_noticed_at_once_by_all_who_wait(stage: Stage, un
 
 
 def test_a_server_that_never_answers_or_never_ends_its_reply_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live.resp.MOST_ASKED", 3)
-    monkeypatch.setattr("live.resp.MOST_REPLY", 1000)
+    monkeypatch.setattr("live.control.resp.MOST_ASKED", 3)
+    monkeypatch.setattr("live.control.resp.MOST_REPLY", 1000)
 
     async def talk() -> list[str]:
         link = Link()

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from live import room
-from live.balancer import check_config
-from live.process import Stage
+from live.balancer.balancer import check_config
+from live.control import folder as room
+from live.control.process import Stage
 from twin.errors import HostError
 
 Usage = namedtuple("Usage", "total used free")

@@ -7,12 +7,12 @@ from typing import Any
 import psutil
 import pytest
 
-from live import host
-from live.address import PASSWORD_VARIABLE
-from live.bus import Bus, client_of
-from live.process import Stage
-from live.serve import Site
-from live.world import Cluster
+from live.broadcast.bus import Bus, client_of
+from live.cluster import Cluster
+from live.control.address import PASSWORD_VARIABLE
+from live.control.process import Stage
+from live.machine import placement
+from live.page.serve import Site
 from twin.scenario.scenario import Scenario
 
 pytestmark = [
@@ -27,7 +27,7 @@ BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
 @pytest.fixture
 def locked_server(stage: Stage) -> str:
     """The URL, with its password, of a server that asks for one."""
-    bus = Bus(stage, host.free_ports(1)[0], [])
+    bus = Bus(stage, placement.free_ports(1)[0], [])
     bus.wait_ready(10)
     with client_of(bus.address) as client:
         client.config_set("requirepass", PASSWORD)
@@ -75,7 +75,7 @@ def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
         names = {part.name.split()[0] for part in cluster.stage.parts}
         assert {"node", "swarm", "canary", "haproxy"} | parts <= names
         seen = readable()
-        assert any(b"live.node" in text for text in seen.values())
+        assert any(b"live.node.node" in text for text in seen.values())
         for secret in (PASSWORD, *secrets_of(cluster)):
             assert [where for where, text in seen.items() if secret.encode() in text] == []
 
@@ -107,14 +107,14 @@ def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environ
 def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:
     with Site(small(**BROADCAST), 0) as site:
         seen = readable()
-        assert any(b"live.node" in text for text in seen.values())
+        assert any(b"live.node.node" in text for text in seen.values())
         cookie = site.http.access.set_cookie.split(";")[0].split("=")[1]
         for secret in (site.secret.hex(), site.http.access.key, cookie):
             assert [where for where, text in seen.items() if secret.encode() in text] == []
 
 
 def test_settings_reach_a_part_before_its_messages_and_only_once(stage: Stage) -> None:
-    part = stage.python("reader", "live.speed", {"asked": 1, "filling": "x" * 20_000})
+    part = stage.python("reader", "live.machine.speed", {"asked": 1, "filling": "x" * 20_000})
     part.tell(read=1)
     part.tell(read=2)
     assert [set(part.hear()), set(part.hear())] == [{"pace"}, {"pace"}]

@@ -19,10 +19,10 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection, connect
 
-from live import host
-from live.page_node import LARGEST_KEY, tell
-from live.serve import SERVED, Site
-from live.world import Cluster
+from live.cluster import Cluster
+from live.machine import placement
+from live.page.node import LARGEST_KEY, tell
+from live.page.serve import SERVED, Site
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
 from twin.scenario.scenario import Scenario
@@ -232,7 +232,7 @@ def test_only_a_measurement_keeps_the_cores_awake(
     cluster: Callable[[], Cluster], awake: int, monkeypatch: pytest.MonkeyPatch, clean_end: None
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(host, "keep_awake", lambda stage, cpus: asked.append(cpus))
+    monkeypatch.setattr(placement, "keep_awake", lambda stage, cpus: asked.append(cpus))
     with cluster() as one:
         names = [part.name for part in one.stage.parts]
     assert len(asked) == awake

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from live import host, server_watch
-from live.bus import Bus
-from live.process import Stage
-from live.server_watch import ServerWatch
+from live.broadcast import server_watch
+from live.broadcast.bus import Bus
+from live.broadcast.server_watch import ServerWatch
+from live.control.process import Stage
+from live.machine import placement
 
 pytestmark = pytest.mark.live
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture
 def own(stage: Stage) -> tuple[Bus, Bus]:
     """A server, as who started it sees it and as a user's own."""
-    server = Bus(stage, host.free_ports(1)[0], [])
+    server = Bus(stage, placement.free_ports(1)[0], [])
     server.wait_ready(10)
     return server, Bus(stage, 0, [], server.address)
 

@@ -13,12 +13,13 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from live import host, measure
-from live.accounts import Account, password_hash
-from live.broker import Topic
-from live.bus import Bus
-from live.process import Part, Stage
-from live.session_store import SessionStore, StoreDownError
+from live import measure
+from live.broadcast.broker import Topic
+from live.broadcast.bus import Bus
+from live.control.process import Part, Stage
+from live.machine import placement
+from live.sessions.accounts import Account, password_hash
+from live.sessions.store import SessionStore, StoreDownError
 from tests.sound import assert_sound
 from twin.measures import measure_record
 from twin.rules.session import SessionTable
@@ -41,7 +42,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
     """Starts a node with sessions and returns it and its port."""
 
     def start(number: int = 1, store: dict[str, Any] | None = None, **changes: Any) -> tuple[Part, int]:
-        port = host.free_ports(1)[0]
+        port = placement.free_ports(1)[0]
         sessions = {
             "secret": SECRET,
             "expiry": 60.0,
@@ -54,7 +55,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
             **changes,
         }
         part = stage.python(
-            f"node {number}", "live.node", {"number": number, "port": port, "backlog": 100, "sessions": sessions}
+            f"node {number}", "live.node.node", {"number": number, "port": port, "backlog": 100, "sessions": sessions}
         )
         part.hear()
         part.tell(joined=True)
@@ -67,7 +68,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
 @pytest.fixture
 def bus(stage: Stage) -> Bus:
     """A Valkey that answers."""
-    one = Bus(stage, host.free_ports(1)[0], [0])
+    one = Bus(stage, placement.free_ports(1)[0], [0])
     one.wait_ready(10.0)
     return one
 

@@ -8,9 +8,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from live.balancer import binary, check_config
-from live.host import free_ports
-from live.process import Stage
+from live.balancer.balancer import binary, check_config
+from live.control.process import Stage
+from live.machine.placement import free_ports
 from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.scenario.scenario import Scenario
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from live.starts import measure_starts
-from live.workbench import Costs
+from live.calibration.starts import measure_starts
+from live.calibration.workbench import Costs
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.scenario.scenario import Scenario
 

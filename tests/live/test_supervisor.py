@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from live import runs
-from live.process import Part, Stage
+from live.cluster import Cluster
+from live.control.process import Part, Stage
+from live.control.supervisor import Supervisor
 from live.runs import VoidWarning, measure, run
-from live.supervisor import Supervisor
-from live.world import Cluster
 from twin.errors import VoidError
 from twin.invariants import audit
 from twin.scenario.scenario import Scenario

@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-from live import timing
-from live.timing import TOLERANCE, Step, Timers, Timing, stood_still
+from live.machine import timing
+from live.machine.timing import TOLERANCE, Step, Timers, Timing, stood_still
 
 STOPS_ITSELF = """
 import asyncio, json, os, subprocess, time
-from live.timing import Timers
+from live.machine.timing import Timers
 async def main():
     timers = Timers()
     waker = subprocess.Popen(["sh", "-c", f"sleep 0.6; kill -CONT {os.getpid()}"])

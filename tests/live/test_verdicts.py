@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
-from live.disturbance import Action, Disturbance, When
-from live.timing import TOLERANCE
-from live.verdicts import Seen, Start, Verdict, disturbed_start, judge, must, outcome, overlap, table, totals
+from live.disturbances.disturbance import Action, Disturbance, When
+from live.disturbances.verdicts import (
+    Seen,
+    Start,
+    Verdict,
+    disturbed_start,
+    judge,
+    must,
+    outcome,
+    overlap,
+    table,
+    totals,
+)
+from live.machine.timing import TOLERANCE
 
 START = Start(10.0, 12.0)
 
@@ -162,7 +173,7 @@ def test_a_lab_that_is_told_to_end_says_so_and_counts_nothing() -> None:
 def test_a_killed_lab_may_leave_no_process_folder_key_or_half_record() -> None:
     killed = seen("kill", "lab", (13.0, inf), shown=False, status=-9, records=(0, 0))
     assert verdicts(killed) == ("voided rightly",)
-    assert verdicts(replace(killed, left=("process 7 live.node",))) == ("left behind",)
+    assert verdicts(replace(killed, left=("process 7 live.node.node",))) == ("left behind",)
     assert verdicts(replace(killed, records=(0, 1))) == ("left behind",)
     assert "1 broken records" in judge(replace(killed, records=(0, 1))).why[0]
 

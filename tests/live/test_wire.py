@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from live import broker, wire
+from live.broadcast import broker, wire
 from twin.rules.delivery import Message, Recovery
 
 NUMBERS = st.integers(0, 2**63)

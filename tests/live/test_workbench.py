@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from live import workbench
-from live.process import Part, Stage
-from live.workbench import LOOK, QUIET, Bench, at_rest, check_opened
+from live.calibration import workbench
+from live.calibration.workbench import LOOK, QUIET, Bench, at_rest, check_opened
+from live.control.process import Part, Stage
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from live import host, runs
-from live.balancer import Balancer
+from live import runs
+from live.balancer.balancer import Balancer
+from live.cluster import Cluster
+from live.machine import placement
 from live.runs import STARTS, measure, run
-from live.world import Cluster
 from twin.errors import ClusterError, LateError, VoidError
 from twin.record.record import EVENTS, Record
 from twin.scenario.scenario import Scenario
@@ -126,8 +127,8 @@ def test_a_node_that_cannot_listen_is_an_error_that_names_it_and_leaves_nothing(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        ports = host.free_ports(3)
-        monkeypatch.setattr(host, "free_ports", lambda count: [*ports, port])
+        ports = placement.free_ports(3)
+        monkeypatch.setattr(placement, "free_ports", lambda count: [*ports, port])
         with pytest.raises(ClusterError, match=r"^node 2 ended with exit status 1: .*address already in use"):
             Cluster(small(), 0)
 

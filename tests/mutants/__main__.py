@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from live.process import Stage
+from live.control.process import Stage
 from tests.mutants.areas import AREAS, area_of, sample
 from tests.mutants.changes import Mutant
 from tests.mutants.judged import judgements, outdated, reason_of

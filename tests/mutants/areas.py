@@ -14,7 +14,7 @@ AREAS = {
     "twin/analysis": ["twin/analysis/comparison.py"],
     "sim": ["sim/**/*.py"],
     "sim/compiled": ["sim/compiled/**/*.py"],
-    "live": ["live/*.py"],
+    "live": ["live/**/*.py"],
 }
 DIFFERENTIAL = ("tests/sim/compiled/test_engine.py", "tests/sim/compiled/test_broadcast.py")
 """Each engine against the other, event by event."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from live.process import Stage
+from live.control.process import Stage
 from tests.mutants.__main__ import BAR, main, result, table
 from tests.mutants.areas import AREAS, area_of, files, mirrored, sample
 from tests.mutants.changes import mutants_of

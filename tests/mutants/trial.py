@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from numba.core.caching import _CacheLocator
 
-from live.process import Part, Stage
+from live.control.process import Part, Stage
 from tests.mutants.areas import area_of, mirrored
 from tests.mutants.changes import Mutant
 

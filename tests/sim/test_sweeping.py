@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import sim
-from live.host import free_ports
+from live.machine.placement import free_ports
 from sim import sweeping
 from tests.files import files
 from tests.strategies import small, small_profile

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from live.disturbance import Disturbance, scenario_of
+from live.disturbances.disturbance import Disturbance, scenario_of
 
 WORDS = [sys.executable, "-P", "-m", "twin.announced", "measure"]
 

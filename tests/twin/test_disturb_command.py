@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from live import disturbing
-from live.disturbance import Disturbance
-from live.verdicts import Seen, Start, Verdict, judge
+from live.disturbances import campaign
+from live.disturbances.disturbance import Disturbance
+from live.disturbances.verdicts import Seen, Start, Verdict, judge
 from twin.cli import app
 from twin.errors import ClusterError
 
@@ -41,7 +41,7 @@ def seeing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
             if then is not None:
                 raise then
 
-        monkeypatch.setattr(disturbing, "disturbed", disturbed)
+        monkeypatch.setattr(campaign, "disturbed", disturbed)
         return asked
 
     return see

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from live import wire
-from live.broker import Topic, body, run_prefix
-from live.resp import encode
+from live.broadcast import wire
+from live.broadcast.broker import Topic, body, run_prefix
+from live.control.resp import encode
 from twin.rules.delivery import Message, Recovery
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
 

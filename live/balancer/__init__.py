@@ -1,0 +1,1 @@
+"""HAProxy and nginx as processes."""

@@ -1,0 +1,1 @@
+"""Bus, publisher, nodes and subscribers as processes."""

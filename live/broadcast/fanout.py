@@ -1,0 +1,209 @@
+"""What a node does with messages: hand each to all its clients, bound what waits for a slow one, then acknowledge."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+
+from live.broadcast import wire
+from live.broadcast.broker import place
+from live.broadcast.link import Access
+from live.broadcast.subscriber import Subscriber
+from live.node.connection import BoundedConnection
+from twin.rules.delivery import Recovery, Seen
+from twin.rules.slow_consumer import Outlet, is_too_large
+
+Event = tuple[float, str, int, int, int, int, str]
+MOST_AWAITED = 1000
+"""Messages for which a node waits for its clients' confirmations; older ones are acknowledged only when sent again."""
+
+
+MOST_QUESTIONS = 100
+"""Questions of a client that may wait for the bus; it asks again, so a further one is ignored."""
+
+
+class Reader(BoundedConnection):
+    """A connection that tells when bytes have left it."""
+
+    relieved: Callable[[], None] | None = None
+
+    def relieve(self) -> None:
+        """Half of the limit is free again."""
+        if self.relieved is not None:
+            self.relieved()
+
+
+class Client:
+    """A connected client, as its node sees it."""
+
+    def __init__(self, connection: Reader, outlet: Outlet) -> None:
+        self.connection = connection
+        self.outlet = outlet
+        self.place = (0, 0)
+        self.questions = 0
+
+
+class FanOut:
+    """The messages of one node.
+
+    Args:
+        number: of the node.
+        config: of the broadcast, from the lab.
+    """
+
+    def __init__(self, number: int, config: dict[str, Any]) -> None:
+        self.number = number
+        self.policy = config["policy"]
+        self.limit: int = config["limit_bytes"]
+        self.by_client = config["scope"] == "client"
+        self.clients: dict[Reader, Client] = {}
+        self.events: list[Event] = []
+        self.most_waiting = (0, 0.0)
+        self.seen = Seen()
+        self.newest = (0, 0)
+        self.awaited: dict[tuple[int, int], set[Client]] = {}
+        self.asked: dict[tuple[int, int], list[Client]] = {}
+        self._questions: set[asyncio.Task[None]] = set()
+        access = Access.of(config, number)
+        self.bus = Subscriber(access, number, config["kind"], config["lease"], self.take, self.note)
+
+    @property
+    def write_limit(self) -> tuple[int, int]:
+        """Bytes at which a connection counts as full and as relieved: `Outlet.pay` asks for half of the limit."""
+        return self.limit // 2, self.limit // 2
+
+    def note(self, event: str, version: int, detail: str) -> None:
+        """Note an event of this node."""
+        self.events.append((time.monotonic(), event, -1, self.number, -1, version, detail))
+
+    def take(self, data: bytes) -> None:
+        """Take a message from the bus: fan it out if it is new, and acknowledge it."""
+        epoch, version, key = place(data)
+        fresh = self.seen.first(epoch, version)
+        self.note("received", version, f"{epoch} {key}" if fresh else f"{epoch} {key} duplicate")
+        if fresh:
+            self.newest = max(self.newest, (epoch, version))
+            self.fan_out(data)
+            if self.by_client:
+                if len(self.awaited) >= MOST_AWAITED:
+                    del self.awaited[next(iter(self.awaited))]
+                self.awaited[epoch, version] = {one for one in self.clients.values() if one.place < (epoch, version)}
+        self.acknowledge(epoch, version)
+
+    def acknowledge(self, epoch: int, version: int) -> None:
+        """Tell the publisher, unless clients are still to confirm the message."""
+        if not self.by_client:
+            self.bus.say("ack", self.number, epoch, version)
+        elif not self.awaited.get((epoch, version)):
+            self.awaited.pop((epoch, version), None)
+            self.bus.say("ack", self.number, epoch, version)
+
+    def fan_out(self, data: bytes) -> None:
+        """Hand a message to every client whose outlet has room for it.
+
+        The frame is built once: frames of a server are not masked, so they are the same for all (RFC 6455, 5.1).
+        """
+        frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
+        size, is_open, waiting = len(frame), State.OPEN, 0
+        for connection, client in self.clients.items():
+            if connection.protocol.state is not is_open:
+                continue
+            transport = connection.transport
+            buffered = transport.get_write_buffer_size()
+            waiting += buffered
+            decision = client.outlet.offer(size, buffered)
+            if decision == "send":
+                transport.write(frame)
+            elif decision == "close":
+                transport.abort()
+        if waiting > self.most_waiting[0]:
+            self.most_waiting = (waiting, time.monotonic())
+
+    def finish(self) -> list[Event]:
+        """Return all events, with the most bytes that waited for the clients."""
+        waiting, when = self.most_waiting
+        buffer = (when, "node_buffer", -1, self.number, -1, -1, str(waiting))
+        return [*self.events, buffer] if waiting else self.events
+
+    async def serve_client(self, connection: Reader) -> None:
+        """Keep a connection until it closes, and answer its questions."""
+        client = Client(connection, Outlet(self.policy, self.limit))
+        connection.relieved = lambda: self.pay(client)
+        self.clients[connection] = client
+        try:
+            async for data in connection:
+                if isinstance(data, bytes) and data:
+                    self.hear(client, data)
+                elif isinstance(data, str):
+                    self.hear_text(connection, data)
+        except ConnectionClosed:
+            pass
+        finally:
+            del self.clients[connection]
+            connection.relieved = None
+            self.confirm(client, None)
+
+    def hear_text(self, connection: Reader, text: str) -> None:
+        """Ignore text: the clients of a run send none."""
+
+    def hear(self, client: Client, data: bytes) -> None:
+        """Take what a client says."""
+        client.place = wire.read_place(data)
+        if self.by_client:
+            self.confirm(client, client.place)
+        if data[0] == wire.QUESTION and client.questions < MOST_QUESTIONS:
+            client.questions += 1
+            asking = self.asked.get(client.place)
+            if asking is not None:  # somebody at the same place waits already: one answer is for both
+                asking.append(client)
+                return
+            self.asked[client.place] = [client]
+            task = asyncio.ensure_future(self.answer(client.place))
+            self._questions.add(task)
+            task.add_done_callback(self._questions.discard)
+
+    def confirm(self, client: Client, standing: tuple[int, int] | None) -> None:
+        """A client stands at a position, or (None) has left: acknowledge what nobody is waited for any more."""
+        for name, waiting in list(self.awaited.items()):
+            if client in waiting and (standing is None or name <= standing):
+                waiting.discard(client)
+                if not waiting:
+                    self.acknowledge(*name)
+
+    async def answer(self, asked: tuple[int, int]) -> None:
+        """Answer all clients that ask from one position; without an answer of the broker they will ask again."""
+        found = await self.bus.recover(*asked)
+        clients = self.asked.pop(asked)
+        for client in clients:
+            client.questions -= 1
+        if found is None:
+            return
+        data = wire.answer(found)
+        if is_too_large(len(data), self.limit):
+            data = wire.answer(Recovery(False, found.epoch, found.version))
+        for client in clients:
+            self.send(client, data)
+
+    def send(self, client: Client, data: bytes) -> None:
+        """Hand one client an answer or a snapshot; it has to fit like any message."""
+        connection = client.connection
+        if connection.protocol.state is not State.OPEN:
+            return
+        frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
+        decision = client.outlet.offer(len(frame), connection.transport.get_write_buffer_size())
+        if decision == "send":
+            connection.transport.write(frame)
+        elif decision == "close":
+            connection.transport.abort()
+
+    def pay(self, client: Client) -> None:
+        """Send the snapshot that stands for what was not sent, if one is owed."""
+        connection = client.connection
+        if connection.protocol.state is not State.OPEN:
+            return
+        if client.outlet.pay(connection.transport.get_write_buffer_size()):
+            self.send(client, wire.answer(Recovery(False, *self.newest)))

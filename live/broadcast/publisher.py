@@ -1,0 +1,183 @@
+"""The process that broadcasts: one message at a time, on schedule; it counts acknowledgements and sends again.
+
+Run as `python -m live.broadcast.publisher`. It says `ready` when all nodes are registered, begins at `start`, and
+writes its events at `finish`. The decisions are those of `twin.rules.consistency`.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from live.broadcast.broker import body, stamped
+from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
+from live.control.given import configuration
+from live.machine.timing import Timers
+from live.node.node import lines, say
+from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
+from twin.rules.delivery import Message
+
+Event = tuple[float, str, int, int, int, int, str]
+
+
+class Publisher:
+    """Publishes, waits for acknowledgements, sends again.
+
+    Args:
+        config: access to the bus, lease, nodes, rate, start, stop and messages (see `publish_times`), payload_bytes,
+            threshold, ack_timeout, max_resends.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.access = Access.of(config, 0)
+        self.topic = self.access.topic
+        self.caller = Caller(self.access, "commands")
+        self.registry = Registry(config["lease"])
+        self.ledger = Ledger(config["threshold"], config["ack_timeout"], config["max_resends"])
+        self.nodes: int = config["nodes"]
+        self.times = publish_times(config["rate"], config["start"], config["stop"], config["messages"])
+        self.payload = bytes(i % 251 for i in range(config["payload_bytes"]))
+        self.events: list[Event] = []
+        self.under_way: tuple[float, list[int], int, int] | None = None
+        self.unclaimed: list[tuple[int, int, int]] = []
+        self.complete = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.timers, self.start = Timers(), 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def note(self, t: float, event: str, version: int, detail: str, node: int = -1, attempt: int = -1) -> None:
+        """Note an event at the monotonic time `t`."""
+        self.events.append((t, event, -1, node, attempt, version, detail))
+
+    def listen(self) -> None:
+        """Subscribe to what nodes say, and look after what is pending."""
+        hearing = self.access.subscribe("acks", [self.topic.acks], self.hear)
+        self._tasks = [keep_alive(one) for one in (hearing, self.look_after())]
+
+    def hear(self, channel: bytes, data: bytes) -> None:
+        """Take a node's word: `alive N`, `bye N` or `ack N EPOCH VERSION`."""
+        words = data.decode().split()
+        node, now = int(words[1]), time.monotonic()
+        if words[0] == "bye":
+            self.registry.leave(node)
+        else:
+            self.registry.renew(node, now)
+        members = self.registry.members(now)
+        if len(members) >= self.nodes:
+            self.complete.set()
+        if words[0] == "ack":
+            self.count(node, int(words[2]), int(words[3]), now)
+        else:
+            self.settle(now)
+
+    def count(self, node: int, epoch: int, version: int, now: float) -> None:
+        """Count an acknowledgement; one that comes before the broker's own answer is kept until then."""
+        counted = self.ledger.acknowledge(node, epoch, version, self.registry.members(now))
+        if counted.message is None:
+            if self.under_way is not None and len(self.unclaimed) < MOST_UNCLAIMED:
+                self.unclaimed.append((node, epoch, version))
+            return
+        detail = f"{epoch} {counted.message.key}"
+        if counted.first:
+            self.note(now, "acked", version, detail, node)
+        if counted.consistent:
+            self.note(now, "consistent", version, detail)
+
+    def settle(self, now: float) -> None:
+        """See which messages are consistent because the members have changed; they may have left in silence."""
+        for message in self.ledger.view(self.registry.members(now)):
+            self.note(now, "consistent", message.version, f"{message.epoch} {message.key}")
+        self.changed.set()
+
+    async def publish_all(self, start: float) -> None:
+        """Publish every message when it is due, or as soon after that as the bus lets us."""
+        for number, due in enumerate(self.times, 1):
+            await self.timers.until(start + due, "publish")
+            await self.publish(number)
+
+    async def publish(self, number: int) -> None:
+        """Publish one message, with its number as idempotency key."""
+        asked, tries = time.monotonic(), [0]
+        registered = self.registry.members(asked)
+        self.under_way = (asked, tries, number, len(registered))
+        try:
+            (reply,) = await self.caller.ask([self.topic.stamp(number, self.payload)], tries)
+        except UnansweredError:
+            self.under_way = None
+            self.note(asked, "published", -1, f"0 {number} unknown {len(registered)}", attempt=tries[0])
+            return
+        self.under_way = None
+        message = stamped(reply, number, self.payload).message
+        detail = f"{message.epoch} {number} acknowledged {len(registered)}"
+        self.note(asked, "published", message.version, detail, attempt=tries[0])
+        now = time.monotonic()
+        self.ledger.publish(number, message.epoch, message.version, self.payload, registered, now)
+        unclaimed, self.unclaimed = self.unclaimed, []
+        for one in unclaimed:
+            self.count(*one, now)
+        self.changed.set()
+
+    async def look_after(self) -> None:
+        """Send again what is due, and drop members whose lease has run out."""
+        while True:
+            now = time.monotonic()
+            dues = [due for due in (self.ledger.next_due(), self.registry.next_expiry()) if due is not None]
+            if not dues or min(dues) > now:
+                self.changed.clear()
+                try:
+                    async with asyncio.timeout(max(0.001, min(dues) - now) if dues else None):
+                        await self.changed.wait()
+                except TimeoutError:
+                    pass
+                continue
+            if self.registry.expire(now):
+                self.settle(now)
+            for message in self.ledger.due(now):
+                await self.resend(message)
+
+    async def resend(self, message: Pending) -> None:
+        """Send a message to all nodes again."""
+        detail = f"{message.epoch} {message.key}"
+        self.note(time.monotonic(), "resent", message.version, detail, attempt=message.resends)
+        data = body(Message(message.epoch, message.version, message.key, message.payload))
+        try:
+            await self.caller.ask([("PUBLISH", self.topic.again, data)])
+        except UnansweredError:
+            return
+
+    def finish(self) -> list[Event]:
+        """Return all events; a message whose publish is under way has an unknown outcome."""
+        if self.under_way is not None:
+            asked, tries, number, registered = self.under_way
+            self.note(asked, "published", -1, f"0 {number} unknown {registered}", attempt=max(1, tries[0]))
+            self.under_way = None
+        return self.events
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the lab until standard input closes."""
+    publisher = Publisher(config)
+    publisher.listen()
+    reader = await lines()
+    asyncio.ensure_future(publisher.complete.wait()).add_done_callback(lambda _: say(ready=True))
+    tasks: list[asyncio.Task[None]] = []
+    while line := await reader.readline():
+        message = json.loads(line)
+        if "start" in message:
+            publisher.start = message["start"]
+            tasks.append(keep_alive(publisher.publish_all(message["start"])))
+        elif "finish" in message:
+            for task in tasks:
+                task.cancel()
+            events = publisher.finish()
+            Path(message["finish"]).write_text(json.dumps(events))
+            say(done=len(events), timers=publisher.timers.as_dict(publisher.start))
+
+
+if __name__ == "__main__":
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    uvloop.run(main(configuration()))

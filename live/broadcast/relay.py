@@ -1,0 +1,140 @@
+"""A user-space relay between one node and the bus, where the kernel cannot hold packets back.
+
+Run as `python -m live.broadcast.relay`; its settings (`live.control.given`) are its port and where the bus is. `cut`
+stops everything in both directions and closes nothing, as a network that drops packets does; `delay` makes each
+direction slower by that many seconds. What is held back waits in the kernel's socket buffers and here, at most
+`MOST_HELD` bytes for a direction.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import deque
+from typing import Any
+
+import uvloop
+
+from live.control.given import configuration
+from live.node.connection import MOST_CONNECTIONS
+from live.node.node import lines, say
+
+MOST_HELD = 1 << 22
+"""Bytes that one direction of a connection holds until it stops reading."""
+OF_A_PIECE = 256
+"""Bytes that a piece counts beside its own, so that many small ones are bounded, too."""
+
+
+class Road:
+    """What both directions of all connections share: whether they are cut, and how long they take."""
+
+    def __init__(self) -> None:
+        self.delay = 0.0
+        self.carried = 0
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        """Pass on what comes until its end, each piece after the delay and in order."""
+        held: deque[tuple[float, bytes]] = deque()
+        size = 0
+        some, room = asyncio.Event(), asyncio.Event()
+
+        async def read() -> None:
+            nonlocal size
+            while True:
+                await self.open.wait()
+                data = await source.read(1 << 16)
+                held.append((time.monotonic() + self.delay, data))
+                size += len(data) + OF_A_PIECE
+                some.set()
+                if not data:
+                    return
+                while size >= MOST_HELD:
+                    room.clear()
+                    await room.wait()
+
+        reading = asyncio.ensure_future(read())
+        try:
+            while True:
+                await some.wait()
+                while held:
+                    wait = held[0][0] - time.monotonic()
+                    if wait > 0:
+                        await asyncio.sleep(wait)
+                    await self.open.wait()
+                    _, data = held.popleft()
+                    size -= len(data) + OF_A_PIECE
+                    room.set()
+                    if not data:
+                        return
+                    target.write(data)
+                    await target.drain()
+                some.clear()
+        finally:
+            reading.cancel()
+
+    async def connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str = ""
+    ) -> None:
+        """Serve one connection of the node: both directions, until either ends. `path` is of a Unix socket, if any.
+
+        One above `MOST_CONNECTIONS` is cut.
+        """
+        if self.carried >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self.carried += 1
+        try:
+            await self._connect(reader, writer, host, port, path)
+        finally:
+            self.carried -= 1
+
+    async def _connect(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int, path: str
+    ) -> None:
+        await self.open.wait()
+        far: asyncio.StreamWriter | None = None
+        try:
+            far_reader, far = await (
+                asyncio.open_unix_connection(path) if path else asyncio.open_connection(host, port)
+            )
+            pairs = ((reader, far), (far_reader, writer))
+            ways = [asyncio.ensure_future(self.carry(source, target)) for source, target in pairs]
+            try:
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                await self.open.wait()
+            finally:
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+        except OSError:
+            pass
+        finally:
+            for one in (writer, far):
+                if one is not None:
+                    with contextlib.suppress(OSError, RuntimeError):
+                        one.close()  # what was read before the end is still written
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the lab until standard input closes: `cut` (true or false), `delay` (seconds)."""
+    road = Road()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await road.connect(reader, writer, **config["to"])
+
+    await asyncio.start_server(serve, "127.0.0.1", config["port"])
+    say(listening=time.monotonic())
+    reader = await lines()
+    while line := await reader.readline():
+        message = json.loads(line)
+        if message.get("cut"):
+            road.open.clear()
+        elif "cut" in message:
+            road.open.set()
+        road.delay = message.get("delay", road.delay)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(configuration()))

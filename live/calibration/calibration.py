@@ -1,0 +1,275 @@
+"""Measure what the parts cost on this machine, each in isolation, and write a host profile.
+
+Costs are CPU times (`live.calibration.costs`), orders of work are ratios of times (`live.calibration.rounds`), the
+speed of the cores is a series of samples (`live.machine.speed`). No run of a scenario is looked at, and nothing that a
+comparison judges is measured here.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from math import log2
+from statistics import median
+
+from live.balancer.balancer import binary
+from live.calibration import costs, deliveries, disk, payloads, rounds
+from live.calibration.sessions import measure_sessions
+from live.calibration.starts import measure_starts
+from live.calibration.workbench import CHECK_INTER, Bench, Costs
+from live.control import interrupt
+from live.control.supervisor import watched
+from live.machine import placement
+from twin.costs.curve import Part as CostPart
+from twin.costs.profile import LONE_OF_DISK, HostProfile
+from twin.errors import HostError
+from twin.scenario.scenario import Nginx, Scenario
+
+REPEATS = 4
+LOOK = 3.0
+"""Seconds for which the speed of the cores is sampled at a time."""
+ROUNDS = 11
+"""How often a core's pace is read alone and beside the others."""
+SETTLES = 0.005
+"""Seconds that stopped processes are given to leave their cores, and others to fill their caches."""
+STRETCH = 0.2
+"""Seconds for which two processes compete for a core, to see how long one keeps it."""
+LOOKS_APART = 3.5
+"""Intervals of HAProxy's checks between two looks at when the last one came; a half, so that what a period is longer
+than its interval does not change how many lie in between.
+"""
+TIME_SLICE = 0.0007
+"""Linux's base time slice for one core in seconds; it grows with 1 + log2(cores). Source: kernel/sched/fair.c,
+sysctl_sched_base_slice (0.70 ms since Linux 6.12). It decides only how the processes of one core interleave."""
+
+Progress = Callable[[float, str], None]
+
+
+def calibrate(
+    progress: Progress | None = None,
+    repeats: int = REPEATS,
+    kinds: Sequence[str] = ("haproxy", "nginx"),
+    broadcast: bool = True,
+    sessions: bool = True,
+) -> HostProfile:
+    """Measure this machine and return its profile.
+
+    Args:
+        progress: receives the part done (0 to 1) and what is being measured.
+        repeats: measurements of each part; the spread between them goes into the predictions.
+        kinds: balancers to measure; nginx is left out where it is not installed.
+        broadcast: measure the parts of a broadcast, too.
+        sessions: measure the parts of sessions, too.
+
+    Raises:
+        HostError: HAProxy is missing, or nginx if nothing else is to be measured, or too few files may be open.
+        ClusterError: a process failed.
+    """
+    chosen_kinds = [kind for kind in kinds if kind != "nginx" or installed(kind)]
+    for kind in chosen_kinds or kinds:
+        binary(kind)
+    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
+    placement.check_limits(scenario)
+    placement.warn_if_busy()
+    tell = progress or (lambda share, what: None)
+    found = {kind: Costs() for kind in chosen_kinds}
+    wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *chosen_kinds)}
+    first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
+    starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
+    lone: dict[str, list[float]] = {"node_stop": [], "check_overhead": []}
+    lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "bus_path_bytes": []}
+    lone |= {"crowding": []}
+    lone |= {name: [] for name in LONE_OF_DISK}
+    speed: list[list[list[float]]] = []
+    steps = len(chosen_kinds) * repeats + 1
+    place = placement.placement(scenario)
+    with interrupt.remembered(), watched() as waking:
+        placement.keep_awake(waking, place.all)
+        for k, kind in enumerate(chosen_kinds):
+            chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
+            for i in range(repeats):
+                tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
+                speed.append(trace(scenario))  # before and after: a shared machine may be another one in half a minute
+                with watched() as stage, watched() as refusing_stage:
+                    bench = Bench(stage, refusing_stage, chosen)
+                    starts[kind].append(bench.balancer_start)
+                    _measure(bench, found[kind], wakes, lone, first)
+                if kind == chosen_kinds[0]:
+                    measure_starts(chosen, found[kind])
+                if broadcast:
+                    tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
+                    measure_broadcast(chosen, found[kind], first, lone, k > 0)
+                if sessions:
+                    tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
+                    measure_sessions(chosen, found[kind], k > 0)
+                speed.append(trace(scenario))
+                lone["crowding"] += crowding(place.all)
+        tell(1 - 1 / steps, "how the kernel shares a core")
+        tick = stretch(place.cluster[0], STRETCH)
+        lone["table_growth"] = table_growths(place.cluster[0])
+    tell(1.0, "done")
+    parts = _parts(found[chosen_kinds[0]], first)
+    if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
+        parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
+    nginx = {
+        name: part for name, part in _parts(found.get("nginx", Costs()), first).items() if name.startswith("balancer")
+    }
+    return HostProfile(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=placement.machine(),
+        parts=parts,
+        nginx_parts=nginx,
+        time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
+        tick=tick,
+        first_part={name: shares for name, shares in first.items() if shares and name != "client_dial"},
+        wake=wakes,
+        balancer_start=starts,
+        speed=speed,
+        **lone,
+    )
+
+
+def installed(kind: str) -> bool:
+    """Tell whether a balancer's program is there."""
+    try:
+        binary(kind)
+    except HostError:
+        return False
+    return True
+
+
+def _measure(
+    bench: Bench,
+    found: Costs,
+    wakes: dict[str, list[float]],
+    lone: dict[str, list[float]],
+    first: rounds.Shares,
+) -> None:
+    """Measure everything once at a bench and append the figures."""
+    try:
+        if bench.kind == "haproxy":
+            lone["check_overhead"].append(_check_overhead(bench))
+        bench.warm()
+        costs.measure(bench, found, wakes)
+        lone["node_stop"].append(bench.terminate()[1])
+        rounds.measure(bench, first)
+    finally:
+        bench.balancer.close()
+        bench.refusing.close()
+
+
+def measure_broadcast(
+    scenario: Scenario, found: Costs, first: rounds.Shares, lone: dict[str, list[float]], of_balancer: bool = False
+) -> None:
+    """Measure the parts of a broadcast once, with processes of their own, and append the figures; only what hangs on
+    the balancer if `of_balancer`.
+    """
+    with watched() as stage:
+        bench = deliveries.DeliveryBench(stage, scenario)
+        try:
+            lone["bus_start"].append(bench.bus_start)
+            deliveries.measure(bench, found, first, lone, of_balancer)
+        finally:
+            bench.close()
+    payloads.measure(scenario, found, lone["path_bytes_large"], of_balancer)
+    if not of_balancer:
+        disk.measure(scenario, found, lone)
+
+
+def _check_overhead(bench: Bench) -> float:
+    """Return the seconds by which the period of HAProxy's checks exceeds its interval, `CHECK_INTER`."""
+    seen = []
+    for _ in range(2):
+        time.sleep(LOOKS_APART * CHECK_INTER)
+        bench.node.tell(ask="checked")
+        seen.append(float(bench.node.hear()["checked"]))
+    return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / CHECK_INTER) - CHECK_INTER)
+
+
+def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -> list[list[float]]:
+    """Return how long a fixed piece of work takes the cores on which a scenario runs: one series a core.
+
+    A series has one sample for each `PACE_STEP` of work in `LOOK` seconds of work and rest; see
+    `live.machine.speed.trace`.
+
+    Args:
+        scenario: where it places its processes.
+        progress: receives about ten times a second the share of the time that has passed.
+
+    Raises:
+        HostError: the scenario asks for more cores than there are.
+    """
+    place = placement.placement(scenario)
+    with watched() as stage:
+        placement.keep_awake(stage, place.all)
+        tracers = [
+            stage.python(f"speed {cpu}", "live.machine.speed", {"cpu": cpu, "seconds": LOOK}, [cpu])
+            for cpu in place.all
+        ]
+        began = time.monotonic()
+        while progress is not None and (passed := time.monotonic() - began) < LOOK:
+            interrupt.check()
+            progress(passed / LOOK)
+            time.sleep(0.1)
+        return [list(tracer.hear(LOOK + 20.0)["samples"]) for tracer in tracers]
+
+
+def crowding(cpus: Sequence[int]) -> list[float]:
+    """Return for each CPU how many times as long a fixed piece of work takes it while the others do such work, too.
+
+    Cores share caches, and often execution units: simultaneous multithreading. The two paces are read by turns, so that
+    what else slows the core slows both. Empty if there is one CPU.
+    """
+    found = []
+    for cpu in cpus if len(cpus) > 1 else ():
+        with watched() as stage:
+            rivals = [
+                stage.python(f"rival {other}", "live.machine.speed", {"rival": 1}, [other])
+                for other in cpus
+                if other != cpu
+            ]
+            reader = stage.python(f"reader {cpu}", "live.machine.speed", {"asked": 1}, [cpu])
+            ratios = []
+            for _ in range(ROUNDS + 1):
+                paces = []
+                for number in (signal.SIGSTOP, signal.SIGCONT):
+                    for rival in rivals:
+                        rival.signal(number)
+                    time.sleep(SETTLES)
+                    reader.tell(read=True)
+                    paces.append(float(reader.hear()["pace"]))
+                ratios.append(paces[1] / paces[0])
+            found.append(median(ratios[1:]))  # the rivals were still starting in the first
+    return found
+
+
+def stretch(cpu: int, seconds: float) -> float:
+    """Return how long one of two busy processes keeps a CPU at a time, in seconds: the tick at which they change."""
+    with watched() as stage:
+        config = {"cpu": cpu, "busy": seconds}
+        rivals = [stage.python(f"rival {i}", "live.machine.speed", config, [cpu]) for i in range(2)]
+        kept = [run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"]]
+    return median(kept) if kept else 0.0
+
+
+def table_growths(cpu: int) -> list[float]:
+    """Return how long a process waited each time that its table of open files doubled, in seconds."""
+    with watched() as stage:
+        return list(stage.python("files", "live.machine.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
+
+
+def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
+    """Return the parts of a profile; the client's time before the answer is split into dialling and the request."""
+    dialling = median(first["client_dial"])
+    shares = {"client_dial": dialling, "client_request": 1 - dialling}
+    split = {name: name for name in found}
+    if "client_request" in found:
+        split["client_dial"] = "client_request"
+    parts = {}
+    for name, measured in split.items():
+        levels = sorted(found[measured])
+        values = [[shares.get(name, 1.0) * v for v in found[measured][level]] for level in levels]
+        paces = [found.paces[measured][level] for level in levels] if measured in found.paces else []
+        parts[name] = CostPart(levels=levels, values=values, paces=paces)
+    return parts

@@ -1,0 +1,73 @@
+"""What the start of a node costs: CPU time of its process until it listens, and then until it is in the registry.
+
+The interpreter and what it imports keep a core busy; nothing is waited for but the core. What a node imports depends on
+what it has to do, so it is started with each configuration that it can have, alone on its core.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+from live.broadcast.broadcast import Broadcast
+from live.broadcast.bus import Bus
+from live.calibration.workbench import Costs, Pace, at_rest, mean_pace, pace_of
+from live.control.process import READY_WITHIN, Part, Stage
+from live.control.supervisor import watched
+from live.machine import placement
+from live.registry.scripts import Slots
+from live.sessions.sessions import Sessions
+from twin.costs.starts import LEVEL
+from twin.scenario.scenario import Scenario
+
+PACES = 4
+"""Readings of the pace of the core before a start, and as many after it: a start lasts long against one of them."""
+NEVER = 3600.0
+"""Seconds between two signs of life of a node that is measured, and of its leases."""
+
+
+def measure_starts(scenario: Scenario, found: Costs) -> None:
+    """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
+    talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
+    with watched() as stage:
+        place = placement.placement(scenario)
+        port, bus_port = placement.free_ports(2)
+        bus = Bus(stage, bus_port, place.cluster, None, talk.bus)
+        bus.wait_ready(READY_WITHIN)
+        broadcast = Broadcast(stage, talk, 0, bus, place.cluster, [])
+        at_rest(lambda: [broadcast.publisher.cpu_ns() / 1e9], lambda: [broadcast.publisher.pid])
+        sessions = Sessions(scenario.vary(sessions={"store": "redis"}), 0, bus)
+        basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
+        for name, more in (
+            ("start_node", {"registry": _of_registry(bus, port)}),
+            ("start_broadcast", {"broadcast": broadcast.of_node(1)}),
+            ("start_sends", {"sends": True}),
+            ("start_sessions", {"sessions": sessions.of_node()}),
+        ):
+            listens, rests, pace = _start(stage, place, basic | more)
+            found.add(name, LEVEL, listens, pace)
+            if "registry" in more:
+                found.add("start_registry", LEVEL, rests, pace)
+
+
+def _of_registry(bus: Bus, port: int) -> dict[str, Any]:
+    """Return what a node has to know of the registry, in which it does nothing until it listens."""
+    return {
+        "address": asdict(bus.address),
+        "slots": vars(Slots("stormlab:calibration:registry:", 1, NEVER)),
+        "own": f"127.0.0.1:{port}",
+        "version": "v1",
+        "heartbeat": NEVER,
+        "rebalance": None,
+    }
+
+
+def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> tuple[float, float, Pace]:
+    """Start a node and end it, and return the CPU seconds until it listened, those from then on until it had nothing
+    more to do, and the pace of the cores meanwhile.
+    """
+    paces = [pace_of(place) for _ in range(PACES)]
+    node: Part = stage.python("node", "live.node.node", config, place.cluster[:1])
+    listens = float(node.hear()["cpu"])
+    rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
+    paces += [pace_of(place) for _ in range(PACES)]
+    stage.end(node)
+    return listens, rests - listens, mean_pace(paces)

@@ -1,0 +1,1 @@
+"""Real WebSocket clients, many in one process."""

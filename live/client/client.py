@@ -1,0 +1,272 @@
+"""A swarm: many real WebSocket clients in one process.
+
+Run as `python -m live.client.client`. The life of each client is the one in `sim/client/client.py`; the decisions come
+from `twin.rules`, the random numbers from `twin.draws`.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from live.control.given import configuration
+from live.machine.timing import Timers
+from live.node.node import YOUNG_GARBAGE, lines, say
+from twin.draws import Purpose, uniform
+from twin.rules.backoff import Backoff, Reconnect
+from twin.rules.heartbeat import Heartbeat, next_ping
+from twin.rules.idle import Adaptive
+from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
+
+if TYPE_CHECKING:
+    from live.client.inbox import Inbox
+    from live.sending.outbox import Outbox
+    from live.sessions.client import Member
+
+Event = tuple[float, str, int, int, int, int, str]
+
+
+class Swarm:
+    """What the clients of one process share: settings and the list of events."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.uri = f"ws://127.0.0.1:{config['port']}/"
+        self.seed: int = config["seed"]
+        self.replication: int = config["replication"]
+        self.open_timeout: float = config["open_timeout"]
+        self.reconnect = Reconnect(**config["reconnect"])
+        self.heartbeat = Heartbeat(**config["heartbeat"])
+        self.addresses: int = config["addresses"]
+        self.broadcast: dict[str, Any] | None = config.get("broadcast")
+        self.named: bool = config.get("named", False)
+        self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
+        self.start = 0.0
+        self.timers = Timers()
+        self.events: list[Event] = []
+        self.awaited = len(self.clients)
+        self.all_connected = asyncio.Event()
+
+    def note(self, event: str, client: int, node: int = -1, attempt: int = -1, detail: str = "") -> None:
+        """Append one event; the time is CLOCK_MONOTONIC, one clock for the host."""
+        self.events.append((time.monotonic(), event, client, node, attempt, -1, detail))
+
+    def stall(self, number: int, stalled: bool) -> None:
+        """Let one client stop reading, or go on."""
+        for client in self.clients:
+            if client.number == number and client.inbox is not None:
+                client.inbox.stall(stalled)
+
+    def draw(self, client: int, purpose: Purpose, n: int) -> float:
+        """Return the uniform number that the simulated client of the same number draws."""
+        return uniform(self.seed, self.replication, client, purpose, n)
+
+
+class Client:
+    """One client, from its first connection until the swarm ends or it gives up."""
+
+    def __init__(self, swarm: Swarm, number: int) -> None:
+        self.swarm = swarm
+        self.number = number
+        self.attempts = 0
+        self.draws = 0
+        self.backoff = Backoff(swarm.reconnect)
+        self.first_ping = True
+        self.missed = False
+        beat = swarm.heartbeat
+        self.adaptive = Adaptive.of(beat.interval, beat.most) if beat.most else None
+        self.last_heard = 0.0
+        self.options: dict[str, Any] = {}
+        if swarm.addresses > 1:
+            self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
+        self.inbox: Inbox | None = None
+        self.member: Member | None = None
+        self.outbox: Outbox | None = None
+        self.barred = False
+
+    async def live(self, start: float) -> None:
+        """Connect at `start`, stay connected, and come back after every loss."""
+        swarm = self.swarm
+        await swarm.timers.until(start, "connect")
+        while True:
+            connection = await self.attempt()
+            wait = self.next_wait(None if connection is None else await self.stay(connection))
+            if wait is None:
+                swarm.note("gave_up", self.number, attempt=self.attempts)
+                return
+            if wait > 0:
+                await swarm.timers.until(time.monotonic() + wait, "reconnect")
+
+    def next_wait(self, lasted: float | None) -> float | None:
+        """Return the seconds until the next attempt, or None to give up.
+
+        Args:
+            lasted: seconds that the connection lasted which was lost; None after an attempt that failed.
+        """
+        if lasted is not None:
+            return self.backoff.after_loss(lasted, self.draw())
+        return None if self.barred else self.backoff.after_failure(self.draw())
+
+    async def attempt(self) -> ClientConnection | None:
+        """Try once to connect."""
+        swarm = self.swarm
+        self.attempts += 1
+        swarm.note("attempt_connect", self.number, attempt=self.attempts)
+        refusal, headers = None, dict[str, str]()
+        if swarm.named:
+            headers |= {CLIENT_ID: str(self.number), ATTEMPT: str(self.attempts)}
+        if self.member is not None:
+            headers |= self.member.headers()
+        try:
+            connection = await connect(
+                swarm.uri,
+                open_timeout=swarm.open_timeout,
+                close_timeout=swarm.heartbeat.close_timeout,
+                compression=None,
+                ping_interval=None,
+                proxy=None,
+                additional_headers=headers,
+                **self.options,
+            )
+        except InvalidStatus as error:
+            reason, refusal = str(error.response.status_code), error.response
+        except TimeoutError:
+            reason = "timeout"
+        except ConnectionRefusedError:
+            reason = "refused"
+        except (OSError, InvalidHandshake, EOFError):
+            reason = "reset"
+        else:
+            assert connection.response is not None
+            node = int(connection.response.headers["X-Node"])
+            swarm.note("connected", self.number, node=node, attempt=self.attempts)
+            if self.member is not None:
+                self.member.admitted(connection.response, node)
+            swarm.awaited -= 1
+            if swarm.awaited == 0:
+                swarm.all_connected.set()
+            if self.inbox is not None:
+                self.inbox.connected(connection, node)  # type: ignore[arg-type]
+            if self.outbox is not None:
+                self.outbox.connected(connection, node)  # type: ignore[arg-type]
+            return connection
+        swarm.note("connect_failed", self.number, attempt=self.attempts, detail=reason)
+        if self.member is not None and refusal is not None:
+            then = self.member.refused(refusal)
+            if then == "login":
+                return await self.attempt()
+            self.barred = then == "stop"
+        return None
+
+    async def stay(self, connection: ClientConnection) -> float:
+        """Hold the connection until it is lost, by a close, a broken peer or a missed heartbeat.
+
+        Returns:
+            The seconds that it lasted.
+        """
+        swarm = self.swarm
+        since = time.monotonic()
+        assert connection.response is not None
+        node = int(connection.response.headers["X-Node"])
+        self.missed = False
+        self.last_heard = time.monotonic()
+        keepalive = asyncio.ensure_future(self.keepalive(connection, node)) if swarm.heartbeat.interval else None
+        await connection.wait_closed()
+        if keepalive is not None:
+            keepalive.cancel()
+        if self.inbox is not None:
+            self.inbox.lost()
+        if self.outbox is not None:
+            self.outbox.lost()
+        reason = "heartbeat" if self.missed else str(connection.close_code)
+        if self.adaptive is not None and reason == "1006":
+            self.adaptive.broke(time.monotonic() - self.last_heard)
+        swarm.note("disconnected", self.number, node=node, detail=reason)
+        return time.monotonic() - since
+
+    async def keepalive(self, connection: ClientConnection, node: int) -> None:
+        """Ping at the heartbeat's interval and drop the connection when a pong does not come in time.
+
+        The first ping of the first connection comes a random part of the interval after the start of the run, as if
+        the client had been connected for long.
+        """
+        beat, adaptive = self.swarm.heartbeat, self.adaptive
+        interval = beat.interval if adaptive is None else adaptive.interval
+        wait, full = interval, True
+        if self.first_ping:
+            self.first_ping = full = False
+            wait = self.swarm.start + wait * self.swarm.draw(self.number, Purpose.PING_PHASE, 0) - time.monotonic()
+        try:
+            while True:
+                await self.swarm.timers.until(time.monotonic() + wait, "ping")
+                sent = self.last_heard = time.monotonic()
+                pong = await connection.ping()
+                async with asyncio.timeout(beat.timeout):
+                    await pong
+                if adaptive is not None:
+                    interval = adaptive.answered() if full else adaptive.interval
+                wait, full = next_ping(interval, time.monotonic() - sent), True
+        except TimeoutError:
+            self.missed = True
+            self.swarm.note("heartbeat_missed", self.number, node=node)
+        except ConnectionClosed:
+            await asyncio.sleep(3600)  # `stay` has seen the close and cancels this task
+        if beat.close_timeout > 0:
+            await connection.close(1011)
+        connection.transport.abort()
+
+    def draw(self) -> float:
+        """Return this client's next uniform number for its reconnect policy."""
+        self.draws += 1
+        return self.swarm.draw(self.number, Purpose.RECONNECT, self.draws - 1)
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the lab: `warm` connects all clients before the run's `start`, `stall` lets one stop reading (`on`) or go
+    on, `finish` writes the events and ends.
+    """
+    gc.set_threshold(*YOUNG_GARBAGE)
+    gc.freeze()
+    swarm = Swarm(config)
+    if swarm.broadcast is not None:
+        from live.client.inbox import listen
+
+        listen(swarm, swarm.broadcast)
+    if "sessions" in config:
+        from live.sessions.client import join
+
+        join(swarm, config["sessions"])
+    if "sends" in config:
+        from live.sending.outbox import equip
+
+        equip(swarm, config["sends"])
+    reader = await lines()
+    say(ready=True)
+    tasks: list[asyncio.Task[None]] = []
+    while line := await reader.readline():
+        message = json.loads(line)
+        if "warm" in message:
+            first, rate = message["warm"], config["connect_rate"]
+            swarm.start = message["start"]
+            tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
+            boxes = [client.outbox for client in swarm.clients if client.outbox is not None]
+            tasks += [asyncio.ensure_future(box.send_all()) for box in boxes]
+            asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
+        elif "stall" in message:
+            swarm.stall(message["stall"], message["on"])
+        elif "finish" in message:
+            events = list(swarm.events)
+            Path(message["finish"]).write_text(json.dumps(events))
+            say(done=len(events), timers=swarm.timers.as_dict(swarm.start))
+    del tasks
+
+
+if __name__ == "__main__":
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    uvloop.run(main(configuration()))

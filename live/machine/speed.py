@@ -1,0 +1,146 @@
+"""How fast the cores are just now.
+
+Neighbours on the same machine (the other thread of a core, other guests) make a core slower for a second or so at a
+time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
+of sockets, takes longer then; how much longer is the core's slowness. Beside a measurement of CPU time it is read in
+CPU time, in a record of the cores by the clock. Run as `python -m live.machine.speed` it reads its settings
+(`live.control.given`) and prints a series of that work's times, how long it keeps a core that others want, or how long
+it waits for a larger table of open files; or it reads the pace when it is asked, or works for ever as a rival of one
+that does.
+"""
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+
+from websockets.client import ClientProtocol
+from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
+
+from live.control.given import configuration
+from twin.costs.profile import FIRST_TABLE, PACE_STEP
+
+GAP = 0.0003
+"""Seconds without the core that end a stretch; interrupts take less."""
+BURST, REST = 10, 0.2
+"""Samples that are taken in a row, and the seconds of rest before them."""
+MOST_FILES = 1100
+READINGS = 40
+"""Samples of which the middle one is a core's pace beside others at work."""
+_ROUNDS = 4
+_URI = parse_uri("ws://127.0.0.1/")
+
+
+def sample() -> float:
+    """Return the CPU seconds that a fixed number of opening handshakes takes this thread just now."""
+    near, far = socket.socketpair()
+    with near, far:
+        _handshake(near, far)  # warms the caches
+        began = time.thread_time_ns()
+        for _ in range(_ROUNDS):
+            _handshake(near, far)
+        return (time.thread_time_ns() - began) / 1e9
+
+
+def _handshake(near: socket.socket, far: socket.socket) -> None:
+    client, server = ClientProtocol(_URI), ServerProtocol()
+    client.send_request(client.connect())
+    near.sendall(b"".join(client.data_to_send()))
+    server.receive_data(far.recv(4096))
+    request = server.events_received()[0]
+    server.send_response(server.accept(request))  # type: ignore[arg-type]
+    far.sendall(b"".join(server.data_to_send()))
+    client.receive_data(near.recv(4096))
+
+
+def reading() -> float:
+    """Return the pace of this thread's core just now: the middle one of three samples, the first of which is cold."""
+    return sorted(sample() for _ in range(3))[1]
+
+
+def trace(seconds: float) -> list[float]:
+    """Return how long `sample`'s work takes on the core this process is bound to, the mean of each `PACE_STEP`.
+
+    By the clock, not in CPU time: a virtual core that is wanted may be away, with another guest, and what a process
+    does takes longer by that, too. As its host takes a core away only from who wants it, the core works all the time
+    but for a rest before each burst, as it has one before a storm.
+
+    Args:
+        seconds: of work and rest together.
+    """
+    near, far = socket.socketpair()
+    samples = []
+    with near, far:
+        for _ in range(round(seconds / (BURST * PACE_STEP + REST))):
+            time.sleep(REST)
+            _handshake(near, far)  # warms the caches
+            for _ in range(BURST):
+                began, rounds = time.monotonic(), 0
+                while (passed := time.monotonic() - began) < PACE_STEP:
+                    for _ in range(_ROUNDS):
+                        _handshake(near, far)
+                    rounds += 1
+                samples.append(passed / rounds)
+    return samples
+
+
+def rival() -> None:
+    """Do the same work for ever, as a core that others share is asked to."""
+    while True:
+        sample()
+
+
+def answer_readings() -> None:
+    """Answer each line on standard input with the pace of this core."""
+    for _ in sys.stdin:
+        print(json.dumps({"pace": sorted(sample() for _ in range(READINGS))[READINGS // 2]}), flush=True)  # noqa: T201
+
+
+def stretches(seconds: float) -> list[float]:
+    """Keep busy for `seconds` seconds and return how long each stretch lasted in which nobody else had the core."""
+    began = last = start = time.monotonic()
+    found = []
+    while last - began < seconds:
+        now = time.monotonic()
+        if now - last > GAP:
+            found.append(last - start)
+            start = now
+        last = now
+    return found[1:]
+
+
+def growths() -> list[float]:
+    """Return how long this process waits each time that its table of open files doubles, in seconds.
+
+    A process of several threads waits until no core reads the old table any more. Source: Linux, `expand_fdtable` in
+    fs/file.c (synchronize_rcu).
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    longest: dict[int, float] = {}
+    for _ in range(MOST_FILES):
+        began = time.monotonic()
+        number = os.dup(0)
+        size = 1 << number.bit_length()
+        longest[size] = max(longest.get(size, 0.0), time.monotonic() - began)
+    return [longest[size] for size in sorted(longest) if size > FIRST_TABLE]
+
+
+if __name__ == "__main__":
+    config = configuration()
+    if "rival" in config:
+        rival()
+    if "asked" in config:
+        answer_readings()
+        sys.exit()
+    if "busy" in config:
+        answer = {"stretches": stretches(config["busy"])}
+    elif "grow" in config:
+        answer = {"growths": growths()}
+    else:
+        answer = {"samples": trace(config["seconds"])}
+    print(json.dumps(answer), flush=True)  # noqa: T201 (the answer to the lab)

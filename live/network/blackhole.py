@@ -1,0 +1,102 @@
+"""A user-space link between the balancer and one node, which can drop every packet without closing anything.
+
+Run as `python -m live.network.blackhole`; its settings (`live.control.given`) are its port, and the node's host and
+`to_port`. While it drops, what was sent stays in the kernel's socket buffers and here, as it stays in a sender's buffer
+when no packet is acknowledged; and no SYN is answered, because the accept queue is kept full (Linux,
+`sk_acceptq_is_full` in include/net/sock.h), so that the balancer's kernel sends it again after 1, 3, 7 s, as over a
+dead network. No rights of root are needed. When the link is back, everything passes at once; over a real network the
+sender's next retransmission decides.
+"""
+
+import asyncio
+import json
+import socket
+import time
+from typing import Any
+
+import uvloop
+
+from live.broadcast.relay import Road
+from live.control.given import configuration
+from live.node.node import lines, say
+
+AGAIN = 0.1
+"""Seconds until the next try to accept a connection for which there was no open file left."""
+BACKLOG = 4096
+"""Connections that wait while the link is up: more than a node's own queue holds."""
+
+
+class Door:
+    """A listening socket that can stop answering.
+
+    Args:
+        port: on loopback.
+        road: what the connections share.
+        to: host and port of the node.
+    """
+
+    def __init__(self, port: int, road: Road, to: tuple[str, int]) -> None:
+        self.road = road
+        self.to = to
+        self.socket = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+        self.socket.setblocking(False)
+        self.plug: socket.socket | None = None
+        self.plug_port = 0
+        self.served: set[asyncio.Task[None]] = set()
+        self.accepting = asyncio.ensure_future(self._accept())
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                taken, peer = await loop.sock_accept(self.socket)
+            except OSError:  # too many files are open: whoever waits is taken when there is room
+                await asyncio.sleep(AGAIN)
+                continue
+            if peer[1] == self.plug_port:
+                self.plug_port = 0
+                taken.close()
+                continue
+            reader, writer = await asyncio.open_connection(sock=taken)
+            task = asyncio.ensure_future(self.road.connect(reader, writer, *self.to))
+            self.served.add(task)
+            task.add_done_callback(self.served.discard)
+
+    def drop(self) -> None:
+        """Let nothing pass, and answer no SYN: one connection of our own fills the accept queue."""
+        if self.plug is not None:
+            return
+        self.road.open.clear()
+        self.accepting.cancel()
+        self.socket.listen(0)
+        self.plug = socket.socket()
+        self.plug.setblocking(False)
+        self.plug.bind(("127.0.0.1", 0))
+        self.plug_port = self.plug.getsockname()[1]
+        self.plug.connect_ex(self.socket.getsockname())
+
+    def restore(self) -> None:
+        """Let everything pass again."""
+        if self.plug is None:
+            return
+        self.plug.close()
+        self.plug = None
+        self.socket.listen(BACKLOG)
+        self.accepting = asyncio.ensure_future(self._accept())
+        self.road.open.set()
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the lab until standard input closes: `drop` (true or false)."""
+    door = Door(config["port"], Road(), (config["host"], config["to_port"]))
+    say(listening=time.monotonic())
+    reader = await lines()
+    while line := await reader.readline():
+        if json.loads(line)["drop"]:
+            door.drop()
+        else:
+            door.restore()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(configuration()))

@@ -1,0 +1,1 @@
+"""Real WebSocket servers."""

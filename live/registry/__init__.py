@@ -1,0 +1,1 @@
+"""Registry, registrar and autoscaler as processes."""

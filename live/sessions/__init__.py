@@ -1,0 +1,1 @@
+"""Sessions on real nodes and stores."""
