@@ -12,5 +12,10 @@ REFERENCE = ["--set", "host.profile=reference"]
 def lab(*words):
     """Return what `./lab WORDS` did."""
     return subprocess.run(
-        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", "stormlab.app", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )

@@ -14,7 +14,7 @@ from tests.files import files
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
-TOPS = ("twin", "sim", "live")
+TOPS = ("stormlab", "twin", "sim", "live")
 
 
 @pytest.mark.parametrize("top", TOPS)

@@ -165,7 +165,7 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         disk = _disk(one, saved, temporary) if disks else None
         command = [*(on_a_disk(*disk) if disk else []), "env", f"TMPDIR={temporary}", f"{MARK}={mark}"]
         witness = undo.enter_context(contextlib.closing(Witness(mark)))
-        lab = stage.start(f"lab {one.number}", [*command, sys.executable, "-P", "-m", "twin.announced", *words])
+        lab = stage.start(f"lab {one.number}", [*command, sys.executable, "-P", "-m", "stormlab.announced", *words])
         run = _Run(lab, time.monotonic() + ENDS_WITHIN)
         place = _held(run, saved, undo) if disk and disk[0] == saved else saved
         injector = Injector(lab, stage, server, saved, disk[0] if disk else None, placement.placement(scenario).all)

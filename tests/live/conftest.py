@@ -216,7 +216,7 @@ def site(clean_end: None) -> Iterator[Site]:
 @pytest.fixture
 def command(folder: Path) -> Iterator[SimpleNamespace]:
     """`./lab serve` as a process of its own, with the link that it printed and the folder of its run."""
-    words = [sys.executable, "-m", "twin.cli", "serve", "--port", "0"]
+    words = [sys.executable, "-m", "stormlab.app", "serve", "--port", "0"]
     env = os.environ | {"TMPDIR": str(folder)}
     lab = subprocess.Popen(words, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert lab.stdout is not None

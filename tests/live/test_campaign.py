@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from live import campaign
 from sim import simulate
+from stormlab.app import app
 from tests.messages import good_end, good_rows, record
-from twin.cli import app
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.invariants import audit, catch_up

@@ -16,7 +16,7 @@ from twin.scenario.scenario import Scenario
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("typer", "json", "redis", "joblib", "websockets", "live", "twin", "sim")
+NAMES = ("typer", "json", "redis", "joblib", "websockets", "live", "twin", "sim", "stormlab")
 SET_UP = Path(sys.prefix) == ROOT / ".venv"
 """Whether this is the environment that `./lab` uses, so that it sets nothing up."""
 
@@ -96,4 +96,4 @@ def test_the_script_asks_python_for_a_safe_path_and_drops_relative_folders(folde
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == f"{elsewhere} 1 /a b:/d -P -m twin predict x y"
+    assert done.stdout.splitlines()[-1] == f"{elsewhere} 1 /a b:/d -P -m stormlab predict x y"

@@ -117,7 +117,7 @@ def test_a_comparison_gives_each_warning_once(small: Callable[..., Scenario], tm
     quiet = {"count": 3, "heartbeat": {"interval": 0.0}}
     path.write_text(small(duration=1.0, clients=quiet, host={"profile": "reference"}).to_toml())
     done = subprocess.run(
-        [sys.executable, "-m", "twin.cli", "compare", str(path), "--runs", "1", "--replications", "8", "--json"],
+        [sys.executable, "-m", "stormlab.app", "compare", str(path), "--runs", "1", "--replications", "8", "--json"],
         capture_output=True,
         text=True,
         timeout=120,

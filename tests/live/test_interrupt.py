@@ -103,7 +103,7 @@ def test_ctrl_c_ends_a_measurement_with_one_sentence_and_leaves_no_process(
     small: Callable[..., Scenario], until: Callable[..., None], folder: Path
 ) -> None:
     (folder / "small.toml").write_text(small(duration=100.0, host={"profile": "reference"}).to_toml())
-    words = [sys.executable, "-m", "twin", "measure", str(folder / "small.toml"), "--runs", "2"]
+    words = [sys.executable, "-m", "stormlab", "measure", str(folder / "small.toml"), "--runs", "2"]
     lab = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     parts: list[psutil.Process] = []
     try:
@@ -134,7 +134,7 @@ def children(number: int) -> list[psutil.Process]:
 def test_ctrl_c_while_the_lab_is_loaded_ends_it_with_one_sentence(folder: Path) -> None:
     (folder / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     done = subprocess.run(
-        [sys.executable, "-m", "twin", "schema"],
+        [sys.executable, "-m", "stormlab", "schema"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,

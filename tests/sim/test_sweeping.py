@@ -15,10 +15,10 @@ import pytest
 import sim
 from live.machine.placement import free_ports
 from sim import sweeping
+from stormlab.commands.sweep import sweep
 from tests.files import files
 from tests.strategies import small, small_profile
 from twin.errors import HostError, ScenarioError
-from twin.sweep_command import sweep
 
 VARY = {"nodes.count": [2, 3], "clients.reconnect.cap": [0.5, 1]}
 SCENARIO = small(clients={"count": 12}, duration=4.0, faults=[{"at": 1.0, "kind": "kill", "node": 1}])
@@ -89,7 +89,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_stopped(tmp_path):
         "simpy",  # slow enough to be killed
     ]
     words += ["--set", "host.profile=reference", "--set", "clients.count=60", "--folder", str(tmp_path), "--json"]
-    command = [sys.executable, "-m", "twin.cli", *words]
+    command = [sys.executable, "-m", "stormlab.app", *words]
     root = Path(__file__).parents[2]
     first = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

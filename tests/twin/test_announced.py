@@ -10,7 +10,7 @@ import pytest
 
 from live.disturbances.disturbance import Disturbance, scenario_of
 
-WORDS = [sys.executable, "-P", "-m", "twin.announced", "measure"]
+WORDS = [sys.executable, "-P", "-m", "stormlab.announced", "measure"]
 
 
 @pytest.mark.live

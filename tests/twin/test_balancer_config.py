@@ -118,7 +118,12 @@ def test_the_other_balancers_scenario_is_refused():
 
 def lab(*words):
     return subprocess.run(
-        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "stormlab.app", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

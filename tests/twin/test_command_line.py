@@ -14,12 +14,12 @@ import urllib.request
 import pytest
 from typer.main import get_command
 
+from stormlab import app, steps
+from stormlab.steps import OUTPUT
 from tests.commands import FAILOVER, REFERENCE, ROOT, lab
-from twin import cli, steps
 from twin.costs.profile import CALIBRATED
-from twin.steps import OUTPUT
 
-COMMANDS = get_command(cli.app).commands
+COMMANDS = get_command(app.app).commands
 
 
 def words(text):
@@ -91,7 +91,7 @@ def test_a_file_whose_name_is_no_text_is_read_and_named(tmp_path):
     with open(path, "w") as file:
         file.write("name = 5\n")
     done = subprocess.run(
-        [sys.executable, "-m", "twin.cli", "predict", path], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "stormlab.app", "predict", path], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.endswith("\\udcff.toml: name is 5; allowed is a text in quotes.\n")
@@ -108,7 +108,7 @@ def test_a_prediction_calibrates_nothing_and_says_whose_profile_it_takes(tmp_pat
         scenario = ROOT / "scenarios" / f"{name}.toml"
         scenario = scenario if scenario.exists() else FAILOVER
         with pytest.warns(UserWarning, match=r"has no profile yet, so the reference .*; run \./lab calibrate\."):
-            cli.predict(str(scenario), replications=1, overrides=["clients.count=20"], engine="simpy", as_json=True)
+            app.predict(str(scenario), replications=1, overrides=["clients.count=20"], engine="simpy", as_json=True)
     assert '"replications": 1' in capsys.readouterr().out
 
 
@@ -122,7 +122,7 @@ def test_the_notebooks_open_for_everybody_also_for_root(tmp_path):
     words = [
         sys.executable,
         "-m",
-        "twin.cli",
+        "stormlab.app",
         "notebook",
         "--no-browser",
         f"--port={port}",
@@ -156,8 +156,8 @@ def asked(url, process):
 
 
 def test_only_root_gets_the_option_that_jupyter_wants_of_root():
-    assert cli.jupyter_words(["--port=1"], root=False) == ["lab", "notebooks", "--ip=127.0.0.1", "--port=1"]
-    assert "--allow-root" in cli.jupyter_words([], root=True)
+    assert app.jupyter_words(["--port=1"], root=False) == ["lab", "notebooks", "--ip=127.0.0.1", "--port=1"]
+    assert "--allow-root" in app.jupyter_words([], root=True)
 
 
 def test_what_commands_draw_by_default_is_ignored_by_git():

@@ -10,13 +10,13 @@ from rich.console import Console
 
 import sim
 import twin
+from stormlab.tables import print_comparison
 from tests.strategies import small
 from twin.analysis.bands import Band
 from twin.analysis.comparison import Comparison, Row, coverage, finite, fleet, in_words, median_error, relative_error
 from twin.errors import ScenarioError
 from twin.measures import reconnect_times
 from twin.record.record import Record
-from twin.report import print_comparison
 
 KILLED = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}])
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from live.disturbances import campaign
 from live.disturbances.disturbance import Disturbance
 from live.disturbances.verdicts import Seen, Start, Verdict, judge
-from twin.cli import app
+from stormlab.app import app
 from twin.errors import ClusterError
 
 CONTROL = Seen(Disturbance(0, "plain", "", "none", "run", 0.0, None), 3.0, starts=(Start(1.0, 2.0),), shown=True)

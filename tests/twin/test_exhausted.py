@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from stormlab import exhausted
+from stormlab.exhausted import LEAST_MEMORY, missing, sentence
 from tests.commands import FAILOVER, REFERENCE, ROOT
-from twin import exhausted
-from twin.exhausted import LEAST_MEMORY, missing, sentence
 
 PREDICT = ["predict", FAILOVER, *REFERENCE, "--replications", "2", "--set", "clients.count=5"]
 

@@ -12,8 +12,8 @@ import live
 import live.campaign
 import live.limits
 import sim
+from stormlab import app, steps
 from tests.strategies import small
-from twin import cli, steps
 from twin.costs.profile import HostProfile
 from twin.errors import ClusterError
 from twin.record.record import Record
@@ -36,7 +36,7 @@ def lab(monkeypatch, tmp_path, capsys):
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["./lab", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         printed = capsys.readouterr()
         return ended.value.code, printed.out, printed.err.splitlines()
 
@@ -160,7 +160,7 @@ def test_comparisons_that_are_done_are_shown_after_ctrl_c(scenario, lab, monkeyp
 def test_the_demo_shows_its_table_when_its_figure_cannot_be_written(scenario, lab, monkeypatch, profile, tmp_path):
     two_then(BROKEN, monkeypatch, profile)
     full_disk(monkeypatch, ".png")
-    monkeypatch.setattr(cli, "OUTPUT", tmp_path)
+    monkeypatch.setattr(app, "OUTPUT", tmp_path)
     status, shown, said = lab("demo", "--scenario", "small.toml", "--runs", 2, "--replications", 10)
     assert status == 2
     assert "Verdict" in shown

@@ -8,9 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import sim
+from stormlab import app, steps
 from tests.commands import FAILOVER, REFERENCE, lab
 from tests.messages import good_end, good_rows, record
-from twin import cli, steps
 from twin.analysis.sweeps import variants
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError, check_output
@@ -64,7 +64,7 @@ def test_what_a_sweep_cannot_show_or_write_is_told_before_anything_is_simulated(
     shown = io.StringIO()
     monkeypatch.setattr(steps.err, "_file", shown)  # `file` would not be undone, but set to what it is now
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        app.main()
     assert ended.value.code == 2
     assert shown.getvalue().startswith(said)
     assert len(shown.getvalue().splitlines()) == 1

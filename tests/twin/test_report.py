@@ -9,10 +9,10 @@ from rich.console import Console
 
 import sim
 import twin
+from stormlab.tables import learnt, prediction_dict, print_comparison, print_measures, print_prediction, run_dict
 from tests.strategies import small
 from tests.twin.measures.test_connection import killed
 from twin.analysis.comparison import finite
-from twin.report import learnt, prediction_dict, print_comparison, print_measures, print_prediction, run_dict
 
 SHORT = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}], duration=1.5)
 

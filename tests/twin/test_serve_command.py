@@ -11,7 +11,12 @@ ROOT = Path(__file__).parents[2]
 
 def lab(*words):
     return subprocess.run(
-        [sys.executable, "-m", "twin.cli", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "stormlab.app", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

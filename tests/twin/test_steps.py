@@ -10,8 +10,8 @@ import typer
 import live
 import sim
 import twin.costs.profile
+from stormlab import app, steps
 from tests.strategies import small
-from twin import cli, steps
 from twin.costs.profile import CALIBRATED, HostProfile
 from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
@@ -63,9 +63,9 @@ def test_a_scenario_whose_runs_fail_costs_the_others_nothing_but_nothing_passes(
             raise ClusterError("the clients could not connect.")
         return [sim.simulate(scenario, 0, profile)]
 
-    monkeypatch.setattr(cli, "runs_of", runs)
+    monkeypatch.setattr(app, "runs_of", runs)
     with pytest.raises(typer.Exit) as ended:
-        cli.compare([str(path) for path in paths], replications=20, as_json=True)
+        app.compare([str(path) for path in paths], replications=20, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert ended.value.exit_code == 1
     assert told["total"]["failed"] == {"bad": "the clients could not connect."}

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from twin.suite_command import LAST, behind
+from stormlab.commands.suite import LAST, behind
 
 
 def test_what_computes_comes_after_all_others_with_what_it_starts_and_its_words_are_kept(tmp_path):

@@ -10,16 +10,16 @@ import pytest
 from rich.progress import Progress
 from rich.table import Table
 
+from stormlab import steps
+from stormlab.tables import print_audit
+from stormlab.terminal import Terminal, shown
 from tests import commands
 from tests.commands import FAILOVER, REFERENCE, ROOT
 from tests.messages import good_end, good_rows, record
 from tests.twin.test_missing import lab  # noqa: F401 - a fixture
-from twin import steps
 from twin.errors import ClusterError
 from twin.invariants import audit
 from twin.record.record import row
-from twin.report import print_audit
-from twin.terminal import Terminal, shown
 
 CLEARS, TITLE, BACKWARDS = "\x1b[2J", "\x1b]0;owned\x07", "\u202e"
 
@@ -75,7 +75,7 @@ def test_what_a_process_said_last_is_shown_without_its_control_characters(lab, m
     def broken(*_):
         raise ClusterError(f"node 2 stopped: {CLEARS}bye.")
 
-    monkeypatch.setattr("twin.cli.glob.glob", broken)
+    monkeypatch.setattr("stormlab.app.glob.glob", broken)
     status, _, said = lab("compare", "--all")
     assert (status, said) == (2, ["node 2 stopped: [2Jbye."])
 
@@ -106,7 +106,7 @@ def test_a_narrow_terminal_or_one_without_utf_8_loses_no_number(words, monkeypat
 def test_a_full_disk_behind_standard_output_gets_one_sentence(words):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "twin", *words],
+            [sys.executable, "-m", "stormlab", *words],
             cwd=ROOT,
             stdout=full,
             stderr=subprocess.PIPE,

@@ -134,14 +134,14 @@ def test_a_file_taken_for_a_leftover_before_it_is_locked_is_begun_anew(tmp_path,
 
 LOOKS = """
 import sys
-import twin.costs.profile, twin.steps, live
+import twin.costs.profile, stormlab.steps, live
 from pathlib import Path
 from tests.strategies import small
-twin.costs.profile.CALIBRATED = twin.steps.CALIBRATED = Path(sys.argv[1])
+twin.costs.profile.CALIBRATED = stormlab.steps.CALIBRATED = Path(sys.argv[1])
 looks = iter(range(4))
 live.trace = lambda scenario, progress: [[float(sys.argv[2]) + next(looks) / 100]]
 for _ in range(4):
-    twin.steps.look_at_cores(small(host={"profile": "calibrated"}))
+    stormlab.steps.look_at_cores(small(host={"profile": "calibrated"}))
 """
 
 

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 import sim
+from stormlab.commands.zoo import print_zoo
 from tests.strategies import small
 from tests.twin.test_report import printed
 from twin.analysis.sweeps import assemble
 from twin.analysis.zoo import BIN, LIBRARY, OWN, attempt_rates, ranking, zoo_dict, zoo_figure, zoo_variants
 from twin.errors import ScenarioError
 from twin.rules.presets import CLIENTS
-from twin.zoo_command import print_zoo
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 OUTAGE = small(faults=KILL)

@@ -86,7 +86,7 @@ def test_the_commands_predict_and_haproxy_say_the_same_on_standard_error(tmp_pat
     expected = [f"Warning: {text}" for text in advice(faulty())]
     for words in (["predict", str(path), "--replications", "2", "--json"], ["haproxy", str(path)]):
         done = subprocess.run(
-            [sys.executable, "-m", "twin.cli", *words],
+            [sys.executable, "-m", "stormlab.app", *words],
             cwd=ROOT,
             capture_output=True,
             text=True,

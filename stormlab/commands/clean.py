@@ -1,12 +1,12 @@
-"""The command `./lab clean`; registered in `twin.cli`."""
+"""The command `./lab clean`; registered in `stormlab.app`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stormlab.steps import out, server_of
 from twin.errors import HostError
-from twin.steps import out, server_of
 
 
 def clean(

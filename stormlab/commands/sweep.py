@@ -1,4 +1,4 @@
-"""The command `./lab sweep`; registered in `twin.cli`."""
+"""The command `./lab sweep`; registered in `stormlab.app`."""
 
 import os
 from functools import partial
@@ -10,12 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from twin.command_line import finite
+from stormlab.command_line import finite
+from stormlab.steps import out, part_progress, say_json
 from twin.errors import LabError, ScenarioError, check_output
 from twin.missing import Missing
 from twin.scenario.fields import cut, show
 from twin.scenario.scenario import Scenario
-from twin.steps import out, part_progress, say_json
 
 if TYPE_CHECKING:
     from twin.analysis.sweeps import Sweep
@@ -159,9 +159,9 @@ def print_sweep(console: Console, sweep: "Sweep", measures: list[str]) -> None:
     Names of settings are shortened to their ends, and a legend has them in full; long names of measures are broken
     behind an underscore, so that six columns fit into 80 characters.
     """
+    from stormlab.tables import broken
     from twin.analysis.bands import interval_name, number, words
     from twin.measures import MEASURES
-    from twin.report import broken
 
     bands = {name: sweep.bands(name) for name in measures}
     replications = len(sweep.table) // max(1, len(bands[measures[0]]))

@@ -1,11 +1,11 @@
-"""The command `./lab serve`; registered in `twin.cli`."""
+"""The command `./lab serve`; registered in `stormlab.app`."""
 
 from typing import Annotated, Any
 
 import typer
 
+from stormlab.steps import out
 from twin.scenario.scenario import Scenario
-from twin.steps import out
 
 
 def serve(

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from stormlab.terminal import Terminal
 from twin.costs.profile import CALIBRATED, HostProfile
 from twin.errors import HostError, LabError, ScenarioError
 from twin.files.writing import alone
 from twin.missing import Missing, UnsavedError
 from twin.scenario.scenario import Scenario
-from twin.terminal import Terminal
 
 if TYPE_CHECKING:
     from live.control.address import Address
@@ -220,8 +220,8 @@ def runs_of(
 
 def examined(records: "list[Record]") -> "list[Record]":
     """Check the invariants on measured records, say which are broken and show the events, and return the records."""
+    from stormlab.tables import print_violations
     from twin.invariants import audit
-    from twin.report import print_violations
 
     for i, record in enumerate(records, 1):
         found = audit(record)
@@ -291,8 +291,8 @@ def judge(
         failed: scenarios whose runs did not come to an end, and why; with one of them nothing passes.
         missing: what else is missing, and why; JSON has it.
     """
+    from stormlab.tables import print_comparison, print_fleet
     from twin.analysis.comparison import fleet
-    from twin.report import print_comparison, print_fleet
 
     if len(comparisons) == 1 and not failed:
         one = comparisons[0]

@@ -1,4 +1,4 @@
-"""The commands of ./lab. With `twin.steps` and the `*_command` modules it is all of the hall that knows both worlds."""
+"""The commands of ./lab. With `stormlab.steps` and `stormlab.commands` it is all that knows both worlds."""
 
 import glob
 import json
@@ -13,16 +13,15 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from twin.campaign_command import campaign
-from twin.clean_command import clean
-from twin.command_line import finite, usage_error
-from twin.config_command import haproxy, nginx
-from twin.costs.profile import CALIBRATED
-from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
-from twin.missing import Missing
-from twin.scenario.scenario import Scenario
-from twin.serve_command import serve
-from twin.steps import (
+from stormlab.command_line import finite, usage_error
+from stormlab.commands.campaign import campaign
+from stormlab.commands.clean import clean
+from stormlab.commands.config import haproxy, nginx
+from stormlab.commands.serve import serve
+from stormlab.commands.suite import mutants, run, test
+from stormlab.commands.sweep import sweep
+from stormlab.commands.zoo import zoo
+from stormlab.steps import (
     OUTPUT,
     ROOT,
     by_scenario,
@@ -39,9 +38,10 @@ from twin.steps import (
     say_json,
     server_of,
 )
-from twin.suite_command import mutants, run, test
-from twin.sweep_command import sweep
-from twin.zoo_command import zoo
+from twin.costs.profile import CALIBRATED
+from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
+from twin.missing import Missing
+from twin.scenario.scenario import Scenario
 
 FLAGSHIP = "scenarios/failover.toml"
 BUNDLED = ROOT / "records"
@@ -87,8 +87,8 @@ def demo(
     """Predict and measure a failover, compare the two, and draw output/failover.png."""
     spec = Scenario.load(scenario)
     check_output("the figure", OUTPUT / f"{spec.name}.png")
+    from stormlab.tables import learnt, print_comparison
     from twin.figures.comparison import save  # bad input is told before what takes a while to load
-    from twin.report import learnt, print_comparison
 
     known = CALIBRATED.exists()
     profile_of(spec)
@@ -123,7 +123,7 @@ def predict(
 
     It measures nothing: on a machine without a profile of its own the reference machine's is used, and it says so.
     """
-    from twin.report import prediction_dict, print_prediction
+    from stormlab.tables import prediction_dict, print_prediction
 
     prediction = prediction_of(Scenario.load(scenario, overrides), replications, engine)
     if as_json:
@@ -143,8 +143,8 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario with real processes on loopback and print each run's measures."""
+    from stormlab.tables import print_measures, run_dict
     from twin.invariants import audit as examine
-    from twin.report import print_measures, run_dict
 
     spec = Scenario.load(scenario, overrides)
     check_output("--save", save, folder=True)
@@ -186,7 +186,7 @@ def compare(
 
     With several scenarios the last table has the totals: 90 % inside, a median error of at most 8 %, none above 20 %.
     """
-    from twin.report import percent
+    from stormlab.tables import percent
 
     comparisons, failed, missing = [], dict[str, str](), Missing(LabError)
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
@@ -241,7 +241,7 @@ def calibrate(
 
     The repeats of earlier calibrations of the same machine are kept, up to a bound: their spread widens the bands.
     """
-    from twin.report import print_profile
+    from stormlab.tables import print_profile
 
     check_output("--output", output)
     missing = Missing(LabError)
@@ -304,9 +304,9 @@ def audit(
 
     Exit status 1 when one is broken, or when a scheduled fault had no witnessed effect: then the verdict is unknown.
     """
+    from stormlab.tables import print_audit
     from twin.invariants import audit as examine
     from twin.record.record import Record
-    from twin.report import print_audit
 
     audits = [examine(Record.load(path), within) for path in records]
     if as_json:

@@ -1,9 +1,9 @@
-"""`python -m twin` is `./lab`: also while its modules are loaded, Ctrl-C ends it with a sentence."""
+"""`python -m stormlab` is `./lab`: also while its modules are loaded, Ctrl-C ends it with a sentence."""
 
 import sys
 from typing import NoReturn
 
-from twin.exhausted import sentence, too_small
+from stormlab.exhausted import sentence, too_small
 
 
 def end(error: BaseException) -> NoReturn:
@@ -20,7 +20,7 @@ if said := too_small():
     raise SystemExit(2)
 
 try:
-    from twin.cli import main
+    from stormlab.app import main
 except KeyboardInterrupt:
     sys.stderr.write("Interrupted; nothing was started.\n")
     raise SystemExit(130) from None

@@ -1,4 +1,4 @@
-"""The commands `./lab nginx` and `./lab haproxy`; registered in `twin.cli`."""
+"""The commands `./lab nginx` and `./lab haproxy`; registered in `stormlab.app`."""
 
 import sys
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from stormlab.steps import err
 from twin.advice import advice
 from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.errors import HostError, ScenarioError, check_output
 from twin.files.writing import write_text
 from twin.scenario.scenario import Scenario
-from twin.steps import err
 
 _Path = Annotated[str, typer.Argument(help="Scenario file (TOML); its \\[balancer] decides.")]
 _Servers = Annotated[list[str] | None, typer.Option("--server", metavar="HOST:PORT", help="A node; give one a node.")]

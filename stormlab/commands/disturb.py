@@ -1,4 +1,4 @@
-"""What `./lab campaign --disturb` does; `twin.campaign_command` has its options."""
+"""What `./lab campaign --disturb` does; `stormlab.commands.campaign` has its options."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -7,9 +7,9 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stormlab.steps import err, out, say_json
 from twin.errors import LabError
 from twin.missing import Missing
-from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
     from live.disturbances.verdicts import Seen, Verdict

@@ -1,4 +1,4 @@
-"""The command `./lab zoo`; registered in `twin.cli`."""
+"""The command `./lab zoo`; registered in `stormlab.app`."""
 
 import os
 from functools import partial
@@ -10,11 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from stormlab.steps import OUTPUT, ROOT, out, part_progress, say_json
 from twin.errors import LabError, check_output
 from twin.missing import Missing
 from twin.rules.presets import CLIENTS
 from twin.scenario.scenario import Scenario
-from twin.steps import OUTPUT, ROOT, out, part_progress, say_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,9 +88,9 @@ def zoo(
 
 def print_zoo(console: Console, table: "pd.DataFrame", scenario: Scenario, replications: int) -> None:
     """Print the ranking: medians, with the rank in each measure."""
+    from stormlab.tables import broken, percent
     from twin.analysis.bands import number, words
     from twin.analysis.zoo import LIBRARY, RANKED, SHOWN, heading
-    from twin.report import broken, percent
 
     title = f"{scenario.name}: {scenario.clients.count} clients, medians of {replications} runs (rank)"
     shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -1,9 +1,9 @@
 """The lab's command line in a process that also says, in lines of JSON before the command's own, when its runs begin.
 
-Run as `python -m twin.announced WORDS`, where `./lab WORDS` is meant; `live.disturbances.campaign` does, to know when a
-run is measured. Nothing else is different but that a run that is void at its end is not repeated, which would only take
-time. Times are those of the monotonic clock: `cluster` is said before anything is started, `start` is that of the run,
-and `finish` is said when it is over and nothing has been collected.
+Run as `python -m stormlab.announced WORDS`, where `./lab WORDS` is meant; `live.disturbances.campaign` does, to know
+when a run is measured. Nothing else is different but that a run that is void at its end is not repeated, which would
+only take time. Times are those of the monotonic clock: `cluster` is said before anything is started, `start` is that of
+the run, and `finish` is said when it is over and nothing has been collected.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 
 from live import runs
 from live.cluster import Cluster
-from twin.cli import main
+from stormlab.app import main
 
 
 def say(**what: float) -> None:

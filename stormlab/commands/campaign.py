@@ -1,4 +1,4 @@
-"""The command `./lab campaign`; registered in `twin.cli`."""
+"""The command `./lab campaign`; registered in `stormlab.app`."""
 
 import warnings
 from collections import Counter
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from stormlab.commands.disturb import RUNS, disturb
+from stormlab.steps import err, out, say_json
 from twin.costs.profile import HostProfile
-from twin.disturb_command import RUNS, disturb
 from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
-from twin.steps import err, out, say_json
 
 if TYPE_CHECKING:
     from twin.analysis.bands import Band
@@ -63,7 +63,7 @@ def campaign(
     from live.campaign import Outcome
     from live.campaign import campaign as run_all
     from live.machine.placement import BusyHostWarning
-    from twin.report import print_audit
+    from stormlab.tables import print_audit
 
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}

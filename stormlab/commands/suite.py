@@ -1,4 +1,4 @@
-"""The commands `./lab test` and `./lab mutants`; registered in `twin.cli`."""
+"""The commands `./lab test` and `./lab mutants`; registered in `stormlab.app`."""
 
 import os
 import shlex
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import typer
 
-from twin.steps import err
+from stormlab.steps import err
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 MOST_WORKERS = 4
 LAST = 15
 """Niceness of who takes little but what others leave: 36 parts of 1,060, so that a core of theirs starves nobody. It
