@@ -63,8 +63,8 @@ def area_of(path: str) -> str:
 def mirrored(root: Path, path: str) -> list[list[str]]:
     """Return the tests that count for a module, as groups that are run one after the other until one fails.
 
-    First the test of the same name: `tests/sim/test_client.py` of `sim/client/client.py`. Then the rest of its folder,
-        which
+    First the test of the same name: `tests/sim/client/test_client.py` of `sim/client/client.py`. Then the rest of its
+        folder, which
     are the room's tests: first those that name the module. A module of `sim/compiled` is held against the SimPy model
     by the differential tests in that folder, so they come before the rest; a module of `sim` has no use of them, for
     it is what they hold the other one against.

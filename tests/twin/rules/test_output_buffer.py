@@ -1,5 +1,5 @@
 """What Valkey counts as waiting for a subscriber. The figures are those of CLIENT LIST of Valkey 9.1.2: see
-`tests/live/test_output_buffer.py`, which asks the server itself.
+`tests/live/broadcast/test_output_buffer.py`, which asks the server itself.
 """
 
 import pytest

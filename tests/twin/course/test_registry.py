@@ -15,7 +15,7 @@ from twin.course.registry import LEAST_SHARE, MOST_CHURN, REMOVAL_LIMIT, check_l
 from twin.record.record import Record, row
 from twin.scenario.scenario import Scenario
 
-FOLDER = Path(__file__).parents[2] / "scenarios"
+FOLDER = Path(__file__).parents[3] / "scenarios"
 DEATH = Scenario.load(FOLDER / "registry-death.toml")
 EMPTY = Scenario.load(FOLDER / "autoscale-empty.toml")
 

@@ -6,8 +6,8 @@ import pytest
 
 import sim
 from stormlab.commands.zoo import print_zoo
+from tests.stormlab.test_tables import printed
 from tests.strategies import small
-from tests.twin.test_report import printed
 from twin.analysis.sweeps import assemble
 from twin.analysis.zoo import BIN, LIBRARY, OWN, attempt_rates, ranking, zoo_dict, zoo_figure, zoo_variants
 from twin.errors import ScenarioError

@@ -13,7 +13,7 @@ from twin.course.sessions import BACK_LIMIT, check_store, hash_seconds, look_up_
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
-DOWN = Scenario.load(Path(__file__).parents[2] / "scenarios" / "sessions-store-down.toml")
+DOWN = Scenario.load(Path(__file__).parents[3] / "scenarios" / "sessions-store-down.toml")
 
 
 def never(scenario):

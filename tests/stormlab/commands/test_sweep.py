@@ -4,8 +4,8 @@ from math import inf
 
 from stormlab.commands.sweep import print_sweep, short_names
 from stormlab.tables import broken
-from tests.twin.test_report import printed
-from tests.twin.test_sweeps import a_sweep
+from tests.stormlab.test_tables import printed
+from tests.twin.analysis.test_sweeps import a_sweep
 
 
 def test_the_table_fits_80_columns_with_short_names_a_legend_and_units():

@@ -15,7 +15,7 @@ from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NAMES = ("typer", "json", "redis", "joblib", "websockets", "live", "twin", "sim", "stormlab")
 SET_UP = Path(sys.prefix) == ROOT / ".venv"
 """Whether this is the environment that `./lab` uses, so that it sets nothing up."""

@@ -12,7 +12,7 @@ import pytest
 from live.control import interrupt
 from twin.scenario.scenario import Scenario
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def press(number: int = signal.SIGINT) -> None:

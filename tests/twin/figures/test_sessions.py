@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.strategies import small
-from tests.twin.measures.test_offline import record, rows
+from tests.twin.measures.test_sending import record, rows
 from twin.figures.sessions import queue_figure
 from twin.measures.sending import held_bytes, read_times
 from twin.record.record import Record, row

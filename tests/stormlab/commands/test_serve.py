@@ -1,4 +1,4 @@
-"""`./lab serve` on the command line; what it serves is tested in tests/live/test_serve.py."""
+"""`./lab serve` on the command line; what it serves is tested in tests/live/page/test_serve.py."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def lab(*words):

@@ -16,7 +16,7 @@ from stormlab.terminal import Terminal, shown
 from tests import commands
 from tests.commands import FAILOVER, REFERENCE, ROOT
 from tests.messages import good_end, good_rows, record
-from tests.twin.test_missing import lab  # noqa: F401 - a fixture
+from tests.stormlab.test_missing import lab  # noqa: F401 - a fixture
 from twin.errors import ClusterError
 from twin.invariants import audit
 from twin.record.record import row

@@ -66,7 +66,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_nothing_beside_it(name, call,
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from tests.twin.test_writing import WRITERS
+from tests.twin.files.test_writing import WRITERS
 from twin.errors import ScenarioError
 path = Path(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))

@@ -13,7 +13,7 @@ from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
 
 
 def effects(record: Record) -> dict[str, bool]:

@@ -26,7 +26,7 @@ from twin.course.pictures.heartbeats import notice_figure, search_figure, spans_
 from twin.record.record import Record, row
 from twin.scenario.scenario import Scenario
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
 HANG = [{"at": 2.0, "kind": "hang", "node": 1}]
 
 

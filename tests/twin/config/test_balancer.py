@@ -11,7 +11,7 @@ from twin.config.balancer import Site, haproxy_site, nginx_site
 from twin.errors import ScenarioError
 
 NGINX = {"kind": "nginx"}
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_nginx_passes_an_upgrade_on_and_has_the_scenarios_timeouts():

@@ -347,7 +347,8 @@ def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(
 @pytest.mark.skipif(not ends_with_parent(), reason="setpriv is not there")
 def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
     script = (
-        "import time; from live.control.process import Stage; stage = Stage(); part = stage.start('one', ['sleep', '600']);"
+        "import time; from live.control.process import Stage; stage = Stage();"
+        "part = stage.start('one', ['sleep', '600'])\n"
         "print(part.pid, stage.guard.pid, stage.folder, flush=True); time.sleep(600)"
     )
     lab = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)

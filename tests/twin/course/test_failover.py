@@ -19,7 +19,7 @@ from twin.course.failover import (
 from twin.record.record import Record, row
 from twin.scenario.scenario import Scenario
 
-FAILOVER = Scenario.load(Path(__file__).parents[2] / "scenarios" / "failover.toml")
+FAILOVER = Scenario.load(Path(__file__).parents[3] / "scenarios" / "failover.toml")
 
 
 def predicts(values, seen=None):
