@@ -88,7 +88,7 @@ def demo(
     spec = Scenario.load(scenario)
     check_output("the figure", OUTPUT / f"{spec.name}.png")
     from stormlab.tables import learnt, print_comparison
-    from twin.figures.comparison import save  # bad input is told before what takes a while to load
+    from twin.figures.style import save  # bad input is told before what takes a while to load
 
     known = CALIBRATED.exists()
     profile_of(spec)
@@ -269,7 +269,7 @@ def figures(
     check_output("--folder", folder, folder=True)
     groups = by_scenario(paths)
     from twin.figures.broadcast import pictures  # bad input is told before what takes a while to load
-    from twin.figures.comparison import save
+    from twin.figures.style import save
 
     made, missing = list[Path](), Missing(LabError)
     for group in groups:

@@ -6,7 +6,11 @@ Names are loaded when they are first used, so that a node or client process that
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from twin.analysis.pictures import drawn_by
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from twin.analysis.comparison import Comparison, compare
     from twin.costs.profile import HostProfile
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
@@ -44,3 +48,26 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
+
+
+def _comparison(*what: Any) -> "Figure":
+    from twin.figures.comparison import comparison_figure
+
+    return comparison_figure(*what)
+
+
+def _scatter(*what: Any) -> "Figure":
+    from twin.figures.comparison import scatter_figure
+
+    return scatter_figure(*what)
+
+
+def _sweep(*what: Any) -> "Figure":
+    from twin.figures.sweeps import sweep_figure
+
+    return sweep_figure(*what)
+
+
+drawn_by("comparison", _comparison)
+drawn_by("scatter", _scatter)
+drawn_by("sweep", _sweep)

@@ -76,7 +76,7 @@ def sweep(
     """
     import sim
     from twin.analysis.sweeps import label, parse_vary
-    from twin.figures.comparison import check_kind, save
+    from twin.figures.style import check_kind, save
     from twin.measures import MEASURES
 
     axes = {}
@@ -113,7 +113,7 @@ def sweep(
             jobs=jobs,
             scheduler=scheduler,
             progress=progress,
-            engine=cast(Any, engine),  # what is not allowed is refused there
+            engine=cast("Any", engine),  # what is not allowed is refused there
         )
         found = missing.made("the table", simulate)
     names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]

@@ -45,9 +45,10 @@ def zoo(
     (policy = "list"): it is ranked as the scenario's own.
     """
     import sim
-    from twin.analysis.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_figure, zoo_variants
+    from twin.analysis.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_variants
     from twin.costs.profile import HostProfile
-    from twin.figures.comparison import check_kind, save
+    from twin.figures.style import check_kind, save
+    from twin.figures.zoo import zoo_figure
 
     spec = Scenario.load(scenario, overrides)
     variants = zoo_variants(spec, keep_heartbeat)

@@ -14,7 +14,7 @@ from tests.messages import good_end, good_rows, record
 from twin.analysis.sweeps import variants
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError, check_output
-from twin.figures.comparison import save
+from twin.figures.style import save
 from twin.record.record import Record
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from twin.analysis.bands import ROUNDING, Band, Replicated, quantiles
+from twin.analysis.pictures import draw
 from twin.errors import ScenarioError
 from twin.invariants import LIVENESS, Audit, audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, reconnect_times
@@ -271,15 +272,11 @@ class Comparison:
 
     def plot(self) -> "Figure":
         """Draw the connected clients, or the latencies of a broadcast, and the measures against their bands."""
-        from twin.figures.comparison import comparison_figure
-
-        return comparison_figure(self)
+        return draw("comparison", self)
 
     def scatter(self) -> "Figure":
         """Draw predicted against measured reconnect times, client by client, given the run's mark-downs."""
-        from twin.figures.comparison import scatter_figure
-
-        return scatter_figure(self)
+        return draw("scatter", self)
 
     def pairs(self) -> Array:
         """Return (run, client, predicted s, measured s), one row for each client affected in both worlds."""

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twin.analysis.bands import Band
+from twin.analysis.pictures import draw
 from twin.errors import ScenarioError
 from twin.files import parquet, reading
 from twin.files.writing import replacing
@@ -256,9 +257,7 @@ class Sweep:
         Raises:
             ScenarioError: no such measure, setting or value, or more lines than can be told apart.
         """
-        from twin.figures.sweeps import sweep_figure
-
-        return sweep_figure(self, measure, against, where or {}, target)
+        return draw("sweep", self, measure, against, where or {}, target)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the bands of all measures as one JSON object."""

@@ -19,8 +19,7 @@ from twin.costs.profile import PARTS, HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.course.failover import Answer, Predict
 from twin.errors import ScenarioError
-from twin.figures.comparison import BLUE, GREY, VERMILION, blank
-from twin.figures.sweeps import COLOURS, DASHES, MARKERS
+from twin.figures.style import BLUE, COLOURS, DASHES, GREY, MARKERS, VERMILION, blank
 from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
 from twin.record.record import Record

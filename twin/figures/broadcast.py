@@ -1,6 +1,6 @@
 """Pictures of a broadcast: how late deliveries are, how far nodes' clients lag, how acknowledgements come in.
 
-Pure functions of records and predicted arrays; the colours are those of `twin.figures.comparison`.
+Pure functions of records and predicted arrays; the colours are those of `twin.figures.style`.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 
 from twin.analysis.bands import interval_name, shares
 from twin.analysis.comparison import Comparison, in_words
-from twin.figures.comparison import BLUE, GREY, VERMILION
+from twin.figures.style import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
 from twin.measures.base import Array
 from twin.measures.broadcast import SHARES, acknowledgement_curves

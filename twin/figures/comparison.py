@@ -1,43 +1,20 @@
-"""Pictures of records and comparisons: pure functions that return matplotlib figures.
-
-Colours are those of Okabe & Ito, which colour-blind readers can tell apart: blue for the prediction, vermilion for
-measurements.
-"""
+"""Pictures of records and comparisons: pure functions that return matplotlib figures."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twin.analysis.bands import Band, interval_name, shares
 from twin.analysis.comparison import Comparison, Predicted, in_words
-from twin.errors import ScenarioError
-from twin.files.writing import replacing
+from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band
 from twin.measures import CURVE_STEP, MEASURES, connected_curve
-from twin.record.record import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from twin.scenario.scenario import Scenario
-
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
-
-
-def blank(**settings: Any) -> "Figure":
-    """Return an empty figure. matplotlib is loaded only here: most commands draw nothing."""
-    from matplotlib.figure import Figure
-
-    return Figure(**{"layout": "constrained", **settings})
-
-
-def is_void(axes: "Axes", record: Record) -> bool:
-    """Tell whether a run does not count, and say so in its panel, where nothing is drawn then."""
-    if record.void:
-        axes.text(0.5, 0.5, "this run does not count", transform=axes.transAxes, ha="center", color=GREY, fontsize=9)
-    return bool(record.void)
 
 
 def comparison_figure(comparison: Comparison) -> "Figure":
@@ -112,15 +89,6 @@ def _measures(axes: "Axes", comparison: Comparison) -> None:
     axes.grid(axis="x", alpha=0.25)
 
 
-def draw_band(axes: "Axes", band: Band, place: float, factor: float = 1.0, size: float = 13) -> None:
-    """Draw a band as a bar along the horizontal axis, with its median; a triangle ends what was not reached."""
-    low, median, high = (factor * band.at_least(value) for value in (band.low, band.median, band.high))
-    axes.plot([low, high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
-    axes.plot([median], [place], ">" if band.censored else "|", color=BLUE, ms=7 if band.censored else size, mew=2)
-    if band.not_reached and not band.censored:
-        axes.plot([high], [place], ">", color=BLUE, ms=7, mfc="white")
-
-
 def _unit(name: str) -> str:
     unit = MEASURES[name].unit
     return "" if unit == "1" else unit
@@ -167,33 +135,6 @@ def variants_figure(predictions: Mapping[str, Predicted], measure: str) -> "Figu
     axes.set_xlabel(f"{measure} ({MEASURES[measure].unit}): predicted median and {interval}{note}")
     axes.grid(axis="x", alpha=0.25)
     return figure
-
-
-def check_kind(path: Path) -> str:
-    """Return the kind of picture that a file's name asks for, before anything is computed for it.
-
-    Raises:
-        ScenarioError: pictures of this kind cannot be made.
-    """
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    kind, kinds = path.suffix[1:].lower() or "png", sorted(FigureCanvasBase.get_supported_filetypes())
-    if kind not in kinds:
-        raise ScenarioError(f"{path}: '.{kind}' is no kind of picture; allowed is one of {', '.join(kinds)}.")
-    return kind
-
-
-def save(figure: "Figure", path: str | Path) -> Path:
-    """Write a figure at 150 dots an inch: as PNG, or as what the file's name ends in.
-
-    Raises:
-        ScenarioError: the file cannot be written, or pictures of this kind cannot be made.
-    """
-    path = Path(path)
-    kind = check_kind(path)
-    with replacing(path) as file:
-        figure.savefig(file, dpi=150, format=kind)
-    return path
 
 
 def table_rows(comparison: Comparison) -> list[dict[str, Any]]:

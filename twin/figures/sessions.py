@@ -1,12 +1,11 @@
-"""Pictures of the lab notebook on sessions and the offline queue; the colours are those of `twin.figures.sweeps`."""
+"""Pictures of the lab notebook on sessions and the offline queue; the colours are those of `twin.figures.style`."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from twin.figures.comparison import GREY
-from twin.figures.sweeps import COLOURS, DASHES
+from twin.figures.style import COLOURS, DASHES, GREY
 from twin.measures.sending import FLUSH_WINDOW, held_bytes, read_times
 from twin.record.record import Record
 

@@ -1,7 +1,4 @@
-"""Pictures of sweeps: a measure against a setting, with bands; a pure function that returns a matplotlib figure.
-
-Colours are those of Okabe & Ito, which colour-blind readers can tell apart; markers and dashes say the same again.
-"""
+"""Pictures of sweeps: a measure against a setting, with bands; a pure function that returns a matplotlib figure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,12 +11,8 @@ from matplotlib.figure import Figure
 from twin.analysis.bands import interval_name
 from twin.analysis.sweeps import Sweep, band_of
 from twin.errors import ScenarioError
-from twin.figures.comparison import GREY
+from twin.figures.style import COLOURS, DASHES, GREY, MARKERS
 from twin.measures import MEASURES
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "osD^vPX"
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
 def sweep_figure(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.strategies import small
 from twin.analysis.sweeps import PART, Store, Sweep, assemble, label, parse_vary, parts_of, variants
 from twin.errors import ScenarioError
-from twin.figures.comparison import save
+from twin.figures.style import save
 from twin.rules.presets import CLIENTS
 
 

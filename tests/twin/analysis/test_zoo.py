@@ -9,8 +9,9 @@ from stormlab.commands.zoo import print_zoo
 from tests.stormlab.test_tables import printed
 from tests.strategies import small
 from twin.analysis.sweeps import assemble
-from twin.analysis.zoo import BIN, LIBRARY, OWN, attempt_rates, ranking, zoo_dict, zoo_figure, zoo_variants
+from twin.analysis.zoo import LIBRARY, OWN, attempt_rates, ranking, zoo_dict, zoo_variants
 from twin.errors import ScenarioError
+from twin.figures.zoo import BIN, zoo_figure
 from twin.rules.presets import CLIENTS
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]

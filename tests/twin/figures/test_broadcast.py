@@ -6,7 +6,7 @@ import twin
 from tests.messages import good_rows, record, without
 from tests.strategies import small
 from twin.figures.broadcast import acknowledgements_figure, latency_figure, pictures, staleness_figure
-from twin.figures.comparison import save
+from twin.figures.style import save
 from twin.measures import CURVE_STEP, latency_quantiles
 from twin.measures.broadcast import SHARES
 

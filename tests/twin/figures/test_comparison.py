@@ -4,7 +4,8 @@ import pytest
 import sim
 import twin
 from tests.strategies import small
-from twin.figures.comparison import save, table_rows, variants_figure
+from twin.figures.comparison import table_rows, variants_figure
+from twin.figures.style import save
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.strategies import small_profile
 from twin.analysis.sweeps import write
 from twin.costs.profile import MOST_LOOKS, HostProfile
 from twin.errors import ScenarioError
-from twin.figures.comparison import save
+from twin.figures.style import save
 from twin.files.writing import alone, is_replaced, replacing, write_text
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the lab notebook on balancing; the colours are those of `twin.figures.comparison`."""
+"""Pictures of the lab notebook on balancing; the colours are those of `twin.figures.style`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from twin.analysis.bands import Band, interval_name
 from twin.course.balancing import held
 from twin.figures.broadcast import NODE_COLOURS
-from twin.figures.comparison import BLUE, GREY, VERMILION, is_void
+from twin.figures.style import BLUE, GREY, VERMILION, is_void
 from twin.record.record import Record
 
 STEP = 0.05

@@ -1,4 +1,4 @@
-"""Pictures of the lab notebook on drains; the colours are those of `twin.figures.comparison`."""
+"""Pictures of the lab notebook on drains; the colours are those of `twin.figures.style`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from twin.course.drain import RATE_LIMIT, TIME_LIMIT, reconnect_rate
-from twin.figures.comparison import BLUE, GREY, VERMILION
+from twin.figures.style import BLUE, GREY, VERMILION
 from twin.measures import CURVE_STEP, connected_curve
 from twin.record.record import Record
 

@@ -1,4 +1,4 @@
-"""Pictures of the lab notebook on heartbeats; the colours are those of `twin.figures.comparison`."""
+"""Pictures of the lab notebook on heartbeats; the colours are those of `twin.figures.style`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from twin.course.heartbeats import notice_times, spans
-from twin.figures.comparison import BLUE, GREY, VERMILION, is_void
-from twin.figures.sweeps import COLOURS, DASHES, MARKERS
+from twin.figures.style import BLUE, COLOURS, DASHES, GREY, MARKERS, VERMILION, is_void
 from twin.record.record import Record
 from twin.rules.heartbeat import detection_bounds
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from twin.course.registry import loads
-from twin.figures.comparison import is_void
-from twin.figures.sweeps import COLOURS, DASHES
+from twin.figures.style import COLOURS, DASHES, is_void
 from twin.record.record import Record
 
 
