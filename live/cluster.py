@@ -19,7 +19,7 @@ from live.limits import check
 from live.machine import placement
 from live.machine.timing import Timing, stood_still
 from live.node import lives
-from live.node.node import FENCED
+from live.node.base import FENCED
 from live.registry.autoscaler import Elastic
 from live.sessions.sessions import Sessions
 from twin.draws import Purpose, stratified

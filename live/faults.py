@@ -16,12 +16,12 @@ from twin.scenario.faults import Fault
 if TYPE_CHECKING:
     from live.broadcast.broadcast import Broadcast
     from live.broadcast.bus import Bus
-    from live.cluster import Cluster
+    from live.ports import Cluster, Step
 
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 
 
-def schedule(cluster: "Cluster", faults: list[Fault]) -> list[Step]:
+def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[Step]":
     """Return what to do and when (seconds after the start of the run), in order."""
     steps: list[Step] = []
     for one in (Befalling(cluster, fault) for fault in faults):

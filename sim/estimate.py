@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from sim.engines import uncovered
-from sim.world import simulate
+from sim.run import simulate
 from twin.costs.profile import HostProfile
 from twin.scenario.scenario import Scenario
 

@@ -14,7 +14,8 @@ import pandas as pd
 from sim import workers
 from sim.engines import Engine, pick
 from sim.estimate import announcement
-from sim.world import MarkDowns, simulate
+from sim.run import simulate
+from sim.world import MarkDowns
 from twin.advice import warn_of
 from twin.costs.profile import HostProfile
 from twin.errors import EngineWarning, ScenarioError

@@ -1,9 +1,6 @@
 """Build the model of a scenario, run it, return its record."""
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +12,6 @@ from sim.balancer.checks import check
 from sim.broadcast.broadcast import Broadcast
 from sim.broadcast.bus import Bus
 from sim.client import client
-from sim.engines import Engine, pick
 from sim.machine.cores import Cores, Crowd
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process
@@ -28,16 +24,13 @@ from sim.sessions.sessions import Costs as SessionCosts
 from sim.sessions.sessions import Sessions
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
-from twin.record.columns import Events
-from twin.record.record import Record, Row, row, versions
+from twin.record.record import Row, row
 from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
 from twin.scenario.sessions import HASH_UNIT
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""
 
-MANY_OBJECTS = 100_000
-"""New objects after which Python looks for garbage while a model runs; by default these are 700."""
 
 MarkDowns = Sequence[tuple[float, int, bool]]
 """Observed marks of the balancer: (time in seconds, node from 1, up)."""
@@ -220,68 +213,3 @@ class World:
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=str(count))
         return self.rows
-
-
-def simulate(
-    scenario: Scenario,
-    replication: int = 0,
-    profile: HostProfile | None = None,
-    marks: MarkDowns | None = None,
-    host: int = -1,
-    engine: Engine = "simpy",
-) -> Record:
-    """Run one replication and return its record.
-
-    Args:
-        scenario: what to run.
-        replication: which random numbers to use.
-        profile: costs of the host; the scenario's `host.profile` by default.
-        marks: observed mark-downs and mark-ups, which then replace the model's health checks.
-        host: which draw of the host's speed to use, if not that of the replication.
-        engine: see `sim.engines`; all give the same record.
-
-    Raises:
-        ScenarioError: there is no such profile, or it does not know the balancer, or the engine not the scenario.
-    """
-    profile = profile or HostProfile.for_scenario(scenario)
-    began = datetime.now(UTC)
-    engine, why = pick(scenario, engine)
-    if engine == "compiled":
-        from sim.compiled.engine import Run
-
-        events: Events | list[Row] = Run(scenario, replication, profile, marks, host).go().events()
-    else:
-        with _few_looks_for_garbage():
-            events = World(scenario, replication, profile, marks, host).run()
-    provenance = {
-        "world": "sim",
-        "engine": engine,
-        "scenario": scenario.model_dump(exclude_none=True),
-        "seed": scenario.seed,
-        "replication": replication,
-        "given_marks": [list(mark) for mark in marks] if marks is not None else None,
-        "engine_reason": why,
-        "start": began.isoformat(),
-        "profile": profile.named,
-        "versions": versions("numba" if engine == "compiled" else "simpy", "numpy", "pandas", "pyarrow"),
-    }
-    return Record.of(events, provenance)
-
-
-@contextmanager
-def _few_looks_for_garbage() -> Iterator[None]:
-    """Let Python's collector look at what a run makes, and at nothing older, and mostly once, after the run.
-
-    A model makes ten thousands of objects that stay to its end, and hardly any garbage that needs the collector, which
-    would look at them, and at all that was there before, over and over: a tenth of a run's time. Source: Python manual,
-    module `gc` (`freeze`, `set_threshold`).
-    """
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(MANY_OBJECTS, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.collect()
-        gc.set_threshold(*usual)
-        gc.unfreeze()

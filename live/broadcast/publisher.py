@@ -16,8 +16,8 @@ import uvloop
 from live.broadcast.broker import body, stamped
 from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
 from live.control.given import configuration
+from live.control.stdio import lines, say
 from live.machine.timing import Timers
-from live.node.node import lines, say
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
 from twin.rules.delivery import Message
 

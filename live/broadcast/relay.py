@@ -16,8 +16,8 @@ from typing import Any
 import uvloop
 
 from live.control.given import configuration
+from live.control.stdio import lines, say
 from live.node.connection import MOST_CONNECTIONS
-from live.node.node import lines, say
 
 MOST_HELD = 1 << 22
 """Bytes that one direction of a connection holds until it stops reading."""

@@ -15,6 +15,7 @@ from statistics import median
 
 from live.balancer.balancer import binary
 from live.calibration import costs, deliveries, disk, payloads, rounds
+from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
 from live.calibration.workbench import CHECK_INTER, Bench, Costs
@@ -166,7 +167,7 @@ def measure_broadcast(
     the balancer if `of_balancer`.
     """
     with watched() as stage:
-        bench = deliveries.DeliveryBench(stage, scenario)
+        bench = DeliveryBench(stage, scenario)
         try:
             lone["bus_start"].append(bench.bus_start)
             deliveries.measure(bench, found, first, lone, of_balancer)

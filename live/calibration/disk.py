@@ -13,7 +13,7 @@ from statistics import median
 
 from live.broadcast.broker import SCRIPTS, Topic
 from live.broadcast.bus import Bus, plain_link
-from live.calibration.exchange import PAYLOAD, add
+from live.calibration.common import PAYLOAD, add
 from live.calibration.workbench import Costs, pace_of
 from live.control.process import READY_WITHIN, process_cpu_ns, queued_ns
 from live.control.resp import encode

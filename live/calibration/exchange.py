@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from live.broadcast.broker import body
 from live.broadcast.bus import plain_link
 from live.calibration import rounds
+from live.calibration.common import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.calibration.workbench import Bench, Costs, mean_pace, pace_of
 from live.control.resp import encode
 from twin.costs.curve import LEVELS
@@ -20,21 +21,14 @@ from twin.rules.delivery import Message
 from twin.rules.output_buffer import CHUNK
 
 if TYPE_CHECKING:
-    from live.calibration.deliveries import DeliveryBench
+    from live.calibration.delivery_bench import DeliveryBench
 
-BATCHES = {1: 7, 16: 3, 64: 3, 256: 3, 1024: 2}
-"""How many batches of each size one measurement does; their median counts."""
 WARM = 4
 """Batches that are not counted, for a process that has not done such a thing before."""
 PIECE, READ_BEFORE, MOST_PIECES = bytes(8192), 50, 10_000
 """What is published to see what a connection to the bus holds, how often to one who reads, and how often at most."""
 SUBSCRIBERS = 8
 """Subscribers of a channel, to see what one costs."""
-PUBLISHED, RATE = LEVELS[1], 12.0
-"""Messages that the publisher publishes one by one, and how many a second; or all at once, when it is late."""
-PAYLOAD = bytes(64)
-LEAST = 1e-7
-"""Seconds that stand for a cost that is lost in the noise of a difference."""
 
 
 def measure(bench: "DeliveryBench", costs: Costs) -> None:
@@ -216,8 +210,3 @@ def bus_path_bytes(bench: "DeliveryBench") -> float:
             if not found or int(found[0]["omem"]):
                 return float(n * size - CHUNK)
     raise ClusterError("calibration: a connection to the bus took all that was published.")
-
-
-def add(costs: Costs, name: str, level: int, value: float) -> None:
-    """Append one measurement of a part, in seconds an item, at the pace that was read last."""
-    costs.add(name, level, max(LEAST, value), costs.now)

@@ -11,8 +11,9 @@ from statistics import median
 
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import plain_link
-from live.calibration.deliveries import DeliveryBench, path_bytes
-from live.calibration.exchange import PAYLOAD, add
+from live.calibration.common import PAYLOAD, add
+from live.calibration.deliveries import path_bytes
+from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.workbench import Bench, Costs, pace_of
 from live.control.resp import encode
 from live.control.supervisor import watched

@@ -17,8 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from live.control.given import configuration
+from live.control.stdio import YOUNG_GARBAGE, lines, say
 from live.machine.timing import Timers
-from live.node.node import YOUNG_GARBAGE, lines, say
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping
@@ -27,10 +27,9 @@ from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
 
 if TYPE_CHECKING:
     from live.client.inbox import Inbox
+    from live.ports import Event
     from live.sending.outbox import Outbox
     from live.sessions.client import Member
-
-Event = tuple[float, str, int, int, int, int, str]
 
 
 class Swarm:

@@ -14,7 +14,7 @@ from live.broadcast.broker import MESSAGE, message
 from twin.rules.delivery import Message, Position
 
 if TYPE_CHECKING:
-    from live.client.client import Swarm
+    from live.ports import Swarm
 
 MOST_KNOWN = 4096
 """Frames that a swarm keeps decoded; its clients all get the same ones."""

@@ -18,7 +18,7 @@ import uvloop
 
 from live.broadcast.relay import Road
 from live.control.given import configuration
-from live.node.node import lines, say
+from live.control.stdio import lines, say
 
 AGAIN = 0.1
 """Seconds until the next try to accept a connection for which there was no open file left."""

@@ -9,7 +9,7 @@ from live.control.process import READY_WITHIN, Part
 from twin.errors import ClusterError
 
 if TYPE_CHECKING:
-    from live.cluster import Cluster
+    from live.ports import Cluster
 
 
 def attend(cluster: "Cluster") -> None:

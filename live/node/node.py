@@ -13,76 +13,21 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from http import HTTPStatus
-from itertools import count
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.http11 import Request, Response
+from websockets.asyncio.server import Server, serve
 
 from live.control.given import configuration
+from live.control.stdio import YOUNG_GARBAGE, lines, say
+from live.node.base import FENCED, PLACE, Node
 from live.node.connection import BoundedConnection, bounds
 from twin.rules.drain import SERVICE_RESTART, close_after
 
 if TYPE_CHECKING:
-    from live.node.lifetime import Ages
     from live.sessions.node import SessionNode
-
-_PLACE = "place_in_node"
-"""Attribute of a connection: how many the node had opened before it."""
-
-FENCED = 3
-"""Exit status of a node that ended because the registry had given its slot to another one."""
-YOUNG_GARBAGE = (1_000, 5, 10_000)
-"""Thresholds of the garbage collector: small young collections often, full ones over all connections hardly ever."""
-
-
-class Node:
-    """The server: its connections, what the balancer's check saw last, and what it has to tell at the end.
-
-    Attributes:
-        origins: what a handshake's `Origin` may be. The clients of a run send none, and a browser always sends one: so
-            no page of a browser connects, whatever name it has for this machine (403). Source: RFC 6455, 10.2.
-    """
-
-    origins: Sequence[Any] = (None,)
-
-    def __init__(self, number: int) -> None:
-        self.number = str(number)
-        self.ages: Ages | None = None
-        self.events: list[tuple[float, str, int, int, int, int, str]] = []
-        self.take: Callable[[str | bytes], None] = lambda data: None
-        self.checked = 0.0
-        self.ready = True
-        self.opened = count()
-
-    def answer_check(
-        self, connection: ServerConnection, request: Request
-    ) -> Awaitable[Response | None] | Response | None:
-        """Answer the health check without a WebSocket handshake."""
-        if request.path != "/healthz":
-            return None
-        self.checked = time.monotonic()
-        if not self.ready:
-            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "draining\n")
-        return connection.respond(HTTPStatus.OK, "ok\n")
-
-    def name_itself(self, connection: ServerConnection, request: Request, response: Response) -> Response:
-        """Tell the client which node it reached, and number the connection."""
-        response.headers["X-Node"] = self.number
-        setattr(connection, _PLACE, next(self.opened))
-        return response
-
-    async def serve_client(self, connection: ServerConnection) -> None:
-        """Keep a connection until it closes."""
-        clock = self.ages.begin(connection) if self.ages is not None else None
-        async for data in connection:
-            self.take(data)
-        if clock is not None:
-            clock.cancel()
 
 
 async def drain(node: Node, server: Server, lead: float, pace: float) -> bool:
@@ -102,24 +47,11 @@ async def drain(node: Node, server: Server, lead: float, pace: float) -> bool:
 async def close_oldest(server: Server, count: int, pace: float) -> None:
     """Close the `count` oldest connections, `pace` a second, and wait until they are closed."""
     began, closing = time.monotonic(), []
-    oldest = sorted(server.connections, key=lambda one: int(getattr(one, _PLACE, 0)))[:count]
+    oldest = sorted(server.connections, key=lambda one: int(getattr(one, PLACE, 0)))[:count]
     for place, connection in enumerate(oldest):
         await asyncio.sleep(max(0.0, began + close_after(place, pace) - time.monotonic()))
         closing.append(asyncio.ensure_future(connection.close(SERVICE_RESTART)))
     await asyncio.gather(*closing)
-
-
-def say(**message: Any) -> None:
-    """Write one line of JSON to the lab."""
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-async def lines() -> asyncio.StreamReader:
-    """Return standard input as a stream of lines."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return reader
 
 
 async def main(config: dict[str, Any]) -> int:

@@ -24,7 +24,7 @@ from websockets.protocol import State
 from live.broadcast.broker import stamped
 from live.broadcast.fanout import FanOut, Reader
 from live.broadcast.link import Access, Caller, UnansweredError
-from live.node.node import Node
+from live.node.base import Node
 from live.page.access import WHERE
 from twin.rules.credentials import challenge, shown_credentials
 from twin.rules.session import REFUSED

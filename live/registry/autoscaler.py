@@ -24,7 +24,7 @@ from twin.rules.registry import Member
 from twin.scenario.scenario import HAProxy
 
 if TYPE_CHECKING:
-    from live.cluster import Cluster
+    from live.ports import Cluster
 
 LONG_AGO = 86_400.0
 """Seconds before the run in which the first nodes count as started, as if the cluster had run for long."""

@@ -25,7 +25,7 @@ from live.broadcast.link import keep_alive
 from live.control.address import Address
 from live.control.given import configuration
 from live.control.resp import BROKEN, Link, RefusedError
-from live.node.node import lines, say
+from live.control.stdio import lines, say
 from live.registry.member import ANSWER_WITHIN, open_link
 from live.registry.scripts import Slots, alive
 from twin.config.registry import NGINX_HANDOVER, nginx_peers, server_of

@@ -13,7 +13,7 @@ from twin.draws import Purpose
 from twin.rules.offline import OfflineQueue, due_at
 
 if TYPE_CHECKING:
-    from live.client.client import Swarm
+    from live.ports import Swarm
 
 _NAME = struct.Struct(">II")
 MOST_ARRIVED = 400_000

@@ -10,7 +10,7 @@ from websockets.http11 import Response
 from twin.rules.session import Next, OnRefusal, after_refusal
 
 if TYPE_CHECKING:
-    from live.client.client import Swarm
+    from live.ports import Swarm
 
 _REASON = re.compile(r'error_description="([a-z]+)"')
 

@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from live.broadcast.link import keep_alive
-from live.node.node import Node
+from live.node.base import Node
 from live.sessions.accounts import Account, Accounts
 from live.sessions.store import SessionStore, StoreDownError
 from twin.rules.credentials import challenge, name_and_password, shown_credentials

@@ -9,7 +9,7 @@ import pytest
 
 from live.balancer.balancer import binary
 from live.calibration import calibration
-from live.calibration.exchange import PUBLISHED
+from live.calibration.common import PUBLISHED
 from live.machine import placement
 from live.machine.speed import BURST, REST
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
