@@ -22,8 +22,6 @@ from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
 from stormlab.commands.zoo import zoo
 from stormlab.steps import (
-    OUTPUT,
-    ROOT,
     by_scenario,
     calibrate_machine,
     comparison_of,
@@ -40,11 +38,11 @@ from stormlab.steps import (
 )
 from twin.costs.profile import CALIBRATED
 from twin.errors import LabError, ScenarioError, ScenarioWarning, check_output
+from twin.files.places import OUTPUT, RECORDS, SCENARIOS
 from twin.missing import Missing
 from twin.scenario.scenario import Scenario
 
-FLAGSHIP = "scenarios/failover.toml"
-BUNDLED = ROOT / "records"
+FLAGSHIP = "failover.toml"
 
 app = typer.Typer(
     name="lab",
@@ -81,7 +79,7 @@ Save = Annotated[Path | None, typer.Option(help="Folder to write the records to,
 def demo(
     runs: Runs = 4,
     replications: Replications = 200,
-    scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(ROOT / FLAGSHIP),
+    scenario: Annotated[str, typer.Option(help="Scenario file.")] = str(SCENARIOS / FLAGSHIP),
     as_json: AsJson = False,
 ) -> None:
     """Predict and measure a failover, compare the two, and draw output/failover.png."""
@@ -193,7 +191,7 @@ def compare(
         for group in by_scenario([*(records or []), *(scenarios or [])]):
             comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
     else:
-        names = sorted(glob.glob(str(ROOT / "scenarios" / "*.toml"))) if all_ else list(scenarios or [])
+        names = sorted(glob.glob(str(SCENARIOS / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
             raise ScenarioError("compare: give scenario files, --records files, or --all.")
         specs = [Scenario.load(name, overrides) for name in names]
@@ -263,7 +261,7 @@ def figures(
     as_json: AsJson = False,
 ) -> None:
     """Draw the bands of recorded runs, and client by client the reconnects; of a broadcast lag and acknowledgements."""
-    paths = records or sorted(glob.glob(str(BUNDLED / "*.parquet")))
+    paths = records or sorted(glob.glob(str(RECORDS / "*.parquet")))
     if not paths:
         raise ScenarioError("figures: there are no records; give --records or run ./lab measure --save records.")
     check_output("--folder", folder, folder=True)

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from live.control.address import Address
     from twin.record.record import Record  # with its tables it takes a while to load: --help needs none
 
-ROOT = Path(__file__).parent.parent
-OUTPUT = ROOT / "output"
-"""Where commands draw what they are not told to draw elsewhere; git ignores it. What documents show is in `figures`."""
-
 err = Terminal(stderr=True)
 out = Terminal(least_width=80)  # all tables fit into that
 

@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from stormlab.steps import OUTPUT, ROOT, out, part_progress, say_json
+from stormlab.steps import out, part_progress, say_json
 from twin.errors import LabError, check_output
+from twin.files.places import OUTPUT, SCENARIOS
 from twin.missing import Missing
 from twin.rules.presets import CLIENTS
 from twin.scenario.scenario import Scenario
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 def zoo(
     scenario: Annotated[str, typer.Argument(help="Scenario file (TOML) with an outage.")] = str(
-        ROOT / "scenarios" / "outage.toml"
+        SCENARIOS / "outage.toml"
     ),
     replications: Annotated[int, typer.Option(help="Simulated runs of each library.", min=1, max=100_000)] = 20,
     by: Annotated[

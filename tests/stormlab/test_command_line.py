@@ -15,9 +15,9 @@ import pytest
 from typer.main import get_command
 
 from stormlab import app, steps
-from stormlab.steps import OUTPUT
 from tests.commands import FAILOVER, REFERENCE, ROOT, lab
 from twin.costs.profile import CALIBRATED
+from twin.files.places import OUTPUT
 
 COMMANDS = get_command(app.app).commands
 

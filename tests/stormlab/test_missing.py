@@ -42,7 +42,6 @@ def lab(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(steps, "OUTPUT", tmp_path / "output")
     monkeypatch.setattr(live.limits, "check", lambda *_: None)
     monkeypatch.setenv("COLUMNS", "160")
     return run

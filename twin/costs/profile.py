@@ -25,6 +25,7 @@ from twin.costs.curve import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, qua
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE, START_PARTS
 from twin.errors import ProfileWarning, ScenarioError
+from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
 from twin.scenario.fields import refused, show
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
 
 REFERENCE = Path(__file__).with_name("reference_host.json")
-CALIBRATED = Path(__file__).parents[2] / ".lab" / "host.json"
+CALIBRATED = DATA / "host.json"
 
 FIRST_TABLE = 256
 """Open files that a new process has room for; the table doubles from there. Source: FDSize in /proc/PID/status of a

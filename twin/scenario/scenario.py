@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twin.errors import ScenarioError
+from twin.files.places import shipped
 from twin.files.reading import SCENARIO, read_text, toml
 from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
@@ -319,12 +320,12 @@ class Scenario(Part):
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
-        """Read a scenario file and apply overrides of the form `clients.count=500`.
+        """Read a scenario file, or one that ships by its name, and apply overrides of the form `clients.count=500`.
 
         Raises:
             ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
         """
-        text = read_text(path, SCENARIO)
+        text = read_text(shipped(path), SCENARIO)
         try:
             data = toml(text)
         except ValueError as error:

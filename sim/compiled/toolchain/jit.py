@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import functools
 import gc
-import os
 import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,10 +19,9 @@ from numba.extending import intrinsic
 
 from sim.compiled.toolchain.meaning import digest, note_meaning
 from sim.compiled.toolchain.parts import PartCompiler, WholeCompiler
+from twin.files.places import cache
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-ROOT = Path(__file__).parents[3]
 
 whole: Any = np.int64
 """Make a number a whole one of 64 bits. In compiled code `int` leaves one of 32 bits as it is, and every function that
@@ -32,9 +30,8 @@ is called with both is compiled twice.
 
 
 def cache_folder(name: str) -> Path:
-    """Return where compiled code is kept: in the project's `.lab`, or in the user's cache if that cannot be written."""
-    home = ROOT if os.access(ROOT, os.W_OK) else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return home / (".lab" if home == ROOT else "stormlab") / "compiled" / name
+    """Return where compiled code of this name is kept."""
+    return cache() / "compiled" / name
 
 
 def jit(function: F, within: bool = False) -> F:
