@@ -7,8 +7,8 @@ import simpy
 if TYPE_CHECKING:
     from sim.client.client import Client
     from sim.machine.lane import Frame
+    from sim.ports import Run
     from sim.sessions.sessions import Grant, Ticket
-    from sim.world import World
     from twin.rules.slow_consumer import Outlet
 
 
@@ -68,7 +68,7 @@ class Attempt:
 
     __slots__ = ("answer", "client", "generation", "grant", "reason", "server", "ticket", "tried")
 
-    def __init__(self, world: "World", client: "Client") -> None:
+    def __init__(self, world: "Run", client: "Client") -> None:
         self.client = client
         self.server = -1
         self.generation = -1

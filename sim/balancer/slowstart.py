@@ -7,10 +7,10 @@ from twin.rules.choice import FULL_WEIGHT, WARM_UP_STEP, slowstart_weight
 if TYPE_CHECKING:
     import simpy
 
-    from sim.balancer.balancer import Balancer
+    from sim.ports import Servers
 
 
-def slowstart(balancer: "Balancer", server: int, seconds: int) -> "simpy.events.ProcessGenerator":
+def slowstart(balancer: "Servers", server: int, seconds: int) -> "simpy.events.ProcessGenerator":
     """Raise the weight of a server that was just marked up, until it is full or the server is marked down again.
 
     Args:

@@ -23,7 +23,7 @@ from twin.rules.frames import pushed_message
 from twin.rules.output_buffer import OutputBuffer, connections, look_every
 
 if TYPE_CHECKING:
-    from sim.world import World
+    from sim.ports import Run
 
 Command = tuple[Cost, Act]
 """What a command costs the broker, and what it does there."""
@@ -54,7 +54,7 @@ class Bus:
 
     def __init__(
         self,
-        world: "World",
+        world: "Run",
         process: Process,
         cost: Callable[[str], Cost],
         start: float,

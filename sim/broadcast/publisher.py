@@ -17,7 +17,7 @@ from twin.rules.frames import pushed_word
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sim.world import World
+    from sim.ports import Run
 
 LEAST_SLEEP = 2 * MILLISECOND
 """Shortest sleep, in seconds; a timer of a loop that counts milliseconds may be early by one."""
@@ -35,7 +35,7 @@ class Costs:
 class Publisher:
     """The publisher of a run. It is registered for acknowledgements and signs of life under number 0 of the bus."""
 
-    def __init__(self, world: "World", process: Process, bus: Bus, costs: Costs) -> None:
+    def __init__(self, world: "Run", process: Process, bus: Bus, costs: Costs) -> None:
         assert world.scenario.publisher is not None
         self.world = world
         self.env = world.env

@@ -14,14 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import ceil, floor
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import simpy
 
 from twin.costs.curve import COLD_AFTER, Curve, after_sleep
-
-if TYPE_CHECKING:
-    from sim.machine.cores import Cores
 
 TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 """How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
@@ -186,6 +183,23 @@ class Timer(simpy.Event):
         self.succeed()
 
 
+class Scheduler(Protocol):
+    """Who decides which process has a core, and for how long.
+
+    Attributes:
+        time_slice: seconds for which who runs keeps its core.
+        clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
+    """
+
+    env: simpy.Environment
+    time_slice: float
+    clock: float
+
+    def wake(self, process: "Process") -> None:
+        """Let a process that has got work wait for a core, or have one."""
+        ...
+
+
 class Process:
     """A single-threaded process with a queue of work.
 
@@ -205,7 +219,7 @@ class Process:
         threads_place: the place of each of them.
     """
 
-    def __init__(self, cores: "Cores") -> None:
+    def __init__(self, cores: Scheduler) -> None:
         self.cores = cores
         self.items: deque[Item] = deque()
         self.step = Step(cores.env)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from sim.broadcast.bus import Bus
     from sim.node.node import Node
-    from sim.world import World
+    from sim.ports import Run
 
 
 class Desk:
@@ -21,7 +21,7 @@ class Desk:
         joined: whether the connection is up.
     """
 
-    def __init__(self, world: "World", node: "Node", bus: "Bus") -> None:
+    def __init__(self, world: "Run", node: "Node", bus: "Bus") -> None:
         self.world = world
         self.node = node
         self.bus = bus
