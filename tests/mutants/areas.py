@@ -74,6 +74,10 @@ def mirrored(root: Path, path: str) -> list[list[str]]:
     while not list((root / folder).glob("test_*.py")):
         folder = folder.parent
     room = sorted(one.relative_to(root).as_posix() for one in (root / folder).glob("test_*.py"))
+    if area_of(path) in ("sim", "live"):  # the tests of one room look at what other rooms do
+        wing = root / "tests" / area_of(path)
+        others = sorted(one.relative_to(root).as_posix() for one in wing.rglob("test_*.py"))
+        room += [one for one in others if one not in room and not one.startswith("tests/sim/compiled/")]
     names = [module.stem, module.parent.name]
     same = [f"{(Path('tests') / module.parent / f'test_{module.stem}.py').as_posix()}"]
     same += [f"{folder.as_posix()}/test_{name}.py" for name in names]

@@ -117,10 +117,11 @@ def test_each_module_of_an_area_belongs_to_it_and_has_tests():
 
 
 def test_the_test_of_the_same_name_comes_first_then_who_names_it_then_the_room():
-    first, second, rest = mirrored(ROOT, "sim/client/client.py")
-    assert first == ["tests/sim/client/test_client.py"]
+    first, second, rest = mirrored(ROOT, "sim/machine/process.py")
+    assert first == ["tests/sim/machine/test_process.py"]
     assert not set(second) & {*first, *rest}
-    assert "tests/sim/machine/test_process.py" in second + rest
+    assert rest[0].startswith("tests/sim/machine/")
+    assert "tests/sim/client/test_client.py" in second + rest
     assert not any("compiled" in test for test in first + second + rest)
 
 
