@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from live.balancer.balancer import Balancer
@@ -10,12 +10,10 @@ from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
 from live.control.process import Part, Stage
 from live.machine.placement import Placement
+from live.machine.timing import Timers
 from twin.draws import Purpose
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import Scenario
-
-Step = tuple[float, Callable[[], None]]
-"""What is to be done, and when, in seconds after the start of the run."""
 
 Event = tuple[float, str, int, int, int, int, str]
 """An event that a client notes: time by the host's monotonic clock, name, client, node, attempt, version, detail."""
@@ -36,6 +34,7 @@ class Swarm(Protocol):
 
     start: float
     events: list[Event]
+    timers: Timers
 
     @property
     def clients(self) -> Sequence[Equipped]:
