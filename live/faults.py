@@ -16,7 +16,7 @@ from twin.scenario.faults import Fault
 if TYPE_CHECKING:
     from live.broadcast.broadcast import Broadcast
     from live.broadcast.bus import Bus
-    from live.ports import Cluster, Step
+    from live.ports import Cluster
 
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 
