@@ -16,7 +16,7 @@ PREDICT = ["predict", FAILOVER, *REFERENCE, "--replications", "2", "--set", "cli
 
 def limited(limit, most, words):
     return subprocess.run(
-        [sys.executable, "-m", "twin", *words],
+        [sys.executable, "-m", "stormlab", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
