@@ -11,7 +11,8 @@ from rich.table import Table
 from twin.analysis.bands import Band, interval_name, number, quantiles, words
 from twin.analysis.comparison import Comparison, Predicted, finite, in_words, times
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
-from twin.costs.profile import PARTS, HostProfile
+from twin.costs.parts import PARTS
+from twin.costs.profile import HostProfile
 from twin.figures.comparison import table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split

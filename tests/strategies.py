@@ -14,7 +14,8 @@ from tests.costs import (
 )
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import Part
-from twin.costs.profile import PARTS, HostProfile
+from twin.costs.parts import PARTS
+from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.rules.faults import meet
 from twin.scenario.broadcast import Bus, Publisher, Recovery

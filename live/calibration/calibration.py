@@ -23,7 +23,8 @@ from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import Part as CostPart
-from twin.costs.profile import LONE_OF_DISK, HostProfile
+from twin.costs.parts import LONE_OF_DISK
+from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.scenario import Nginx, Scenario
 
