@@ -69,6 +69,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
                 **{"policy": "drop", "limit_bytes": 2**20},
             }
         if kind == "page":
+            config["broadcast"]["noted"] = False
             config["page"] = {"secret": SECRET, "origins": [ORIGIN]}
         part = stage.python("node 1", "live.node.node", config)
         part.hear()
