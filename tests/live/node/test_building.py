@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -128,9 +128,7 @@ def test_what_a_part_has_seen_ends_although_another_part_fails() -> None:
 
 
 @pytest.mark.live
-def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(
-    stage: Stage, tmp_path: Path, until: Callable[..., None]
-) -> None:
+def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(stage: Stage, tmp_path: Path) -> None:
     port, bus_port = placement.free_ports(2)
     bus, topic = Bus(stage, bus_port, []), Topic("t:", 100, 60.0)
     bus.wait_ready(10)

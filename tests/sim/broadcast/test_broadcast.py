@@ -9,8 +9,9 @@ from sim import predict, simulate
 from sim.broadcast.fanout import Fanout
 from sim.machine.lane import CHUNK, Frame
 from sim.world import World
+from tests.broadcasts import broadcasts
 from tests.costs import cost_of
-from tests.strategies import broadcasts, small, small_profile
+from tests.strategies import small, small_profile
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.errors import ScenarioError
 from twin.invariants import audit
