@@ -49,6 +49,15 @@ def use(path, prediction):
     comparison.plot()
 
 
+def problem(path, prediction):
+    """Return what the lab says is wrong with a record, an empty text if it can be used."""
+    try:
+        use(path, prediction)
+    except LabError as error:
+        return str(error)
+    return ""
+
+
 def with_other_bytes(data, draw):
     """Return the bytes of a file with a few changed, cut off or doubled."""
     data = bytearray(data)
@@ -99,10 +108,7 @@ def with_other_provenance(table, draw):
 def test_a_file_with_other_bytes_gives_a_sentence_or_a_record(seed, path, prediction, tmp_path):
     wrong = tmp_path / "wrong.parquet"
     wrong.write_bytes(with_other_bytes(path.read_bytes(), random.Random(seed)))
-    try:
-        use(wrong, prediction)
-    except LabError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in problem(wrong, prediction)
 
 
 @pytest.mark.parametrize("change", [with_other_cells, with_other_provenance])
@@ -110,10 +116,7 @@ def test_a_file_with_other_bytes_gives_a_sentence_or_a_record(seed, path, predic
 def test_a_record_with_other_contents_gives_a_sentence_or_a_result(seed, change, path, prediction, tmp_path):
     wrong = tmp_path / "wrong.parquet"
     pq.write_table(change(pq.read_table(path), random.Random(seed)), wrong)
-    try:
-        use(wrong, prediction)
-    except LabError as error:
-        assert "\n" not in str(error)
+    assert "\n" not in problem(wrong, prediction)
 
 
 def test_the_record_that_is_spoilt_above_is_a_good_one(path, prediction):
