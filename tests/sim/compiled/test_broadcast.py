@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from sim.compiled.engine import Run
 from sim.engines import uncovered
-from sim.world import World, simulate
+from sim.run import simulate
+from sim.world import World
 from tests.broadcasts import talks
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
 from tests.strategies import disk_profile, profiles, small, small_profile
