@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import Any, ClassVar, Self
 
-from live.balancer.balancer import Balancer
+from live.balancer.balancer import start_balancer
 from live.broadcast.broadcast import Broadcast, collect, relayed
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import Keeper
@@ -118,7 +118,7 @@ class Cluster:
         self.links = {number: self._start_link(number, port) for number, port in ways.items()}
         for link in self.links.values():
             link.hear()
-        self.balancer = Balancer(
+        self.balancer = start_balancer(
             self.stage,
             scenario,
             self.port,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from live.balancer.balancer import Balancer
+from live.balancer.balancer import start_balancer
+from live.balancer.base import Balancer
 from live.control.process import READY_WITHIN, Part, Stage, wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
@@ -153,7 +154,7 @@ class Bench:
         self.client.hear()
 
     def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:
-        balancer = Balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
+        balancer = start_balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
         balancer.wait_ready(READY_WITHIN)
         return balancer
 

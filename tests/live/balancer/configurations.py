@@ -12,9 +12,8 @@ import json
 from itertools import product
 from pathlib import Path
 
-from live.balancer.balancer import haproxy_config, nginx_config
-from twin.config.balancer import Site, haproxy_site, nginx_site
-from twin.config.registry import nginx_head, nginx_peer, nginx_peers
+from twin.config.balancer import CONFIGURATIONS, Site, of_site
+from twin.config.nginx import head, peer, peers
 from twin.errors import ScenarioError
 from twin.rules.registry import Member
 from twin.scenario.scenario import HAProxy, Nginx, Scenario
@@ -28,21 +27,18 @@ MEMBERS = {1: Member(1, "10.0.0.9:99", "v1")}
 def of_run(scenario):
     """Return what a live run writes for its balancer."""
     ports = [20_000 + number for number in range(1, scenario.slots + 1)]
-    if scenario.balancer.kind == "haproxy":
-        return [haproxy_config(scenario, 20_000, ports, RUN)]
-    texts = [nginx_config(scenario, 20_000, ports, RUN)]
-    if scenario.registry is not None:
-        head, peer = nginx_head(scenario.balancer), nginx_peer(scenario.balancer)
-        absent = {slot: f"127.0.0.1:{one}" for slot, one in enumerate(ports, 1)}
-        texts += [nginx_peers(head, peer, absent, members) for members in ({}, MEMBERS)]
+    texts = [CONFIGURATIONS[scenario.balancer.kind].of_run(scenario, 20_000, ports, RUN)]
+    if scenario.registry is not None and isinstance(scenario.balancer, Nginx):
+        first, one = head(scenario.balancer), peer(scenario.balancer)
+        absent = {slot: f"127.0.0.1:{port}" for slot, port in enumerate(ports, 1)}
+        texts += [peers(first, one, absent, members) for members in ({}, MEMBERS)]
     return texts
 
 
 def to_take_away(scenario):
     """Return the configurations that the commands print, one for each place."""
-    site = haproxy_site if scenario.balancer.kind == "haproxy" else nginx_site
     places = product(("*:8080", "10.0.0.1:443"), ("/", "/ws"), ("none", "address", "cookie"))
-    return [site(scenario, Site(listen, path=path, sticky=sticky)) for listen, path, sticky in places]
+    return [of_site(scenario, Site(listen, path=path, sticky=sticky)) for listen, path, sticky in places]
 
 
 def digest(texts):

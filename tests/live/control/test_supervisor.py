@@ -191,7 +191,7 @@ STOPPED = """
 import json, sys
 from live import runs
 from twin.scenario.scenario import Scenario
-runs.host.keep_awake = lambda stage, cpus: None
+runs.placement.keep_awake = lambda stage, cpus: None
 told = []
 def progress(t, what):
     if t > 0.4 and not told:
