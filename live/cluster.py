@@ -26,7 +26,7 @@ from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
-from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
 NOTICE = 0.05
 """Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""
@@ -216,9 +216,8 @@ class Cluster:
         """
         first = time.monotonic() + NOTICE
         start = first + self.scenario.warm_up + WARM_UP_SLACK
-        balancer = self.scenario.balancer
-        if isinstance(balancer, HAProxy) and self.scenario.registry is None:
-            inter = balancer.check.inter
+        inter = self.scenario.balancer.check_interval
+        if inter is not None and self.scenario.registry is None:
             draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
             start += (self._last_check() - start - draw * inter) % inter
         first = start - self.scenario.warm_up - WARM_UP_SLACK

@@ -32,11 +32,13 @@ class Balancer(ABC):
     Attributes:
         kind: as in `balancer.kind`.
         configuration: how its settings are written.
+        cuts: whether it can cut tunnels by itself.
         part: its process; another one after a reload that starts one.
     """
 
     kind: ClassVar[str]
     configuration: ClassVar[Configuration[Any]]
+    cuts: ClassVar[bool] = False
     part: Part
 
     def __init__(

@@ -19,6 +19,7 @@ class HAProxyBalancer(Balancer):
 
     kind = "haproxy"
     configuration = HAPROXY
+    cuts = True
 
     @staticmethod
     def binary() -> str:

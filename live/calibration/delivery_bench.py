@@ -27,9 +27,8 @@ class DeliveryBench:
     """
 
     def __init__(self, stage: Stage, scenario: Scenario, largest: int = PAYLOADS[0]) -> None:
-        quiet = {} if scenario.balancer.kind == "nginx" else {"check": {"inter": 3600.0}}
         scenario = scenario.vary(
-            balancer=quiet,
+            balancer=scenario.balancer.checked_every(3600.0),
             nodes={"count": 2},
             bus={"kind": "stream", "lease": 3600.0},
             publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},

@@ -140,10 +140,9 @@ class Bench:
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
         self.node = self._start_node(self.node_port)
         self.node.hear()
-        quiet = (
-            scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": CHECK_INTER, "fall": 100}})
-        )
-        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": NEVER}})
+        checked = scenario.balancer.checked_every
+        quiet = scenario.vary(balancer=checked(CHECK_INTER, fall=100))
+        still = scenario.vary(balancer=checked(NEVER))
         began = time.monotonic()
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
         self.balancer_start = time.monotonic() - began
@@ -164,7 +163,7 @@ class Bench:
         node.hear()
         balancer = self._balancer(stage, scenario, self.refusing_port, node_port)
         deadline = time.monotonic() + READY_WITHIN
-        while self.kind == "haproxy" and time.monotonic() < deadline:
+        while scenario.balancer.check_interval is not None and time.monotonic() < deadline:
             node.tell(ask="checked")
             if node.hear()["checked"]:
                 break

@@ -90,12 +90,10 @@ class Configuration(ABC, Generic[Settings]):
 
     Attributes:
         kind: as in `balancer.kind`, and the name of the command that prints a configuration to take away.
-        program: its name as its makers write it.
         idle: what the program calls the time after which it cuts a silent connection.
     """
 
     kind: ClassVar[str]
-    program: ClassVar[str]
     idle: ClassVar[str]
 
     def __init__(self, settings: type[Settings]) -> None:
@@ -124,7 +122,7 @@ class Configuration(ABC, Generic[Settings]):
         balancer = self.settings(scenario)
         site.check()
         timeout = scenario.idle_timeout
-        lines = [f"{self.program} as a WebSocket proxy, made by the lab from the scenario {scenario.name}."]
+        lines = [f"{balancer.program} as a WebSocket proxy, made by the lab from the scenario {scenario.name}."]
         lines.append(f"{self.idle}, {timeout:g} s, has to be longer than the pings of clients or nodes are apart.")
         lines += (f"WARNING: {text}" for text in advice(scenario))
         return "\n".join(

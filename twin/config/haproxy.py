@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import indent
 
-from twin.advice.limits import haproxy_sessions
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import SHARES, Pool, pool_of
 from twin.scenario.addresses import CLIENT_ID
+from twin.scenario.balancer.haproxy import sessions
 from twin.scenario.scenario import HAProxy, Scenario
 
 
@@ -108,7 +108,6 @@ class HAProxyConfiguration(Configuration[HAProxy]):
     """A whole configuration file."""
 
     kind = "haproxy"
-    program = "HAProxy"
     idle = "timeout tunnel"
 
     def of_run(self, scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
@@ -135,7 +134,7 @@ defaults
     def _parts(self, scenario: Scenario, balancer: HAProxy, site: Site) -> list[str]:
         sticky = {"none": "", "address": "source\nhash-type consistent", "cookie": f"cookie {site.cookie}"}[site.sticky]
         stop = f"    hard-stop-after {milliseconds(balancer.hard_stop_after)}\n" if balancer.hard_stop_after else ""
-        head = f"global\n    maxconn {haproxy_sessions(scenario)}\n    log stdout format raw local0\n{stop}"
+        head = f"global\n    maxconn {sessions(scenario.clients.count)}\n    log stdout format raw local0\n{stop}"
         general = "defaults\n    log global\n    option forwardfor\n" + indent(defaults(balancer), "    ")
         lines = [f"bind {site.listen} backlog 4096"]
         if site.path == "/":

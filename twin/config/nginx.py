@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import indent
 
-from twin.advice.limits import worker_connections, worker_files
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import Member
+from twin.scenario.balancer.nginx import worker_connections, worker_files
 from twin.scenario.scenario import Nginx, Scenario
 
 HANDOVER = 0.1
@@ -93,7 +93,6 @@ class NginxConfiguration(Configuration[Nginx]):
     """A file for nginx's `http` context, such as `/etc/nginx/conf.d/websocket.conf`; a whole one for a run."""
 
     kind = "nginx"
-    program = "nginx"
     idle = "proxy_read_timeout"
 
     def of_run(self, scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
@@ -104,11 +103,11 @@ class NginxConfiguration(Configuration[Nginx]):
         shutdown = f"worker_shutdown_timeout {balancer.hard_stop_after}s;" if balancer.hard_stop_after else ""
         return f"""daemon off;
 worker_processes 1;
-worker_rlimit_nofile {worker_files(scenario)};
+worker_rlimit_nofile {worker_files(scenario.clients.count)};
 pid {folder}/nginx.pid;
 error_log stderr notice;
 {shutdown}
-events {{ worker_connections {worker_connections(scenario)}; }}
+events {{ worker_connections {worker_connections(scenario.clients.count)}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -126,8 +125,8 @@ http {{
     def _notes(self, scenario: Scenario) -> str:
         return (
             "# nginx.conf itself needs, for two connections a client and some to spare:\n"
-            f"#     worker_rlimit_nofile {worker_files(scenario)};\n"
-            f"#     events {{ worker_connections {worker_connections(scenario)}; }}\n"
+            f"#     worker_rlimit_nofile {worker_files(scenario.clients.count)};\n"
+            f"#     events {{ worker_connections {worker_connections(scenario.clients.count)}; }}\n"
         )
 
     def _parts(self, scenario: Scenario, balancer: Nginx, site: Site) -> list[str]:
