@@ -8,7 +8,7 @@ from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,6 +28,7 @@ from twin.errors import ProfileWarning, ScenarioError
 from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
+from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
 from twin.scenario.overrides import explain
 
@@ -99,15 +100,19 @@ Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
-Need = Literal["nginx", "broadcast", "sessions"]
-"""What a profile may have to know beyond connections through HAProxy."""
+BALANCER_PARTS = {"haproxy": "parts", "nginx": "nginx_parts"}
+"""Kind of balancer -> field of a profile in which its parts are; that of the default kind has everybody else's, too."""
+
+Need = str
+"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast` or
+`sessions`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
-    """Return what a profile has to know for a scenario beyond connections through HAProxy."""
-    sessions = scenario.sessions.store
+    """Return what a profile has to know for a scenario beyond connections through the default balancer."""
+    sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
-        "nginx": scenario.balancer.kind == "nginx",
+        kind: kind != DEFAULT,
         "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
         "sessions": sessions != "none",
     }
@@ -187,7 +192,8 @@ class HostProfile(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "HostProfile":
-        for where, parts in (("parts", self.parts), ("nginx_parts", self.nginx_parts)):
+        for kind, where in BALANCER_PARTS.items():
+            parts = self.through(kind)
             for name, part in parts.items():
                 if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
                     raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
@@ -197,7 +203,7 @@ class HostProfile(BaseModel):
                 raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
         return self
 
-    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(self, name: str, balancer: str = DEFAULT, crowds: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
@@ -205,10 +211,10 @@ class HostProfile(BaseModel):
         many bytes.
 
         Raises:
-            ScenarioError: the profile was made without nginx, and the part is nginx's.
+            ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
         part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
+        key = (name, balancer, crowds, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -225,14 +231,20 @@ class HostProfile(BaseModel):
         return self._curves[key]
 
     def _part(self, name: str, balancer: str) -> Part:
-        if balancer != "nginx" or not name.startswith("balancer"):
+        if not name.startswith("balancer"):
             return self.parts[name]
-        if name not in self.nginx_parts:
-            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-        return self.nginx_parts[name]
+        known = self.through(balancer)
+        if name not in known:
+            raise ScenarioError(f"balancer.kind is '{balancer}'; this host profile was calibrated without {balancer}.")
+        return known[name]
+
+    def through(self, balancer: str) -> dict[str, Part]:
+        """Return the parts that were measured with this kind of balancer; see `BALANCER_PARTS`."""
+        found: dict[str, Part] = getattr(self, BALANCER_PARTS[balancer])
+        return found
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, bool, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, int, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -246,8 +258,8 @@ class HostProfile(BaseModel):
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
-            for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
-                for name, part in parts.items():
+            for balancer in BALANCER_PARTS:
+                for name, part in self.through(balancer).items():
                     whose = balancer if name.startswith("balancer") else name.split("_")[0]
                     if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
@@ -334,8 +346,7 @@ class HostProfile(BaseModel):
             ScenarioError: something was not.
         """
         kind, sessions = scenario.balancer.kind, scenario.sessions.store
-        if kind == "nginx":
-            self.curves("balancer_close", kind)
+        self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
         if scenario.publisher is not None or scenario.clients.sends.rate:
@@ -343,7 +354,7 @@ class HostProfile(BaseModel):
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
 
-    def must_know_broadcast(self, balancer: str = "haproxy") -> None:
+    def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.
 
         Raises:
@@ -355,10 +366,10 @@ class HostProfile(BaseModel):
                 "./lab calibrate again."
             )
 
-    def knows_broadcast(self, balancer: str = "haproxy") -> bool:
+    def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
-        here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
-        relayed = balancer != "nginx" or "balancer_delivery_bytes" in self.nginx_parts
+        here = self.parts | self.through(balancer)
+        relayed = "balancer_delivery_bytes" in self.through(balancer)
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
@@ -373,9 +384,9 @@ class HostProfile(BaseModel):
                 "again."
             )
 
-    def knows_sessions(self, balancer: str = "haproxy") -> bool:
+    def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
-        relayed = balancer != "nginx" or "balancer_denied" in self.nginx_parts
+        relayed = "balancer_denied" in self.through(balancer)
         return relayed and set(SESSION_PARTS) <= set(self.parts)
 
     def knows(self, balancer: str) -> bool:
@@ -409,8 +420,7 @@ class HostProfile(BaseModel):
         return HostProfile.model_validate(
             {
                 **self.model_dump(),
-                "parts": parts(self.parts, earlier.parts),
-                "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
+                **{where: parts(getattr(self, where), getattr(earlier, where)) for where in BALANCER_PARTS.values()},
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
@@ -426,7 +436,7 @@ class HostProfile(BaseModel):
     def with_sessions_of(self, measured: "HostProfile") -> "HostProfile":
         """Return this profile with the parts of sessions of another one, in place of its own."""
         changed = {}
-        for field in ("parts", "nginx_parts"):
+        for field in BALANCER_PARTS.values():
             sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
             changed[field] = getattr(self, field) | sessions
         return HostProfile.model_validate({**self.model_dump(), **changed})
@@ -494,7 +504,7 @@ class HostProfile(BaseModel):
         """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
 
         Args:
-            needs: what the profile has to know beyond connections through HAProxy.
+            needs: what the profile has to know beyond connections through the default balancer.
 
         Raises:
             ScenarioError: the file that should be the profile is not one.
@@ -502,9 +512,9 @@ class HostProfile(BaseModel):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            kind = "nginx" if "nginx" in needs else "haproxy"
+            kind = next((need for need in needs if need in BALANCER_PARTS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
-            known = {"nginx": own.knows("nginx"), "broadcast": broadcast, "sessions": sessions}
+            known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own
