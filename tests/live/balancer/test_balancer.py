@@ -367,3 +367,20 @@ def test_who_never_ends_its_request_is_cut_after_a_while_and_keeps_nobody_out(
     assert time.monotonic() - began > REQUEST_WITHIN - 1
     with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as link:
         assert link.ping().wait(10)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_signal_to_nginx_is_ordered_only_if_its_sender_is_trusted(
+    trusted: bool, nginx: None, farm: Callable[..., SimpleNamespace], until: Callable[..., None]
+) -> None:
+    balancer = farm(1, kind="nginx").balancer
+    command = ["sh", "-c", f"read go; kill -HUP {balancer.part.pid}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as sender:
+        if trusted:
+            balancer.trust(sender.pid)
+        sender.communicate(b"go\n")
+    said = f"signal 1 (SIGHUP) received from {sender.pid}"
+    until(lambda: said in balancer.part.log.read_text(), 10, "nginx got no signal")
+    until(lambda: bool(balancer.disturbed()) != trusted, 5, "its log was not read")
+    time.sleep(0.05)  # the reader has the line by then
+    assert (f"was sent SIGHUP by process {sender.pid}" in balancer.disturbed()) != trusted
