@@ -10,6 +10,8 @@ from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.sessions import SESSION_PARTS
 from twin.scenario.fields import refused, show
 
+BALANCER_PARTS = {"haproxy": "parts", "nginx": "nginx_parts"}
+"""Kind of balancer -> field of a profile in which its parts are; that of the default kind has everybody else's, too."""
 MOST_LOOKS = 16
 """Looks at the speed of the cores that a profile keeps, the latest ones."""
 
@@ -90,9 +92,15 @@ class Measured(BaseModel):
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
+    def through(self, balancer: str) -> dict[str, Part]:
+        """Return the parts that were measured with this kind of balancer; see `BALANCER_PARTS`."""
+        found: dict[str, Part] = getattr(self, BALANCER_PARTS[balancer])
+        return found
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for where, parts in (("parts", self.parts), ("nginx_parts", self.nginx_parts)):
+        for kind, where in BALANCER_PARTS.items():
+            parts = self.through(kind)
             for name, part in parts.items():
                 if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
                     raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
@@ -129,8 +137,7 @@ class Measured(BaseModel):
         return type(self).model_validate(
             {
                 **self.model_dump(),
-                "parts": parts(self.parts, earlier.parts),
-                "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
+                **{where: parts(getattr(self, where), getattr(earlier, where)) for where in BALANCER_PARTS.values()},
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
@@ -146,7 +153,7 @@ class Measured(BaseModel):
     def with_sessions_of(self, measured: Self) -> Self:
         """Return this profile with the parts of sessions of another one, in place of its own."""
         changed = {}
-        for field in ("parts", "nginx_parts"):
+        for field in BALANCER_PARTS.values():
             sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
             changed[field] = getattr(self, field) | sessions
         return type(self).model_validate({**self.model_dump(), **changed})

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -22,7 +22,7 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, Part, quantile
-from twin.costs.measured import Measured
+from twin.costs.measured import BALANCER_PARTS, Measured
 from twin.costs.parts import PARTS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
@@ -30,6 +30,7 @@ from twin.errors import ProfileWarning, ScenarioError
 from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
+from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.overrides import explain
 
 if TYPE_CHECKING:
@@ -58,15 +59,16 @@ correlate with 0.3 only, at a standard deviation of 0.2; those of different minu
 LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
 
-Need = Literal["nginx", "broadcast", "sessions"]
-"""What a profile may have to know beyond connections through HAProxy."""
+Need = str
+"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast` or
+`sessions`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
-    """Return what a profile has to know for a scenario beyond connections through HAProxy."""
-    sessions = scenario.sessions.store
+    """Return what a profile has to know for a scenario beyond connections through the default balancer."""
+    sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
-        "nginx": scenario.balancer.kind == "nginx",
+        kind: kind != DEFAULT,
         "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
         "sessions": sessions != "none",
     }
@@ -76,7 +78,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
 class HostProfile(Measured):
     """What one machine costs."""
 
-    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(self, name: str, balancer: str = DEFAULT, crowds: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
@@ -84,10 +86,10 @@ class HostProfile(Measured):
         many bytes.
 
         Raises:
-            ScenarioError: the profile was made without nginx, and the part is nginx's.
+            ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
         part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
+        key = (name, balancer, crowds, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -104,14 +106,15 @@ class HostProfile(Measured):
         return self._curves[key]
 
     def _part(self, name: str, balancer: str) -> Part:
-        if balancer != "nginx" or not name.startswith("balancer"):
+        if not name.startswith("balancer"):
             return self.parts[name]
-        if name not in self.nginx_parts:
-            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-        return self.nginx_parts[name]
+        known = self.through(balancer)
+        if name not in known:
+            raise ScenarioError(f"balancer.kind is '{balancer}'; this host profile was calibrated without {balancer}.")
+        return known[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, bool, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, int, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -125,8 +128,8 @@ class HostProfile(Measured):
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
-            for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
-                for name, part in parts.items():
+            for balancer in BALANCER_PARTS:
+                for name, part in self.through(balancer).items():
                     whose = balancer if name.startswith("balancer") else name.split("_")[0]
                     if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
@@ -213,8 +216,7 @@ class HostProfile(Measured):
             ScenarioError: something was not.
         """
         kind, sessions = scenario.balancer.kind, scenario.sessions.store
-        if kind == "nginx":
-            self.curves("balancer_close", kind)
+        self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
         if scenario.publisher is not None or scenario.clients.sends.rate:
@@ -222,7 +224,7 @@ class HostProfile(Measured):
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
 
-    def must_know_broadcast(self, balancer: str = "haproxy") -> None:
+    def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.
 
         Raises:
@@ -234,10 +236,10 @@ class HostProfile(Measured):
                 "./lab calibrate again."
             )
 
-    def knows_broadcast(self, balancer: str = "haproxy") -> bool:
+    def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
-        here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
-        relayed = balancer != "nginx" or "balancer_delivery_bytes" in self.nginx_parts
+        here = self.parts | self.through(balancer)
+        relayed = "balancer_delivery_bytes" in self.through(balancer)
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
@@ -252,9 +254,9 @@ class HostProfile(Measured):
                 "again."
             )
 
-    def knows_sessions(self, balancer: str = "haproxy") -> bool:
+    def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
-        relayed = balancer != "nginx" or "balancer_denied" in self.nginx_parts
+        relayed = "balancer_denied" in self.through(balancer)
         return relayed and set(SESSION_PARTS) <= set(self.parts)
 
     def knows(self, balancer: str) -> bool:
@@ -324,7 +326,7 @@ class HostProfile(Measured):
         """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
 
         Args:
-            needs: what the profile has to know beyond connections through HAProxy.
+            needs: what the profile has to know beyond connections through the default balancer.
 
         Raises:
             ScenarioError: the file that should be the profile is not one.
@@ -332,9 +334,9 @@ class HostProfile(Measured):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            kind = "nginx" if "nginx" in needs else "haproxy"
+            kind = next((need for need in needs if need in BALANCER_PARTS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
-            known = {"nginx": own.knows("nginx"), "broadcast": broadcast, "sessions": sessions}
+            known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own
