@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.balancer import balancer
-from sim.broadcast.broadcast import OWN_ROUNDS
 from sim.client import client
 from sim.machine.process import Cost
 from sim.node import node
@@ -20,6 +19,14 @@ ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_c
 """Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
 `task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
 `process_runnable_tasks` in src/task.c; an accept has no task."""
+
+OWN_ROUNDS = {
+    "node_fanout": "node_fanout",
+    "balancer_delivery": "{}_delivery",
+    "client_delivery": "client_delivery",
+}
+"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
+the balancer."""
 
 WORDS = {
     "bus_word": "bus_publish",
