@@ -9,25 +9,16 @@ import simpy
 from sim import faults
 from sim.balancer import balancer
 from sim.balancer.checks import check
-from sim.broadcast.broadcast import Broadcast
-from sim.broadcast.bus import Bus
+from sim.build import Core, Mechanisms
 from sim.client import client
 from sim.machine.cores import Cores, Crowd
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
-from sim.node.lifetime import Lifetimes
-from sim.ports import ClientPart, NodePart
-from sim.registry.autoscaler import Autoscaler
-from sim.registry.registry import Registrar, Registration
-from sim.sending.outbox import Uplink
-from sim.sessions.authenticator import Costs as SessionCosts
-from sim.sessions.sessions import Sessions
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
 from twin.record.record import Row, row
 from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
-from twin.scenario.sessions import HASH_UNIT
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""
@@ -52,103 +43,57 @@ class World:
         self._drawn: list[list[float]] = []
         machine = Machine(scenario, profile, replication if host < 0 else host)
         self.cost = machine.cost
-        self.host_quantile = machine.host_quantile
-        self.check_overhead = machine.check_overhead
-        self.disk = machine.disk
+        self._check_overhead = machine.check_overhead
         self._crowd = Crowd(scenario.host.cores, machine.crowds)
         groups = [self._cores(machine, cores) for cores in machine.groups]
-        node_costs, times = machine.node_costs, _times(machine)
-        self.nodes = [
-            node.Node(self, i + 1, Process(groups[of]), node_costs, times) for i, of in enumerate(machine.of_node)
-        ]
-        process, start = Process(groups[machine.of_balancer]), machine.balancer_start
-        self.balancer = balancer.Balancer(self, process, machine.balancer_costs, self.nodes, start, self.start_checks)
-        for one in self.nodes:
-            one.balancer = self.balancer
-        per_process = scenario.clients.per_process
-        swarms: list[Process] | list[Alone] = [Alone(self.env)]
-        if machine.swarm is not None:
-            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
-            swarms = [Process(cores) for _ in range(-(-scenario.clients.count // per_process))]
-        swarm = client.Swarm(
-            self,
-            machine.client_costs,
-            self.balancer,
-            self.nodes,
-            scenario.clients.heartbeat.rule(),
-            scenario.clients.reconnect.rule(),
-            self.draw_for_reconnect,
-        )
-        self.clients = [
-            client.Client(swarm, i, swarms[i // per_process if len(swarms) > 1 else 0])
-            for i in range(scenario.clients.count)
-        ]
-        self.broadcast = self._broadcast(profile, groups[-1]) if scenario.publisher is not None else None
-        self.registrar = (
-            Registrar(self, scenario.registry, self.nodes, self.balancer, looks=not self.marks_given)
-            if scenario.registry is not None
-            else None
-        )
-        self.bus = self.broadcast.bus if self.broadcast is not None else None
-        self.sessions = self._sessions(profile, groups[-1]) if scenario.sessions.store != "none" else None
-        self.uplink = (
-            Uplink(self, self.balancer, self.nodes, self.clients, self.cost) if scenario.clients.sends.rate else None
-        )
-        self._attach()
+        self.nodes, self.balancer = self._nodes_and_balancer(machine, groups)
+        self.clients = self._clients(machine, groups)
+        core = Core(self.clients, self.balancer, self.nodes)
+        self.mechanisms = Mechanisms(self, core, machine, groups[-1], looks=not self.marks_given)
+        self.broadcast = self.mechanisms.broadcast
+        self.bus = self.mechanisms.bus
+        self.sessions = self.mechanisms.sessions
+        self.registrar = self.mechanisms.registrar
         if self.registrar is not None:
             self.registrar.enroll()
         self._warm_up()
-        if self.registrar is not None:
-            self.registrar.begin()
-            if scenario.autoscaling is not None:
-                Autoscaler(self, scenario.autoscaling, self.registrar, self.nodes)
+        self.mechanisms.begin()
         self.start_checks(machine.check_phase(replication))
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
-    def _attach(self) -> None:
-        """Give each node and client the parts of the mechanisms that are in the scenario."""
-        lifetime = self.scenario.nodes.lifetime
-        for i, one in enumerate(self.nodes):
-            parts: list[NodePart] = []
-            if self.sessions is not None:
-                parts.append(self.sessions.authenticators[i])
-                one.gates = (self.sessions.authenticators[i],)
-            if self.registrar is not None:
-                parts.append(Registration(self.registrar, one))
-            if lifetime is not None:
-                parts.append(Lifetimes(self, one, lifetime))
-            if self.broadcast is not None:
-                parts.append(self.broadcast.fanouts[i])
-            one.parts = tuple(parts)
-        for i, member in enumerate(self.clients):
-            mine: list[ClientPart] = []
-            if self.sessions is not None:
-                mine.append(self.sessions.members[i])
-            if self.broadcast is not None:
-                mine.append(self.broadcast.subscribers[i])
-            if self.uplink is not None:
-                mine.append(self.uplink.outboxes[i])
-            member.parts = tuple(mine)
+    def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], balancer.Balancer]:
+        """Return the nodes, and the balancer before them."""
+        nodes = [
+            node.Node(self, i + 1, Process(groups[of]), machine.node_costs, _times(machine))
+            for i, of in enumerate(machine.of_node)
+        ]
+        process, start = Process(groups[machine.of_balancer]), machine.balancer_start
+        found = balancer.Balancer(self, process, machine.balancer_costs, nodes, start, self.start_checks)
+        for one in nodes:
+            one.balancer = found
+        return nodes, found
 
-    def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
-        """Return the bus, the publisher and what nodes and clients have to do with them."""
-        assert self.scenario.publisher is not None
-        start = profile.lone("bus_start", self.host_quantile)
-        payload = self.scenario.publisher.payload_bytes
-        rooms = profile.path(payload, self.host_quantile), profile.bus_path(payload, self.host_quantile)
-        return Broadcast(self, self.balancer, self.nodes, self.clients, cores, self.cost, start, rooms, self.disk)
-
-    def _sessions(self, profile: HostProfile, cores: Cores) -> Sessions:
-        """Return what keeps the sessions."""
-        shared, iterations = self.scenario.sessions.store == "redis", self.scenario.sessions.login_iterations
-        if shared:
-            start = profile.lone("bus_start", self.host_quantile)
-            self.bus = Bus(self, Process(cores), self.cost, start, 0.0, self.disk)
-        each = profile.once("node_hash", self.host_quantile) * iterations / HASH_UNIT
-        return Sessions(self, self.nodes, SessionCosts(self.cost, each), self.bus)
+    def _clients(self, machine: Machine, groups: list[Cores]) -> list[client.Client]:
+        """Return the clients, with so many in each process as the scenario says."""
+        settings = self.scenario.clients
+        processes: list[Process] | list[Alone] = [Alone(self.env)]
+        if machine.swarm is not None:
+            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
+            processes = [Process(cores) for _ in range(-(-settings.count // settings.per_process))]
+        swarm = client.Swarm(
+            self,
+            machine.client_costs,
+            self.balancer,
+            self.nodes,
+            settings.heartbeat.rule(),
+            settings.reconnect.rule(),
+            self.draw_for_reconnect,
+        )
+        of = settings.per_process if len(processes) > 1 else settings.count
+        return [client.Client(swarm, i, processes[i // of]) for i in range(settings.count)]
 
     def _cores(self, machine: Machine, cores: range) -> Cores:
         """Return some cores of the machine."""
@@ -160,7 +105,7 @@ class World:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
         if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given and self.scenario.registry is None:
             for server in range(self.scenario.nodes.count):
-                self.env.process(check(self.balancer, server, phase, self.check_overhead))
+                self.env.process(check(self.balancer, server, phase, self._check_overhead))
 
     def _mark_at(self, t: float, number: int, up: bool) -> None:
         registry = self.scenario.registry
@@ -221,9 +166,7 @@ class World:
     def run(self) -> list[Row]:
         """Run to the end of the scenario and return the events."""
         self.env.run(until=self.scenario.duration)
-        if self.broadcast is not None:
-            self.broadcast.publisher.finish()
-            self.rows += self.broadcast.buffers()
+        self.rows += self.mechanisms.finish()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=str(count))

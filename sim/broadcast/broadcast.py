@@ -6,7 +6,7 @@ writes its whole fan-out, the balancer relays in rounds, a client process reads 
 of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
@@ -16,7 +16,8 @@ from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cores import Cores
 from sim.machine.lane import Lane, Relay
-from sim.machine.process import Alone, Cost, Process
+from sim.machine.machine import Machine
+from sim.machine.process import Alone, Process
 from sim.node.node import Node
 from sim.ports import Run
 from twin.record.record import Row, row
@@ -32,10 +33,7 @@ class Broadcast:
         nodes: who sends to the clients.
         clients: who gets the messages.
         cores: of the bus and the publisher.
-        cost: of a part.
-        bus_start: seconds that the bus takes to start.
-        rooms: bytes that the path to a client holds, and a connection to the bus.
-        disk: see `sim.broadcast.bus.Bus`.
+        machine: what parts cost.
 
     Attributes:
         room: bytes that the path from a node to a client holds outside of the node's own memory.
@@ -48,17 +46,15 @@ class Broadcast:
         nodes: Sequence[Node],
         clients: Sequence[Client],
         cores: Cores,
-        cost: Callable[[str], Cost],
-        bus_start: float,
-        rooms: tuple[float, float],
-        disk: tuple[float, float] | None,
+        machine: Machine,
     ) -> None:
         assert run.scenario.publisher is not None
         self.idle = balancer.idle
         self.nodes = nodes
         self.scope: str = run.scenario.publisher.scope
-        self.room = round(rooms[0])
-        self.bus = Bus(run, Process(cores), cost, bus_start, rooms[1], disk)
+        cost, payload, u = machine.cost, run.scenario.publisher.payload_bytes, machine.host_quantile
+        self.room = round(machine.profile.path(payload, u))
+        self.bus = Bus(run, Process(cores), cost, machine.bus_start, machine.profile.bus_path(payload, u), machine.disk)
         self.publisher = publisher.Publisher(run, Process(cores), self.bus, publisher.Costs(run.env, cost))
         self.fanouts = [
             fanout.Fanout(run, self.bus, self, balancer, node, fanout.Costs(run.env, cost)) for node in nodes
@@ -75,6 +71,11 @@ class Broadcast:
         }
         self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
         self.subscribers = [Subscriber(run, self, client) for client in clients]
+
+    def finish(self) -> list[Row]:
+        """The run is over: return what is noted at its end."""
+        self.publisher.finish()
+        return self.buffers()
 
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""

@@ -80,28 +80,13 @@ class Fanout(NodePart):
 
     def ended(self, how: End) -> None:
         """The node's process ends: it says so to the publisher unless it was killed."""
-        if not self.over:
-            self.stop(goodbye=how != "killed")
-
-    def started(self, healed: bool) -> None:
-        """A new process listens in place of one that a fault has ended."""
-        if healed:
-            self.start()
-
-    def disconnected(self, tunnel: Tunnel) -> None:
-        """The balancer has forgotten a connection."""
-        self.confirmed(tunnel, None)
-
-    def stop(self, goodbye: bool) -> None:
-        """The node's process ends; `goodbye`: it says so to the publisher."""
+        if self.over:
+            return
         self.life += 1
         self.over = True
-        if goodbye:
-            bye = ("bye", self.node.number, 0, 0)
-            self.bus.serve(
-                self.link,
-                (self.bus.costs.command, partial(self.bus.push, 0, bye, pushed_word("bye", self.node.number, 0))),
-            )
+        if how != "killed":
+            bye, size = ("bye", self.node.number, 0, 0), pushed_word("bye", self.node.number, 0)
+            self.bus.serve(self.link, (self.bus.costs.command, partial(self.bus.push, 0, bye, size)))
         else:
             self.down.clear()
             self.up.clear()
@@ -113,11 +98,16 @@ class Fanout(NodePart):
         self.speaking = False
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
 
-    def start(self) -> None:
-        """A new process of the node listens: it joins the bus as one that has never been there."""
-        self.over = False
-        self.seen = Seen()
-        self.env.process(self.join(self.life, ""))
+    def started(self, healed: bool) -> None:
+        """A new process listens in place of one that a fault has ended: it joins the bus as one that is new there."""
+        if healed:
+            self.over = False
+            self.seen = Seen()
+            self.env.process(self.join(self.life, ""))
+
+    def disconnected(self, tunnel: Tunnel) -> None:
+        """The balancer has forgotten a connection."""
+        self.confirmed(tunnel, None)
 
     def _ends(self) -> tuple[Callable[[Message], None], Callable[[str], None]]:
         life = self.life
@@ -211,12 +201,8 @@ class Fanout(NodePart):
         """Fan out what has not been seen; acknowledge what has."""
         first = self.seen.first(message.epoch, message.version)
         detail = f"{message.epoch} {message.key}"
-        self.run.note(
-            "received",
-            node=self.node.number,
-            version=message.version,
-            detail=detail if first else detail + " duplicate",
-        )
+        said = detail if first else detail + " duplicate"
+        self.run.note("received", node=self.node.number, version=message.version, detail=said)
         if first:
             self.fan_out(message, detail)
         elif (message.epoch, message.version) not in self.awaiting:

@@ -99,6 +99,11 @@ class Machine:
         curves = self.profile.curves(name, kind, self.crowds, payload)
         return Cost(curves, first_part, client.HOPS.get(name, 0))
 
+    @property
+    def bus_start(self) -> float:
+        """Seconds that a bus takes to start; a profile need not know it for a scenario without one."""
+        return self.profile.lone("bus_start", self.host_quantile)
+
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores
         self.groups: list[range] = []

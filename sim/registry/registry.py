@@ -29,6 +29,7 @@ class Registrar:
         looks: whether the registrar looks; given marks stand in for that.
 
     Attributes:
+        registrations: each node's side.
         leases: the registry.
         known: what the balancer has been told.
     """
@@ -40,6 +41,7 @@ class Registrar:
         self.nodes = nodes
         self.balancer = balancer
         self.looks = looks
+        self.registrations = [Registration(self, node) for node in nodes]
         self.loading = run.cost("start_registry")
         self.leases = Leases(settings.ttl)
         self.known: dict[int, Member] = {}

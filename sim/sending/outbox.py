@@ -12,7 +12,7 @@ from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Attempt, Bundle, Frame, Tunnel
 from sim.machine.lane import Lane, Relay
-from sim.machine.process import Alone, Cost, Process
+from sim.machine.process import Alone, Process
 from sim.node.node import Node
 from sim.ports import ClientPart, Run, Work
 from twin.draws import Purpose
@@ -28,8 +28,8 @@ class Uplink:
         balancer: Balancer,
         nodes: Sequence[Node],
         clients: Sequence[Client],
-        cost: Callable[[str], Cost],
     ) -> None:
+        cost = run.cost
         self.rows = run.rows
         self.idle = balancer.idle
         self.upstreams = nodes

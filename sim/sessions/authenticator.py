@@ -5,7 +5,6 @@ server, for whose answer it waits while it goes on with others. Who shows no tok
 the iterations of its hash in one go, before it turns to anybody else.
 """
 
-from collections.abc import Callable
 from functools import partial
 from math import ceil
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from sim.broadcast.bus import outcome
 from sim.broadcast.link import Act
 from sim.connection import Attempt, Refusal
+from sim.machine.machine import Machine
 from sim.machine.process import Cost
 from sim.node.node import Node
 from sim.ports import Gate, NodePart, Run, Work
@@ -20,6 +20,7 @@ from sim.sessions.member import Member
 from sim.sessions.store import StoreConnection
 from sim.sessions.tables import Grant, Tables, Ticket
 from twin.rules.session import REFUSED, without_store
+from twin.scenario.sessions import HASH_UNIT
 
 HASH_PIECE = 0.001
 """Seconds of a password's hash between two chances for another process to have the core."""
@@ -29,11 +30,13 @@ class Costs:
     """What sessions cost everybody.
 
     Args:
-        cost: of a part.
-        hash_seconds: of a password's hash, the same for all logins of a replication.
+        machine: what parts cost; a password's hash costs the same for all logins of a replication.
+        iterations: of the hash.
     """
 
-    def __init__(self, cost: Callable[[str], Cost], hash_seconds: float) -> None:
+    def __init__(self, machine: Machine, iterations: int) -> None:
+        cost = machine.cost
+        hash_seconds = machine.profile.once("node_hash", machine.host_quantile) * iterations / HASH_UNIT
         self.session = cost("node_session")
         self.denied = cost("node_denied")
         self.look_up = cost("node_look_up")

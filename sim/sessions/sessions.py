@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from sim.broadcast.bus import Bus
+from sim.machine.cores import Cores
+from sim.machine.machine import Machine
+from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run, Work
 from sim.sessions.authenticator import Authenticator, Costs
@@ -19,19 +22,24 @@ class Sessions:
     Args:
         run: the replication.
         nodes: all nodes.
-        costs: of nodes and server.
-        bus: the shared server; None when each node keeps the sessions of its own clients.
+        cores: of the shared server.
+        machine: what parts cost.
 
     Attributes:
+        bus: the shared server; None when each node keeps the sessions of its own clients.
         stores: each node's connection to the shared server.
         authenticators: each node's side.
         members: each client's side.
     """
 
-    def __init__(self, run: Run, nodes: Sequence[Node], costs: Costs, bus: Bus | None) -> None:
+    def __init__(self, run: Run, nodes: Sequence[Node], cores: Cores, machine: Machine) -> None:
+        settings = run.scenario.sessions
         self.env = run.env
+        self.bus: Bus | None = None
+        if settings.store == "redis":
+            self.bus = Bus(run, Process(cores), machine.cost, machine.bus_start, 0.0, machine.disk)
+        bus, costs = self.bus, Costs(machine, settings.login_iterations)
         self.costs = costs
-        self.bus = bus
         self.tables = Tables(run, nodes, bus)
         self.stores = {} if bus is None else {node.number: StoreConnection(run, node, bus) for node in nodes}
         self.members = [Member(run, self.tables, nodes, number) for number in range(run.scenario.clients.count)]
