@@ -213,6 +213,7 @@ class Cluster:
 
         Raises:
             LateError: not all clients could connect.
+            VoidError: nor could they, as something has happened to a part that the schedule does not know.
         """
         first = time.monotonic() + NOTICE
         start = first + self.scenario.warm_up + WARM_UP_SLACK
@@ -230,6 +231,7 @@ class Cluster:
             part.hear(start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
+            self.supervisor.check()  # who was stopped meanwhile is the reason
             raise LateError(
                 f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a "
                 f"second ({late:.1f} s late); set a lower rate."

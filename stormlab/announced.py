@@ -7,6 +7,7 @@ the run, and `finish` is said when it is over and nothing has been collected.
 """
 
 import json
+import signal
 import sys
 import time
 from typing import Any
@@ -45,5 +46,6 @@ def announce() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the campaign may run under nohup, whose children ignore it
     announce()
     main()

@@ -164,10 +164,12 @@ class Part:
     def failure(self, what: str) -> ClusterError:
         """Return an error that says what the part did, or how it ended, and the last line it logged.
 
-        It is a `VoidError` if a signal has ended the part which the lab did not send: that was somebody else.
+        It is a `VoidError` if a signal has ended or stopped the part that the lab did not send: that was somebody else.
         """
         status = self.status
         if status is None:
+            if self.was_stopped():
+                return VoidError(f"{self.name} {what}, as it was stopped by a signal: {self.last_words}")
             return ClusterError(f"{self.name} {what}: {self.last_words}")
         kind = VoidError if status < 0 and status not in self.may_end else ClusterError
         return kind(f"{self.name} {ending(status)}: {self.last_words}")

@@ -284,7 +284,7 @@ def test_a_balancer_whose_port_is_taken_is_an_error_that_names_it(stage: Stage, 
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         balancer = Balancer(stage, small(), port, [port], [], lambda t, e, n, d: None)
-        with pytest.raises(ClusterError, match=rf"^haproxy does not listen on port {port}: .+"):
+        with pytest.raises(ClusterError, match=r"^haproxy ended with exit status 1: .+"):
             balancer.wait_ready(10)
         balancer.close()
 

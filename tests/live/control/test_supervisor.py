@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import psutil
@@ -147,6 +148,22 @@ def test_what_is_done_to_a_worker_of_nginx_voids_the_run(
             attend(cluster, start + 5)
 
 
+@pytest.mark.usefixtures("once")
+def test_a_part_that_is_stopped_before_the_start_is_named(small: Callable[..., Scenario]) -> None:
+    with Cluster(small(), 0) as cluster:
+        os.kill(pid_of(cluster, "haproxy"), signal.SIGSTOP)
+        Timer(3.0, os.kill, (pid_of(cluster, "haproxy"), signal.SIGCONT)).start()
+        with pytest.raises(VoidError, match=r"^haproxy \(process \d+\) was stopped by a signal, or let go on by one"):
+            cluster.warm_up()
+
+
+def test_a_part_that_is_stopped_while_it_should_answer_is_named(stage: Stage) -> None:
+    part = stage.start("sleeper", ["sleep", "60"])
+    os.kill(part.pid, signal.SIGSTOP)
+    with pytest.raises(VoidError, match=r"^sleeper gave no answer within 0\.2 s, as it was stopped by a signal: "):
+        part.hear(0.2)
+
+
 @pytest.mark.parametrize(
     ("settings", "faults"),
     [
@@ -188,10 +205,11 @@ def test_a_run_that_is_disturbed_each_time_is_an_error(
 
 
 STOPPED = """
-import json, sys
+import sys
 from live import runs
+from live.machine import placement
 from twin.scenario.scenario import Scenario
-runs.host.keep_awake = lambda stage, cpus: None
+placement.keep_awake = lambda stage, cpus: None
 told = []
 def progress(t, what):
     if t > 0.4 and not told:

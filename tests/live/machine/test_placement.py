@@ -89,7 +89,7 @@ def test_too_few_open_files_are_refused_and_nothing_starts(
     small: Callable[..., Scenario], monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1024))
-    sentence = r"^clients\.count is 20: the balancer needs 1140 open files and the limit is 1024; raise `ulimit -n`\.$"
+    sentence = r"^clients\.count is 20: the balancer needs 2140 open files and the limit is 1024; raise `ulimit -n`\.$"
     with pytest.raises(HostError, match=sentence):
         run(small())
 

@@ -369,7 +369,7 @@ def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Sc
     scaling = {"target": 5, "minimum": 1, "maximum": 4, "sync_period": 0.3}
     scenario = small(duration=0.9, registry=REGISTRY, autoscaling=scaling)
     cluster = SimpleNamespace(scenario=scenario, decide=None)
-    assert [t for t, _ in Elastic.steps(cluster, 0.0)] == pytest.approx([0.3, 0.6])  # type: ignore[arg-type]
+    assert [step.at for step in Elastic.steps(cluster)] == pytest.approx([0.3, 0.6])  # type: ignore[arg-type]
 
 
 def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, until: Callable[..., None]) -> None:
