@@ -47,8 +47,10 @@ class Stall(Hold):
     Attributes:
         stalled_at: when it last stopped reading, in seconds.
         read_at: when it last began to read again, in seconds; infinite while it does not read.
-        again: happens when it reads again.
+        again: happens when it reads again; there is none before the first stall.
     """
+
+    again: simpy.Event
 
     def __init__(self, env: simpy.Environment, client: Reader, beat: Heartbeat, nodes: Sequence[Upstream]) -> None:
         super().__init__()
@@ -58,7 +60,6 @@ class Stall(Hold):
         self.nodes = nodes
         self.stalled_at = 0.0
         self.read_at = 0.0
-        self.again = env.event()
 
     def begin(self) -> bool:
         """Stop reading. The next ping gets no pong that is seen, so its timeout ends the connection."""
