@@ -1,15 +1,108 @@
-"""What lies between a client and a node: an attempt to connect, and the tunnel that it becomes."""
+"""What lies between a client and a node: an attempt, the tunnel that it becomes, and what is sent over it."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import simpy
 
-if TYPE_CHECKING:
-    from sim.client.client import Client
-    from sim.machine.lane import Frame
-    from sim.ports import Run
-    from sim.sessions.sessions import Grant, Ticket
-    from twin.rules.slow_consumer import Outlet
+from sim.machine.process import Alone, Cost, Process
+from twin.rules.delivery import Message, Recovery
+from twin.rules.slow_consumer import Outlet
+
+
+class Reading(Protocol):
+    """Whether a client reads what comes to it.
+
+    Attributes:
+        stalled_at: when it last stopped reading, in seconds.
+        read_at: when it last began to read again, in seconds; infinite while it does not read.
+        again: happens when it reads again.
+    """
+
+    stalled_at: float
+    read_at: float
+    again: simpy.Event
+
+    @property
+    def on(self) -> bool:
+        """Whether anything keeps it from reading at present."""
+        ...
+
+
+class Peer(Protocol):
+    """The client of a connection, as balancer and nodes see it.
+
+    Attributes:
+        number: counts from 0.
+        attempts: how often it has tried to connect.
+    """
+
+    number: int
+    attempts: int
+
+    @property
+    def process(self) -> Process | Alone:
+        """The process that it shares with others."""
+        ...
+
+    @property
+    def first_beat(self) -> float:
+        """When the first ping of its connection was or is due, in seconds."""
+        ...
+
+    @property
+    def last_beat(self) -> float | None:
+        """When it pinged last, in seconds, if its pings are simulated one by one."""
+        ...
+
+    @property
+    def stall(self) -> Reading:
+        """Whether it reads."""
+        ...
+
+    def peer_hangs(self, tunnel: "Tunnel") -> None:
+        """The node of a connection has fallen silent."""
+        ...
+
+    def told_goodbye(self, tunnel: "Tunnel") -> None:
+        """The node's close frame has come."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """What is sent over connections.
+
+    Attributes:
+        body: a message, the answer to a question, or the (epoch, version) where a client stands.
+        size: bytes with the header; what a client sends counts against no limit.
+        detail: epoch and number of a message, as events show them.
+        left: connections over which it is still to be written.
+        question: whether the client asks what followed.
+    """
+
+    body: Message | Recovery | tuple[int, int]
+    size: int = 0
+    detail: str = ""
+    left: int = field(default=0)
+    question: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A node's answer to a handshake that it refuses.
+
+    Attributes:
+        status: of HTTP.
+        reason: why, in a word.
+        relay: what it costs the balancer to pass it on.
+        read: what it costs the client to read it.
+    """
+
+    status: str
+    reason: str
+    relay: Cost
+    read: Cost
 
 
 class Tunnel:
@@ -36,7 +129,7 @@ class Tunnel:
         "upstream_gone",
     )
 
-    def __init__(self, env: simpy.Environment, client: "Client", server: int, generation: int, order: int) -> None:
+    def __init__(self, env: simpy.Environment, client: Peer, server: int, generation: int, order: int) -> None:
         self.client = client
         self.order = order
         self.server = server
@@ -57,29 +150,35 @@ class Tunnel:
         self.outlet: Outlet | None = None
 
 
+Bundle = tuple[Tunnel, list[Frame]]
+"""What is ready on one connection."""
+
+
 class Attempt:
     """One try of a client to connect; `answer` becomes a Tunnel or the reason of the failure.
 
+    Args:
+        env: the simulation.
+        client: who tries.
+        timeout: seconds for which the client waits; None if the run ends before.
+
     Attributes:
-        ticket: the session that the client shows, if there are sessions and it has one.
-        grant: what the node has answered about it.
-        reason: why the node refused it.
+        headers: what mechanisms put into the request and into the answer, each under a name of its own.
+        refusal: what the node has answered if it refused the handshake.
     """
 
-    __slots__ = ("answer", "client", "generation", "grant", "reason", "server", "ticket", "tried")
+    __slots__ = ("answer", "client", "generation", "headers", "refusal", "server", "tried")
 
-    def __init__(self, world: "Run", client: "Client") -> None:
+    def __init__(self, env: simpy.Environment, client: Peer, timeout: float | None) -> None:
         self.client = client
         self.server = -1
         self.generation = -1
         self.tried: list[int] = []
-        self.ticket: Ticket | None = None
-        self.grant: Grant | None = None
-        self.reason = ""
-        self.answer = world.env.event()
-        timeout = world.scenario.clients.open_timeout
-        if world.env.now + timeout < world.scenario.duration:  # else the run ends before
-            world.env.timeout(timeout).callbacks.append(self._expire)
+        self.headers: dict[str, Any] = {}
+        self.refusal: Refusal | None = None
+        self.answer = env.event()
+        if timeout is not None:
+            env.timeout(timeout).callbacks.append(self._expire)
 
     def _expire(self, _: simpy.Event) -> None:
         self.fail("timeout")

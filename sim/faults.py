@@ -1,24 +1,37 @@
 """Faults that befall the model on the scenario's schedule."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
-import simpy
-
+from sim.balancer.balancer import Balancer
 from sim.balancer.reload import reload
+from sim.broadcast.broadcast import Broadcast
+from sim.broadcast.bus import Bus
+from sim.client.client import Client
 from sim.node.drain import drain
 from sim.node.lives import join, kill, restart, start
+from sim.node.node import Node
+from sim.ports import Run, Work
 from twin.rules.faults import acts
 from twin.scenario.faults import BUS_FAULTS, Fault
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from sim.broadcast.bus import Bus
-    from sim.node.node import Node
-    from sim.world import World
+class Cluster(Run, Protocol):
+    """What faults act on.
+
+    Attributes:
+        bus: the shared server, if there is one.
+        broadcast: what messages go through, if anybody publishes.
+    """
+
+    nodes: list[Node]
+    clients: list[Client]
+    balancer: Balancer
+    bus: Bus | None
+    broadcast: Broadcast | None
 
 
-def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+def befall(world: Cluster, fault: Fault) -> Work[None]:
     """Wait for the fault's time and do it."""
     yield world.env.timeout(fault.at)
     if fault.kind == "reload":
@@ -43,7 +56,7 @@ def befall(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         yield from befall_node(node, fault, life)
 
 
-def befall_node(node: "Node", fault: Fault, life: int) -> "simpy.events.ProcessGenerator":
+def befall_node(node: Node, fault: Fault, life: int) -> Work[None]:
     """Do what has an effect on a node, and end that after its duration.
 
     Args:
@@ -51,7 +64,7 @@ def befall_node(node: "Node", fault: Fault, life: int) -> "simpy.events.ProcessG
         fault: what befalls it.
         life: of the process on which it acts, as `Standing.begin` has told.
     """
-    env = node.world.env
+    env = node.env
     if fault.kind == "restart":
         yield from restart(node)
     elif fault.kind == "drain":
@@ -69,10 +82,10 @@ def befall_node(node: "Node", fault: Fault, life: int) -> "simpy.events.ProcessG
             yield env.timeout(fault.duration)
             if node.standing.over(fault.kind, life):
                 end()
-                node.world.note("healed", node=node.number, detail=fault.kind)
+                node.run.note("healed", node=node.number, detail=fault.kind)
 
 
-def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+def black_out(world: Cluster, fault: Fault) -> Work[None]:
     """Let balancer and nodes die at once, so that every connection breaks, and start them again afterwards."""
     world.note("fault", detail="outage")
     world.balancer.die()
@@ -91,11 +104,11 @@ def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         if away == 0:
             world.note("healed", detail="outage")
 
-    def balancer_back() -> "simpy.events.ProcessGenerator":
+    def balancer_back() -> Work[None]:
         yield from world.balancer.come_back()
         back()
 
-    def node_back(node: "Node") -> "simpy.events.ProcessGenerator":
+    def node_back(node: Node) -> Work[None]:
         node.standing.powered = True
         life = node.life
         yield from start(node)
@@ -107,7 +120,7 @@ def black_out(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
         world.env.process(node_back(node))
 
 
-def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+def befall_messages(world: Cluster, fault: Fault) -> Work[None]:
     """Do what only messages and sessions can feel, and undo it after its duration."""
     bus = world.bus
     assert bus is not None
@@ -135,7 +148,7 @@ def befall_messages(world: "World", fault: Fault) -> "simpy.events.ProcessGenera
         world.note("healed", detail=fault.kind, **whom)
 
 
-def kill_bus(bus: "Bus", world: "World", fault: Fault) -> "simpy.events.ProcessGenerator":
+def kill_bus(bus: Bus, world: Cluster, fault: Fault) -> Work[None]:
     """Kill the bus, and start it again after the fault's duration; one that is dead already is not killed."""
     life = bus.standing.begin("kill")
     if life is None:
@@ -154,14 +167,14 @@ def kill_bus(bus: "Bus", world: "World", fault: Fault) -> "simpy.events.ProcessG
         world.note("healed", detail=fault.kind)
 
 
-def _begin(world: "World", fault: Fault) -> "Callable[[], bool]":
+def _begin(world: Cluster, fault: Fault) -> Callable[[], bool]:
     """Begin a fault that lasts, and return what ends it; that tells whether no other such fault goes on."""
+    if fault.client is not None:
+        stall = world.clients[fault.client].stall
+        stall.begin()
+        return stall.over
     broadcast = world.broadcast
     assert broadcast is not None
-    if fault.client is not None:
-        subscriber = broadcast.subscribers[fault.client]
-        subscriber.stall()
-        return subscriber.read_again
     assert fault.node is not None
     link, delay = broadcast.fanouts[fault.node - 1].link, fault.delay or 0.0
     if fault.kind == "partition":

@@ -1,15 +1,26 @@
 """What rooms take from each other, as types: who is named here need not be imported, so that no room needs itself."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Generator
+from typing import Any, Literal, Protocol, TypeVar
 
 import simpy
 
-from sim.machine.process import Cost
+from sim.connection import Attempt, Bundle, Frame, Refusal, Tunnel
+from sim.machine.process import Cost, Process
 from twin.draws import Purpose
 from twin.record.record import Row
 from twin.rules.choice import Rule
 from twin.scenario.scenario import Scenario
+
+Done = TypeVar("Done")
+Work = Generator[simpy.Event, Any, Done]
+"""What takes time in the model, and what it returns."""
+
+End = Literal["drained", "restarted", "killed"]
+"""How a node's process ends."""
+
+Next = Literal["retry", "at once", "stop"]
+"""What a client does after a refusal: wait and try again, try again at once, or give up."""
 
 
 class Run(Protocol):
@@ -21,6 +32,7 @@ class Run(Protocol):
 
     env: simpy.Environment
     scenario: Scenario
+    replication: int
     rows: list[Row]
 
     @property
@@ -52,3 +64,211 @@ class Servers(Protocol):
     rule: Rule
     up: list[bool]
     risen: list[int]
+
+
+# What mechanisms add to clients and nodes
+
+
+class ClientPart(Protocol):
+    """What a mechanism adds to a client; what it does not name, it does not change."""
+
+    def begins(self, tunnel: Tunnel, at: float) -> None:
+        """The run starts with a connection that was opened at a time, in seconds after the start."""
+        return None
+
+    def before_connect(self, attempt: Attempt) -> None:
+        """The client is about to send its request."""
+        return None
+
+    def connected(self, tunnel: Tunnel, attempt: Attempt) -> None:
+        """An attempt has become a connection."""
+        return None
+
+    def refused(self, attempt: Attempt, refusal: Refusal, answer: str) -> Next | None:
+        """The node has refused a handshake, and the client was told `answer`. The first part that decides counts."""
+        return None
+
+    def disconnected(self, tunnel: Tunnel) -> None:
+        """The client has noticed that its connection is over."""
+        return None
+
+    def reads_again(self, tunnel: Tunnel) -> None:
+        """The client reads its connection again after a stall."""
+        return None
+
+
+class NodePart(Protocol):
+    """What a mechanism adds to a node; what it does not name, it does not change."""
+
+    def connected(self, tunnel: Tunnel, at: float) -> None:
+        """The node has opened a connection at a time, in seconds after the start of the run."""
+        return None
+
+    def disconnected(self, tunnel: Tunnel) -> None:
+        """The balancer has forgotten a connection to the node."""
+        return None
+
+    def leaving(self) -> None:
+        """The node begins to drain."""
+        return None
+
+    def ended(self, how: End) -> None:
+        """The node's process has been told to end, or was killed; a drained one has closed its connections."""
+        return None
+
+    def started(self, healed: bool) -> None:
+        """A new process of the node listens; `healed`: in place of one that a fault has ended."""
+        return None
+
+
+class Gate(Protocol):
+    """Who reads a node's handshakes in its place, and may refuse them."""
+
+    def admit(self, attempt: Attempt) -> Work[Refusal | None]:
+        """Read a handshake; return why it is refused, or None. A node asks in order, and the first refusal counts."""
+        ...
+
+
+# The core, as its rooms see each other
+
+
+class Upstream(Protocol):
+    """A node, as clients see it.
+
+    Attributes:
+        silent_since: when it last fell silent, in seconds.
+    """
+
+    silent_since: float
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing comes from the node and nobody was told."""
+        ...
+
+    def hears_goodbye(self, tunnel: Tunnel) -> None:
+        """The client has answered the close frame."""
+        ...
+
+    def pinged_in_vain(self, tunnel: Tunnel) -> None:
+        """The client of a connection does not read the node's pings any more."""
+        ...
+
+
+class Pinging(Protocol):
+    """A node, as its pings see it.
+
+    Attributes:
+        process: its process.
+        tunnels: its connections.
+    """
+
+    process: Process
+    tunnels: dict[Tunnel, None]
+
+    @property
+    def hung(self) -> bool:
+        """Whether its process is stopped."""
+        ...
+
+    @property
+    def serves(self) -> bool:
+        """Whether its process does anything for its clients."""
+        ...
+
+    def close(self, tunnel: Tunnel, code: str) -> None:
+        """Begin the closing handshake of a connection."""
+        ...
+
+    def abandon(self, tunnel: Tunnel, code: str) -> None:
+        """Break a connection whose client would not read a close frame."""
+        ...
+
+
+class Frontend(Protocol):
+    """The balancer, as clients see it.
+
+    Attributes:
+        listening: whether it takes connections.
+    """
+
+    listening: bool
+
+    def accept(self) -> None:
+        """Accept a connection that a client has opened."""
+        ...
+
+    def serve(self, attempt: Attempt) -> Work[None]:
+        """Handle one request."""
+        ...
+
+    def relay(self, tunnel: Tunnel, then: Callable[[simpy.Event], None]) -> None:
+        """Pass on a frame through a tunnel."""
+        ...
+
+    def hears_end(self, tunnel: Tunnel) -> None:
+        """The client's half of a tunnel has ended."""
+        ...
+
+    def client_left(self, tunnel: Tunnel) -> None:
+        """The client has closed its side without a closing handshake."""
+        ...
+
+
+class Backend(Protocol):
+    """The balancer, as nodes see it; `number` is that of the node."""
+
+    def answered(self, attempt: Attempt, number: int) -> None:
+        """A node has sent its 101."""
+        ...
+
+    def denied(self, attempt: Attempt, refusal: Refusal, number: int) -> None:
+        """A node has refused a handshake."""
+        ...
+
+    def relay(self, tunnel: Tunnel, then: Callable[[simpy.Event], None]) -> None:
+        """Pass on a frame through a tunnel."""
+        ...
+
+    def upstream_closed(self, tunnel: Tunnel, reason: str) -> None:
+        """The node's side of a tunnel is gone."""
+        ...
+
+    def left(self, tunnel: Tunnel) -> None:
+        """A node has closed a tunnel whose client is gone."""
+        ...
+
+    def reset_pending(self, number: int) -> None:
+        """A node does not answer those who wait for it any more."""
+        ...
+
+
+# Rooms of one mechanism, as they see each other
+
+
+class Paths(Protocol):
+    """The ways of a broadcast's frames, as nodes and clients see them.
+
+    Attributes:
+        room: bytes that the path from a node to a client holds outside of the node's own memory.
+        scope: who confirms a message.
+    """
+
+    room: int
+    scope: str
+
+    def relay(self, taken: list[Bundle]) -> None:
+        """Let the balancer have what a node has written."""
+        ...
+
+    def cut(self, tunnel: Tunnel) -> None:
+        """Drop what waits for a client in the node's own memory."""
+        ...
+
+    def release(self, tunnel: Tunnel) -> None:
+        """Let a client read what has gathered on its connection."""
+        ...
+
+    def ask(self, tunnel: Tunnel, frame: Frame) -> None:
+        """Send a question or a confirmation."""
+        ...

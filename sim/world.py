@@ -9,24 +9,16 @@ import simpy
 from sim import faults
 from sim.balancer import balancer
 from sim.balancer.checks import check
-from sim.broadcast.broadcast import Broadcast
-from sim.broadcast.bus import Bus
+from sim.build import Core, Mechanisms
 from sim.client import client
 from sim.machine.cores import Cores, Crowd
 from sim.machine.machine import Machine
-from sim.machine.process import Alone, Process
+from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
-from sim.node.lifetime import Lifetimes
-from sim.registry.autoscaler import Autoscaler
-from sim.registry.registry import Registrar
-from sim.sending.outbox import Uplink
-from sim.sessions.sessions import Costs as SessionCosts
-from sim.sessions.sessions import Sessions
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
 from twin.record.record import Row, row
 from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
-from twin.scenario.sessions import HASH_UNIT
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""
@@ -49,87 +41,59 @@ class World:
         self.env = simpy.Environment()
         self.rows: list[Row] = []
         self._drawn: list[list[float]] = []
-        self.reconnect = scenario.clients.reconnect.rule()
-        self.heartbeat = scenario.clients.heartbeat.rule()
         machine = Machine(scenario, profile, replication if host < 0 else host)
-        self._calibrate(machine)
+        self.cost = machine.cost
+        self._check_overhead = machine.check_overhead
         self._crowd = Crowd(scenario.host.cores, machine.crowds)
         groups = [self._cores(machine, cores) for cores in machine.groups]
-        self.nodes = [node.Node(self, i + 1, Process(groups[of])) for i, of in enumerate(machine.of_node)]
-        self.balancer = balancer.Balancer(self, Process(groups[machine.of_balancer]))
-        per_process = scenario.clients.per_process
-        swarms: list[Process] | list[Alone] = [Alone(self.env)]
-        if machine.swarm is not None:
-            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
-            swarms = [Process(cores) for _ in range(-(-scenario.clients.count // per_process))]
-        self.clients = [
-            client.Client(self, i, swarms[i // per_process if len(swarms) > 1 else 0])
-            for i in range(scenario.clients.count)
-        ]
-        self.broadcast = self._broadcast(profile, groups[-1]) if scenario.publisher is not None else None
-        registry, scaling, lifetime = scenario.registry, scenario.autoscaling, scenario.nodes.lifetime
-        self.lifetimes = Lifetimes(self, lifetime) if lifetime is not None else None
-        self.registrar = Registrar(self, registry) if registry is not None else None
-        self.bus = self.broadcast.bus if self.broadcast is not None else None
-        self.sessions = self._sessions(profile, groups[-1]) if scenario.sessions.store != "none" else None
-        self.uplink = self._uplink() if scenario.clients.sends.rate else None
+        self.nodes, self.balancer = self._nodes_and_balancer(machine, groups)
+        self.clients = self._clients(machine, groups)
+        core = Core(self.clients, self.balancer, self.nodes)
+        self.mechanisms = Mechanisms(self, core, machine, groups[-1], looks=not self.marks_given)
+        self.broadcast = self.mechanisms.broadcast
+        self.bus = self.mechanisms.bus
+        self.sessions = self.mechanisms.sessions
+        self.registrar = self.mechanisms.registrar
         if self.registrar is not None:
             self.registrar.enroll()
         self._warm_up()
-        if self.registrar is not None:
-            self.registrar.begin()
-            if scaling is not None:
-                Autoscaler(self, scaling, self.registrar)
+        self.mechanisms.begin()
         self.start_checks(machine.check_phase(replication))
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
-    def _calibrate(self, machine: Machine) -> None:
-        """Keep what each part costs in this replication."""
-        self.cost = machine.cost
-        self.client_costs = machine.client_costs
-        self.balancer_costs = machine.balancer_costs
-        self.node_costs = machine.node_costs
-        self.host_quantile = machine.host_quantile
-        self.balancer_start = machine.balancer_start
-        self.node_stop = machine.node_stop
-        self.table_growth = machine.table_growth
-        self.check_overhead = machine.check_overhead
-        self.disk = machine.disk
+    def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], balancer.Balancer]:
+        """Return the nodes, and the balancer before them."""
+        nodes = [
+            node.Node(self, i + 1, Process(groups[of]), machine.node_costs, _times(machine))
+            for i, of in enumerate(machine.of_node)
+        ]
+        process, start = Process(groups[machine.of_balancer]), machine.balancer_start
+        found = balancer.Balancer(self, process, machine.balancer_costs, nodes, start, self.start_checks)
+        for one in nodes:
+            one.balancer = found
+        return nodes, found
 
-    def _broadcast(self, profile: HostProfile, cores: Cores) -> Broadcast:
-        """Return the bus, the publisher and what nodes and clients have to do with them."""
-        assert self.scenario.publisher is not None
-        start = profile.lone("bus_start", self.host_quantile)
-        payload = self.scenario.publisher.payload_bytes
-        rooms = profile.path(payload, self.host_quantile), profile.bus_path(payload, self.host_quantile)
-        broadcast = Broadcast(self, cores, self.cost, start, rooms, self.disk)
-        for one, fanout in zip(self.nodes, broadcast.fanouts, strict=True):
-            one.fanout = fanout
-        for member, subscriber in zip(self.clients, broadcast.subscribers, strict=True):
-            member.subscriber = subscriber
-        return broadcast
-
-    def _sessions(self, profile: HostProfile, cores: Cores) -> Sessions:
-        """Return what keeps the sessions, and let each client have its side of it."""
-        shared, iterations = self.scenario.sessions.store == "redis", self.scenario.sessions.login_iterations
-        if shared:
-            start = profile.lone("bus_start", self.host_quantile)
-            self.bus = Bus(self, Process(cores), self.cost, start, 0.0, self.disk)
-        each = profile.once("node_hash", self.host_quantile) * iterations / HASH_UNIT
-        sessions = Sessions(self, SessionCosts(self.cost, each), self.bus)
-        for one, member in zip(self.clients, sessions.members, strict=True):
-            one.member = member
-        return sessions
-
-    def _uplink(self) -> Uplink:
-        """Return what takes the clients' messages to the nodes."""
-        uplink = Uplink(self, self.cost)
-        for one, outbox in zip(self.clients, uplink.outboxes, strict=True):
-            one.outbox = outbox
-        return uplink
+    def _clients(self, machine: Machine, groups: list[Cores]) -> list[client.Client]:
+        """Return the clients, with so many in each process as the scenario says."""
+        settings = self.scenario.clients
+        processes: list[Process] | list[Alone] = [Alone(self.env)]
+        if machine.swarm is not None:
+            cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
+            processes = [Process(cores) for _ in range(-(-settings.count // settings.per_process))]
+        swarm = client.Swarm(
+            self,
+            machine.client_costs,
+            self.balancer,
+            self.nodes,
+            settings.heartbeat.rule(),
+            settings.reconnect.rule(),
+            self.draw_for_reconnect,
+        )
+        of = settings.per_process if len(processes) > 1 else settings.count
+        return [client.Client(swarm, i, processes[i // of]) for i in range(settings.count)]
 
     def _cores(self, machine: Machine, cores: range) -> Cores:
         """Return some cores of the machine."""
@@ -141,7 +105,7 @@ class World:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
         if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given and self.scenario.registry is None:
             for server in range(self.scenario.nodes.count):
-                self.env.process(check(self.balancer, server, phase))
+                self.env.process(check(self.balancer, server, phase, self._check_overhead))
 
     def _mark_at(self, t: float, number: int, up: bool) -> None:
         registry = self.scenario.registry
@@ -161,21 +125,17 @@ class World:
             self.balancer.rule.take(server)
             tunnel = self.balancer.tunnel(one, server, 0)
             tunnel.opened = True
-            self.nodes[server].tunnels[tunnel] = None
             one.attempts = 1
-            if one.subscriber is not None:
-                one.subscriber.connected(tunnel, again=False)
             if one.beats is not None:
                 one.beats.start(tunnel, one.first_beat, False)
             t = one.number / rate - warm_up
             one.since = t - WARM_UP_SLACK
             self.balancer.idle.watch(tunnel, one.since)
-            if self.lifetimes is not None:
-                self.lifetimes.begin(tunnel, one.since)
+            self.nodes[server].opened(tunnel, one.since)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
-            if one.member is not None:
-                one.member.begin(self.nodes[server], t)
+            for part in one.parts:
+                part.begins(tunnel, t)
             self.env.process(one.live(tunnel))
         for one_node in self.nodes:
             one_node.warmed_up()
@@ -206,10 +166,16 @@ class World:
     def run(self) -> list[Row]:
         """Run to the end of the scenario and return the events."""
         self.env.run(until=self.scenario.duration)
-        if self.broadcast is not None:
-            self.broadcast.publisher.finish()
-            self.rows += self.broadcast.buffers()
+        self.rows += self.mechanisms.finish()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=str(count))
         return self.rows
+
+
+def _times(machine: Machine) -> node.Times:
+    """Return what takes how long at each node. Ping and pong pass the balancer, and the client answers: an answer to a
+    control frame is what a client does to a close frame, too.
+    """
+    round_trip = 2 * lone_seconds(machine.balancer_costs.frame) + lone_seconds(machine.client_costs.goodbye)
+    return node.Times(machine.node_stop, machine.table_growth, round_trip)

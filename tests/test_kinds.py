@@ -26,7 +26,7 @@ KNOWN = {
     "live/calibration/calibration.py": 4,
     "sim/balancer/balancer.py": 13,
     "sim/balancer/checks.py": 2,
-    "sim/compiled/engine.py": 2,
+    "sim/compiled/state.py": 2,
     "sim/engines.py": 2,
     "sim/machine/machine.py": 1,
     "sim/prediction.py": 1,

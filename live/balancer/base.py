@@ -16,6 +16,8 @@ from twin.scenario.scenario import Scenario
 
 Note = Callable[[float, str, int, str], None]
 """Receives (monotonic time, event, node from 1, detail)."""
+OBEYS_WITHIN = 2.0
+"""Seconds within which a running balancer must have done what it is told about its servers."""
 
 
 class Balancer(ABC):

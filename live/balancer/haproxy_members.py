@@ -7,7 +7,7 @@ management guide, `set server`.
 import socket
 from collections.abc import Mapping
 
-from live.registry.member import ANSWER_WITHIN
+from live.balancer.base import OBEYS_WITHIN
 from twin.config.haproxy import server_of
 from twin.rules.registry import Changes, Member
 
@@ -36,7 +36,7 @@ class HAProxyMembers:
             commands.append(f"set server {self._server(slot, member)} addr {host} port {port}")
             commands.append(f"set server {self._server(slot, member)} state ready")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-            link.settimeout(ANSWER_WITHIN)
+            link.settimeout(OBEYS_WITHIN)
             link.connect(self.path)
             link.sendall(("; ".join(commands) + "\n").encode())
             said = b""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from live.registry.member import ANSWER_WITHIN
+from live.balancer.base import OBEYS_WITHIN
 from twin.config.nginx import HANDOVER, peers
 from twin.rules.registry import Changes, Member
 
@@ -43,10 +43,10 @@ class NginxMembers:
         partial.replace(self.path)
         before = set(_children(self.pid))
         os.kill(self.pid, signal.SIGHUP)
-        deadline = time.monotonic() + ANSWER_WITHIN
+        deadline = time.monotonic() + OBEYS_WITHIN
         while not set(_children(self.pid)) - before:
             if time.monotonic() > deadline:
-                raise OSError(f"nginx has started no worker within {ANSWER_WITHIN:g} s")
+                raise OSError(f"nginx has started no worker within {OBEYS_WITHIN:g} s")
             time.sleep(0.001)
         time.sleep(HANDOVER)
 

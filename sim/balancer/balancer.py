@@ -1,15 +1,16 @@
 """The balancer: HAProxy with active checks or nginx with passive ones, choosing a node for each connection."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import simpy
 
 from sim.balancer.canary import TwoPools
 from sim.balancer.idle import Idle
 from sim.balancer.slowstart import slowstart
-from sim.connection import Attempt, Tunnel
+from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
 from sim.node.node import SYN_RETRIES, Node
+from sim.ports import Run, Work
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
@@ -18,17 +19,11 @@ from twin.rules.registry import pool_of, tries_next
 from twin.scenario.addresses import source_address
 from twin.scenario.scenario import HAProxy, Nginx
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sim.client.client import Client
-    from sim.world import World
-
 
 class Costs:
     """What the balancer does, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]", kind: str) -> None:
+    def __init__(self, cost: Callable[[str], Cost], kind: str) -> None:
         self.accept = cost("balancer_accept")
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
@@ -43,30 +38,50 @@ class Costs:
 class Balancer:
     """The balancer of a run. Servers are numbered from 0, as in its rule.
 
+    Args:
+        run: the replication.
+        process: its first process.
+        costs: what it does, and what it costs.
+        nodes: its servers.
+        start_time: seconds that a new process takes to start.
+        start_checks: starts the checks of a new process, the first one in so many seconds.
+
     Attributes:
         workers: its process of each generation; an old one goes on with the connections that it has.
         made: counts its tunnels.
     """
 
-    def __init__(self, world: "World", process: Process) -> None:
-        self.world = world
-        self.env = world.env
+    def __init__(
+        self,
+        run: Run,
+        process: Process,
+        costs: Costs,
+        nodes: Sequence[Node],
+        start_time: float,
+        start_checks: Callable[[float], None],
+    ) -> None:
+        self.run = run
+        self.env = run.env
+        self.costs = costs
+        self.nodes = nodes
+        self.start_time = start_time
+        self.start_checks = start_checks
         self.workers = [process]
-        self.settings = world.scenario.balancer
+        self.settings = run.scenario.balancer
         self.generation = 0
         self.life = 0
         self.listening = True
         self.draws = 0
         self.made = 0
-        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(world.scenario.slots)]
-        self.idle = Idle(world)
+        self.waiting: list[dict[Attempt, None]] = [{} for _ in range(run.scenario.slots)]
+        self.idle = Idle(run, nodes, self.expire)
         self.forget()
 
     def worker(self, taken: Attempt | Tunnel) -> Process:
         """Return the process that has an attempt or a tunnel."""
         return self.workers[taken.generation]
 
-    def tunnel(self, client: "Client", server: int, generation: int) -> Tunnel:
+    def tunnel(self, client: Peer, server: int, generation: int) -> Tunnel:
         """Return a new tunnel."""
         self.made += 1
         return Tunnel(self.env, client, server, generation, self.made)
@@ -78,7 +93,7 @@ class Balancer:
 
     def forget(self) -> None:
         """Start with fresh counts and all servers up, as a new process does."""
-        scenario, servers = self.world.scenario, self.world.scenario.slots
+        scenario, servers = self.run.scenario, self.run.scenario.slots
         self.rule: Rule = RULES[self.settings.kind, self.settings.algorithm](servers)
         self.gray: TwoPools | None = None
         if scenario.registry is not None and scenario.registry.canary is not None:
@@ -93,7 +108,7 @@ class Balancer:
 
     # Choosing and connecting
 
-    def choose(self, client: "Client", tried: list[int]) -> int:
+    def choose(self, client: Peer, tried: list[int]) -> int:
         """Return the server for a connection, or -1."""
         usable = self.up
         if self.gray is not None:
@@ -103,7 +118,7 @@ class Balancer:
         if isinstance(self.settings, Nginx):
             now = self.env.now + EPOCH
             usable = [self.up[i] and peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
-        address = source_address(client.number, self.world.scenario.clients.addresses)
+        address = source_address(client.number, self.run.scenario.clients.addresses)
         server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
         if isinstance(self.settings, Nginx) and server >= 0:
             self.passive[server].chosen(now)
@@ -111,19 +126,19 @@ class Balancer:
 
     def _draw(self) -> float:
         self.draws += 1
-        return self.world.draw(0, Purpose.BALANCE, self.draws - 1)
+        return self.run.draw(0, Purpose.BALANCE, self.draws - 1)
 
     def accept(self) -> None:
         """Accept a connection that a client has opened; its request comes later."""
-        self.workers[self.generation].work(self.world.balancer_costs.accept)
+        self.workers[self.generation].work(self.costs.accept)
 
-    def serve(self, attempt: Attempt) -> "simpy.events.ProcessGenerator":
+    def serve(self, attempt: Attempt) -> Work[None]:
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
         attempt.generation = self.generation
-        yield self.worker(attempt).work(self.world.balancer_costs.request)
+        yield self.worker(attempt).work(self.costs.request)
         yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
 
-    def forward(self, attempt: Attempt, server: int) -> "simpy.events.ProcessGenerator":
+    def forward(self, attempt: Attempt, server: int) -> Work[None]:
         """Connect a request to a server, and to others as configured when that fails.
 
         HAProxy counts a request for its server while it waits to try that server again. Source: HAProxy,
@@ -138,7 +153,7 @@ class Balancer:
                 attempt.server = taken = server
                 attempt.generation = self.generation
                 self.rule.take(server)
-            refused = yield from self.connect(attempt, self.world.nodes[server])
+            refused = yield from self.connect(attempt, self.nodes[server])
             if refused is None:
                 return
             if isinstance(self.settings, Nginx):
@@ -181,15 +196,15 @@ class Balancer:
         """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
         attempt.tried.append(attempt.server)
         if self.passive[attempt.server].failed(self.env.now + EPOCH):
-            self.world.note("marked_down", node=attempt.server + 1, detail="passive")
+            self.run.note("marked_down", node=attempt.server + 1, detail="passive")
         return self.choose(attempt.client, attempt.tried)
 
-    def refuse(self, attempt: Attempt, status: str) -> "simpy.events.ProcessGenerator":
+    def refuse(self, attempt: Attempt, status: str) -> Work[None]:
         """Answer a request with an error."""
-        yield self.worker(attempt).carry_on(self.world.balancer_costs.refuse)
+        yield self.worker(attempt).carry_on(self.costs.refuse)
         attempt.fail(status)
 
-    def connect(self, attempt: Attempt, node: Node) -> "simpy.events.ProcessGenerator":
+    def connect(self, attempt: Attempt, node: Node) -> Work[str | None]:
         """Connect to a node; return None when the kernel took the connection, else why it did not.
 
         None also means that the balancer died meanwhile. A full accept queue drops the SYN, which is sent again after
@@ -211,17 +226,16 @@ class Balancer:
             yield self.env.timeout(wait)
         return "timeout" if life == self.life else None
 
-    def answered(self, attempt: Attempt, node: Node) -> None:
-        """The node has sent its 101: relay it, or close when the client has given up meanwhile."""
-        if self.waiting[node.number - 1].pop(attempt, 0) == 0:
+    def answered(self, attempt: Attempt, number: int) -> None:
+        """A node has sent its 101: relay it, or close when the client has given up meanwhile."""
+        if self.waiting[number - 1].pop(attempt, 0) == 0:
             return
+        node = self.nodes[number - 1]
         tunnel = self.tunnel(attempt.client, attempt.server, attempt.generation)
         if attempt.answer.triggered:
             self.released(tunnel)
             return
-        node.tunnels[tunnel] = None
-        if self.world.lifetimes is not None:
-            self.world.lifetimes.begin(tunnel, self.env.now)
+        node.opened(tunnel, self.env.now)
 
         def relayed(_: simpy.Event) -> None:
             if not attempt.answer.triggered:
@@ -231,17 +245,16 @@ class Balancer:
                 node.tunnels.pop(tunnel, None)
                 self.released(tunnel)
 
-        self.worker(attempt).work(self.world.balancer_costs.relay, relayed)
+        self.worker(attempt).work(self.costs.relay, relayed)
 
-    def denied(self, attempt: Attempt, node: Node, status: str) -> None:
-        """The node has refused a handshake: relay that and forget the request."""
-        if self.waiting[node.number - 1].pop(attempt, 0) == 0:
+    def denied(self, attempt: Attempt, refusal: Refusal, number: int) -> None:
+        """A node has refused a handshake: relay that and forget the request."""
+        if self.waiting[number - 1].pop(attempt, 0) == 0:
             return
         self._release(attempt)
         if isinstance(self.settings, Nginx) and attempt.generation == self.generation:
             self.passive[attempt.server].succeeded()
-        assert self.world.sessions is not None
-        self.worker(attempt).work(self.world.sessions.costs.relay_denied, lambda _: attempt.fail(status))
+        self.worker(attempt).work(refusal.relay, lambda _: attempt.fail(refusal.status))
 
     # Ends of connections
 
@@ -249,7 +262,7 @@ class Balancer:
         """The node's side of a tunnel is gone: pass it on to the client."""
         self.released(tunnel)
         if tunnel.client_left:
-            self.world.nodes[tunnel.server].tunnels.pop(tunnel, None)
+            self.nodes[tunnel.server].tunnels.pop(tunnel, None)
             return
         self._close(tunnel, reason)
 
@@ -258,7 +271,7 @@ class Balancer:
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed(reason)
 
-        self.worker(tunnel).work(self.world.balancer_costs.close, passed_on)
+        self.worker(tunnel).work(self.costs.close, passed_on)
 
     def cut(self, tunnel: Tunnel, node: Node) -> None:
         """Close both sides of a tunnel; the node, too, has to read and close."""
@@ -269,23 +282,24 @@ class Balancer:
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 
-        self.worker(tunnel).work(self.world.balancer_costs.cut, cut)
+        self.worker(tunnel).work(self.costs.cut, cut)
 
     def expire(self, tunnel: Tunnel) -> None:
         """Nothing passed through a tunnel for too long: close both sides."""
         self.released(tunnel)
-        node = self.world.nodes[tunnel.server]
+        node = self.nodes[tunnel.server]
         if tunnel in node.tunnels:
             self.cut(tunnel, node)
 
-    def relay(self, tunnel: Tunnel, then: "Callable[[simpy.Event], None]") -> None:
+    def relay(self, tunnel: Tunnel, then: Callable[[simpy.Event], None]) -> None:
         """Pass on a frame through a tunnel, in either direction."""
-        self.worker(tunnel).work(self.world.balancer_costs.frame, then)
+        self.worker(tunnel).work(self.costs.frame, then)
 
-    def hears_end(self, tunnel: Tunnel, node: "Node") -> None:
+    def hears_end(self, tunnel: Tunnel) -> None:
         """The client's half of a tunnel has ended: pass that on."""
+        node = self.nodes[tunnel.server]
         if self.listening:
-            self.worker(tunnel).work(self.world.balancer_costs.release, lambda _: node.sees_end(tunnel))
+            self.worker(tunnel).work(self.costs.release, lambda _: node.sees_end(tunnel))
         else:
             node.sees_end(tunnel)
 
@@ -293,7 +307,7 @@ class Balancer:
         """The client has closed its side. A silent node does not answer that: HAProxy goes on counting the session,
         nginx does not.
         """
-        node = self.world.nodes[tunnel.server]
+        node = self.nodes[tunnel.server]
         tunnel.client_left = True
         if node.silent and self.settings.kind == "nginx":
             self.released(tunnel)
@@ -303,7 +317,7 @@ class Balancer:
     def left(self, tunnel: Tunnel) -> None:
         """A node has closed a tunnel whose client is gone: HAProxy forgets it now, nginx did so long ago."""
         if self.settings.kind == "haproxy" and self.listening:
-            self.worker(tunnel).work(self.world.balancer_costs.abandoned, lambda _: self.released(tunnel))
+            self.worker(tunnel).work(self.costs.abandoned, lambda _: self.released(tunnel))
         else:
             self.released(tunnel)
 
@@ -312,9 +326,8 @@ class Balancer:
         if not tunnel.upstream_gone:
             tunnel.upstream_gone = True
             self._release(tunnel)
-            fanout = self.world.nodes[tunnel.server].fanout
-            if fanout is not None:
-                fanout.confirmed(tunnel, None)
+            for part in self.nodes[tunnel.server].parts:
+                part.disconnected(tunnel)
             if isinstance(self.settings, Nginx) and tunnel.generation == self.generation:
                 self.passive[tunnel.server].succeeded()
 
@@ -322,14 +335,14 @@ class Balancer:
         if taken.generation == self.generation:  # an old process keeps its own counts
             self.rule.release(taken.server)
 
-    def reset_pending(self, node: Node) -> None:
-        """The node died with connections in its queue or handshakes under way.
+    def reset_pending(self, number: int) -> None:
+        """A node died with connections in its queue or handshakes under way.
 
         HAProxy answers their clients with a 502, nginx tries the next peer. Sources: HAProxy manual, `retry-on`
         (conn-failure by default); nginx manual, `proxy_next_upstream` (error and timeout by default).
         """
-        pending = list(self.waiting[node.number - 1])
-        self.waiting[node.number - 1].clear()
+        pending = list(self.waiting[number - 1])
+        self.waiting[number - 1].clear()
         for attempt in pending:
             self._release(attempt)
             if self.settings.kind == "haproxy":
@@ -339,7 +352,7 @@ class Balancer:
 
     def route(self, server: int, version: str) -> None:
         """Learn which version a server runs, from the metadata of its registration."""
-        registry = self.world.scenario.registry
+        registry = self.run.scenario.registry
         if self.gray is not None and registry is not None:
             self.gray.assign(server, pool_of(version, registry.following))
 
@@ -349,12 +362,12 @@ class Balancer:
         """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
         self.up[server] = up
         self.rule.mark(server, up)
-        self.world.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
+        self.run.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
         if up and isinstance(self.settings, HAProxy) and self.settings.slowstart:
             self.env.process(slowstart(self, server, self.settings.slowstart))
         if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
             return
-        node = self.world.nodes[server]
+        node = self.nodes[server]
         for tunnel in [t for t in node.tunnels if t.generation == self.generation]:
             self.released(tunnel)
             self.cut(tunnel, node)
@@ -373,9 +386,9 @@ class Balancer:
         for waiting in self.waiting:
             waiting.clear()
 
-    def come_back(self) -> "simpy.events.ProcessGenerator":
+    def come_back(self) -> Work[None]:
         """Start a new process, with fresh counts and checks."""
-        yield self.env.timeout(self.world.balancer_start)
+        yield self.env.timeout(self.start_time)
         self.listening = True
         self.forget()
-        self.world.start_checks(0.0)
+        self.start_checks(0.0)

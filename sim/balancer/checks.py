@@ -1,36 +1,38 @@
 """HAProxy's active checks of the nodes, in the model."""
 
-from typing import TYPE_CHECKING
-
+from sim.balancer.balancer import Balancer
+from sim.node.node import Node
+from sim.ports import Work
 from twin.rules.health import ActiveCheck, first_check
 from twin.scenario.scenario import HAProxy
 
-if TYPE_CHECKING:
-    import simpy
 
-    from sim.balancer.balancer import Balancer
-    from sim.node.node import Node
+def check(balancer: Balancer, server: int, phase: float, overhead: float) -> Work[None]:
+    """Check one server for ever, as HAProxy does.
 
-
-def check(balancer: "Balancer", server: int, phase: float) -> "simpy.events.ProcessGenerator":
-    """Check one server for ever, as HAProxy does; `phase` is when server 0 is checked first."""
+    Args:
+        balancer: who checks.
+        server: from 0.
+        phase: when server 0 is checked first, in seconds from now.
+        overhead: seconds that a check takes besides.
+    """
     assert isinstance(balancer.settings, HAProxy)
-    env, world, settings = balancer.env, balancer.world, balancer.settings.check
+    env, settings = balancer.env, balancer.settings.check
     generation, life = balancer.generation, balancer.life
     counter = ActiveCheck(settings.fall, settings.rise, fresh=generation > 0)
     spread = first_check(server, len(balancer.up), settings.inter)
     yield env.timeout((phase + spread) % settings.inter)
     while generation == balancer.generation:
-        passed = yield from probe(balancer, world.nodes[server])
+        passed = yield from probe(balancer, balancer.nodes[server])
         if life != balancer.life or generation != balancer.generation:
             return
         change = counter.result(passed)
         if change:
             balancer.mark(server, change == "up", "check")
-        yield env.timeout(settings.inter + world.check_overhead)
+        yield env.timeout(settings.inter + overhead)
 
 
-def probe(balancer: "Balancer", node: "Node") -> "simpy.events.ProcessGenerator":
+def probe(balancer: Balancer, node: Node) -> Work[bool]:
     """Ask a node for /healthz and return whether it answered in time.
 
     A check whose SYN gets no answer ends after the smaller of `timeout connect` and `inter`. Source: HAProxy
@@ -43,7 +45,7 @@ def probe(balancer: "Balancer", node: "Node") -> "simpy.events.ProcessGenerator"
         return False
     if not node.listening:
         return False
-    done = node.process.work(balancer.world.node_costs.handshake)
+    done = node.process.work(node.costs.handshake)
     late = env.timeout(settings.check.timeout)
     yield done | late
     return bool(done.processed) and node.ready

@@ -1,17 +1,12 @@
 """A balancer that takes over a new configuration: a new process beside the old one, which keeps its tunnels a while."""
 
-from typing import TYPE_CHECKING
-
+from sim.balancer.balancer import Balancer
+from sim.machine.process import Process
+from sim.ports import Work
 from twin.config.registry import NGINX_HANDOVER
 
-if TYPE_CHECKING:
-    import simpy
 
-    from sim.balancer.balancer import Balancer
-    from sim.machine.process import Process
-
-
-def reload(balancer: "Balancer") -> "simpy.events.ProcessGenerator":
+def reload(balancer: Balancer) -> Work[None]:
     """Start a new generation with fresh counts and checks.
 
     The new process takes over when it has started, and the old one's time runs from then.
@@ -19,26 +14,25 @@ def reload(balancer: "Balancer") -> "simpy.events.ProcessGenerator":
     life = balancer.life
     if not balancer.listening:
         return
-    yield balancer.env.timeout(balancer.world.balancer_start)
+    yield balancer.env.timeout(balancer.start_time)
     if life != balancer.life:
         return
     old = balancer.workers[-1]
     balancer.take_over()
     generation = balancer.generation
     balancer.forget()
-    balancer.world.start_checks(0.0)
+    balancer.start_checks(0.0)
     yield from hard_stop(balancer, old, generation)
 
 
-def relist(balancer: "Balancer", up: list[bool]) -> "simpy.events.ProcessGenerator":
+def relist(balancer: Balancer, up: list[bool]) -> Work[None]:
     """Let nginx take over a new list of peers: new workers, with counts of their own.
 
     Args:
         balancer: nginx.
         up: which peers are in the list.
     """
-    world = balancer.world
-    yield balancer.env.timeout(world.balancer_start + NGINX_HANDOVER)
+    yield balancer.env.timeout(balancer.start_time + NGINX_HANDOVER)
     before, old = balancer.up, balancer.workers[-1]
     balancer.take_over()
     generation = balancer.generation
@@ -46,11 +40,11 @@ def relist(balancer: "Balancer", up: list[bool]) -> "simpy.events.ProcessGenerat
     balancer.up = list(up)
     for server, (was, is_up) in enumerate(zip(before, up, strict=True), 1):
         if was != is_up:
-            world.note("marked_up" if is_up else "marked_down", node=server, detail="registry")
+            balancer.run.note("marked_up" if is_up else "marked_down", node=server, detail="registry")
     yield from hard_stop(balancer, old, generation)
 
 
-def hard_stop(balancer: "Balancer", old: "Process", generation: int) -> "simpy.events.ProcessGenerator":
+def hard_stop(balancer: Balancer, old: Process, generation: int) -> Work[None]:
     """Let an old process cut its tunnels when its time is over, in the order in which they were made.
 
     Args:
@@ -66,7 +60,7 @@ def hard_stop(balancer: "Balancer", old: "Process", generation: int) -> "simpy.e
     yield old.sleep(balancer.settings.hard_stop_after)
     if life != balancer.life:
         return
-    nodes = balancer.world.nodes
+    nodes = balancer.nodes
     old_ones = [tunnel for node in nodes for tunnel in node.tunnels if tunnel.generation < generation]
     for tunnel in sorted(old_ones, key=lambda one: one.order):
         balancer.cut(tunnel, nodes[tunnel.server])

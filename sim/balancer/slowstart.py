@@ -1,16 +1,10 @@
 """A server that comes back gets its weight step by step."""
 
-from typing import TYPE_CHECKING
-
+from sim.ports import Servers, Work
 from twin.rules.choice import FULL_WEIGHT, WARM_UP_STEP, slowstart_weight
 
-if TYPE_CHECKING:
-    import simpy
 
-    from sim.ports import Servers
-
-
-def slowstart(balancer: "Servers", server: int, seconds: int) -> "simpy.events.ProcessGenerator":
+def slowstart(balancer: Servers, server: int, seconds: int) -> Work[None]:
     """Raise the weight of a server that was just marked up, until it is full or the server is marked down again.
 
     Args:

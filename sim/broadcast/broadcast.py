@@ -6,42 +6,34 @@ writes its whole fan-out, the balancer relays in rounds, a client process reads 
 of it.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
 from sim.broadcast.bus import Bus
 from sim.broadcast.subscriber import Subscriber
+from sim.client.client import Client
+from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cores import Cores
-from sim.machine.lane import Bundle, Frame, Lane, Relay
-from sim.machine.process import Alone, Cost, Process
+from sim.machine.lane import Lane, Relay
+from sim.machine.machine import Machine
+from sim.machine.process import Alone, Process
+from sim.node.node import Node
+from sim.ports import Run
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, Recovery
-
-if TYPE_CHECKING:
-    from sim.connection import Tunnel
-    from sim.world import World
-
-
-OWN_ROUNDS = {
-    "node_fanout": "node_fanout",
-    "balancer_delivery": "{}_delivery",
-    "client_delivery": "client_delivery",
-}
-"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
-the balancer."""
 
 
 class Broadcast:
     """The broadcast of a run.
 
     Args:
-        world: whose broadcast.
+        run: the replication.
+        balancer: through which the frames go.
+        nodes: who sends to the clients.
+        clients: who gets the messages.
         cores: of the bus and the publisher.
-        cost: of a part.
-        bus_start: seconds that the bus takes to start.
-        rooms: bytes that the path to a client holds, and a connection to the bus.
-        disk: see `sim.broadcast.bus.Bus`.
+        machine: what parts cost.
 
     Attributes:
         room: bytes that the path from a node to a client holds outside of the node's own memory.
@@ -49,32 +41,41 @@ class Broadcast:
 
     def __init__(
         self,
-        world: "World",
+        run: Run,
+        balancer: Balancer,
+        nodes: Sequence[Node],
+        clients: Sequence[Client],
         cores: Cores,
-        cost: Callable[[str], Cost],
-        bus_start: float,
-        rooms: tuple[float, float],
-        disk: tuple[float, float] | None,
+        machine: Machine,
     ) -> None:
-        assert world.scenario.publisher is not None
-        self.world = world
-        self.scope = world.scenario.publisher.scope
-        self.room = round(rooms[0])
-        self.bus = Bus(world, Process(cores), cost, bus_start, rooms[1], disk)
-        self.publisher = publisher.Publisher(world, Process(cores), self.bus, publisher.Costs(world.env, cost))
-        self.fanouts = [fanout.Fanout(self, node, fanout.Costs(world.env, cost)) for node in world.nodes]
+        assert run.scenario.publisher is not None
+        self.idle = balancer.idle
+        self.nodes = nodes
+        self.scope: str = run.scenario.publisher.scope
+        cost, payload, u = machine.cost, run.scenario.publisher.payload_bytes, machine.host_quantile
+        self.room = round(machine.profile.path(payload, u))
+        self.bus = Bus(run, Process(cores), cost, machine.bus_start, machine.profile.bus_path(payload, u), machine.disk)
+        self.publisher = publisher.Publisher(run, Process(cores), self.bus, publisher.Costs(run.env, cost))
+        self.fanouts = [
+            fanout.Fanout(run, self.bus, self, balancer, node, fanout.Costs(run.env, cost)) for node in nodes
+        ]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
-        self.balancer = Relay(world.balancer, relay, more, self.relayed)
+        self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         word, further = cost("balancer_word"), cost("balancer_word_more")
-        self.balancer_up = Relay(world.balancer, word, further, self.relayed_up)
+        self.balancer_up = Relay(balancer.worker, word, further, self.relayed_up)
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
-        swarms = {client.process for client in world.clients if isinstance(client.process, Process)}
-        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in world.clients if c.process is swarm))
+        swarms = {client.process for client in clients if isinstance(client.process, Process)}
+        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in clients if c.process is swarm))
         self.swarms: dict[Process | Alone, Lane] = {
             swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
         }
         self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
-        self.subscribers = [Subscriber(self, client) for client in world.clients]
+        self.subscribers = [Subscriber(run, self, client) for client in clients]
+
+    def finish(self) -> list[Row]:
+        """The run is over: return what is noted at its end."""
+        self.publisher.finish()
+        return self.buffers()
 
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
@@ -97,18 +98,18 @@ class Broadcast:
         for tunnel, frames in taken:
             if tunnel.client_left:
                 continue
-            self.world.balancer.idle.touch(tunnel)
+            self.idle.touch(tunnel)
             subscriber = self.subscribers[tunnel.client.number]
-            if subscriber.stalled or not tunnel.opened or tunnel.held:
+            if subscriber.stall.on or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
                 continue
             ready.setdefault(process_of(tunnel), []).append((tunnel, frames))
         for process, bundles in ready.items():
             self.swarms[process].pass_on(bundles)
 
-    def release(self, tunnel: "Tunnel") -> None:
+    def release(self, tunnel: Tunnel) -> None:
         """Let a client read what has gathered on its connection."""
-        if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stalled:
+        if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stall.on:
             held, tunnel.held = tunnel.held, []
             self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
 
@@ -121,7 +122,7 @@ class Broadcast:
             subscriber = self.subscribers[tunnel.client.number]
             if subscriber.tunnel is not tunnel:
                 continue
-            if subscriber.stalled:
+            if subscriber.stall.on:
                 tunnel.held = frames + tunnel.held
                 continue
             for frame in frames:
@@ -135,14 +136,14 @@ class Broadcast:
             if tunnel.outlet is not None:
                 self.fanouts[tunnel.server].drained(tunnel)
 
-    def cut(self, tunnel: "Tunnel") -> None:
+    def cut(self, tunnel: Tunnel) -> None:
         """The node drops what waits for a client in its own memory."""
         while tunnel.held and tunnel.in_flight > self.room:
             tunnel.in_flight -= tunnel.held.pop().size
 
     # Up: from a client to its node
 
-    def ask(self, tunnel: "Tunnel", frame: Frame) -> None:
+    def ask(self, tunnel: Tunnel, frame: Frame) -> None:
         """Send a question or a confirmation."""
         self.asking[process_of(tunnel)].send([tunnel], frame)
 
@@ -153,12 +154,12 @@ class Broadcast:
     def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on to the nodes."""
         for tunnel, frames in taken:
-            self.world.balancer.idle.touch(tunnel)
-            if not tunnel.upstream_gone and tunnel in self.world.nodes[tunnel.server].tunnels:
+            self.idle.touch(tunnel)
+            if not tunnel.upstream_gone and tunnel in self.nodes[tunnel.server].tunnels:
                 self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
 
 
-def process_of(tunnel: "Tunnel") -> Process:
+def process_of(tunnel: Tunnel) -> Process:
     """Return the process of a tunnel's client; a scenario with a publisher has no clients on machines of their own."""
     process = tunnel.client.process
     assert isinstance(process, Process)

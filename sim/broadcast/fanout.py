@@ -1,27 +1,24 @@
 """A node's side of a broadcast: it reads from the bus, fans out, acknowledges, and answers questions."""
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import simpy
 
-from sim.broadcast.bus import Command, outcome
+from sim.broadcast.bus import Bus, Command, outcome
 from sim.broadcast.link import Act, Link, Subscription
+from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cold_start import Habit
-from sim.machine.lane import Bundle, Frame, Lane
+from sim.machine.lane import Lane
 from sim.machine.process import Cost
+from sim.node.node import Node
+from sim.ports import Backend, End, NodePart, Paths, Run, Work
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, Recovery, Seen
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
 from twin.rules.slow_consumer import Outlet, is_too_large
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sim.broadcast.broadcast import Broadcast
-    from sim.connection import Tunnel
-    from sim.node.node import Node
 
 Said = tuple[Command, simpy.Event | None]
 """A command that waits for the bus, and who is to be told."""
@@ -32,7 +29,7 @@ _NOTHING = Cost.constant(0.0)
 class Costs:
     """What a node does for a broadcast, and what it costs."""
 
-    def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
+    def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
         self.poll = Habit(env, cost("node_poll"))
         self.receive = Habit(env, cost("node_receive"))
         self.acknowledge = Habit(env, cost("node_ack"))
@@ -42,14 +39,15 @@ class Costs:
         self.read = cost("node_read")
 
 
-class Fanout:
+class Fanout(NodePart):
     """What one node does; a new process of the node begins a new `life`."""
 
-    def __init__(self, broadcast: "Broadcast", node: "Node", costs: Costs) -> None:
-        self.broadcast = broadcast
-        self.world = broadcast.world
-        self.env = broadcast.world.env
-        self.bus = broadcast.bus
+    def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: Costs) -> None:
+        self.run = run
+        self.env = run.env
+        self.bus = bus
+        self.paths = paths
+        self.balancer = balancer
         self.node = node
         self.costs = costs
         self.link = Link(self.env, node.number)
@@ -58,7 +56,7 @@ class Fanout:
         self.life = 0
         self.seen = Seen()
         self.cursor = Cursor(self.bus.broker.epoch)
-        self.ended = False
+        self.over = False
         self.joined = True
         self.broken = self.env.event()
         self.newest = (0, 0)
@@ -68,11 +66,11 @@ class Fanout:
         self.speaking = False
         self.most_waiting = (0, 0.0)
         self.subscription = self.bus.subscribe(self.link, *self._ends())
-        self._run()
+        self._begin()
 
     # Its life
 
-    def _run(self) -> None:
+    def _begin(self) -> None:
         """Begin to read and to give signs of life."""
         self.env.process(self.give_signs(self.life))
         if self.bus.settings.kind != "pubsub":
@@ -80,16 +78,15 @@ class Fanout:
         if self.bus.settings.kind == "kafka":
             self.env.process(self.commit(self.life))
 
-    def stop(self, goodbye: bool) -> None:
-        """The node's process ends; `goodbye`: it says so to the publisher."""
+    def ended(self, how: End) -> None:
+        """The node's process ends: it says so to the publisher unless it was killed."""
+        if self.over:
+            return
         self.life += 1
-        self.ended = True
-        if goodbye:
-            bye = ("bye", self.node.number, 0, 0)
-            self.bus.serve(
-                self.link,
-                (self.bus.costs.command, partial(self.bus.push, 0, bye, pushed_word("bye", self.node.number, 0))),
-            )
+        self.over = True
+        if how != "killed":
+            bye, size = ("bye", self.node.number, 0, 0), pushed_word("bye", self.node.number, 0)
+            self.bus.serve(self.link, (self.bus.costs.command, partial(self.bus.push, 0, bye, size)))
         else:
             self.down.clear()
             self.up.clear()
@@ -101,13 +98,18 @@ class Fanout:
         self.speaking = False
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
 
-    def start(self) -> None:
-        """A new process of the node listens: it joins the bus as one that has never been there."""
-        self.ended = False
-        self.seen = Seen()
-        self.env.process(self.join(self.life, ""))
+    def started(self, healed: bool) -> None:
+        """A new process listens in place of one that a fault has ended: it joins the bus as one that is new there."""
+        if healed:
+            self.over = False
+            self.seen = Seen()
+            self.env.process(self.join(self.life, ""))
 
-    def _ends(self) -> "tuple[Callable[[Message], None], Callable[[str], None]]":
+    def disconnected(self, tunnel: Tunnel) -> None:
+        """The balancer has forgotten a connection."""
+        self.confirmed(tunnel, None)
+
+    def _ends(self) -> tuple[Callable[[Message], None], Callable[[str], None]]:
         life = self.life
 
         def take(message: Message) -> None:
@@ -122,7 +124,7 @@ class Fanout:
 
         return take, lost
 
-    def join(self, life: int, reason: str) -> "simpy.events.ProcessGenerator":
+    def join(self, life: int, reason: str) -> Work[None]:
         """Subscribe; `reason`: why the connection to the bus was lost, empty for a process that begins."""
         node, process, retry = self.node.number, self.node.process, self.bus.settings.retry
         fresh = not reason
@@ -130,7 +132,7 @@ class Fanout:
             yield process.work(self.costs.acknowledge)
             if life != self.life:
                 return
-            self.world.note("bus_lost", node=node, detail=reason)
+            self.run.note("bus_lost", node=node, detail=reason)
 
         def subscribe() -> Subscription | None:
             if life != self.life:
@@ -156,15 +158,15 @@ class Fanout:
         self.joined = True
         self.broken = self.env.event()
         if fresh:
-            self._run()
+            self._begin()
             return
-        self.world.note("bus_joined", node=node)
+        self.run.note("bus_joined", node=node)
         if self.bus.settings.kind != "pubsub":
             self.env.process(self.read(life, self.broken))
 
     # From the bus
 
-    def read(self, life: int, broken: simpy.Event) -> "simpy.events.ProcessGenerator":
+    def read(self, life: int, broken: simpy.Event) -> Work[None]:
         """Read with the cursor, wait until all that came is fanned out, read again."""
         process, timeout = self.node.process, self.bus.settings.retry.timeout
         while life == self.life and not broken.triggered:
@@ -199,18 +201,14 @@ class Fanout:
         """Fan out what has not been seen; acknowledge what has."""
         first = self.seen.first(message.epoch, message.version)
         detail = f"{message.epoch} {message.key}"
-        self.world.note(
-            "received",
-            node=self.node.number,
-            version=message.version,
-            detail=detail if first else detail + " duplicate",
-        )
+        said = detail if first else detail + " duplicate"
+        self.run.note("received", node=self.node.number, version=message.version, detail=said)
         if first:
             self.fan_out(message, detail)
         elif (message.epoch, message.version) not in self.awaiting:
             self.acknowledge(message.epoch, message.version)
 
-    def commit(self, life: int) -> "simpy.events.ProcessGenerator":
+    def commit(self, life: int) -> Work[None]:
         """Commit the position of a partition log from time to time."""
         while True:
             yield self.env.timeout(self.bus.settings.commit_interval)
@@ -226,11 +224,11 @@ class Fanout:
         self.newest = max(self.newest, place)
         size = message_frame(len(message.payload))
         tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if self.node.serves else []
-        if self.broadcast.scope == "client" and tunnels:
+        if self.paths.scope == "client" and tunnels:
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:
                 del self.awaiting[place]
-        room = self.broadcast.room
+        room = self.paths.room
         sent = []
         waiting = 0
         for tunnel in tunnels:
@@ -248,23 +246,23 @@ class Fanout:
         elif place not in self.awaiting:
             self.acknowledge(*place)
 
-    def _admits(self, tunnel: "Tunnel", size: int) -> bool:
+    def _admits(self, tunnel: Tunnel, size: int) -> bool:
         """Ask the outlet of a client that does not keep up whether a message may be sent to it."""
-        settings = self.world.scenario.slow_consumer
+        settings = self.run.scenario.slow_consumer
         if tunnel.outlet is None:
             tunnel.outlet = Outlet(settings.policy, settings.limit_bytes)
         decision = tunnel.outlet.offer(size, self._waiting(tunnel))
         if decision == "close":
-            self.broadcast.cut(tunnel)
+            self.paths.cut(tunnel)
             self.node.tunnels.pop(tunnel, None)
-            self.world.balancer.upstream_closed(tunnel, "1006")
+            self.balancer.upstream_closed(tunnel, "1006")
         return decision == "send"
 
-    def _waiting(self, tunnel: "Tunnel") -> int:
+    def _waiting(self, tunnel: Tunnel) -> int:
         """Return the bytes that wait for a client in the node's own memory."""
-        return max(0, tunnel.in_flight - self.broadcast.room)
+        return max(0, tunnel.in_flight - self.paths.room)
 
-    def drained(self, tunnel: "Tunnel") -> None:
+    def drained(self, tunnel: Tunnel) -> None:
         """A client that did not keep up has read something."""
         outlet = tunnel.outlet
         if outlet is None:
@@ -275,10 +273,10 @@ class Fanout:
         if waiting == 0 and not outlet.owes_snapshot:
             tunnel.outlet = None
 
-    def answer(self, tunnel: "Tunnel", recovery: Recovery) -> None:
+    def answer(self, tunnel: Tunnel, recovery: Recovery) -> None:
         """Send an answer or a snapshot over a connection; it has to fit like any message."""
         size = frame_bytes(_size(recovery))
-        fits = tunnel.in_flight + size <= self.broadcast.room and tunnel.outlet is None
+        fits = tunnel.in_flight + size <= self.paths.room and tunnel.outlet is None
         if fits or self._admits(tunnel, size):
             tunnel.in_flight += size
             self.down.send([tunnel], Frame(recovery, size))
@@ -292,7 +290,7 @@ class Fanout:
                     assert isinstance(frame.body, Message)
                     if (frame.body.epoch, frame.body.version) not in self.awaiting:
                         self.acknowledge(frame.body.epoch, frame.body.version)
-        self.broadcast.relay(taken)
+        self.paths.relay(taken)
 
     # From the clients
 
@@ -303,7 +301,7 @@ class Fanout:
                 assert isinstance(frame.body, tuple)
                 tunnel.standing = frame.body
                 self.confirmed(tunnel, frame.body)
-                if self.ended:
+                if self.over:
                     continue
                 if frame.question and frame.body in self.asked:
                     self.asked[frame.body].append(tunnel)
@@ -311,7 +309,7 @@ class Fanout:
                     self.asked[frame.body] = [tunnel]
                     self.env.process(self.look_up(frame.body, self.life))
 
-    def look_up(self, position: tuple[int, int], life: int) -> "simpy.events.ProcessGenerator":
+    def look_up(self, position: tuple[int, int], life: int) -> Work[None]:
         """Ask the bus what followed a position, and tell the clients that stand there."""
         done = self.env.event()
         self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
@@ -324,13 +322,13 @@ class Fanout:
         tunnels = self.asked.pop(position)
         if recovery is None:
             return
-        if is_too_large(_size(recovery), self.world.scenario.slow_consumer.limit_bytes):
+        if is_too_large(_size(recovery), self.run.scenario.slow_consumer.limit_bytes):
             recovery = Recovery(False, recovery.epoch, recovery.version)
         for tunnel in tunnels:
             if tunnel in self.node.tunnels:
                 self.answer(tunnel, recovery)
 
-    def confirmed(self, tunnel: "Tunnel", standing: tuple[int, int] | None) -> None:
+    def confirmed(self, tunnel: Tunnel, standing: tuple[int, int] | None) -> None:
         """A client stands at a position, or (None) has left; who is last lets the node acknowledge."""
         if not self.awaiting:
             return
@@ -355,14 +353,14 @@ class Fanout:
 
     def speak(self, command: Command, done: simpy.Event | None = None) -> None:
         """Queue a command for the bus; `done` happens with what it returns there, or None."""
-        if self.ended:
+        if self.over:
             return
         self.outbox.append((command, done))
         if not self.speaking:
             self.speaking = True
             self.env.process(self._speak(self.life))
 
-    def _speak(self, life: int) -> "simpy.events.ProcessGenerator":
+    def _speak(self, life: int) -> Work[None]:
         """Send all that is queued in one go, and go on with what has come meanwhile."""
         while life == self.life and self.outbox:
             for _ in self.outbox[:-1]:
@@ -385,10 +383,10 @@ class Fanout:
         """Do what a node asked for, unless its process has ended meanwhile."""
         return act() if life == self.life else None
 
-    def give_signs(self, life: int) -> "simpy.events.ProcessGenerator":
+    def give_signs(self, life: int) -> Work[None]:
         """Renew the lease."""
         every = self.bus.settings.lease / SIGNS_A_LEASE
-        yield self.node.process.sleep(every * self.world.draw(self.node.number, Purpose.LEASE_PHASE, 0))
+        yield self.node.process.sleep(every * self.run.draw(self.node.number, Purpose.LEASE_PHASE, 0))
         while life == self.life:
             self.tell("alive")
             yield self.node.process.sleep(every)

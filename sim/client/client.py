@@ -1,26 +1,18 @@
 """The life of a client: connect, stay, lose the connection, wait, try again."""
 
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import simpy
 
 from sim.client.heartbeat import Beats
+from sim.client.stall import Stall
 from sim.connection import Attempt, Tunnel
 from sim.machine.process import Alone, Cost, Process
-from sim.node.node import Node
+from sim.ports import ClientPart, Frontend, Next, Run, Upstream
 from twin.draws import Purpose
-from twin.rules.backoff import Backoff
-from twin.rules.heartbeat import beat_after
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sim.broadcast.subscriber import Subscriber
-    from sim.sending.outbox import Outbox
-    from sim.sessions.sessions import Member
-    from sim.world import World
-
+from twin.rules.backoff import Backoff, Reconnect
+from twin.rules.heartbeat import Heartbeat, beat_after
 
 HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1, "client_closed": 2}
 """Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is
@@ -33,7 +25,7 @@ handles/basetransport.pyx (`_schedule_call_connection_lost`), loop.pyx (`_on_idl
 class Costs:
     """What a client does, and what it costs."""
 
-    def __init__(self, cost: "Callable[[str], Cost]") -> None:
+    def __init__(self, cost: Callable[[str], Cost]) -> None:
         self.dial = cost("client_dial")
         self.request = cost("client_request")
         self.open = cost("client_open")
@@ -42,54 +34,99 @@ class Costs:
         self.goodbye = cost("client_goodbye")
 
 
-class Client:
-    """One client of the swarm; it shares its process with many others."""
+@dataclass(frozen=True)
+class Swarm:
+    """What all clients of a run share.
 
-    def __init__(self, world: "World", number: int, process: Process | Alone) -> None:
-        self.world = world
+    Attributes:
+        run: the replication.
+        costs: what they do, and what it costs.
+        balancer: what they connect to.
+        nodes: where their connections end.
+        heartbeat: their pings.
+        reconnect: when they come back.
+        draw_for_reconnect: returns a client's n-th number for that.
+    """
+
+    run: Run
+    costs: Costs
+    balancer: Frontend
+    nodes: Sequence[Upstream]
+    heartbeat: Heartbeat
+    reconnect: Reconnect
+    draw_for_reconnect: Callable[[int, int], float]
+
+
+class Client:
+    """One client of the swarm; it shares its process with many others.
+
+    Attributes:
+        parts: what mechanisms add to it.
+        barred: a refusal was final.
+    """
+
+    def __init__(self, swarm: Swarm, number: int, process: Process | Alone) -> None:
+        self.swarm = swarm
+        self.run = swarm.run
+        self.env = swarm.run.env
+        self.costs = swarm.costs
+        self.balancer = swarm.balancer
+        self.nodes = swarm.nodes
+        self.heartbeat = swarm.heartbeat
         self.number = number
         self.process = process
         self.tunnel: Tunnel | None = None
         self.attempt: Attempt | None = None
-        self.backoff = Backoff(world.reconnect)
+        self.backoff = Backoff(swarm.reconnect)
         self.attempts = 0
+        self._first_beat: float | None = None
         self.draws = 0
-        self.subscriber: Subscriber | None = None
-        self.beats = Beats(self) if world.heartbeat.most else None
-        self.member: Member | None = None
+        self.stall = Stall(self.env, self, swarm.heartbeat, swarm.nodes)
+        self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.most else None
+        self.parts: tuple[ClientPart, ...] = ()
         self.barred = False
-        self.outbox: Outbox | None = None
         self.since = 0.0
 
-    @cached_property
+    @property
     def first_beat(self) -> float:
-        """When the first ping of its connection is due, in seconds; of the one that the run starts with it is drawn
-        only if something depends on it.
+        """When the first ping of its connection was or is due, in seconds; of the one that the run starts with it is
+        drawn only if something depends on it.
         """
-        return self.world.heartbeat.interval * self.world.draw(self.number, Purpose.PING_PHASE, 0)
+        if self._first_beat is None:
+            self._first_beat = self.heartbeat.interval * self.run.draw(self.number, Purpose.PING_PHASE, 0)
+        return self._first_beat
+
+    @first_beat.setter
+    def first_beat(self, due: float) -> None:
+        self._first_beat = due
+
+    @property
+    def last_beat(self) -> float | None:
+        """When it pinged last, in seconds, if its pings are simulated one by one."""
+        return None if self.beats is None else self.beats.last
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
-        world = self.world
+        env = self.env
         while True:
             if tunnel is not None:
                 self.tunnel = tunnel
-                since = world.env.now if self.attempts > 1 else self.since
+                since = env.now if self.attempts > 1 else self.since
                 reason = yield tunnel.lost
-                if self.subscriber is not None and self.subscriber.stalled and reason != "heartbeat":
-                    yield self.subscriber.reads_again
+                if self.stall.on and reason != "heartbeat":
+                    yield self.stall.again
                 yield from self.notice(tunnel, reason)
                 if self.beats is not None:
                     self.beats.ended(tunnel, reason)
-                if self.subscriber is not None:
-                    self.subscriber.disconnected()
-                world.note("disconnected", self.number, tunnel.server + 1, detail=reason)
+                for part in self.parts:
+                    part.disconnected(tunnel)
+                self.run.note("disconnected", self.number, tunnel.server + 1, detail=reason)
                 self.tunnel = None
-                wait = self.backoff.after_loss(world.env.now - since, self.draw())
+                wait = self.backoff.after_loss(env.now - since, self.draw())
             else:
                 wait = None if self.barred else self.backoff.after_failure(self.draw())
             if wait is None:
-                world.note("gave_up", self.number, attempt=self.attempts)
+                self.run.note("gave_up", self.number, attempt=self.attempts)
                 return
             if wait > 0:
                 yield self.process.sleep(wait)
@@ -97,65 +134,73 @@ class Client:
 
     def connect(self, rested: bool) -> "simpy.events.ProcessGenerator":
         """Try once; return the tunnel, or None. `rested`: a timer woke the client, else it goes on from a failure."""
-        world, costs = self.world, self.world.client_costs
+        note, costs = self.run.note, self.costs
         self.attempts += 1
         yield self.process.work(costs.dial) if rested else self.process.carry_on(costs.dial)
-        world.note("attempt_connect", self.number, attempt=self.attempts)
-        if not world.balancer.listening:
+        note("attempt_connect", self.number, attempt=self.attempts)
+        if not self.balancer.listening:
             yield self.process.work(costs.refused)
-            world.note("connect_failed", self.number, attempt=self.attempts, detail="refused")
+            note("connect_failed", self.number, attempt=self.attempts, detail="refused")
             return None
-        attempt = self.attempt = Attempt(world, self)
-        if self.member is not None:
-            attempt.ticket = self.member.ticket
-        world.balancer.accept()
+        attempt = self.attempt = self.new_attempt()
+        for part in self.parts:
+            part.before_connect(attempt)
+        self.balancer.accept()
         yield self.process.work(costs.request)
         if not attempt.answer.triggered:
-            world.env.process(world.balancer.serve(attempt))
+            self.env.process(self.balancer.serve(attempt))
         answer = yield attempt.answer
         if isinstance(answer, Tunnel):
             yield self.process.work(costs.open)
             self.attempt = None
             self.tunnel = answer
-            self.first_beat = world.env.now + world.heartbeat.interval
-            world.note("connected", self.number, answer.server + 1, attempt=self.attempts)
+            self.first_beat = self.env.now + self.heartbeat.interval
+            note("connected", self.number, answer.server + 1, attempt=self.attempts)
             answer.opened = True
-            if self.member is not None and attempt.grant is not None:
-                self.member.admitted(attempt.grant, answer.server + 1)
             if self.beats is not None:
                 self.beats.start(answer, self.beats.rule.interval, True)
-            if self.subscriber is not None:
-                self.subscriber.connected(answer)
-            if self.outbox is not None:
-                self.outbox.connected(answer)
-            node = world.nodes[answer.server]
-            if node.silent:
-                self.peer_hangs(answer, node)
+            for part in self.parts:
+                part.connected(answer, attempt)
+            if self.nodes[answer.server].silent:
+                self.peer_hangs(answer)
             return answer
-        of_node = world.sessions is not None and bool(attempt.reason)
-        yield self.process.work(world.sessions.costs.read_denied if world.sessions and of_node else costs.refused)
+        yield self.process.work(costs.refused if attempt.refusal is None else attempt.refusal.read)
         self.attempt = None
-        world.note("connect_failed", self.number, attempt=self.attempts, detail=answer)
-        if self.member is not None and attempt.reason:
-            then = self.member.refused(answer, attempt.reason, attempt.server + 1)
-            if then == "login":
-                found: Tunnel | None = yield from self.connect(False)
-                return found
-            self.barred = then == "stop"
+        note("connect_failed", self.number, attempt=self.attempts, detail=answer)
+        then = self._after_refusal(attempt, answer)
+        if then == "at once":
+            found: Tunnel | None = yield from self.connect(False)
+            return found
+        self.barred = then == "stop"
         return None
+
+    def new_attempt(self) -> Attempt:
+        """Return a new attempt, with the time that the client gives it."""
+        timeout = self.run.scenario.clients.open_timeout
+        ends_before = self.env.now + timeout >= self.run.scenario.duration
+        return Attempt(self.env, self, None if ends_before else timeout)
+
+    def _after_refusal(self, attempt: Attempt, answer: str) -> Next:
+        """Ask the parts what to do about a refusal of the node; any other failure is tried again."""
+        if attempt.refusal is not None:
+            for part in self.parts:
+                then = part.refused(attempt, attempt.refusal, answer)
+                if then is not None:
+                    return then
+        return "retry"
 
     def notice(self, tunnel: Tunnel, reason: str) -> "simpy.events.ProcessGenerator":
         """Do what the client does when a connection ends for `reason`."""
-        world, costs = self.world, self.world.client_costs
+        costs = self.costs
         if reason == "heartbeat":
-            world.note("heartbeat_missed", self.number, tunnel.server + 1)
-            if world.heartbeat.close_timeout > 0:
-                yield self.process.sleep(world.heartbeat.close_timeout)
+            self.run.note("heartbeat_missed", self.number, tunnel.server + 1)
+            if self.heartbeat.close_timeout > 0:
+                yield self.process.sleep(self.heartbeat.close_timeout)
             yield self.process.work(costs.closed)
-            world.balancer.client_left(tunnel)
+            self.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
-        world.balancer.hears_end(tunnel, world.nodes[tunnel.server])
+        self.balancer.hears_end(tunnel)
 
     def cut_off(self) -> None:
         """Balancer and nodes are gone: the client's kernel learns that its connection, or its attempt, is broken."""
@@ -168,22 +213,22 @@ class Client:
         if tunnel is not None and not tunnel.lost.triggered:
             tunnel.lost.succeed("1006")
 
-    def told_goodbye(self, tunnel: Tunnel, node: Node) -> None:
+    def told_goodbye(self, tunnel: Tunnel) -> None:
         """Answer the node's close frame; the node then closes, and that is what ends the connection."""
-        balancer = self.world.balancer
+        balancer, node = self.balancer, self.nodes[tunnel.server]
 
         def answered(_: simpy.Event) -> None:
             balancer.relay(tunnel, lambda _: node.hears_goodbye(tunnel))
 
-        self.process.work(self.world.client_costs.goodbye, answered)
+        self.process.work(self.costs.goodbye, answered)
 
-    def peer_hangs(self, tunnel: Tunnel, node: Node) -> None:
+    def peer_hangs(self, tunnel: Tunnel) -> None:
         """Foresee the missed heartbeat: the next ping gets no pong if the node is silent until its timeout ends."""
-        world, beat = self.world, self.world.heartbeat
+        node, beat = self.nodes[tunnel.server], self.heartbeat
         if not beat.interval or not tunnel.opened:
             return
         since = node.silent_since
-        wait = beat_after(self.first_beat, beat.interval, since) + beat.timeout - world.env.now
+        wait = beat_after(self.first_beat, beat.interval, since) + beat.timeout - self.env.now
 
         def due(_: simpy.Event) -> None:
             if not tunnel.lost.triggered and node.silent and node.silent_since == since:
@@ -194,4 +239,4 @@ class Client:
     def draw(self) -> float:
         """Return this client's next uniform number for its reconnect policy."""
         self.draws += 1
-        return self.world.draw_for_reconnect(self.number, self.draws - 1)
+        return self.swarm.draw_for_reconnect(self.number, self.draws - 1)

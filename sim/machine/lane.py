@@ -6,41 +6,14 @@ uvloop queues writes and does them at the end of an iteration (`_exec_queued_wri
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.process import Batch, Cost, Process
-from twin.rules.delivery import Message, Recovery
-
-if TYPE_CHECKING:
-    from sim.balancer.balancer import Balancer
-    from sim.connection import Tunnel
 
 CHUNK = 8
 """Most connections of one batch. Between two batches others may have the core, and what is done is handed over."""
 
 
-@dataclass(slots=True, eq=False)
-class Frame:
-    """What is sent over connections.
-
-    Attributes:
-        body: a message, the answer to a question, or the (epoch, version) where a client stands.
-        size: bytes with the header; what a client sends counts against no limit.
-        detail: epoch and number of a message, as events show them.
-        left: connections over which it is still to be written.
-        question: whether the client asks what followed.
-    """
-
-    body: Message | Recovery | tuple[int, int]
-    size: int = 0
-    detail: str = ""
-    left: int = field(default=0)
-    question: bool = False
-
-
-Bundle = tuple["Tunnel", list[Frame]]
-"""What is ready on one connection."""
 Taken = Callable[[list[Bundle], float, float], None]
 """Receives what a batch has dealt with, and when it began and ended with the connections, one after the other."""
 
@@ -62,7 +35,7 @@ class Lane:
         self.then = then
         self.waiting: dict[Tunnel, list[Frame]] = {}
 
-    def send(self, tunnels: Iterable["Tunnel"], frame: Frame) -> None:
+    def send(self, tunnels: Iterable[Tunnel], frame: Frame) -> None:
         """Queue one frame for each of some connections."""
         waiting = self.waiting
         fresh = []
@@ -86,11 +59,11 @@ class Lane:
                 fresh.append(tunnel)
         self._queue(fresh)
 
-    def _queue(self, tunnels: list["Tunnel"]) -> None:
+    def _queue(self, tunnels: list[Tunnel]) -> None:
         for start in range(0, len(tunnels), CHUNK):
             self._batch(tunnels[start : start + CHUNK])
 
-    def _batch(self, tunnels: list["Tunnel"]) -> None:
+    def _batch(self, tunnels: list[Tunnel]) -> None:
         taken: list[Bundle] = []
 
         def begin(level: int) -> float:
@@ -114,12 +87,12 @@ class Relay:
     """The frames that wait for the balancer, in one direction: a lane for each of its processes.
 
     Args:
-        balancer: whose processes.
+        worker: returns the process that has a connection.
         cost, more, then: as of a `Lane`.
     """
 
-    def __init__(self, balancer: "Balancer", cost: Cost, more: Cost, then: Taken) -> None:
-        self.balancer = balancer
+    def __init__(self, worker: Callable[[Tunnel], Process], cost: Cost, more: Cost, then: Taken) -> None:
+        self.worker = worker
         self.cost = cost
         self.more = more
         self.then = then
@@ -129,7 +102,7 @@ class Relay:
         """Queue what another process has handed over, each connection at the process that has it."""
         ready: dict[Process, list[Bundle]] = {}
         for bundle in bundles:
-            ready.setdefault(self.balancer.worker(bundle[0]), []).append(bundle)
+            ready.setdefault(self.worker(bundle[0]), []).append(bundle)
         for process, ours in ready.items():
             if process not in self.lanes:
                 self.lanes[process] = Lane(process, self.cost, self.more, self.then)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.balancer import balancer
-from sim.broadcast.broadcast import OWN_ROUNDS
 from sim.client import client
 from sim.machine.process import Cost
 from sim.node import node
@@ -20,6 +19,14 @@ ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_c
 """Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
 `task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
 `process_runnable_tasks` in src/task.c; an accept has no task."""
+
+OWN_ROUNDS = {
+    "node_fanout": "node_fanout",
+    "balancer_delivery": "{}_delivery",
+    "client_delivery": "client_delivery",
+}
+"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
+the balancer."""
 
 WORDS = {
     "bus_word": "bus_publish",
@@ -91,6 +98,11 @@ class Machine:
         first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
         curves = self.profile.curves(name, kind, self.crowds, payload)
         return Cost(curves, first_part, client.HOPS.get(name, 0))
+
+    @property
+    def bus_start(self) -> float:
+        """Seconds that a bus takes to start; a profile need not know it for a scenario without one."""
+        return self.profile.lone("bus_start", self.host_quantile)
 
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores

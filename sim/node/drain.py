@@ -1,25 +1,20 @@
 """A node that closes its connections at a pace: some of them, or all before it ends."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from sim.connection import Tunnel
 from sim.node.lives import emptied, end
+from sim.node.node import Node, State
+from sim.ports import Work
 from twin.rules.drain import close_after
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    import simpy
-
-    from sim.connection import Tunnel
-    from sim.node.node import Node, State
-
-
-def shed(node: "Node", count: int, pace: float) -> "simpy.events.ProcessGenerator":
+def shed(node: Node, count: int, pace: float) -> Work[None]:
     """Close the oldest `count` connections, `pace` a second."""
     yield from _let_go(node, [one for one in node.tunnels if not one.closing][:count], pace, "up")
 
 
-def drain(node: "Node", lead: float, pace: float, again: bool = True) -> "simpy.events.ProcessGenerator":
+def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None]:
     """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end.
 
     Args:
@@ -28,13 +23,13 @@ def drain(node: "Node", lead: float, pace: float, again: bool = True) -> "simpy.
         pace: closes a second; 0 closes all at once.
         again: start a new process afterwards.
     """
-    world, life = node.world, node.life
+    life = node.life
     yield from node.runs()
     if node.life != life or node.standing.order == "restart":
         return
     node.ready = False
-    if world.registrar is not None:
-        world.registrar.leave(node)
+    for part in node.parts:
+        part.leaving()
     yield node.process.sleep(lead)
     yield from node.runs()
     if node.life != life or node.state != "up":  # it died meanwhile, or is restarted
@@ -46,17 +41,17 @@ def drain(node: "Node", lead: float, pace: float, again: bool = True) -> "simpy.
     yield from node.runs()
     if node.life != life or node.state != "draining":
         return
-    world.note("drained", node=node.number)
-    if node.fanout is not None:
-        node.fanout.stop(goodbye=True)
+    node.run.note("drained", node=node.number)
+    for part in node.parts:
+        part.ended("drained")
     yield from end(node, life, again)
 
 
-def _let_go(node: "Node", tunnels: "Sequence[Tunnel]", pace: float, state: "State") -> "simpy.events.ProcessGenerator":
+def _let_go(node: Node, tunnels: Sequence[Tunnel], pace: float, state: State) -> Work[None]:
     """Ask the clients of some connections to come back elsewhere, `pace` a second, while the node is in a state."""
-    began, life = node.world.env.now, node.life
+    began, life = node.env.now, node.life
     for place, tunnel in enumerate(tunnels):
-        wait = began + close_after(place, pace) - node.world.env.now
+        wait = began + close_after(place, pace) - node.env.now
         if wait > 0:
             yield node.process.sleep(wait)
         if node.life != life or node.state != state:

@@ -4,15 +4,12 @@ Each of these goes on only as long as the process lives on which it acts: a faul
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from sim.node.node import POLL
+import simpy
+
+from sim.node.node import POLL, Node
+from sim.ports import Work
 from twin.costs.profile import FIRST_TABLE
-
-if TYPE_CHECKING:
-    import simpy
-
-    from sim.node.node import Node
 
 CLOSE_TIMEOUT = 10.0
 """Seconds for which a node waits for the answer to a close frame. Source: `websockets`, asyncio/server.py (`serve`)."""
@@ -22,41 +19,41 @@ POOL = 4
 the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
 
 
-def kill(node: "Node") -> "simpy.events.ProcessGenerator":
+def kill(node: Node) -> Work[None]:
     """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come.
 
     Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
     """
-    world, process = node.world, node.process
+    costs, process = node.costs, node.process
     node.half_closed = 0
-    if node.fanout is not None and not node.fanout.ended:
-        node.fanout.stop(goodbye=False)
+    for part in node.parts:
+        part.ended("killed")
     process.clear()
     process.resume()
 
-    def gone(_: "simpy.Event") -> None:
+    def gone(_: simpy.Event) -> None:
         node.state = "dead"
         node.stop_listening()
 
-    ends = [process.work(world.node_costs.exit_delay, gone)]
+    ends = [process.work(costs.exit_delay, gone)]
     process.threads, process.threads_place = POOL, process.deadline - process.cores.time_slice
-    ends += [process.work(world.node_costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
+    ends += [process.work(costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
     yield ends[-1]
-    world.note("node_stopped", node=node.number)
+    node.run.note("node_stopped", node=node.number)
 
 
-def restart(node: "Node") -> "simpy.events.ProcessGenerator":
+def restart(node: Node) -> Work[None]:
     """SIGTERM: stop listening, say 1001 to everybody, end, start a new process.
 
     A process that hangs does so when it goes on. One that starts has no handler yet: the signal ends it at once. Where
     there is none, one is started.
     """
-    world, life = node.world, node.life
+    life = node.life
     if node.standing.phase == "dead":
         yield from start(node, "restart")
         return
     while node.hung and node.life == life:
-        yield world.env.timeout(POLL)
+        yield node.env.timeout(POLL)
     if node.life != life:
         return
     if node.standing.phase == "starting":
@@ -64,8 +61,8 @@ def restart(node: "Node") -> "simpy.events.ProcessGenerator":
         yield from _renew(node)
         return
     node.state = "stopping"
-    if node.fanout is not None and not node.fanout.ended:
-        node.fanout.stop(goodbye=True)
+    for part in node.parts:
+        part.ended("restarted")
     node.stop_listening()
     for tunnel in list(node.tunnels):
         if not tunnel.closing:
@@ -74,12 +71,12 @@ def restart(node: "Node") -> "simpy.events.ProcessGenerator":
     yield from end(node, life, True)
 
 
-def emptied(node: "Node") -> "simpy.events.ProcessGenerator":
+def emptied(node: Node) -> Work[None]:
     """Wait until the last connection of a node that closes all is gone, or has not answered its close frame in time.
 
     Another fault may end that wait.
     """
-    env, life, state = node.world.env, node.life, node.state
+    env, life, state = node.env, node.life, node.state
     deadline = env.now + CLOSE_TIMEOUT
 
     def goes_on() -> bool:
@@ -92,7 +89,7 @@ def emptied(node: "Node") -> "simpy.events.ProcessGenerator":
             node.drop(tunnel)
 
 
-def end(node: "Node", life: int, again: bool) -> "simpy.events.ProcessGenerator":
+def end(node: Node, life: int, again: bool) -> Work[None]:
     """The last connection is gone: end, unless the node has been killed meanwhile.
 
     Args:
@@ -100,9 +97,9 @@ def end(node: "Node", life: int, again: bool) -> "simpy.events.ProcessGenerator"
         life: of the process that is to end.
         again: start a new process.
     """
-    yield node.world.env.timeout(node.world.node_stop)
+    yield node.env.timeout(node.times.stop)
     while node.hung and node.life == life:
-        yield node.world.env.timeout(POLL)
+        yield node.env.timeout(POLL)
     if node.life != life:
         return
     if again:
@@ -111,54 +108,49 @@ def end(node: "Node", life: int, again: bool) -> "simpy.events.ProcessGenerator"
         _ended(node)
 
 
-def _renew(node: "Node") -> "simpy.events.ProcessGenerator":
+def _renew(node: Node) -> Work[None]:
     """The process is gone: start a new one, which ends what the old one was told."""
     ordered = node.standing.order
     _ended(node)
     yield from start(node, ordered)
 
 
-def _ended(node: "Node") -> None:
+def _ended(node: Node) -> None:
     node.state = "dead"
     node.half_closed = 0
     node.standing.ended()
-    node.world.note("node_stopped", node=node.number)
+    node.run.note("node_stopped", node=node.number)
 
 
-def join(node: "Node") -> "simpy.events.ProcessGenerator":
+def join(node: Node) -> Work[None]:
     """Start the process of a node that is new or was killed."""
-    node.world.note("node_starting", node=node.number)
+    node.run.note("node_starting", node=node.number)
     yield from start(node)
 
 
-def start(node: "Node", heals: str = "") -> "simpy.events.ProcessGenerator":
+def start(node: Node, heals: str = "") -> Work[None]:
     """Start a new process; it listens unless another fault ends it before.
 
     Args:
         node: the node.
         heals: the fault that is over then, empty if none of this node is.
     """
-    world = node.world
     life = node.standing.boots()
     yield from _boot(node)
     if not node.standing.listens(life):
         return
     node.state, node.ready = "up", True
-    world.note("node_started", node=node.number)
-    if world.sessions is not None and node.number in world.sessions.desks:
-        world.sessions.desks[node.number].start()  # it connects to the server that keeps the sessions
-    if world.registrar is not None:
-        world.env.process(world.registrar.joined(node))
+    node.run.note("node_started", node=node.number)
+    for part in node.parts:
+        part.started(healed=bool(heals))
     if heals:
-        if node.fanout is not None:
-            node.fanout.start()
-        world.note("healed", node=node.number, detail=heals)
+        node.run.note("healed", node=node.number, detail=heals)
 
 
-def _boot(node: "Node") -> "simpy.events.ProcessGenerator":
+def _boot(node: Node) -> Work[None]:
     """The interpreter and what it loads keep the node's core busy until it listens."""
     life = node.life
-    for piece in node.process.work_through(node.world.node_costs.start):
+    for piece in node.process.work_through(node.costs.start):
         yield piece
         if node.life != life:
             return

@@ -1,24 +1,20 @@
 """A WebSocket server process, seen from the kernel's side: a queue of connections, an event loop, an end."""
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import simpy
 
-from sim.machine.process import Process
+from sim.connection import Attempt, Refusal, Tunnel
+from sim.machine.process import Cost, Process
 from sim.node.pings import Pings
+from sim.ports import Backend, Gate, NodePart, Run, Work
 from twin.costs.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.faults import Standing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sim.broadcast.fanout import Fanout
-    from sim.connection import Attempt, Tunnel
-    from sim.machine.process import Cost
-    from sim.world import World
 
 SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
@@ -36,7 +32,7 @@ State = Literal["up", "dead", "stopping", "draining"]
 class Costs:
     """What a node does, and what it costs; `start` names the part that its start is."""
 
-    def __init__(self, cost: "Callable[[str], Cost]", start: str) -> None:
+    def __init__(self, cost: Callable[[str], Cost], start: str) -> None:
         self.accept = cost("node_accept")
         self.handshake = cost("node_handshake")
         self.exit_delay = cost("exit_delay")
@@ -46,25 +42,47 @@ class Costs:
         self.forget = cost("node_forget")
         self.abandoned = cost("node_abandoned")
         self.start = cost(start)
-        self.register = cost("start_registry")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that something takes at each node of a run.
+
+    Attributes:
+        stop: the end of a process that has nothing left to do.
+        table_growth: the kernel doubles a table of open files.
+        round_trip: from a ping to its pong on an idle machine.
+    """
+
+    stop: float
+    table_growth: float
+    round_trip: float
 
 
 class Node:
     """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
 
     Attributes:
+        balancer: whose connections it gets; whoever builds the run sets it.
+        parts: what mechanisms add to it.
+        gates: who reads its handshakes in its place.
         standing: what faults have done to it so far.
         half_closed: connections of which it has ended its half, and waits for the client's.
         held: what waits for a packet that is sent again once the link is back.
         silent_since: when it last fell silent, because it began to hang or went dark, in seconds.
     """
 
-    def __init__(self, world: "World", number: int, process: Process) -> None:
-        self.world = world
+    balancer: Backend
+
+    def __init__(self, run: Run, number: int, process: Process, costs: Costs, times: Times) -> None:
+        self.run = run
+        self.env = run.env
+        self.costs = costs
+        self.times = times
         self.number = number
         self.process = process
-        self.state: State = "up" if number <= world.scenario.nodes.count else "dead"
-        self.standing = Standing("up" if number <= world.scenario.nodes.count else "dead")
+        self.state: State = "up" if number <= run.scenario.nodes.count else "dead"
+        self.standing = Standing("up" if number <= run.scenario.nodes.count else "dead")
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -72,10 +90,11 @@ class Node:
         self.opening = 0
         self.table = FIRST_TABLE
         self.silent_since = 0.0
-        self.pings = Pings(self)
+        self.pings = Pings(run, self, times.round_trip)
         self.held: list[Callable[[], object]] = []
         self.half_closed = 0
-        self.fanout: Fanout | None = None
+        self.parts: tuple[NodePart, ...] = ()
+        self.gates: tuple[Gate, ...] = ()
 
     @property
     def listening(self) -> bool:
@@ -107,19 +126,19 @@ class Node:
         """Whether nothing comes from the node and nobody was told: it hangs, or its packets are dropped."""
         return self.dark or self.hung
 
-    def pass_on(self, act: "Callable[[], object]") -> None:
+    def pass_on(self, act: Callable[[], object]) -> None:
         """Do what a packet between balancer and node brings about, now or when the link is back."""
         if self.dark:
             self.held.append(act)
         else:
             act()
 
-    def syn(self, attempt: "Attempt") -> bool:
+    def syn(self, attempt: Attempt) -> bool:
         """Receive a SYN; False when it is dropped: on the way, or by the kernel because the accept queue is full.
 
         Linux lets the queue grow to one more than the backlog (sk_acceptq_is_full in include/net/sock.h).
         """
-        if self.dark or len(self.backlog) > self.world.scenario.nodes.backlog:
+        if self.dark or len(self.backlog) > self.run.scenario.nodes.backlog:
             return False
         self.backlog.append(attempt)
         if not self.accepting:
@@ -132,7 +151,7 @@ class Node:
         Source: libuv 1.45 and later, `uv__server_io` in src/unix/stream.c.
         """
         self.accepting = True
-        self.process.work(self.world.node_costs.accept, self._accepted)
+        self.process.work(self.costs.accept, self._accepted)
 
     def _accepted(self, _: simpy.Event) -> None:
         """Take a connection out of the queue and read its handshake in the next round."""
@@ -141,12 +160,31 @@ class Node:
             attempt = self.backlog.popleft()
             self.opening += 1
             self._make_room()
-            if self.world.sessions is not None:
-                self.world.env.process(self.world.sessions.admit(self, attempt))
+            if self.gates:
+                self.env.process(self._ask_gates(attempt))
             else:
-                self.process.work(self.world.node_costs.handshake, lambda _: self.admitted(attempt))
+                self.process.work(self.costs.handshake, lambda _: self.admitted(attempt))
         if self.backlog:
             self._listen()
+
+    def _ask_gates(self, attempt: Attempt) -> Work[None]:
+        """Let the gates read a handshake, one after the other, and answer it if the process is still there."""
+        life = self.life
+        for gate in self.gates:
+            refusal = yield from gate.admit(attempt)
+            if life != self.life:
+                return
+            if refusal is not None:
+                attempt.refusal = refusal
+                self.denied(attempt, refusal)
+                return
+        self.admitted(attempt)
+
+    def opened(self, tunnel: Tunnel, at: float) -> None:
+        """A connection is open since a time, in seconds after the start of the run."""
+        self.tunnels[tunnel] = None
+        for part in self.parts:
+            part.connected(tunnel, at)
 
     def warmed_up(self) -> None:
         """The first connections are there, and the table of open files has grown for them."""
@@ -161,23 +199,23 @@ class Node:
         if OWN_FILES + len(self.tunnels) + self.opening > self.table:
             self.table *= 2
             self.process.stop()
-            self.world.env.timeout(self.world.table_growth).callbacks.append(self._has_room)
+            self.env.timeout(self.times.table_growth).callbacks.append(self._has_room)
 
     def _has_room(self, _: simpy.Event) -> None:
         if not self.hung:
             self.process.resume()
 
-    def admitted(self, attempt: "Attempt") -> None:
+    def admitted(self, attempt: Attempt) -> None:
         """The handshake is answered with 101."""
         self.opening -= 1
         if self.state == "up":
-            self.pass_on(lambda: self.world.balancer.answered(attempt, self))
+            self.pass_on(lambda: self.balancer.answered(attempt, self.number))
 
-    def denied(self, attempt: "Attempt", status: str) -> None:
+    def denied(self, attempt: Attempt, refusal: Refusal) -> None:
         """The handshake is answered with a refusal."""
         self.opening -= 1
         if self.state == "up":
-            self.pass_on(lambda: self.world.balancer.denied(attempt, self, status))
+            self.pass_on(lambda: self.balancer.denied(attempt, refusal, self.number))
 
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
@@ -188,20 +226,20 @@ class Node:
                 self._fall_silent()
 
     def _fall_silent(self) -> None:
-        self.silent_since = self.world.env.now
+        self.silent_since = self.env.now
         for tunnel in self.tunnels:
-            tunnel.client.peer_hangs(tunnel, self)
+            tunnel.client.peer_hangs(tunnel)
 
     def resume(self) -> None:
         """SIGCONT: the process looks at its timers, then reads what has gathered."""
         self.pings.goes_on()
         self.process.resume()
 
-    def runs(self) -> "simpy.events.ProcessGenerator":
+    def runs(self) -> Work[None]:
         """Wait until the process obeys an order: while it hangs or starts it does not."""
         life = self.life
         while self.life == life and (self.hung or self.standing.phase == "starting"):
-            yield self.world.env.timeout(POLL)
+            yield self.env.timeout(POLL)
 
     def vanish(self) -> None:
         """From now on every packet between balancer and node is dropped; both go on."""
@@ -221,7 +259,7 @@ class Node:
                 self.sees_leaving(tunnel)
         self.pings.link_back()
 
-    def sees_leaving(self, tunnel: "Tunnel") -> None:
+    def sees_leaving(self, tunnel: Tunnel) -> None:
         """The client of a tunnel has given this node up: read its last ping and the end, answer, and close.
 
         A node that hangs does so when it goes on. It reads all that has gathered before it does more for anybody; so
@@ -230,30 +268,39 @@ class Node:
 
         def left(_: simpy.Event) -> None:
             if self.tunnels.pop(tunnel, 0) is None:
-                self.world.balancer.left(tunnel)
+                self.balancer.left(tunnel)
 
-        self.process.work(self.world.node_costs.abandoned, left)
+        self.process.work(self.costs.abandoned, left)
 
-    def forget(self, then: "Callable[[simpy.Event], None] | None" = None) -> None:
+    def forget(self, then: Callable[[simpy.Event], None] | None = None) -> None:
         """Both halves of a connection have ended: end its tasks."""
-        self.process.work(self.world.node_costs.forget, then)
+        self.process.work(self.costs.forget, then)
 
     def stop_listening(self) -> None:
         """Who waits to be accepted is reset, and so is who waits for an answer."""
         self.accepting = False
-        self.pass_on(lambda: self.world.balancer.reset_pending(self))
+        self.pass_on(lambda: self.balancer.reset_pending(self.number))
         self.backlog.clear()
 
-    def closed(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+    def closed(self, tunnel: Tunnel, _: simpy.Event) -> None:
         """The kernel has closed the socket of a process that was killed."""
         self.tunnels.pop(tunnel, None)
         reason = tunnel.closing if tunnel.told else "1006"
-        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, reason))
+        self.pass_on(lambda: self.balancer.upstream_closed(tunnel, reason))
 
-    def drop(self, tunnel: "Tunnel") -> None:
+    def drop(self, tunnel: Tunnel) -> None:
         """The client has not answered the close frame: break the connection."""
         del self.tunnels[tunnel]
-        self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
+        self.pass_on(lambda: self.balancer.upstream_closed(tunnel, tunnel.closing))
+
+    def abandon(self, tunnel: Tunnel, code: str) -> None:
+        """Break a connection whose client would not read a close frame."""
+        del self.tunnels[tunnel]
+        self.balancer.upstream_closed(tunnel, code)
+
+    def pinged_in_vain(self, tunnel: Tunnel) -> None:
+        """The client of a connection does not read the node's pings any more."""
+        self.pings.in_vain(tunnel)
 
     def die(self) -> None:
         """The node's machine is gone, and all that it knew."""
@@ -267,33 +314,33 @@ class Node:
         self.accepting = False
         if self.state != "dead":
             self.state = "dead"
-            self.world.note("node_stopped", node=self.number)
+            self.run.note("node_stopped", node=self.number)
 
     @property
     def connections(self) -> int:
         """Connections that the node counts: those that it has not begun to close."""
         return sum(not tunnel.closing for tunnel in self.tunnels)
 
-    def let_go(self, tunnel: "Tunnel") -> None:
+    def let_go(self, tunnel: Tunnel) -> None:
         """Ask the client of a connection to come back elsewhere, unless it is being closed already."""
         if tunnel in self.tunnels and not tunnel.closing:
             self.close(tunnel, str(SERVICE_RESTART))
 
-    def close(self, tunnel: "Tunnel", code: str) -> None:
+    def close(self, tunnel: Tunnel, code: str) -> None:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
-        self.process.work(self.world.node_costs.goodbye, partial(self._say_goodbye, tunnel))
+        self.process.work(self.costs.goodbye, partial(self._say_goodbye, tunnel))
 
-    def _say_goodbye(self, tunnel: "Tunnel", _: simpy.Event) -> None:
+    def _say_goodbye(self, tunnel: Tunnel, _: simpy.Event) -> None:
         tunnel.told = True
 
         def told(_: simpy.Event) -> None:
             if not tunnel.client_left:
-                tunnel.client.told_goodbye(tunnel, self)
+                tunnel.client.told_goodbye(tunnel)
 
-        self.pass_on(lambda: self.world.balancer.relay(tunnel, told))
+        self.pass_on(lambda: self.balancer.relay(tunnel, told))
 
-    def hears_goodbye(self, tunnel: "Tunnel") -> None:
+    def hears_goodbye(self, tunnel: Tunnel) -> None:
         """The client has answered the close frame: read it and end this half of the connection.
 
         What the end of its tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC
@@ -304,17 +351,17 @@ class Node:
             if self.tunnels.pop(tunnel, 0) is None:
                 self.half_closed += 1
                 tunnel.half_closed = self.life
-                self.pass_on(lambda: self.world.balancer.upstream_closed(tunnel, tunnel.closing))
+                self.pass_on(lambda: self.balancer.upstream_closed(tunnel, tunnel.closing))
                 self._ends(tunnel)
 
-        self.pass_on(lambda: self.process.work(self.world.node_costs.leave, left))
+        self.pass_on(lambda: self.process.work(self.costs.leave, left))
 
-    def sees_end(self, tunnel: "Tunnel") -> None:
+    def sees_end(self, tunnel: Tunnel) -> None:
         """The client's half of a connection has ended."""
         tunnel.ended = True
         self._ends(tunnel)
 
-    def _ends(self, tunnel: "Tunnel") -> None:
+    def _ends(self, tunnel: Tunnel) -> None:
         if tunnel.ended and tunnel.half_closed == self.life:
             tunnel.half_closed = -1
 

@@ -1,19 +1,15 @@
 """The control loop that starts and ends nodes by their load."""
 
+from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
 from sim.node.drain import drain
 from sim.node.lives import join
-from sim.node.node import POLL
+from sim.node.node import POLL, Node
+from sim.ports import Run, Work
+from sim.registry.registry import Registrar
 from twin.rules.controller import Replica, to_end, to_start
-
-if TYPE_CHECKING:
-    import simpy
-
-    from sim.registry.registry import Registrar
-    from sim.world import World
-    from twin.scenario.registry import Autoscaling
+from twin.scenario.registry import Autoscaling
 
 
 class Autoscaler:
@@ -24,17 +20,19 @@ class Autoscaler:
         replicas: the nodes by slot, those that drain included; those of the start have run for ever.
     """
 
-    def __init__(self, world: "World", settings: "Autoscaling", registrar: "Registrar") -> None:
-        self.world = world
+    def __init__(self, run: Run, settings: Autoscaling, registrar: Registrar, nodes: Sequence[Node]) -> None:
+        self.run = run
+        self.env = run.env
+        self.nodes = nodes
         self.settings = settings
         self.registrar = registrar
         self.controller = settings.controller(registrar.settings.heartbeat)
-        self.wanted = world.scenario.nodes.count
+        self.wanted = run.scenario.nodes.count
         self.replicas = {slot: Replica(-inf) for slot in range(1, self.wanted + 1)}
-        world.env.process(self._decide())
+        run.env.process(self._decide())
 
-    def _decide(self) -> "simpy.events.ProcessGenerator":
-        env = self.world.env
+    def _decide(self) -> Work[None]:
+        env = self.env
         due = 0.0
         while True:
             due += self.settings.sync_period
@@ -42,22 +40,22 @@ class Autoscaler:
             members = self.registrar.leases.members(env.now)
             decision = self.controller.decide(self.wanted, self.replicas, members, env.now)
             if decision.replicas != self.wanted:
-                self.world.note("scaled", detail=f"{self.wanted} to {decision.replicas}: {decision.reason}")
+                self.run.note("scaled", detail=f"{self.wanted} to {decision.replicas}: {decision.reason}")
                 self.wanted = decision.replicas
             self._reconcile()
 
     def _reconcile(self) -> None:
         for slot in to_start(self.wanted, self.replicas):
-            self.replicas[slot] = Replica(self.world.env.now)
-            self.world.env.process(join(self.world.nodes[slot - 1]))
+            self.replicas[slot] = Replica(self.env.now)
+            self.env.process(join(self.nodes[slot - 1]))
         for slot in to_end(self.wanted, self.replicas):
             self.replicas[slot].deleting = True
-            self.world.env.process(self._end(slot))
+            self.env.process(self._end(slot))
 
-    def _end(self, slot: int) -> "simpy.events.ProcessGenerator":
-        node = self.world.nodes[slot - 1]
+    def _end(self, slot: int) -> Work[None]:
+        node = self.nodes[slot - 1]
         while node.state == "dead":  # it is about to start
-            yield self.world.env.timeout(POLL)
+            yield self.env.timeout(POLL)
         node.standing.begin("drain")
         yield from drain(node, self.settings.lead, self.settings.pace, again=False)
         del self.replicas[slot]

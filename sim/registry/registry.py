@@ -4,36 +4,45 @@ A new process first loads what it needs for the registry, on its core. The excha
 they take some milliseconds, and what decides is when they are begun.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from sim.balancer.balancer import Balancer
 from sim.balancer.reload import relist
 from sim.node.drain import shed
-from sim.node.node import POLL
+from sim.node.node import POLL, Node
+from sim.ports import NodePart, Run, Work
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Member, changes, next_sign
+from twin.scenario.registry import Rebalance, Registry
 from twin.scenario.scenario import Nginx
-
-if TYPE_CHECKING:
-    import simpy
-
-    from sim.node.node import Node
-    from sim.world import World
-    from twin.scenario.registry import Rebalance, Registry
 
 
 class Registrar:
     """Leases of the nodes, their heartbeats, and the looks at them.
 
+    Args:
+        run: the replication.
+        settings: of the registry.
+        nodes: a node for each slot.
+        balancer: what is kept in step.
+        looks: whether the registrar looks; given marks stand in for that.
+
     Attributes:
+        registrations: each node's side.
         leases: the registry.
         known: what the balancer has been told.
     """
 
-    def __init__(self, world: "World", settings: "Registry") -> None:
-        self.world = world
-        self.env = world.env
+    def __init__(self, run: Run, settings: Registry, nodes: Sequence[Node], balancer: Balancer, looks: bool) -> None:
+        self.run = run
+        self.env = run.env
         self.settings = settings
+        self.nodes = nodes
+        self.balancer = balancer
+        self.looks = looks
+        self.registrations = [Registration(self, node) for node in nodes]
+        self.loading = run.cost("start_registry")
         self.leases = Leases(settings.ttl)
         self.known: dict[int, Member] = {}
         self.generation: dict[int, int] = {}
@@ -41,42 +50,42 @@ class Registrar:
 
     def enroll(self) -> None:
         """Register the nodes that are there before the run, each in a phase of its own, and tell the balancer."""
-        for node in self.world.nodes[: self.world.scenario.nodes.count]:
+        for node in self.nodes[: self.run.scenario.nodes.count]:
             self._register(node, (self._phase(node) - 1.0) * self.settings.heartbeat)
         self.known = self.leases.members(0.0)
         for slot, member in self.known.items():
-            self.world.balancer.route(slot - 1, member.version)
+            self.balancer.route(slot - 1, member.version)
 
-    def _phase(self, node: "Node") -> float:
-        return self.world.draw(node.number, Purpose.MEMBER_PHASE, 0)
+    def _phase(self, node: Node) -> float:
+        return self.run.draw(node.number, Purpose.MEMBER_PHASE, 0)
 
     def begin(self) -> None:
         """Start the heartbeats of the nodes that are there when the run starts, and the looks."""
-        for node in self.world.nodes[: self.world.scenario.nodes.count]:
+        for node in self.nodes[: self.run.scenario.nodes.count]:
             self.env.process(self._keep(node, self._phase(node) * self.settings.heartbeat))
-        if not self.world.marks_given:
+        if self.looks:
             self.env.process(self._look())
 
-    def joined(self, node: "Node") -> "simpy.events.ProcessGenerator":
+    def joined(self, node: Node) -> Work[None]:
         """A new process listens: it loads what it needs for the registry, registers, and its heartbeats begin."""
         life = node.life
-        yield from node.process.work_through(self.world.node_costs.register)
+        yield from node.process.work_through(self.loading)
         if node.state == "up" and node.ready and node.life == life:
             self._register(node, self.env.now)
             yield from self._keep(node, self.env.now + self.settings.heartbeat)
 
-    def leave(self, node: "Node") -> None:
+    def leave(self, node: Node) -> None:
         """A node that drains gives its slot up."""
         self.leases.leave(node.number, self.generation.get(node.number, 0))
 
-    def _register(self, node: "Node", at: float) -> None:
+    def _register(self, node: Node, at: float) -> None:
         address, version = f"node-{node.number}", self.settings.version(node.number)
         self.generation[node.number] = self.leases.register(node.number, address, version, at)
         self.spent[node.number] = node.process.used
         if at >= 0.0:
-            self.world.note("registered", node=node.number, detail=str(self.generation[node.number]))
+            self.run.note("registered", node=node.number, detail=str(self.generation[node.number]))
 
-    def _keep(self, node: "Node", due: float) -> "simpy.events.ProcessGenerator":
+    def _keep(self, node: Node, due: float) -> Work[None]:
         """Send heartbeats as long as this process of the node serves."""
         life, every, number = node.life, self.settings.heartbeat, node.number
         first = True
@@ -92,23 +101,23 @@ class Registrar:
             mine = node.connections
             reply = self.leases.beat(number, self.generation[number], mine, cpu, now)
             if reply == "expired":
-                self.world.note("fenced", node=number, detail=str(self.generation[number]))
+                self.run.note("fenced", node=number, detail=str(self.generation[number]))
                 self._register(node, now)
             elif self.settings.rebalance is not None and not first:
                 self._rebalance(node, mine, self.settings.rebalance)
             first = False
             due = next_sign(due, every, max(now, due))  # a timer may be early by a millisecond
 
-    def _rebalance(self, node: "Node", mine: int, rule: "Rebalance") -> None:
+    def _rebalance(self, node: Node, mine: int, rule: Rebalance) -> None:
         counts = [one.connections for one in self.leases.members(self.env.now).values()]
         count = give_away(surplus(mine, counts, rule.slack), rule.pace, self.settings.heartbeat)
         if count:
             self.env.process(shed(node, count, rule.pace))
 
-    def _look(self) -> "simpy.events.ProcessGenerator":
+    def _look(self) -> Work[None]:
         """Bring the balancer in step, again and again."""
-        scenario, every = self.world.scenario, self.settings.sync
-        due = stratified(scenario.seed, self.world.replication, 0, Purpose.SYNC_PHASE) * every
+        scenario, every = self.run.scenario, self.settings.sync
+        due = stratified(scenario.seed, self.run.replication, 0, Purpose.SYNC_PHASE) * every
         while True:
             yield self.env.timeout(due - self.env.now)
             due += every
@@ -117,7 +126,7 @@ class Registrar:
             self.known = members
             if not todo.gone and not todo.came:
                 continue
-            balancer = self.world.balancer
+            balancer = self.balancer
             if isinstance(scenario.balancer, Nginx):
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
@@ -126,3 +135,19 @@ class Registrar:
             for slot, member in todo.came:
                 balancer.route(slot - 1, member.version)
                 balancer.mark(slot - 1, True, "registry")
+
+
+class Registration(NodePart):
+    """One node's side of the registry."""
+
+    def __init__(self, registrar: Registrar, node: Node) -> None:
+        self.registrar = registrar
+        self.node = node
+
+    def started(self, healed: bool) -> None:
+        """A new process listens: it registers."""
+        self.registrar.env.process(self.registrar.joined(self.node))
+
+    def leaving(self) -> None:
+        """A node that drains gives its slot up."""
+        self.registrar.leave(self.node)

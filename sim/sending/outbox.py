@@ -5,41 +5,47 @@ relayed together (`sim.machine.lane`), so a flush of kept messages costs the bal
 client and node each of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
-from sim.machine.lane import Bundle, Frame, Lane, Relay
-from sim.machine.process import Alone, Cost, Process
+from sim.balancer.balancer import Balancer
+from sim.client.client import Client
+from sim.connection import Attempt, Bundle, Frame, Tunnel
+from sim.machine.lane import Lane, Relay
+from sim.machine.process import Alone, Process
+from sim.node.node import Node
+from sim.ports import ClientPart, Run, Work
 from twin.draws import Purpose
 from twin.rules.offline import OfflineQueue, due_at
-
-if TYPE_CHECKING:
-    import simpy
-
-    from sim.client.client import Client
-    from sim.connection import Tunnel
-    from sim.world import World
 
 
 class Uplink:
     """The ways from all clients to all nodes."""
 
-    def __init__(self, world: "World", cost: Callable[[str], Cost]) -> None:
-        self.world = world
+    def __init__(
+        self,
+        run: Run,
+        balancer: Balancer,
+        nodes: Sequence[Node],
+        clients: Sequence[Client],
+    ) -> None:
+        cost = run.cost
+        self.rows = run.rows
+        self.idle = balancer.idle
+        self.upstreams = nodes
         relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
-        self.balancer = Relay(world.balancer, relay, more, self.relayed)
+        self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         self.swarms = {
             process: Lane(process, send, send, self.sent)
-            for process in dict.fromkeys(client.process for client in world.clients)
+            for process in dict.fromkeys(client.process for client in clients)
             if isinstance(process, Process)
         }
-        self.nodes = [Lane(node.process, read, read, self.arrived) for node in world.nodes]
-        self.lives = [node.life for node in world.nodes]
-        self.outboxes = [Outbox(self, client) for client in world.clients]
+        self.nodes = [Lane(node.process, read, read, self.arrived) for node in nodes]
+        self.lives = [node.life for node in nodes]
+        self.outboxes = [Outbox(run, self.say, client) for client in clients]
 
-    def say(self, process: Process | Alone, tunnel: "Tunnel", frame: Frame) -> None:
+    def say(self, process: Process | Alone, tunnel: Tunnel, frame: Frame) -> None:
         """Let a client's process write a frame."""
         assert isinstance(process, Process)
         self.swarms[process].send([tunnel], frame)
@@ -51,12 +57,12 @@ class Uplink:
     def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on; a node that is gone gets nothing."""
         for tunnel, frames in taken:
-            self.world.balancer.idle.touch(tunnel)
-            self.world.nodes[tunnel.server].pass_on(partial(self.deliver, tunnel, frames))
+            self.idle.touch(tunnel)
+            self.upstreams[tunnel.server].pass_on(partial(self.deliver, tunnel, frames))
 
-    def deliver(self, tunnel: "Tunnel", frames: list[Frame]) -> None:
+    def deliver(self, tunnel: Tunnel, frames: list[Frame]) -> None:
         """Frames have come to a node's socket, if it is still open."""
-        node, lane = self.world.nodes[tunnel.server], self.nodes[tunnel.server]
+        node, lane = self.upstreams[tunnel.server], self.nodes[tunnel.server]
         if tunnel.upstream_gone or tunnel not in node.tunnels:
             return
         if self.lives[tunnel.server] != node.life:  # a new process has forgotten what waited for the old one
@@ -73,47 +79,47 @@ class Uplink:
                 t += each
                 assert isinstance(frame.body, tuple)
                 client, number = frame.body
-                self.world.rows.append((t, "arrived", client, tunnel.server + 1, -1, number, ""))
+                self.rows.append((t, "arrived", client, tunnel.server + 1, -1, number, ""))
 
 
-class Outbox:
+class Outbox(ClientPart):
     """One client's messages, across all its connections."""
 
-    def __init__(self, uplink: Uplink, client: "Client") -> None:
-        clients = uplink.world.scenario.clients
-        self.uplink = uplink
-        self.world = uplink.world
+    def __init__(self, run: Run, say: Callable[[Process | Alone, Tunnel, Frame], None], client: Client) -> None:
+        clients = run.scenario.clients
+        self.run = run
+        self.say = say
         self.client = client
         self.rate = clients.sends.rate
         self.size = clients.sends.payload_bytes
         self.queue = OfflineQueue(clients.offline.messages, clients.offline.bytes, clients.offline.overflow)
-        self.world.env.process(self.send_all())
+        run.env.process(self.send_all())
 
-    def send_all(self) -> "simpy.events.ProcessGenerator":
+    def send_all(self) -> Work[None]:
         """Send or keep each message when it is due."""
-        world, number, n = self.world, self.client.number, 0
-        phase = world.draw(number, Purpose.SEND_PHASE, 0)
+        run, number, n = self.run, self.client.number, 0
+        phase = run.draw(number, Purpose.SEND_PHASE, 0)
         while True:
-            yield self.client.process.sleep(max(0.0, due_at(n, self.rate, phase) - world.env.now))
+            yield self.client.process.sleep(max(0.0, due_at(n, self.rate, phase) - run.env.now))
             if self.client.tunnel is not None and self.client.tunnel.opened:
                 self._send(self.client.tunnel, n, "")
             else:
                 self._keep(n)
             n += 1
 
-    def connected(self, tunnel: "Tunnel") -> None:
+    def connected(self, tunnel: Tunnel, attempt: Attempt) -> None:
         """Send what is kept over a new connection, in order."""
         for n, _ in self.queue.flush():
             self._send(tunnel, n, "flushed")
 
-    def _send(self, tunnel: "Tunnel", n: int, detail: str) -> None:
+    def _send(self, tunnel: Tunnel, n: int, detail: str) -> None:
         number = self.client.number
-        self.world.note("sent", number, tunnel.server + 1, version=n, detail=detail)
-        self.uplink.say(self.client.process, tunnel, Frame((number, n)))
+        self.run.note("sent", number, tunnel.server + 1, version=n, detail=detail)
+        self.say(self.client.process, tunnel, Frame((number, n)))
 
     def _keep(self, n: int) -> None:
         dropped = self.queue.offer(n, self.size)
         if n not in dropped:
-            self.world.note("kept", self.client.number, version=n, detail=str(self.queue.held))
+            self.run.note("kept", self.client.number, version=n, detail=str(self.queue.held))
         for one in dropped:
-            self.world.note("discarded", self.client.number, version=one, detail=str(self.queue.held))
+            self.run.note("discarded", self.client.number, version=one, detail=str(self.queue.held))

@@ -1,19 +1,12 @@
 """A node's connection to the server that keeps the sessions: it is lost with the server, and opened again."""
 
-from typing import TYPE_CHECKING
-
-from sim.broadcast.bus import outcome
+from sim.broadcast.bus import Bus, outcome
 from sim.broadcast.link import Link
-
-if TYPE_CHECKING:
-    import simpy
-
-    from sim.broadcast.bus import Bus
-    from sim.node.node import Node
-    from sim.ports import Run
+from sim.node.node import Node
+from sim.ports import Run, Work
 
 
-class Desk:
+class StoreConnection:
     """Where one node asks; a new process of the node begins with a connection of its own.
 
     Attributes:
@@ -21,12 +14,12 @@ class Desk:
         joined: whether the connection is up.
     """
 
-    def __init__(self, world: "Run", node: "Node", bus: "Bus") -> None:
-        self.world = world
+    def __init__(self, run: Run, node: Node, bus: Bus) -> None:
+        self.run = run
         self.node = node
         self.bus = bus
-        self.link = Link(world.env, node.number)
-        self.cost = world.cost("node_ack")
+        self.link = Link(run.env, node.number)
+        self.cost = run.cost("node_ack")
         self.life = node.life
         self._connected = False
         if node.state == "up":  # one that joins later connects then
@@ -44,32 +37,32 @@ class Desk:
     def _lost(self, reason: str) -> None:
         if self.joined:
             self._connected = False
-            self.world.env.process(self._join(self.life, reason))
+            self.run.env.process(self._join(self.life, reason))
 
     def start(self) -> None:
         """A new process of the node listens: it connects as one that has never been there."""
-        self.world.env.process(self._join(self.node.life, ""))
+        self.run.env.process(self._join(self.node.life, ""))
 
-    def _join(self, life: int, reason: str) -> "simpy.events.ProcessGenerator":
+    def _join(self, life: int, reason: str) -> Work[None]:
         """Connect until it works; `reason`: why a connection was lost, empty for a process that begins."""
         node, process, retry = self.node, self.node.process, self.bus.settings.retry
         if reason:
             yield process.work(self.cost)
             if life != node.life:
                 return
-            self.world.note("bus_lost", node=node.number, detail=reason)
+            self.run.note("bus_lost", node=node.number, detail=reason)
         failures = 1 if reason else 0
         while life == node.life:
             if failures:
                 yield process.sleep(self.bus.delay(self.link, failures))
             yield process.work(self.cost)
             reply = self.bus.serve(self.link, (self.bus.costs.command, lambda: True))
-            yield reply | self.world.env.timeout(retry.timeout)
+            yield reply | self.run.env.timeout(retry.timeout)
             if life != node.life:
                 return
             if outcome(reply)[0]:
                 self._subscribe()
                 if reason:
-                    self.world.note("bus_joined", node=node.number)
+                    self.run.note("bus_joined", node=node.number)
                 return
             failures = failures % max(1, retry.retries) + 1

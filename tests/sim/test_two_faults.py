@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import simulate
-from sim.connection import Attempt
 from sim.engines import uncovered
 from sim.world import World
 from tests.stories import connected, healed, told
@@ -288,7 +287,7 @@ def test_a_connect_to_a_dead_node_behind_a_dead_link_is_not_refused_but_times_ou
     found.env.run(until=2.0)
     for server in (1, 2):
         found.balancer.rule.connections[server] += 50
-    attempt = Attempt(found, found.clients[0])
+    attempt = found.clients[0].new_attempt()
     found.env.process(found.balancer.serve(attempt))
     found.env.run(until=2.35)
     assert not attempt.answer.triggered

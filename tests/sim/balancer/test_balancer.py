@@ -1,7 +1,6 @@
 import pytest
 
 from sim import simulate
-from sim.connection import Attempt
 from sim.world import World
 from tests.checks import next_check
 from tests.costs import EXIT_DELAY, LET_IN, cost_of
@@ -276,7 +275,7 @@ def test_a_handshake_under_way_survives_a_reload_and_is_counted_by_the_process_t
     world = World(scenario.vary(balancer={"check": {"fall": 100}}), 0, profile)
     world.env.run(until=1.2)
     client = world.clients[1]
-    attempt = Attempt(world, client)
+    attempt = client.new_attempt()
     for server in (1, 2):
         world.balancer.rule.connections[server] += 50  # leave only the hung node
     world.env.process(world.balancer.serve(attempt))

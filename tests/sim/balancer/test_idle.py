@@ -164,7 +164,7 @@ def test_a_node_gives_up_a_client_that_does_not_answer_its_pings(profile):
         faults=[{"at": 2.0, "kind": "stall", "client": 4, "duration": 6.0}],
     )
     world = World(scenario, 0, profile)
-    tunnel = world.clients[4].subscriber.tunnel
+    tunnel = world.broadcast.subscribers[4].tunnel
     node = world.nodes[tunnel.server]
     world.env.run(until=4.0)
     assert tunnel in node.tunnels

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from sim import predict, simulate
 from sim.broadcast.fanout import Fanout
-from sim.machine.lane import CHUNK, Frame
+from sim.connection import Frame
+from sim.machine.lane import CHUNK
 from sim.world import World
 from tests.broadcasts import broadcasts
 from tests.costs import cost_of

@@ -1,6 +1,6 @@
 import pytest
 
-from sim.machine.lane import Frame
+from sim.connection import Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
@@ -130,9 +130,9 @@ def test_a_question_dies_with_its_connection(monkeypatch):
     case = Case(monkeypatch, clients={"recovery": {"timeout": 0.5, "on_reconnect": False}})
     case.arrive(1, 3)
     tunnel = case.one.tunnel
-    case.one.disconnected()
+    case.one.disconnected(tunnel)
     case.at(0.4)
-    case.one.connected(tunnel)
+    case.one.connected(tunnel, None)
     case.at(2.0)
     assert len(case.asked) == 1
     case.arrive(5)  # the gap is asked about anew
@@ -146,9 +146,9 @@ def test_a_client_that_comes_back_asks_from_where_it_stands_if_it_is_to(monkeypa
     case = Case(monkeypatch, clients={"recovery": recovery})
     case.arrive(1, 2)
     tunnel = case.one.tunnel
-    case.one.disconnected()
+    case.one.disconnected(tunnel)
     assert case.one.tunnel is None
-    case.one.connected(tunnel)
+    case.one.connected(tunnel, None)
     assert case.questions() == questions
 
 
@@ -191,8 +191,8 @@ def test_a_client_that_stalls_is_lost_when_the_next_ping_has_no_pong_in_time():
     case = Case(clients={"heartbeat": heartbeat})
     stalled_at = beat(case) + 0.2
     case.at(stalled_at)
-    case.one.stall()
-    case.one.stall()
+    case.one.stall.begin()
+    case.one.stall.begin()
     case.at(beat(case) + 1.49)
     assert case.rows("disconnected", "heartbeat_missed") == []
     case.at(beat(case) + 1.6)
@@ -206,9 +206,9 @@ def test_a_client_that_stalls_is_lost_when_the_next_ping_has_no_pong_in_time():
 def test_a_client_that_reads_again_in_time_or_does_not_ping_keeps_its_connection(heartbeat):
     case = Case(clients={"heartbeat": heartbeat})
     case.at(beat(case) + 0.2)
-    case.one.stall()
+    case.one.stall.begin()
     case.at(beat(case) + 1.3)
-    case.one.read_again()
+    case.one.stall.over()
     case.at(6.9)
     assert case.rows("disconnected") == []
 
@@ -225,13 +225,13 @@ def send(case, *versions):
 def test_what_comes_during_a_stall_waits_on_the_connection_and_is_read_in_order_later():
     case = Case()
     case.at(1.0)
-    case.one.stall()
+    case.one.stall.begin()
     send(case, 1, 2)
     case.at(2.0)
     tunnel = case.one.tunnel
     assert case.rows() == []
     assert ([frame.body.version for frame in tunnel.held], tunnel.in_flight) == ([1, 2], 200)
-    case.one.read_again()
+    case.one.stall.over()
     send(case, 3)
     case.at(3.0)
     rows = case.rows()
@@ -250,14 +250,14 @@ def test_a_stall_that_begins_while_frames_are_read_holds_them_back_before_later_
     process.stop()
     send(case, 1)
     case.at(1.1)
-    case.one.stall()
+    case.one.stall.begin()
     send(case, 2)
     case.at(1.2)
     assert [frame.body.version for frame in case.one.tunnel.held] == [2]
     process.resume()
     case.at(2.0)
     assert [frame.body.version for frame in case.one.tunnel.held] == [1, 2]
-    case.one.read_again()
+    case.one.stall.over()
     case.at(3.0)
     assert [version for _, _, version, _ in case.rows("delivered")] == [1, 2]
 

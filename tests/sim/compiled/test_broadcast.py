@@ -7,9 +7,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sim import simulate
 from sim.compiled.engine import Run
 from sim.engines import uncovered
-from sim.run import simulate
 from sim.world import World
 from tests.broadcasts import talks
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed

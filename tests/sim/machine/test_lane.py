@@ -1,8 +1,9 @@
 import pytest
 import simpy
 
+from sim.connection import Frame
 from sim.machine.cores import Cores
-from sim.machine.lane import CHUNK, Frame, Lane
+from sim.machine.lane import CHUNK, Lane
 from sim.machine.process import Cost, Process
 
 ONE, MORE = 0.001, 0.0002

@@ -1,7 +1,6 @@
 import pytest
 
 from sim import simulate
-from sim.connection import Attempt
 from sim.node.lives import kill
 from sim.node.node import OWN_FILES, POLL
 from sim.world import World
@@ -68,7 +67,7 @@ def test_the_accept_queue_of_a_stopped_node_holds_one_more_than_the_backlog(back
     world = World(small(nodes={"backlog": backlog}), 0, profile)
     node = world.nodes[0]
     hang(node)
-    taken = [node.syn(Attempt(world, world.clients[0])) for _ in range(backlog + 4)]
+    taken = [node.syn(world.clients[0].new_attempt()) for _ in range(backlog + 4)]
     assert taken == [True] * (backlog + 1) + [False] * 3
     assert node.listening
 
@@ -101,7 +100,7 @@ def test_a_burst_into_a_short_backlog_waits_a_second_for_the_next_syn(backlog, p
 def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):
     world = World(small(nodes={"count": 1, "backlog": 1}, balancer={"connect_timeout": 2.0}), 0, profile)
     hang(world.nodes[0])
-    attempts = [Attempt(world, client) for client in world.clients[:4]]
+    attempts = [client.new_attempt() for client in world.clients[:4]]
     ends = [[] for _ in attempts]
     for attempt, times in zip(attempts, ends, strict=True):
         attempt.answer.callbacks.append(lambda _, times=times: times.append(world.env.now))
@@ -121,7 +120,7 @@ def test_a_hung_node_takes_connections_but_answers_only_when_it_goes_on(profile)
     hang(node)
     for server in (1, 2):
         world.balancer.rule.connections[server] += 50
-    attempt = Attempt(world, world.clients[1])
+    attempt = world.clients[1].new_attempt()
     world.env.process(world.balancer.serve(attempt))
     world.env.run(until=2.0)
     assert not attempt.answer.triggered
@@ -154,7 +153,7 @@ def waiting_on_hung_node(profile, **balancer):
     hang(world.nodes[0])
     for server in (1, 2):
         world.balancer.rule.connections[server] += 50
-    attempt = Attempt(world, world.clients[1])
+    attempt = world.clients[1].new_attempt()
     world.env.process(world.balancer.serve(attempt))
     world.env.run(until=1.2)
     assert world.balancer.rule.connections[0] == 11
@@ -174,7 +173,7 @@ def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
 def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_dies(profile):
     world = World(small(balancer={"kind": "nginx"}, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
     hang(world.nodes[0])
-    attempts = [Attempt(world, world.clients[i]) for i in range(3)]  # one of three peers in turn is the hung one
+    attempts = [world.clients[i].new_attempt() for i in range(3)]  # one of three peers in turn is the hung one
     for attempt in attempts:
         world.env.process(world.balancer.serve(attempt))
     world.env.run(until=0.5)
@@ -205,7 +204,7 @@ def test_a_node_whose_table_of_open_files_is_full_stands_still_while_it_grows(pr
     for host in (profile, slow):
         world = World(small(clients={"count": 30}), 0, host)
         world.nodes[0].table = OWN_FILES + len(world.nodes[0].tunnels)
-        attempts = [Attempt(world, one) for one in world.clients[:3]]
+        attempts = [one.new_attempt() for one in world.clients[:3]]
         for attempt in attempts:
             world.env.process(world.balancer.serve(attempt))
         done = world.env.all_of([attempt.answer for attempt in attempts])

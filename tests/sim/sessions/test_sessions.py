@@ -4,7 +4,7 @@ import pytest
 
 from sim import simulate
 from sim.machine.process import MILLISECOND, Cost
-from sim.sessions.sessions import HASH_PIECE
+from sim.sessions.authenticator import HASH_PIECE
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import DISK_WAIT_AGAIN, disk_profile, small
@@ -213,16 +213,16 @@ def test_a_new_process_has_an_empty_memory_and_its_own_connection(profile):
     assert measure_record(memory)["login_share"] == 1.0
     world = World(sessions("redis", restart), 0, profile)
     world.run()
-    assert world.sessions.desks[1].joined
-    assert world.sessions.desks[1].life == world.nodes[0].life > 0
+    assert world.sessions.stores[1].joined
+    assert world.sessions.stores[1].life == world.nodes[0].life > 0
 
 
 def test_a_node_that_joins_connects_to_the_store_only_then(profile):
     scenario = sessions("redis").vary(registry={}, faults=[{"at": 1.0, "kind": "join", "node": 4}])
     world = World(scenario, 0, profile)
-    assert [desk.joined for desk in world.sessions.desks.values()] == [True, True, True, False]
+    assert [store.joined for store in world.sessions.stores.values()] == [True, True, True, False]
     world.run()
-    assert world.sessions.desks[4].joined
+    assert world.sessions.stores[4].joined
 
 
 def test_nginx_relays_a_refusal_too(profile):

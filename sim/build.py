@@ -1,0 +1,106 @@
+"""Build the mechanisms that a scenario has, and attach them to its clients and nodes.
+
+This is the one place of the model that knows all mechanisms. Clients, balancer and nodes know none of them: they ask
+the parts that they were given (`sim.ports`), in the order in which they are listed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.balancer.balancer import Balancer
+from sim.broadcast.broadcast import Broadcast
+from sim.broadcast.bus import Bus
+from sim.client.client import Client
+from sim.machine.cores import Cores
+from sim.machine.machine import Machine
+from sim.node.lifetime import Lifetimes
+from sim.node.node import Node
+from sim.ports import ClientPart, NodePart, Run
+from sim.registry.autoscaler import Autoscaler
+from sim.registry.registry import Registrar
+from sim.sending.outbox import Uplink
+from sim.sessions.sessions import Sessions
+from twin.record.record import Row
+
+
+@dataclass(frozen=True)
+class Core:
+    """The clients, the balancer and the nodes of a run."""
+
+    clients: Sequence[Client]
+    balancer: Balancer
+    nodes: Sequence[Node]
+
+
+class Mechanisms:
+    """The mechanisms of a run; what the scenario has not is None.
+
+    Args:
+        run: the replication.
+        core: to whose clients and nodes they are attached.
+        machine: what parts cost.
+        cores: of what runs beside the nodes.
+        looks: whether the registrar looks at the registry; given marks stand in for that.
+
+    Attributes:
+        bus: the shared server, for messages or for sessions.
+    """
+
+    def __init__(self, run: Run, core: Core, machine: Machine, cores: Cores, looks: bool) -> None:
+        scenario, clients, balancer, nodes = run.scenario, core.clients, core.balancer, core.nodes
+        self.run = run
+        self.nodes = nodes
+        self.broadcast: Broadcast | None = None
+        self.registrar: Registrar | None = None
+        self.sessions: Sessions | None = None
+        self.uplink: Uplink | None = None
+        self.bus: Bus | None = None
+        if scenario.publisher is not None:
+            self.broadcast = Broadcast(run, balancer, nodes, clients, cores, machine)
+            self.bus = self.broadcast.bus
+        if scenario.registry is not None:
+            self.registrar = Registrar(run, scenario.registry, nodes, balancer, looks)
+        if scenario.sessions.store != "none":
+            self.sessions = Sessions(run, nodes, cores, machine)
+            self.bus = self.sessions.bus
+        if scenario.clients.sends.rate:
+            self.uplink = Uplink(run, balancer, nodes, clients)
+        for node in nodes:
+            node.parts = tuple(self._parts_of_node(node))
+            node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
+        for client in clients:
+            client.parts = tuple(self._parts_of_client(client))
+
+    def _parts_of_node(self, node: Node) -> list[NodePart]:
+        found: list[NodePart] = []
+        lifetime = self.run.scenario.nodes.lifetime
+        if self.sessions is not None:
+            found.append(self.sessions.authenticators[node.number - 1])
+        if self.registrar is not None:
+            found.append(self.registrar.registrations[node.number - 1])
+        if lifetime is not None:
+            found.append(Lifetimes(self.run, node, lifetime))
+        if self.broadcast is not None:
+            found.append(self.broadcast.fanouts[node.number - 1])
+        return found
+
+    def _parts_of_client(self, client: Client) -> list[ClientPart]:
+        found: list[ClientPart] = []
+        if self.sessions is not None:
+            found.append(self.sessions.members[client.number])
+        if self.broadcast is not None:
+            found.append(self.broadcast.subscribers[client.number])
+        if self.uplink is not None:
+            found.append(self.uplink.outboxes[client.number])
+        return found
+
+    def begin(self) -> None:
+        """Everybody is connected, and the run starts."""
+        if self.registrar is not None:
+            self.registrar.begin()
+            if self.run.scenario.autoscaling is not None:
+                Autoscaler(self.run, self.run.scenario.autoscaling, self.registrar, self.nodes)
+
+    def finish(self) -> list[Row]:
+        """The run is over: return what is noted at its end."""
+        return self.broadcast.finish() if self.broadcast is not None else []
