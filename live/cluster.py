@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import Any, ClassVar, Self
 
-from live.balancer.balancer import Balancer
+from live.balancer.balancer import start_balancer
 from live.broadcast.broadcast import Broadcast, collect, relayed
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import Keeper
@@ -26,7 +26,7 @@ from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
-from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
 NOTICE = 0.05
 """Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""
@@ -118,7 +118,7 @@ class Cluster:
         self.links = {number: self._start_link(number, port) for number, port in ways.items()}
         for link in self.links.values():
             link.hear()
-        self.balancer = Balancer(
+        self.balancer = start_balancer(
             self.stage,
             scenario,
             self.port,
@@ -217,9 +217,8 @@ class Cluster:
         """
         first = time.monotonic() + NOTICE
         start = first + self.scenario.warm_up + WARM_UP_SLACK
-        balancer = self.scenario.balancer
-        if isinstance(balancer, HAProxy) and self.scenario.registry is None:
-            inter = balancer.check.inter
+        inter = self.scenario.balancer.check_interval
+        if inter is not None and self.scenario.registry is None:
             draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
             start += (self._last_check() - start - draw * inter) % inter
         first = start - self.scenario.warm_up - WARM_UP_SLACK

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from live.balancer.balancer import Balancer
+from live.balancer.base import Balancer
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
 from live.control.process import Part, Stage

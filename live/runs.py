@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from live import faults
-from live.balancer.balancer import describe
 from live.cluster import Cluster
 from live.control import interrupt
 from live.control.address import Address
@@ -102,7 +101,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "disturbed": "; ".join(cluster.disturbances(start)),
             "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
             "kept_awake": cluster.place.all,
-            "balancer": describe(cluster.balancer),
+            "balancer": cluster.balancer.describe(),
             "bus": cluster.bus,
             "profile": _profile(scenario),
             "versions": versions("websockets", "uvloop", "redis", "psutil", "pandas", "pyarrow"),

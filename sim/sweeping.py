@@ -109,44 +109,71 @@ def simulate_variants(
     ]
     store = Store(folder) if folder is not None else None
     ranges = list(parts_of(replications))
-    found: dict[tuple[int, int], pd.DataFrame] = {}
-    tasks: list[Task] = []
-    for i, (variant, text) in enumerate(zip(combinations, profiles, strict=True)):
-        for first, count in ranges:
-            if store is not None and store.has(names[i], first, count):
-                found[i, first] = store.load(names[i], first, count)
-            else:
-                tasks.append((i, variant.scenario, text, engines[i], first, count))
-    slow = [(one, count) for _, one, _, which, _, count in tasks if which == "simpy"]
-    if slow and scheduler is None:
-        text = next(text for _, _, text, which, _, _ in tasks if which == "simpy")
-        long = announcement(slow, _from_json(text), jobs if jobs > 0 else os.cpu_count() or 1)
-        if long:
-            warnings.warn(long, EngineWarning, stacklevel=3)
-    reused, total = len(found), len(found) + len(tasks)
+    tasks: list[Task] = [
+        (i, variant.scenario, text, engines[i], first, count)
+        for i, (variant, text) in enumerate(zip(combinations, profiles, strict=True))
+        for first, count in ranges
+    ]
+    found, left = _split(tasks, names, store)
+    if scheduler is None:
+        _announce(left, jobs)
+    reused, total = len(found), len(tasks)
     if progress is not None:
         progress(reused, total)
-    with _workers(tasks, jobs, scheduler) as results:
+    with _workers(left, jobs, scheduler) as results:
         for i, first, rows, ran in results:
             if ran != code:
                 raise HostError(f"scheduler {scheduler}: its workers run another version of the lab than this one.")
             found[i, first] = _part(first, rows)
             if store is not None:
-                try:
-                    store.save(names[i], first, found[i, first])
-                except ScenarioError as error:
-                    kept = f"{len(found) - 1} of {total} parts are kept, and the same command goes on from there"
-                    raise ScenarioError(f"{str(error).removesuffix('.')}; {kept}.") from None
+                _save(store, names[i], first, found[i, first], f"{len(found) - 1} of {total}")
             if progress is not None:
                 progress(len(found), total)
     parts = [(one, [found[i, first] for first, _ in ranges]) for i, one in enumerate(combinations)]
-    done = assemble(scenario, vary, parts, reused=reused, made=len(tasks))
+    done = assemble(scenario, vary, parts, reused=reused, made=len(left))
     if store is not None:
         try:
             write(done.table, store.folder / "table.parquet")
         except ScenarioError as error:
             raise UnsavedError(str(error), done) from None
     return done
+
+
+def _split(
+    tasks: Sequence[Task], names: Sequence[str], store: Store | None
+) -> tuple[dict[tuple[int, int], pd.DataFrame], list[Task]]:
+    """Return what an earlier sweep has kept, by variant and first replication, and the tasks that are left."""
+    found, left = dict[tuple[int, int], pd.DataFrame](), list[Task]()
+    for task in tasks:
+        i, *_, first, count = task
+        if store is not None and store.has(names[i], first, count):
+            found[i, first] = store.load(names[i], first, count)
+        else:
+            left.append(task)
+    return found, left
+
+
+def _announce(tasks: Sequence[Task], jobs: int) -> None:
+    """Warn if the SimPy model will take long on this machine."""
+    slow = [(one, count) for _, one, _, which, _, count in tasks if which == "simpy"]
+    if slow:
+        text = next(text for _, _, text, which, _, _ in tasks if which == "simpy")
+        long = announcement(slow, _from_json(text), jobs if jobs > 0 else os.cpu_count() or 1)
+        if long:
+            warnings.warn(long, EngineWarning, stacklevel=4)
+
+
+def _save(store: Store, name: str, first: int, part: pd.DataFrame, kept: str) -> None:
+    """Keep a part; `kept` says how many of how many are kept already.
+
+    Raises:
+        ScenarioError: it cannot be written; the sentence says what is kept.
+    """
+    try:
+        store.save(name, first, part)
+    except ScenarioError as error:
+        left = f"{kept} parts are kept, and the same command goes on from there"
+        raise ScenarioError(f"{str(error).removesuffix('.')}; {left}.") from None
 
 
 def _part(first: int, rows: list[dict[str, float]]) -> pd.DataFrame:

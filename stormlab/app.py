@@ -16,6 +16,7 @@ import typer
 from stormlab.command_line import finite, usage_error
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
+from stormlab.commands.compare import measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
@@ -184,12 +185,12 @@ def compare(
 
     With several scenarios the last table has the totals: 90 % inside, a median error of at most 8 %, none above 20 %.
     """
-    from stormlab.tables import percent
-
-    comparisons, failed, missing = [], dict[str, str](), Missing(LabError)
+    failed, missing = dict[str, str](), Missing(LabError)
     if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
-        for group in by_scenario([*(records or []), *(scenarios or [])]):
-            comparisons.append(comparison_of(group[0].scenario, replications, partial(examined, group), here=False))
+        groups = by_scenario([*(records or []), *(scenarios or [])])
+        comparisons = [
+            comparison_of(group[0].scenario, replications, partial(examined, group), here=False) for group in groups
+        ]
     else:
         names = sorted(glob.glob(str(SCENARIOS / "*.toml"))) if all_ else list(scenarios or [])
         if not names:
@@ -198,33 +199,8 @@ def compare(
         if all_:  # what is for predictions only has nothing to be compared with
             specs = [spec for spec in specs if spec.host.placement != "separate"]
         check_output("--save", save, folder=True)
-        import live.limits
-
         server = server_of(redis_url, redis_password_file)
-        for spec in specs:
-            live.limits.check(spec, server)
-        for spec in specs:
-            profile_of(spec)
-        for spec in specs:
-            look_at_cores(spec)
-            try:
-                observe = partial(runs_of, spec, runs, server, save, missing)
-                comparisons.append(comparison_of(spec, replications, observe))
-            except KeyboardInterrupt:
-                if not comparisons:
-                    raise
-                missing.interrupted = True
-                break
-            except LabError as broken:
-                if len(specs) == 1:
-                    raise
-                failed[spec.name] = str(broken)
-                err.print(f"{spec.name}: {broken}", highlight=False, soft_wrap=True)
-                continue
-            if len(specs) > 1:
-                one = comparisons[-1]
-                inside, error = percent(one.coverage), percent(one.median_error)
-                err.print(f"{spec.name}: {one.verdict}, {inside} inside, error {error}", highlight=False)
+        comparisons = measured_and_compared(specs, runs, replications, server, save, failed, missing)
     status = judge(comparisons, as_json, failed, missing.said)
     missing.end()
     raise typer.Exit(status)

@@ -14,6 +14,7 @@ from twin.costs.profile import CALIBRATED, HostProfile
 from twin.errors import HostError, LabError, ScenarioError
 from twin.files.writing import alone
 from twin.missing import Missing, UnsavedError
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def profile_of(scenario: Scenario) -> HostProfile:
         broadcast = broadcast or scenario.sessions.store == "redis" or scenario.clients.sends.rate > 0
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
-            kinds = [kind] if known is not None or kind == "haproxy" else ["haproxy", kind]
+            kinds = [kind] if known is not None else list(dict.fromkeys((DEFAULT, kind)))
             calibrate_machine(kinds, broadcast, sessions, repeats=FIRST_REPEATS)
         if sessions and not HostProfile.load().knows_sessions(kind):
             calibrate_sessions()
@@ -83,7 +84,7 @@ def calibrate_sessions() -> None:
 
 
 def calibrate_machine(
-    kinds: Sequence[str] = ("haproxy", "nginx"),
+    kinds: Sequence[str] = tuple(KINDS),
     broadcast: bool = True,
     sessions: bool = True,
     output: Path = CALIBRATED,

@@ -11,11 +11,14 @@ from rich.table import Table
 from twin.analysis.bands import Band, interval_name, number, quantiles, words
 from twin.analysis.comparison import Comparison, Predicted, finite, in_words, times
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
-from twin.costs.profile import PARTS, HostProfile
+from twin.costs.measured import BALANCER_PARTS
+from twin.costs.parts import PARTS
+from twin.costs.profile import HostProfile
 from twin.figures.comparison import table_rows
 from twin.invariants import Audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split
 from twin.record.record import Record
+from twin.scenario.balancer.kinds import DEFAULT
 
 
 def percent(value: float | None) -> str:
@@ -213,10 +216,11 @@ def print_profile(console: Console, profile: HostProfile) -> None:
 
 def _print_parts(console: Console, profile: HostProfile, title: str, names: Collection[str], these: bool) -> None:
     """Print a table of those parts that are among `names` (`these`), or of all others."""
+    every = PARTS | DISK_PARTS
     shown = {
-        kind + (PARTS | DISK_PARTS)[name]: dict(zip(part.levels, part.values, strict=True))
-        for kind, parts in (("", profile.parts), ("nginx ", profile.nginx_parts))
-        for name, part in parts.items()
+        (every[name] if kind == DEFAULT else f"{kind} {every[name]}"): dict(zip(part.levels, part.values, strict=True))
+        for kind in BALANCER_PARTS
+        for name, part in profile.through(kind).items()
         if (name in names) == these
     }
     levels = sorted({level for cost in shown.values() for level in cost})

@@ -102,7 +102,10 @@ MECHANISMS = ("broadcast", "sessions", "sending", "registry")
 
 AWARE = {
     "sim": set(),
-    "live": {"live.client.client", "live.client.inbox", "live.node.lives", "live.node.node"},
+    "live": {
+        *("live.balancer.haproxy_members", "live.balancer.members", "live.balancer.nginx_members"),
+        *("live.client.client", "live.client.inbox", "live.node.lives"),
+    },
 }
 """Modules of each wing's core that still reach a mechanism by imports: each that asks its parts leaves this list."""
 

@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
@@ -14,10 +15,10 @@ from live.broadcast.broker import place
 from live.broadcast.link import Access
 from live.broadcast.subscriber import Subscriber
 from live.node.connection import BoundedConnection
+from live.node.part import Event, NodePart, Take
 from twin.rules.delivery import Recovery, Seen
 from twin.rules.slow_consumer import Outlet, is_too_large
 
-Event = tuple[float, str, int, int, int, int, str]
 MOST_AWAITED = 1000
 """Messages for which a node waits for its clients' confirmations; older ones are acknowledged only when sent again."""
 
@@ -47,13 +48,15 @@ class Client:
         self.questions = 0
 
 
-class FanOut:
+class FanOut(NodePart):
     """The messages of one node.
 
     Args:
         number: of the node.
-        config: of the broadcast, from the lab.
+        config: of the broadcast, from the lab; `noted` is False where nothing is to be noted.
     """
+
+    frames = frozenset({wire.QUESTION, wire.STANDING})
 
     def __init__(self, number: int, config: dict[str, Any]) -> None:
         self.number = number
@@ -69,6 +72,8 @@ class FanOut:
         self.asked: dict[tuple[int, int], list[Client]] = {}
         self._questions: set[asyncio.Task[None]] = set()
         access = Access.of(config, number)
+        self.options = {"create_connection": Reader, "write_limit": self.write_limit}
+        self.noted: bool = config.get("noted", True)
         self.bus = Subscriber(access, number, config["kind"], config["lease"], self.take, self.note)
 
     @property
@@ -78,7 +83,8 @@ class FanOut:
 
     def note(self, event: str, version: int, detail: str) -> None:
         """Note an event of this node."""
-        self.events.append((time.monotonic(), event, -1, self.number, -1, version, detail))
+        if self.noted:
+            self.events.append((time.monotonic(), event, -1, self.number, -1, version, detail))
 
     def take(self, data: bytes) -> None:
         """Take a message from the bus: fan it out if it is new, and acknowledge it."""
@@ -129,29 +135,34 @@ class FanOut:
         buffer = (when, "node_buffer", -1, self.number, -1, -1, str(waiting))
         return [*self.events, buffer] if waiting else self.events
 
-    async def serve_client(self, connection: Reader) -> None:
-        """Keep a connection until it closes, and answer its questions."""
-        client = Client(connection, Outlet(self.policy, self.limit))
-        connection.relieved = lambda: self.pay(client)
-        self.clients[connection] = client
-        try:
-            async for data in connection:
-                if isinstance(data, bytes) and data:
-                    self.hear(client, data)
-                elif isinstance(data, str):
-                    self.hear_text(connection, data)
-        except ConnectionClosed:
-            pass
-        finally:
-            del self.clients[connection]
-            connection.relieved = None
+    def started(self) -> None:
+        """Connect to the bus."""
+        self.bus.start()
+
+    def ended(self) -> None:
+        """Leave the bus."""
+        self.bus.leave()
+
+    def connected(self, connection: ServerConnection) -> Take:
+        """Hand messages to a connection from now on, and answer its questions."""
+        reader = cast("Reader", connection)
+        client = Client(reader, Outlet(self.policy, self.limit))
+        reader.relieved = lambda: self.pay(client)
+        self.clients[reader] = client
+        return partial(self.hear, client)
+
+    def disconnected(self, connection: ServerConnection) -> None:
+        """Forget a client, and wait for its word no longer."""
+        reader = cast("Reader", connection)
+        client = self.clients.pop(reader, None)
+        if client is not None:
+            reader.relieved = None
             self.confirm(client, None)
 
-    def hear_text(self, connection: Reader, text: str) -> None:
-        """Ignore text: the clients of a run send none."""
-
-    def hear(self, client: Client, data: bytes) -> None:
-        """Take what a client says."""
+    def hear(self, client: Client, data: str | bytes) -> None:
+        """Take what a client says; text is none of a run's."""
+        if not isinstance(data, bytes) or not data:
+            return
         client.place = wire.read_place(data)
         if self.by_client:
             self.confirm(client, client.place)

@@ -19,6 +19,7 @@ import asyncio
 import gc
 import json
 import logging
+from collections.abc import Coroutine
 from typing import Any
 
 import uvloop
@@ -34,81 +35,31 @@ NEVER = 86_400.0
 """Seconds until a client of the bench comes back by itself: after the end of the calibration."""
 
 
-async def main(config: dict[str, Any]) -> None:
-    """Obey the calibration until standard input closes."""
-    gc.set_threshold(*YOUNG_GARBAGE)
-    gc.freeze()
-    loop = asyncio.get_running_loop()
-    swarm = Swarm({**config, "count": 0})
-    held: list[asyncio.Task[None]] = []
-    connections: list[ClientConnection] = []
-    made = 0
-    tokens: list[str] = []
-    reader = await lines()
-    say(ready=True)
+class Clients:
+    """The clients of the bench: the messages' words name the methods that obey them.
 
-    async def attempt(client: Client) -> bool:
-        connection = await client.attempt()
-        if connection is None:
-            wait_for_the_next(client, None)
-        else:
-            connections.append(connection)
-            held.append(asyncio.ensure_future(stay(client, connection)))
-        return connection is not None
+    Args:
+        config: of `live.client.client.Swarm`, and `sessions` where the clients have some.
+    """
 
-    async def stay(client: Client, connection: ClientConnection) -> None:
-        wait_for_the_next(client, await client.stay(connection))
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.swarm = Swarm({**config, "count": 0})
+        self.sessions: dict[str, Any] | None = config.get("sessions")
+        self.held: list[asyncio.Task[None]] = []
+        self.connections: list[ClientConnection] = []
+        self.made = 0
+        self.tokens: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
 
-    def wait_for_the_next(client: Client, lasted: float | None) -> None:
-        client.next_wait(lasted)
-        loop.call_later(NEVER, len, ())  # which does nothing
-
-    async def batch(size: int, together: bool) -> None:
-        nonlocal made
-        clients = [Client(swarm, made + i) for i in range(size)]
-        made += size
-        if swarm.broadcast is not None:
-            earlier, swarm.clients = swarm.clients, clients
-            listen(swarm, swarm.broadcast)
-            swarm.clients = earlier + clients
-        if "sessions" in config:
-            for client in clients:
-                client.member = Member(swarm, client.number, config["sessions"])
-                client.member.token = tokens.pop(0) if tokens else ""
-        if together:
-            opened = await asyncio.gather(*(attempt(client) for client in clients))
-        else:
-            opened = [await attempt(client) for client in clients]
-        why = sorted({str(detail) for _, event, *_, detail in swarm.events if event == "connect_failed"})
-        say(opened=sum(opened), failed=size - sum(opened), why=why, **span("connected", "connect_failed"))
-
-    async def abandon(pause: float) -> None:
-        for connection in connections:
-            await connection.ping()
-        await asyncio.sleep(pause)
-        for connection in connections:
-            connection.transport.abort()
-
-    async def closed() -> None:
-        await asyncio.gather(*held)
-        held.clear()
-        connections.clear()
-        say(closed=True, **span("disconnected"))
-
-    def span(*names: str) -> dict[str, float]:
-        seen = [t for t, event, *_ in swarm.events if event in names]
-        swarm.events.clear()
-        return {"first": min(seen, default=0.0), "last": max(seen, default=0.0)}
-
-    tasks: list[asyncio.Task[None]] = []
-    while line := await reader.readline():
-        message = json.loads(line)
+    def obey(self, message: dict[str, Any]) -> None:
+        """Do what a message says."""
+        swarm = self.swarm
         if "port" in message:
             swarm.uri = f"ws://127.0.0.1:{message['port']}/"
         if "tokens" in message:
-            tokens[:] = message["tokens"]
+            self.tokens[:] = message["tokens"]
         elif "batch" in message:
-            tasks.append(asyncio.ensure_future(batch(message["batch"], message.get("together", True))))
+            self._begin(self.batch(message["batch"], message.get("together", True)))
         elif "ask" in message:
             for client in swarm.clients:
                 if client.inbox is not None:
@@ -116,11 +67,90 @@ async def main(config: dict[str, Any]) -> None:
         elif "stall" in message:
             swarm.stall(message["stall"], message["on"])
         elif "delivered" in message:
-            say(**span("delivered"))
+            say(**self._span("delivered"))
         elif "abandon" in message:
-            tasks.append(asyncio.ensure_future(abandon(message["abandon"])))
+            self._begin(self.abandon(message["abandon"]))
         elif "closed" in message:
-            tasks.append(asyncio.ensure_future(closed()))
+            self._begin(self.closed())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self.tasks.append(asyncio.ensure_future(work))
+
+    async def batch(self, size: int, together: bool) -> None:
+        """Let so many clients try once to connect."""
+        clients = self._made(size)
+        if together:
+            opened = await asyncio.gather(*(self._attempt(client) for client in clients))
+        else:
+            opened = [await self._attempt(client) for client in clients]
+        why = sorted({str(detail) for _, event, *_, detail in self.swarm.events if event == "connect_failed"})
+        say(opened=sum(opened), failed=size - sum(opened), why=why, **self._span("connected", "connect_failed"))
+
+    def _made(self, size: int) -> list[Client]:
+        """Return new clients with what a broadcast and sessions give them."""
+        swarm = self.swarm
+        clients = [Client(swarm, self.made + i) for i in range(size)]
+        self.made += size
+        if swarm.broadcast is not None:
+            earlier, swarm.clients = swarm.clients, clients
+            listen(swarm, swarm.broadcast)
+            swarm.clients = earlier + clients
+        if self.sessions is not None:
+            for client in clients:
+                client.member = Member(swarm, client.number, self.sessions)
+                client.member.token = self.tokens.pop(0) if self.tokens else ""
+        return clients
+
+    async def _attempt(self, client: Client) -> bool:
+        connection = await client.attempt()
+        if connection is None:
+            wait_for_the_next(client, None)
+        else:
+            self.connections.append(connection)
+            self.held.append(asyncio.ensure_future(stay(client, connection)))
+        return connection is not None
+
+    async def abandon(self, pause: float) -> None:
+        """Ping over each connection, and break it off after so many seconds."""
+        for connection in self.connections:
+            await connection.ping()
+        await asyncio.sleep(pause)
+        for connection in self.connections:
+            connection.transport.abort()
+
+    async def closed(self) -> None:
+        """Wait until every connection that was open has been lost."""
+        await asyncio.gather(*self.held)
+        self.held.clear()
+        self.connections.clear()
+        say(closed=True, **self._span("disconnected"))
+
+    def _span(self, *names: str) -> dict[str, float]:
+        """Return when the first and the last of some events were, and forget all events."""
+        seen = [t for t, event, *_ in self.swarm.events if event in names]
+        self.swarm.events.clear()
+        return {"first": min(seen, default=0.0), "last": max(seen, default=0.0)}
+
+
+async def stay(client: Client, connection: ClientConnection) -> None:
+    """Keep a connection until it is lost."""
+    wait_for_the_next(client, await client.stay(connection))
+
+
+def wait_for_the_next(client: Client, lasted: float | None) -> None:
+    """Decide when a client would try again, and set a timer, which does nothing."""
+    client.next_wait(lasted)
+    asyncio.get_running_loop().call_later(NEVER, len, ())
+
+
+async def main(config: dict[str, Any]) -> None:
+    """Obey the calibration until standard input closes."""
+    gc.set_threshold(*YOUNG_GARBAGE)
+    gc.freeze()
+    clients, reader = Clients(config), await lines()
+    say(ready=True)
+    while line := await reader.readline():
+        clients.obey(json.loads(line))
 
 
 if __name__ == "__main__":

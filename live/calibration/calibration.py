@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import log2
 from statistics import median
 
@@ -23,7 +24,8 @@ from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import Part as CostPart
-from twin.costs.profile import LONE_OF_DISK, HostProfile
+from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.scenario import Nginx, Scenario
 
@@ -74,15 +76,7 @@ def calibrate(
     placement.check_limits(scenario)
     placement.warn_if_busy()
     tell = progress or (lambda share, what: None)
-    found = {kind: Costs() for kind in chosen_kinds}
-    wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *chosen_kinds)}
-    first: rounds.Shares = {name: [] for name in ("node", *chosen_kinds, *rounds.CLIENT)}
-    starts: dict[str, list[float]] = {kind: [] for kind in chosen_kinds}
-    lone: dict[str, list[float]] = {"node_stop": [], "check_overhead": []}
-    lone |= {"bus_start": [], "path_bytes": [], "path_bytes_large": [], "bus_path_bytes": []}
-    lone |= {"crowding": []}
-    lone |= {name: [] for name in LONE_OF_DISK}
-    speed: list[list[list[float]]] = []
+    figures = Figures(chosen_kinds)
     steps = len(chosen_kinds) * repeats + 1
     place = placement.placement(scenario)
     with interrupt.remembered(), watched() as waking:
@@ -90,45 +84,80 @@ def calibrate(
         for k, kind in enumerate(chosen_kinds):
             chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
             for i in range(repeats):
-                tell((k * repeats + i) / steps, f"{kind}, {i + 1} of {repeats}")
-                speed.append(trace(scenario))  # before and after: a shared machine may be another one in half a minute
-                with watched() as stage, watched() as refusing_stage:
-                    bench = Bench(stage, refusing_stage, chosen)
-                    starts[kind].append(bench.balancer_start)
-                    _measure(bench, found[kind], wakes, lone, first)
-                if kind == chosen_kinds[0]:
-                    measure_starts(chosen, found[kind])
-                if broadcast:
-                    tell((k * repeats + i + 0.5) / steps, f"a broadcast through {kind}, {i + 1} of {repeats}")
-                    measure_broadcast(chosen, found[kind], first, lone, k > 0)
-                if sessions:
-                    tell((k * repeats + i + 0.8) / steps, f"sessions behind {kind}, {i + 1} of {repeats}")
-                    measure_sessions(chosen, found[kind], k > 0)
-                speed.append(trace(scenario))
-                lone["crowding"] += crowding(place.all)
+                of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
+                _repeat(figures, chosen, of_all, broadcast, sessions)
+                figures.lone["crowding"] += crowding(place.all)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)
-        lone["table_growth"] = table_growths(place.cluster[0])
+        figures.lone["table_growth"] = table_growths(place.cluster[0])
     tell(1.0, "done")
-    parts = _parts(found[chosen_kinds[0]], first)
-    if "haproxy" not in found:  # the balancer's parts of a profile are HAProxy's
-        parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
-    nginx = {
-        name: part for name, part in _parts(found.get("nginx", Costs()), first).items() if name.startswith("balancer")
-    }
-    return HostProfile(
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=placement.machine(),
-        parts=parts,
-        nginx_parts=nginx,
-        time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
-        tick=tick,
-        first_part={name: shares for name, shares in first.items() if shares and name != "client_dial"},
-        wake=wakes,
-        balancer_start=starts,
-        speed=speed,
-        **lone,
-    )
+    return figures.profile(tick)
+
+
+class Figures:
+    """What was measured so far.
+
+    Args:
+        kinds: balancers that are measured; what does not hang on the balancer is measured with the first.
+    """
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self.kinds = kinds
+        self.found = {kind: Costs() for kind in kinds}
+        self.wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *kinds)}
+        self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
+        self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
+        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
+        self.lone: dict[str, list[float]] = {name: [] for name in lone}
+        self.speed: list[list[list[float]]] = []
+
+    def profile(self, tick: float) -> HostProfile:
+        """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
+        parts = _parts(self.found[self.kinds[0]], self.first)
+        if "haproxy" not in self.found:  # the balancer's parts of a profile are HAProxy's
+            parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
+        nginx = _parts(self.found.get("nginx", Costs()), self.first)
+        return HostProfile(
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=placement.machine(),
+            parts=parts,
+            nginx_parts={name: part for name, part in nginx.items() if name.startswith("balancer")},
+            time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
+            tick=tick,
+            first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
+            wake=self.wakes,
+            balancer_start=self.starts,
+            speed=self.speed,
+            **self.lone,
+        )
+
+
+def _repeat(
+    figures: Figures, scenario: Scenario, tell: Callable[[str, float], None], broadcast: bool, sessions: bool
+) -> None:
+    """Measure everything once with the balancer of a scenario; `tell` takes what comes and the share that is done."""
+    kind = scenario.balancer.kind
+    found, again = figures.found[kind], kind != figures.kinds[0]
+    tell(kind, 0.0)
+    figures.speed.append(trace(scenario))  # before and after: a shared machine may be another one in half a minute
+    with watched() as stage, watched() as refusing_stage:
+        bench = Bench(stage, refusing_stage, scenario)
+        figures.starts[kind].append(bench.balancer_start)
+        _measure(bench, found, figures.wakes, figures.lone, figures.first)
+    if not again:
+        measure_starts(scenario, found)
+    if broadcast:
+        tell(f"a broadcast through {kind}", 0.5)
+        measure_broadcast(scenario, found, figures.first, figures.lone, again)
+    if sessions:
+        tell(f"sessions behind {kind}", 0.8)
+        measure_sessions(scenario, found, again)
+    figures.speed.append(trace(scenario))
+
+
+def _tell(tell: Progress, which: str, done: int, steps: int, what: str, share: float) -> None:
+    """Say what is measured, which of the repeats it is, and the part of all steps that is done."""
+    tell((done + share) / steps, f"{what}, {which}")
 
 
 def installed(kind: str) -> bool:

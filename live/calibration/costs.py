@@ -186,7 +186,7 @@ def deaths(bench: Bench, costs: Costs) -> None:
         _killed(bench, costs, level, killed)
         _ended(bench, costs, level)
         _abandoned(bench, costs, level)
-        if bench.kind == "haproxy":
+        if bench.balancer.cuts:
             _cut(bench, costs, level)
 
 

@@ -2,7 +2,8 @@
 
 import time
 
-from live.balancer.balancer import Balancer
+from live.balancer.balancer import start_balancer
+from live.balancer.base import Balancer
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.broker import SCRIPTS
 from live.broadcast.bus import Bus, client_of, plain_link
@@ -26,9 +27,8 @@ class DeliveryBench:
     """
 
     def __init__(self, stage: Stage, scenario: Scenario, largest: int = PAYLOADS[0]) -> None:
-        quiet = {} if scenario.balancer.kind == "nginx" else {"check": {"inter": 3600.0}}
         scenario = scenario.vary(
-            balancer=quiet,
+            balancer=scenario.balancer.checked_every(3600.0),
             nodes={"count": 2},
             bus={"kind": "stream", "lease": 3600.0},
             publisher={"rate": RATE, "messages": PUBLISHED, "ack_timeout": 60.0},
@@ -48,7 +48,9 @@ class DeliveryBench:
         self.node = self._start_node(stage, 1, self.node_port, "node")
         self.silent = self._start_node(stage, 2, self.silent_port, "client")
         self.broadcast.wait_ready()
-        self.balancer = Balancer(stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None)
+        self.balancer = start_balancer(
+            stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None
+        )
         self.balancer.wait_ready(READY_WITHIN)
         clients = client_config(scenario, self.port)
         clients["broadcast"] = {**self.broadcast.of_clients(), "max_size": 2**24}

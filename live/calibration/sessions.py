@@ -21,11 +21,13 @@ from live.machine import placement
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
 from twin.costs.curve import LEVELS
 from twin.costs.curve import Part as CostPart
+from twin.costs.measured import BALANCER_PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
 from twin.rules.token import make_token
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
 
 SECRET, OTHER_SECRET = "00" * 32, "11" * 32
@@ -270,7 +272,7 @@ def with_sessions(
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     placement.check_limits(scenario)
     changed: dict[str, Any] = {}
-    known_kinds = [one for one in (("haproxy", "parts"), ("nginx", "nginx_parts")) if profile.knows(one[0])]
+    known_kinds = [one for one in BALANCER_PARTS.items() if profile.knows(one[0])]
     with watched() as stage:
         placement.keep_awake(stage, placement.placement(scenario).all)
         for k, (kind, field) in enumerate(known_kinds):
@@ -279,10 +281,11 @@ def with_sessions(
                 if progress is not None:
                     share = (k * repeats + i) / (repeats * len(known_kinds))
                     progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
-                chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
-                measure_sessions(chosen, found, kind != "haproxy")
+                measure_sessions(scenario.vary(balancer=KINDS[kind].plain()), found, kind != DEFAULT)
             known = dict(getattr(profile, field))
-            for name in SESSION_PARTS if kind == "haproxy" else ("balancer_denied",):
+            for name in SESSION_PARTS:
+                if kind != DEFAULT and not name.startswith("balancer"):
+                    continue  # is the same through any balancer
                 levels = sorted(found[name])
                 values = [found[name][level] for level in levels]
                 paces = [found.paces[name][level] for level in levels] if name in found.paces else []

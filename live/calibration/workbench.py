@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from live.balancer.balancer import Balancer
+from live.balancer.balancer import start_balancer
+from live.balancer.base import Balancer
 from live.control.process import READY_WITHIN, Part, Stage, wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
@@ -139,10 +140,9 @@ class Bench:
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
         self.node = self._start_node(self.node_port)
         self.node.hear()
-        quiet = (
-            scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": CHECK_INTER, "fall": 100}})
-        )
-        still = scenario if self.kind == "nginx" else scenario.vary(balancer={"check": {"inter": NEVER}})
+        checked = scenario.balancer.checked_every
+        quiet = scenario.vary(balancer=checked(CHECK_INTER, fall=100))
+        still = scenario.vary(balancer=checked(NEVER))
         began = time.monotonic()
         self.balancer = self._balancer(stage, quiet, self.port, self.node_port)
         self.balancer_start = time.monotonic() - began
@@ -153,7 +153,7 @@ class Bench:
         self.client.hear()
 
     def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:
-        balancer = Balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
+        balancer = start_balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
         balancer.wait_ready(READY_WITHIN)
         return balancer
 
@@ -163,7 +163,7 @@ class Bench:
         node.hear()
         balancer = self._balancer(stage, scenario, self.refusing_port, node_port)
         deadline = time.monotonic() + READY_WITHIN
-        while self.kind == "haproxy" and time.monotonic() < deadline:
+        while scenario.balancer.check_interval is not None and time.monotonic() < deadline:
             node.tell(ask="checked")
             if node.hear()["checked"]:
                 break

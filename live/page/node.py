@@ -12,9 +12,10 @@ answers the page's own heartbeat, and publishes what the page says, all as JSON 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Coroutine
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import ServerConnection
@@ -22,13 +23,16 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 
 from live.broadcast.broker import stamped
-from live.broadcast.fanout import FanOut, Reader
 from live.broadcast.link import Access, Caller, UnansweredError
-from live.node.base import Node
+from live.node.connection import BoundedConnection
+from live.node.part import TEXT, Admission, NodePart, Take
 from live.page.access import WHERE
 from twin.rules.credentials import challenge, shown_credentials
 from twin.rules.session import REFUSED
 from twin.rules.token import token_problem
+
+if TYPE_CHECKING:
+    from live.node.base import Node
 
 MOST_TEXT = 2000
 """Bytes of a text that may be said."""
@@ -38,8 +42,8 @@ MOST_SAYING = 100
 """Texts of one node that may be under way to the bus."""
 
 
-class PageNode(Node):
-    """A node that asks for a token, and echoes by HTTP.
+class Door(NodePart):
+    """Asks for a token, and echoes by HTTP.
 
     Args:
         number: of the node.
@@ -47,16 +51,13 @@ class PageNode(Node):
     """
 
     def __init__(self, number: int, page: dict[str, Any]) -> None:
-        super().__init__(number)
+        self.number = number
         self.secret = bytes.fromhex(page["secret"])
         self.origins = page["origins"]
+        self.options = {"origins": self.origins}
 
-    def answer_check(
-        self, connection: ServerConnection, request: Request
-    ) -> Awaitable[Response | None] | Response | None:
-        """Answer the health check and `/echo`; refuse a handshake without a good token."""
-        if request.path == "/healthz":
-            return super().answer_check(connection, request)
+    def admit(self, connection: ServerConnection, request: Request) -> Admission:
+        """Answer `/echo`; refuse a handshake without a good token."""
         try:
             parts = urlsplit(request.path)
             words = parse_qs(parts.query, max_num_fields=10)
@@ -79,7 +80,7 @@ class PageNode(Node):
         response = connection.respond(HTTPStatus.OK, text)
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Node"] = self.number
+        response.headers["X-Node"] = str(self.number)
         return response
 
 
@@ -103,25 +104,30 @@ def refuse(connection: ServerConnection, reason: str, text: str) -> Response:
     return response
 
 
-class Chat(FanOut):
-    """A node's part of the broadcast that lets its clients speak."""
+class Chat(NodePart):
+    """Lets the clients of a node publish text.
+
+    Args:
+        number: of the node.
+        config: of the broadcast, from the lab.
+    """
+
+    frames = frozenset({TEXT})
 
     def __init__(self, number: int, config: dict[str, Any]) -> None:
-        super().__init__(number, config)
+        self.number = number
         access = Access.of(config, number)
         self.topic = access.topic
         self.caller = Caller(access, "saying")
         self._saying: set[asyncio.Task[None]] = set()
 
-    def note(self, event: str, version: int, detail: str) -> None:
-        """Note nothing: what is served makes no record, and may go on for days."""
+    def connected(self, connection: ServerConnection) -> Take:
+        """Say hello, and listen."""
+        page = cast("BoundedConnection", connection)
+        tell(page, hello=self.number)
+        return partial(self.hear, page)
 
-    async def serve_client(self, connection: Reader) -> None:
-        """Say hello, then serve as every node does."""
-        await connection.send(json.dumps({"hello": self.number}))
-        await super().serve_client(connection)
-
-    def hear_text(self, connection: Reader, text: str) -> None:
+    def hear(self, connection: BoundedConnection, text: str | bytes) -> None:
         """Take a text frame; what is none of ours is ignored."""
         try:
             message = json.loads(text)
@@ -145,7 +151,7 @@ class Chat(FanOut):
         self._saying.add(task)
         task.add_done_callback(self._saying.discard)
 
-    async def _publish(self, connection: Reader, said: str, key: int) -> None:
+    async def _publish(self, connection: BoundedConnection, said: str, key: int) -> None:
         try:
             (reply,) = await self.caller.ask([self.topic.stamp(key, said.encode(errors="replace"))])
         except UnansweredError:
@@ -154,8 +160,15 @@ class Chat(FanOut):
         tell(connection, said=key, version=stamped(reply, key, b"").message.version)
 
 
-def tell(connection: Reader, **message: Any) -> None:
+def tell(connection: BoundedConnection, **message: Any) -> None:
     """Send a page something, unless it does not read: it asks again, or says again what it has said."""
     if connection.protocol.state is State.OPEN and not connection.paused:
         connection.protocol.send_text(json.dumps(message).encode())
         connection.send_data()
+
+
+def attach(node: "Node", config: dict[str, Any]) -> None:
+    """Add both to a node; without a broadcast nothing can be said."""
+    node.add(Door(node.number, config["page"]))
+    if "broadcast" in config:
+        node.add(Chat(node.number, config["broadcast"]))

@@ -86,7 +86,10 @@ class Site(Cluster):
 
     def node_config(self, number: int) -> dict[str, Any]:
         """Return what a node has to know, the page included."""
-        return super().node_config(number) | {"page": {"secret": self.secret.hex(), "origins": self.http.origins}}
+        config = super().node_config(number)
+        if "broadcast" in config:
+            config["broadcast"]["noted"] = False  # what is served makes no record, and may go on for days
+        return config | {"page": {"secret": self.secret.hex(), "origins": self.http.origins}}
 
     def token(self) -> str:
         """Return a fresh token."""

@@ -15,13 +15,11 @@ from live.broadcast.leftovers import first_life
 from live.control.process import READY_WITHIN, Part
 from live.machine.timing import Step
 from live.registry.scripts import SCRIPTS, Slots, alive
-from twin.config.registry import nginx_head, nginx_peer
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
 from twin.record.record import Row, row
 from twin.rules.controller import Replica, to_end, to_start
 from twin.rules.registry import Member
-from twin.scenario.scenario import HAProxy
 
 if TYPE_CHECKING:
     from live.ports import Cluster
@@ -75,28 +73,19 @@ class Elastic:
         """Start the registrar, and wait until all nodes are in rotation."""
         for text in SCRIPTS.values():
             self._ask("script_load", text)
-        balancer = self.scenario.balancer
+        balancer = self.cluster.balancer
         config: dict[str, Any] = {
             "address": vars(self.bus.address),
             "slots": vars(self.slots),
             "sync": self.settings.sync,
             "expect": self.scenario.nodes.count,
+            "balancer": balancer.kind,
+            "members": balancer.members(self.settings.following),
         }
-        if isinstance(balancer, HAProxy):
-            path = str(self.cluster.stage.folder / "haproxy.sock")
-            config["haproxy"] = {"path": path, "following": self.settings.following}
-        else:
-            config["nginx"] = {
-                "path": str(self.cluster.balancer.peers),
-                "pid": self.cluster.balancer.part.pid,
-                "head": nginx_head(balancer),
-                "server": nginx_peer(balancer),
-                "absent": {str(n): f"127.0.0.1:{port}" for n, port in enumerate(self.cluster.node_ports, 1)},
-            }
         self.registrar = self.cluster.stage.python(
             "registrar", "live.registry.registrar", config, self.cluster.place.cluster
         )
-        self.cluster.balancer.processes.trusted.add(self.registrar.pid)
+        balancer.trust(self.registrar.pid)
         self.registrar.hear()
 
     def begin(self, start: float) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from live.ports import Swarm
 
 _NAME = struct.Struct(">II")
+FIRST_BYTE = 0
+"""First byte of each message: no run has 2**24 clients."""
 MOST_ARRIVED = 400_000
 """Events of a node with which it notes messages: twice what all clients of a run may send (`twin.scenario.sending`)."""
 

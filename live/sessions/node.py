@@ -8,21 +8,24 @@ it. The hash of the password is computed in the node's only thread, as in a serv
 
 import asyncio
 import time
-from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from live.broadcast.link import keep_alive
-from live.node.base import Node
+from live.control.stdio import say
+from live.node.part import Admission, Event, NodePart
 from live.sessions.accounts import Account, Accounts
 from live.sessions.store import SessionStore, StoreDownError
 from twin.rules.credentials import challenge, name_and_password, shown_credentials
 from twin.rules.session import REFUSED, SessionTable, refresh_interval, without_store
 from twin.rules.token import make_token, token_problem
+
+if TYPE_CHECKING:
+    from live.node.base import Node
 
 _GRANT = "session_grant"
 """Attribute of a connection: what its handshake is answered with."""
@@ -30,19 +33,21 @@ _NAME = "session_name"
 """Attribute of a connection: the session it belongs to."""
 
 
-class SessionNode(Node):
-    """A node with sessions.
+class NodeSessions(NodePart):
+    """The sessions of a node.
 
     Args:
         number: of the node.
+        events: where what happens is noted.
         config: of the lab: secret (hex), expiry, refresh, token_lifetime, when_down; `accounts` by user's name, of
             whose hashes the cheap one is for logins before `begin` (on the monotonic clock); `store` with the access to
             the shared server, None for sessions in this process's memory.
     """
 
-    def __init__(self, number: int, config: dict[str, Any]) -> None:
-        super().__init__(number)
+    def __init__(self, number: int, events: list[Event], config: dict[str, Any]) -> None:
         self.place = number
+        self.events = events
+        self.orders = {"begin": self._begin, "joined": self._join}
         self.secret = bytes.fromhex(config["secret"])
         self.lifetime: float = config["token_lifetime"]
         self.expiry: float = config["expiry"]
@@ -59,26 +64,28 @@ class SessionNode(Node):
     def _note(self, event: str, detail: str) -> None:
         self.events.append((time.monotonic(), event, -1, self.place, -1, -1, detail))
 
-    def start(self) -> None:
+    def started(self) -> None:
         """Connect to the shared server, and refresh sessions from now on."""
         if self.store is not None:
             self.store.begin()
         if self.refreshing:
             self._refreshes = keep_alive(self._refresh())
 
-    async def joined(self) -> None:
-        """Wait until the shared server answers."""
+    def _begin(self, message: dict[str, Any]) -> None:
+        self.begin = message["begin"]
+
+    async def _join(self, message: dict[str, Any]) -> None:
+        """Wait until the shared server answers, and say so."""
         if self.store is not None:
             await self.store.up.wait()
+        say(joined=time.monotonic())
 
     # The handshake
 
-    def answer_check(
-        self, connection: ServerConnection, request: Request
-    ) -> Awaitable[Response | None] | Response | None:
-        """Answer the health check; refuse a handshake without a good token or password."""
-        if request.path == "/healthz" or "Origin" in request.headers:  # which is refused: nobody is logged in for it
-            return super().answer_check(connection, request)
+    def admit(self, connection: ServerConnection, request: Request) -> Admission:
+        """Refuse a handshake without a good token or password."""
+        if "Origin" in request.headers:  # which is refused: nobody is logged in for it
+            return None
         try:
             scheme, shown = shown_credentials(request.headers.get_all("Authorization"))
             if scheme == "basic":
@@ -87,9 +94,7 @@ class SessionNode(Node):
             return self.deny(connection, "request", str(error))
         return self.resume(connection, shown)
 
-    def log_in(
-        self, connection: ServerConnection, user: str, password: str
-    ) -> Awaitable[Response | None] | Response | None:
+    def log_in(self, connection: ServerConnection, user: str, password: str) -> Admission:
         """Check a password and begin a session."""
         iterations = self.accounts.cheap if time.monotonic() < self.begin else self.accounts.full
         if not self.accounts.authenticate(user, password, iterations):
@@ -109,7 +114,7 @@ class SessionNode(Node):
         self.grant(connection, name, generation, "started")
         return None
 
-    def resume(self, connection: ServerConnection, token: str) -> Awaitable[Response | None] | Response | None:
+    def resume(self, connection: ServerConnection, token: str) -> Admission:
         """Look up the session of a token."""
         problem = token_problem(self.secret, token, time.time())
         if problem:
@@ -152,24 +157,23 @@ class SessionNode(Node):
             response.headers["WWW-Authenticate"] = asked
         return response
 
-    def name_itself(self, connection: ServerConnection, request: Request, response: Response) -> Response:
-        """Tell the client its node and its session."""
+    def accepted(self, connection: ServerConnection, response: Response) -> None:
+        """Tell the client its session."""
         granted = getattr(connection, _GRANT, "")
         if granted:
             response.headers["X-Session"] = granted
-        return super().name_itself(connection, request, response)
 
     # While clients stay
 
-    async def serve_client(self, connection: ServerConnection) -> None:
-        """Keep a connection, and its session, until it closes."""
+    def connected(self, connection: ServerConnection) -> None:
+        """Keep the session of a connection until it closes."""
         name = getattr(connection, _NAME, "")
         if name:
             self.mine[connection] = name
-        try:
-            await super().serve_client(connection)
-        finally:
-            self.mine.pop(connection, None)
+
+    def disconnected(self, connection: ServerConnection) -> None:
+        """Keep it no longer."""
+        self.mine.pop(connection, None)
 
     async def _refresh(self) -> None:
         while True:
@@ -180,3 +184,8 @@ class SessionNode(Node):
             else:
                 for name in names:
                     self.table.refresh(name, self.place, time.monotonic())
+
+
+def attach(node: "Node", config: dict[str, Any]) -> None:
+    """Add them to a node."""
+    node.add(NodeSessions(node.number, node.events, config["sessions"]))

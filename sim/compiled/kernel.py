@@ -281,14 +281,8 @@ def happen(w: Any, kind: int, a: int, b: int) -> None:
 @jit
 def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     """Do what a rare event is for."""
-    if kind == OF_HANG:
-        expire(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
-    elif kind == OF_RETRY:
-        expire(w, worker(w, attempt_at(w.attempts.data, a).generation), kind, a, b)
-    elif kind == OF_STOP:
-        expire(w, worker(w, fault_at(w.faults, a).node - 1), kind, a, b)
-    elif kind == OF_DRAIN:
-        expire(w, node_at(w.nodes, fault_at(w.faults, a).node - 1).proc, kind, a, b)
+    if kind in (OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN):
+        expire_rarely(w, kind, a, b)
     elif WAKES < kind < FIRED:
         schedule_now(w, kind - WAKES + FIRED, a, b)
     elif kind == FIRED + OF_HANG:
@@ -340,6 +334,19 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
         drop_tunnel(w, a)
     else:
         happen_more(w, kind, a, b)
+
+
+@jit
+def expire_rarely(w: Any, kind: int, a: int, b: int) -> None:
+    """A timer of a rare kind is due at the process that has set it."""
+    if kind == OF_HANG:
+        expire(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
+    elif kind == OF_RETRY:
+        expire(w, worker(w, attempt_at(w.attempts.data, a).generation), kind, a, b)
+    elif kind == OF_STOP:
+        expire(w, worker(w, fault_at(w.faults, a).node - 1), kind, a, b)
+    else:
+        expire(w, node_at(w.nodes, fault_at(w.faults, a).node - 1).proc, kind, a, b)
 
 
 @jit

@@ -16,6 +16,7 @@ from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
 
 if TYPE_CHECKING:
+    from live.campaign import Outcome
     from twin.analysis.bands import Band
     from twin.record.record import Record
 
@@ -59,15 +60,43 @@ def campaign(
             if value != default:
                 raise ScenarioError(f"{name} is {value}; with --disturb it is not allowed.")
         raise typer.Exit(1 if disturb(runs or RUNS, seed, first, as_json) else 0)
-    runs = runs or 200
-    from live.campaign import Outcome
+    total = judged(runs or 200, seed, first, bus, replications, as_json)
+    raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
+
+
+def judged(runs: int, seed: int, first: int, bus: str, replications: int, as_json: bool) -> dict[str, Any]:
+    """Run a campaign, print what it found, and return its counts (`summary`); the values are those of the options.
+
+    Raises:
+        LabError: one of them is not allowed, or something went wrong before the first run had ended, or is missing.
+    """
+    missing = Missing(LabError, KeyboardInterrupt)
+    outcomes, bands = found_by(runs, seed, first, bus, replications, as_json, missing)
+    total = summary(outcomes, bands)
+    if as_json:
+        runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
+        data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
+        say_json(data | ({"missing": missing.said} if missing.said else {}))
+    else:
+        print_campaign(outcomes, bands, total)
+    missing.end()
+    return total
+
+
+def found_by(
+    runs: int, seed: int, first: int, bus: str, replications: int, as_json: bool, missing: Missing
+) -> "tuple[list[Outcome], dict[int, Band]]":
+    """Return the outcomes of a campaign's runs, and by number of the run the predicted bands of what it loses.
+
+    A run that breaks an invariant is printed at once, unless `as_json`. After the first run an error or Ctrl-C ends the
+    campaign, and the rest is `missing`.
+    """
     from live.campaign import campaign as run_all
     from live.machine.placement import BusyHostWarning
     from stormlab.tables import print_audit
 
     outcomes: list[Outcome] = []
     bands: dict[int, Band] = {}
-    missing = Missing(LabError, KeyboardInterrupt)
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with (
         Progress(*columns, TimeElapsedColumn(), console=err, transient=True, disable=not err.is_terminal) as bar,
@@ -89,35 +118,30 @@ def campaign(
             if not outcomes:
                 raise
             missing.add(f"run {first + len(outcomes)} of seed {seed} and what comes after it", error)
-    total = summary(outcomes, bands)
-    if as_json:
-        runs_found = [outcome.as_dict() | losses(outcome, bands) for outcome in outcomes]
-        data = {"seed": seed, "bus": bus, **total, "runs": runs_found}
-        say_json(data | ({"missing": missing.said} if missing.said else {}))
-    else:
+    return outcomes, bands
+
+
+def print_campaign(outcomes: "list[Outcome]", bands: "Mapping[int, Band]", total: dict[str, Any]) -> None:
+    """Print the counts of a campaign, and the runs whose losses lie outside their bands."""
+    out.print(
+        f"{total['judged']} of {len(outcomes)} runs judged, {total['violations']} violations in {total['failed']} "
+        f"runs; deliveries {total['delivered']}, runs in which a client missed a message {total['with_loss']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if bands:
         out.print(
-            f"{total['judged']} of {len(outcomes)} runs judged, {total['violations']} violations in {total['failed']} "
-            f"runs; deliveries {total['delivered']}, runs in which a client missed a message {total['with_loss']}",
+            f"Losses: {total['losses_inside']} of {total['losses_compared']} runs inside their predicted band; "
+            f"mean lost share {total['mean_lost_share']:.4f}, predicted {total['mean_predicted']:.4f}",
             highlight=False,
             soft_wrap=True,
         )
-        if bands:
-            out.print(
-                f"Losses: {total['losses_inside']} of {total['losses_compared']} runs inside their predicted band; "
-                f"mean lost share {total['mean_lost_share']:.4f}, predicted {total['mean_predicted']:.4f}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            for outcome in outcomes:
-                found = losses(outcome, bands)
-                if not found["inside"]:
-                    low, high = found["predicted_loss"]
-                    out.print(
-                        f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}"
-                    )
-        out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
-    missing.end()
-    raise typer.Exit(1 if total["violations"] or not total["judged"] else 0)
+        for outcome in outcomes:
+            found = losses(outcome, bands)
+            if not found["inside"]:
+                low, high = found["predicted_loss"]
+                out.print(f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}")
+    out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
 
 
 def predicted_loss(record: "Record", replications: int) -> "Band":

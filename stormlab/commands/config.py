@@ -8,7 +8,7 @@ import typer
 
 from stormlab.steps import err
 from twin.advice import advice
-from twin.config.balancer import Site, haproxy_site, nginx_site
+from twin.config.balancer import CONFIGURATIONS, Site
 from twin.errors import HostError, ScenarioError, check_output
 from twin.files.writing import write_text
 from twin.scenario.scenario import Scenario
@@ -47,7 +47,7 @@ def nginx(
     """
     spec = Scenario.load(scenario, overrides)
     site = Site(listen, _nodes(spec, server), path, sticky=sticky, cookie=cookie)  # type: ignore[arg-type]
-    _give("nginx", nginx_site(spec, site), spec, output)
+    _give("nginx", spec, site, output)
 
 
 def haproxy(
@@ -69,17 +69,18 @@ def haproxy(
     """
     spec = Scenario.load(scenario, overrides)
     site = Site(listen, _nodes(spec, server), path, health, sticky, cookie)  # type: ignore[arg-type]
-    _give("haproxy", haproxy_site(spec, site), spec, output)
+    _give("haproxy", spec, site, output)
 
 
 def _nodes(scenario: Scenario, servers: list[str] | None) -> list[str]:
     return servers or [f"127.0.0.1:{9000 + number}" for number in range(1, scenario.nodes.count + 1)]
 
 
-def _give(kind: str, text: str, scenario: Scenario, output: Path | None) -> None:
-    """Check a configuration with the real program and write it."""
+def _give(kind: str, scenario: Scenario, site: Site, output: Path | None) -> None:
+    """Check the configuration of one kind of balancer with the real program and write it."""
     from live.balancer.balancer import check_config
 
+    text = CONFIGURATIONS[kind].of_site(scenario, site)
     check_output("--output", output)
     try:
         wrong = check_config(kind, text)

@@ -1,6 +1,7 @@
 """The command `./lab sweep`; registered in `stormlab.app`."""
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -74,51 +75,52 @@ def sweep(
     Whoever reaches the port of a Dask scheduler or worker runs code there, without a password: keep both on loopback,
     as here. For workers on other machines see docs/sweeps.md.
     """
-    import sim
-    from twin.analysis.sweeps import label, parse_vary
-    from twin.figures.style import check_kind, save
-    from twin.measures import MEASURES
+    axes = axes_of(vary)
+    wanted = Wanted(against, fixed_of(where or [], against, axes), names_of(measure or []), target, figure)
+    work = Work(replications, jobs, scheduler, engine, folder)
+    run(Scenario.load(scenario, overrides), axes, wanted, work, as_json)
 
-    axes = {}
-    for text in vary:
-        setting, values = parse_vary(text)
-        if setting in axes:
-            raise ScenarioError(f"--vary {text}: {setting} is varied already; give all its values at once.")
-        axes[setting] = values
-    fixed = dict(_fixed(text) for text in where or [])
-    for setting in [*([against] if against else []), *fixed]:
-        if setting not in axes:
-            raise ScenarioError(f"sweep: {setting} is not varied; allowed is one of {', '.join(axes)}.")
-    for setting, value in fixed.items():
-        if label(value) not in (shown := [label(one) for one in axes[setting]]):
-            raise ScenarioError(f"sweep: {setting} is {show(value)}; allowed is one of {cut(str(shown))}.")
-    names = [name.strip() for text in measure or [] for name in text.split(",")]
-    for name in names:
-        if name not in MEASURES:
-            raise ScenarioError(f"measure is '{name}'; allowed is one of {', '.join(MEASURES)}.")
-    spec = Scenario.load(scenario, overrides)
-    folder = folder or Path("sweeps") / spec.name
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is shown of a sweep: the figure's axis and its restrictions, the measures, the figure's target and file."""
+
+    against: str | None
+    fixed: dict[str, object]
+    names: list[str]
+    target: float | None
+    figure: Path | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a sweep is simulated; see `sim.sweep`."""
+
+    replications: int
+    jobs: int
+    scheduler: str | None
+    engine: str
+    folder: Path | None
+
+
+def run(spec: Scenario, axes: dict[str, list[Any]], wanted: Wanted, work: Work, as_json: bool) -> None:
+    """Simulate a sweep, print its table and draw its figure.
+
+    Raises:
+        ScenarioError: a value is not allowed, or a file cannot be written.
+    """
+    from twin.figures.style import check_kind, save
+
+    folder = work.folder or Path("sweeps") / spec.name
     check_output("--folder", folder, folder=True)
-    check_output("--figure", figure)
-    if figure is not None:
-        check_kind(figure)
+    check_output("--figure", wanted.figure)
+    if wanted.figure is not None:
+        check_kind(wanted.figure)
     missing = Missing(LabError)
-    with part_progress(f"sweeping {spec.name}") as progress:
-        simulate = partial(
-            sim.sweep,
-            spec,
-            axes,
-            replications,
-            folder=folder,
-            jobs=jobs,
-            scheduler=scheduler,
-            progress=progress,
-            engine=cast("Any", engine),  # what is not allowed is refused there
-        )
-        found = missing.made("the table", simulate)
-    names = names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
-    path = figure or folder / f"{names[0]}.png"
-    picture = found.plot(names[0], against, fixed, target)
+    found = simulated(spec, axes, work, folder, missing)
+    names = wanted.names or [name for name in SHOWN if name in found.measures] or found.measures[:1]
+    path = wanted.figure or folder / f"{names[0]}.png"
+    picture = found.plot(names[0], wanted.against, wanted.fixed, wanted.target)
     if not as_json:
         print_sweep(out, found, names)
         parts = f"{found.made} parts simulated, {found.reused} found finished"
@@ -131,6 +133,75 @@ def sweep(
         data = {**found.as_dict(), "folder": str(folder), "figure": str(path)}
         say_json(data | ({"missing": missing.said} if missing.said else {}))
     missing.end()
+
+
+def axes_of(vary: list[str]) -> dict[str, list[Any]]:
+    """Return the values of each setting that is varied.
+
+    Raises:
+        ScenarioError: a setting is given twice, or what is given cannot be read.
+    """
+    from twin.analysis.sweeps import parse_vary
+
+    axes: dict[str, list[Any]] = {}
+    for text in vary:
+        setting, values = parse_vary(text)
+        if setting in axes:
+            raise ScenarioError(f"--vary {text}: {setting} is varied already; give all its values at once.")
+        axes[setting] = values
+    return axes
+
+
+def fixed_of(where: list[str], against: str | None, axes: dict[str, list[Any]]) -> dict[str, object]:
+    """Return the settings to one value of which the figure is restricted.
+
+    Raises:
+        ScenarioError: one of them, or the figure's axis, is not varied, or has no such value.
+    """
+    from twin.analysis.sweeps import label
+
+    fixed = dict(_fixed(text) for text in where)
+    for setting in [*([against] if against else []), *fixed]:
+        if setting not in axes:
+            raise ScenarioError(f"sweep: {setting} is not varied; allowed is one of {', '.join(axes)}.")
+    for setting, value in fixed.items():
+        if label(value) not in (shown := [label(one) for one in axes[setting]]):
+            raise ScenarioError(f"sweep: {setting} is {show(value)}; allowed is one of {cut(str(shown))}.")
+    return fixed
+
+
+def names_of(measures: list[str]) -> list[str]:
+    """Return the names of the measures to show.
+
+    Raises:
+        ScenarioError: there is no such measure.
+    """
+    from twin.measures import MEASURES
+
+    names = [name.strip() for text in measures for name in text.split(",")]
+    for name in names:
+        if name not in MEASURES:
+            raise ScenarioError(f"measure is '{name}'; allowed is one of {', '.join(MEASURES)}.")
+    return names
+
+
+def simulated(spec: Scenario, axes: dict[str, list[Any]], work: Work, folder: Path, missing: Missing) -> "Sweep":
+    """Return the sweep; a table that cannot be written is `missing`."""
+    import sim
+
+    with part_progress(f"sweeping {spec.name}") as progress:
+        simulate = partial(
+            sim.sweep,
+            spec,
+            axes,
+            work.replications,
+            folder=folder,
+            jobs=work.jobs,
+            scheduler=work.scheduler,
+            progress=progress,
+            engine=cast("Any", work.engine),  # what is not allowed is refused there
+        )
+        return missing.made("the table", simulate)
 
 
 def _fixed(text: str) -> tuple[str, object]:

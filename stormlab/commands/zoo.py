@@ -45,13 +45,23 @@ def zoo(
     figure in parentheses is the rank. For a library that is not among them, give its delays in the scenario
     (policy = "list"): it is ranked as the scenario's own.
     """
+    rank(Scenario.load(scenario, overrides), replications, by, keep_heartbeat, jobs, figure, as_json)
+
+
+def rank(
+    spec: Scenario, replications: int, by: str, keep_heartbeat: bool, jobs: int, figure: Path, as_json: bool
+) -> None:
+    """Rank the presets on a scenario, print the table and draw the figure; the values are those of the options.
+
+    Raises:
+        ScenarioError: one of them is not allowed.
+    """
     import sim
     from twin.analysis.zoo import LIBRARY, attempt_rates, check_by, ranking, zoo_dict, zoo_variants
     from twin.costs.profile import HostProfile
     from twin.figures.style import check_kind, save
     from twin.figures.zoo import zoo_figure
 
-    spec = Scenario.load(scenario, overrides)
     variants = zoo_variants(spec, keep_heartbeat)
     names = [variant.labels[LIBRARY] for variant in variants]
     check_by(by)

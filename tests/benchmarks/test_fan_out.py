@@ -25,6 +25,7 @@ from live.client.inbox import Inlet
 from live.control.address import Address
 from live.control.process import Stage
 from live.machine import placement
+from live.node.base import Node
 from twin.rules.delivery import Message
 from twin.scenario.scenario import Reconnect
 
@@ -56,10 +57,12 @@ def test_the_fan_out_of_a_node_is_as_fast_as_the_bare_library() -> None:
 
     async def measure(stage: Stage) -> dict[str, list[float]]:
         fan_out = FanOut(1, node_config(2**24, "close", Address(), Topic("t:", 10, 60.0)))
+        node = Node(1)
+        node.add(fan_out)
         took: dict[str, list[float]] = {"bare": [], "node": []}
         options = {"compression": None, "ping_interval": None, "create_connection": Reader}
         async with serve(
-            fan_out.serve_client,
+            node.serve_client,
             "127.0.0.1",
             0,
             process_response=lambda connection, request, response: response.headers.update({"X-Node": "1"}) or response,

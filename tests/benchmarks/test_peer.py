@@ -84,7 +84,7 @@ def ours(clients, service):
     """Return what the storm counted on this engine's queue, and how long that took."""
     scenario = small(duration=3600.0, clients={"count": clients, "connect_rate": 1e5, "reconnect": {"cap": CAP}})
     run = Run(scenario, 0, small_profile(), full=False)
-    run._kept["fifos"]["delay"] = service
+    run.kept["fifos"]["delay"] = service
     tries = np.zeros(clients, np.int64)
     began = time.perf_counter()
     found = storm(run.world[0], tries)

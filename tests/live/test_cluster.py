@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from live import runs
-from live.balancer.balancer import Balancer
+from live.balancer.base import Balancer
 from live.cluster import Cluster
 from live.machine import placement
 from live.runs import STARTS, measure, run

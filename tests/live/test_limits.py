@@ -18,8 +18,8 @@ Small = Callable[..., Scenario]
 def asked(monkeypatch: pytest.MonkeyPatch, nothing_starts: type[Exception]) -> list[Any]:
     """What the machine was asked for; it has everything."""
     found: list[Any] = []
-    monkeypatch.setattr(limits.host, "placement", lambda scenario: found.append("placement"))
-    monkeypatch.setattr(limits.host, "check_limits", lambda scenario: found.append("limits"))
+    monkeypatch.setattr(limits.placement, "placement", lambda scenario: found.append("placement"))
+    monkeypatch.setattr(limits.placement, "check_limits", lambda scenario: found.append("limits"))
     monkeypatch.setattr(limits, "binary", lambda kind: found.append(kind))
     monkeypatch.setattr(limits, "answers", lambda url: found.append(url))
     monkeypatch.setattr(limits, "check_permissions", lambda address, scenario: found.append(address))

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 
 from sim import predict, predict_given, simulate, sweep
 from sim.engines import pick, uncovered
-from tests.strategies import small, small_profile, storms, talks
+from tests.broadcasts import talks
+from tests.strategies import small, small_profile, storms
 from twin.errors import EngineWarning, ScenarioError
 from twin.scenario.scenario import Scenario
 

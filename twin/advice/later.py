@@ -2,7 +2,7 @@
 
 from twin.rules.heartbeat import detection_bounds
 from twin.scenario.faults import Fault
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.scenario import Scenario
 
 
 def later_advice(scenario: Scenario) -> list[str]:
@@ -18,10 +18,11 @@ def _unnoticed(scenario: Scenario, i: int, fault: Fault) -> str:
     if fault.kind not in ("hang", "blackhole") or fault.duration is not None:
         return ""
     balancer, beat = scenario.balancer, scenario.clients.heartbeat
-    cuts = isinstance(balancer, HAProxy) and balancer.on_marked_down == "shutdown-sessions"
     first, last = detection_bounds(beat.most or beat.interval, beat.timeout, beat.close_timeout)
     left = scenario.duration - fault.at
-    if cuts or left > min(first if beat.interval else scenario.idle_timeout, scenario.idle_timeout):
+    if balancer.cuts_marked_down or left > min(
+        first if beat.interval else scenario.idle_timeout, scenario.idle_timeout
+    ):
         return ""
     if not beat.interval:
         return (

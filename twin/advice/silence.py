@@ -3,7 +3,7 @@
 from math import inf
 
 from twin.rules.idle import LAZY, TIE, survives
-from twin.scenario.scenario import WARM_UP_SLACK, Nginx, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
 
 def cuts_idle(scenario: Scenario) -> bool:
@@ -23,7 +23,7 @@ def strikes_in_run(scenario: Scenario) -> bool:
 
 def timeout_field(scenario: Scenario) -> str:
     """Return the name of the setting after which the balancer cuts a silent connection."""
-    return "balancer.read_timeout" if isinstance(scenario.balancer, Nginx) else "balancer.tunnel_timeout"
+    return f"balancer.{scenario.balancer.idle_field}"
 
 
 def idle_advice(scenario: Scenario) -> list[str]:
@@ -34,7 +34,7 @@ def idle_advice(scenario: Scenario) -> list[str]:
     pause = "nobody pings" if quiet == inf else f"nothing passes for {quiet:g} s between two pings"
     if survives(timeout, quiet):
         lazy = LAZY[scenario.balancer.kind]
-        pause += f", and nginx does not move a timer by less than {lazy:g} s"
+        pause += f", and {scenario.balancer.program} does not move a timer by less than {lazy:g} s"
         end = "idle connections may be cut"
     elif scenario.clients.heartbeat.most:
         end = "connections are cut until the heartbeat has found a shorter interval"

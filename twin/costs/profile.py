@@ -8,9 +8,9 @@ from bisect import bisect_left
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from twin.costs.broadcast import (
     BROADCAST_PARTS,
@@ -21,14 +21,16 @@ from twin.costs.broadcast import (
     of_payload,
     payload_part,
 )
-from twin.costs.curve import MOST_REPEATS, Cost, Curve, Pace, Part, Repeats, quantile
+from twin.costs.curve import Curve, Part, quantile
+from twin.costs.measured import BALANCER_PARTS, Measured
+from twin.costs.parts import PARTS
 from twin.costs.sessions import SESSION_PARTS
-from twin.costs.starts import GONE, START_PARTS
+from twin.costs.starts import GONE
 from twin.errors import ProfileWarning, ScenarioError
 from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
-from twin.scenario.fields import refused, show
+from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.overrides import explain
 
 if TYPE_CHECKING:
@@ -57,147 +59,26 @@ correlate with 0.3 only, at a standard deviation of 0.2; those of different minu
 LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
 
-MOST_LOOKS = 16
-"""Looks at the speed of the cores that a profile keeps, the latest ones."""
-
-LONE = ("node_stop", "check_overhead", "table_growth")
-
-PARTS = {
-    "client_dial": "client: open a TCP connection",
-    "client_request": "client: send the handshake over it",
-    "client_open": "client: read the 101 and hand over the connection",
-    "client_refused": "client: read a 503 and close",
-    "client_closed": "client: notice that the connection was closed",
-    "balancer_accept": "balancer: accept a connection on which nothing has come yet",
-    "balancer_request": "balancer: read the request, choose a node, connect to it",
-    "balancer_response": "balancer: relay the 101",
-    "balancer_refused": "balancer: accept, fail to connect to a node, answer 503",
-    "balancer_close": "balancer: relay a close",
-    "haproxy_cut": "HAProxy: close both sides of a tunnel by itself",
-    "balancer_release": "balancer: read the client's end of a closed connection and forget it",
-    "balancer_frame": "balancer: relay a frame through a tunnel",
-    "balancer_abandoned": "balancer: read what the node still sent to a client that is gone, and the node's end",
-    "node_accept": "node: accept a connection",
-    "node_handshake": "node: read the handshake and answer 101",
-    "exit_delay": "node: the kernel frees the memory of a killed process before it closes its connections",
-    "node_exit": "node: the kernel closes one connection of a killed process",
-    "node_goodbye": "node: send a close frame",
-    "node_leave": "node: read the answer to a close frame and end its half of the connection",
-    "node_forget": "node: see that both halves have ended, and end the connection's tasks",
-    "node_abandoned": "node: read the ping and the end of a client that has given it up, answer, and end the tasks",
-    "client_goodbye": "client: read a close frame and answer it",
-}
-
-PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
-LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
-LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
-
-
-# A list ends at the first wrong entry: a file of megabytes would have as many errors
-Look = Annotated[list[Annotated[list[Pace], Field(min_length=1, fail_fast=True)]], Field(min_length=1, fail_fast=True)]
-Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
-Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
-
-
-Need = Literal["nginx", "broadcast", "sessions"]
-"""What a profile may have to know beyond connections through HAProxy."""
+Need = str
+"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast` or
+`sessions`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
-    """Return what a profile has to know for a scenario beyond connections through HAProxy."""
-    sessions = scenario.sessions.store
+    """Return what a profile has to know for a scenario beyond connections through the default balancer."""
+    sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
-        "nginx": scenario.balancer.kind == "nginx",
+        kind: kind != DEFAULT,
         "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
         "sessions": sessions != "none",
     }
     return tuple(name for name, needed in needs.items() if needed)
 
 
-class HostProfile(BaseModel):
-    """What one machine costs. See `PARTS` for the names in `parts`."""
+class HostProfile(Measured):
+    """What one machine costs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    made: str = Field(description="When, ISO 8601.")
-    machine: dict[str, Any] = Field(description="CPU, cores, system.")
-    parts: dict[str, Part]
-    nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
-    first_part: dict[str, Shares] = Field(
-        description="Share of an item's cost that a process with many items ready spends on all of them before it "
-        "finishes the first: for node, haproxy, nginx and the parts of the client."
-    )
-    wake: dict[str, Shares] = Field(
-        description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
-        "item costs it more when they are cold: client, node, haproxy and nginx."
-    )
-    speed: list[Look] = Field(
-        fail_fast=True,
-        min_length=1,
-        description="Looks at the speed of the cores: how long a fixed piece of work took, every PACE_STEP seconds, in "
-        "seconds; one series for each core, all at the same time.",
-    )
-    crowding: list[Pace] = Field(
-        [],
-        fail_fast=True,
-        description="How many times as long a fixed piece of work takes a core while all other cores work, too; empty "
-        "if there are no others.",
-    )
-    balancer_start: dict[str, Repeats] = Field(
-        description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
-    )
-    node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
-    check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")
-    table_growth: Repeats = Field(
-        description="Seconds a process of several threads waits while its table of open files doubles."
-    )
-    bus_start: list[Cost] = Field(
-        [],
-        fail_fast=True,
-        description="Seconds from starting a bus that holds data until it answers; empty without a broadcast.",
-    )
-    path_bytes: list[Size] = Field(
-        [],
-        fail_fast=True,
-        description="Bytes that the way from a node to a client that does not read holds outside of the node's own "
-        "memory; empty without a broadcast.",
-    )
-    path_bytes_large: list[Size] = Field(
-        [],
-        fail_fast=True,
-        description="The same for messages with the largest of the payloads that are measured: the kernel gives a "
-        "socket more room the more has been read from it at a time; empty without a broadcast.",
-    )
-    bus_path_bytes: list[Size] = Field(
-        [],
-        fail_fast=True,
-        description="Bytes that a connection to the bus holds for a subscriber that does not read; empty in a profile "
-        "without it, where `path_bytes` stands for it.",
-    )
-    disk_wait: list[Cost] = Field(
-        [],
-        fail_fast=True,
-        description="Seconds that a bus that persists waits for its disk, off its core, when it has not written for a "
-        "while; empty in a profile that does not know the disk.",
-    )
-    disk_wait_in_a_row: list[Cost] = Field(
-        [], fail_fast=True, description="The same when it writes again as soon as the last write is on disk."
-    )
-    time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
-    tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "HostProfile":
-        for where, parts in (("parts", self.parts), ("nginx_parts", self.nginx_parts)):
-            for name, part in parts.items():
-                if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
-                    raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
-            refusal, request = (parts.get(f"balancer_{what}") for what in ("refused", "request"))
-            if refusal is not None and request is not None and refusal.levels != request.levels:
-                levels = f"those of balancer_request, {show(request.levels)}"
-                raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
-        return self
-
-    def curves(self, name: str, balancer: str = "haproxy", crowds: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(self, name: str, balancer: str = DEFAULT, crowds: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
@@ -205,10 +86,10 @@ class HostProfile(BaseModel):
         many bytes.
 
         Raises:
-            ScenarioError: the profile was made without nginx, and the part is nginx's.
+            ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
         part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer == "nginx", crowds, payload if larger is not None else 0)
+        key = (name, balancer, crowds, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -225,14 +106,15 @@ class HostProfile(BaseModel):
         return self._curves[key]
 
     def _part(self, name: str, balancer: str) -> Part:
-        if balancer != "nginx" or not name.startswith("balancer"):
+        if not name.startswith("balancer"):
             return self.parts[name]
-        if name not in self.nginx_parts:
-            raise ScenarioError("balancer.kind is 'nginx'; this host profile was calibrated without nginx.")
-        return self.nginx_parts[name]
+        known = self.through(balancer)
+        if name not in known:
+            raise ScenarioError(f"balancer.kind is '{balancer}'; this host profile was calibrated without {balancer}.")
+        return known[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, bool, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, int, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -246,8 +128,8 @@ class HostProfile(BaseModel):
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
-            for parts, balancer in ((self.parts, "haproxy"), (self.nginx_parts, "nginx")):
-                for name, part in parts.items():
+            for balancer in BALANCER_PARTS:
+                for name, part in self.through(balancer).items():
                     whose = balancer if name.startswith("balancer") else name.split("_")[0]
                     if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
@@ -334,8 +216,7 @@ class HostProfile(BaseModel):
             ScenarioError: something was not.
         """
         kind, sessions = scenario.balancer.kind, scenario.sessions.store
-        if kind == "nginx":
-            self.curves("balancer_close", kind)
+        self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
         if scenario.publisher is not None or scenario.clients.sends.rate:
@@ -343,7 +224,7 @@ class HostProfile(BaseModel):
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
 
-    def must_know_broadcast(self, balancer: str = "haproxy") -> None:
+    def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.
 
         Raises:
@@ -355,10 +236,10 @@ class HostProfile(BaseModel):
                 "./lab calibrate again."
             )
 
-    def knows_broadcast(self, balancer: str = "haproxy") -> bool:
+    def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
-        here = self.parts | (self.nginx_parts if balancer == "nginx" else {})
-        relayed = balancer != "nginx" or "balancer_delivery_bytes" in self.nginx_parts
+        here = self.parts | self.through(balancer)
+        relayed = "balancer_delivery_bytes" in self.through(balancer)
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
@@ -373,63 +254,14 @@ class HostProfile(BaseModel):
                 "again."
             )
 
-    def knows_sessions(self, balancer: str = "haproxy") -> bool:
+    def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
-        relayed = balancer != "nginx" or "balancer_denied" in self.nginx_parts
+        relayed = "balancer_denied" in self.through(balancer)
         return relayed and set(SESSION_PARTS) <= set(self.parts)
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
         return balancer in self.balancer_start
-
-    def with_earlier(self, earlier: "HostProfile") -> "HostProfile":
-        """Return this profile with the repeats of an earlier one of the same machine, at most `MOST_REPEATS` of each.
-
-        A shared machine is faster at one time than at another. The spread between calibrations belongs in the
-        predictions as much as the spread within one. Parts of a broadcast that were taken apart in another way, so that
-        some are missing, are not kept.
-        """
-        if earlier.machine != self.machine:
-            return self
-        if not set(BROADCAST_PARTS) <= set(earlier.parts):
-            known = {name: part for name, part in earlier.parts.items() if name not in BROADCAST_PARTS}
-            earlier = earlier.model_copy(update={"parts": known})
-
-        def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
-            return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
-
-        def parts(new: dict[str, Part], old: dict[str, Part]) -> dict[str, Part]:
-            merged = {name: part for name, part in old.items() if name not in new}
-            for name, part in new.items():
-                merged[name] = part.with_earlier(old[name]) if name in old else part
-            return merged
-
-        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
-        lone = {name: getattr(self, name) for name in names}
-        return HostProfile.model_validate(
-            {
-                **self.model_dump(),
-                "parts": parts(self.parts, earlier.parts),
-                "nginx_parts": parts(self.nginx_parts, earlier.nginx_parts),
-                "first_part": lists(self.first_part, earlier.first_part),
-                "wake": lists(self.wake, earlier.wake),
-                "balancer_start": lists(self.balancer_start, earlier.balancer_start),
-                "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
-                **lists(lone, {name: getattr(earlier, name) for name in names}),
-            }
-        )
-
-    def with_look(self, look: list[list[float]]) -> "HostProfile":
-        """Return this profile with one more look at the speed of the cores, a series each, at most `MOST_LOOKS`."""
-        return HostProfile.model_validate({**self.model_dump(), "speed": [look, *self.speed][:MOST_LOOKS]})
-
-    def with_sessions_of(self, measured: "HostProfile") -> "HostProfile":
-        """Return this profile with the parts of sessions of another one, in place of its own."""
-        changed = {}
-        for field in ("parts", "nginx_parts"):
-            sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
-            changed[field] = getattr(self, field) | sessions
-        return HostProfile.model_validate({**self.model_dump(), **changed})
 
     @cached_property
     def named(self) -> dict[str, Any]:
@@ -494,7 +326,7 @@ class HostProfile(BaseModel):
         """Return this machine's own profile; without one that knows what is needed, warn and return the reference one.
 
         Args:
-            needs: what the profile has to know beyond connections through HAProxy.
+            needs: what the profile has to know beyond connections through the default balancer.
 
         Raises:
             ScenarioError: the file that should be the profile is not one.
@@ -502,9 +334,9 @@ class HostProfile(BaseModel):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            kind = "nginx" if "nginx" in needs else "haproxy"
+            kind = next((need for need in needs if need in BALANCER_PARTS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
-            known = {"nginx": own.knows("nginx"), "broadcast": broadcast, "sessions": sessions}
+            known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own

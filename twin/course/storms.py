@@ -15,7 +15,8 @@ from twin.analysis.comparison import Predicted
 from twin.analysis.sweeps import Sweep, Variant
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.costs.curve import Part
-from twin.costs.profile import PARTS, HostProfile
+from twin.costs.parts import PARTS
+from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.course.failover import Answer, Predict
 from twin.errors import ScenarioError

@@ -39,7 +39,7 @@ def comparison_figure(comparison: Comparison) -> "Figure":
 
 
 def _balancer(scenario: "Scenario") -> str:
-    return f"{'HAProxy' if scenario.balancer.kind == 'haproxy' else 'nginx'} {scenario.balancer.algorithm}"
+    return f"{scenario.balancer.program} {scenario.balancer.algorithm}"
 
 
 def _curve(axes: "Axes", comparison: Comparison) -> None:

@@ -17,7 +17,7 @@ from twin.record.record import Record
 from twin.rules.backoff import longest_delay
 from twin.rules.registry import removal_bounds
 from twin.scenario.faults import Fault
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.scenario import Scenario
 
 MOST_SHOWN = 20
 """Violations of one invariant that are shown with their witness; all are counted."""
@@ -219,12 +219,9 @@ def return_within(scenario: Scenario) -> float:
     nodes = nodes or "outage" in kinds
     if scenario.registry is not None:
         blind = removal_bounds(scenario.registry.ttl, scenario.registry.heartbeat, scenario.registry.sync)[1]
-        blind += balancer.retries if isinstance(balancer, HAProxy) else balancer.fail_timeout
-    elif isinstance(balancer, HAProxy):
-        check = balancer.check
-        blind = max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + balancer.retries
+        blind += balancer.retried_within
     else:
-        blind = balancer.fail_timeout
+        blind = balancer.blind(silent)
     within += blind if nodes else 0.0
     if scenario.sessions.store != "none":  # logins may queue until their attempts time out
         within += clients.open_timeout

@@ -12,7 +12,7 @@ from twin.measures.base import Array, Measure, most_within
 from twin.measures.censoring import Waits, not_within
 from twin.record.columns import Events
 from twin.record.record import EVENTS, MESSAGE_EVENTS, Record
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.scenario import Scenario
 
 CURVE_STEP = 0.02
 """Seconds between the points of a curve."""
@@ -292,7 +292,7 @@ def mark_downs(events: Events, scenario: Scenario) -> Waits:
     marks = events.at(events.event.isin("marked_down", "marked_up"))
     down = marks.event.isin("marked_down")
     expected = lasts(events, FATAL)
-    if isinstance(scenario.balancer, Nginx) and scenario.registry is None:
+    if scenario.balancer.check_interval is None and scenario.registry is None:
         expected[:] = False  # passive: without an attempt nobody looks
     seconds, watched = [], []
     for when, which, due in zip(begun.t, begun.node, expected, strict=True):

@@ -21,6 +21,7 @@ from twin.files import parquet
 from twin.files.reading import RECORD
 from twin.files.writing import replacing
 from twin.record.columns import COLUMNS, SCHEMA, Events, Row
+from twin.record.schema import migrated, stored
 from twin.scenario.fields import show
 from twin.scenario.scenario import Scenario
 
@@ -165,7 +166,7 @@ class Record:
     @property
     def void_before(self) -> list[str]:
         """Why the attempts at this run did not count which were made before it."""
-        return list(self.provenance.get("void_before", self.provenance.get("starved_before", [])))
+        return list(self.provenance.get("void_before", []))
 
     def select(self, *names: str) -> pd.DataFrame:
         """Return the events of the given names."""
@@ -183,7 +184,7 @@ class Record:
             ScenarioError: the file cannot be written.
         """
         table = self.columns.table().replace_schema_metadata(
-            {b"stormlab": json.dumps(self.provenance, sort_keys=True).encode()}
+            {b"stormlab": json.dumps(stored(self.provenance), sort_keys=True).encode()}
         )
         with replacing(path) as file:
             pq.write_table(table, file, compression="zstd")
@@ -202,7 +203,12 @@ class Record:
             provenance = json.loads(found.metadata[b"stormlab"])
         except (KeyError, ValueError, RecursionError, pa.ArrowException):
             raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
-        record = cls(Events.of_table(table), provenance)
+        if not isinstance(provenance, dict):
+            raise ScenarioError(f"{path}: is no record of this lab: its provenance is no table.")
+        try:
+            record = cls(Events.of_table(table), migrated(provenance))
+        except ValueError as error:
+            raise ScenarioError(f"{path}: is no record that can be read: {error}.") from None
         if problem := record.problem():
             raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
         return record

@@ -9,7 +9,7 @@ Both count whole milliseconds, and so do the timers of those who ping. A ping th
 in a race, which it loses sooner or later: a silence has to be shorter than the timeout by `TIE`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor, inf
 
@@ -56,11 +56,15 @@ def in_time(early: float, lucks: Sequence[float], kind: str, first: bool = False
     ping, began, waited = lucks
     late = (1.5 * ping - 0.5) * MS
     longer = -began * MS
-    if kind == "nginx":
-        longer += waited * MS
-    elif first:
-        longer += (1 + waited) * MS
+    longer += _WAITS[kind](waited, first)
     return early + longer > late
+
+
+_WAITS: dict[str, Callable[[float, bool], float]] = {
+    "haproxy": lambda waited, first: (1 + waited) * MS if first else 0.0,
+    "nginx": lambda waited, first: waited * MS,
+}
+"""Seconds by which the wait of each kind of balancer ends after its timeout; see `in_time`."""
 
 
 def longest_silence(*intervals: float) -> float:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from twin.errors import ScenarioError
 from twin.files.reading import MOST_DEPTH, toml
+from twin.scenario.balancer.kinds import KINDS
 from twin.scenario.fields import REFUSED, cut, show
 
 _PLACE = re.compile("[0-9]{1,4}")
@@ -117,7 +118,7 @@ def explain(error: ValidationError) -> str:
     """Return one sentence for the first problem: the path, the value, and what is allowed."""
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    if len(path) > 1 and path[0] == "balancer" and path[1] in ("haproxy", "nginx"):
+    if len(path) > 1 and path[0] == "balancer" and path[1] in KINDS:
         del path[1]
     kind, context = first["type"], first.get("ctx", {})
     if kind == REFUSED:

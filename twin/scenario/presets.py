@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from twin.rules.presets import BALANCERS, CLIENTS
+from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
 
 ClientPreset = Literal["centrifuge-js", "socket.io", "phoenix", "signalr", "nats", "websockets", "classic"]
-BalancerPreset = Literal["haproxy", "nginx"]
 
 
 def _named(value: Any, table: dict[str, dict[str, Any]]) -> Any:
@@ -37,13 +37,13 @@ def balancer_preset(value: Any) -> Any:
 def spelled_out(data: dict[str, Any]) -> dict[str, Any]:
     """Return a scenario's data with tables in place of known names, so that overrides can change a part of them.
 
-    A balancer whose kind is left out is HAProxy. What is wrong stays, for the validation to say so.
+    A balancer whose kind is left out is of the kind `DEFAULT`. What is wrong stays, for the validation to say so.
     """
     balancer = data.get("balancer")
     if isinstance(balancer, str) and balancer in BALANCERS:
         data = {**data, "balancer": dict(BALANCERS[balancer])}
     elif isinstance(balancer, dict) and "kind" not in balancer:
-        data = {**data, "balancer": {"kind": "haproxy", **balancer}}
+        data = {**data, "balancer": {"kind": DEFAULT, **balancer}}
     clients = data.get("clients")
     if isinstance(clients, dict):
         named = {

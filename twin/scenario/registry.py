@@ -8,6 +8,7 @@ from twin.rules.autoscaling import CPU_INITIALIZATION, INITIAL_READINESS, SYNC_P
 from twin.rules.controller import Controller
 from twin.rules.registry import SHARES, share_parts
 from twin.rules.scaling import SCALE_DOWN, SCALE_UP, Autoscaler, Behavior, Policy, Rules
+from twin.scenario.balancer.kinds import KINDS
 from twin.scenario.fields import Part, Positive, Problem, Seconds, refused, show
 
 if TYPE_CHECKING:
@@ -180,8 +181,9 @@ def elastic_problem(
         if joins:
             return Problem(f"faults.{joins[0]}.kind", "'join'", "only with a [registry]")
         return None if autoscaling is None else Problem("registry", "missing", "a [registry] with [autoscaling]")
-    if kind == "nginx" and registry.canary is not None:
-        return Problem("registry.canary", "set", "only with balancer.kind 'haproxy'")
+    if registry.canary is not None and not KINDS[kind].gray_release:
+        able = " or ".join(f"'{name}'" for name, one in KINDS.items() if one.gray_release)
+        return Problem("registry.canary", "set", f"only with balancer.kind {able}")
     if registry.canary is not None:
         outside = [node for node in registry.canary.nodes if node > slots(count, autoscaling, faults)]
         if outside:

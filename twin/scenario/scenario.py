@@ -12,11 +12,14 @@ from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
+from twin.scenario.balancer.haproxy import Check, HAProxy
+from twin.scenario.balancer.kinds import Balancer, Preset
+from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
 from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
-from twin.scenario.presets import BalancerPreset, ClientPreset, balancer_preset, preset, spelled_out
+from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.sessions import Sessions, session_problem
@@ -120,82 +123,6 @@ class Clients(Part):
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
 
-class Check(Part):
-    """HAProxy's active health check."""
-
-    inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")
-    fall: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Failed checks in a row that mark a server down.")
-    rise: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Good checks in a row that mark a server up.")
-    timeout: Positive = Field(2.0, description="Seconds to wait for the answer to a check.")
-
-
-class HAProxy(Part):
-    """HAProxy as the balancer."""
-
-    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
-    algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
-        "leastconn",
-        description="Choice rule; consistent is source with hash-type consistent, random is random(2). HAProxy's own "
-        "default, and that of the preset, is roundrobin.",
-    )
-    slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
-        0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
-    )
-    check: Check = Field(Check(), description="Active health check.")
-    retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
-    redispatch: Annotated[int, Field(ge=-1, le=100)] = Field(
-        0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
-    )
-    connect_timeout: Positive = Field(
-        5.0, description="Seconds to wait for a server to accept a connection. HAProxy has no default of its own."
-    )
-    tunnel_timeout: Positive = Field(
-        3600.0,
-        description="timeout tunnel: seconds without a byte in either direction until a connection is cut. HAProxy has "
-        "no default of its own: without it the shorter of timeout client and timeout server cuts open WebSockets.",
-    )
-    on_marked_down: Literal["none", "shutdown-sessions"] = Field(
-        "none", description="What a mark-down does to the tunnels of that server."
-    )
-    hard_stop_after: Seconds = Field(
-        0.0, description="Seconds after a reload until the old process cuts its tunnels; 0 is never."
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> "HAProxy":
-        if self.redispatch > self.retries > 0:  # who does not retry never chooses anew
-            raise refused("redispatch", str(self.redispatch), f"at most retries, {self.retries}")
-        return self
-
-
-class Nginx(Part):
-    """nginx as the balancer, one worker."""
-
-    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
-    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
-        "round_robin", description="Choice rule; random_two is random two least_conn."
-    )
-    max_fails: Annotated[int, Field(ge=0, le=100)] = Field(
-        1, description="Failed connects that take a peer out of rotation; 0 never does."
-    )
-    fail_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
-        10, description="Seconds a peer stays out of rotation, whole seconds."
-    )
-    connect_timeout: Positive = Field(
-        5.0,
-        description="Seconds to wait for a peer to accept a connection. nginx's own default, and that of the preset, "
-        "is 60.",
-    )
-    read_timeout: Positive = Field(
-        3600.0,
-        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut. nginx's "
-        "own default, and that of the preset, is 60.",
-    )
-    hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
-        0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
-    )
-
-
 class Nodes(Part):
     """The WebSocket server processes."""
 
@@ -232,8 +159,6 @@ WARM_UP_SLACK = 0.3
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
 
-Balancer = Annotated[HAProxy | Nginx, Field(discriminator="kind")]
-
 
 class Scenario(Part):
     """A cluster, its clients and the faults that befall it."""
@@ -243,9 +168,7 @@ class Scenario(Part):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
     duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
     clients: Clients = Field(Clients(), description="The clients.")
-    balancer: Annotated[
-        Balancer, BeforeValidator(balancer_preset, json_schema_input_type=BalancerPreset | Balancer)
-    ] = Field(
+    balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),
         description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
         "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
@@ -277,9 +200,8 @@ class Scenario(Part):
         if self.publisher is not None and self.host.placement == "separate":
             raise refused("host.placement", "'separate'", "'pinned' or 'free' with a [publisher]")
         if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
-            field = "read_timeout" if isinstance(self.balancer, Nginx) else "tunnel_timeout"
             allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
-            raise refused(f"balancer.{field}", f"{self.idle_timeout:g}", allowed)
+            raise refused(f"balancer.{self.balancer.idle_field}", f"{self.idle_timeout:g}", allowed)
         problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
         if problem:
             raise refused(*problem)
@@ -372,7 +294,7 @@ class Scenario(Part):
     @property
     def idle_timeout(self) -> float:
         """Seconds without a byte in either direction until the balancer cuts a connection."""
-        return self.balancer.read_timeout if isinstance(self.balancer, Nginx) else self.balancer.tunnel_timeout
+        return self.balancer.idle_timeout
 
     @property
     def longest_silence(self) -> float:
@@ -391,3 +313,19 @@ def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     for text in texts:
         data = merge(spelled_out(data), parse_override(text))
     return data
+
+
+__all__ = [
+    "MOST_MESSAGES",
+    "WARM_UP_SLACK",
+    "Balancer",
+    "Check",
+    "Clients",
+    "HAProxy",
+    "Heartbeat",
+    "HostSettings",
+    "Nginx",
+    "Nodes",
+    "Reconnect",
+    "Scenario",
+]

@@ -13,9 +13,12 @@ from types import SimpleNamespace
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from live.balancer.balancer import Balancer, binary, describe, haproxy_config, nginx_config
+from live.balancer.balancer import binary, start_balancer
+from live.balancer.haproxy import HAProxyBalancer
 from live.control.process import Stage
-from twin.config.balancer import REQUEST_WITHIN
+from twin.config.base import REQUEST_WITHIN
+from twin.config.haproxy import HAPROXY
+from twin.config.nginx import NGINX
 from twin.errors import ClusterError
 from twin.rules.balancing import RULES, Rule
 from twin.rules.choice import slowstart_weight
@@ -162,7 +165,7 @@ def test_haproxy_and_the_rule_agree_over_a_long_history_of_maintenance(
         if chance.random() < 0.4 and (not twin.usable[server] or sum(twin.usable) > 1):
             twin.usable[server] = not twin.usable[server]
             state = "ready" if twin.usable[server] else "maint"
-            assert twin.farm.balancer._ask(f"set server cluster/n{server + 1} state {state}") == []
+            assert twin.farm.balancer.ask(f"set server cluster/n{server + 1} state {state}") == []
             twin.rule.mark(server, twin.usable[server])
         reached, named = twin.connect(chance.randint(1, 4))
         assert reached == named
@@ -170,9 +173,9 @@ def test_haproxy_and_the_rule_agree_over_a_long_history_of_maintenance(
             twin.close(chance.randrange(len(twin.open)))
 
 
-def throttle(balancer: Balancer, server: str) -> int:
+def throttle(balancer: HAProxyBalancer, server: str) -> int:
     """Return the effective weight that HAProxy gives to a server just now, out of 16."""
-    header, *lines = balancer._ask("show stat")
+    header, *lines = balancer.ask("show stat")
     names = header.lstrip("# ").split(",")
     line = next(line.split(",") for line in lines if line.split(",")[names.index("svname")] == server)
     told = line[names.index("throttle")]
@@ -279,12 +282,12 @@ def test_the_cpu_time_is_that_of_the_process_that_forwards(nginx: None, farm: Ca
     assert one.balancer.part.cpu_ns() - master < 1e6
 
 
-def test_a_balancer_whose_port_is_taken_is_an_error_that_names_it(stage: Stage, small: Callable[..., Scenario]) -> None:
+def test_a_balancer_whose_port_is_taken_is_an_error_that_says_so(stage: Stage, small: Callable[..., Scenario]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        balancer = Balancer(stage, small(), port, [port], [], lambda t, e, n, d: None)
-        with pytest.raises(ClusterError, match=r"^haproxy ended with exit status 1: .+"):
+        balancer = start_balancer(stage, small(), port, [port], [], lambda t, e, n, d: None)
+        with pytest.raises(ClusterError, match=r"^haproxy ended with exit status 1: .*listen"):
             balancer.wait_ready(10)
         balancer.close()
 
@@ -303,7 +306,7 @@ def test_haproxy_accepts_the_configuration_of_every_setting(
     changes["slowstart"] = 7 if stop else 0
     scenario = small(balancer={"kind": "haproxy", "algorithm": algorithm, **changes})
     path = folder / "haproxy.conf"
-    path.write_text(haproxy_config(scenario, 20000, [20001, 20002], folder))
+    path.write_text(HAPROXY.of_run(scenario, 20000, [20001, 20002], folder))
     done = subprocess.run([binary("haproxy"), "-c", "-f", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
@@ -322,7 +325,7 @@ def test_nginx_accepts_the_configuration_of_every_rule(
 ) -> None:
     scenario = small(balancer={"kind": "nginx", "algorithm": algorithm, "hard_stop_after": 2, "max_fails": 3})
     path = folder / "nginx.conf"
-    path.write_text(nginx_config(scenario, 20000, [20001, 20002], folder))
+    path.write_text(NGINX.of_run(scenario, 20000, [20001, 20002], folder))
     command = [binary("nginx"), "-t", "-c", str(path), "-p", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -334,7 +337,7 @@ def test_the_provenance_of_a_balancer_names_its_version_and_configuration(
     farm: Callable[..., SimpleNamespace],
 ) -> None:
     one = farm(1)
-    told = describe(one.balancer)
+    told = one.balancer.describe()
     assert told["kind"] == "haproxy"
     assert told["version"].startswith("HAProxy version 2.")
     assert f"server n1 127.0.0.1:{one.node_ports[0]} check inter 200ms fall 2 rise 1\n" in told["configuration"]
@@ -364,3 +367,20 @@ def test_who_never_ends_its_request_is_cut_after_a_while_and_keeps_nobody_out(
     assert time.monotonic() - began > REQUEST_WITHIN - 1
     with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None) as link:
         assert link.ping().wait(10)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_signal_to_nginx_is_ordered_only_if_its_sender_is_trusted(
+    trusted: bool, nginx: None, farm: Callable[..., SimpleNamespace], until: Callable[..., None]
+) -> None:
+    balancer = farm(1, kind="nginx").balancer
+    command = ["sh", "-c", f"read go; kill -HUP {balancer.part.pid}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as sender:
+        if trusted:
+            balancer.trust(sender.pid)
+        sender.communicate(b"go\n")
+    said = f"signal 1 (SIGHUP) received from {sender.pid}"
+    until(lambda: said in balancer.part.log.read_text(), 10, "nginx got no signal")
+    until(lambda: bool(balancer.disturbed()) != trusted, 5, "its log was not read")
+    time.sleep(0.05)  # the reader has the line by then
+    assert (f"was sent SIGHUP by process {sender.pid}" in balancer.disturbed()) != trusted

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from live import measure
-from twin.config.balancer import haproxy_defaults
+from twin.config import haproxy
 from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
 from twin.scenario.scenario import HAProxy, Scenario
@@ -50,11 +50,13 @@ def test_without_a_timeout_tunnel_haproxys_shorter_other_timeout_cuts_websockets
 ) -> None:
     """Which is why `balancer.tunnel_timeout` describes a HAProxy that has none."""
 
+    told = haproxy.defaults
+
     def defaults(balancer: HAProxy) -> str:
-        lines = [line for line in haproxy_defaults(balancer).splitlines() if "timeout tunnel" not in line]
+        lines = [line for line in told(balancer).splitlines() if "timeout tunnel" not in line]
         return "\n".join(lines).replace(f"timeout {short} 60s", f"timeout {short} 1s") + "\n"
 
-    monkeypatch.setattr("live.balancer.balancer.haproxy_defaults", defaults)
+    monkeypatch.setattr(haproxy, "defaults", defaults)
     one = farm(1)
     options: dict[str, Any] = {"compression": None, "proxy": None, "ping_interval": None}
     with connect(f"ws://127.0.0.1:{one.port}/", **options) as silent:

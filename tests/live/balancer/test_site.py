@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 from live.balancer.balancer import binary, check_config
 from live.control.process import Stage
 from live.machine.placement import free_ports
-from twin.config.balancer import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, of_site
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -29,7 +29,7 @@ def sites(
         servers = [f"127.0.0.1:{one}" for one in nodes.node_ports]
         site = Site(f"127.0.0.1:{port}", servers, "/ws", **more)  # type: ignore[arg-type]
         scenario = small(nodes={"count": 3}, balancer={"kind": kind})
-        text = nginx_site(scenario, site) if kind == "nginx" else haproxy_site(scenario, site)
+        text = of_site(scenario, site)
         assert check_config(kind, text) == ""
         path = stage.folder / f"site-{kind}.conf"
         path.write_text(text)

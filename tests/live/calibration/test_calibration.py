@@ -14,7 +14,8 @@ from live.machine import placement
 from live.machine.speed import BURST, REST
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS, LEVELS
-from twin.costs.profile import PACE_STEP, PARTS, HostProfile
+from twin.costs.parts import PARTS
+from twin.costs.profile import PACE_STEP, HostProfile
 from twin.costs.starts import START_PARTS
 from twin.errors import HostError
 from twin.scenario.scenario import Scenario

@@ -4,7 +4,7 @@ import pytest
 
 from live.calibration import disk
 from live.calibration.workbench import Costs
-from twin.costs.profile import LONE_OF_DISK
+from twin.costs.parts import LONE_OF_DISK
 from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(60)]

@@ -20,7 +20,7 @@ def test_a_replaced_node_is_up_although_the_balancer_had_marked_it_down(monkeypa
 
     def late(bench: Bench, port: int) -> Part:
         if hasattr(bench, "balancer"):
-            bench.balancer._ask("set server cluster/n1 health down")
+            bench.balancer.ask("set server cluster/n1 health down")
         return start(bench, port)
 
     monkeypatch.setattr(Bench, "_start_node", late)
@@ -29,7 +29,7 @@ def test_a_replaced_node_is_up_although_the_balancer_had_marked_it_down(monkeypa
         try:
             bench.replace(grown=False)
             bench.connect(4)
-            bench.balancer._ask("disable server cluster/n1")
+            bench.balancer.ask("disable server cluster/n1")
             with pytest.raises(ClusterError, match="does not bring server n1 up"):
                 bench.balancer.wait_up(1, 0.1)
         finally:

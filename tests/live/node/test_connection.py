@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -16,8 +16,7 @@ import pytest
 import uvloop
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
-from websockets.frames import Frame, Opcode
-from websockets.protocol import State
+from websockets.frames import Opcode
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -27,19 +26,17 @@ from live.calibration.rounds import upgrade
 from live.control.process import Part, Stage
 from live.limits import MOST_CLIENTS
 from live.machine import placement
-from live.node.connection import MOST_CONNECTIONS, MOST_FRAME, MOST_UNANSWERED, OPEN_WITHIN, BoundedConnection
+from live.node.connection import MOST_CONNECTIONS, MOST_FRAME, OPEN_WITHIN, BoundedConnection
 from live.page.node import MOST_TEXT
 from live.sending.outbox import MOST_ARRIVED
 from live.sessions.accounts import Account
+from tests.strangers import REQUEST, masked, until
 from twin.errors import ClusterError
 from twin.rules.token import make_token
 from twin.scenario.sending import MOST_SENT, Sends
 
 pytestmark = pytest.mark.live
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n"
-HANDSHAKE = REQUEST + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-HANDSHAKE += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 GROWTH = 24 * 2**20
 """Bytes by which the memory of a node may grow."""
 SECRET = "2a" * 32
@@ -69,6 +66,7 @@ def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
                 **{"policy": "drop", "limit_bytes": 2**20},
             }
         if kind == "page":
+            config["broadcast"]["noted"] = False
             config["page"] = {"secret": SECRET, "origins": [ORIGIN]}
         part = stage.python("node 1", "live.node.node", config)
         part.hear()
@@ -82,10 +80,6 @@ def others(port: int) -> Iterator[Callable[[], bool]]:
     """Another client's connection, asked whether its ping is answered within some seconds."""
     with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None, ping_interval=None) as link:
         yield lambda: link.ping().wait(10)
-
-
-def masked(opcode: Opcode, data: bytes = b"", fin: bool = True) -> bytes:
-    return Frame(opcode, data, fin).serialize(mask=True, extensions=[])
 
 
 @contextlib.contextmanager
@@ -138,118 +132,6 @@ def test_a_client_that_pings_and_reads_nothing_costs_little_memory_is_cut_and_de
         assert grown(part, 3.0, served) < GROWTH
         part.tell(ask="connections")
         assert part.hear()["connections"] == 1
-
-
-async def _until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
-class Client:
-    """A client that reads when it is told to, in the process of its node."""
-
-    def __init__(self, link: socket.socket) -> None:
-        self.link = link
-        self.loop = asyncio.get_running_loop()
-        self.pings = 0
-        self.pongs: list[int] = []
-        self.held = b""
-
-    async def send(self, opcode: Opcode, data: bytes = b"") -> None:
-        await self.loop.sock_sendall(self.link, masked(opcode, data))
-
-    async def ping(self) -> None:
-        self.pings += 1
-        await self.send(Opcode.PING, struct.pack(">I", self.pings) + bytes(96))
-
-    async def read_until(self, pong: int) -> None:
-        async with asyncio.timeout(10):
-            while pong not in self.pongs:
-                self.held += await self.loop.sock_recv(self.link, 1 << 16)
-                while len(self.held) >= 102:
-                    self.pongs.append(struct.unpack_from(">I", self.held, 2)[0])
-                    self.held = self.held[102:]
-
-
-def small_link(port: int) -> socket.socket:
-    """Return a connection whose kernel keeps little of what is not read: its room must not shrink later."""
-    link = socket.socket()
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    link.connect(("127.0.0.1", port))
-    link.sendall(HANDSHAKE)
-    assert link.recv(4096).startswith(b"HTTP/1.1 101")
-    link.setblocking(False)
-    return link
-
-
-def talk(what: Callable[[Client, BoundedConnection, list[Any]], Awaitable[None]]) -> None:
-    """Run a client against a node with little room for what waits."""
-
-    async def run() -> None:
-        made: list[BoundedConnection] = []
-        heard: list[Any] = []
-
-        async def handler(connection: Any) -> None:
-            made.append(connection)
-            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-            async for data in connection:
-                heard.append(data)
-
-        options: dict[str, Any] = {"compression": None, "ping_interval": None, "write_limit": 4096}
-        async with serve(handler, "127.0.0.1", 0, create_connection=BoundedConnection, **options) as server:
-            port = next(iter(server.sockets)).getsockname()[1]
-            link = await asyncio.to_thread(small_link, port)
-            await _until(lambda: made)
-            await what(Client(link), made[0], heard)
-            link.close()
-
-    uvloop.run(run())
-
-
-async def fill(client: Client, connection: BoundedConnection) -> None:
-    """Ping until more waits than the write limit, slowly enough for the node to read each."""
-    async with asyncio.timeout(20):
-        while not connection.paused:
-            await client.ping()
-            await asyncio.sleep(0.0001)
-
-
-def test_a_client_that_stops_reading_for_a_while_gets_a_pong_to_its_last_ping_and_then_to_each() -> None:
-    async def check(client: Client, connection: BoundedConnection, heard: list[Any]) -> None:
-        await fill(client, connection)
-        answered = client.pings
-        for _ in range(50):
-            await client.ping()
-        await client.send(Opcode.TEXT, b"still heard")
-        await _until(lambda: heard)
-        assert connection.paused
-        assert connection.unanswered >= 50
-        await client.read_until(client.pings)
-        assert len(client.pongs) < answered + 10
-        assert client.pongs == sorted(client.pongs)
-        assert not connection.paused
-        for _ in range(3):
-            await client.ping()
-            await client.read_until(client.pings)
-        assert client.pongs[-4:] == list(range(client.pings - 3, client.pings + 1))
-
-    talk(check)
-
-
-def test_so_many_unanswered_pings_end_the_connection() -> None:
-    async def check(client: Client, connection: BoundedConnection, heard: list[Any]) -> None:
-        await fill(client, connection)
-        while (before := connection.unanswered) < MOST_UNANSWERED - 1:
-            await client.ping()
-            await _until(lambda before=before: connection.unanswered > before)
-        assert connection.paused
-        assert not connection.transport.is_closing()
-        await client.ping()
-        await _until(lambda: connection.protocol.state is State.CLOSED)
-        assert connection.transport.get_write_buffer_size() == 0
-
-    talk(check)
 
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast", "page", "sessions"])
@@ -385,12 +267,12 @@ def test_a_connection_above_the_bound_is_cut_and_those_before_it_stay() -> None:
             port = next(iter(server.sockets)).getsockname()[1]
             waiting = await asyncio.to_thread(lambda: [socket.create_connection(("127.0.0.1", port)) for _ in range(3)])
             made = await asyncio.to_thread(upgrade, port, 2)
-            await _until(lambda: len(server.connections) == 2)
+            await until(lambda: len(server.connections) == 2)
             with pytest.raises((ClusterError, OSError)):
                 await asyncio.to_thread(upgrade, port, 1)
             assert len(server.connections) == 2
             waiting.pop().close()  # one that has not shaken hands makes room, too
-            await _until(lambda: len(server.handler_tasks) == 4)
+            await until(lambda: len(server.handler_tasks) == 4)
             made += await asyncio.to_thread(upgrade, port, 1)
             for one in made + waiting:
                 one.close()

@@ -331,7 +331,7 @@ def test_a_bug_is_told_in_one_line_and_the_server_goes_on(
     )
     out, err = capfd.readouterr()
     assert out == ""
-    assert err.startswith("The page's server could not answer a request (ZeroDivisionError at test_page_server.py:")
+    assert err.startswith("The page's server could not answer a request (ZeroDivisionError at test_server.py:")
     assert err.count("\n") == 1
     assert "secret" not in err
     assert len(let_in(server)) == 1

@@ -15,13 +15,16 @@ from websockets.sync.client import connect
 
 import sim
 from live import measure
-from live.balancer.balancer import Balancer, haproxy_config
+from live.balancer.balancer import start_balancer
+from live.balancer.base import Balancer
 from live.broadcast.bus import Bus, client_of
 from live.control.process import Stage
 from live.machine import placement
 from live.registry.autoscaler import Elastic
 from live.registry.scripts import SCRIPTS, Slots, alive
 from tests.sound import assert_sound
+from twin.config.haproxy import HAPROXY
+from twin.config.nginx import peers_file
 from twin.errors import ClusterError
 from twin.measures import measure_record
 from twin.rules.registry import tries_next
@@ -90,7 +93,7 @@ def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespac
 def _elastic(stage: Stage, scenario: Scenario, registry: SimpleNamespace) -> tuple[int, list[int], Balancer, Elastic]:
     """Return where clients come in, where nodes may listen, the balancer and the registrar's side of a cluster."""
     port, *ports = placement.free_ports(3)
-    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    balancer = start_balancer(stage, scenario, port, ports, [], lambda *note: None)
     cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
     cluster.place = SimpleNamespace(cluster=[])
     elastic = Elastic(cluster, registry.bus)
@@ -126,7 +129,11 @@ def test_the_registrar_brings_a_balancer_in_step(
         until(lambda: set(elastic.members()) == {2}, 5, "the lease did not end")
         until(lambda: {reached() for _ in range(4)} == {"2"}, 5, "node 1 is still in rotation")
         if kind == "nginx":  # which stops trying a dead peer by itself, so that the list may come later
-            until(lambda: f":{ports[0]} max_fails=1 fail_timeout=10s down" in balancer.peers.read_text(), 5, "not told")
+            until(
+                lambda: f":{ports[0]} max_fails=1 fail_timeout=10s down" in peers_file(stage.folder).read_text(),
+                5,
+                "not told",
+            )
         assert elastic.registrar is not None
         path = stage.folder / "events.json"
         elastic.registrar.tell(finish=str(path))
@@ -195,13 +202,13 @@ def test_haproxy_hashes_the_clients_id_as_the_rule_does(stage: Stage, small: Cal
     port, *ports = placement.free_ports(3)
     for number, one in enumerate(ports, 1):
         stage.python(f"node {number}", "live.node.node", {"number": number, "port": one, "backlog": 100}).hear()
-    text = haproxy_config(scenario, port, ports, stage.folder)
+    text = HAPROXY.of_run(scenario, port, ports, stage.folder)
     assert text.count(" disabled") == 4
-    balancer = Balancer(stage, scenario, port, ports, [], lambda *note: None)
+    balancer = start_balancer(stage, scenario, port, ports, [], lambda *note: None)
     try:
         balancer.wait_ready(10)
         for name in ("cluster/n1", "next/n2"):
-            balancer._ask(f"set server {name} state ready")
+            balancer.ask(f"set server {name} state ready")
         for client in range(60):
             headers = {"X-Client-Id": str(client)}
             with connect(f"ws://127.0.0.1:{port}/", compression=None, proxy=None, additional_headers=headers) as link:
@@ -380,7 +387,8 @@ def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, u
         "slots": vars(registry.slots),
         "sync": 0.1,
         "expect": 1,
-        "nginx": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
+        "balancer": "nginx",
+        "members": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
     }
     part = stage.python("registrar", "live.registry.registrar", config)
     assert part.wait(5)

@@ -10,8 +10,9 @@ from sim.broadcast.fanout import Fanout
 from sim.connection import Frame
 from sim.machine.lane import CHUNK
 from sim.world import World
+from tests.broadcasts import broadcasts
 from tests.costs import cost_of
-from tests.strategies import broadcasts, small, small_profile
+from tests.strategies import small, small_profile
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.errors import ScenarioError
 from twin.invariants import audit

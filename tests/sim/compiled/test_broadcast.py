@@ -7,12 +7,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sim import simulate
 from sim.compiled.engine import Run
 from sim.engines import uncovered
+from sim.run import simulate
 from sim.world import World
+from tests.broadcasts import talks
 from tests.sim.compiled.test_engine import EXAMPLES, assert_same, in_order, of_seed
-from tests.strategies import disk_profile, profiles, small, small_profile, talks
+from tests.strategies import disk_profile, profiles, small, small_profile
 from twin.measures import connected_curve, latency_quantiles, measure_with_bounds
 from twin.record.record import Record
 from twin.rules.frames import answer_body

@@ -10,7 +10,7 @@ import pytest
 import sim
 from tests.strategies import small
 from twin.advice import advice
-from twin.config.balancer import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, of_site
 from twin.errors import ScenarioWarning
 from twin.scenario.scenario import Scenario
 
@@ -42,7 +42,7 @@ def test_a_prediction_warns_of_what_the_configuration_to_take_away_says(kind, pr
     scenario = faulty(kind)
     found = told(lambda: sim.predict(scenario, 3, profile))
     assert len(found) == 3
-    text = (haproxy_site if kind == "haproxy" else nginx_site)(scenario, Site())
+    text = of_site(scenario, Site())
     assert [line.removeprefix("# WARNING: ") for line in text.splitlines() if "WARNING" in line] == found
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.strategies import small
-from twin.config.balancer import Site, haproxy_site, nginx_site
+from twin.config.balancer import Site, of_site
+from twin.config.haproxy import HAPROXY
+from twin.config.nginx import NGINX
 from twin.errors import ScenarioError
 
-NGINX = {"kind": "nginx"}
+OF_NGINX = {"kind": "nginx"}
 ROOT = Path(__file__).parents[3]
 
 
 def test_nginx_passes_an_upgrade_on_and_has_the_scenarios_timeouts():
     scenario = small(balancer={"kind": "nginx", "read_timeout": 75.0, "connect_timeout": 0.5, "max_fails": 2})
-    text = nginx_site(scenario, Site(servers=("10.0.0.5:9001", "node-2:9001"), path="/ws"))
+    text = NGINX.of_site(scenario, Site(servers=("10.0.0.5:9001", "node-2:9001"), path="/ws"))
     for line in (
         "proxy_http_version 1.1;",
         "proxy_set_header Upgrade $http_upgrade;",
@@ -38,7 +40,7 @@ def test_nginx_passes_an_upgrade_on_and_has_the_scenarios_timeouts():
 )
 def test_nginx_has_one_choice_rule(sticky, rule):
     scenario = small(balancer={"kind": "nginx", "algorithm": "least_conn"})
-    text = nginx_site(scenario, Site(sticky=sticky, cookie="room"))
+    text = NGINX.of_site(scenario, Site(sticky=sticky, cookie="room"))
     assert rule in text
     assert ("least_conn" in text) == (sticky == "none")
     assert ("map $cookie_room $sticky_key" in text) == (sticky == "cookie")
@@ -53,14 +55,14 @@ def test_nginx_has_one_choice_rule(sticky, rule):
     ],
 )
 def test_haproxy_is_sticky_as_asked(sticky, there, gone):
-    text = haproxy_site(small(), Site(sticky=sticky, cookie="room"))
+    text = HAPROXY.of_site(small(), Site(sticky=sticky, cookie="room"))
     assert all(part in text for part in there)
     assert not any(part in text for part in gone)
 
 
 def test_haproxy_has_the_scenarios_checks_and_timeouts():
     changes = {"retries": 2, "redispatch": 1, "tunnel_timeout": 90.0, "slowstart": 20}
-    text = haproxy_site(small(balancer=changes), Site(listen="10.0.0.1:443", health="/ready"))
+    text = HAPROXY.of_site(small(balancer=changes), Site(listen="10.0.0.1:443", health="/ready"))
     for line in (
         "timeout tunnel 90000ms",
         "retries 2",
@@ -74,7 +76,7 @@ def test_haproxy_has_the_scenarios_checks_and_timeouts():
 
 
 def test_nginx_says_which_lines_of_nginx_conf_its_clients_need():
-    text = nginx_site(small(balancer=NGINX, clients={"count": 300}), Site())
+    text = NGINX.of_site(small(balancer=OF_NGINX, clients={"count": 300}), Site())
     assert "#     worker_rlimit_nofile 2200;" in text
     assert "#     events { worker_connections 1600; }" in text
     assert "# WARNING: An nginx worker has 512 connections by default" in text
@@ -85,7 +87,7 @@ def test_nginx_says_which_lines_of_nginx_conf_its_clients_need():
 def test_a_configuration_warns_of_a_timeout_that_is_not_longer_than_the_pings_are_apart(timeout, said, kind):
     balancer = {"kind": kind, "tunnel_timeout" if kind == "haproxy" else "read_timeout": timeout}
     scenario = small(balancer=balancer, clients={"heartbeat": {"interval": 20.0}})
-    text = (haproxy_site if kind == "haproxy" else nginx_site)(scenario, Site())
+    text = of_site(scenario, Site())
     assert ("# WARNING: balancer." in text) == said
 
 
@@ -106,14 +108,14 @@ def test_a_configuration_warns_of_a_timeout_that_is_not_longer_than_the_pings_ar
 )
 def test_what_cannot_stand_in_a_configuration_is_refused(wrong):
     with pytest.raises(ScenarioError, match=r"^--[a-z]+ is '.*'; allowed is .*\.$"):
-        nginx_site(small(balancer=NGINX), Site(**wrong))
+        NGINX.of_site(small(balancer=OF_NGINX), Site(**wrong))
 
 
 def test_the_other_balancers_scenario_is_refused():
     with pytest.raises(ScenarioError, match=r"^balancer\.kind is 'haproxy'; \./lab nginx allows 'nginx'"):
-        nginx_site(small(), Site())
+        NGINX.of_site(small(), Site())
     with pytest.raises(ScenarioError, match=r"use \./lab nginx"):
-        haproxy_site(small(balancer=NGINX), Site())
+        HAPROXY.of_site(small(balancer=OF_NGINX), Site())
 
 
 def lab(*words):

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.costs.broadcast import PAYLOAD_PARTS, PAYLOADS, SMALL_PAYLOAD, of_payload, payload_part
-from twin.costs.profile import PARTS
+from twin.costs.parts import PARTS
 
 COSTS = st.lists(st.floats(0.0, 0.01), min_size=len(PAYLOADS), max_size=len(PAYLOADS)).map(sorted)
 

@@ -16,7 +16,8 @@ from tests.commands import ROOT
 from tests.messages import good_end, good_rows, record
 from tests.strategies import small_profile
 from twin.analysis.sweeps import write
-from twin.costs.profile import MOST_LOOKS, HostProfile
+from twin.costs.measured import MOST_LOOKS
+from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.figures.style import save
 from twin.files.writing import alone, is_replaced, replacing, write_text

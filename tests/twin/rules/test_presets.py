@@ -8,7 +8,8 @@ from websockets import client as websockets_client
 from twin.rules.backoff import Backoff
 from twin.rules.heartbeat import detection_bounds
 from twin.rules.presets import BALANCERS, CLIENTS
-from twin.scenario.presets import BalancerPreset, ClientPreset
+from twin.scenario.balancer.kinds import Preset as BalancerPreset
+from twin.scenario.presets import ClientPreset
 from twin.scenario.scenario import HAProxy, Nginx, Reconnect, Scenario
 
 units = st.floats(0, 1, exclude_max=True)

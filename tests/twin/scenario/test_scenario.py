@@ -4,7 +4,8 @@ import tomllib
 import pytest
 from hypothesis import given
 
-from tests.strategies import broadcasts, scenarios, small
+from tests.broadcasts import broadcasts
+from tests.strategies import scenarios, small
 from twin.errors import ScenarioError
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Nginx, Scenario

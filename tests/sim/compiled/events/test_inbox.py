@@ -70,5 +70,5 @@ def test_items_come_as_from_a_deque_and_blocks_are_given_back(bursts):
     drive(w, 1, np.array([EMPTY]), found)
     free, i = 0, int(w["blocks"]["free"])
     while i >= 0:
-        free, i = free + 1, int(run._kept["blocks"].view(np.uint8).reshape(-1, 512)[i][:4].view(np.int32)[0])
+        free, i = free + 1, int(run.kept["blocks"].view(np.uint8).reshape(-1, 512)[i][:4].view(np.int32)[0])
     assert free == w["blocks"]["used"] - processes

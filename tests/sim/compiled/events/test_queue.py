@@ -101,7 +101,7 @@ def taken(steps, longest=1.0):
     """Return (number, time) of the events in the order in which the engine takes them."""
     scenario = small(duration=DURATION, clients={"count": MOST, "reconnect": {"base": 0.1, "cap": longest}})
     run = Run(scenario, 0, small_profile())
-    run._kept["fifos"]["delay"] = CONSTANT
+    run.kept["fifos"]["delay"] = CONSTANT
     numbers, times = np.zeros(len(steps) + 1, np.int64), np.zeros(len(steps) + 1)
     whats, delays = np.array([what for what, _ in steps]), np.array([float(delay) for _, delay in steps])
     n = drive(run.world[0], whats, delays, numbers, times)

@@ -1,0 +1,28 @@
+"""How the registrar, a process of its own, keeps the servers of each kind of balancer in step with the registry."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from live.balancer.haproxy_members import HAProxyMembers
+from live.balancer.nginx_members import NginxMembers
+from twin.rules.registry import Changes, Member
+
+
+class Members(Protocol):
+    """The servers of a running balancer."""
+
+    def apply(self, todo: Changes, members: Mapping[int, Member]) -> None:
+        """Take servers out and in; an error is in the log, and the next look tries again.
+
+        Raises:
+            OSError: the balancer does not answer, or does not do it.
+        """
+        ...
+
+
+KINDS: dict[str, Callable[..., Members]] = {"haproxy": HAProxyMembers, "nginx": NginxMembers}
+
+
+def members_of(kind: str, settings: Mapping[str, Any]) -> Members:
+    """Return the servers of a balancer; the settings are those of `Balancer.members`."""
+    return KINDS[kind](**settings)

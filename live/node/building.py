@@ -1,0 +1,26 @@
+"""Which mechanisms a node has: each room adds its own part when the node's settings have its table."""
+
+from importlib import import_module
+from typing import Any
+
+from live.node.base import Node
+
+ROOMS = {
+    "sessions": "live.sessions.node",
+    "page": "live.page.node",
+    "lifetime": "live.node.lifetime",
+    "sends": "live.sending.node",
+    "broadcast": "live.broadcast.node",
+    "registry": "live.registry.node",
+}
+"""Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node
+needs is loaded: a node's start is a cost of its own (`twin.costs.starts`)."""
+
+
+def build(config: dict[str, Any]) -> Node:
+    """Return a node with all that its settings ask for."""
+    node = Node(config["number"])
+    for table, module in ROOMS.items():
+        if config.get(table):
+            import_module(module).attach(node, config)
+    return node

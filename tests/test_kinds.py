@@ -1,0 +1,126 @@
+"""Nobody asks which balancer it is: what a kind does differently is in its own modules.
+
+An `isinstance` with a kind's class, and a comparison with a kind's name (`==`, `!=`, `in`), is such a question. A table
+keyed by kind is none.
+"""
+
+import ast
+from pathlib import Path
+from typing import get_args
+
+from live.balancer import balancer, members
+from twin.config.balancer import CONFIGURATIONS
+from twin.costs.measured import BALANCER_PARTS
+from twin.rules.balancing import RULES
+from twin.rules.idle import LAZY
+from twin.rules.presets import BALANCERS
+from twin.scenario.balancer.kinds import DEFAULT, KINDS, Preset
+
+ROOT = Path(__file__).parents[1]
+TOPS = ("stormlab", "twin", "sim", "live")
+CLASSES = {one.__name__ for one in KINDS.values()}
+OWN = ("live/balancer/", "sim/balancer/haproxy", "sim/balancer/nginx", "twin/config/", "twin/scenario/balancer/")
+"""Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
+
+KNOWN = {
+    "live/calibration/calibration.py": 4,
+    "sim/balancer/balancer.py": 13,
+    "sim/balancer/checks.py": 2,
+    "sim/compiled/engine.py": 2,
+    "sim/engines.py": 2,
+    "sim/machine/machine.py": 1,
+    "sim/prediction.py": 1,
+    "sim/registry/registry.py": 1,
+    "sim/world.py": 1,
+}
+"""Modules that still ask -> how often. Each question that is gone leaves the list."""
+
+
+def names(part):
+    """Return the strings and the last names in an expression."""
+    for one in ast.walk(part):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+        elif isinstance(one, ast.Name):
+            yield one.id
+        elif isinstance(one, ast.Attribute):
+            yield one.attr
+
+
+def questions(text):
+    """Return the lines of a module that ask for the kind of a balancer."""
+    found = []
+    for part in ast.walk(ast.parse(text)):
+        if (
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Name)
+            and part.func.id in ("isinstance", "issubclass")
+        ):
+            asked = bool(CLASSES & set(names(part.args[1])))
+        elif isinstance(part, ast.Compare):
+            sides = [part.left, *part.comparators]
+            plain = [one for one in sides if isinstance(one, ast.Constant | ast.Tuple | ast.List | ast.Set)]
+            asked = any(set(KINDS) & set(names(one)) for one in plain)
+        elif isinstance(part, ast.MatchValue):
+            asked = bool(set(KINDS) & set(names(part)))
+        elif isinstance(part, ast.MatchClass):
+            asked = bool(CLASSES & set(names(part.cls)))
+        else:
+            continue
+        if asked:
+            found.append(part.lineno if hasattr(part, "lineno") else 0)
+    return sorted(found)
+
+
+def asking():
+    """Return the modules outside of the kinds' own that ask -> the lines."""
+    found = {}
+    for top in TOPS:
+        for path in sorted((ROOT / top).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            lines = [] if name.startswith(OWN) else questions(path.read_text(encoding="utf-8"))
+            if lines:
+                found[name] = lines
+    return found
+
+
+def test_questions_are_seen():
+    asked = [
+        "isinstance(scenario.balancer, HAProxy)",
+        "isinstance(one, (int, scenario.Nginx))",
+        "kind == 'nginx'",
+        "'haproxy' != kind",
+        "kind in ('haproxy', 'other')",
+        "'nginx' in needs",
+        "match kind:\n case 'nginx': pass",
+        "match one:\n case HAProxy(): pass",
+    ]
+    assert [len(questions(text)) for text in asked] == [1] * len(asked)
+    for text in ("{'haproxy': 1}", "isinstance(one, int)", "kind == 'stream'", "load('haproxy')", "name == f(kind)"):
+        assert questions(text) == []
+
+
+def test_nobody_asks_for_the_kind_of_a_balancer_but_the_known_ones():
+    found = {name: len(lines) for name, lines in asking().items()}
+    more = {name: asking()[name] for name, count in found.items() if count > KNOWN.get(name, 0)}
+    assert more == {}, "lines that ask for the kind: let it promise what you need (twin/scenario/balancer/base.py)"
+
+
+def test_the_list_of_known_ones_shrinks():
+    found = {name: len(lines) for name, lines in asking().items()}
+    assert {name: found.get(name, 0) for name in KNOWN if found.get(name, 0) < KNOWN[name]} == {}, "lower these"
+
+
+def test_every_list_of_kinds_has_the_same_ones():
+    lists = (balancer.KINDS, members.KINDS, CONFIGURATIONS, BALANCER_PARTS, BALANCERS, LAZY, get_args(Preset))
+    assert [sorted(one) for one in lists] == [sorted(KINDS)] * len(lists)
+    assert {kind for kind, _ in RULES} == set(KINDS)
+    assert DEFAULT in KINDS
+
+
+def test_a_kind_has_one_name_wherever_it_is_listed():
+    for kind, settings in KINDS.items():
+        assert settings().kind == settings.plain().kind == kind
+        assert balancer.KINDS[kind].kind == CONFIGURATIONS[kind].kind == kind
+        assert balancer.KINDS[kind].configuration is CONFIGURATIONS[kind]
+        assert hasattr(settings(), settings.idle_field)

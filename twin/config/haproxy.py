@@ -1,0 +1,149 @@
+"""HAProxy's configuration as a WebSocket proxy.
+
+With a registry it has a server line for each slot, out of service until the registrar gives it an address; there are no
+checks of its own. A gray release is a second backend, to which a hash of the client's id sends a share of the clients.
+It has a server for each slot, too: in which of the two backends a node comes into service is said by its version in the
+registry, not by this file.
+
+Sources: HAProxy 2.8 configuration manual (`disabled`, `use_backend`, `crc32`, `mod`, `nbsrv`) and management guide
+(`set server`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import indent
+
+from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
+from twin.rules.registry import SHARES, Pool, pool_of
+from twin.scenario.addresses import CLIENT_ID
+from twin.scenario.balancer.haproxy import sessions
+from twin.scenario.scenario import HAProxy, Scenario
+
+
+def rule(balancer: HAProxy) -> str:
+    """Return the words that name the choice rule, after `balance`."""
+    return {"random": "random(2)", "consistent": "source\nhash-type consistent"}.get(
+        balancer.algorithm, balancer.algorithm
+    )
+
+
+def defaults(balancer: HAProxy) -> str:
+    """Return the lines of `defaults` that a scenario decides."""
+    option = {0: "", -1: "option redispatch"}.get(balancer.redispatch, f"option redispatch {balancer.redispatch}")
+    lines = [
+        "mode http",
+        f"timeout connect {milliseconds(balancer.connect_timeout)}",
+        f"timeout http-request {milliseconds(REQUEST_WITHIN)}",
+        "timeout client 60s",
+        "timeout server 60s",
+        f"timeout tunnel {milliseconds(balancer.tunnel_timeout)}",
+        f"timeout check {milliseconds(balancer.check.timeout)}",
+        f"retries {balancer.retries}",
+        option,
+    ]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def _more(balancer: HAProxy) -> str:
+    """Return what every server line ends with."""
+    more = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
+    return more + (f" slowstart {balancer.slowstart}s" if balancer.slowstart else "")
+
+
+def backend(balancer: HAProxy, servers: Sequence[str], health: str = "/healthz", sticky: str = "") -> str:
+    """Return the lines of the backend; `sticky` stands in for the scenario's choice rule, or names a cookie
+    (`cookie NAME`).
+    """
+    check, more = balancer.check, _more(balancer)
+    cookie = sticky.startswith("cookie ")
+    lines = [f"balance {sticky if sticky and not cookie else rule(balancer)}", f"option httpchk GET {health}"]
+    if cookie:
+        lines.append(f"{sticky} insert indirect nocache httponly")
+    lines += [
+        f"server n{i} {server} check inter {milliseconds(check.inter)} fall {check.fall} rise {check.rise}"
+        f"{more}{f' cookie n{i}' if cookie else ''}"
+        for i, server in enumerate(servers, 1)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def server_of(slot: int, version: str, following: str | None) -> str:
+    """Return HAProxy's name of a member's server, `backend/server`, by the version in its metadata.
+
+    Args:
+        slot: of the member.
+        version: which it has written to the registry.
+        following: the next version of a gray release, or None.
+    """
+    return f"{pool_of(version, following)}/n{slot}"
+
+
+def routes(scenario: Scenario) -> str:
+    """Return the lines of the frontend that choose a backend."""
+    canary = scenario.registry.canary if scenario.registry is not None else None
+    lines = []
+    if canary is not None:
+        share = f"{{ req.hdr({CLIENT_ID}),crc32,mod({SHARES}) -m int lt {canary.parts} }}"
+        lines.append(f"use_backend next if {share} {{ nbsrv(next) gt 0 }}")
+    return "\n".join([*lines, "default_backend cluster"]) + "\n"
+
+
+def slots(scenario: Scenario, balancer: HAProxy, servers: Sequence[str]) -> str:
+    """Return the backends of a registry, each with a server that is out of service for each slot.
+
+    Args:
+        scenario: with a registry.
+        balancer: its balancer.
+        servers: an address for each slot, which the registrar replaces.
+    """
+    gray = scenario.registry is not None and scenario.registry.canary is not None
+    pools: tuple[Pool, ...] = ("cluster", "next") if gray else ("cluster",)
+    more = _more(balancer)
+    lines = [f"balance {rule(balancer)}"]
+    lines += [f"server n{n} {one} id {n} disabled{more}" for n, one in enumerate(servers, 1)]
+    return "".join(f"backend {pool}\n" + indent("\n".join(lines) + "\n", "    ") for pool in pools)
+
+
+class HAProxyConfiguration(Configuration[HAProxy]):
+    """A whole configuration file."""
+
+    kind = "haproxy"
+    idle = "timeout tunnel"
+
+    def of_run(self, scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
+        """Return HAProxy's configuration of a live run; see the base."""
+        balancer, servers = self.settings(scenario), loopback(node_ports)
+        stop = f"hard-stop-after {milliseconds(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
+        if scenario.registry is None:
+            back = "backend cluster\n" + indent(backend(balancer, servers), "    ")
+        else:
+            back = slots(scenario, balancer, servers)
+        return f"""global
+    maxconn {scenario.clients.count + 1000}
+    nbthread 1
+    stats socket {folder}/haproxy.sock mode 600 level admin expose-fd listeners
+    log {folder}/haproxy.log.sock local0
+    {stop}
+defaults
+    log global
+{indent(defaults(balancer), "    ")}frontend clients
+    bind 127.0.0.1:{port} backlog 4096
+    no log
+{indent(routes(scenario), "    ")}{back}"""
+
+    def _parts(self, scenario: Scenario, balancer: HAProxy, site: Site) -> list[str]:
+        sticky = {"none": "", "address": "source\nhash-type consistent", "cookie": f"cookie {site.cookie}"}[site.sticky]
+        stop = f"    hard-stop-after {milliseconds(balancer.hard_stop_after)}\n" if balancer.hard_stop_after else ""
+        head = f"global\n    maxconn {sessions(scenario.clients.count)}\n    log stdout format raw local0\n{stop}"
+        general = "defaults\n    log global\n    option forwardfor\n" + indent(defaults(balancer), "    ")
+        lines = [f"bind {site.listen} backlog 4096"]
+        if site.path == "/":
+            lines.append("default_backend cluster")
+        else:
+            lines.append(f"use_backend cluster if {{ path_beg {site.path} }}")
+        front = "frontend clients\n" + indent("\n".join(lines) + "\n", "    ")
+        back = "backend cluster\n" + indent(backend(balancer, site.servers, site.health, sticky), "    ")
+        return [head, general, front, back]
+
+
+HAPROXY = HAProxyConfiguration(HAProxy)

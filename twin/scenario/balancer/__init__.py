@@ -1,0 +1,1 @@
+"""The balancer, one module a kind: its settings, and what follows from them."""

@@ -1,0 +1,80 @@
+"""What the settings of every kind of balancer promise, so that nobody has to ask which kind they are of."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, NamedTuple, Self
+
+from twin.scenario.fields import Part
+
+NEAR = 0.8
+"""Share of a limit from which there is something to say: within 20 % of it."""
+
+FILES = 1024
+"""Open files that a process may have unless it asks for more. Source: Linux, include/uapi/linux/fs.h (`INR_OPEN_CUR`);
+systemd has the same (`DefaultLimitNOFILE=1024:524288`)."""
+
+
+class Limit(NamedTuple):
+    """A limit of a program: how many of something it `has`, how many clients make it `need`, and what to do, as a
+    sentence.
+    """
+
+    need: int
+    has: int
+    sentence: str
+
+
+class BalancerSettings(Part):
+    """Settings of a balancer.
+
+    Attributes:
+        program: its name as its makers write it.
+        idle_field: the setting after which it cuts a silent connection.
+        gray_release: whether it can send a share of the clients to other nodes.
+    """
+
+    program: ClassVar[str]
+    idle_field: ClassVar[str]
+    gray_release: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def plain(cls) -> Self:
+        """Return settings with which a failed connect has no consequence: it is neither tried anew nor counted."""
+
+    @property
+    @abstractmethod
+    def idle_timeout(self) -> float:
+        """Seconds without a byte in either direction until it cuts a connection."""
+
+    @property
+    def check_interval(self) -> float | None:
+        """Seconds between two checks of a node; None without checks of its own."""
+        return None
+
+    @property
+    def cuts_marked_down(self) -> bool:
+        """Whether a mark-down cuts the connections to that node."""
+        return False
+
+    @property
+    @abstractmethod
+    def retried_within(self) -> float:
+        """Seconds for which an attempt may go on that was sent to a node which is gone."""
+
+    @abstractmethod
+    def blind(self, silent: bool) -> float:
+        """Return how long clients may be sent to a node in vain, in seconds, when nobody but the balancer finds out.
+
+        Args:
+            silent: whether the node does not answer, rather than refuse.
+        """
+
+    @abstractmethod
+    def limits(self, clients: int) -> list[Limit]:
+        """Return the limits that the program has by default, for so many clients."""
+
+    def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
+        """Return the changes with which nodes are checked every `inter` seconds and marked down after `fall` failures;
+        none without checks.
+        """
+        return {}

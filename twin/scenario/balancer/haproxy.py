@@ -1,0 +1,119 @@
+"""HAProxy as the balancer."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from twin.scenario.balancer.base import NEAR, BalancerSettings, Limit
+from twin.scenario.fields import Part, Positive, Seconds, refused
+
+MOST_FILES = 524_288
+"""Open files to which a process may raise its limit. Source: systemd-system.conf(5), `DefaultLimitNOFILE=`."""
+
+KERNEL_FILES = 1_048_576
+"""Most open files of a process, whatever its limit. Source: Linux, Documentation/admin-guide/sysctl/fs.rst
+(`nr_open`)."""
+
+
+def sessions(clients: int) -> int:
+    """Return `maxconn`: twice as many sessions as clients, because those to a hung node stay half closed while its
+    clients have new ones, and some to spare for a storm.
+    """
+    return 2 * clients + 1000
+
+
+class Check(Part):
+    """HAProxy's active health check."""
+
+    inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")
+    fall: Annotated[int, Field(ge=1, le=100)] = Field(3, description="Failed checks in a row that mark a server down.")
+    rise: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Good checks in a row that mark a server up.")
+    timeout: Positive = Field(2.0, description="Seconds to wait for the answer to a check.")
+
+
+class HAProxy(BalancerSettings):
+    """HAProxy as the balancer."""
+
+    program: ClassVar[str] = "HAProxy"
+    idle_field: ClassVar[str] = "tunnel_timeout"
+    gray_release: ClassVar[bool] = True
+
+    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
+    algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
+        "leastconn",
+        description="Choice rule; consistent is source with hash-type consistent, random is random(2). HAProxy's own "
+        "default, and that of the preset, is roundrobin.",
+    )
+    slowstart: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="Whole seconds in which a server that comes back grows to its full weight; 0 is at once."
+    )
+    check: Check = Field(Check(), description="Active health check.")
+    retries: Annotated[int, Field(ge=0, le=100)] = Field(3, description="Retries of a failed connect to a server.")
+    redispatch: Annotated[int, Field(ge=-1, le=100)] = Field(
+        0, description="Choose another server every so many retries; 0 never, -1 on the last retry."
+    )
+    connect_timeout: Positive = Field(
+        5.0, description="Seconds to wait for a server to accept a connection. HAProxy has no default of its own."
+    )
+    tunnel_timeout: Positive = Field(
+        3600.0,
+        description="timeout tunnel: seconds without a byte in either direction until a connection is cut. HAProxy has "
+        "no default of its own: without it the shorter of timeout client and timeout server cuts open WebSockets.",
+    )
+    on_marked_down: Literal["none", "shutdown-sessions"] = Field(
+        "none", description="What a mark-down does to the tunnels of that server."
+    )
+    hard_stop_after: Seconds = Field(
+        0.0, description="Seconds after a reload until the old process cuts its tunnels; 0 is never."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "HAProxy":
+        if self.redispatch > self.retries > 0:  # who does not retry never chooses anew
+            raise refused("redispatch", str(self.redispatch), f"at most retries, {self.retries}")
+        return self
+
+    @classmethod
+    def plain(cls) -> Self:
+        """Return settings without retries."""
+        return cls(retries=0)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Return `tunnel_timeout`."""
+        return self.tunnel_timeout
+
+    @property
+    def check_interval(self) -> float | None:
+        """Return `check.inter`."""
+        return self.check.inter
+
+    @property
+    def cuts_marked_down(self) -> bool:
+        """Whether `on_marked_down` is shutdown-sessions."""
+        return self.on_marked_down == "shutdown-sessions"
+
+    @property
+    def retried_within(self) -> float:
+        """A second for each retry, the longest turnaround; see `twin.rules.health.haproxy_retry`."""
+        return self.retries
+
+    def blind(self, silent: bool) -> float:
+        """Return how long the checks take, with the retries; a check of a silent node takes its timeout."""
+        check = self.check
+        return max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + self.retries
+
+    def limits(self, clients: int) -> list[Limit]:
+        """Return its open files, two a session."""
+        maxconn = sessions(clients)
+        need = 2 * maxconn
+        more = f" and fs.nr_open, by default {KERNEL_FILES}" if need >= NEAR * KERNEL_FILES else ""
+        sentence = (
+            f"HAProxy may open {MOST_FILES} files by default (the hard limit, ulimit -Hn), and maxconn {maxconn} for "
+            f"{clients} clients needs {need}, two a session: raise LimitNOFILE of its service{more}."
+        )
+        return [Limit(need, MOST_FILES, sentence)]
+
+    def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
+        """Return changes of `check`."""
+        return {"check": {"inter": inter} | ({"fall": fall} if fall is not None else {})}

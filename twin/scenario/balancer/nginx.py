@@ -1,0 +1,85 @@
+"""nginx as the balancer."""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from twin.scenario.balancer.base import FILES, BalancerSettings, Limit
+from twin.scenario.fields import Positive
+
+WORKER_CONNECTIONS = 512
+"""Connections of an nginx worker, to clients and to nodes. Source: nginx 1.22 src/event/ngx_event.c
+(`DEFAULT_CONNECTIONS`)."""
+
+
+def worker_connections(clients: int) -> int:
+    """Return `worker_connections`: two for each client, and some to spare."""
+    return 2 * clients + 1000
+
+
+def worker_files(clients: int) -> int:
+    """Return `worker_rlimit_nofile`."""
+    return 4 * clients + 1000
+
+
+class Nginx(BalancerSettings):
+    """nginx as the balancer, one worker."""
+
+    program: ClassVar[str] = "nginx"
+    idle_field: ClassVar[str] = "read_timeout"
+
+    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
+    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
+        "round_robin", description="Choice rule; random_two is random two least_conn."
+    )
+    max_fails: Annotated[int, Field(ge=0, le=100)] = Field(
+        1, description="Failed connects that take a peer out of rotation; 0 never does."
+    )
+    fail_timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        10, description="Seconds a peer stays out of rotation, whole seconds."
+    )
+    connect_timeout: Positive = Field(
+        5.0,
+        description="Seconds to wait for a peer to accept a connection. nginx's own default, and that of the preset, "
+        "is 60.",
+    )
+    read_timeout: Positive = Field(
+        3600.0,
+        description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut. nginx's "
+        "own default, and that of the preset, is 60.",
+    )
+    hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
+    )
+
+    @classmethod
+    def plain(cls) -> Self:
+        """Return settings that count no failures."""
+        return cls(max_fails=0)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Return `read_timeout`."""
+        return self.read_timeout
+
+    @property
+    def retried_within(self) -> float:
+        """Return `fail_timeout`: until then a peer may be tried in vain."""
+        return self.fail_timeout
+
+    def blind(self, silent: bool) -> float:
+        """Return `fail_timeout`: it finds out by the attempts themselves."""
+        return self.fail_timeout
+
+    def limits(self, clients: int) -> list[Limit]:
+        """Return the connections and the open files of its worker, two a client."""
+        need = 2 * clients
+        connections = (
+            f"An nginx worker has {WORKER_CONNECTIONS} connections by default (worker_connections), and {clients} "
+            f"clients need {need}, two each: set events {{ worker_connections {worker_connections(clients)}; }}."
+        )
+        files = (
+            f"An nginx worker may open {FILES} files by default (the soft limit, ulimit -n), and {clients} clients "
+            f"need {need}, two each: set worker_rlimit_nofile {worker_files(clients)};."
+        )
+        return [Limit(need, WORKER_CONNECTIONS, connections), Limit(need, FILES, files)]
