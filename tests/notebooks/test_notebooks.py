@@ -69,7 +69,7 @@ def test_the_first_notebook_measures_on_this_machine_when_it_is_told_to(monkeypa
     notebook = nbformat.read(FOLDER / "01-failover.ipynb", as_version=4)
     (last,) = [i for i, cell in enumerate(notebook.cells) if cell.source.startswith("comparison.plot()")]
     notebook.cells = notebook.cells[: last + 1]
-    (measuring,) = [cell for cell in notebook.cells if "live.measure(" in cell.source]
+    (measuring,) = [cell for cell in notebook.cells if "records = measure(" in cell.source]
     assert "runs=5" in measuring.source
     measuring.source = measuring.source.replace("runs=5", "runs=1")
     execute(notebook)

@@ -63,7 +63,7 @@ def test_a_scenario_whose_runs_fail_costs_the_others_nothing_but_nothing_passes(
             raise ClusterError("the clients could not connect.")
         return [sim.simulate(scenario, 0, profile)]
 
-    monkeypatch.setattr(app, "runs_of", runs)
+    monkeypatch.setattr("stormlab.commands.compare.runs_of", runs)
     with pytest.raises(typer.Exit) as ended:
         app.compare([str(path) for path in paths], replications=20, as_json=True)
     told = json.loads(capsys.readouterr().out)

@@ -187,7 +187,7 @@ def test_what_a_fault_has_ordered_does_not_void_the_run(
     due = sorted([fault["at"] for fault in faults] + [f["at"] + f["duration"] for f in faults if "duration" in f])
     assert [step["intended"] for step in steps] == pytest.approx(due)
     assert all(step["actual"] >= step["intended"] for step in steps)
-    assert set(record.provenance["timing"]["timers"]["swarm 0"]["late"]) >= {"connect"}
+    assert record.provenance["timing"]["timers"]["swarm 0"]["late"]
 
 
 def test_a_void_run_is_begun_anew_and_says_so(small: Callable[..., Scenario], disturb: Callable[..., Any]) -> None:
