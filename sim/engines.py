@@ -7,12 +7,12 @@ from sim.node.lives import CLOSE_TIMEOUT
 from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.scenario import Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
 
 MOST_PEERS = 63
-"""Peers of nginx that the compiled engine can tell apart in one request."""
+"""Peers that the compiled engine can tell apart in one request."""
 
 
 def uncovered(scenario: Scenario) -> str:
@@ -31,9 +31,10 @@ def uncovered(scenario: Scenario) -> str:
         "the scenario has a registry": scenario.registry is not None,
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
-        "a server of the balancer has a slowstart": isinstance(balancer, HAProxy) and balancer.slowstart > 0,
+        "a server of the balancer has a slowstart": balancer.ramps_up,
         "the balancer's idle timeout can end within the run": strikes_in_run(scenario),
-        f"nginx has more than {MOST_PEERS} nodes": balancer.kind == "nginx" and scenario.nodes.count > MOST_PEERS,
+        f"{balancer.program} has more than {MOST_PEERS} nodes": balancer.tries_peers
+        and scenario.nodes.count > MOST_PEERS,
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
 

@@ -34,7 +34,7 @@ from twin.measures import marks as marks_of
 from twin.measures.broadcast import SHARES
 from twin.measures.planned import is_planned
 from twin.record.record import Record
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.scenario import Scenario
 
 WORTH_A_WORKER = 3.0
 """Seconds of work for which it pays to start worker processes."""
@@ -240,7 +240,7 @@ def predict_given(
         if why and why not in told:
             warnings.warn(why, EngineWarning, stacklevel=2)
             told.add(why)
-        active = isinstance(record.scenario.balancer, HAProxy)
+        active = record.scenario.balancer.check_interval is not None
         seen = marks_of(record) if active else None
         found.append(
             _predict(record.scenario, replications, profile, seen, record.replication, None, jobs, chosen, why)

@@ -7,8 +7,8 @@ import numpy as np
 import simpy
 
 from sim import faults
-from sim.balancer import balancer
-from sim.balancer.checks import check
+from sim.balancer.balancer import Balancer
+from sim.balancer.kinds import KINDS
 from sim.build import Core, Mechanisms
 from sim.client import client
 from sim.machine.cores import Cores, Crowd
@@ -18,7 +18,7 @@ from sim.node import node
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
 from twin.record.record import Row, row
-from twin.scenario.scenario import WARM_UP_SLACK, HAProxy, Scenario
+from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""
@@ -64,14 +64,15 @@ class World:
         for fault in scenario.faults:
             self.env.process(faults.befall(self, fault))
 
-    def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], balancer.Balancer]:
+    def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
         nodes = [
             node.Node(self, i + 1, Process(groups[of]), machine.node_costs, _times(machine))
             for i, of in enumerate(machine.of_node)
         ]
         process, start = Process(groups[machine.of_balancer]), machine.balancer_start
-        found = balancer.Balancer(self, process, machine.balancer_costs, nodes, start, self.start_checks)
+        kind = KINDS[self.scenario.balancer.kind]
+        found = kind(self, process, machine.balancer_costs, nodes, start, self.start_checks)
         for one in nodes:
             one.balancer = found
         return nodes, found
@@ -103,9 +104,9 @@ class World:
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""
-        if isinstance(self.scenario.balancer, HAProxy) and not self.marks_given and self.scenario.registry is None:
-            for server in range(self.scenario.nodes.count):
-                self.env.process(check(self.balancer, server, phase, self._check_overhead))
+        if not self.marks_given and self.scenario.registry is None:
+            for check in self.balancer.checks(phase, self._check_overhead):
+                self.env.process(check)
 
     def _mark_at(self, t: float, number: int, up: bool) -> None:
         registry = self.scenario.registry

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import get_args
 
 from live.balancer import balancer, members
+from sim.balancer import kinds as simulated
+from sim.compiled import kinds as compiled
 from twin.config.balancer import CONFIGURATIONS
 from twin.costs.measured import BALANCER_PARTS
 from twin.rules.balancing import RULES
@@ -19,21 +21,12 @@ from twin.scenario.balancer.kinds import DEFAULT, KINDS, Preset
 ROOT = Path(__file__).parents[1]
 TOPS = ("stormlab", "twin", "sim", "live")
 CLASSES = {one.__name__ for one in KINDS.values()}
-OWN = ("live/balancer/", "sim/balancer/haproxy", "sim/balancer/nginx", "twin/config/", "twin/scenario/balancer/")
+OWN = tuple(
+    f"{room}/{kind}"
+    for room in ("live/balancer", "sim/balancer", "twin/config", "twin/scenario/balancer")
+    for kind in KINDS
+)
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
-
-KNOWN = {
-    "live/calibration/calibration.py": 4,
-    "sim/balancer/balancer.py": 13,
-    "sim/balancer/checks.py": 2,
-    "sim/compiled/state.py": 2,
-    "sim/engines.py": 2,
-    "sim/machine/machine.py": 1,
-    "sim/prediction.py": 1,
-    "sim/registry/registry.py": 1,
-    "sim/world.py": 1,
-}
-"""Modules that still ask -> how often. Each question that is gone leaves the list."""
 
 
 def names(part):
@@ -100,19 +93,13 @@ def test_questions_are_seen():
         assert questions(text) == []
 
 
-def test_nobody_asks_for_the_kind_of_a_balancer_but_the_known_ones():
-    found = {name: len(lines) for name, lines in asking().items()}
-    more = {name: asking()[name] for name, count in found.items() if count > KNOWN.get(name, 0)}
-    assert more == {}, "lines that ask for the kind: let it promise what you need (twin/scenario/balancer/base.py)"
-
-
-def test_the_list_of_known_ones_shrinks():
-    found = {name: len(lines) for name, lines in asking().items()}
-    assert {name: found.get(name, 0) for name in KNOWN if found.get(name, 0) < KNOWN[name]} == {}, "lower these"
+def test_nobody_asks_for_the_kind_of_a_balancer():
+    assert asking() == {}, "lines that ask for the kind: let it promise what you need (twin/scenario/balancer/base.py)"
 
 
 def test_every_list_of_kinds_has_the_same_ones():
-    lists = (balancer.KINDS, members.KINDS, CONFIGURATIONS, BALANCER_PARTS, BALANCERS, LAZY, get_args(Preset))
+    rooms = (balancer.KINDS, members.KINDS, simulated.KINDS, compiled.KINDS, CONFIGURATIONS)
+    lists = (*rooms, BALANCER_PARTS, BALANCERS, LAZY, get_args(Preset))
     assert [sorted(one) for one in lists] == [sorted(KINDS)] * len(lists)
     assert {kind for kind, _ in RULES} == set(KINDS)
     assert DEFAULT in KINDS

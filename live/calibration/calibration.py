@@ -24,10 +24,12 @@ from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import Part as CostPart
+from twin.costs.measured import BALANCER_PARTS
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.scenario import Scenario
 
 REPEATS = 4
 LOOK = 3.0
@@ -52,7 +54,7 @@ Progress = Callable[[float, str], None]
 def calibrate(
     progress: Progress | None = None,
     repeats: int = REPEATS,
-    kinds: Sequence[str] = ("haproxy", "nginx"),
+    kinds: Sequence[str] = tuple(KINDS),
     broadcast: bool = True,
     sessions: bool = True,
 ) -> HostProfile:
@@ -61,18 +63,18 @@ def calibrate(
     Args:
         progress: receives the part done (0 to 1) and what is being measured.
         repeats: measurements of each part; the spread between them goes into the predictions.
-        kinds: balancers to measure; nginx is left out where it is not installed.
+        kinds: balancers to measure; one that is not installed is left out, but not the default kind.
         broadcast: measure the parts of a broadcast, too.
         sessions: measure the parts of sessions, too.
 
     Raises:
-        HostError: HAProxy is missing, or nginx if nothing else is to be measured, or too few files may be open.
+        HostError: the default kind, or all that is to be measured, is missing, or too few files may be open.
         ClusterError: a process failed.
     """
-    chosen_kinds = [kind for kind in kinds if kind != "nginx" or installed(kind)]
+    chosen_kinds = [kind for kind in kinds if kind == DEFAULT or installed(kind)]
     for kind in chosen_kinds or kinds:
         binary(kind)
-    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
+    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}})
     placement.check_limits(scenario)
     placement.warn_if_busy()
     tell = progress or (lambda share, what: None)
@@ -82,7 +84,7 @@ def calibrate(
     with interrupt.remembered(), watched() as waking:
         placement.keep_awake(waking, place.all)
         for k, kind in enumerate(chosen_kinds):
-            chosen = scenario if kind == "haproxy" else scenario.vary(balancer=Nginx(max_fails=0))
+            chosen = scenario.vary(balancer=KINDS[kind].plain())
             for i in range(repeats):
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
                 _repeat(figures, chosen, of_all, broadcast, sessions)
@@ -113,15 +115,10 @@ class Figures:
 
     def profile(self, tick: float) -> HostProfile:
         """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
-        parts = _parts(self.found[self.kinds[0]], self.first)
-        if "haproxy" not in self.found:  # the balancer's parts of a profile are HAProxy's
-            parts = {name: part for name, part in parts.items() if not name.startswith("balancer")}
-        nginx = _parts(self.found.get("nginx", Costs()), self.first)
         return HostProfile(
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=placement.machine(),
-            parts=parts,
-            nginx_parts={name: part for name, part in nginx.items() if name.startswith("balancer")},
+            **self._by_kind(),
             time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
             tick=tick,
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
@@ -130,6 +127,17 @@ class Figures:
             speed=self.speed,
             **self.lone,
         )
+
+    def _by_kind(self) -> dict[str, dict[str, CostPart]]:
+        """Return the parts as a profile has them: each balancer's own, and everybody else's beside the default's."""
+        measured = {kind: _parts(costs, self.first) for kind, costs in self.found.items()}
+        found = {}
+        for kind, where in BALANCER_PARTS.items():
+            own = ("balancer", f"{kind}_")
+            found[where] = {name: part for name, part in measured.get(kind, {}).items() if name.startswith(own)}
+        others = {name: part for name, part in measured[self.kinds[0]].items() if not name.startswith("balancer")}
+        found[BALANCER_PARTS[DEFAULT]] |= others
+        return found
 
 
 def _repeat(
@@ -178,7 +186,7 @@ def _measure(
 ) -> None:
     """Measure everything once at a bench and append the figures."""
     try:
-        if bench.kind == "haproxy":
+        if bench.checks:
             lone["check_overhead"].append(_check_overhead(bench))
         bench.warm()
         costs.measure(bench, found, wakes)
@@ -208,7 +216,7 @@ def measure_broadcast(
 
 
 def _check_overhead(bench: Bench) -> float:
-    """Return the seconds by which the period of HAProxy's checks exceeds its interval, `CHECK_INTER`."""
+    """Return the seconds by which the period of a balancer's checks exceeds its interval, `CHECK_INTER`."""
     seen = []
     for _ in range(2):
         time.sleep(LOOKS_APART * CHECK_INTER)

@@ -136,6 +136,7 @@ class Bench:
         self.stage = stage
         self.place = placement.placement(scenario)
         self.kind = scenario.balancer.kind
+        self.checks = scenario.balancer.check_interval is not None
         ports = placement.free_ports(5)
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
         self.node = self._start_node(self.node_port)

@@ -1,12 +1,16 @@
-"""The balancer: HAProxy with active checks or nginx with passive ones, choosing a node for each connection."""
+"""What every kind of balancer does in the model: it chooses a node for each connection, and forwards what passes.
 
+What a kind does otherwise is in a module of its own beside this one; `sim.balancer.kinds` lists them.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import simpy
 
 from sim.balancer.canary import TwoPools
 from sim.balancer.idle import Idle
-from sim.balancer.slowstart import slowstart
 from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
 from sim.node.node import SYN_RETRIES, Node
@@ -14,16 +18,14 @@ from sim.ports import Run, Work
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
-from twin.rules.health import EPOCH, PassiveCheck, counted_fails, haproxy_retry
 from twin.rules.registry import pool_of, tries_next
 from twin.scenario.addresses import source_address
-from twin.scenario.scenario import HAProxy, Nginx
 
 
 class Costs:
     """What the balancer does, and what it costs."""
 
-    def __init__(self, cost: Callable[[str], Cost], kind: str) -> None:
+    def __init__(self, cost: Callable[[str], Cost]) -> None:
         self.accept = cost("balancer_accept")
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
@@ -31,11 +33,11 @@ class Costs:
         self.frame = cost("balancer_frame")
         self.close = cost("balancer_close")
         self.release = cost("balancer_release")
-        self.cut = cost("haproxy_cut") if kind == "haproxy" else self.close
+        self.cut = self.close
         self.abandoned = cost("balancer_abandoned")
 
 
-class Balancer:
+class Balancer(ABC):
     """The balancer of a run. Servers are numbered from 0, as in its rule.
 
     Args:
@@ -49,7 +51,12 @@ class Balancer:
     Attributes:
         workers: its process of each generation; an old one goes on with the connections that it has.
         made: counts its tunnels.
+        no_server: the HTTP status for a request when no server can be chosen.
+        forgets_silent: whether it forgets a connection whose client has left while the node does not answer.
     """
+
+    no_server: ClassVar[str]
+    forgets_silent: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -67,7 +74,6 @@ class Balancer:
         self.start_time = start_time
         self.start_checks = start_checks
         self.workers = [process]
-        self.settings = run.scenario.balancer
         self.generation = 0
         self.life = 0
         self.listening = True
@@ -75,7 +81,50 @@ class Balancer:
         self.made = 0
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(run.scenario.slots)]
         self.idle = Idle(run, nodes, self.expire)
+        self.settings = run.scenario.balancer
         self.forget()
+
+    @classmethod
+    def costs_of(cls, cost: Callable[[str], Cost]) -> Costs:
+        """Return what a balancer of this kind does, and what it costs."""
+        return Costs(cost)
+
+    # What kinds do in their own ways
+
+    @abstractmethod
+    def after_failure(self, attempt: Attempt, server: int) -> Work[tuple[int, bool] | None]:
+        """A request could not be connected to a server: return the next one, or -1, and whether it goes on counting for
+        the same; None when there is nothing more to do.
+        """
+
+    @abstractmethod
+    def reset(self, attempt: Attempt) -> None:
+        """A node has ended with this request before it; it counts for no server any more."""
+
+    def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
+        """Return the health checks of a new process, the first one in `phase` seconds; `overhead` is what each takes
+        besides, in seconds.
+        """
+        return ()
+
+    def usable(self, servers: Sequence[bool], tried: Sequence[int]) -> Sequence[bool]:
+        """Return which of the servers that are up may be chosen for a request that has tried some."""
+        return servers
+
+    def chosen(self, server: int) -> None:  # noqa: B027 (nothing, unless a kind does something)
+        """A server was chosen."""
+
+    def succeeded(self, server: int) -> None:  # noqa: B027 (nothing, unless a kind does something)
+        """A request or connection of a server has ended well."""
+
+    def marked(self, server: int, up: bool) -> None:  # noqa: B027 (nothing, unless a kind does something)
+        """A server was marked up or down."""
+
+    def forgets_left(self, tunnel: Tunnel) -> None:
+        """A node has closed a tunnel whose client is gone."""
+        self.released(tunnel)
+
+    # Its processes
 
     def worker(self, taken: Attempt | Tunnel) -> Process:
         """Return the process that has an attempt or a tunnel."""
@@ -102,26 +151,20 @@ class Balancer:
             self.parts = scenario.registry.canary.parts
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
-        if isinstance(self.settings, Nginx):
-            max_fails = counted_fails(self.settings.max_fails, servers)
-            self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
 
     # Choosing and connecting
 
     def choose(self, client: Peer, tried: list[int]) -> int:
         """Return the server for a connection, or -1."""
-        usable = self.up
+        usable: Sequence[bool] = self.up
         if self.gray is not None:
             usable = self.gray.pool(self.up, tries_next(client.number, self.parts))
             if tried:
                 usable = self.gray.backend(self.up, tried[-1])
-        if isinstance(self.settings, Nginx):
-            now = self.env.now + EPOCH
-            usable = [self.up[i] and peer.usable(now) and i not in tried for i, peer in enumerate(self.passive)]
         address = source_address(client.number, self.run.scenario.clients.addresses)
-        server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
-        if isinstance(self.settings, Nginx) and server >= 0:
-            self.passive[server].chosen(now)
+        server = self.rule.choose(self.usable(usable, tried), tried[-1] if tried else -1, address, self._draw)
+        if server >= 0:
+            self.chosen(server)
         return server
 
     def _draw(self) -> float:
@@ -139,15 +182,11 @@ class Balancer:
         yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
 
     def forward(self, attempt: Attempt, server: int) -> Work[None]:
-        """Connect a request to a server, and to others as configured when that fails.
-
-        HAProxy counts a request for its server while it waits to try that server again. Source: HAProxy,
-        `back_handle_st_cer` in src/backend.c (`sess_change_server` only at a redispatch or at the end).
-        """
+        """Connect a request to a server, and to others as configured when that fails."""
         taken = -1
         while not attempt.answer.triggered:
             if server < 0:
-                yield from self.refuse(attempt, "502" if self.settings.kind == "nginx" else "503")
+                yield from self.refuse(attempt, self.no_server)
                 return
             if server != taken:
                 attempt.server = taken = server
@@ -156,48 +195,14 @@ class Balancer:
             refused = yield from self.connect(attempt, self.nodes[server])
             if refused is None:
                 return
-            if isinstance(self.settings, Nginx):
-                self._release(attempt)
-                server, taken = self._next_peer(attempt), -1
-                continue
-            attempt.tried.append(server)
-            retry = haproxy_retry(
-                len(attempt.tried),
-                self.settings.retries,
-                self.settings.redispatch,
-                self.settings.connect_timeout,
-                self.up[server],
-                self.settings.algorithm in ("source", "consistent"),
-                self._pool_size(server),
-            )
-            if not retry.again:
-                self._release(attempt)
-                yield from self.refuse(attempt, "503")
+            then = yield from self.after_failure(attempt, server)
+            if then is None:
                 return
-            if retry.wait > 0:
-                life = self.life
-                yield self.worker(attempt).sleep(retry.wait)
-                if life != self.life:
-                    return
-            if retry.redispatch:
-                self._release(attempt)
+            server, same = then
+            if not same:
                 taken = -1
-                server = self.choose(attempt.client, attempt.tried)
         if taken >= 0:
-            self._release(attempt)
-
-    def _pool_size(self, server: int) -> int:
-        """Return how many servers are up among those that a request to `server` could go to."""
-        if self.gray is None:
-            return sum(self.up)
-        return sum(self.gray.backend(self.up, server))
-
-    def _next_peer(self, attempt: Attempt) -> int:
-        """Count a failure of the peer that nginx tried and return the next one for the request, or -1."""
-        attempt.tried.append(attempt.server)
-        if self.passive[attempt.server].failed(self.env.now + EPOCH):
-            self.run.note("marked_down", node=attempt.server + 1, detail="passive")
-        return self.choose(attempt.client, attempt.tried)
+            self.release(attempt)
 
     def refuse(self, attempt: Attempt, status: str) -> Work[None]:
         """Answer a request with an error."""
@@ -251,9 +256,9 @@ class Balancer:
         """A node has refused a handshake: relay that and forget the request."""
         if self.waiting[number - 1].pop(attempt, 0) == 0:
             return
-        self._release(attempt)
-        if isinstance(self.settings, Nginx) and attempt.generation == self.generation:
-            self.passive[attempt.server].succeeded()
+        self.release(attempt)
+        if attempt.generation == self.generation:
+            self.succeeded(attempt.server)
         self.worker(attempt).work(refusal.relay, lambda _: attempt.fail(refusal.status))
 
     # Ends of connections
@@ -304,20 +309,18 @@ class Balancer:
             node.sees_end(tunnel)
 
     def client_left(self, tunnel: Tunnel) -> None:
-        """The client has closed its side. A silent node does not answer that: HAProxy goes on counting the session,
-        nginx does not.
-        """
+        """The client has closed its side; a silent node does not answer that."""
         node = self.nodes[tunnel.server]
         tunnel.client_left = True
-        if node.silent and self.settings.kind == "nginx":
+        if node.silent and self.forgets_silent:
             self.released(tunnel)
         if not node.dark:
             node.sees_leaving(tunnel)
 
     def left(self, tunnel: Tunnel) -> None:
-        """A node has closed a tunnel whose client is gone: HAProxy forgets it now, nginx did so long ago."""
-        if self.settings.kind == "haproxy" and self.listening:
-            self.worker(tunnel).work(self.costs.abandoned, lambda _: self.released(tunnel))
+        """A node has closed a tunnel whose client is gone."""
+        if self.listening:
+            self.forgets_left(tunnel)
         else:
             self.released(tunnel)
 
@@ -325,30 +328,24 @@ class Balancer:
         """The balancer has forgotten the tunnel."""
         if not tunnel.upstream_gone:
             tunnel.upstream_gone = True
-            self._release(tunnel)
+            self.release(tunnel)
             for part in self.nodes[tunnel.server].parts:
                 part.disconnected(tunnel)
-            if isinstance(self.settings, Nginx) and tunnel.generation == self.generation:
-                self.passive[tunnel.server].succeeded()
+            if tunnel.generation == self.generation:
+                self.succeeded(tunnel.server)
 
-    def _release(self, taken: Attempt | Tunnel) -> None:
+    def release(self, taken: Attempt | Tunnel) -> None:
+        """Count a request or tunnel no more for its server."""
         if taken.generation == self.generation:  # an old process keeps its own counts
             self.rule.release(taken.server)
 
     def reset_pending(self, number: int) -> None:
-        """A node died with connections in its queue or handshakes under way.
-
-        HAProxy answers their clients with a 502, nginx tries the next peer. Sources: HAProxy manual, `retry-on`
-        (conn-failure by default); nginx manual, `proxy_next_upstream` (error and timeout by default).
-        """
+        """A node died with connections in its queue or handshakes under way."""
         pending = list(self.waiting[number - 1])
         self.waiting[number - 1].clear()
         for attempt in pending:
-            self._release(attempt)
-            if self.settings.kind == "haproxy":
-                attempt.fail("502")
-            elif not attempt.answer.triggered:
-                self.env.process(self.forward(attempt, self._next_peer(attempt)))
+            self.release(attempt)
+            self.reset(attempt)
 
     def route(self, server: int, version: str) -> None:
         """Learn which version a server runs, from the metadata of its registration."""
@@ -359,22 +356,11 @@ class Balancer:
     # Health
 
     def mark(self, server: int, up: bool, detail: str) -> None:
-        """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
+        """Mark a server up or down."""
         self.up[server] = up
         self.rule.mark(server, up)
         self.run.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
-        if up and isinstance(self.settings, HAProxy) and self.settings.slowstart:
-            self.env.process(slowstart(self, server, self.settings.slowstart))
-        if up or not isinstance(self.settings, HAProxy) or self.settings.on_marked_down != "shutdown-sessions":
-            return
-        node = self.nodes[server]
-        for tunnel in [t for t in node.tunnels if t.generation == self.generation]:
-            self.released(tunnel)
-            self.cut(tunnel, node)
-        for attempt in [a for a in self.waiting[server] if a.generation == self.generation]:
-            del self.waiting[server][attempt]
-            self._release(attempt)
-            attempt.fail("502")
+        self.marked(server, up)
 
     def die(self) -> None:
         """The balancer's machine is gone, and all that it knew."""

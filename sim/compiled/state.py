@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.compiled import kinds
 from sim.compiled.events.ahead import MANY
 from sim.compiled.events.inbox import FRONT
 from sim.compiled.events.steps import NOBODY
@@ -18,9 +19,8 @@ from twin.costs.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
 from twin.measures.connection import CURVE_STEP, window_edges
 from twin.rules.backoff import bounds, longest_delay, tells_apart
 from twin.rules.choice import FULL_WEIGHT
-from twin.rules.health import counted_fails
 from twin.rules.ring import ring as points_of
-from twin.scenario.scenario import HAProxy, Nginx, Scenario
+from twin.scenario.scenario import Scenario
 
 Array = np.ndarray[Any, Any]
 
@@ -109,15 +109,7 @@ class State:
         w["listening"] = True
         w["algorithm"] = at.word(settings.algorithm)
         w["connect_timeout"], w["hard_stop"] = settings.connect_timeout, settings.hard_stop_after
-        if isinstance(settings, HAProxy):
-            w["retries"], w["redispatch"] = settings.retries, settings.redispatch
-            w["shutdown"] = settings.on_marked_down == "shutdown-sessions"
-            w["fall"], w["rise"] = settings.check.fall, settings.check.rise
-            w["inter"], w["check_timeout"] = settings.check.inter, settings.check.timeout
-        elif isinstance(settings, Nginx):
-            w["nginx"] = True
-            w["max_fails"] = counted_fails(settings.max_fails, scenario.nodes.count)
-            w["fail_timeout"] = settings.fail_timeout
+        kinds.KINDS[settings.kind](w, settings, scenario.nodes.count)
         nodes = scenario.nodes.count
         for name in ("connections", "current"):
             self._keep(name, np.zeros(nodes, np.int64))

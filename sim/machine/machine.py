@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.balancer import balancer
+from sim.balancer.kinds import KINDS
 from sim.client import client
 from sim.machine.process import Cost
 from sim.node import node
 from twin.costs.profile import PACE_STEP, HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, drawn_once, stratified
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.scenario import Scenario
 
 MOST_CROWDS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""
@@ -76,7 +76,7 @@ class Machine:
             for i, name in enumerate(profile.first_part)
         }
         self.client_costs = client.Costs(self.cost)
-        self.balancer_costs = balancer.Costs(self.cost, kind)
+        self.balancer_costs = KINDS[kind].costs_of(self.cost)
         self.node_costs = node.Costs(self.cost, start_part(scenario))
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
@@ -136,7 +136,8 @@ class Machine:
         return drawn_once(self.scenario.seed, replication, 0, Purpose.CLOCK)
 
     def check_phase(self, replication: int) -> float:
-        """Return when HAProxy first checks node 1 in a replication, in seconds after the start of the run."""
-        if not isinstance(self.scenario.balancer, HAProxy):
-            return 0.0
-        return stratified(self.scenario.seed, replication, 0, Purpose.CHECK_PHASE) * self.scenario.balancer.check.inter
+        """Return when the balancer first checks node 1 in a replication, in seconds after the start of the run; 0 for
+        one without checks of its own.
+        """
+        every = self.scenario.balancer.check_interval
+        return 0.0 if every is None else stratified(self.scenario.seed, replication, 0, Purpose.CHECK_PHASE) * every

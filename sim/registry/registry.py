@@ -15,7 +15,6 @@ from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Member, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
-from twin.scenario.scenario import Nginx
 
 
 class Registrar:
@@ -127,7 +126,7 @@ class Registrar:
             if not todo.gone and not todo.came:
                 continue
             balancer = self.balancer
-            if isinstance(scenario.balancer, Nginx):
+            if scenario.balancer.relists:
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
             for slot, _ in todo.gone:

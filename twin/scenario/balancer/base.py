@@ -30,11 +30,15 @@ class BalancerSettings(Part):
         program: its name as its makers write it.
         idle_field: the setting after which it cuts a silent connection.
         gray_release: whether it can send a share of the clients to other nodes.
+        tries_peers: whether a request that fails at one node goes on to others, each of which it tries once.
+        relists: whether a change of its list of nodes is a reload of its configuration.
     """
 
     program: ClassVar[str]
     idle_field: ClassVar[str]
     gray_release: ClassVar[bool] = False
+    tries_peers: ClassVar[bool] = False
+    relists: ClassVar[bool] = False
 
     @classmethod
     @abstractmethod
@@ -50,6 +54,11 @@ class BalancerSettings(Part):
     def check_interval(self) -> float | None:
         """Seconds between two checks of a node; None without checks of its own."""
         return None
+
+    @property
+    def ramps_up(self) -> bool:
+        """Whether a node that comes back grows to its full weight."""
+        return False
 
     @property
     def cuts_marked_down(self) -> bool:

@@ -89,6 +89,11 @@ class HAProxy(BalancerSettings):
         return self.check.inter
 
     @property
+    def ramps_up(self) -> bool:
+        """Whether there is a `slowstart`."""
+        return self.slowstart > 0
+
+    @property
     def cuts_marked_down(self) -> bool:
         """Whether `on_marked_down` is shutdown-sessions."""
         return self.on_marked_down == "shutdown-sessions"

@@ -27,6 +27,8 @@ class Nginx(BalancerSettings):
 
     program: ClassVar[str] = "nginx"
     idle_field: ClassVar[str] = "read_timeout"
+    tries_peers: ClassVar[bool] = True
+    relists: ClassVar[bool] = True
 
     kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
     algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
