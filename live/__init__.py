@@ -3,8 +3,9 @@
 Names are loaded when they are first used, so that a node or swarm process starts fast.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from twin.lazy import loader
 
 if TYPE_CHECKING:
     from live.calibration.calibration import calibrate, trace
@@ -25,9 +26,4 @@ _HOME = {
 __all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_sessions"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'live' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(globals(), _HOME)

@@ -9,8 +9,9 @@ These are the names of the front door. Each is loaded when it is first used, so 
 the live world. What is behind them: `twin` (what both worlds share), `sim` (the model), `live` (real processes).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from twin.lazy import loader
 
 if TYPE_CHECKING:
     from live import calibrate, each, measure, ping_costs, run, trace, with_sessions
@@ -78,9 +79,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'stormlab' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(globals(), _HOME)

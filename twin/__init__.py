@@ -3,10 +3,10 @@
 Names are loaded when they are first used, so that a node or client process that needs only a rule starts fast.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from twin.analysis.pictures import drawn_by
+from twin.lazy import loader
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,12 +42,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'twin' has no attribute {name!r}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = loader(globals(), _HOME)
 
 
 def _comparison(*what: Any) -> "Figure":

@@ -84,16 +84,13 @@ def pinned(cpus: list[int]) -> Iterator[None]:
 def check_limits(scenario: Scenario) -> None:
     """Raise the soft limit of open files to the hard one and see whether the largest process fits.
 
-    HAProxy does not start unless it may open two files for each session of its `maxconn`, here the clients and 1,000
-    more, and some for itself (27 with two nodes). Source: HAProxy, configuration manual, `strict-limits`.
-
     Raises:
         HostError: it does not fit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = scenario.clients.count
     needs = {
-        "the balancer": 2 * (count + 1000) + 100,
+        "the balancer": scenario.balancer.files_of_run(count),
         "a swarm process": min(count, scenario.clients.per_process) + 100,
         "a node": count + 100,
     }

@@ -3,7 +3,7 @@
 from sim.balancer.balancer import Balancer
 from sim.machine.process import Process
 from sim.ports import Work
-from twin.config.registry import NGINX_HANDOVER
+from twin.config.nginx import HANDOVER
 
 
 def reload(balancer: Balancer) -> Work[None]:
@@ -26,13 +26,13 @@ def reload(balancer: Balancer) -> Work[None]:
 
 
 def relist(balancer: Balancer, up: list[bool]) -> Work[None]:
-    """Let nginx take over a new list of peers: new workers, with counts of their own.
+    """Let a balancer take over a new list of peers: new workers, with counts of their own.
 
     Args:
-        balancer: nginx.
+        balancer: one that reloads its configuration for it.
         up: which peers are in the list.
     """
-    yield balancer.env.timeout(balancer.start_time + NGINX_HANDOVER)
+    yield balancer.env.timeout(balancer.start_time + HANDOVER)
     before, old = balancer.up, balancer.workers[-1]
     balancer.take_over()
     generation = balancer.generation

@@ -16,7 +16,7 @@ from textwrap import indent
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import SHARES, Pool, pool_of
 from twin.scenario.addresses import CLIENT_ID
-from twin.scenario.balancer.haproxy import sessions
+from twin.scenario.balancer.haproxy import sessions, sessions_of_run
 from twin.scenario.scenario import HAProxy, Scenario
 
 
@@ -119,7 +119,7 @@ class HAProxyConfiguration(Configuration[HAProxy]):
         else:
             back = slots(scenario, balancer, servers)
         return f"""global
-    maxconn {scenario.clients.count + 1000}
+    maxconn {sessions_of_run(scenario.clients.count)}
     nbthread 1
     stats socket {folder}/haproxy.sock mode 600 level admin expose-fd listeners
     log {folder}/haproxy.log.sock local0

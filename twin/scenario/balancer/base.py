@@ -79,6 +79,10 @@ class BalancerSettings(Part):
         """
 
     @abstractmethod
+    def files_of_run(self, clients: int) -> int:
+        """Return the open files that it needs in a live run with so many clients, configured as the lab does."""
+
+    @abstractmethod
     def limits(self, clients: int) -> list[Limit]:
         """Return the limits that the program has by default, for so many clients."""
 

@@ -22,6 +22,11 @@ def sessions(clients: int) -> int:
     return 2 * clients + 1000
 
 
+def sessions_of_run(clients: int) -> int:
+    """Return `maxconn` in a live run: the clients, and some to spare."""
+    return clients + 1000
+
+
 class Check(Part):
     """HAProxy's active health check."""
 
@@ -107,6 +112,12 @@ class HAProxy(BalancerSettings):
         """Return how long the checks take, with the retries; a check of a silent node takes its timeout."""
         check = self.check
         return max(check.fall, check.rise) * (check.inter + (check.timeout if silent else 0.0)) + self.retries
+
+    def files_of_run(self, clients: int) -> int:
+        """Return two files a session and some for itself (27 with two nodes), without which it does not start. Source:
+        configuration manual, `strict-limits`.
+        """
+        return 2 * sessions_of_run(clients) + 100
 
     def limits(self, clients: int) -> list[Limit]:
         """Return its open files, two a session."""

@@ -73,6 +73,10 @@ class Nginx(BalancerSettings):
         """Return `fail_timeout`: it finds out by the attempts themselves."""
         return self.fail_timeout
 
+    def files_of_run(self, clients: int) -> int:
+        """Return two files a client and some to spare."""
+        return 2 * clients + 1100
+
     def limits(self, clients: int) -> list[Limit]:
         """Return the connections and the open files of its worker, two a client."""
         need = 2 * clients
