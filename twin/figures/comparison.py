@@ -69,6 +69,10 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
 
 def _measures(axes: "Axes", comparison: Comparison) -> None:
     rows = [row for row in comparison.rows if row.predicted.median > 0]
+    if not rows:
+        axes.text(0.5, 0.5, "no run counts", transform=axes.transAxes, ha="center", color=GREY, fontsize=9)
+        axes.set_axis_off()
+        return
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
         band = row.predicted

@@ -1,23 +1,12 @@
 """`./lab serve` on the command line; what it serves is tested in tests/live/page/test_serve.py."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import lab
+
 ROOT = Path(__file__).parents[3]
-
-
-def lab(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "stormlab.app", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_the_command_explains_itself():

@@ -1,11 +1,10 @@
 """The texts of configurations; that the real programs accept and obey them is tested in tests/live."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.commands import lab
 from tests.strategies import small
 from twin.config.balancer import Site, of_site
 from twin.config.haproxy import HAPROXY
@@ -116,17 +115,6 @@ def test_the_other_balancers_scenario_is_refused():
         NGINX.of_site(small(), Site())
     with pytest.raises(ScenarioError, match=r"use \./lab nginx"):
         HAPROXY.of_site(small(balancer=OF_NGINX), Site())
-
-
-def lab(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "stormlab.app", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_the_command_writes_what_haproxy_accepts_and_warns(tmp_path):
