@@ -24,7 +24,7 @@ _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SI
 def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[Step]":
     """Return what to do and when (seconds after the start of the run), in order."""
     steps: list[Step] = []
-    for one in (Befalling(cluster, fault) for fault in faults):
+    for one in (Injection(cluster, fault) for fault in faults):
         fault, what = one.fault, _named(one.fault)
         steps.append(Step(fault.at, f"the {what}", one.begin))
         if fault.duration is not None:
@@ -38,7 +38,7 @@ def _named(fault: Fault) -> str:
     return fault.kind + (f" of client {fault.client}" if fault.client is not None else whom)
 
 
-class Befalling:
+class Injection:
     """One fault of the schedule: `twin.rules.faults` decides what it does when it begins, and what ends with it.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Faults that befall the model on the scenario's schedule."""
+"""Faults that act on the model on the scenario's schedule."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -31,7 +31,7 @@ class Cluster(Run, Protocol):
     broadcast: Broadcast | None
 
 
-def befall(world: Cluster, fault: Fault) -> Work[None]:
+def inject(world: Cluster, fault: Fault) -> Work[None]:
     """Wait for the fault's time and do it."""
     yield world.env.timeout(fault.at)
     if fault.kind == "reload":
@@ -42,7 +42,7 @@ def befall(world: Cluster, fault: Fault) -> Work[None]:
         yield from black_out(world, fault)
         return
     if fault.kind in BUS_FAULTS:
-        yield from befall_messages(world, fault)
+        yield from inject_on_messages(world, fault)
         return
     assert fault.node is not None
     node = world.nodes[fault.node - 1]
@@ -53,10 +53,10 @@ def befall(world: Cluster, fault: Fault) -> Work[None]:
         yield from join(node)
     else:
         world.note("fault", node=fault.node, detail=fault.kind)
-        yield from befall_node(node, fault, life)
+        yield from inject_on_node(node, fault, life)
 
 
-def befall_node(node: Node, fault: Fault, life: int) -> Work[None]:
+def inject_on_node(node: Node, fault: Fault, life: int) -> Work[None]:
     """Do what has an effect on a node, and end that after its duration.
 
     Args:
@@ -120,7 +120,7 @@ def black_out(world: Cluster, fault: Fault) -> Work[None]:
         world.env.process(node_back(node))
 
 
-def befall_messages(world: Cluster, fault: Fault) -> Work[None]:
+def inject_on_messages(world: Cluster, fault: Fault) -> Work[None]:
     """Do what only messages and sessions can feel, and undo it after its duration."""
     bus = world.bus
     assert bus is not None

@@ -146,7 +146,7 @@ class Upstream(Protocol):
         """Whether nothing comes from the node and nobody was told."""
         ...
 
-    def hears_goodbye(self, tunnel: Tunnel) -> None:
+    def on_close_frame(self, tunnel: Tunnel) -> None:
         """The client has answered the close frame."""
         ...
 
@@ -206,7 +206,7 @@ class Frontend(Protocol):
         """Pass on a frame through a tunnel."""
         ...
 
-    def hears_end(self, tunnel: Tunnel) -> None:
+    def on_client_fin(self, tunnel: Tunnel) -> None:
         """The client's half of a tunnel has ended."""
         ...
 

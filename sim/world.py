@@ -11,7 +11,7 @@ from sim.balancer.balancer import Balancer
 from sim.balancer.kinds import KINDS
 from sim.build import Core, Mechanisms
 from sim.client import client
-from sim.machine.cores import Cores, Crowd
+from sim.machine.cores import CoreContention, Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
@@ -44,7 +44,7 @@ class World:
         machine = Machine(scenario, profile, replication if host < 0 else host)
         self.cost = machine.cost
         self._check_overhead = machine.check_overhead
-        self._crowd = Crowd(scenario.host.cores, machine.crowds)
+        self._contention = CoreContention(scenario.host.cores, machine.contention_steps)
         groups = [self._cores(machine, cores) for cores in machine.groups]
         self.nodes, self.balancer = self._nodes_and_balancer(machine, groups)
         self.clients = self._clients(machine, groups)
@@ -62,7 +62,7 @@ class World:
         for t, number, up in marks or []:
             self._mark_at(t, number, up)
         for fault in scenario.faults:
-            self.env.process(faults.befall(self, fault))
+            self.env.process(faults.inject(self, fault))
 
     def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
@@ -100,7 +100,7 @@ class World:
         """Return some cores of the machine."""
         profile, clock = machine.profile, machine.clock(self.replication)
         paces = [machine.pace(core).level for core in cores]
-        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock, self._crowd)
+        return Cores(self.env, len(cores), profile.time_slice, profile.tick, paces, clock, self._contention)
 
     def start_checks(self, phase: float) -> None:
         """Start the checks of a new balancer process, node 1 in `phase` seconds; given marks stand in for them."""

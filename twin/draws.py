@@ -69,7 +69,7 @@ def uniform(seed: int, replication: int, entity: int, purpose: int, n: int = 0) 
         replication: which run of the scenario, from 0.
         entity: the number of the client or node.
         purpose: what the number is for, see `Purpose`.
-        n: the how-manieth number of this entity for this purpose, from 0.
+        n: index of the number of this entity for this purpose, from 0.
     """
     words = philox4x32(
         (entity & _MASK, purpose & _MASK, n & _MASK, replication & _MASK),

@@ -25,7 +25,7 @@ OF_A_PIECE = 256
 """Bytes that a piece counts beside its own, so that many small ones are bounded, too."""
 
 
-class Road:
+class LinkState:
     """What both directions of all connections share: whether they are cut, and how long they take."""
 
     def __init__(self) -> None:
@@ -119,10 +119,10 @@ class Road:
 
 async def main(config: dict[str, Any]) -> None:
     """Obey the lab until standard input closes: `cut` (true or false), `delay` (seconds)."""
-    road = Road()
+    state = LinkState()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await road.connect(reader, writer, **config["to"])
+        await state.connect(reader, writer, **config["to"])
 
     await asyncio.start_server(serve, "127.0.0.1", config["port"])
     say(listening=time.monotonic())
@@ -130,10 +130,10 @@ async def main(config: dict[str, Any]) -> None:
     while line := await reader.readline():
         message = json.loads(line)
         if message.get("cut"):
-            road.open.clear()
+            state.open.clear()
         elif "cut" in message:
-            road.open.set()
-        road.delay = message.get("delay", road.delay)
+            state.open.set()
+        state.delay = message.get("delay", state.delay)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from live.broadcast.relay import Road
+from live.broadcast.relay import LinkState
 from live.control.given import configuration
 from live.control.stdio import lines, say
 
@@ -31,12 +31,12 @@ class Door:
 
     Args:
         port: on loopback.
-        road: what the connections share.
+        state: what the connections share.
         to: host and port of the node.
     """
 
-    def __init__(self, port: int, road: Road, to: tuple[str, int]) -> None:
-        self.road = road
+    def __init__(self, port: int, state: LinkState, to: tuple[str, int]) -> None:
+        self.state = state
         self.to = to
         self.socket = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
         self.socket.setblocking(False)
@@ -58,7 +58,7 @@ class Door:
                 taken.close()
                 continue
             reader, writer = await asyncio.open_connection(sock=taken)
-            task = asyncio.ensure_future(self.road.connect(reader, writer, *self.to))
+            task = asyncio.ensure_future(self.state.connect(reader, writer, *self.to))
             self.served.add(task)
             task.add_done_callback(self.served.discard)
 
@@ -66,7 +66,7 @@ class Door:
         """Let nothing pass, and answer no SYN: one connection of our own fills the accept queue."""
         if self.plug is not None:
             return
-        self.road.open.clear()
+        self.state.open.clear()
         self.accepting.cancel()
         self.socket.listen(0)
         self.plug = socket.socket()
@@ -83,12 +83,12 @@ class Door:
         self.plug = None
         self.socket.listen(BACKLOG)
         self.accepting = asyncio.ensure_future(self._accept())
-        self.road.open.set()
+        self.state.open.set()
 
 
 async def main(config: dict[str, Any]) -> None:
     """Obey the lab until standard input closes: `drop` (true or false)."""
-    door = Door(config["port"], Road(), (config["host"], config["to_port"]))
+    door = Door(config["port"], LinkState(), (config["host"], config["to_port"]))
     say(listening=time.monotonic())
     reader = await lines()
     while line := await reader.readline():

@@ -300,7 +300,7 @@ class Balancer(ABC):
         """Pass on a frame through a tunnel, in either direction."""
         self.worker(tunnel).work(self.costs.frame, then)
 
-    def hears_end(self, tunnel: Tunnel) -> None:
+    def on_client_fin(self, tunnel: Tunnel) -> None:
         """The client's half of a tunnel has ended: pass that on."""
         node = self.nodes[tunnel.server]
         if self.listening:

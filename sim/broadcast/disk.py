@@ -14,7 +14,7 @@ from typing import Any
 
 import simpy
 
-from sim.machine.cold_start import Habit
+from sim.machine.cold_start import ColdStart
 from sim.machine.process import Cost, Process
 from twin.costs.curve import after_sleep
 
@@ -32,7 +32,7 @@ class Disk:
     def __init__(self, env: simpy.Environment, process: Process, cost: Cost, waits: tuple[float, float]) -> None:
         self.env = env
         self.process = process
-        self.sync = Habit(env, cost)
+        self.sync = ColdStart(env, cost)
         self.rested, self.at_once = waits
         self.life = 0
         self.idle_since = -1.0

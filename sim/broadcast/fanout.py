@@ -9,7 +9,7 @@ import simpy
 from sim.broadcast.bus import Bus, Command, outcome
 from sim.broadcast.link import Act, Link, Subscription
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.cold_start import Habit
+from sim.machine.cold_start import ColdStart
 from sim.machine.lane import Lane
 from sim.machine.process import Cost
 from sim.node.node import Node
@@ -30,10 +30,10 @@ class Costs:
     """What a node does for a broadcast, and what it costs."""
 
     def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
-        self.poll = Habit(env, cost("node_poll"))
-        self.receive = Habit(env, cost("node_receive"))
-        self.acknowledge = Habit(env, cost("node_ack"))
-        self.answer = Habit(env, cost("node_answer"))
+        self.poll = ColdStart(env, cost("node_poll"))
+        self.receive = ColdStart(env, cost("node_receive"))
+        self.acknowledge = ColdStart(env, cost("node_ack"))
+        self.answer = ColdStart(env, cost("node_answer"))
         self.fanout = cost("node_fanout")
         self.more = cost("node_fanout_more")
         self.read = cost("node_read")

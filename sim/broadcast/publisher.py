@@ -7,7 +7,7 @@ import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
 from sim.broadcast.link import Link
-from sim.machine.cold_start import Habit
+from sim.machine.cold_start import ColdStart
 from sim.machine.process import MILLISECOND, Cost, Process
 from twin.record.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
@@ -27,8 +27,8 @@ class Costs:
     """What the publisher does, and what it costs."""
 
     def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
-        self.send = Habit(env, cost("publisher_send"))
-        self.answer = Habit(env, cost("publisher_answer"))
+        self.send = ColdStart(env, cost("publisher_send"))
+        self.answer = ColdStart(env, cost("publisher_answer"))
         self.acknowledgement = cost("publisher_ack")
 
 

@@ -200,7 +200,7 @@ class Client:
             self.balancer.client_left(tunnel)
         else:
             yield self.process.work(costs.closed)
-        self.balancer.hears_end(tunnel)
+        self.balancer.on_client_fin(tunnel)
 
     def cut_off(self) -> None:
         """Balancer and nodes are gone: the client's kernel learns that its connection, or its attempt, is broken."""
@@ -218,7 +218,7 @@ class Client:
         balancer, node = self.balancer, self.nodes[tunnel.server]
 
         def answered(_: simpy.Event) -> None:
-            balancer.relay(tunnel, lambda _: node.hears_goodbye(tunnel))
+            balancer.relay(tunnel, lambda _: node.on_close_frame(tunnel))
 
         self.process.work(self.costs.goodbye, answered)
 

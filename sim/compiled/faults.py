@@ -1,4 +1,4 @@
-"""Faults that befall the model on the scenario's schedule. See `sim.faults` and `sim.node.node`."""
+"""Faults that act on the model on the scenario's schedule. See `sim.faults` and `sim.node.node`."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sim.compiled.client import lose_now, peer_hangs
 from sim.compiled.drains import begin_drain, left_yet, say_goodbye
 from sim.compiled.events.queue import schedule
 from sim.compiled.health import start_checks
-from sim.compiled.hooks import befall_messages, heal_messages, node_begins, node_ends
+from sim.compiled.hooks import heal_messages, inject_on_messages, node_begins, node_ends
 from sim.compiled.host import clear, resume, sleep, stop, work
 from sim.compiled.memory.layout import (
     ABNORMAL,
@@ -50,7 +50,7 @@ from twin.costs.profile import FIRST_TABLE
 
 
 @jit
-def befall(w: Any, place: int) -> None:
+def inject(w: Any, place: int) -> None:
     """The time of a fault has come."""
     fault = fault_at(w.faults, place)
     kind = whole(fault.kind)
@@ -72,7 +72,7 @@ def befall(w: Any, place: int) -> None:
         if fault.duration >= 0.0:
             schedule(w, fault.duration, HEAL, place, 0)
     else:
-        befall_messages(w, place)
+        inject_on_messages(w, place)
 
 
 @jit

@@ -90,7 +90,7 @@ def node_begins(w: Any, server: int) -> None:
 
 
 @jit
-def befall_messages(w: Any, place: int) -> None:
+def inject_on_messages(w: Any, place: int) -> None:
     """The time of a fault has come that only messages feel."""
 
 

@@ -26,7 +26,7 @@ from sim.compiled.memory.layout import (
     pace_at,
     process_at,
 )
-from sim.compiled.rules import after_sleep, cools, crowd_step, timer_due, wakes_late
+from sim.compiled.rules import after_sleep, contention_step, timer_due, wakes_late, warm_after_sleep
 from sim.compiled.toolchain.jit import jit, whole
 from sim.machine.cores import ROUNDING
 from twin.costs.profile import LEVELS_OF_PACE, PACE_STEP
@@ -43,7 +43,7 @@ def level(w: Any, process: Any) -> int:
         place = whole(pace.start + w.now / PACE_STEP)
         pace.level = i4_at(w.series, pace.offset + place % pace.length).v
         pace.until = (place + 1 - pace.start) * PACE_STEP - SURELY
-    step = crowd_step(w.at_work - 1, w.machine_cores, w.crowds)
+    step = contention_step(w.at_work - 1, w.machine_cores, w.contention_steps)
     return pace.level + LEVELS_OF_PACE * step
 
 
@@ -194,7 +194,7 @@ def wake(w: Any, number: int) -> None:
     process.ready = True
     process.woken = w.now
     process.slept = w.now - process.asleep_since
-    process.warm = cools(whole(process.warm), process.slept)
+    process.warm = warm_after_sleep(whole(process.warm), process.slept)
     rivals = cores.runs + cores.waits
     average(w, cores)
     if rivals == 0:

@@ -142,7 +142,7 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         relay(w, I_FRAME_UP, a)
         drop_tunnel(w, a)
     elif kind == I_FRAME_UP:
-        node.hears_goodbye(w, a)
+        node.on_close_frame(w, a)
         drop_tunnel(w, a)
     elif kind == I_LEFT:
         if remove_tunnel(w, a):

@@ -316,7 +316,7 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == CHECK_JUDGED:
         checked(w, a, checker_at(w.checkers, a).done)
     elif kind == FAULT:
-        faults.befall(w, a)
+        faults.inject(w, a)
     elif kind == HEAL:
         faults.heal(w, a)
     elif kind == HUNG_YET:

@@ -164,7 +164,7 @@ def sees_leaving(w: Any, i: int) -> None:
 
 
 @jit
-def hears_goodbye(w: Any, i: int) -> None:
+def on_close_frame(w: Any, i: int) -> None:
     """The client has answered the close frame: read it and end this half of the connection."""
     node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
     work(w, node.proc, I_LEFT_AFTER, N_LEAVE, hold_tunnel(w, i), 0)

@@ -5,11 +5,11 @@ from typing import Any
 from sim.compiled.memory.arrays import first_not_below, numbers
 from sim.compiled.memory.layout import WORDS
 from sim.compiled.toolchain.jit import compiled_rule, jit
-from sim.machine.cores import crowd_step as _crowd_step
+from sim.machine.cores import contention_step as _contention_step
 from sim.machine.cores import ticked as _ticked
-from sim.machine.process import cools as _cools
 from sim.machine.process import timer_due as _timer_due
 from sim.machine.process import wakes_late as _wakes_late
+from sim.machine.process import warm_after_sleep as _warm_after_sleep
 from twin import draws
 from twin.costs.curve import after_sleep as _after_sleep
 from twin.rules import (
@@ -103,11 +103,11 @@ peer_succeeded = compiled_rule(health.PassiveCheck.succeeded)
 
 beat_after = compiled_rule(heartbeat.beat_after)
 after_sleep = compiled_rule(_after_sleep)
-cools = compiled_rule(_cools)
+warm_after_sleep = compiled_rule(_warm_after_sleep)
 timer_due = compiled_rule(_timer_due)
 wakes_late = compiled_rule(_wakes_late)
 ticked = compiled_rule(_ticked)
-crowd_step = compiled_rule(_crowd_step)
+contention_step = compiled_rule(_contention_step)
 
 close_after = compiled_rule(drain.close_after)
 

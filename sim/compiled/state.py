@@ -137,14 +137,14 @@ class State:
 
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
-        levels = LEVELS_OF_PACE * (self.machine.crowds + 1)
+        levels = LEVELS_OF_PACE * (self.machine.contention_steps + 1)
         places, *laid = tables_of(tuple(tuple(cost.curves) for cost in costs), levels)
         for i, (cost, (offset, length)) in enumerate(zip(costs, places, strict=True)):
             table[i] = (cost.first_part, offset, length, cost.hops)
         for name, array in zip(("tables", "lones", "wakes"), laid, strict=True):
             self._keep(name, array)
         w["levels"] = levels
-        w["machine_cores"], w["crowds"] = self.scenario.host.cores, self.machine.crowds
+        w["machine_cores"], w["contention_steps"] = self.scenario.host.cores, self.machine.contention_steps
         self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
         w["unseen"] = w["separate"] and not w["full"]  # in which order events of the same time are
         w["merges"] = w["unseen"] or (w["separate"] and self._in_an_order(costs))

@@ -6,7 +6,7 @@ from sim.machine.process import Cost
 from twin.costs.curve import after_sleep
 
 
-class Habit(Cost):
+class ColdStart(Cost):
     """The cost of something that a process does now and then, by how long ago it did the same.
 
     What is cold after a pause is the code and the data of this very thing: a process that has been up for a while with

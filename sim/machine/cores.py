@@ -11,7 +11,7 @@ RUN_TO_PARITY), `sched_tick` in kernel/sched/core.c; seen with the tracepoint sc
 
 How fast a core works changes from one moment to the next where neighbours share it: `pace` tells the level of its speed
 at each moment. The cores of one machine share caches and execution units, so each is slower while the others work:
-`Crowd` counts those that do.
+`CoreContention` counts those that do.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.machine.process import Item, Process, Step, cools
+from sim.machine.process import Item, Process, Step, warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-12
@@ -40,12 +40,12 @@ def most_lag(time_slice: float, tick: float) -> float:
     return max(2 * time_slice, tick)
 
 
-def crowd_step(others: int, cores: int, steps: int) -> int:
+def contention_step(others: int, cores: int, steps: int) -> int:
     """Return at which of `steps` steps, from 0, a core is slowed down by `others` of the `cores` - 1 other ones."""
     return (2 * others * steps + cores - 1) // (2 * (cores - 1)) if steps else 0
 
 
-class Crowd:
+class CoreContention:
     """The cores of one machine, which slow each other down.
 
     Args:
@@ -60,7 +60,7 @@ class Crowd:
     def __init__(self, cores: int = 1, steps: int = 0) -> None:
         self.steps = steps
         self.at_work = 0
-        self.levels = [LEVELS_OF_PACE * crowd_step(max(0, n - 1), cores, steps) for n in range(cores + 1)]
+        self.levels = [LEVELS_OF_PACE * contention_step(max(0, n - 1), cores, steps) for n in range(cores + 1)]
 
 
 class Cores:
@@ -84,7 +84,7 @@ class Cores:
         tick: float = 0.0,
         pace: Sequence[Callable[[float], int]] = (),
         clock: float = 0.0,
-        crowd: Crowd | None = None,
+        crowd: CoreContention | None = None,
     ) -> None:
         self.env = env
         self.idle = list(range(count))
@@ -92,7 +92,7 @@ class Cores:
         self.tick = tick
         self.pace = pace
         self.clock = clock
-        self.crowd = crowd or Crowd()
+        self.crowd = crowd or CoreContention()
         self.waiting: list[Process] = []
         self.running: list[Process] = []
         self.mean = 0.0
@@ -110,7 +110,7 @@ class Cores:
         process.ready = True
         process.woken = now = self.env.now
         process.slept = now - process.asleep_since
-        process.warm = cools(process.warm, process.slept)
+        process.warm = warm_after_sleep(process.warm, process.slept)
         rivals = len(self.running) + len(self.waiting)
         if rivals:
             self._average()

@@ -12,7 +12,7 @@ from twin.costs.starts import start_part
 from twin.draws import Purpose, drawn_once, stratified
 from twin.scenario.scenario import Scenario
 
-MOST_CROWDS = 4
+MOST_CONTENTION_STEPS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""
 
 ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_cut"})
@@ -63,14 +63,16 @@ class Machine:
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
             Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
-        crowds: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
+        contention_steps: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
     def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
         self.scenario, self.profile, self.host = scenario, profile, host
         kind = scenario.balancer.kind
         self._share_out()
-        self.crowds = min(scenario.host.cores - 1, MOST_CROWDS) if self.swarm is not None and profile.crowding else 0
+        self.contention_steps = (
+            min(scenario.host.cores - 1, MOST_CONTENTION_STEPS) if self.swarm is not None and profile.crowding else 0
+        )
         self._shares = {
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
@@ -96,7 +98,7 @@ class Machine:
         who = OWN_ROUNDS.get(name, who).format(kind)
         who = "client_refused" if name == "client_denied" else who
         first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
-        curves = self.profile.curves(name, kind, self.crowds, payload)
+        curves = self.profile.curves(name, kind, self.contention_steps, payload)
         return Cost(curves, first_part, client.HOPS.get(name, 0))
 
     @property

@@ -44,7 +44,7 @@ def wakes_late(asleep_since: float, now: float, clock: float) -> float:
     return late
 
 
-def cools(warm: int, slept: float) -> int:
+def warm_after_sleep(warm: int, slept: float) -> int:
     """Return how much a process is warm that was so and then slept, in seconds."""
     return int(warm * max(0.0, 1.0 - slept / COLD_AFTER))
 
@@ -205,7 +205,7 @@ class Process:
 
     Attributes:
         load: connections that wait.
-        warm: connections that it has dealt with since it was cold; a sleep makes it forget (`cools`).
+        warm: connections that it has dealt with since it was cold; a sleep makes it forget (`warm_after_sleep`).
         used: seconds of work so far.
         place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
         lag: seconds that it had less than the mean when it fell asleep.

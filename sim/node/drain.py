@@ -56,4 +56,4 @@ def _let_go(node: Node, tunnels: Sequence[Tunnel], pace: float, state: State) ->
             yield node.process.sleep(wait)
         if node.life != life or node.state != state:
             return
-        node.let_go(tunnel)
+        node.request_close(tunnel)

@@ -28,4 +28,4 @@ class Lifetimes(NodePart):
         while node.hung:
             yield env.timeout(POLL)
         if node.state in ("up", "draining"):
-            node.let_go(tunnel)
+            node.request_close(tunnel)

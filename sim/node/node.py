@@ -321,7 +321,7 @@ class Node:
         """Connections that the node counts: those that it has not begun to close."""
         return sum(not tunnel.closing for tunnel in self.tunnels)
 
-    def let_go(self, tunnel: Tunnel) -> None:
+    def request_close(self, tunnel: Tunnel) -> None:
         """Ask the client of a connection to come back elsewhere, unless it is being closed already."""
         if tunnel in self.tunnels and not tunnel.closing:
             self.close(tunnel, str(SERVICE_RESTART))
@@ -329,9 +329,9 @@ class Node:
     def close(self, tunnel: Tunnel, code: str) -> None:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
-        self.process.work(self.costs.goodbye, partial(self._say_goodbye, tunnel))
+        self.process.work(self.costs.goodbye, partial(self._send_close_frame, tunnel))
 
-    def _say_goodbye(self, tunnel: Tunnel, _: simpy.Event) -> None:
+    def _send_close_frame(self, tunnel: Tunnel, _: simpy.Event) -> None:
         tunnel.told = True
 
         def told(_: simpy.Event) -> None:
@@ -340,7 +340,7 @@ class Node:
 
         self.pass_on(lambda: self.balancer.relay(tunnel, told))
 
-    def hears_goodbye(self, tunnel: Tunnel) -> None:
+    def on_close_frame(self, tunnel: Tunnel) -> None:
         """The client has answered the close frame: read it and end this half of the connection.
 
         What the end of its tasks costs comes when the client's half has ended, too (`sees_end`). Sources: RFC

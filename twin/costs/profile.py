@@ -78,10 +78,10 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
 class HostProfile(Measured):
     """What one machine costs."""
 
-    def curves(self, name: str, balancer: str = DEFAULT, crowds: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(self, name: str, balancer: str = DEFAULT, contention_steps: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
-        First come those of a core while no other works; then, in `crowds` steps, the same while more and more do. The
+        First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more do. The
         parts were measured one by one, the looks at the cores with all of them at work. A message has a `payload` of so
         many bytes.
 
@@ -89,13 +89,13 @@ class HostProfile(Measured):
             ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
         part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer, crowds, payload if larger is not None else 0)
+        key = (name, balancer, contention_steps, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
             slow = self.slowness(who)
             crowd = median(self.crowding) if self.crowding else 1.0
-            slower = [1.0 + (crowd - 1.0) * step / max(1, crowds) for step in range(crowds + 1)]
+            slower = [1.0 + (crowd - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
             paces = [pace / crowd * more for more in slower for pace in self.speeds]
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:

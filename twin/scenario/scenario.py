@@ -161,7 +161,7 @@ MOST_MESSAGES = 100_000
 
 
 class Scenario(Part):
-    """A cluster, its clients and the faults that befall it."""
+    """A cluster, its clients and the faults that act on it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
     teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")

@@ -1,4 +1,4 @@
-"""Faults that only messages feel. See `sim.faults` (`befall_messages`)."""
+"""Faults that only messages feel. See `sim.faults` (`inject_on_messages`)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from sim.compiled.toolchain.jit import jit, whole
 
 
 @jit
-def befall_messages(w: Any, place: int) -> None:
+def inject_on_messages(w: Any, place: int) -> None:
     """Do what only messages can feel."""
     c, fault = cast(w), fault_at(w.faults, place)
     kind, node = whole(fault.kind), whole(fault.node)

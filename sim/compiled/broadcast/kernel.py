@@ -232,7 +232,7 @@ run_broadcast = kernel(
             hooks.tunnel_released: tunnel_released,
             hooks.node_ends: nodes.node_ends,
             hooks.node_begins: nodes.node_begins,
-            hooks.befall_messages: faults.befall_messages,
+            hooks.inject_on_messages: faults.inject_on_messages,
             hooks.heal_messages: faults.heal_messages,
         },
     )

@@ -178,7 +178,7 @@ WORLD = record(
     ("f8", "start_share"),  # of a node's start that is done in one go
     ("i8", "start_pieces"),
     ("f8", "table_growth time_slice most_lag tick clock"),
-    ("i8", "levels machine_cores crowds at_work"),
+    ("i8", "levels machine_cores contention_steps at_work"),
     # the balancer
     ("i8", "generation life away"),
     ("?", "listening short_fifo"),

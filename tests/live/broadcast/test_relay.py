@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from live.broadcast.bus import Bus
-from live.broadcast.relay import MOST_HELD, Road
+from live.broadcast.relay import MOST_HELD, LinkState
 from live.control.address import Address
 from live.control.process import Part, Stage
 from live.control.resp import Link
@@ -111,9 +111,9 @@ def test_what_a_relay_holds_back_is_bounded_however_small_the_pieces_are(piece: 
             return bytes(piece)
 
     async def run() -> int:
-        road, source = Road(), Source()
-        road.delay = 60.0
-        carrying = asyncio.ensure_future(road.carry(source, None))  # type: ignore[arg-type]
+        state, source = LinkState(), Source()
+        state.delay = 60.0
+        carrying = asyncio.ensure_future(state.carry(source, None))  # type: ignore[arg-type]
         before = -1
         while source.taken != before:
             before = source.taken
@@ -136,10 +136,10 @@ def test_a_connection_too_many_is_cut_and_a_place_is_free_again_after_one_has_en
                 writer.write(data)
             writer.close()
 
-        road = Road()
+        state = LinkState()
         far = await asyncio.start_server(echo, "127.0.0.1", 0)
         to = far.sockets[0].getsockname()
-        near = await asyncio.start_server(lambda r, w: road.connect(r, w, *to), "127.0.0.1", 0)
+        near = await asyncio.start_server(lambda r, w: state.connect(r, w, *to), "127.0.0.1", 0)
         place = near.sockets[0].getsockname()
 
         async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
@@ -152,7 +152,7 @@ def test_a_connection_too_many_is_cut_and_a_place_is_free_again_after_one_has_en
         assert [await echoed(*link) for link in links] == [b"hello", b"hello"]
         assert await echoed(*await asyncio.open_connection(*place)) == b""
         links[0][1].close()
-        while road.carried == 2:
+        while state.carried == 2:
             await asyncio.sleep(0.01)
         assert await echoed(*await asyncio.open_connection(*place)) == b"hello"
         for server in (near, far):

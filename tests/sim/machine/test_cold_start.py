@@ -1,7 +1,7 @@
 import pytest
 import simpy
 
-from sim.machine.cold_start import Habit
+from sim.machine.cold_start import ColdStart
 from sim.machine.cores import Cores
 from sim.machine.process import Cost, Process
 from twin.costs.curve import COLD_AFTER, Curve
@@ -11,7 +11,7 @@ LONE, WARM = 0.0002, 0.00002
 
 def habit(env):
     """Return a cost that is ten times as large for a process that comes to it cold."""
-    return Habit(env, Cost([Curve([1, 16], [LONE, WARM])], first_part=0.5))
+    return ColdStart(env, Cost([Curve([1, 16], [LONE, WARM])], first_part=0.5))
 
 
 def test_what_has_not_been_done_for_a_while_is_cold_even_in_a_process_that_is_busy():
@@ -41,7 +41,7 @@ def test_what_is_done_again_at_once_is_warm_and_in_between_it_depends_on_the_pau
 def test_only_a_process_that_has_slept_pays_for_waking_up():
     env, wake = simpy.Environment(), (LONE - WARM) / 2
     process = Process(Cores(env, 1, 1.0))
-    cost = Habit(env, Cost([Curve([1, 16], [LONE, WARM], wake=0.5)]))
+    cost = ColdStart(env, Cost([Curve([1, 16], [LONE, WARM], wake=0.5)]))
     for _ in range(3):
         process.work(cost)
     env.run()

@@ -5,7 +5,7 @@ import simpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.machine.cores import Cores, Crowd, crowd_step
+from sim.machine.cores import CoreContention, Cores, contention_step
 from sim.machine.process import Cost, Process
 from tests.loops import SLICE, fixed, load, machine, note
 from twin.costs.curve import COLD_AFTER, Curve
@@ -143,13 +143,13 @@ def test_a_core_works_at_the_pace_of_the_moment():
 @given(st.integers(2, 64), st.integers(0, 5), st.data())
 def test_steps_go_up_with_the_cores_at_work_from_the_first_to_the_last(cores, steps, data):
     others = data.draw(st.integers(0, cores - 2))
-    assert crowd_step(0, cores, steps) == 0
-    assert crowd_step(cores - 1, cores, steps) == steps
-    assert crowd_step(others, cores, steps) <= crowd_step(others + 1, cores, steps)
+    assert contention_step(0, cores, steps) == 0
+    assert contention_step(cores - 1, cores, steps) == steps
+    assert contention_step(others, cores, steps) <= contention_step(others + 1, cores, steps)
 
 
 def test_a_core_is_slower_while_another_one_of_its_machine_works():
-    env, crowd = simpy.Environment(), Crowd(2, 1)
+    env, crowd = simpy.Environment(), CoreContention(2, 1)
     one, other = (Process(Cores(env, 1, SLICE, crowd=crowd)) for _ in range(2))
     cost = Cost([Curve([16], [0.01])] * LEVELS_OF_PACE + [Curve([16], [0.02])] * LEVELS_OF_PACE)
     times, others = [], []

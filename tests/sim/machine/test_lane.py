@@ -10,7 +10,7 @@ ONE, MORE = 0.001, 0.0002
 SLICE = 0.003
 
 
-class Road:
+class LinkState:
     """One process with a lane, and what it has dealt with."""
 
     def __init__(self, one=ONE, more=MORE, first_part=0.0):
@@ -50,7 +50,7 @@ def frame(size=1):
 
 
 def test_one_frame_for_many_connections_costs_each_and_is_handed_over_in_batches():
-    road = Road()
+    road = LinkState()
     road.lane.send(tunnels(2 * CHUNK + 3), frame())
     road.env.run()
     assert [len(batch) for batch, _, _ in road.batches] == [CHUNK, CHUNK, 3]
@@ -59,7 +59,7 @@ def test_one_frame_for_many_connections_costs_each_and_is_handed_over_in_batches
 
 
 def test_what_waits_for_the_same_connection_goes_together_and_costs_less():
-    road = Road()
+    road = LinkState()
     first, second = tunnels(2)
     road.process.stop()
     road.lane.send([first, second], frame(1))
@@ -72,14 +72,14 @@ def test_what_waits_for_the_same_connection_goes_together_and_costs_less():
 
 
 def test_frames_that_are_ready_together_on_a_connection_are_counted_from_the_second_on():
-    road = Road()
+    road = LinkState()
     road.lane.pass_on([(tunnels(1)[0], [frame(1), frame(2)])])
     road.env.run()
     assert road.ended == pytest.approx([ONE + MORE])
 
 
 def test_a_frame_that_comes_when_a_batch_has_begun_waits_for_the_next_one():
-    road = Road(first_part=0.5)
+    road = LinkState(first_part=0.5)
     one = tunnels(1)
     road.lane.send(one, frame(1))
     road.env.run(until=0.7 * ONE)
@@ -90,7 +90,7 @@ def test_a_frame_that_comes_when_a_batch_has_begun_waits_for_the_next_one():
 
 
 def test_nothing_is_lost_and_nothing_overtakes_however_the_frames_come():
-    road = Road(first_part=0.3)
+    road = LinkState(first_part=0.3)
     some = tunnels(3 * CHUNK)
     for step in range(40):
         road.lane.send(some[: 1 + 7 * step % len(some)], frame(step))
@@ -102,7 +102,7 @@ def test_nothing_is_lost_and_nothing_overtakes_however_the_frames_come():
 
 
 def test_the_first_part_of_all_batches_comes_before_the_end_of_the_first():
-    road = Road(first_part=0.5)
+    road = LinkState(first_part=0.5)
     road.lane.send(tunnels(4 * CHUNK), frame())
     road.env.run()
     half = CHUNK * ONE / 2
@@ -111,14 +111,14 @@ def test_the_first_part_of_all_batches_comes_before_the_end_of_the_first():
 
 
 def test_a_batch_says_over_which_time_its_connections_were_done_further_frames_included():
-    road = Road()
+    road = LinkState()
     road.lane.pass_on([(one, [frame(), frame()]) for one in tunnels(CHUNK)])
     road.env.run()
     assert [(began, ended) for _, began, ended in road.batches] == [(0.0, pytest.approx(CHUNK * (ONE + MORE)))]
 
 
 def test_another_process_may_have_the_core_between_two_batches():
-    road = Road()
+    road = LinkState()
     rival, done = Process(road.cores), []
     road.lane.send(tunnels(4 * CHUNK), frame())
     rival.work(Cost.constant(ONE), lambda _: done.append(road.env.now))
@@ -128,7 +128,7 @@ def test_another_process_may_have_the_core_between_two_batches():
 
 
 def test_a_process_that_ends_forgets_what_waits_and_serves_what_comes_later():
-    road = Road()
+    road = LinkState()
     some = tunnels(2)
     road.process.stop()
     road.lane.send(some, frame(1))

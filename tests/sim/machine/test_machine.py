@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.machine.machine import MOST_CROWDS, WORDS, Machine
+from sim.machine.machine import MOST_CONTENTION_STEPS, WORDS, Machine
 from tests.costs import PAYLOAD_MICROSECONDS
 from tests.strategies import DISK_WAIT, DISK_WAIT_AGAIN, disk_profile, small, small_profile
 from twin.costs.broadcast import payload_part
@@ -45,20 +45,20 @@ def test_every_look_is_gone_through_as_often_as_any_other():
 
 
 @pytest.mark.parametrize(
-    ("host", "crowding", "crowds"),
+    ("host", "crowding", "contention_steps"),
     [
         ({}, [1.3], 1),
         ({}, [], 0),
         ({"cores": 1}, [1.3], 0),
         ({"cores": 3}, [1.3], 2),
-        ({"cores": 64}, [1.3], MOST_CROWDS),
+        ({"cores": 64}, [1.3], MOST_CONTENTION_STEPS),
         ({"placement": "separate"}, [1.3], 0),
     ],
 )
-def test_the_cores_of_one_machine_slow_each_other_down_and_those_of_many_do_not(host, crowding, crowds):
+def test_the_cores_of_one_machine_slow_each_other_down_and_those_of_many_do_not(host, crowding, contention_steps):
     machine = Machine(small(host=host), small_profile(crowding=crowding), 0)
-    assert machine.crowds == crowds
-    assert len(machine.cost("node_leave").curves) == LEVELS_OF_PACE * (crowds + 1)
+    assert machine.contention_steps == contention_steps
+    assert len(machine.cost("node_leave").curves) == LEVELS_OF_PACE * (contention_steps + 1)
 
 
 def test_further_cores_and_machines_of_their_own_go_through_looks_of_their_own():

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.machine.process import Cost, Process, cools, pieces
+from sim.machine.process import Cost, Process, pieces, warm_after_sleep
 from tests.loops import fixed, load, machine, note, timer
 from twin.costs.curve import COLD_AFTER, Curve
 
@@ -68,7 +68,7 @@ def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
 
 @pytest.mark.parametrize(("slept", "warm"), [(0.0, 100), (COLD_AFTER / 4, 75), (COLD_AFTER, 0), (1.0, 0)])
 def test_a_process_cools_while_it_sleeps(slept, warm):
-    assert cools(100, slept) == warm
+    assert warm_after_sleep(100, slept) == warm
 
 
 def test_a_process_that_never_rests_works_as_in_a_long_burst():

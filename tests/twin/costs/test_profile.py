@@ -117,7 +117,7 @@ def test_cores_slow_each_other_down_step_by_step_to_the_pace_of_the_looks(profil
     """The looks are taken with all cores at work, the parts with one."""
     part = Part(levels=[16], values=[[10.0]], paces=[[1e-3]])
     host = small_profile(parts={"node_leave": part}, speed=[[[1.5e-3] * 10]], crowding=[1.5])
-    alone, half, all_at_work = host.curves("node_leave", crowds=2)[::LEVELS_OF_PACE]
+    alone, half, all_at_work = host.curves("node_leave", contention_steps=2)[::LEVELS_OF_PACE]
     assert [alone(16), half(16), all_at_work(16)] == pytest.approx([10.0, 12.5, 15.0])
     assert [curve(16) for curve in host.curves("node_leave")] == pytest.approx([10.0] * LEVELS_OF_PACE)
 
