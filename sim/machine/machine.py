@@ -63,16 +63,15 @@ class Machine:
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
             Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
-        contention_steps: in how many steps the cores are slower the more of them work; 0 if each is alone on its machine.
+        contention_steps: in how many steps cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
     def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
         self.scenario, self.profile, self.host = scenario, profile, host
         kind = scenario.balancer.kind
         self._share_out()
-        self.contention_steps = (
-            min(scenario.host.cores - 1, MOST_CONTENTION_STEPS) if self.swarm is not None and profile.crowding else 0
-        )
+        shared = self.swarm is not None and bool(profile.crowding)
+        self.contention_steps = min(scenario.host.cores - 1, MOST_CONTENTION_STEPS) if shared else 0
         self._shares = {
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)

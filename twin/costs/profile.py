@@ -81,9 +81,9 @@ class HostProfile(Measured):
     def curves(self, name: str, balancer: str = DEFAULT, contention_steps: int = 0, payload: int = 0) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
-        First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more do. The
-        parts were measured one by one, the looks at the cores with all of them at work. A message has a `payload` of so
-        many bytes.
+        First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more
+        do. The parts were measured one by one, the looks at the cores with all of them at work. A message has a
+        `payload` of so many bytes.
 
         Raises:
             ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
