@@ -265,7 +265,7 @@ def scenarios(draw, covered=False):
         interval=interval,
         timeout=draw(seconds(0.05, 2.0)),
         close_timeout=draw(st.sampled_from([0.0, 0.2])),
-        most=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval and not covered else 0.0,
+        max_interval=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval and not covered else 0.0,
     )
     clients = Clients(
         count=draw(st.integers(1, 40)),

@@ -82,7 +82,7 @@ class Client:
         self._first_beat: float | None = None
         self.draws = 0
         self.stall = Stall(self.env, self, swarm.heartbeat, swarm.nodes)
-        self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.most else None
+        self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.max_interval else None
         self.parts: tuple[ClientPart, ...] = ()
         self.barred = False
         self.since = 0.0

@@ -17,7 +17,7 @@ PLAUSIBLE: dict[str, float] = {
     "clients.heartbeat.interval": 900.0,
     "clients.heartbeat.timeout": 900.0,
     "clients.heartbeat.close_timeout": 300.0,
-    "clients.heartbeat.most": 1800.0,
+    "clients.heartbeat.max_interval": 1800.0,
     "clients.recovery.timeout": 300.0,
     "balancer.check.inter": 300.0,
     "balancer.check.timeout": 300.0,

@@ -21,6 +21,7 @@ from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
+from twin.scenario.renamed import with_new_names
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.sessions import Sessions, session_problem
 
@@ -81,16 +82,17 @@ class Heartbeat(Part):
     close_timeout: Seconds = Field(
         0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
     )
-    most: Seconds = Field(
+    max_interval: Seconds = Field(
         0.0,
-        description="Longest interval of a heartbeat that adapts to the network, beginning with `interval`; 0: it does "
-        "not adapt.",
+        description="Longest interval in seconds of a heartbeat that adapts to the network, beginning with `interval`; "
+        "0: it does not adapt.",
     )
 
     @model_validator(mode="after")
     def _check(self) -> "Heartbeat":
-        if self.most and not 0 < self.interval <= self.most:
-            raise refused("most", f"{self.most:g}", f"0, or at least an interval above 0, here {self.interval:g} s")
+        if self.max_interval and not 0 < self.interval <= self.max_interval:
+            allowed = f"0, or at least an interval above 0, here {self.interval:g} s"
+            raise refused("max_interval", f"{self.max_interval:g}", allowed)
         return self
 
     def rule(self) -> HeartbeatRule:
@@ -252,7 +254,7 @@ class Scenario(Part):
             data = toml(text)
         except ValueError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
-        return cls.parse(_overridden(data, overrides or []), str(path))
+        return cls.parse(_overridden(with_new_names(data, str(path)), overrides or []), str(path))
 
     @classmethod
     def parse(cls, data: dict[str, Any], where: str = "scenario") -> "Scenario":
@@ -261,6 +263,7 @@ class Scenario(Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
+        data = with_new_names(data, where)
         try:
             return cls.model_validate(spelled_out(data) if isinstance(data, dict) else data)
         except ValidationError as error:
@@ -272,7 +275,7 @@ class Scenario(Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
-        return Scenario.parse(merge(self.model_dump(), changes), "vary")
+        return Scenario.parse(merge(self.model_dump(), with_new_names(changes, "vary")), "vary")
 
     def override(self, texts: list[str]) -> "Scenario":
         """Return a copy with overrides of the form `clients.count=500`.
@@ -300,7 +303,7 @@ class Scenario(Part):
     def longest_silence(self) -> float:
         """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
         beat = self.clients.heartbeat
-        return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
+        return longest_silence(beat.max_interval or beat.interval, self.nodes.ping_interval)
 
     @property
     def warm_up(self) -> float:
@@ -311,7 +314,7 @@ class Scenario(Part):
 def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
     for text in texts:
-        data = merge(spelled_out(data), parse_override(text))
+        data = merge(spelled_out(data), with_new_names(parse_override(text), "--set"))
     return data
 
 

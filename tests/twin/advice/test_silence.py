@@ -51,5 +51,5 @@ def test_a_difference_below_the_lazy_delay_of_nginx_is_told_when_both_sides_ping
 
 
 def test_a_heartbeat_that_adapts_is_said_to_find_an_interval():
-    (text,) = idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"most": 40.0}))
+    (text,) = idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"max_interval": 40.0}))
     assert "connections are cut until the heartbeat has found a shorter interval" in text

@@ -137,14 +137,14 @@ def search(adaptive, timeout, most_steps=2000):
 
 @given(st.floats(1, 20), st.floats(0, 400), st.floats(0.5, 400), st.integers(1, 5), st.floats(0.1, 5))
 def test_the_search_finds_the_longest_interval_that_survives(least, more, timeout, beats, precision):
-    most = least + more
-    adaptive = Adaptive(least, most, beats, precision)
+    longest = least + more
+    adaptive = Adaptive(least, longest, beats, precision)
     broken = search(adaptive, timeout)
     if timeout <= least:
         assert adaptive.interval == least  # nothing shorter is allowed
         return
     assert adaptive.interval < timeout
-    assert adaptive.interval >= min(timeout, most) - 2 * precision - 1e-9
+    assert adaptive.interval >= min(timeout, longest) - 2 * precision - 1e-9
     assert broken <= 2 + max(0.0, (more / precision)) ** 0.5 + 12  # a bisection, not a walk
 
 
