@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from live.client.inbox import Inbox
     from live.ports import Event
     from live.sending.outbox import Outbox
-    from live.sessions.client import Member
+    from live.sessions.client import ClientSession
 
 
 class Swarm:
@@ -85,7 +85,7 @@ class Client:
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
         self.inbox: Inbox | None = None
-        self.member: Member | None = None
+        self.member: ClientSession | None = None
         self.outbox: Outbox | None = None
         self.barred = False
 

@@ -85,7 +85,7 @@ def last_ping(first: float, interval: float, now: float) -> float:
 
 
 @dataclass(frozen=True)
-class Pings:
+class PingSchedule:
     """The pings of one side of a connection: at `first`, then every `interval` seconds, none after `until`."""
 
     first: float
@@ -102,7 +102,7 @@ class Pings:
         return time if time <= self.until else inf
 
 
-def timer_set(since: float, now: float, pings: Sequence[Pings], lazy: float) -> float:
+def timer_set(since: float, now: float, pings: Sequence[PingSchedule], lazy: float) -> float:
     """Return when a balancer last set the timer of a connection, at or before `now`.
 
     Args:

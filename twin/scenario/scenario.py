@@ -17,7 +17,7 @@ from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
-from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
+from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
@@ -26,7 +26,7 @@ from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.sessions import Sessions, session_problem
 
 
-class Reconnect(Part):
+class Reconnect(Table):
     """When a client that lost its connection tries again; the name of a client library stands for what it does."""
 
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
@@ -74,7 +74,7 @@ class Reconnect(Part):
         return ReconnectRule(**self.model_dump())
 
 
-class Heartbeat(Part):
+class Heartbeat(Table):
     """How a client finds a dead peer."""
 
     interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
@@ -100,7 +100,7 @@ class Heartbeat(Part):
         return HeartbeatRule(**self.model_dump())
 
 
-class Clients(Part):
+class Clients(Table):
     """The clients: they are all connected when the run starts."""
 
     count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
@@ -125,7 +125,7 @@ class Clients(Part):
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
 
-class Nodes(Part):
+class Nodes(Table):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
@@ -139,7 +139,7 @@ class Nodes(Part):
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
 
 
-class HostSettings(Part):
+class HostSettings(Table):
     """The machine that carries all processes."""
 
     placement: Literal["pinned", "free", "separate"] = Field(
@@ -162,7 +162,7 @@ MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
 
 
-class Scenario(Part):
+class Scenario(Table):
     """A cluster, its clients and the faults that act on it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")

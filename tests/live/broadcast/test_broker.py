@@ -14,7 +14,7 @@ from live.broadcast.broker import READ, STAMP, Topic, body, followed, message, r
 from live.broadcast.bus import Bus, client_of
 from live.control.process import Stage
 from live.machine import placement
-from twin.rules.delivery import Broker, Message, Recovery
+from twin.rules.delivery import Broker, Message, RecoveryAnswer
 from twin.scenario import broadcast
 
 pytestmark = pytest.mark.live
@@ -44,7 +44,7 @@ class Real:
         stamp = stamped(self.do(self.topic.stamp(key, payload)), key, payload)
         return stamp.message, stamp.fresh
 
-    def recover(self, epoch: int, version: int) -> Recovery:
+    def recover(self, epoch: int, version: int) -> RecoveryAnswer:
         return recovery(self.do(self.topic.read(epoch, version)))
 
     def lose_all(self) -> None:

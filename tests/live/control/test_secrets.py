@@ -12,7 +12,7 @@ from live.cluster import Cluster
 from live.control.address import PASSWORD_VARIABLE
 from live.control.process import Stage
 from live.machine import placement
-from live.page.serve import Site
+from live.page.serve import ServedCluster
 from twin.scenario.scenario import Scenario
 
 pytestmark = [
@@ -105,7 +105,7 @@ def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environ
 
 
 def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:
-    with Site(small(**BROADCAST), 0) as site:
+    with ServedCluster(small(**BROADCAST), 0) as site:
         seen = readable()
         assert any(b"live.node.node" in text for text in seen.values())
         cookie = site.http.access.set_cookie.split(";")[0].split("=")[1]

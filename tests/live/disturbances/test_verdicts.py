@@ -8,7 +8,7 @@ import pytest
 
 from live.disturbances.disturbance import Action, Disturbance, When
 from live.disturbances.verdicts import (
-    Seen,
+    ObservedRun,
     Start,
     Verdict,
     disturbed_start,
@@ -24,13 +24,13 @@ from live.machine.timing import TOLERANCE
 START = Start(10.0, 12.0)
 
 
-def seen(action: Action, target: str, hit: tuple[float, float] | None, when: When = "run", **what: Any) -> Seen:
+def seen(action: Action, target: str, hit: tuple[float, float] | None, when: When = "run", **what: Any) -> ObservedRun:
     """A run of 3 s from 12.0 on, with one start, that showed and saved a record that counts."""
     settings: dict[str, Any] = {"starts": (START,), "shown": True, "records": (1, 0)} | what
-    return Seen(Disturbance(0, "failover", target, action, when, 1.0, None), 3.0, hit=hit, **settings)
+    return ObservedRun(Disturbance(0, "failover", target, action, when, 1.0, None), 3.0, hit=hit, **settings)
 
 
-def verdicts(one: Seen) -> tuple[str, ...]:
+def verdicts(one: ObservedRun) -> tuple[str, ...]:
     return judge(one).verdicts
 
 

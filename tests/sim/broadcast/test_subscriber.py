@@ -4,7 +4,7 @@ from sim.connection import Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 CLIENT = 4
 
@@ -37,7 +37,7 @@ class Case:
 
     def answer(self, *versions, head=None, recovered=True, epoch=1, t=0.7):
         found = tuple(message(version, epoch) for version in versions)
-        self.one.answered(Recovery(recovered, epoch, versions[-1] if head is None else head, found), t)
+        self.one.answered(RecoveryAnswer(recovered, epoch, versions[-1] if head is None else head, found), t)
 
     def rows(self, *events):
         """Return (t, event, version, detail) of what this client noted, but for its connections."""

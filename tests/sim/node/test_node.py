@@ -6,7 +6,7 @@ from sim.node.node import OWN_FILES, POLL
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.record.record import Record
 
 ONE_END = cost_of("node_exit", "balancer_close", "balancer_release")
@@ -244,7 +244,7 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
 def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
     def restart(seconds):
         parts = small_profile().parts
-        dear = Part(levels=[16], values=[[seconds]])
+        dear = PartCosts(levels=[16], values=[[seconds]])
         faults = [{"at": 1.0, "kind": "restart", "node": 1}]
         scenario = small(host={"placement": "separate"}, faults=faults)
         return simulate(scenario, 0, small_profile(parts=parts | {"node_forget": dear}), engine="simpy")

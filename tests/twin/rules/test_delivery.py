@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.delivery import Broker, Cursor, Message, Position, Seen
+from twin.rules.delivery import Broker, Cursor, Message, Position, SeenVersions
 
 
 def broker(count, max_length=100, **more):
@@ -100,7 +100,7 @@ def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_the_comm
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 12)), max_size=60))
 def test_a_node_fans_out_each_version_once_and_none_of_an_epoch_that_is_over(arrivals):
-    seen, known, newest = Seen(), set(), 0
+    seen, known, newest = SeenVersions(), set(), 0
     for place in arrivals:
         expected = place not in known and place[0] >= newest
         assert seen.first(*place) == expected
@@ -110,7 +110,7 @@ def test_a_node_fans_out_each_version_once_and_none_of_an_epoch_that_is_over(arr
 
 def test_what_a_node_remembers_is_bounded(monkeypatch):
     monkeypatch.setattr("twin.rules.delivery.MOST_SEEN", 10)
-    seen = Seen()
+    seen = SeenVersions()
     for version in range(2, 200, 2):
         assert seen.first(1, version)
     assert len(seen.above) == 10

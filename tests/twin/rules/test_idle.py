@@ -9,7 +9,7 @@ from twin.rules.idle import (
     MS,
     TIE,
     Adaptive,
-    Pings,
+    PingSchedule,
     in_time,
     last_ping,
     longest_silence,
@@ -71,14 +71,14 @@ def test_haproxys_first_timeout_is_longer_than_the_next_ones():
 
 def test_nginx_does_not_move_a_timer_by_less_than_its_lazy_delay():
     """Pings of the client at 0, 10, 20 s and of the node at 0.25, 10.25, 20.25 s: these never move the timer."""
-    client, node = Pings(0.0, 10.0), Pings(0.25, 10.0)
+    client, node = PingSchedule(0.0, 10.0), PingSchedule(0.25, 10.0)
     assert timer_set(-5.0, 20.3, [client, node], 0.0) == 20.25
     assert timer_set(-5.0, 20.3, [client, node], 0.3) == 20.0
     assert timer_set(-0.1, 5.0, [client, node], 0.3) == 0.25  # the client's at 0 comes 0.1 s after the last that did
 
 
 def test_who_stops_pinging_moves_no_timer_any_more():
-    gone = Pings(1.0, 2.0, until=5.0)
+    gone = PingSchedule(1.0, 2.0, until=5.0)
     assert gone.last(100.0) == 5.0
     assert gone.following(5.0) == 5.0
     assert gone.following(5.1) == inf
@@ -88,7 +88,7 @@ def test_who_stops_pinging_moves_no_timer_any_more():
 
 @given(
     st.floats(0, 20),
-    st.lists(st.builds(Pings, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
+    st.lists(st.builds(PingSchedule, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
     st.floats(20, 60),
     st.sampled_from([0.0, 0.3]),
 )
