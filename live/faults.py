@@ -42,7 +42,7 @@ class Injection:
     """One fault of the schedule: `twin.rules.faults` decides what it does when it begins, and what ends with it.
 
     Attributes:
-        kind: what it is to whom it befalls; the bus is killed.
+        kind: what it is to its target; the bus is killed.
         life: of the process that it acts on; None if it had no effect, or has not begun.
     """
 

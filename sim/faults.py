@@ -61,7 +61,7 @@ def inject_on_node(node: Node, fault: Fault, life: int) -> Work[None]:
 
     Args:
         node: the node.
-        fault: what befalls it.
+        fault: what is injected.
         life: of the process on which it acts, as `Standing.begin` has told.
     """
     env = node.env

@@ -115,7 +115,7 @@ class Disturbance:
     Attributes:
         number: of the run.
         cluster: one of `TABLES`.
-        target: what it befalls; empty for a run that is not disturbed.
+        target: what it acts on; empty for a run that is not disturbed.
         action: what is done.
         when: from when on `at` counts.
         at: seconds.

@@ -173,7 +173,7 @@ def elastic_problem(
     Args:
         registry, autoscaling: the tables of the scenario.
         count: nodes at the start.
-        faults: what befalls the cluster.
+        faults: what goes wrong in the cluster.
         kind: the balancer.
     """
     if registry is None:

@@ -89,7 +89,7 @@ def clients(fan_out: FanOut) -> list[Recipient]:
     return list(fan_out.clients.values())
 
 
-def test_each_version_goes_once_to_every_open_connection_and_is_acknowledged_each_time(node: Any) -> None:
+def test_each_version_goes_once_to_each_connection_and_is_acknowledged_each_time(node: Any) -> None:
     fan_out, lines, bus = node()
     lines[2].protocol.state = State.CLOSING
     for version in (1, 2, 1):
@@ -133,7 +133,7 @@ def test_one_snapshot_of_the_newest_position_stands_for_all_that_was_not_sent(no
     assert lines[0].frames[4:] == [frame(one(10))]
 
 
-def test_with_scope_client_a_node_acknowledges_when_all_its_clients_have_confirmed_or_left(node: Any) -> None:
+def test_with_scope_client_a_node_acknowledges_when_its_clients_confirmed_or_left(node: Any) -> None:
     fan_out, _, bus = node(scope="client")
     first, second, third = clients(fan_out)
     fan_out.take(one(1))

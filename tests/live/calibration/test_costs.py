@@ -129,7 +129,7 @@ def test_each_step_of_a_handshake_is_that_of_the_one_who_may_run(bench: Script) 
     assert found.paces["client_open"][16] == pytest.approx([150.0, 250.0, 350.0, 450.0])
 
 
-def test_handshakes_one_at_a_time_are_averaged_and_a_client_that_spent_nothing_costs_nothing(bench: Script) -> None:
+def test_lone_handshakes_are_averaged_and_a_client_that_spent_nothing_costs_nothing(bench: Script) -> None:
     found = MeasuredCosts()
     room.handshakes(bench, found, 1)  # type: ignore[arg-type]
     assert found["node_handshake"][1] == pytest.approx([sum(unit(5 * n + 3, NODE) for n in range(6)) / 6])
@@ -147,7 +147,7 @@ def test_a_handshake_that_fails_or_a_refusal_that_is_none_ends_the_calibration(b
         room.refusals(bench, MeasuredCosts(), 1)  # type: ignore[arg-type]
 
 
-def test_a_refusal_is_charged_to_the_balancer_while_the_client_waits_and_then_to_the_client(bench: Script) -> None:
+def test_a_refusal_is_charged_to_the_balancer_first_and_then_to_the_client(bench: Script) -> None:
     found = MeasuredCosts()
     room.refusals(bench, found, 64)  # type: ignore[arg-type]
     assert bench.told == [{"port": 9, "batch": 64}] * 2
@@ -160,7 +160,7 @@ def test_a_refusal_is_charged_to_the_balancer_while_the_client_waits_and_then_to
     assert found["balancer_refused"][1] == pytest.approx([sum(unit(5 + 3 * n, 3) for n in range(1, 7)) / 6])
 
 
-def test_accepting_is_taken_from_the_handshakes_of_the_same_measurement_and_leaves_a_tenth(bench: Script) -> None:
+def test_accepting_is_taken_from_the_handshakes_and_leaves_a_tenth(bench: Script) -> None:
     found = MeasuredCosts()
     found["node_handshake"] = {64: [5000.0, 5000.0, 1.0]}
     room.accepts(bench, found, 64)  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
     assert set(line.said) == {wire.question(E, 1)}
 
 
-def test_a_client_that_comes_back_asks_from_its_position_and_takes_what_came_before_it_took_over() -> None:
+def test_a_client_that_comes_back_asks_from_its_position_and_takes_what_came_before() -> None:
     def come_back(inbox: Inbox, line: Line) -> None:
         inbox.lost()
         line.kept = [one(3)]

@@ -53,7 +53,7 @@ def test_a_command_is_an_array_of_its_parts() -> None:
     assert encode("SET", b"\r\n", 12) == b"*3\r\n$3\r\nSET\r\n$2\r\n\r\n\r\n$2\r\n12\r\n"
 
 
-def test_an_error_is_raised_at_the_command_that_caused_it_and_a_push_disturbs_nobody() -> None:
+def test_an_error_is_raised_at_its_own_command_and_a_push_disturbs_nobody() -> None:
     async def talk() -> list[tuple[bytes, bytes]]:
         pushed: list[tuple[bytes, bytes]] = []
         link = RespConnection(lambda channel, data: pushed.append((channel, data)))

@@ -88,7 +88,7 @@ def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
     ],
     ids=["sessions", "broadcast"],
 )
-def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environment_no_log_and_no_record(
+def test_the_embedded_servers_password_is_nowhere_to_be_read(
     settings: dict[str, Any], small: Callable[..., Scenario]
 ) -> None:
     with Cluster(small(**settings), 0) as cluster:

@@ -148,7 +148,7 @@ def test_the_guard_is_a_part_that_does_not_heed_a_polite_end() -> None:
     assert verdicts(seen("term", "guard", (13.0, inf), left=("folder stormlab-x",))) == ("left behind",)
 
 
-def test_a_lab_that_stands_still_has_to_void_only_what_it_missed_and_may_void_the_rest() -> None:
+def test_a_lab_that_stands_still_must_void_what_it_missed_and_may_void_the_rest() -> None:
     assert verdicts(seen("stop", "lab", (13.0, 14.0))) == ("counted rightly",)
     assert verdicts(seen("stop", "lab", (13.0, 14.0), disturbed="the lab stood still for 1.0 s")) == ("voided rightly",)
 

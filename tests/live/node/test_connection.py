@@ -124,7 +124,7 @@ def grown(part: ChildProcess, seconds: float, served: Callable[[], bool] = lambd
 
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast"])
-def test_a_client_that_pings_and_reads_nothing_costs_little_memory_is_cut_and_delays_nobody(
+def test_a_client_that_pings_and_reads_nothing_is_cut_and_delays_nobody(
     kind: str, node: Callable[..., tuple[ChildProcess, int]], until: Callable[..., None]
 ) -> None:
     part, port = node(kind)
@@ -233,7 +233,7 @@ def test_an_endless_request_is_refused_at_its_bound(
 
 
 @pytest.mark.parametrize("kind", ["plain", "page"])
-def test_who_connects_and_says_nothing_or_little_is_cut_after_a_while_and_delays_nobody(
+def test_who_connects_and_says_little_is_cut_after_a_while_and_delays_nobody(
     kind: str, node: Callable[..., tuple[ChildProcess, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part, port = node(kind)

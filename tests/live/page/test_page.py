@@ -41,7 +41,7 @@ def watch(page: Any, name: str) -> None:
 CONTIGUOUS = "lab.applied.every((v, i) => i === 0 || v === lab.applied[i - 1] + 1)"
 
 
-def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
+def test_the_page_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
     wait(page, "lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
     node = page.evaluate("lab.node")
     assert page.locator("#node").inner_text() == str(node)

@@ -185,7 +185,7 @@ def test_a_port_that_is_taken_and_a_scenario_without_a_publisher_are_errors(
 # The command itself
 
 
-def test_a_part_that_ends_by_itself_ends_the_command_with_its_name_and_the_page_is_told(
+def test_a_part_that_ends_by_itself_ends_the_command_and_the_page_is_told(
     command: SimpleNamespace, until: Callable[..., None]
 ) -> None:
     def state() -> dict[str, Any]:

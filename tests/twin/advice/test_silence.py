@@ -36,7 +36,7 @@ def test_a_timeout_that_is_not_longer_than_the_pings_are_apart_is_told(kind, tim
 
 
 @KINDS
-def test_a_timeout_that_ends_after_the_run_is_told_and_that_the_run_does_not_show_it(kind):
+def test_a_timeout_that_ends_after_the_run_is_told_to_be_unseen_in_it(kind):
     (text,) = advice(quiet(kind, 60.0, 0.0, duration=30.0))
     assert text.endswith("nobody pings: idle connections are cut, though not within the run of 30 s.")
     (text,) = advice(quiet(kind, 60.0, 0.0, duration=61.0))

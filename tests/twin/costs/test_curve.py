@@ -49,7 +49,7 @@ def test_a_cost_is_the_median_of_the_repeats_turned_to_the_pace_of_the_core():
     assert PartCosts(levels=[16], values=[[1.0, 2.0, 9.0]]).at(123.0)(16) == 2.0  # no pace is known
 
 
-def test_the_first_of_a_batch_bears_the_cost_of_a_lone_item_and_the_others_share_the_rest():
+def test_the_first_of_a_batch_bears_a_lone_items_cost_and_the_others_the_rest():
     curve = PartCosts(levels=[1, 16], values=[[16.0], [2.5]]).at(1.0)
     assert curve.lone == 16.0
     assert curve(16) == pytest.approx((16 * 2.5 - 16.0) / 15)

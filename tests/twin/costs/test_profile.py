@@ -66,7 +66,7 @@ def test_what_a_path_holds_goes_from_the_small_to_the_large_messages():
     assert held == pytest.approx([100, 100, 100, 200, 300, 300])
 
 
-def test_a_connection_to_the_bus_holds_what_was_measured_of_it_or_else_what_a_path_holds():
+def test_a_bus_connection_holds_what_was_measured_or_else_what_a_path_holds():
     older = small_profile(path_bytes=[100.0], path_bytes_large=[300.0])
     assert older.bus_path(294_912, 0.5) == older.path(294_912, 0.5)
     newer = small_profile(bus_path_bytes=[40.0, 60.0])
@@ -227,7 +227,7 @@ def test_the_reference_profile_ships_with_the_lab():
 
 
 @pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
-def test_a_profile_knows_the_disk_only_if_it_has_all_figures_of_it_and_is_a_good_one_without(missing):
+def test_a_profile_knows_the_disk_only_with_all_its_figures_and_is_good_without(missing):
     whole = disk_profile()
     parts = {name: part for name, part in whole.parts.items() if name != missing}
     found = whole.model_copy(update={"parts": parts} | ({missing: []} if missing != "bus_sync" else {}))

@@ -52,7 +52,7 @@ def test_who_tries_for_ever_counts_anew_after_all_retries(retries, numbers):
     assert found == numbers
 
 
-def test_the_first_acknowledgement_of_each_node_counts_and_the_last_needed_one_makes_it_consistent():
+def test_each_nodes_first_acknowledgement_counts_until_the_last_needed_one():
     ledger = Ledger("all", 1.0, 2)
     pending = ledger.publish(7, 1, 5, b"x", NODES, 10.0)
     counts = [ledger.acknowledge(node, 1, 5, NODES) for node in (1, 1, 2, 3)]

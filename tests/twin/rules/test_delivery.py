@@ -86,7 +86,7 @@ def test_a_cursor_goes_on_where_it_stands_and_reads_a_new_epoch_from_its_beginni
     assert cursor.read(made) == [Message(2, 1, 9)]
 
 
-def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_the_committed_offset():
+def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_its_offset():
     made = broker(5)
     cursor = Cursor(1)
     cursor.read(made, 2)
@@ -158,7 +158,7 @@ def test_an_answer_that_does_not_reach_what_came_early_is_asked_again():
     assert versions(position.answer(broker(5).recover(1, 3)).deliver) == [4, 5]
 
 
-def test_a_gap_that_the_log_no_longer_covers_is_jumped_with_a_snapshot_and_never_half_filled():
+def test_a_gap_that_the_log_no_longer_covers_is_jumped_and_never_half_filled():
     position = Position()
     position.arrive(message(1))
     position.arrive(message(9))

@@ -39,7 +39,7 @@ def test_a_lease_ends_a_ttl_after_the_last_sign_and_not_a_moment_later():
     assert leases.members(3.5) == {}
 
 
-def test_a_heartbeat_of_a_replaced_generation_is_refused_even_when_the_slot_is_free_again():
+def test_a_replaced_generations_heartbeat_is_refused_even_when_the_slot_is_free():
     leases = Leases(TTL)
     leases.register(1, "a:1", "v1", 0.0)
     leases.register(1, "b:1", "v2", 1.0)

@@ -353,7 +353,7 @@ histories = st.lists(st.tuples(st.integers(0, 60), waits), min_size=1, max_size=
 
 
 @given(histories, st.integers(0, 5), st.integers(0, 40), st.booleans())
-def test_the_replicas_stay_between_minimum_and_maximum_and_move_towards_some_recommendation(steps, least, more, plain):
+def test_replicas_stay_in_bounds_and_move_towards_some_recommendation(steps, least, more, plain):
     most = least + more
     one = DesiredReplicas(least, most, None if plain else Behavior())
     replicas, now, seen = min(max(1, least), most), NOW, [min(max(1, least), most)]
