@@ -81,6 +81,8 @@ def fewest_first(usable: Usable, avoid: int, loads: Sequence[int], since: Sequen
 class Source(Counting):
     """HAProxy `source` with the default map-based hash: the address modulo the number of usable servers."""
 
+    hashes_address = True
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the same server for the same address as long as the set of usable servers stays."""
         return mapped(usable, ipv4_number(address))
@@ -142,6 +144,8 @@ def least_connected(peers: Sequence[int], connections: Sequence[int]) -> list[in
 class IpHash(SmoothRoundRobin):
     """nginx `ip_hash`: a hash of the first three bytes of an IPv4 address, rehashed past peers that are down."""
 
+    hashes_address = True
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer that the /24 of `address` hashes to; after 20 rehashes, plain round robin."""
         peer = hashed(usable, avoid, ipv4_number(address))
@@ -189,7 +193,7 @@ class NginxRandomOfTwo(SmoothRoundRobin):
         return found if found >= 0 else super().choose(usable, avoid, address, draw)
 
 
-RULES: dict[tuple[str, str], Callable[[int], Rule]] = {
+RULES: dict[tuple[str, str], type[Counting]] = {
     ("haproxy", "roundrobin"): RoundRobin,
     ("haproxy", "leastconn"): LeastConn,
     ("haproxy", "source"): Source,
@@ -200,6 +204,7 @@ RULES: dict[tuple[str, str], Callable[[int], Rule]] = {
     ("nginx", "ip_hash"): IpHash,
     ("nginx", "random_two"): NginxRandomOfTwo,
 }
+"""The choice rules of each kind of balancer, by their names in a scenario; each is made for a number of servers."""
 
 __all__ = [
     "RULES",
