@@ -137,7 +137,7 @@ def test_the_publisher_sends_again_what_a_node_behind_a_partition_does_not_ackno
     messages = Messages(of(broadcast, "stream", "partition"))
     assert len(messages["resent"].t) > 0
     received = messages["received"]
-    twice = received.where((received.word == "duplicate") & (received.client < 0))
+    twice = received.where((received.how == "duplicate") & (received.client < 0))
     assert set(twice.node) >= {1}
 
 
