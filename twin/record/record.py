@@ -23,6 +23,7 @@ from twin.record.events import COUNTS, EVENTS, MESSAGE_EVENTS, OF_CLIENTS, TYPES
 from twin.record.schema import migrated, stored, version_of
 from twin.record.stored import OWN_SORTS, ROW_SORTS, events_of, odd_detail, plain, table_of
 from twin.scenario.fields import show
+from twin.scenario.renamed import with_new_names_of_a_record
 from twin.scenario.scenario import Scenario
 
 __all__ = [
@@ -111,7 +112,7 @@ class Record:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario of the run."""
-        return Scenario.parse(self.provenance["scenario"], "record")
+        return Scenario.parse(with_new_names_of_a_record(self.provenance["scenario"]), "record")
 
     @property
     def replication(self) -> int:
@@ -224,7 +225,8 @@ class Record:
         if not isinstance(host, dict):
             return f"host is {show(host)}; allowed is a table"
         try:
-            clients = Scenario.parse(self.provenance.get("scenario", {}), "scenario").clients.count
+            scenario = with_new_names_of_a_record(self.provenance.get("scenario", {}))
+            clients = Scenario.parse(scenario, "scenario").clients.count
         except ScenarioError as error:
             return str(error).removesuffix(".")
         return self._odd_names() or self._odd_numbers(clients) or odd_detail(self.columns)
