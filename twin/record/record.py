@@ -192,6 +192,11 @@ class Record:
         Raises:
             ScenarioError: the file is missing or is not a record.
         """
+        return cls.load_with_version(path)[0]
+
+    @classmethod
+    def load_with_version(cls, path: str | Path) -> tuple["Record", int]:
+        """Read a record and the version of its file's form; see `load`."""
         try:
             found = parquet.read(path, RECORD, ROW_SORTS, MOST_EVENTS, OWN_SORTS)
             provenance = json.loads(found.metadata[b"stormlab"])
@@ -213,7 +218,7 @@ class Record:
             raise ScenarioError(f"{path}: is no record of this lab: {error}.") from None
         if problem := record.problem():
             raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
-        return record
+        return record, version
 
     def problem(self) -> str:
         """Return what makes this no record that can be examined, or an empty text."""
