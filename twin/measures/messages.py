@@ -56,7 +56,7 @@ class Messages:
     def _read(self, name: str) -> Rows:
         at = self.record.columns.where(name)
         events, own = self.record.columns.at(at), self._own[name]
-        has, epochs = {column.name for column in own.of.columns}, own.of_texts("epoch")
+        epochs = own.of_texts("epoch")
         places = np.searchsorted(self._epochs, epochs) * _EPOCHS_APART
         return Rows(
             events.t,
@@ -65,10 +65,10 @@ class Messages:
             events.attempt,
             events.version,
             own.detail.say(epochs),
-            own.values("key") if "key" in has else np.full(len(at), -1),
+            _column(own, "key", -1),
             np.where(events.version >= 0, own.detail.say(places) + events.version, -1),
-            own.values("how") if "how" in has else np.full(len(at), "", object),
-            own.values("registered") if "registered" in has else np.full(len(at), -1),
+            _column(own, "how", ""),
+            _column(own, "registered", -1),
             at,
         )
 
@@ -173,3 +173,10 @@ def _runs(values: Array) -> tuple[Array, Array]:
     """
     heads = np.flatnonzero(np.concatenate([np.ones(min(1, len(values)), bool), values[1:] != values[:-1]]))
     return heads, np.diff(heads, append=len(values))
+
+
+def _column(own: Own, name: str, absent: int | str) -> Array:
+    """Return an own column, one value in every row in place of one that the event does not have."""
+    if any(column.name == name for column in own.of.columns):
+        return own.values(name)
+    return np.broadcast_to(np.array(absent, object if absent == "" else np.int64), len(own.detail.places))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from twin.record.events import SORT_OF, TYPES
-from twin.record.typed import EMPTY, Event, Row, Sort, Value
+from twin.record.typed import EMPTY, Event, Row, Sort
 
 __all__ = ["COLUMNS", "SCHEMA", "Array", "Events", "Own", "Row", "Words", "distinct", "words_of"]
 
@@ -109,18 +109,22 @@ class Own:
     detail: Words
 
     @cached_property
-    def _values(self) -> tuple[list[Value], ...]:
+    def _of_texts(self) -> dict[str, Array]:
         """For each own column its value of each of `detail.texts`, empty for one that is in no row."""
-        found = tuple([column.empty] * len(self.detail.texts) for column in self.of.columns)
-        for place in self.detail.used().tolist():
-            for values, value in zip(found, self.of.unpack(self.detail.texts[place]), strict=True):
-                values[place] = value
+        used, columns = self.detail.used(), self.of.columns
+        read = [self.of.unpack(self.detail.texts[place]) for place in used.tolist()]
+        found = {one.name: np.full(len(self.detail.texts), one.empty, _DTYPES[one.sort]) for one in columns}
+        for column, values in zip(columns, zip(*read, strict=True), strict=False):  # none without a row
+            found[column.name][used] = values
         return found
 
     def of_texts(self, column: str) -> Array:
-        """Return an own column's value for each of `detail.texts`, empty for one that is in no row; (texts,)."""
-        place = [one.name for one in self.of.columns].index(column)
-        return np.array(self._values[place], _DTYPES[self.of.columns[place].sort])
+        """Return an own column's value for each of `detail.texts`, empty for one that is in no row; (texts,).
+
+        Raises:
+            KeyError: the type has no such column.
+        """
+        return self._of_texts[column]
 
     def values(self, column: str) -> Array:
         """Return an own column, shape (events,): numbers, booleans, or texts as objects."""
