@@ -133,7 +133,7 @@ class FanOut(NodePart):
     def finish(self) -> list[Event]:
         """Return all events, with the most bytes that waited for the clients."""
         waiting, when = self.most_waiting
-        buffer = (when, "node_buffer", -1, self.number, -1, -1, str(waiting))
+        buffer = (when, "node_buffer", -1, self.number, -1, -1, (waiting,))
         return [*self.events, buffer] if waiting else self.events
 
     def started(self) -> None:

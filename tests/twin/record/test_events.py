@@ -244,7 +244,7 @@ def formats(node):
     if isinstance(node, ast.Call):
         name = getattr(node.func, "attr", getattr(node.func, "id", ""))
         said = [one.value for one in node.keywords if one.arg == "detail"]
-        return any(map(put_together, said + (node.args if name in ("note", "_note", "row") else [])))
+        return any(map(put_together, said + (node.args[1:] if name in ("note", "_note", "row") else [])))
     is_row = isinstance(node, ast.Tuple) and len(node.elts) == len(Events.of_rows([]).columns())
     return is_row and put_together(node.elts[-1])
 
