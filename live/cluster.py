@@ -24,6 +24,7 @@ from live.registry.autoscaler import Elastic
 from live.sessions.sessions import Sessions
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario
@@ -271,7 +272,8 @@ class Cluster:
         counts = self.balancer.connections()
         if counts is not None:
             end = time.monotonic() - start
-            rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
+            told = [ServerConnections.pack(count) for count in counts]
+            rows += [row(end, "server_connections", node=i, detail=detail) for i, detail in enumerate(told, 1)]
         for part in self.swarm:
             rows += collect(self.stage, part, start)
         for part in [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]:

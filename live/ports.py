@@ -8,15 +8,13 @@ from typing import Any, Protocol
 from live.balancer.base import Balancer
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
+from live.control.noted import Event
 from live.control.process import ChildProcess, Stage
 from live.machine.placement import Placement
 from live.machine.timing import Timers
 from twin.draws import Purpose
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import Scenario
-
-Event = tuple[float, str, int, int, int, int, str]
-"""An event that a client notes: time by the host's monotonic clock, name, client, node, attempt, version, detail."""
 
 
 class Equipped(Protocol):

@@ -12,6 +12,7 @@ from live.broadcast.leftovers import first_life
 from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from twin.errors import ClusterError
+from twin.record.events import packed
 from twin.record.record import Row
 from twin.scenario.scenario import Scenario
 
@@ -135,4 +136,4 @@ def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
     while "done" not in message:
         message = part.hear(60.0)
     part.timers = message.get("timers", {})
-    return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]
+    return [(t - start, event, *places, packed(event, own)) for t, event, *places, own in json.loads(path.read_text())]

@@ -27,7 +27,7 @@ from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
 
 if TYPE_CHECKING:
     from live.client.inbox import Inbox
-    from live.ports import Event
+    from live.control.noted import Event
     from live.sending.outbox import Outbox
     from live.sessions.client import ClientSession
 

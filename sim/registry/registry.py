@@ -12,6 +12,7 @@ from sim.node.drain import shed
 from sim.node.node import POLL, Node
 from sim.ports import NodePart, Run, Work
 from twin.draws import Purpose, stratified
+from twin.record import events
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Registration, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
@@ -82,7 +83,7 @@ class Registrar:
         self.generation[node.number] = self.leases.register(node.number, address, version, at)
         self.spent[node.number] = node.process.used
         if at >= 0.0:
-            self.run.note("registered", node=node.number, detail=str(self.generation[node.number]))
+            self.run.note("registered", node=node.number, detail=events.Registered.pack(self.generation[node.number]))
 
     def _keep(self, node: Node, due: float) -> Work[None]:
         """Send heartbeats as long as this process of the node serves."""
@@ -100,7 +101,7 @@ class Registrar:
             mine = node.connections
             reply = self.leases.beat(number, self.generation[number], mine, cpu, now)
             if reply == "expired":
-                self.run.note("fenced", node=number, detail=str(self.generation[number]))
+                self.run.note("fenced", node=number, detail=events.Fenced.pack(self.generation[number]))
                 self._register(node, now)
             elif self.settings.rebalance is not None and not first:
                 self._rebalance(node, mine, self.settings.rebalance)
