@@ -52,6 +52,7 @@ class Mechanisms:
         self.nodes = nodes
         self.broadcast: Broadcast | None = None
         self.registrar: Registrar | None = None
+        self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.uplink: Uplink | None = None
         self.bus: Bus | None = None
@@ -60,6 +61,8 @@ class Mechanisms:
             self.bus = self.broadcast.bus
         if scenario.registry is not None:
             self.registrar = Registrar(run, scenario.registry, nodes, balancer, looks)
+            if scenario.autoscaling is not None:
+                self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, cores, machine)
             self.bus = self.sessions.bus
@@ -78,6 +81,8 @@ class Mechanisms:
             found.append(self.sessions.authenticators[node.number - 1])
         if self.registrar is not None:
             found.append(self.registrar.registrations[node.number - 1])
+        if self.autoscaler is not None:
+            found.append(self.autoscaler.ends[node.number - 1])
         if lifetime is not None:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
@@ -98,8 +103,8 @@ class Mechanisms:
         """Everybody is connected, and the run starts."""
         if self.registrar is not None:
             self.registrar.begin()
-            if self.run.scenario.autoscaling is not None:
-                Autoscaler(self.run, self.run.scenario.autoscaling, self.registrar, self.nodes)
+        if self.autoscaler is not None:
+            self.autoscaler.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""

@@ -117,6 +117,10 @@ class NodePart(Protocol):
         """The node's process has been told to end, or was killed; a drained one has closed its connections."""
         return None
 
+    def gone(self) -> None:
+        """The node's process is no more, however it has ended."""
+        return None
+
     def started(self, healed: bool) -> None:
         """A new process of the node listens; `healed`: in place of one that a fault has ended."""
         return None

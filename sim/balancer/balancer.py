@@ -347,6 +347,20 @@ class Balancer(ABC):
             self.release(attempt)
             self.reset(attempt)
 
+    def keep(self, up: Sequence[bool], pools: Sequence[bool]) -> None:
+        """Go on with the servers that a process before this one was told.
+
+        Args:
+            up: which servers may get connections.
+            pools: which of them belong to the next version of a gray release; any without one.
+        """
+        if self.gray is not None:
+            self.gray.is_next = list(pools)
+        for server, is_up in enumerate(up):
+            if is_up != self.up[server]:
+                self.up[server] = is_up
+                self.rule.mark(server, is_up)
+
     def route(self, server: int, version: str) -> None:
         """Learn which version a server runs, from the metadata of its registration."""
         registry = self.run.scenario.registry
@@ -373,8 +387,15 @@ class Balancer(ABC):
             waiting.clear()
 
     def come_back(self) -> Work[None]:
-        """Start a new process, with fresh counts and checks."""
+        """Start a new process, with fresh counts and checks.
+
+        With a registry it has the servers that its configuration lists on disk: nginx's are there, and HAProxy's, which
+        it was told over its runtime socket, are not.
+        """
         yield self.env.timeout(self.start_time)
         self.listening = True
+        before, none = self.up, [False] * len(self.up)
         self.forget()
+        if self.run.scenario.registry is not None:
+            self.keep(before if self.settings.relists else none, none)
         self.start_checks(0.0)

@@ -40,10 +40,13 @@ class Outage(Effect):
         yield from ()
 
     def end(self) -> Work[bool]:
-        """Give it back; the outage is over when all have started."""
-        self.away = 1 + len(self.cluster.nodes)
-        self.env.process(self._balancer_back())
+        """Give it back; the outage is over when all have started that there are."""
         for node in self.cluster.nodes:
+            node.standing.powered = True
+        back = [node for node in self.cluster.nodes if not node.standing.absent]
+        self.away = 1 + len(back)
+        self.env.process(self._balancer_back())
+        for node in back:
             self.env.process(self._node_back(node))
         yield from ()
         return False
@@ -58,7 +61,6 @@ class Outage(Effect):
         self._back()
 
     def _node_back(self, node: Node) -> Work[None]:
-        node.standing.powered = True
         life = node.life
         yield from start(node)
         if node.life == life:  # else another fault has ended it before it listened

@@ -33,6 +33,10 @@ class OnNode(Effect):
 class Kill(OnNode):
     """SIGKILL, and a new process after the duration."""
 
+    def begins(self) -> int | None:
+        """Tell that a new process will come, if there is a duration."""
+        return self.node.standing.begin("kill", returns=self.fault.duration is not None)
+
     def begin(self) -> Work[None]:
         """Kill it."""
         yield from kill(self.node)

@@ -65,6 +65,10 @@ class Registrar:
         if self.looks:
             self.env.process(self._look())
 
+    def ask_members(self) -> dict[int, Member] | None:
+        """Return who is alive, as the registry answers whoever asks it; None if it does not answer."""
+        return self.leases.members(self.env.now)
+
     def joined(self, node: Node) -> Work[None]:
         """A new process listens: it loads what it needs for the registry, registers, and its heartbeats begin."""
         life = node.life

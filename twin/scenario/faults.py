@@ -24,7 +24,7 @@ FaultKind = Literal[
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
 """Faults that only messages can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
-MOST_JOINING = 64
+MOST_JOINING = 1000
 """Highest number of a node that joins."""
 _LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
 WITHOUT_PUBLISHER = ("outage", "blackhole")
@@ -70,17 +70,19 @@ class Fault(Part):
     )
 
 
-def fault_problem(fault: Fault, nodes: int, clients: int) -> Problem | None:
+def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
     """Return what does not fit, or None; its field is one of the fault.
+
+    A fault may name a node that is there only sometimes. Where there is none at its time, it has no effect.
 
     Args:
         fault: what the scenario asks for.
-        nodes: number of nodes of the cluster.
+        slots: most nodes that the cluster may have.
         clients: number of its clients.
     """
     if fault.kind in _NO_NODE and fault.node is not None:
         return Problem("node", str(fault.node), f"no node for a {fault.kind}")
-    most = MOST_JOINING if fault.kind == "join" else nodes
+    most = MOST_JOINING if fault.kind == "join" else slots
     if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
         return Problem("node", "missing" if fault.node is None else str(fault.node), f"a node from 1 to {most}")
     if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:

@@ -211,7 +211,7 @@ class Scenario(Part):
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
-            problem = fault_problem(fault, self.nodes.count, self.clients.count)
+            problem = fault_problem(fault, self.slots, self.clients.count)
             if problem:
                 raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
             if fault.kind in WITHOUT_PUBLISHER and self.publisher is not None:
