@@ -13,6 +13,7 @@ from sim.broadcast.bus import Bus
 from sim.client.client import Client
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
+from sim.machine.process import Process
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
 from sim.ports import ClientPart, NodePart, Run
@@ -60,7 +61,9 @@ class Mechanisms:
             self.broadcast = Broadcast(run, balancer, nodes, clients, cores, machine)
             self.bus = self.broadcast.bus
         if scenario.registry is not None:
-            self.registrar = Registrar(run, scenario.registry, nodes, balancer, looks)
+            server = self.bus or Bus(run, Process(cores), machine.cost, machine.bus_start, 0.0, machine.disk)
+            self.bus = server
+            self.registrar = Registrar(run, scenario.registry, nodes, balancer, server, looks)
             if scenario.autoscaling is not None:
                 self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":

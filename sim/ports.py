@@ -109,9 +109,9 @@ class NodePart(Protocol):
         """The balancer has forgotten a connection to the node."""
         return None
 
-    def leaving(self) -> None:
-        """The node begins to drain."""
-        return None
+    def leaving(self) -> Work[None]:
+        """The node is about to drain, and waits for this."""
+        yield from ()
 
     def ended(self, how: End) -> None:
         """The node's process has been told to end, or was killed; a drained one has closed its connections."""

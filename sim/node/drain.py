@@ -28,7 +28,7 @@ def drain(node: Node, lead: float, pace: float) -> Work[None]:
         return
     node.ready = False
     for part in node.parts:
-        part.leaving()
+        yield from part.leaving()
     yield node.process.sleep(lead)
     yield from node.runs()
     if node.life != life or node.state != "up":  # it died meanwhile, or is restarted

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from twin.scenario.fields import Part, Positive, Problem, Seconds
+from twin.scenario.servers import Use
 
 FaultKind = Literal[
     "kill",
@@ -22,7 +23,9 @@ FaultKind = Literal[
     "delay",
 ]
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
-"""Faults that only messages can feel."""
+"""Faults that messages can feel."""
+OF_MESSAGES = frozenset({"bus_cut", "stall"})
+"""Faults that nothing else can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
 MOST_JOINING = 1000
 """Highest number of a node that joins."""
@@ -42,9 +45,10 @@ class Fault(Part):
         "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
         "then a new process; join: a process is started for a node that is new or was killed; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
-        "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
+        "after `duration` (in predictions only); bus_down: the shared `server` is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
-        "partition: nothing passes between the node and the bus; delay: what passes between them takes `delay` longer."
+        "partition: nothing passes between the node and the shared servers; delay: what passes between them takes "
+        "`delay` longer."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Number of the node, from 1; none for a reload, outage, bus_down or stall."
@@ -52,8 +56,14 @@ class Fault(Part):
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
     )
+    server: Use | None = Field(
+        None,
+        description="What the server is used for that a bus_down kills: messages, sessions or registry; left out: the "
+        "one that there is. With bus.servers 'one' it is there for all of them.",
+    )
     delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
-        None, description="Seconds that each direction of the node's link to the bus takes longer; only for a delay."
+        None,
+        description="Seconds that each direction of the node's link to a shared server takes longer; only for a delay.",
     )
     pace: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         None, description="Connections that a drain closes a second; left out: all at once."
