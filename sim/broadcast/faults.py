@@ -1,19 +1,18 @@
-"""What faults do to the bus, and to the links between it and the nodes."""
+"""What faults do to the shared servers, and to the links between them and the nodes."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
-from sim.broadcast.broadcast import Broadcast
-from sim.broadcast.bus import Bus
 from sim.node.faults import OnNode
 from sim.node.node import Node
 from sim.ports import Effect, Work
+from sim.servers import SharedServers
 from twin.rules.faults import acts
 from twin.scenario.faults import Fault
 
 
 class Connected(Protocol):
-    """A cluster with a shared server, over which something is broadcast."""
+    """A cluster whose nodes share servers."""
 
     @property
     def nodes(self) -> Sequence[Node]:
@@ -21,24 +20,18 @@ class Connected(Protocol):
         ...
 
     @property
-    def bus(self) -> Bus | None:
-        """The shared server, if there is one."""
-        ...
-
-    @property
-    def broadcast(self) -> Broadcast | None:
-        """What messages go through, if anybody publishes."""
+    def servers(self) -> SharedServers:
+        """The shared servers, by what they are used for."""
         ...
 
 
 class BusDown(Effect):
-    """The bus is killed, and started again after the duration; one that is dead already is not killed."""
+    """A shared server is killed, and started again after the duration; one that is dead already is not killed."""
 
     kind = "kill"
 
     def __init__(self, cluster: Connected, fault: Fault) -> None:
-        assert cluster.bus is not None
-        self.bus = cluster.bus
+        self.bus = cluster.servers.killed(fault.server)
         self.standing = self.bus.standing
 
     def begin(self) -> Work[None]:
@@ -58,8 +51,7 @@ class BusCut(OnNode):
 
     def __init__(self, cluster: Connected, fault: Fault) -> None:
         super().__init__(cluster, fault)
-        assert cluster.bus is not None
-        self.bus = cluster.bus
+        self.bus = cluster.servers.of["messages"]
 
     def begins(self) -> int | None:
         """Tell whether there is a connection to cut: both ends must be up."""
@@ -72,40 +64,42 @@ class BusCut(OnNode):
 
 
 class Partition(OnNode):
-    """Nothing passes between a node and the bus, until the duration of all its partitions is over."""
+    """Nothing passes between a node and the shared servers, until the duration of all its partitions is over."""
 
     def __init__(self, cluster: Connected, fault: Fault) -> None:
         super().__init__(cluster, fault)
-        assert cluster.broadcast is not None
-        self.link = cluster.broadcast.fanouts[self.node.number - 1].link
+        self.links = cluster.servers.links(self.node.number)
 
     def begin(self) -> Work[None]:
-        """Cut the link."""
-        self.link.cuts += 1
+        """Cut the links."""
+        for link in self.links:
+            link.cuts += 1
         yield from ()
 
     def over(self, life: int) -> bool:
         """Let pass what waits, if no other partition goes on."""
-        self.link.restore()
+        for link in self.links:
+            link.restore()
         return super().over(life)
 
 
 class Delay(OnNode):
-    """What passes between a node and the bus takes longer."""
+    """What passes between a node and the shared servers takes longer."""
 
     def __init__(self, cluster: Connected, fault: Fault) -> None:
         super().__init__(cluster, fault)
-        assert cluster.broadcast is not None
-        self.link = cluster.broadcast.fanouts[self.node.number - 1].link
+        self.links = cluster.servers.links(self.node.number)
 
     def begin(self) -> Work[None]:
-        """Make the link slower."""
-        self.link.delay += self.fault.delay or 0.0
+        """Make the links slower."""
+        for link in self.links:
+            link.delay += self.fault.delay or 0.0
         yield from ()
 
     def end(self) -> Work[bool]:
-        """Make it as fast as before."""
-        self.link.delay -= self.fault.delay or 0.0
+        """Make them as fast as before."""
+        for link in self.links:
+            link.delay -= self.fault.delay or 0.0
         yield from ()
         return True
 

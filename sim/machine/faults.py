@@ -5,6 +5,7 @@ from typing import Protocol
 import simpy
 
 from sim.balancer.faults import Balanced
+from sim.balancer.reload import come_back
 from sim.client.faults import Clients
 from sim.node.faults import Nodes
 from sim.node.lives import start
@@ -57,7 +58,7 @@ class Outage(Effect):
             self.cluster.note("healed", detail=self.kind)
 
     def _balancer_back(self) -> Work[None]:
-        yield from self.cluster.balancer.come_back()
+        yield from come_back(self.cluster.balancer)
         self._back()
 
     def _node_back(self, node: Node) -> Work[None]:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import simulate
+from sim.registry.connection import ANSWER_WITHIN
 from tests.strategies import BUS_START, NODE_REGISTERS, NODE_START, small, small_profile
 from twin.draws import Purpose, stratified, uniform
 from twin.invariants import audit
@@ -12,12 +13,14 @@ from twin.measures.witness import unwitnessed
 
 TTL, BEAT, SYNC = 1.0, 0.4, 0.3
 REGISTRY = {"ttl": TTL, "heartbeat": BEAT, "sync": SYNC}
+CPU = 0.02
+"""Seconds that others may have the core of a node that starts."""
 QUIET = ("attempt_connect", "connected", "disconnected", "connect_failed", "server_connections")
 
 
 def cluster(*faults, **more):
     data = {"registry": REGISTRY, "balancer": {"retries": 3, "redispatch": 1}, "faults": list(faults)}
-    return small(**data).vary(**more)
+    return small(**(data | more))
 
 
 def first_beat(scenario, node):
@@ -56,11 +59,11 @@ def test_a_node_that_ends_for_good_is_replaced_at_once_in_its_slot(profile):
     record = simulate(cluster({"at": 1.0, "kind": "kill", "node": 2}, **SCALED), 0, profile)
     (gone,) = times(record, "node_stopped")
     assert times(record, "node_starting", 2) == [gone]
-    assert times(record, "node_started", 2) == [pytest.approx(gone + NODE_START, abs=1e-9)]
+    assert times(record, "node_started", 2) == [pytest.approx(gone + NODE_START, abs=CPU)]
     assert record.select("registered")["detail"].tolist() == ["2"]
     assert not len(record.select("scaled"))
     assert not unwitnessed(record)
-    assert not audit(record)
+    assert not audit(record).violations
 
 
 def test_a_node_that_its_kill_starts_again_is_no_new_one(profile):
@@ -76,13 +79,20 @@ def test_a_fault_on_a_node_that_is_not_there_has_no_effect(kind, profile):
     assert story(record, 5) == [("no_effect", 5)]
 
 
-def test_a_drained_node_that_is_not_wanted_any_more_does_not_come_back(profile):
-    """The fault and the controller drain node 4 at the same time: it ends once, and for good."""
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"kind": "drain"}, "marked_down no_effect drained node_stopped"),
+        ({"kind": "restart"}, "marked_down fault node_stopped"),
+        ({"kind": "kill", "duration": 0.5}, "marked_down fault node_stopped"),
+    ],
+)
+def test_a_node_that_the_controller_ends_does_not_come_back_whatever_befalls_it(fault, told, profile):
     down = {"window": 0.0, "policies": [{"kind": "pods", "value": 1, "period": 30.0}]}
-    scaling = {"target": 10, "minimum": 2, "maximum": 6, "sync_period": 2.0, "down": down}
-    drain = {"at": 1.5, "kind": "drain", "node": 4, "lead": 1.0, "pace": 20.0}
-    record = simulate(cluster(drain, nodes={"count": 4}, autoscaling=scaling), 0, profile)
-    assert [event for event, _ in story(record, 4)] == ["fault", "marked_down", "drained", "node_stopped"]
+    scaling = {"target": 10, "minimum": 2, "maximum": 6, "sync_period": 2.0, "down": down, "lead": 1.0}
+    faults = {"at": 2.8, "node": 4, **fault}
+    record = simulate(cluster(faults, nodes={"count": 4}, autoscaling=scaling), 0, profile)
+    assert [event for event, _ in story(record, 4)] == told.split()
     assert record.select("scaled")["detail"].tolist() == ["4 to 3: DesiredWithinRange"]
 
 
@@ -90,8 +100,8 @@ def test_a_restart_gives_the_slot_up_and_takes_it_anew(profile):
     scenario = cluster({"at": 1.0, "kind": "restart", "node": 2})
     record = simulate(scenario, 0, profile)
     (gone,) = times(record, "node_stopped")
-    registers = gone + NODE_START + NODE_REGISTERS
-    assert times(record, "registered") == [pytest.approx(registers, abs=1e-9)]
+    (registers,) = times(record, "registered")
+    assert registers == pytest.approx(gone + NODE_START + NODE_REGISTERS, abs=CPU)
     down, up = look(scenario, 1.0), look(scenario, registers)
     assert times(record, "marked_down") == ([pytest.approx(down, abs=1e-9)] if down < registers else [])
     assert times(record, "marked_up") == ([pytest.approx(up, abs=1e-9)] if down < registers else [])
@@ -109,7 +119,7 @@ def test_a_balancer_that_reloads_knows_whom_it_was_told(kind, profile):
     ]
     scenario = small(registry=REGISTRY, balancer={"kind": kind}, faults=faults, duration=12.0)
     record = simulate(scenario, 0, profile)
-    after = record.select("connected").query("t > 5.2")
+    after = record.select("connected").query("t > 5.0")
     assert set(after["node"]) == {3, 4}
     assert (record.select("marked_up", "marked_down").query("t > 2.5 and node != 1")).empty
 
@@ -129,7 +139,7 @@ def test_after_an_outage_haproxy_learns_its_servers_from_the_registry_and_nginx_
     assert times(record, "marked_up") == [pytest.approx(look(scenario, t), abs=1e-9) for t in sorted(back)]
     assert not len(record.select("marked_down"))
     kept = small(registry={**REGISTRY, "ttl": 5.0}, balancer={"kind": "nginx"}, faults=[outage], duration=10.0)
-    assert not len(simulate(kept, 0, profile).select("marked_up", "marked_down"))
+    assert not len(simulate(kept, 0, profile).select("marked_up", "marked_down").query("detail == 'registry'"))
 
 
 def test_a_registry_without_its_data_loses_everyone_until_the_next_sign_of_life(profile):
@@ -169,22 +179,46 @@ def test_a_partition_of_a_node_ends_its_lease_and_then_it_registers_anew(profile
     record = simulate(scenario, 0, profile)
     last = beats(scenario, 2, 0.0, 2.0)[-1]
     assert times(record, "marked_down") == [pytest.approx(look(scenario, last + TTL), abs=1e-3)]
-    asked = beats(scenario, 2, 2.0, 5.0)[0]  # it waits 2 s for an answer, and then for its next sign
-    assert times(record, "fenced") == [pytest.approx(5.0, abs=1e-9)] * len(
-        [t for t in (asked, *[t for t in beats(scenario, 2, asked + 2.0, 5.0)][:1]) if t < 5.0]
-    )
+    asked = beats(scenario, 2, 2.0, 5.0)[:1]
+    while more := beats(scenario, 2, asked[-1] + ANSWER_WITHIN, 5.0):  # it waits for an answer, then for its next sign
+        asked.append(more[0])
+    assert times(record, "fenced") == [pytest.approx(5.0, abs=1e-9)] * len(asked)
     assert len(times(record, "registered")) == 1
     assert times(record, "marked_up") == [pytest.approx(look(scenario, times(record, "registered")[0]), abs=1e-3)]
     assert {node for _, node in story(record)} == {2}
 
 
 def test_a_slow_link_makes_a_sign_of_life_late(profile):
-    scenario = cluster({"at": 1.0, "kind": "delay", "node": 2, "delay": 0.5}, {"at": 4.0, "kind": "kill", "node": 2})
+    delay = {"at": 1.0, "kind": "delay", "node": 2, "delay": 0.15}
+    scenario = cluster(delay, {"at": 4.0, "kind": "kill", "node": 2})
+    last = beats(scenario, 2, 0.0, 4.0)[-1]
+    down = look(scenario, last + 0.15 + TTL)
+    assert down > look(scenario, last + TTL)  # else this says nothing
+    assert times(simulate(scenario, 0, profile), "marked_down") == [pytest.approx(down, abs=1e-3)]
+
+
+def test_only_the_server_that_a_fault_names_is_killed_where_each_use_has_its_own(profile):
+    several = {"bus": {"servers": "several"}, "sessions": {"store": "redis"}, "duration": 6.0}
+    stories = {
+        use: simulate(cluster({"at": 2.0, "kind": "bus_down", "duration": 1.0, "server": use}, **several), 0, profile)
+        for use in ("sessions", "registry")
+    }
+    lost = {use: record.select("bus_lost")["node"].tolist() for use, record in stories.items()}
+    assert sorted(lost["sessions"]) == [1, 2, 3]  # each node's connection
+    assert lost["registry"] == [-1]  # the registrar's
+    assert not len(stories["sessions"].select("fenced"))
+    one = cluster({"at": 2.0, "kind": "bus_down", "duration": 1.0}, **several | {"bus": {"servers": "one"}})
+    record = simulate(one, 0, profile)
+    assert sorted(record.select("bus_lost")["node"]) == [-1, 1, 2, 3]
+    assert len(record.select("fenced")) == 3
+
+
+def test_a_hundred_nodes_register_and_are_scaled(profile):
+    scaling = {"target": 2, "minimum": 70, "maximum": 100, "sync_period": 2.0}
+    scenario = cluster(nodes={"count": 90}, clients={"count": 200}, autoscaling=scaling)
     record = simulate(scenario, 0, profile)
-    last = beats(scenario, 2, 0.0, 4.0)[-1]  # a beat waits for the answer to the one before
-    (down,) = times(record, "marked_down")
-    assert down >= look(scenario, last + TTL)
-    assert down <= look(scenario, 4.0 + 0.5 + TTL)
+    assert record.select("scaled")["detail"].tolist() == ["90 to 100: DesiredWithinRange"]
+    assert set(record.select("registered")["node"]) == set(range(91, 101))
 
 
 @st.composite
@@ -232,4 +266,4 @@ def test_whatever_happens_in_the_end_the_wanted_nodes_are_there_and_in_rotation(
     scaled = [int(text.split(":")[0].split()[-1]) for text in record.select("scaled")["detail"]]
     wanted = scaled[-1] if scaled else (5 if down else 3)
     assert running == set(range(1, wanted + 1))
-    assert not audit(record)
+    assert not audit(record).violations
