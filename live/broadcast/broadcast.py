@@ -1,24 +1,30 @@
 """The parts of a cluster that are there only when something is broadcast: publisher, relays, and what all are told."""
 
-import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from live.broadcast import wire
 from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
+from live.broadcast.server import server_of
 from live.control.address import Address
+from live.control.collecting import collect
 from live.control.process import READY_WITHIN, Part, Stage
+from live.machine import placement
+from live.ports import ClusterPart
 from twin.errors import ClusterError
 from twin.record.record import Row
 from twin.scenario.scenario import Scenario
 
+if TYPE_CHECKING:
+    from live.ports import Cluster
+
 _THROUGH_RELAY = ("partition", "delay")
 
 
-class Broadcast:
+class Broadcast(ClusterPart):
     """The broadcast of one run.
 
     Args:
@@ -29,6 +35,8 @@ class Broadcast:
         cpus: where its processes run.
         ports: free ones, one for each node that `relayed` names.
     """
+
+    nodes_tell = True
 
     def __init__(
         self, stage: Stage, scenario: Scenario, replication: int, bus: Bus, cpus: list[int], ports: list[int]
@@ -76,6 +84,14 @@ class Broadcast:
         return self.stage.python("publisher", "live.broadcast.publisher", config, self.cpus)
 
     def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know, as a table of its settings."""
+        return {"broadcast": self.for_node(number)}
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know, as a table of their settings."""
+        return {"broadcast": self.for_clients()}
+
+    def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know."""
         address = self.bus.address
         if number in self.ports:
@@ -88,7 +104,7 @@ class Broadcast:
             "limit_bytes": self.scenario.slow_consumer.limit_bytes,
         }
 
-    def of_clients(self) -> dict[str, Any]:
+    def for_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
         recovery = self.scenario.clients.recovery
         largest = max(self.scenario.slow_consumer.limit_bytes, self.settings.payload_bytes + wire.LARGEST_HEADER)
@@ -112,6 +128,19 @@ class Broadcast:
         name = f"{self.topic.prefix}node-{node}-"
         return self.bus.cut(name + "reader") + self.bus.cut(name + "again")
 
+    def begin(self, start: float) -> None:
+        """Let the publisher begin, and look at what waits on the bus."""
+        self.publisher.tell(start=start)
+        self.buffers.begin()
+
+    def finish(self, start: float) -> list[Row]:
+        """Return what has waited on the bus, and what the publisher has noted; times become seconds since `start`."""
+        return self.buffers.finish(start) + collect(self.stage, self.publisher, start)
+
+    def timed(self) -> list[Part]:
+        """Return the publisher."""
+        return [self.publisher]
+
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
         self.buffers.close()
@@ -123,16 +152,11 @@ def relayed(scenario: Scenario) -> list[int]:
     return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
 
 
-def collect(stage: Stage, part: Part, start: float) -> list[Row]:
-    """Ask a part for its events, and note on it how late its timers were; times become seconds since `start`.
-
-    Raises:
-        ClusterError: it does not answer.
-    """
-    path = stage.folder / f"events-{part.pid}.json"
-    part.tell(finish=str(path))
-    message = part.hear(60.0)
-    while "done" not in message:
-        message = part.hear(60.0)
-    part.timers = message.get("timers", {})
-    return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]
+def attach(cluster: "Cluster") -> None:
+    """Add it to a cluster in which something is broadcast."""
+    scenario = cluster.scenario
+    if scenario.publisher is not None:
+        server, ports = server_of(cluster), placement.free_ports(len(relayed(scenario)))
+        one = Broadcast(cluster.stage, scenario, cluster.replication, server.bus, cluster.place.cluster, ports)
+        server.keeper.keys += [one.topic.head, one.topic.log]
+        cluster.add(one)

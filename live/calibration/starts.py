@@ -38,9 +38,9 @@ def measure_starts(scenario: Scenario, found: Costs) -> None:
         basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
         for name, more in (
             ("start_node", {"registry": _of_registry(bus, port)}),
-            ("start_broadcast", {"broadcast": broadcast.of_node(1)}),
+            ("start_broadcast", {"broadcast": broadcast.for_node(1)}),
             ("start_sends", {"sends": True}),
-            ("start_sessions", {"sessions": sessions.of_node()}),
+            ("start_sessions", {"sessions": sessions.for_node()}),
         ):
             listens, rests, pace = _start(stage, place, basic | more)
             found.add(name, LEVEL, listens, pace)

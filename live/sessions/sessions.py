@@ -1,17 +1,23 @@
 """The sessions of one run: what nodes and clients are told, and the server they share."""
 
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.bus import Bus
+from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.process import READY_WITHIN, Part
+from live.ports import ClusterPart
 from live.sessions.accounts import ACCOUNTS, Account
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from live.ports import Cluster
 
 
 def access_config(scenario: Scenario, replication: int, address: Address, prefix: str) -> dict[str, Any]:
@@ -25,16 +31,26 @@ def access_config(scenario: Scenario, replication: int, address: Address, prefix
     }
 
 
-class Sessions:
+class Sessions(ClusterPart):
     """What the lab decides for a run: the nodes' secret, the users' accounts, the server's address.
 
     Args:
         scenario: with sessions.
         replication: which random numbers to use.
         bus: the shared server, needed only for the store `redis`.
+        nodes: returns the processes of the nodes.
     """
 
-    def __init__(self, scenario: Scenario, replication: int, bus: Bus | None) -> None:
+    nodes_tell = True
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        replication: int,
+        bus: Bus | None,
+        nodes: Callable[[], Sequence[Part]] = tuple,
+    ) -> None:
+        self.nodes = nodes
         settings = scenario.sessions
         self.settings = settings
         self.secret = secrets.token_hex(32)
@@ -50,7 +66,15 @@ class Sessions:
             self.prefix = run_prefix()
             self.store = access_config(scenario, replication, bus.address, self.prefix)
 
-    def of_node(self) -> dict[str, Any]:
+    def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know, as a table of its settings."""
+        return {"sessions": self.for_node()}
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know, as a table of their settings."""
+        return {"sessions": self.for_clients()}
+
+    def for_node(self) -> dict[str, Any]:
         """Return what a node has to know; one that is started during the run hashes every password in full."""
         settings = self.settings
         return {
@@ -69,26 +93,35 @@ class Sessions:
         if self.bus is not None:
             self.bus.forget_all(self.prefix)
 
-    def of_clients(self) -> dict[str, Any]:
+    def for_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
         return {"passwords": self.passwords, "on_refusal": self.settings.on_refusal}
 
-    def wait_ready(self, nodes: list[Part]) -> None:
+    def wait_ready(self) -> None:
         """Wait until every node has a connection to the shared server.
 
         Raises:
             ClusterError: that took too long.
         """
+        nodes = self.nodes()
         for node in nodes:
             node.tell(joined=True)
         for node in nodes:
             if "joined" not in node.hear(READY_WITHIN):
                 raise ClusterError(f"{node.name} did not reach the server of the sessions.")
 
-    def begin(self, nodes: list[Part], start: float) -> None:
+    def begin(self, start: float) -> None:
         """Let logins cost their hash from `start` on, in seconds of the monotonic clock: before it, everybody has
         logged in long ago.
         """
         self.running = True
-        for node in nodes:
+        for node in self.nodes():
             node.tell(begin=start)
+
+
+def attach(cluster: "Cluster") -> None:
+    """Add them to a cluster that has sessions."""
+    scenario = cluster.scenario
+    if scenario.sessions.store != "none":
+        bus = server_of(cluster).bus if scenario.sessions.store == "redis" else None
+        cluster.add(Sessions(scenario, cluster.replication, bus, lambda: cluster.nodes))
