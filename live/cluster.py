@@ -13,11 +13,11 @@ from live.conditions import Conditions
 from live.control.address import Address
 from live.control.attaching import MODULES
 from live.control.collecting import collect
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.limits import check
 from live.machine import placement
-from live.machine.timing import Step, Timing, stood_still
+from live.machine.timing import ScheduledAction, Timing, stood_still
 from live.node import lives
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
@@ -63,9 +63,9 @@ class Cluster:
         self.helpers: list[threading.Thread] = []
         self._exit = contextlib.ExitStack()
         self.parts: list[ClusterPart] = []
-        self.nodes: list[Part] = []
-        self.joined: dict[int, Part] = {}
-        self.swarm: list[Part] = []
+        self.nodes: list[ChildProcess] = []
+        self.joined: dict[int, ChildProcess] = {}
+        self.swarm: list[ChildProcess] = []
         self.port, *self.node_ports = placement.free_ports(1 + scenario.slots)
         with contextlib.ExitStack() as undo:
             undo.callback(self._close)  # when nobody writes any more
@@ -153,7 +153,7 @@ class Cluster:
             config |= table
         return config | ({MODULES: modules} if modules else {})
 
-    def start_node(self, number: int) -> Part:
+    def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
         node = self.stage.python(
@@ -167,7 +167,7 @@ class Cluster:
     def _pinned(self) -> bool:
         return self.scenario.host.placement == "pinned"
 
-    def _start_swarm(self, first: int, count: int) -> Part:
+    def _start_swarm(self, first: int, count: int) -> ChildProcess:
         clients = self.scenario.clients
         config: dict[str, Any] = {
             "port": self.port,
@@ -246,7 +246,7 @@ class Cluster:
         for part in self.parts:
             part.about_to_run()
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ScheduledAction]:
         """Return what the parts do on a schedule, with times in seconds after the start of the run."""
         return [step for part in self.parts for step in part.steps()]
 
@@ -272,11 +272,11 @@ class Cluster:
         return rows
 
     @property
-    def all_nodes(self) -> list[Part]:
+    def all_nodes(self) -> list[ChildProcess]:
         """The processes of all nodes, those that came later included."""
         return [*self.nodes, *self.joined.values()]
 
-    def _told_by(self, node: Part, start: float) -> list[Row]:
+    def _told_by(self, node: ChildProcess, start: float) -> list[Row]:
         """Return what a node has noted; nothing if it has ended meanwhile, as it was told to."""
         try:
             return collect(self.stage, node, start)
@@ -291,7 +291,7 @@ class Cluster:
         return {name: found for part in self.parts for name, found in part.describe().items()}
 
     @property
-    def timed(self) -> list[Part]:
+    def timed(self) -> list[ChildProcess]:
         """The parts that tell how late their timers were."""
         return [*self.swarm, *(process for part in self.parts for process in part.timed())]
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol, TypeVar
 from live.balancer.base import Balancer
 from live.client.part import ClientPart, Event
 from live.control.address import Address
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine.placement import Placement
-from live.machine.timing import Step, Timers
+from live.machine.timing import ScheduledAction, Timers
 from twin.draws import Purpose
 from twin.record.record import Row
 from twin.rules.faults import Hold, Standing
@@ -71,7 +71,7 @@ class ClusterPart:
         """Return the port at which the balancer reaches a node that is not reached directly."""
         return None
 
-    def node_started(self, number: int, part: Part) -> None:
+    def node_started(self, number: int, part: ChildProcess) -> None:
         """See the process of a node that has just been started, the first ones' and later ones'."""
 
     def before_balancer(self) -> None:
@@ -101,7 +101,7 @@ class ClusterPart:
         """Return what has changed since then that makes the run void, as parts of a sentence."""
         return []
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ScheduledAction]:
         """Return what it does on a schedule, with times in seconds after the start of the run."""
         return []
 
@@ -112,11 +112,11 @@ class ClusterPart:
         """Return what it has noted; times become seconds since `start`."""
         return []
 
-    def may_be_gone(self, part: Part) -> bool:
+    def may_be_gone(self, part: ChildProcess) -> bool:
         """Tell whether a node's process may have ended by an order, before it has told what it noted."""
         return False
 
-    def timed(self) -> list[Part]:
+    def timed(self) -> list[ChildProcess]:
         """Return its processes that tell how late their timers were."""
         return []
 
@@ -154,9 +154,9 @@ class Cluster(Protocol):
     stalls: defaultdict[int, Hold]
     delays: defaultdict[int, float]
     helpers: list[threading.Thread]
-    nodes: list[Part]
-    joined: dict[int, Part]
-    swarm: list[Part]
+    nodes: list[ChildProcess]
+    joined: dict[int, ChildProcess]
+    swarm: list[ChildProcess]
     node_ports: list[int]
     stage: Stage
     place: Placement
@@ -183,7 +183,7 @@ class Cluster(Protocol):
         """See which nodes are gone, and start those again that were told to end; raise if a part broke."""
         ...
 
-    def start_node(self, number: int) -> Part:
+    def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `listening` when it does."""
         ...
 

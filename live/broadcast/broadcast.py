@@ -11,7 +11,7 @@ from live.broadcast.leftovers import first_life
 from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.collecting import collect
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.machine import placement
 from live.ports import ClusterPart
 from twin.errors import ClusterError
@@ -50,7 +50,7 @@ class Broadcast(ClusterPart):
         self.settings = scenario.publisher
         self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window, first_life(bus))
         self.buffers = BufferWatch(bus, self.topic.prefix)
-        self.relays: dict[int, Part] = {}
+        self.relays: dict[int, ChildProcess] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))
         for node, port in self.ports.items():
             config = {"port": port, "to": bus.address.way}
@@ -67,7 +67,7 @@ class Broadcast(ClusterPart):
             "lease": self.scenario.bus.lease,
         }
 
-    def _start_publisher(self) -> Part:
+    def _start_publisher(self) -> ChildProcess:
         publisher, scenario = self.settings, self.scenario
         config = {
             **self._access(self.bus.address),
@@ -137,7 +137,7 @@ class Broadcast(ClusterPart):
         """Return what has waited on the bus, and what the publisher has noted; times become seconds since `start`."""
         return self.buffers.finish(start) + collect(self.stage, self.publisher, start)
 
-    def timed(self) -> list[Part]:
+    def timed(self) -> list[ChildProcess]:
         """Return the publisher."""
         return [self.publisher]
 

@@ -30,13 +30,13 @@ from live.client.building import equip
 from live.client.client import Client, Swarm
 from live.control.given import configuration
 from live.control.stdio import YOUNG_GARBAGE, lines, say
-from live.sessions.client import Member
+from live.sessions.client import ClientSession
 
 NEVER = 86_400.0
 """Seconds until a client of the bench comes back by itself: after the end of the calibration."""
 
 
-class Clients:
+class BenchClients:
     """The clients of the bench: the messages' words name the methods that obey them.
 
     Args:
@@ -92,7 +92,7 @@ class Clients:
         clients = self.swarm.make(range(self.made, self.made + size))
         self.made += size
         for client in clients:
-            if (member := client.part(Member)) is not None:
+            if (member := client.part(ClientSession)) is not None:
                 member.token = self.tokens.pop(0) if self.tokens else ""
         return clients
 
@@ -142,7 +142,7 @@ async def main(config: dict[str, Any]) -> None:
     """Obey the calibration until standard input closes."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    clients, reader = Clients(config), await lines()
+    clients, reader = BenchClients(config), await lines()
     say(ready=True)
     while line := await reader.readline():
         clients.obey(json.loads(line))

@@ -112,7 +112,7 @@ class Client:
         self.first_ping = True
         self.missed = False
         beat = swarm.heartbeat
-        self.adaptive = Adaptive.of(beat.interval, beat.most) if beat.most else None
+        self.adaptive = Adaptive.of(beat.interval, beat.max_interval) if beat.max_interval else None
         self.last_heard = 0.0
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:

@@ -2,14 +2,14 @@
 
 import json
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from twin.record.record import Row
 
 TELLS_WITHIN = 60.0
 """Seconds that a part has for writing its events."""
 
 
-def collect(stage: Stage, part: Part, start: float) -> list[Row]:
+def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
     """Ask a part for its events, and note on it how late its timers were; times become seconds since `start`.
 
     Raises:

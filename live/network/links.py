@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from live.control.process import Part
+from live.control.process import ChildProcess
 from live.machine import placement
 from live.ports import ClusterPart
 
@@ -21,7 +21,7 @@ class Links(ClusterPart):
     def __init__(self, cluster: "Cluster", nodes: list[int]) -> None:
         self.cluster = cluster
         self.ports = dict(zip(nodes, placement.free_ports(len(nodes)), strict=True))
-        self.links: dict[int, Part] = {}
+        self.links: dict[int, ChildProcess] = {}
 
     def in_front(self, number: int) -> int | None:
         """Return the port of a node's relay, if it has one."""

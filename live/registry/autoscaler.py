@@ -13,8 +13,8 @@ from live.broadcast.bus import Bus, client_of
 from live.broadcast.leftovers import first_life
 from live.broadcast.server import server_of
 from live.control.collecting import collect
-from live.control.process import READY_WITHIN, Part
-from live.machine.timing import Step
+from live.control.process import READY_WITHIN, ChildProcess
+from live.machine.timing import ScheduledAction
 from live.node.base import FENCED
 from live.ports import ClusterPart
 from live.registry.scripts import SCRIPTS, Slots, alive
@@ -22,7 +22,7 @@ from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
 from twin.record.record import Row, row
 from twin.rules.controller import Replica, to_end, to_start
-from twin.rules.registry import Member
+from twin.rules.registry import Registration
 
 if TYPE_CHECKING:
     from live.ports import Cluster
@@ -56,7 +56,7 @@ class Elastic(ClusterPart):
         scaling = self.scenario.autoscaling
         self.controller = scaling.controller(self.settings.heartbeat) if scaling is not None else None
         self.client = client_of(bus.address, socket_timeout=2.0)
-        self.registrar: Part | None = None
+        self.registrar: ChildProcess | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know, as a table of its settings."""
@@ -66,7 +66,7 @@ class Elastic(ClusterPart):
         """Return that clients say who they are, as a balancer of a gray release wants to know."""
         return {"named": True}
 
-    def node_started(self, number: int, part: Part) -> None:
+    def node_started(self, number: int, part: ChildProcess) -> None:
         """Expect that a node ends whose slot is somebody else's."""
         part.may_end.add(FENCED)
 
@@ -112,16 +112,16 @@ class Elastic(ClusterPart):
         phase = stratified(scenario.seed, replication, 0, Purpose.SYNC_PHASE)
         self.registrar.tell(look=start + phase * self.settings.sync)
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ScheduledAction]:
         """Return the autoscaler's decisions as steps of the run, with times in seconds after its start."""
         scaling = self.scenario.autoscaling
         if scaling is None:
             return []
         count = ceil(self.scenario.duration / scaling.sync_period)
         times = [k * scaling.sync_period for k in range(1, count)]  # none at the end, as in the model
-        return [Step(at, "a decision of the autoscaler", self.decide) for at in times]
+        return [ScheduledAction(at, "a decision of the autoscaler", self.decide) for at in times]
 
-    def members(self) -> dict[int, Member]:
+    def members(self) -> dict[int, Registration]:
         """Return who is alive, with times on the monotonic clock.
 
         Raises:
@@ -158,7 +158,7 @@ class Elastic(ClusterPart):
             self.part(number).let_end()
             self.part(number).tell(drain=scaling.lead, pace=scaling.pace)
 
-    def part(self, number: int) -> Part:
+    def part(self, number: int) -> ChildProcess:
         """Return the process of a node."""
         joined = self.cluster.joined
         return joined[number] if number in joined else self.cluster.nodes[number - 1]
@@ -176,18 +176,18 @@ class Elastic(ClusterPart):
         self.starting.append(threading.Thread(target=self._listens, args=(number, part, life), daemon=True))
         self.starting[-1].start()
 
-    def _listens(self, number: int, part: Part, life: int) -> None:
+    def _listens(self, number: int, part: ChildProcess, life: int) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
             listening = float(part.hear(READY_WITHIN + self.scenario.duration)["listening"])  # it may be made to hang
             if self.cluster.standings[number - 1].listens(life):
                 self.cluster.note(listening, "node_started", number)
 
     @property
-    def leaving(self) -> list[Part]:
+    def leaving(self) -> list[ChildProcess]:
         """The nodes that are about to end."""
         return [self.part(number) for number, replica in self.replicas.items() if replica.deleting]
 
-    def may_be_gone(self, part: Part) -> bool:
+    def may_be_gone(self, part: ChildProcess) -> bool:
         """Tell whether a node was told to end, or has lost its slot."""
         return part in self.leaving or part.status == FENCED
 

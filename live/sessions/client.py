@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _REASON = re.compile(r'error_description="([a-z]+)"')
 
 
-class Member(ClientPart):
+class ClientSession(ClientPart):
     """One client's session over all its connections.
 
     Args:
@@ -67,4 +67,4 @@ class Member(ClientPart):
 
 def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its side of the sessions."""
-    swarm.equip(lambda client: Member(swarm, client.number, config["sessions"]))
+    swarm.equip(lambda client: ClientSession(swarm, client.number, config["sessions"]))

@@ -10,7 +10,7 @@ from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.bus import Bus
 from live.broadcast.server import server_of
 from live.control.address import Address
-from live.control.process import READY_WITHIN, Part
+from live.control.process import READY_WITHIN, ChildProcess
 from live.ports import ClusterPart
 from live.sessions.accounts import ACCOUNTS, Account
 from twin.errors import ClusterError
@@ -48,7 +48,7 @@ class Sessions(ClusterPart):
         scenario: Scenario,
         replication: int,
         bus: Bus | None,
-        nodes: Callable[[], Sequence[Part]] = tuple,
+        nodes: Callable[[], Sequence[ChildProcess]] = tuple,
     ) -> None:
         self.nodes = nodes
         settings = scenario.sessions

@@ -40,7 +40,7 @@ def test_a_server_that_was_stopped_for_a_while_was_silent(own: tuple[Bus, Bus]) 
     assert watch.trouble()
 
 
-def test_a_server_that_answers_is_no_trouble_and_a_short_pause_is_within_the_tolerance(
+def test_a_server_that_answers_or_pauses_shortly_is_no_trouble(
     own: tuple[Bus, Bus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, bus = own
@@ -85,7 +85,7 @@ def test_a_server_that_was_started_anew() -> None:
     watch.close()
 
 
-def test_what_a_silent_server_changes_is_told_and_the_thread_that_asks_ends(own: tuple[Bus, Bus]) -> None:
+def test_a_silence_makes_a_run_void_and_the_thread_that_asks_ends(own: tuple[Bus, Bus]) -> None:
     server, bus = own
     watch = ServerWatch(bus)
     watch.begin()

@@ -54,7 +54,7 @@ def test_each_part_takes_its_own_frames_and_one_that_is_alone_takes_all(alone: b
         assert [part.taken for part in parts] == [[b"\7a"], [b"\x08b", "words"]]
 
 
-def test_what_comes_before_the_client_has_taken_over_is_kept_and_nothing_is_left_for_a_reader() -> None:
+def test_what_comes_before_the_client_has_taken_over_is_kept() -> None:
     inlet, heard = Inlet.__new__(Inlet), list[bytes | str]()
     inlet.kept = []
     inlet.take = inlet.kept.append
@@ -165,7 +165,7 @@ def test_the_first_part_that_decides_after_a_refusal_counts(
     assert all(one["additional_headers"] == {"a": "yes", "bb": "yes"} and one["max_size"] == 2 for one in asked)
 
 
-def test_a_mechanism_is_given_to_every_client_also_to_later_ones_and_its_work_begins_once_each() -> None:
+def test_a_mechanism_is_given_to_every_client_also_to_later_ones() -> None:
     heard: list[str] = []
 
     def attach(swarm: Any, config: dict[str, Any]) -> None:
