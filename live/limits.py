@@ -39,6 +39,9 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         )
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
+    why = unbuilt(scenario)
+    if why:
+        raise ScenarioError(why)
     placement.placement(scenario)
     binary(scenario.balancer.kind)
     placement.check_limits(scenario)
@@ -47,3 +50,20 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
         answers(redis_url)
         check_permissions(address_of(redis_url), scenario)
+
+
+def unbuilt(scenario: Scenario) -> str:
+    """Return in one sentence which set of mechanisms a live run does not have yet; empty if it has them all."""
+    others = {
+        "sessions.store": scenario.sessions.store != "none",
+        "clients.sends": scenario.clients.sends.rate > 0,
+        "registry": scenario.registry is not None,
+        "nodes.lifetime": scenario.nodes.lifetime is not None,
+        "a fault 'blackhole'": any(fault.kind == "blackhole" for fault in scenario.faults),
+    }
+    beside = [name for name, there in others.items() if there]
+    if scenario.publisher is not None and beside:
+        return f"publisher is set beside {beside[0]}; a live run allows it without that, a prediction allows both."
+    if scenario.sessions.store == "redis" and scenario.bus.kind != "valkey":
+        return f"bus.kind is '{scenario.bus.kind}' beside sessions.store 'redis'; a live run allows 'valkey' there."
+    return ""

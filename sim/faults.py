@@ -5,13 +5,13 @@ from typing import Protocol
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.reload import reload
-from sim.broadcast.broadcast import Broadcast
 from sim.broadcast.bus import Bus
 from sim.client.client import Client
 from sim.node.drain import drain
 from sim.node.lives import join, kill, restart, start
 from sim.node.node import Node
 from sim.ports import Run, Work
+from sim.servers import SharedServers
 from twin.rules.faults import acts
 from twin.scenario.faults import BUS_FAULTS, Fault
 
@@ -20,15 +20,13 @@ class FaultTarget(Run, Protocol):
     """What faults act on.
 
     Attributes:
-        bus: the shared server, if there is one.
-        broadcast: what messages go through, if anybody publishes.
+        servers: the shared servers, by what they are used for.
     """
 
     nodes: list[Node]
     clients: list[Client]
     balancer: Balancer
-    bus: Bus | None
-    broadcast: Broadcast | None
+    servers: SharedServers
 
 
 def inject(world: FaultTarget, fault: Fault) -> Work[None]:
@@ -122,12 +120,12 @@ def black_out(world: FaultTarget, fault: Fault) -> Work[None]:
 
 def inject_on_messages(world: FaultTarget, fault: Fault) -> Work[None]:
     """Do what only messages and sessions can feel, and undo it after its duration."""
-    bus = world.bus
-    assert bus is not None
     whom = {"client": -1 if fault.client is None else fault.client, "node": fault.node or -1}
     if fault.kind == "bus_down":
-        yield from kill_bus(bus, world, fault)
+        (server,) = world.servers.all  # one for all uses
+        yield from kill_bus(server, world, fault)
         return
+    bus = world.servers.of["broadcast"]
     standing = world.nodes[fault.node - 1].standing if fault.node is not None else None
     reached = fault.kind != "bus_cut" or acts("bus_cut", bus.standing.phase, "")
     if not reached or (standing is not None and standing.begin(fault.kind) is None):
@@ -173,17 +171,23 @@ def _begin(world: FaultTarget, fault: Fault) -> Callable[[], bool]:
         stall = world.clients[fault.client].stall
         stall.begin()
         return stall.over
-    broadcast = world.broadcast
-    assert broadcast is not None
     assert fault.node is not None
-    link, delay = broadcast.fanouts[fault.node - 1].link, fault.delay or 0.0
+    links, delay = world.servers.links(fault.node), fault.delay or 0.0
     if fault.kind == "partition":
-        link.cuts += 1
-        return link.restore
-    link.delay += delay
+        for link in links:
+            link.cuts += 1
+
+        def restore() -> bool:
+            over = [link.restore() for link in links]
+            return all(over)
+
+        return restore
+    for link in links:
+        link.delay += delay
 
     def faster() -> bool:
-        link.delay -= delay
+        for link in links:
+            link.delay -= delay
         return True
 
     return faster

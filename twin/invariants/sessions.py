@@ -47,27 +47,36 @@ def owned_once(case: Case) -> Finding:
 
 def not_outlived(case: Case) -> Finding:
     """Nobody resumes a session that has been out of use for longer than its expiry: unless connections count as use,
-    since its last handshake, else since its client was connected last.
+    since its last handshake, else since its client was connected last. The handshake counts from its dial; a node goes
+    on with the sessions of those who have left it behind a dead link, so theirs are left out.
     """
     sessions = case.scenario.sessions
-    names = ("session_started", "session_resumed", "disconnected")
+    names = ("session_started", "session_resumed", "disconnected", "attempt_connect")
+    dark = {fault.node for fault in case.scenario.faults if fault.kind == "blackhole"}
     table = case.record.select(*names)
     used: dict[int, tuple[float, int]] = {}
     broken: list[int] = []
     before: list[int] = []
-    columns = (table[name].to_numpy() for name in ("t", "event", "client", "detail"))
-    for at, t, event, client, detail in zip(table.index.to_numpy(), *columns, strict=True):
+    dialled: dict[int, float] = {}
+    columns = (table[name].to_numpy() for name in ("t", "event", "client", "node", "detail"))
+    for at, t, event, client, node, detail in zip(table.index.to_numpy(), *columns, strict=True):
+        if event == "attempt_connect":
+            dialled[client] = t
+            continue
         trusted = str(detail).endswith(" trusted")
+        asked = dialled.pop(client, t)
         if (
             event == "session_resumed"
             and client in used
             and not trusted
-            and t - used[client][0] > sessions.expiry + LATE
+            and asked - used[client][0] > sessions.expiry + LATE
         ):
             broken.append(int(at))
             before.append(used[client][1])
         if (event != "disconnected" and not trusted) or (event == "disconnected" and sessions.refresh):
             used[client] = t, int(at)
+        if event == "disconnected" and node in dark:
+            used.pop(client, None)
 
     def say(i: int) -> str:
         return f"a session is resumed after more than {sessions.expiry:g} s without use"

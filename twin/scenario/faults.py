@@ -27,8 +27,6 @@ _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
 MOST_JOINING = 64
 """Highest number of a node that joins."""
 _LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
-WITHOUT_PUBLISHER = ("outage", "blackhole")
-"""Faults whose effect on messages neither world has."""
 
 
 class Fault(Table):

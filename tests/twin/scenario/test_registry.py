@@ -36,10 +36,6 @@ SCALING = {"target": 10, "minimum": 1, "maximum": 6}
         ({"registry": {"canary": {"nodes": [2, 2]}}}, "registry.canary.nodes is [2, 2]; allowed is each number once"),
         ({"registry": {"canary": {"nodes": []}}}, "registry.canary.nodes"),
         ({"registry": {"canary": {"nodes": [3]}}, "balancer": {"kind": "nginx"}}, "only with balancer.kind 'haproxy'"),
-        (
-            {"registry": {}, "bus": {"kind": "stream"}, "publisher": {"rate": 1.0}},
-            "registry is set; allowed is nothing",
-        ),
         ({"nodes": {"lifetime": {"mean": 0.0}}}, "nodes.lifetime.mean is 0"),
         ({"nodes": {"lifetime": {"mean": 1.0, "jitter": 1.5}}}, "nodes.lifetime.jitter is 1.5"),
     ],
