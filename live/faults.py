@@ -179,7 +179,7 @@ def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
 
 
 def _relay(cluster: "Cluster", number: int, **orders: Any) -> None:
-    _room(cluster, Broadcast).relays[number].tell(**orders)
+    _room(cluster, Server).relays[number].tell(**orders)
 
 
 def _slow(cluster: "Cluster", number: int, delay: float) -> None:

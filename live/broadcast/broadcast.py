@@ -1,5 +1,6 @@
-"""The parts of a cluster that are there only when something is broadcast: publisher, relays, and what all are told."""
+"""The parts of a cluster that are there only when something is broadcast: the publisher, and what all are told."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.collecting import collect
 from live.control.process import READY_WITHIN, ChildProcess, Stage
-from live.machine import placement
 from live.ports import ClusterPart
 from twin.errors import ClusterError
 from twin.record.record import Row
@@ -20,8 +20,6 @@ from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     from live.ports import Cluster
-
-_THROUGH_RELAY = ("partition", "delay")
 
 
 class Broadcast(ClusterPart):
@@ -33,13 +31,19 @@ class Broadcast(ClusterPart):
         replication: which random numbers to use.
         bus: the server, which need not answer yet.
         cpus: where its processes run.
-        ports: free ones, one for each node that `relayed` names.
+        reach: returns the address at which a node reaches the server; the server's own by default.
     """
 
     nodes_tell = True
 
     def __init__(
-        self, stage: Stage, scenario: Scenario, replication: int, bus: Bus, cpus: list[int], ports: list[int]
+        self,
+        stage: Stage,
+        scenario: Scenario,
+        replication: int,
+        bus: Bus,
+        cpus: list[int],
+        reach: Callable[[int], Address] | None = None,
     ) -> None:
         assert scenario.publisher is not None
         self.stage = stage
@@ -50,11 +54,7 @@ class Broadcast(ClusterPart):
         self.settings = scenario.publisher
         self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window, first_life(bus))
         self.buffers = BufferWatch(bus, self.topic.prefix)
-        self.relays: dict[int, ChildProcess] = {}
-        self.ports = dict(zip(relayed(scenario), ports, strict=True))
-        for node, port in self.ports.items():
-            config = {"port": port, "to": bus.address.way}
-            self.relays[node] = stage.python(f"relay {node}", "live.broadcast.relay", config, cpus)
+        self.reach = reach or (lambda number: bus.address)
         self.publisher = self._start_publisher()
 
     def _access(self, address: Address) -> dict[str, Any]:
@@ -93,11 +93,8 @@ class Broadcast(ClusterPart):
 
     def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know."""
-        address = self.bus.address
-        if number in self.ports:
-            address = address.through(self.ports[number])
         return {
-            **self._access(address),
+            **self._access(self.reach(number)),
             "kind": self.scenario.bus.kind,
             "scope": self.settings.scope,
             "policy": self.scenario.slow_consumer.policy,
@@ -111,13 +108,11 @@ class Broadcast(ClusterPart):
         return {**recovery.model_dump(), "confirm": self.settings.scope == "client", "max_size": largest}
 
     def wait_ready(self) -> None:
-        """Wait until every node is registered with the publisher, and the relays pass everything on.
+        """Wait until every node is registered with the publisher.
 
         Raises:
             ClusterError: that took too long.
         """
-        for relay in self.relays.values():
-            relay.hear()
         try:
             self.publisher.hear(READY_WITHIN)
         except ClusterError:
@@ -147,16 +142,11 @@ class Broadcast(ClusterPart):
         self.bus.forget_all(self.topic.prefix)
 
 
-def relayed(scenario: Scenario) -> list[int]:
-    """Return the nodes that reach the bus through a relay, because a fault of the scenario acts on their link."""
-    return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
-
-
 def attach(cluster: "Cluster") -> None:
     """Add it to a cluster in which something is broadcast."""
     scenario = cluster.scenario
     if scenario.publisher is not None:
-        server, ports = server_of(cluster), placement.free_ports(len(relayed(scenario)))
-        one = Broadcast(cluster.stage, scenario, cluster.replication, server.bus, cluster.place.cluster, ports)
+        server = server_of(cluster)
+        one = Broadcast(cluster.stage, scenario, cluster.replication, server.bus, cluster.place.cluster, server.reach)
         server.keeper.keys += [one.topic.head, one.topic.log]
         cluster.add(one)

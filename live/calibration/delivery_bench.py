@@ -43,7 +43,7 @@ class DeliveryBench:
         self.bus.wait_ready(READY_WITHIN)
         self.bus_start = time.monotonic() - began
         self.redis = client_of(self.bus.address)
-        self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
+        self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster)
         self.wait_until_heard(self.broadcast)
         self.node = self._start_node(stage, 1, self.node_port, "node")
         self.silent = self._start_node(stage, 2, self.silent_port, "client")

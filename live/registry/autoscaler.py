@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from live.broadcast.broker import run_prefix
 from live.broadcast.bus import Bus, client_of
 from live.broadcast.leftovers import first_life
 from live.broadcast.server import server_of
+from live.control.address import Address
 from live.control.collecting import collect
 from live.control.process import READY_WITHIN, ChildProcess
 from live.machine.timing import ScheduledAction
@@ -37,18 +39,20 @@ class Elastic(ClusterPart):
     Args:
         cluster: the cluster; its nodes may not have been started yet.
         bus: where the registry is.
+        reach: returns the address at which a node reaches it; the server's own by default.
 
     Attributes:
         wanted: nodes that the autoscaler wants.
         replicas: the nodes that it knows, by number.
     """
 
-    def __init__(self, cluster: "Cluster", bus: Bus) -> None:
+    def __init__(self, cluster: "Cluster", bus: Bus, reach: Callable[[int], Address] | None = None) -> None:
         assert cluster.scenario.registry is not None
         self.cluster = cluster
         self.scenario = cluster.scenario
         self.settings = cluster.scenario.registry
         self.bus = bus
+        self.reach = reach or (lambda number: bus.address)
         self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl, first_life(bus))
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count
@@ -74,7 +78,7 @@ class Elastic(ClusterPart):
         """Return what a node has to know of the registry."""
         rebalance = self.settings.rebalance
         return {
-            "address": vars(self.bus.address),
+            "address": vars(self.reach(number)),
             "slots": vars(self.slots),
             "own": f"127.0.0.1:{self.cluster.port_of(number)}",
             "version": self.settings.version(number),
@@ -229,6 +233,6 @@ def attach(cluster: "Cluster") -> None:
     """Add it to a cluster with a registry."""
     if cluster.scenario.registry is not None:
         server = server_of(cluster)
-        one = Elastic(cluster, server.bus)
+        one = Elastic(cluster, server.bus, server.reach)
         server.keeper.keys += [one.slots.generations, one.slots.log]
         cluster.add(one)

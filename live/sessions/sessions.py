@@ -39,6 +39,7 @@ class Sessions(ClusterPart):
         replication: which random numbers to use.
         bus: the shared server, needed only for the store `redis`.
         nodes: returns the processes of the nodes.
+        reach: returns the address at which a node reaches the server; the server's own by default.
     """
 
     nodes_tell = True
@@ -49,6 +50,7 @@ class Sessions(ClusterPart):
         replication: int,
         bus: Bus | None,
         nodes: Callable[[], Sequence[ChildProcess]] = tuple,
+        reach: Callable[[int], Address] | None = None,
     ) -> None:
         self.nodes = nodes
         settings = scenario.sessions
@@ -58,23 +60,24 @@ class Sessions(ClusterPart):
         self.accounts = {
             name: Account.of(password, {1, settings.login_iterations}) for name, password in self.passwords.items()
         }
-        self.store: dict[str, Any] | None = None
         self.bus = bus if settings.store == "redis" else None
         self.running = False
+        self.prefix = run_prefix()
+        self._access: Callable[[int], dict[str, Any] | None] = lambda number: None
         if settings.store == "redis":
             assert bus is not None
-            self.prefix = run_prefix()
-            self.store = access_config(scenario, replication, bus.address, self.prefix)
+            way = reach or (lambda number: bus.address)
+            self._access = lambda number: access_config(scenario, replication, way(number), self.prefix)
 
     def of_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know, as a table of its settings."""
-        return {"sessions": self.for_node()}
+        return {"sessions": self.for_node(number)}
 
     def of_clients(self) -> dict[str, Any]:
         """Return what the clients have to know, as a table of their settings."""
         return {"sessions": self.for_clients()}
 
-    def for_node(self) -> dict[str, Any]:
+    def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know; one that is started during the run hashes every password in full."""
         settings = self.settings
         return {
@@ -85,7 +88,7 @@ class Sessions(ClusterPart):
             "when_down": settings.when_down,
             "accounts": {name: one.as_config() for name, one in self.accounts.items()},
             "begin": 0.0 if self.running else inf,
-            "store": self.store,
+            "store": self._access(number),
         }
 
     def close(self) -> None:
@@ -123,5 +126,6 @@ def attach(cluster: "Cluster") -> None:
     """Add them to a cluster that has sessions."""
     scenario = cluster.scenario
     if scenario.sessions.store != "none":
-        bus = server_of(cluster).bus if scenario.sessions.store == "redis" else None
-        cluster.add(Sessions(scenario, cluster.replication, bus, lambda: cluster.nodes))
+        server = server_of(cluster) if scenario.sessions.store == "redis" else None
+        bus, reach = (None, None) if server is None else (server.bus, server.reach)
+        cluster.add(Sessions(scenario, cluster.replication, bus, lambda: cluster.nodes, reach))

@@ -68,7 +68,6 @@ def test_what_only_the_model_has_is_refused(small: Small, asked: list[Any], chan
     assert asked == []
 
 
-
 def test_live_sessions_are_not_yet_on_a_server_that_could_broadcast(small: Small) -> None:
     sessions = {"sessions": {"store": "redis"}}
     check(small(**sessions))
