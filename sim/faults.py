@@ -16,11 +16,11 @@ from sim.ports import Effect, Run, Work
 from twin.scenario.faults import Fault
 
 
-class Cluster(of_node.Nodes, of_client.Clients, of_balancer.Balanced, of_broadcast.Connected, Run, Protocol):
+class FaultTarget(of_node.Nodes, of_client.Clients, of_balancer.Balanced, of_broadcast.Connected, Run, Protocol):
     """What faults act on."""
 
 
-KINDS: dict[str, Callable[[Cluster, Fault], Effect]] = {
+KINDS: dict[str, Callable[[FaultTarget, Fault], Effect]] = {
     **of_node.KINDS,
     **of_client.KINDS,
     **of_balancer.KINDS,
@@ -30,7 +30,7 @@ KINDS: dict[str, Callable[[Cluster, Fault], Effect]] = {
 """What each kind of fault does, by its name in a scenario."""
 
 
-def inject(cluster: Cluster, fault: Fault) -> Work[None]:
+def inject(cluster: FaultTarget, fault: Fault) -> Work[None]:
     """Wait for the fault's time, do it, and end it after its duration."""
     env = cluster.env
     yield env.timeout(fault.at)
@@ -50,7 +50,7 @@ def inject(cluster: Cluster, fault: Fault) -> Work[None]:
         note(cluster, "healed", fault)
 
 
-def note(cluster: Cluster, event: str, fault: Fault) -> None:
+def note(cluster: FaultTarget, event: str, fault: Fault) -> None:
     """Note that a fault begins, has no effect, or is over."""
     client, node = (-1 if number is None else number for number in (fault.client, fault.node))
     cluster.note(event, client=client, node=node, detail=fault.kind)

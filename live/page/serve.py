@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from live.broadcast.broadcast import Broadcast
 from live.cluster import Cluster
 from live.control import interrupt
 from live.node import lives
@@ -42,7 +43,7 @@ SERVED: dict[str, Any] = {
 """The cluster that is served when the user names none."""
 
 
-class Site(Cluster):
+class ServedCluster(Cluster):
     """A cluster whose nodes let a page in.
 
     Args:
@@ -150,7 +151,7 @@ class Site(Cluster):
 
 
 def serve(
-    scenario: Scenario, port: int, ready: Callable[[Site], None], until: Callable[[], bool] | None = None
+    scenario: Scenario, port: int, ready: Callable[[ServedCluster], None], until: Callable[[], bool] | None = None
 ) -> None:
     """Serve a cluster with its page until Ctrl-C, or until `until` says so.
 
@@ -164,9 +165,10 @@ def serve(
         ScenarioError, HostError: nothing was started.
         ClusterError: a part failed; everything was stopped.
     """
-    with interrupt.remembered(), Site(scenario, port) as site:
-        assert site.broadcast is not None
-        site.broadcast.publisher.tell(start=time.monotonic())
+    with interrupt.remembered(), ServedCluster(scenario, port) as site:
+        broadcast = site.room(Broadcast)
+        assert broadcast is not None
+        broadcast.publisher.tell(start=time.monotonic())
         ready(site)
         try:
             while until is None or not until():

@@ -16,7 +16,7 @@ from sim.ports import End, NodePart, Run, Work
 from sim.registry.connection import AGAIN, Answer, RegistryConnection, Server
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
-from twin.rules.registry import Leases, Member, Reply, changes, next_sign
+from twin.rules.registry import Leases, Registration, Reply, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
 
 
@@ -49,13 +49,13 @@ class Registrar:
         self.looks = looks
         self.server = server
         self.connections = {node.number: RegistryConnection(run.env, server, node.number) for node in nodes}
-        self.registrations = [Registration(self, node) for node in nodes]
+        self.registrations = [Registered(self, node) for node in nodes]
         self.loading = run.cost("start_registry")
         self.leases = Leases(settings.ttl)
         server.on_loss.append(self.leases.forget)
         self.balancer_life = balancer.life
         self.lost = False
-        self.known: dict[int, Member] = {}
+        self.known: dict[int, Registration] = {}
         self.generation: dict[int, int] = {}
         self.spent: dict[int, float] = {}
 
@@ -79,7 +79,7 @@ class Registrar:
         if self.looks:
             self.env.process(self._look())
 
-    def ask_members(self) -> dict[int, Member] | None:
+    def ask_members(self) -> dict[int, Registration] | None:
         """Return who is alive, as the registry answers whoever asks it; None if it does not answer."""
         return self.leases.members(self.env.now) if self.server.up else None
 
@@ -210,7 +210,7 @@ class Registrar:
                 balancer.mark(slot - 1, True, "registry")
 
 
-class Registration(NodePart):
+class Registered(NodePart):
     """One node's side of the registry."""
 
     def __init__(self, registrar: Registrar, node: Node) -> None:
