@@ -22,7 +22,7 @@ from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
 from twin.record.record import Row, row
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 MECHANISM = "broadcast"
 """To whom what clients ask and confirm belongs."""
@@ -62,8 +62,10 @@ class Broadcast:
         cost, payload = machine.cost, run.scenario.publisher.payload_bytes
         self.room = round(machine.profile.path(payload, machine.host_quantile))
         self.bus = bus
-        self.publisher = publisher.Publisher(run, Process(cores), bus, publisher.Costs(run.env, cost))
-        self.fanouts = [fanout.Fanout(run, bus, self, balancer, node, fanout.Costs(run.env, cost)) for node in nodes]
+        self.publisher = publisher.Publisher(run, Process(cores), bus, publisher.PublisherCosts(run.env, cost))
+        self.fanouts = [
+            fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
+        ]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         read, further = cost("client_delivery"), cost("client_delivery_more")
@@ -135,7 +137,7 @@ class Broadcast:
                 t += each
                 if isinstance(body, Message):
                     subscriber.arrive(body, frame.detail, t)
-                elif isinstance(body, Recovery):
+                elif isinstance(body, RecoveryAnswer):
                     subscriber.answered(body, t)
             if tunnel.outlet is not None:
                 self.fanouts[tunnel.server].drained(tunnel)

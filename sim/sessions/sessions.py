@@ -7,8 +7,8 @@ from sim.broadcast.bus import Bus
 from sim.machine.machine import Machine
 from sim.node.node import Node
 from sim.ports import Run, Work
-from sim.sessions.authenticator import Authenticator, Costs
-from sim.sessions.member import Member
+from sim.sessions.authenticator import Authenticator, AuthenticatorCosts
+from sim.sessions.client import ClientSession
 from sim.sessions.store import StoreConnection
 from sim.sessions.tables import Tables
 from twin.rules.session import refresh_interval
@@ -33,11 +33,11 @@ class Sessions:
         settings = run.scenario.sessions
         self.env = run.env
         self.bus = bus
-        costs = Costs(machine, settings.login_iterations)
+        costs = AuthenticatorCosts(machine, settings.login_iterations)
         self.costs = costs
         self.tables = Tables(run, nodes, bus)
         self.stores = {} if bus is None else {node.number: StoreConnection(run, node, bus) for node in nodes}
-        self.members = [Member(run, self.tables, nodes, number) for number in range(run.scenario.clients.count)]
+        self.members = [ClientSession(run, self.tables, nodes, number) for number in range(run.scenario.clients.count)]
         self.authenticators = [
             Authenticator(run, node, costs, self.tables, self.stores.get(node.number), self.members) for node in nodes
         ]
