@@ -6,16 +6,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from live.broadcast.broadcast import Broadcast
+from live.broadcast.server import Server
 from live.control.process import READY_WITHIN
 from live.machine.timing import ScheduledAction
+from live.network.links import Links
 from live.node.lives import replace
+from live.ports import SomePart
+from live.registry.autoscaler import Elastic
 from twin.errors import ClusterError, HostError
 from twin.rules.faults import Standing, acts
 from twin.scenario.faults import Fault
 
 if TYPE_CHECKING:
-    from live.broadcast.broadcast import Broadcast
-    from live.broadcast.bus import Bus
     from live.ports import Cluster
 
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
@@ -93,9 +96,8 @@ class Injection:
 def _begin(cluster: "Cluster", fault: Fault) -> None:
     kind, number = fault.kind, fault.node or 0
     if kind == "join":
-        assert cluster.elastic is not None
         _see_off(cluster, number)
-        cluster.elastic.join(number)
+        _room(cluster, Elastic).join(number)
     elif kind == "reload":
         cluster.balancer.reload()
     elif kind == "drain":
@@ -117,11 +119,11 @@ def _begin(cluster: "Cluster", fault: Fault) -> None:
         if cluster.stalls[fault.client].begin():
             _stall(cluster, fault, True)
     elif kind == "blackhole":
-        cluster.links[number].tell(drop=True)
+        _room(cluster, Links).drop(number, True)
     elif kind == "bus_down":
-        _server(cluster).kill()
+        _room(cluster, Server).bus.kill()
     elif kind == "bus_cut":
-        _broadcast(cluster).cut(number)
+        _room(cluster, Broadcast).cut(number)
     elif kind == "partition":
         _relay(cluster, number, cut=True)
     else:
@@ -132,7 +134,7 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
     kind, number = fault.kind, fault.node or 0
     if kind == "bus_down":
         begun = cluster.bus_standing.boots()
-        _server(cluster).start_again()
+        _room(cluster, Server).bus.start_again()
         threading.Thread(target=_answers_again, args=(cluster, fault, begun), daemon=True).start()
         return
     if kind == "kill":
@@ -143,7 +145,7 @@ def _heal(cluster: "Cluster", fault: Fault) -> None:
     if kind == "hang":
         cluster.nodes[number - 1].signal(signal.SIGCONT)
     elif kind == "blackhole":
-        cluster.links[number].tell(drop=False)
+        _room(cluster, Links).drop(number, False)
     elif kind == "stall":
         _stall(cluster, fault, False)
     elif kind == "partition":
@@ -165,14 +167,10 @@ def _see_off(cluster: "Cluster", number: int) -> None:
         cluster.attend()
 
 
-def _broadcast(cluster: "Cluster") -> "Broadcast":
-    assert cluster.broadcast is not None  # such a fault needs a publisher
-    return cluster.broadcast
-
-
-def _server(cluster: "Cluster") -> "Bus":
-    assert cluster.server is not None  # such a fault needs a publisher, or sessions on the bus
-    return cluster.server
+def _room(cluster: "Cluster", kind: type[SomePart]) -> SomePart:
+    found = cluster.room(kind)
+    assert found is not None, f"such a fault needs {kind.__name__}"
+    return found
 
 
 def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
@@ -181,7 +179,7 @@ def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
 
 
 def _relay(cluster: "Cluster", number: int, **orders: Any) -> None:
-    _broadcast(cluster).relays[number].tell(**orders)
+    _room(cluster, Server).relays[number].tell(**orders)
 
 
 def _slow(cluster: "Cluster", number: int, delay: float) -> None:
@@ -192,6 +190,6 @@ def _slow(cluster: "Cluster", number: int, delay: float) -> None:
 
 def _answers_again(cluster: "Cluster", fault: Fault, begun: int) -> None:
     with contextlib.suppress(ClusterError, HostError, OSError):
-        _server(cluster).wait_ready(READY_WITHIN)
+        _room(cluster, Server).bus.wait_ready(READY_WITHIN)
         if cluster.bus_standing.listens(begun):
             note(cluster, "healed", fault)

@@ -30,7 +30,11 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if scenario.host.placement == "separate":
         raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
     if any(fault.kind == "outage" for fault in scenario.faults):
-        raise ScenarioError("faults has an 'outage'; a live run allows the other kinds of fault.")
+        raise ScenarioError(
+            "faults has an 'outage'; a live run allows the other kinds of fault, as no process of the lab can take the "
+            "power from machines: predict it."
+        )
+    _check_elastic(scenario)
     messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
     if messages * scenario.clients.count > MOST_DELIVERIES:
         raise ScenarioError(
@@ -39,9 +43,6 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         )
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
-    why = unbuilt(scenario)
-    if why:
-        raise ScenarioError(why)
     placement.placement(scenario)
     binary(scenario.balancer.kind)
     placement.check_limits(scenario)
@@ -52,18 +53,17 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         check_permissions(address_of(redis_url), scenario)
 
 
-def unbuilt(scenario: Scenario) -> str:
-    """Return in one sentence which set of mechanisms a live run does not have yet; empty if it has them all."""
-    others = {
-        "sessions.store": scenario.sessions.store != "none",
-        "clients.sends": scenario.clients.sends.rate > 0,
-        "registry": scenario.registry is not None,
-        "nodes.lifetime": scenario.nodes.lifetime is not None,
-        "a fault 'blackhole'": any(fault.kind == "blackhole" for fault in scenario.faults),
-    }
-    beside = [name for name, there in others.items() if there]
-    if scenario.publisher is not None and beside:
-        return f"publisher is set beside {beside[0]}; a live run allows it without that, a prediction allows both."
-    if scenario.sessions.store == "redis" and scenario.bus.kind != "valkey":
-        return f"bus.kind is '{scenario.bus.kind}' beside sessions.store 'redis'; a live run allows 'valkey' there."
-    return ""
+def _check_elastic(scenario: Scenario) -> None:
+    """Refuse what only predictions know of a registry."""
+    if scenario.bus.servers == "several" and len(scenario.uses) > 1:
+        raise ScenarioError("bus.servers is 'several'; a live run allows 'one'.")
+    if scenario.registry is None:
+        return
+    for fault in scenario.faults:
+        if scenario.autoscaling is not None:
+            raise ScenarioError(f"faults has a '{fault.kind}'; a live run allows no fault with [autoscaling].")
+        if fault.kind not in ("kill", "hang", "drain", "join") or (
+            fault.kind != "join" and (fault.node or 0) > scenario.nodes.count
+        ):
+            allowed = "kill, hang, drain and join of nodes with a [registry]"
+            raise ScenarioError(f"faults has a '{fault.kind}'; a live run allows {allowed}.")

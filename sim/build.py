@@ -53,16 +53,19 @@ class Mechanisms:
         self.nodes = nodes
         self.broadcast: Broadcast | None = None
         self.registrar: Registrar | None = None
+        self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             uplink = Uplink(run, balancer, nodes, clients)
         if scenario.publisher is not None:
-            bus = servers.of["broadcast"]
+            bus = servers.of["messages"]
             self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
         if scenario.registry is not None:
-            self.registrar = Registrar(run, scenario.registry, nodes, balancer, looks)
+            self.registrar = Registrar(run, scenario.registry, nodes, balancer, servers.of["registry"], looks)
+            if scenario.autoscaling is not None:
+                self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
@@ -80,6 +83,8 @@ class Mechanisms:
             found.append(self.sessions.authenticators[node.number - 1])
         if self.registrar is not None:
             found.append(self.registrar.registrations[node.number - 1])
+        if self.autoscaler is not None:
+            found.append(self.autoscaler.ends[node.number - 1])
         if lifetime is not None:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
@@ -100,8 +105,8 @@ class Mechanisms:
         """Everybody is connected, and the run starts."""
         if self.registrar is not None:
             self.registrar.begin()
-            if self.run.scenario.autoscaling is not None:
-                Autoscaler(self.run, self.run.scenario.autoscaling, self.registrar, self.nodes)
+        if self.autoscaler is not None:
+            self.autoscaler.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""

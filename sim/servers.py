@@ -1,21 +1,16 @@
 """The servers that the nodes of a run share: which of them keeps what."""
 
-from typing import Literal
-
 from sim.broadcast.bus import Bus
 from sim.broadcast.link import Link
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
 from sim.ports import Run
-from twin.scenario.scenario import Scenario
-
-Use = Literal["broadcast", "sessions"]
-"""What a server is there for."""
+from twin.scenario.servers import Use
 
 
 class SharedServers:
-    """The shared servers of a run: one for all uses that a scenario has.
+    """The shared servers of a run: one for all uses that a scenario has, or one for each.
 
     Args:
         run: the replication.
@@ -27,30 +22,31 @@ class SharedServers:
     """
 
     def __init__(self, run: Run, cores: Cores, machine: Machine) -> None:
+        scenario = run.scenario
         self.of: dict[Use, Bus] = {}
-        uses = uses_of(run.scenario)
-        if uses:
-            self.of = dict.fromkeys(uses, _server(run, cores, machine))
+        together = [scenario.uses] if scenario.bus.servers == "one" else [(use,) for use in scenario.uses]
+        for uses in together:
+            if uses:
+                self.of |= dict.fromkeys(uses, _server(run, cores, machine, uses))
 
     @property
     def all(self) -> list[Bus]:
         """Each server once."""
         return list(dict.fromkeys(self.of.values()))
 
+    def killed(self, use: Use | None) -> Bus:
+        """Return the server of a use; without one, the only one."""
+        return self.all[0] if use is None else self.of[use]
+
     def links(self, node: int) -> list[Link]:
         """Return the ways from a node to all servers."""
         return [link for server in self.all for link in server.links.get(node, [])]
 
 
-def uses_of(scenario: Scenario) -> list[Use]:
-    """Return for what a scenario needs a shared server."""
-    uses: list[Use] = ["broadcast"] if scenario.publisher is not None else []
-    return [*uses, "sessions"] if scenario.sessions.store == "redis" else uses
-
-
-def _server(run: Run, cores: Cores, machine: Machine) -> Bus:
+def _server(run: Run, cores: Cores, machine: Machine, uses: tuple[Use, ...]) -> Bus:
     """Return a server; what a subscriber's connection to it holds hangs on the payload of the messages."""
     publisher, room = run.scenario.publisher, 0.0
-    if publisher is not None:
+    if publisher is not None and "messages" in uses:
         room = machine.profile.bus_path(publisher.payload_bytes, machine.host_quantile)
-    return Bus(run, Process(cores), machine.cost, machine.bus_start, room, machine.disk)
+    asking = run.scenario.nodes.count * len([use for use in uses if use != "messages"])
+    return Bus(run, Process(cores), machine.cost, machine.bus_start, room, machine.disk, asking)

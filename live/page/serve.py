@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from live.broadcast.broadcast import Broadcast
 from live.cluster import Cluster
 from live.control import interrupt
 from live.node import lives
@@ -165,8 +166,9 @@ def serve(
         ClusterError: a part failed; everything was stopped.
     """
     with interrupt.remembered(), ServedCluster(scenario, port) as site:
-        assert site.broadcast is not None
-        site.broadcast.publisher.tell(start=time.monotonic())
+        broadcast = site.room(Broadcast)
+        assert broadcast is not None
+        broadcast.publisher.tell(start=time.monotonic())
         ready(site)
         try:
             while until is None or not until():

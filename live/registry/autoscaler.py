@@ -3,17 +3,22 @@
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from live.broadcast.broadcast import collect
 from live.broadcast.broker import run_prefix
 from live.broadcast.bus import Bus, client_of
 from live.broadcast.leftovers import first_life
+from live.broadcast.server import server_of
+from live.control.address import Address
+from live.control.collecting import collect
 from live.control.process import READY_WITHIN, ChildProcess
 from live.machine.timing import ScheduledAction
+from live.node.base import FENCED
+from live.ports import ClusterPart
 from live.registry.scripts import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
@@ -28,27 +33,27 @@ LONG_AGO = 86_400.0
 """Seconds before the run in which the first nodes count as started, as if the cluster had run for long."""
 
 
-class Elastic:
+class Elastic(ClusterPart):
     """What a cluster with a registry has beside balancer, nodes and clients.
 
     Args:
         cluster: the cluster; its nodes may not have been started yet.
         bus: where the registry is.
+        reach: returns the address at which a node reaches it; the server's own by default.
 
     Attributes:
-        extra: nodes above `nodes.count`, by number.
         wanted: nodes that the autoscaler wants.
         replicas: the nodes that it knows, by number.
     """
 
-    def __init__(self, cluster: "Cluster", bus: Bus) -> None:
+    def __init__(self, cluster: "Cluster", bus: Bus, reach: Callable[[int], Address] | None = None) -> None:
         assert cluster.scenario.registry is not None
         self.cluster = cluster
         self.scenario = cluster.scenario
         self.settings = cluster.scenario.registry
         self.bus = bus
+        self.reach = reach or (lambda number: bus.address)
         self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl, first_life(bus))
-        self.extra: dict[int, ChildProcess] = {}
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count
         self.replicas: dict[int, Replica] = {}
@@ -58,18 +63,30 @@ class Elastic:
         self.registrar: ChildProcess | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know, as a table of its settings."""
+        return {"registry": self.for_node(number)}
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return that clients say who they are, as a balancer of a gray release wants to know."""
+        return {"named": True}
+
+    def node_started(self, number: int, part: ChildProcess) -> None:
+        """Expect that a node ends whose slot is somebody else's."""
+        part.may_end.add(FENCED)
+
+    def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know of the registry."""
         rebalance = self.settings.rebalance
         return {
-            "address": vars(self.bus.address),
+            "address": vars(self.reach(number)),
             "slots": vars(self.slots),
-            "own": f"127.0.0.1:{self.cluster.node_ports[number - 1]}",
+            "own": f"127.0.0.1:{self.cluster.port_of(number)}",
             "version": self.settings.version(number),
             "heartbeat": self.settings.heartbeat,
             "rebalance": rebalance.model_dump() if rebalance is not None else None,
         }
 
-    def start(self) -> None:
+    def wait_ready(self) -> None:
         """Start the registrar, and wait until all nodes are in rotation."""
         for text in SCRIPTS.values():
             self._ask("script_load", text)
@@ -88,7 +105,7 @@ class Elastic:
         balancer.trust(self.registrar.pid)
         self.registrar.hear()
 
-    def begin(self, start: float) -> None:
+    def warm_up(self, start: float) -> None:
         """Tell nodes and registrar in which phases they stand when the run starts."""
         assert self.registrar is not None
         scenario, replication = self.scenario, self.cluster.replication
@@ -147,7 +164,8 @@ class Elastic:
 
     def part(self, number: int) -> ChildProcess:
         """Return the process of a node."""
-        return self.extra[number] if number in self.extra else self.cluster.nodes[number - 1]
+        joined = self.cluster.joined
+        return joined[number] if number in joined else self.cluster.nodes[number - 1]
 
     def join(self, number: int) -> None:
         """Start the process of a node that is new, was killed or has ended."""
@@ -158,7 +176,7 @@ class Elastic:
         if number <= len(cluster.nodes):
             cluster.nodes[number - 1] = part
         else:
-            self.extra[number] = part
+            cluster.joined[number] = part
         self.starting.append(threading.Thread(target=self._listens, args=(number, part, life), daemon=True))
         self.starting[-1].start()
 
@@ -172,6 +190,10 @@ class Elastic:
     def leaving(self) -> list[ChildProcess]:
         """The nodes that are about to end."""
         return [self.part(number) for number, replica in self.replicas.items() if replica.deleting]
+
+    def may_be_gone(self, part: ChildProcess) -> bool:
+        """Tell whether a node was told to end, or has lost its slot."""
+        return part in self.leaving or part.status == FENCED
 
     def attend(self) -> None:
         """See which nodes have drained and ended."""
@@ -205,3 +227,12 @@ class Elastic:
         """Leave nothing behind in the user's own server."""
         self.bus.forget_all(self.slots.prefix)
         self.client.close()
+
+
+def attach(cluster: "Cluster") -> None:
+    """Add it to a cluster with a registry."""
+    if cluster.scenario.registry is not None:
+        server = server_of(cluster)
+        one = Elastic(cluster, server.bus, server.reach)
+        server.keeper.keys += [one.slots.generations, one.slots.log]
+        cluster.add(one)

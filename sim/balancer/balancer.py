@@ -376,10 +376,3 @@ class Balancer(ABC):
         self.listening = False
         for waiting in self.waiting:
             waiting.clear()
-
-    def come_back(self) -> Work[None]:
-        """Start a new process, with fresh counts and checks."""
-        yield self.env.timeout(self.start_time)
-        self.listening = True
-        self.forget()
-        self.start_checks(0.0)

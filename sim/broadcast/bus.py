@@ -53,6 +53,7 @@ class Bus:
         start: seconds that it takes to start.
         room: bytes that a connection to it holds.
         disk: seconds that its disk takes (`sim.broadcast.disk`); None for one that costs nothing.
+        asking: connections to it of nodes that only ask.
 
     Attributes:
         links: the ways to it, by the number of the node, 0 for the publisher.
@@ -69,6 +70,7 @@ class Bus:
         start: float,
         room: float,
         disk: tuple[float, float] | None = None,
+        asking: int = 0,
     ) -> None:
         settings = world.scenario.bus
         self.world = world
@@ -77,6 +79,7 @@ class Bus:
         self.settings = settings
         self.costs = BusCosts(cost)
         self.room = room
+        self.ask_only = asking
         self.start_time = start
         self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
         self.broker = Broker(settings.max_length, settings.idempotency_window)
@@ -108,10 +111,9 @@ class Bus:
     @cached_property
     def _clock(self) -> Clock:
         draw, scenario = self.world.draw, self.world.scenario
-        asking = scenario.nodes.count if scenario.sessions.store == "redis" else 0
         return Clock(
             lambda: draw(0, Purpose.BUS_SECOND, 0),
-            look_every(connections(scenario.nodes.count, self.settings.kind) + asking),
+            look_every(connections(scenario.nodes.count, self.settings.kind) + self.ask_only),
             lambda number: draw(number, Purpose.BUS_LOOK, 0),
         )
 

@@ -82,7 +82,7 @@ class Node:
         self.number = number
         self.process = process
         self.state: State = "up" if number <= run.scenario.nodes.count else "dead"
-        self.standing = Standing("up" if number <= run.scenario.nodes.count else "dead")
+        self.standing = Standing() if self.state == "up" else Standing("dead", absent=True)
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -325,7 +325,13 @@ class Node:
             part.ended("killed")
         if self.state != "dead":
             self.state = "dead"
-            self.run.note("node_stopped", node=self.number)
+            self.stopped()
+
+    def stopped(self) -> None:
+        """The process is no more."""
+        self.run.note("node_stopped", node=self.number)
+        for part in self.parts:
+            part.gone()
 
     @property
     def connections(self) -> int:

@@ -68,22 +68,6 @@ def test_what_only_the_model_has_is_refused(small: Small, asked: list[Any], chan
     assert asked == []
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"sessions": {"store": "memory"}}, r"^publisher is set beside sessions\.store; a live run allows it without"),
-        ({"clients": {"sends": {"rate": 1.0}}}, r"^publisher is set beside clients\.sends"),
-        ({"registry": {}}, r"^publisher is set beside registry"),
-        ({"nodes": {"lifetime": {"mean": 5.0}}}, r"^publisher is set beside nodes\.lifetime"),
-        ({"faults": [{"at": 1.0, "kind": "blackhole", "node": 1}]}, r"^publisher is set beside a fault 'blackhole'"),
-    ],
-)
-def test_what_a_live_broadcast_does_not_have_beside_it_yet(small: Small, changes: Any, says: str) -> None:
-    check(small(**changes))
-    with pytest.raises(ScenarioError, match=says):
-        check(small(bus={"kind": "stream"}, publisher={}, **changes))
-
-
 def test_live_sessions_are_not_yet_on_a_server_that_could_broadcast(small: Small) -> None:
     sessions = {"sessions": {"store": "redis"}}
     check(small(**sessions))

@@ -16,13 +16,14 @@ from twin.scenario.balancer.haproxy import Check, HAProxy
 from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
-from twin.scenario.faults import BUS_FAULTS, Fault, fault_problem
+from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.scenario.renamed import with_new_names
 from twin.scenario.sending import Offline, Sends, sending_problem
+from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
 
 
@@ -210,14 +211,15 @@ class Scenario(Table):
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
-            problem = fault_problem(fault, self.nodes.count, self.clients.count)
+            problem = fault_problem(fault, self.slots, self.clients.count)
             if problem:
                 raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
             if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
                 raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
-            if fault.kind == "bus_down" and self.sessions.store == "redis":
-                continue
-            if fault.kind in BUS_FAULTS and self.publisher is None:
+            problem = server_problem(fault.kind, fault.server, self.bus.servers, self.uses)
+            if problem:
+                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
+            if fault.kind in OF_MESSAGES and self.publisher is None:
                 raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
 
@@ -289,6 +291,11 @@ class Scenario(Table):
     def slots(self) -> int:
         """Most nodes that there may be in a run; the balancer knows so many servers."""
         return slots(self.nodes.count, self.autoscaling, self.faults)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """For what there is a shared server."""
+        return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
 
     @property
     def idle_timeout(self) -> float:
