@@ -95,6 +95,8 @@ def back(case: Case) -> Finding:
         return Finding(skipped="the balancer cuts idle connections")
     if not case.some_node_is_up:
         return Finding(skipped="no node was up at the end of the record")
+    if churns(case.scenario) and case.scenario.nodes.backlog < case.scenario.clients.count:
+        return Finding(skipped="those who come back all along may find a full accept queue each time")
     if not isfinite(max(case.logins_over, 0.0)):
         return Finding(skipped=STILL_LOGINS)
     _, home = case.last_contact
