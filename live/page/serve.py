@@ -127,7 +127,7 @@ class ServedCluster(Cluster):
         if action == "start":
             if part.running or number in self.restarting:
                 return False
-            lives.replace(self, number, "start")
+            lives.start(self, number, "start")
         elif not part.running:
             return False
         elif action == "resume" or (action == "hang" and standing.hung.on):
