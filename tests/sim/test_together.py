@@ -12,9 +12,11 @@ from sim.world import World
 from tests.costs import MICROSECONDS
 from tests.mixtures import mixtures
 from tests.strategies import small, small_profile
+from twin.costs.profile import HostProfile
 from twin.invariants import audit
 from twin.measures import measure_record
 from twin.rules.consistency import SIGNS_A_LEASE
+from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
 
 RUNS = 300
@@ -39,6 +41,15 @@ def run(scenario, profile=None):
 def test_no_set_of_mechanisms_and_faults_breaks_an_invariant(scenario):
     record = run(scenario)
     assert all(number == number for number in measure_record(record).values())
+
+
+@pytest.mark.parametrize("name", ["whole", "whole-pubsub"])
+def test_a_whole_cluster_breaks_no_invariant_and_shows_all_of_its_faults(name):
+    profile = HostProfile.load("reference")
+    found = audit(simulate(Scenario.load(f"scenarios/{name}.toml").vary(host={"profile": "reference"}), 0, profile))
+    assert (found.verdict, found.as_dict()["broken"], found.reasons) == ("pass", {}, [])
+    skipped = set(found.as_dict()["skipped"])
+    assert skipped == {"balancer_count"} | ({"reached"} if name == "whole-pubsub" else set())
 
 
 def of(record, event, **columns):
