@@ -176,6 +176,25 @@ def _faults(dice: _Dice, kinds: list[str], rate: float) -> list[dict[str, Any]]:
     return faults
 
 
+def _names(scenario: Scenario) -> list[str]:
+    return [fault.kind for fault in scenario.faults]
+
+
+def mechanisms(scenario: Scenario) -> list[str]:
+    """Return what a run has beside clients, balancer and nodes, in a few words."""
+    registry = scenario.registry
+    there = {
+        f"broadcast over {scenario.bus.kind}": scenario.publisher is not None,
+        f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
+        "sends": scenario.clients.sends.rate > 0,
+        "lifetimes": scenario.nodes.lifetime is not None,
+        "registry": registry is not None,
+        "rebalancing": registry is not None and registry.rebalance is not None,
+        "autoscaling": scenario.autoscaling is not None,
+    }
+    return [name for name, is_there in there.items() if is_there]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One run of a campaign.
@@ -191,12 +210,13 @@ class Outcome:
     lost_share: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as it appears in JSON, with its scenario's faults."""
+        """Return the outcome as it appears in JSON, with its scenario's mechanisms and faults."""
         record = self.audit.record
         faults = [fault.model_dump(exclude_none=True) for fault in record.scenario.faults]
         found = self.audit.as_dict()
         found["void"] = record.void
-        return {"run": self.number, "faults": faults, "lost_share": self.lost_share, **found}
+        what = mechanisms(record.scenario)
+        return {"run": self.number, "mechanisms": what, "faults": faults, "lost_share": self.lost_share, **found}
 
 
 def campaign(
@@ -231,7 +251,7 @@ def campaign(
     for i, scenario in enumerate(scenarios):
         number = first + i
         if progress is not None:
-            progress(i / runs, f"run {number}: {', '.join(fault.kind for fault in scenario.faults)}")
+            progress(i / runs, f"run {number}: {', '.join([*mechanisms(scenario), *_names(scenario)])}")
         for _ in range(1 + ONCE_MORE):
             record = run(scenario, number)
             if not record.disturbed:

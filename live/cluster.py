@@ -54,8 +54,9 @@ class Cluster:
         self.events: list[tuple[float, str, int, str, int]] = []
         self.killed: list[int] = []
         self.restarting: set[int] = set()
-        self.standings = [Standing("up" if i < scenario.nodes.count else "dead") for i in range(scenario.slots)]
-        self.bus_standing = Standing()
+        later = scenario.slots - scenario.nodes.count
+        self.standings = [Standing() for _ in range(scenario.nodes.count)]
+        self.standings += [Standing("dead", absent=True) for _ in range(later)]
         self.stalls = defaultdict[int, Hold](Hold)
         self.delays = defaultdict[int, float](float)
         self.place = placement.placement(scenario)
@@ -95,7 +96,11 @@ class Cluster:
 
     def room(self, kind: type[SomePart]) -> SomePart | None:
         """Return what a mechanism has added, by its class; None if it is not there."""
-        return next((part for part in self.parts if isinstance(part, kind)), None)
+        return next(iter(self.rooms(kind)), None)
+
+    def rooms(self, kind: type[SomePart]) -> list[SomePart]:
+        """Return all that mechanisms have added, by its class."""
+        return [part for part in self.parts if isinstance(part, kind)]
 
     def note(self, t: float, event: str, node: int = -1, detail: str = "", client: int = -1) -> None:
         """Note an event of the cluster at the monotonic time `t`; may be called from any thread."""
@@ -162,6 +167,19 @@ class Cluster:
         for part in self.parts:
             part.node_started(number, node)
         return node
+
+    def node(self, number: int) -> ChildProcess:
+        """Return the latest process of a node that is there, or was."""
+        return self.nodes[number - 1] if number <= len(self.nodes) else self.joined[number]
+
+    def renew_node(self, number: int) -> ChildProcess:
+        """Start a process of a node that has none, and keep it as its latest one."""
+        process = self.start_node(number)
+        if number <= len(self.nodes):
+            self.nodes[number - 1] = process
+        else:
+            self.joined[number] = process
+        return process
 
     @property
     def _pinned(self) -> bool:
@@ -281,7 +299,7 @@ class Cluster:
         try:
             return collect(self.stage, node, start)
         except ClusterError:
-            told = [self.nodes[number - 1] for number in (*self.killed, *self.restarting)]
+            told = [self.node(number) for number in (*self.killed, *self.restarting)]
             if node in told or any(part.may_be_gone(node) for part in self.parts):
                 return []
             raise

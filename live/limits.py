@@ -34,7 +34,6 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
             "faults has an 'outage'; a live run allows the other kinds of fault, as no process of the lab can take the "
             "power from machines: predict it."
         )
-    _check_elastic(scenario)
     messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
     if messages * scenario.clients.count > MOST_DELIVERIES:
         raise ScenarioError(
@@ -49,21 +48,7 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
         if any(fault.kind == "bus_down" for fault in scenario.faults):
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
+        if scenario.bus.servers == "several" and len(scenario.uses) > 1:
+            raise ScenarioError("bus.servers is 'several': --redis-url names one server; leave it out, or set 'one'.")
         answers(redis_url)
         check_permissions(address_of(redis_url), scenario)
-
-
-def _check_elastic(scenario: Scenario) -> None:
-    """Refuse what only predictions know of a registry."""
-    if scenario.bus.servers == "several" and len(scenario.uses) > 1:
-        raise ScenarioError("bus.servers is 'several'; a live run allows 'one'.")
-    if scenario.registry is None:
-        return
-    for fault in scenario.faults:
-        if scenario.autoscaling is not None:
-            raise ScenarioError(f"faults has a '{fault.kind}'; a live run allows no fault with [autoscaling].")
-        if fault.kind not in ("kill", "hang", "drain", "join") or (
-            fault.kind != "join" and (fault.node or 0) > scenario.nodes.count
-        ):
-            allowed = "kill, hang, drain and join of nodes with a [registry]"
-            raise ScenarioError(f"faults has a '{fault.kind}'; a live run allows {allowed}.")

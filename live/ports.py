@@ -74,6 +74,9 @@ class ClusterPart:
     def node_started(self, number: int, part: ChildProcess) -> None:
         """See the process of a node that has just been started, the first ones' and later ones'."""
 
+    def node_gone(self, number: int) -> None:
+        """The process of a node has ended, and none has been started in its place; `standings` say how it was."""
+
     def before_balancer(self) -> None:
         """Start what stands between the balancer and the nodes; they listen.
 
@@ -131,12 +134,41 @@ class ClusterPart:
 SomePart = TypeVar("SomePart", bound=ClusterPart)
 
 
+class Effect:
+    """One fault of the schedule, in the room on which it acts; `live.faults` lists the kinds and does the rest.
+
+    Attributes:
+        kind: by which name the bookkeeping (`twin.rules.faults`) knows it.
+        standing: whose bookkeeping says whether it has an effect, and when that is over; None: it always has one.
+        announced: whether its begin is noted as a `fault`.
+    """
+
+    kind: str
+    standing: Standing | None = None
+    announced: bool = True
+
+    def begins(self) -> int | None:
+        """Its time has come: return the life that it belongs to, None if it has no effect."""
+        return 0 if self.standing is None else self.standing.begin(self.kind)
+
+    def begin(self) -> None:
+        """Do it."""
+
+    def over(self, life: int) -> bool:
+        """Its duration has passed: tell whether its effect ends with it."""
+        return self.standing is None or self.standing.over(self.kind, life)
+
+    def end(self) -> bool:
+        """End its effect, and tell whether it is healed by that; False where the room itself notes when it is."""
+        return True
+
+
 class Cluster(Protocol):
     """A cluster under way, for its parts and for those who act on it: faults, the ends of nodes.
 
     Attributes:
         killed, restarting: numbers of the nodes that were killed, or told to end and to come back.
-        standings, bus_standing: what acts on each node, and on the bus.
+        standings: what acts on each node.
         stalls, delays: what acts on each client, and seconds by which each node's way to the bus is slower.
         helpers: threads that wait for nodes.
         node_ports: where each node listens.
@@ -150,7 +182,6 @@ class Cluster(Protocol):
     killed: list[int]
     restarting: set[int]
     standings: list[Standing]
-    bus_standing: Standing
     stalls: defaultdict[int, Hold]
     delays: defaultdict[int, float]
     helpers: list[threading.Thread]
@@ -179,8 +210,20 @@ class Cluster(Protocol):
         """Return the port at which the balancer reaches a node."""
         ...
 
+    def rooms(self, kind: type[SomePart]) -> list[SomePart]:
+        """Return all that mechanisms have added, by its class."""
+        ...
+
     def attend(self) -> None:
         """See which nodes are gone, and start those again that were told to end; raise if a part broke."""
+        ...
+
+    def node(self, number: int) -> ChildProcess:
+        """Return the latest process of a node that is there, or was."""
+        ...
+
+    def renew_node(self, number: int) -> ChildProcess:
+        """Start a process of a node that has none, and keep it as its latest one."""
         ...
 
     def start_node(self, number: int) -> ChildProcess:

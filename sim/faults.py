@@ -11,8 +11,10 @@ from sim.balancer import faults as of_balancer
 from sim.broadcast import faults as of_broadcast
 from sim.client import faults as of_client
 from sim.machine import faults as of_machine
+from sim.network import faults as of_network
 from sim.node import faults as of_node
 from sim.ports import Effect, Run, Work
+from sim.registry import faults as of_registry
 from twin.scenario.faults import Fault
 
 
@@ -22,9 +24,11 @@ class FaultTarget(of_node.Nodes, of_client.Clients, of_balancer.Balanced, of_bro
 
 KINDS: dict[str, Callable[[FaultTarget, Fault], Effect]] = {
     **of_node.KINDS,
+    **of_network.KINDS,
     **of_client.KINDS,
     **of_balancer.KINDS,
     **of_broadcast.KINDS,
+    **of_registry.KINDS,
     **of_machine.KINDS,
 }
 """What each kind of fault does, by its name in a scenario."""

@@ -146,7 +146,7 @@ def attach(cluster: "Cluster") -> None:
     """Add it to a cluster in which something is broadcast."""
     scenario = cluster.scenario
     if scenario.publisher is not None:
-        server = server_of(cluster)
+        server = server_of(cluster, "messages")
         one = Broadcast(cluster.stage, scenario, cluster.replication, server.bus, cluster.place.cluster, server.reach)
         server.keeper.keys += [one.topic.head, one.topic.log]
         cluster.add(one)

@@ -1,5 +1,8 @@
-"""The one Redis-protocol server of a cluster, which serves messages, sessions and the registry, and the ways there."""
+"""The Redis-protocol servers of a cluster, one for messages, sessions and the registry or one for each, and the ways
+there.
+"""
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from live.broadcast.bus import Bus
@@ -9,7 +12,9 @@ from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess
 from live.machine import placement
 from live.ports import ClusterPart
+from twin.rules.faults import Standing
 from twin.scenario.scenario import Scenario
+from twin.scenario.servers import Use
 
 if TYPE_CHECKING:
     from live.ports import Cluster
@@ -19,25 +24,35 @@ _THROUGH_RELAY = ("partition", "delay")
 
 
 class Server(ClusterPart):
-    """The server of one run, the keys in it that must not end before the run does, and the relays before it of those
+    """A server of one run, the keys in it that must not end before the run does, and the relays before it of those
     nodes whose link to it a fault acts on.
 
     Args:
         cluster: the cluster.
+        uses: what it is there for.
+        name: what distinguishes it from the others, empty for the only one.
 
     Attributes:
         relays: by number of the node.
+        standing: what acts on it.
+        before_loss: called when it is about to be killed by order.
     """
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: "Cluster", uses: Sequence[Use] = (), name: str = "") -> None:
         cpus, nodes = cluster.place.cluster, relayed(cluster.scenario)
         port, *ports = placement.free_ports(1 + len(nodes))
-        self.bus = Bus(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus)
+        self.uses = uses
+        self.name = name
+        self.standing = Standing()
+        self.before_loss: list[Callable[[], None]] = []
+        self.bus = Bus(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus, name)
         self.ports = dict(zip(nodes, ports, strict=True))
         self.relays: dict[int, ChildProcess] = {}
         for node, of_node in self.ports.items():
             config = {"port": of_node, "to": self.bus.address.way}
-            self.relays[node] = cluster.stage.python(f"relay {node}", "live.broadcast.relay", config, cpus)
+            self.relays[node] = cluster.stage.python(
+                f"relay {node} {name}".rstrip(), "live.broadcast.relay", config, cpus
+            )
         self.keeper = Keeper(self.bus)
         self.watch = ServerWatch(self.bus)
         self.found: dict[str, Any] = {}
@@ -55,7 +70,7 @@ class Server(ClusterPart):
 
     def describe(self) -> dict[str, Any]:
         """Return what the server is, how it was started, and its settings."""
-        return {"bus": self.found}
+        return {f"bus {self.name}".rstrip(): self.found}
 
     def about_to_run(self) -> None:
         """Ask the user's own server from now on whether it is there."""
@@ -76,14 +91,23 @@ def relayed(scenario: Scenario) -> list[int]:
     return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
 
 
-def server_of(cluster: "Cluster") -> Server:
-    """Return the server of a cluster that has one."""
-    found = cluster.room(Server)
-    assert found is not None, "the room of the server comes before those that use it"
-    return found
+def servers_of(cluster: "Cluster") -> list[Server]:
+    """Return all servers of a cluster."""
+    return cluster.rooms(Server)
+
+
+def server_of(cluster: "Cluster", use: Use | None = None) -> Server:
+    """Return the server of a cluster that is there for a use; without one, the only one."""
+    found = [server for server in servers_of(cluster) if use is None or use in server.uses]
+    assert found, "the room of the servers comes before those that use them"
+    return found[0]
 
 
 def attach(cluster: "Cluster") -> None:
-    """Add it to a cluster that needs one."""
-    if cluster.scenario.bus.kind != "none" or cluster.scenario.registry is not None:
-        cluster.add(Server(cluster))
+    """Add them to a cluster that needs one, or runs one without need."""
+    scenario = cluster.scenario
+    if scenario.bus.servers == "several" and len(scenario.uses) > 1:
+        for use in scenario.uses:
+            cluster.add(Server(cluster, [use], use))
+    elif scenario.bus.kind != "none" or scenario.uses:
+        cluster.add(Server(cluster, scenario.uses))

@@ -42,6 +42,7 @@ class Registrar:
         self.events: list[Event] = []
         self.grid: float | None = None
         self.link: RespConnection | None = None
+        self.lost = False
 
     async def look(self) -> None:
         """Ask who is alive, and tell the balancer what is new."""
@@ -50,7 +51,9 @@ class Registrar:
                 self.link = await open_link(self.address, f"{self.slots.prefix}registrar")
             members = alive(await self.link.ask(ANSWER_WITHIN, *self.slots.members()), time.monotonic())
         except (*BROKEN, ReplyError):
-            return  # who does not answer says nothing about the nodes
+            self._note_lost(True)  # who does not answer says nothing about the nodes
+            return
+        self._note_lost(False)
         todo = changes(self.known, members)
         if todo.gone or todo.came:
             try:
@@ -66,6 +69,12 @@ class Registrar:
         if len(members) >= self.expect > 0:
             self.expect = 0
             say(synced=time.monotonic())
+
+    def _note_lost(self, lost: bool) -> None:
+        """Note when the registry does not answer any more, and when it does again."""
+        if lost != self.lost:
+            self.lost = lost
+            self.events.append((time.monotonic(), "bus_lost" if lost else "bus_joined", -1, -1, -1, -1, "registry"))
 
     async def run(self) -> None:
         """Look for ever."""

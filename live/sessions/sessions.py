@@ -126,6 +126,6 @@ def attach(cluster: "Cluster") -> None:
     """Add them to a cluster that has sessions."""
     scenario = cluster.scenario
     if scenario.sessions.store != "none":
-        server = server_of(cluster) if scenario.sessions.store == "redis" else None
+        server = server_of(cluster, "sessions") if scenario.sessions.store == "redis" else None
         bus, reach = (None, None) if server is None else (server.bus, server.reach)
         cluster.add(Sessions(scenario, cluster.replication, bus, lambda: cluster.nodes, reach))

@@ -1,10 +1,10 @@
-"""What faults do to a node: to its process, or to the link between it and the balancer."""
+"""What faults do to the process of a node."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from sim.node.drain import drain
-from sim.node.lives import join, kill, restart, start
+from sim.node.lives import kill, restart, start
 from sim.node.node import Node
 from sim.ports import Effect, Work
 from twin.scenario.faults import Fault
@@ -62,21 +62,6 @@ class Hang(OnNode):
         return True
 
 
-class Blackhole(OnNode):
-    """Nothing passes between balancer and node until the duration is over."""
-
-    def begin(self) -> Work[None]:
-        """Drop every packet."""
-        self.node.vanish()
-        yield from ()
-
-    def end(self) -> Work[bool]:
-        """Let packets pass."""
-        self.node.reappear()
-        yield from ()
-        return True
-
-
 class Restart(OnNode):
     """SIGTERM, and a new process."""
 
@@ -93,21 +78,4 @@ class Drain(OnNode):
         yield from drain(self.node, self.fault.lead or 0.0, self.fault.pace or 0.0)
 
 
-class Join(OnNode):
-    """A process is started for a node that has none. Nothing goes wrong, so it is no event `fault`."""
-
-    announced = False
-
-    def begin(self) -> Work[None]:
-        """Start it."""
-        yield from join(self.node)
-
-
-KINDS = {
-    "kill": Kill,
-    "hang": Hang,
-    "blackhole": Blackhole,
-    "restart": Restart,
-    "drain": Drain,
-    "join": Join,
-}
+KINDS = {"kill": Kill, "hang": Hang, "restart": Restart, "drain": Drain}
