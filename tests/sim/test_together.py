@@ -235,9 +235,11 @@ def test_lifetimes_close_clients_that_then_recover_what_they_missed():
 # Behind a dead link, and without power
 
 
-def test_behind_a_dead_link_messages_wait_and_clients_that_have_left_are_waited_for():
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])  # which forgets a client that has left, and tells nobody
+def test_behind_a_dead_link_messages_wait_and_clients_that_have_left_are_waited_for(kind):
     scenario = small(
         **TALK,
+        balancer={"kind": kind},
         clients={"heartbeat": {"interval": 1.0, "timeout": 0.5}},
         faults=[{"at": 2.0, "kind": "blackhole", "node": 1, "duration": 3.0}],
     ).vary(publisher={"scope": "client", "ack_timeout": 5.0})
