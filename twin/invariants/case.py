@@ -170,7 +170,7 @@ class Case:
         lost = table[table["event"].eq("session_lost")]["t"]
         if not len(lost):
             return -inf
-        late = table["event"].eq("connect_failed") & table["detail"].eq("timeout") & (table["t"] >= lost.iloc[0])
+        late = table["event"].eq("connect_failed") & table["reason"].eq("timeout") & (table["t"] >= lost.iloc[0])
         dialling = table[table["client"].ge(0)].groupby("client")["event"].last().eq("attempt_connect")
         if late.any() or dialling.any():
             return inf
