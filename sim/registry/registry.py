@@ -13,7 +13,7 @@ from sim.balancer.reload import relist
 from sim.node.drain import drain, shed
 from sim.node.node import POLL, Node
 from sim.ports import End, NodePart, Run, Work
-from sim.registry.connection import AGAIN, Answer, RegistryConnection, Server
+from sim.registry.connection import AGAIN, Answer, RegistryConnection, RegistryServer
 from twin.draws import Purpose, stratified
 from twin.record import events
 from twin.rules.lifetime import give_away, surplus
@@ -40,7 +40,13 @@ class Registrar:
     """
 
     def __init__(
-        self, run: Run, settings: Registry, nodes: Sequence[Node], balancer: Balancer, server: Server, looks: bool
+        self,
+        run: Run,
+        settings: Registry,
+        nodes: Sequence[Node],
+        balancer: Balancer,
+        server: RegistryServer,
+        looks: bool,
     ) -> None:
         self.run = run
         self.env = run.env
