@@ -10,7 +10,7 @@ from typing import get_args
 
 from live.balancer import balancer, members
 from sim.balancer import kinds as simulated
-from sim.compiled import kinds as compiled
+from sim.compiled.balancer import kinds as compiled
 from twin.config.balancer import CONFIGURATIONS
 from twin.costs.measured import BALANCER_PARTS
 from twin.rules.balancing import RULES

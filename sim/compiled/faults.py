@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sim.compiled.balancer import answer, cut_old, lose, reset_pending, worker
-from sim.compiled.choice import forget
-from sim.compiled.client import lose_now, peer_hangs
-from sim.compiled.drains import begin_drain, left_yet, say_goodbye
+from sim.compiled.balancer.balancer import answer, cut_old, lose, reset_pending, worker
+from sim.compiled.balancer.checks import start_checks
+from sim.compiled.balancer.choice import forget
+from sim.compiled.client.client import lose_now, peer_hangs
 from sim.compiled.events.queue import schedule
-from sim.compiled.health import start_checks
 from sim.compiled.hooks import heal_messages, inject_on_messages, node_begins, node_ends
-from sim.compiled.host import clear, resume, sleep, stop, work
+from sim.compiled.machine.process import clear, resume, sleep, stop, work
 from sim.compiled.memory.layout import (
     ABNORMAL,
     DRAIN,
@@ -42,7 +41,8 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import PENDING, drop_attempt, failure
-from sim.compiled.node import clear_backlog, kill, remove_tunnel
+from sim.compiled.node.drain import begin_drain, left_yet, say_goodbye
+from sim.compiled.node.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
 from sim.compiled.toolchain.jit import jit, whole
 from sim.node.node import POLL

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from sim.compiled import client, faults, node
-from sim.compiled.balancer import answered, left, lose, relay, relayed, released, served, upstream_closed
-from sim.compiled.events.inbox import append, copy_item
-from sim.compiled.health import judge
+from sim.compiled import faults
+from sim.compiled.balancer.balancer import answered, left, lose, relay, relayed, released, served, upstream_closed
+from sim.compiled.balancer.checks import judge
+from sim.compiled.client import client
 from sim.compiled.hooks import finish_more, queued_again
-from sim.compiled.host import go_on, work
+from sim.compiled.machine.inbox import append, copy_item
+from sim.compiled.machine.process import go_on, work
 from sim.compiled.memory.layout import (
     ABNORMAL,
     FIRST_PART,
@@ -45,7 +46,8 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import drop_attempt, drop_tunnel, failure
-from sim.compiled.node import remove_tunnel
+from sim.compiled.node import node
+from sim.compiled.node.node import remove_tunnel
 from sim.compiled.notes import note
 from sim.compiled.toolchain.jit import jit, whole
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from sim.compiled import client, drains, faults, node
-from sim.compiled.balancer import failed, forward, lose, relay, retry, serve, syn_again, worker
-from sim.compiled.choice import choose, forget, take
-from sim.compiled.events.ahead import MANY, draw_ahead
+from sim.compiled import faults
+from sim.compiled.balancer.balancer import failed, forward, lose, relay, retry, serve, syn_again, worker
+from sim.compiled.balancer.checks import check_due, checked, judge, mark, start_checks
+from sim.compiled.balancer.choice import choose, forget, take
+from sim.compiled.client import client
+from sim.compiled.client.ahead import MANY, draw_ahead
 from sim.compiled.events.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
@@ -22,10 +24,9 @@ from sim.compiled.events.queue import (
     turn_to_next,
 )
 from sim.compiled.events.steps import end_step
-from sim.compiled.health import check_due, checked, judge, mark, start_checks
 from sim.compiled.hooks import broadcast_begins, happen_more, is_short_more, warmed_up
-from sim.compiled.host import expire, swarm_of
 from sim.compiled.items import step
+from sim.compiled.machine.process import expire, swarm_of
 from sim.compiled.memory.layout import (
     ANSWERED,
     ANSWERS_GOODBYE,
@@ -83,7 +84,8 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
-from sim.compiled.node import add_tunnel
+from sim.compiled.node import drain, node
+from sim.compiled.node.node import add_tunnel
 from sim.compiled.notes import note
 from sim.compiled.rules import draw, first_check
 from sim.compiled.toolchain.jit import fetch, jit, kernel, whole
@@ -299,7 +301,7 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == FIRED + OF_STOP:
         faults.hard_stop(w, a, b)
     elif kind == FIRED + OF_DRAIN:
-        drains.wait_over(w, a, b)
+        drain.wait_over(w, a, b)
     elif kind == ROOM:
         node.has_room(w, a)
     elif kind == MARK:
@@ -322,7 +324,7 @@ def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
     elif kind == HUNG_YET:
         faults.hung_yet(w, a)
     elif kind == LEFT_YET:
-        drains.left_yet(w, a)
+        drain.left_yet(w, a)
     elif kind == STOPPED:
         faults.stopped(w, a)
     elif kind == RELOADED:

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from sim.compiled import kinds
-from sim.compiled.events.ahead import MANY
-from sim.compiled.events.inbox import FRONT
+from sim.compiled.balancer import kinds
+from sim.compiled.client.ahead import MANY
 from sim.compiled.events.steps import NOBODY
+from sim.compiled.machine.costs import tables_of
+from sim.compiled.machine.inbox import FRONT
 from sim.compiled.memory import layout as at
 from sim.compiled.memory.memory import lines, longer
-from sim.compiled.memory.tables import tables_of
 from sim.machine.cores import most_lag
 from sim.machine.machine import Machine
 from sim.machine.process import Cost, lone_seconds, pieces
@@ -133,7 +133,7 @@ class State:
         costs += [node.forget, node.abandoned, node.start]
         assert len(costs) == at.COSTS
         if self.scenario.publisher is not None:
-            from sim.compiled.broadcast.engine import costs_of
+            from sim.compiled.broadcast.state import costs_of
 
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
@@ -268,7 +268,7 @@ class State:
         return min(2 * n + MOST_ROWS, each * n) + self.scenario.nodes.count
 
     def _broadcast(self, profile: HostProfile, w: Any) -> Any:
-        from sim.compiled.broadcast.engine import Broadcast
+        from sim.compiled.broadcast.state import Broadcast
 
         return Broadcast(self.scenario, self.machine, profile, w)
 

@@ -27,10 +27,10 @@ from sim.compiled.broadcast.layout import (
     stamped_at,
     subscription_at,
 )
-from sim.compiled.broadcast.links import carry_down, carry_up
+from sim.compiled.broadcast.link import carry_down, carry_up
 from sim.compiled.broadcast.lists import new_job, one_of
 from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
-from sim.compiled.host import clear
+from sim.compiled.machine.process import clear
 from sim.compiled.memory.layout import CLOSED, i4_at, i8_at
 from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.delivery import MOST_READ

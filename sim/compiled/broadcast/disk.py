@@ -17,10 +17,10 @@ from sim.compiled.broadcast.layout import (
     cast,
     job_at,
 )
-from sim.compiled.broadcast.links import carry_down, forget_asking
+from sim.compiled.broadcast.link import carry_down, forget_asking
 from sim.compiled.broadcast.lists import append, drop_job, new_job, pop
 from sim.compiled.events.queue import schedule
-from sim.compiled.host import resume, resume_with, stop, work
+from sim.compiled.machine.process import resume, resume_with, stop, work
 from sim.compiled.memory.layout import I_JOB
 from sim.compiled.rules import after_sleep
 from sim.compiled.toolchain.jit import jit, whole

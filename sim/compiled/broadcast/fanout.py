@@ -5,8 +5,8 @@ See `sim.broadcast.fanout`.
 
 from typing import Any
 
-from sim.compiled.balancer import upstream_closed
-from sim.compiled.broadcast.lanes import send_all, send_one
+from sim.compiled.balancer.balancer import upstream_closed
+from sim.compiled.broadcast.lane import send_all, send_one
 from sim.compiled.broadcast.layout import (
     ANSWER,
     AWAITED,
@@ -50,7 +50,7 @@ from sim.compiled.memory.layout import (
     node_at,
     tunnel_at,
 )
-from sim.compiled.node import remove_tunnel
+from sim.compiled.node.node import remove_tunnel
 from sim.compiled.rules import frame_bytes, offer, pay
 from sim.compiled.toolchain.jit import jit, whole
 from twin.rules.frames import ANSWER_BYTES, LENGTH_BYTES, STAMP_BYTES

@@ -4,7 +4,7 @@ from typing import Any
 
 from sim.compiled.broadcast.bus import kill
 from sim.compiled.broadcast.layout import BUS_STARTED, cast, endpoint_at
-from sim.compiled.broadcast.links import restore
+from sim.compiled.broadcast.link import restore
 from sim.compiled.broadcast.subscriber import read_again, stall
 from sim.compiled.broadcast.subscriptions import leave
 from sim.compiled.events.queue import schedule

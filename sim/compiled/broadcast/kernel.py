@@ -3,7 +3,7 @@
 from typing import Any
 
 from sim.compiled import hooks
-from sim.compiled.broadcast import faults, lanes, nodes, publisher, subscriber
+from sim.compiled.broadcast import faults, lane, nodes, publisher, subscriber
 from sim.compiled.broadcast.bus import execute, look, pushed, started, word_bytes
 from sim.compiled.broadcast.disk import on_disk, release, synced
 from sim.compiled.broadcast.fanout import received, tunnel_released
@@ -50,7 +50,7 @@ from sim.compiled.broadcast.layout import (
     job_at,
     task_at,
 )
-from sim.compiled.broadcast.links import answer_came, came, came_first, parcel_arrives
+from sim.compiled.broadcast.link import answer_came, came, came_first, parcel_arrives
 from sim.compiled.broadcast.lists import drop_job
 from sim.compiled.broadcast.speaking import go_on_speaking
 from sim.compiled.broadcast.subscriptions import buffer_look, read, subscribe
@@ -220,9 +220,9 @@ run_broadcast = kernel(
             hooks.broadcast_begins: broadcast_begins,
             hooks.warmed_up: subscriber.warmed_up,
             hooks.tunnel_made: subscriber.tunnel_made,
-            hooks.step_seconds: lanes.step_seconds,
-            hooks.queued_again: lanes.queued_again,
-            hooks.forgets: lanes.forgets,
+            hooks.step_seconds: lane.step_seconds,
+            hooks.queued_again: lane.queued_again,
+            hooks.forgets: lane.forgets,
             hooks.finish_more: finish_more,
             hooks.happen_more: happen_more,
             hooks.is_short_more: is_short_more,

@@ -37,13 +37,13 @@ from sim.compiled.broadcast.layout import (
     place,
     task_at,
 )
-from sim.compiled.broadcast.links import lost
+from sim.compiled.broadcast.link import lost
 from sim.compiled.broadcast.lists import append, drop_task, empty, new_job, next_of, value_of
 from sim.compiled.broadcast.speaking import forget_outbox, speak, tell
 from sim.compiled.broadcast.subscriptions import leave
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_wait, let_work, next_wait
 from sim.compiled.events.queue import schedule
-from sim.compiled.host import work
+from sim.compiled.machine.process import work
 from sim.compiled.memory.layout import BUS_JOINED, BUS_LOST, I_JOB, I_NOTHING, TIMEOUT, tunnel_at
 from sim.compiled.notes import note
 from sim.compiled.rules import draw, is_too_large, next_failure

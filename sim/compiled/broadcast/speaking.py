@@ -18,7 +18,7 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.tasks import begin, let_work
 from sim.compiled.events.queue import schedule_now
-from sim.compiled.host import work
+from sim.compiled.machine.process import work
 from sim.compiled.memory.layout import I_NOTHING
 from sim.compiled.toolchain.jit import jit, whole
 

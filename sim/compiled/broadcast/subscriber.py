@@ -5,9 +5,9 @@ See `sim.broadcast.subscriber`.
 
 from typing import Any
 
-from sim.compiled.balancer import lose
+from sim.compiled.balancer.balancer import lose
 from sim.compiled.broadcast.fanout import drained
-from sim.compiled.broadcast.lanes import queue, send_one
+from sim.compiled.broadcast.lane import queue, send_one
 from sim.compiled.broadcast.layout import (
     ANSWER,
     ARRIVING,
@@ -31,9 +31,9 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.lists import drop_frame, drop_task, extend, list_of, new_frame, new_task, pop
 from sim.compiled.broadcast.position import APPLIED, ASKS, answered, arrive
 from sim.compiled.broadcast.tasks import let_sleep
-from sim.compiled.client import notice_now
+from sim.compiled.client.client import notice_now
 from sim.compiled.events.queue import schedule, schedule_now
-from sim.compiled.host import swarm_of
+from sim.compiled.machine.process import swarm_of
 from sim.compiled.memory.layout import HEARTBEAT, NOT_READING, client_at, i4_at, tunnel_at
 from sim.compiled.rules import beat_after
 from sim.compiled.toolchain.jit import jit, whole

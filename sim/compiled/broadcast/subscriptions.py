@@ -14,7 +14,7 @@ from sim.compiled.broadcast.layout import (
     endpoint_at,
     subscription_at,
 )
-from sim.compiled.broadcast.links import carry_down
+from sim.compiled.broadcast.link import carry_down
 from sim.compiled.broadcast.lists import one_of
 from sim.compiled.events.queue import schedule
 from sim.compiled.memory.layout import BUFFER

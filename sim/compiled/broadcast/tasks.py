@@ -16,7 +16,7 @@ from sim.compiled.broadcast.layout import (
 )
 from sim.compiled.broadcast.lists import new_task
 from sim.compiled.events.queue import schedule, schedule_first, schedule_now
-from sim.compiled.host import work
+from sim.compiled.machine.process import work
 from sim.compiled.memory.layout import I_TASK, process_at
 from sim.compiled.rules import timer_due, wakes_late
 from sim.compiled.toolchain.jit import jit, whole

@@ -3,9 +3,9 @@
 
 from typing import Any
 
-from sim.compiled.balancer import worker
+from sim.compiled.balancer.balancer import worker
 from sim.compiled.broadcast.fanout import written
-from sim.compiled.broadcast.lanes import drop_batch, hand_over, queue
+from sim.compiled.broadcast.lane import drop_batch, hand_over, queue
 from sim.compiled.broadcast.layout import (
     ARRIVING,
     ASKING,
@@ -23,7 +23,7 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, length, list_of, pop
 from sim.compiled.broadcast.nodes import hears
 from sim.compiled.broadcast.subscriber import arrives
-from sim.compiled.host import swarm_of
+from sim.compiled.machine.process import swarm_of
 from sim.compiled.memory.layout import tunnel_at
 from sim.compiled.toolchain.jit import jit, whole
 

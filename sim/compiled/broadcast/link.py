@@ -40,7 +40,7 @@ from sim.compiled.broadcast.layout import (
 from sim.compiled.broadcast.lists import new_job
 from sim.compiled.broadcast.tasks import begin
 from sim.compiled.events.queue import schedule, schedule_now
-from sim.compiled.host import work
+from sim.compiled.machine.process import work
 from sim.compiled.memory.layout import I_JOB
 from sim.compiled.toolchain.jit import jit, whole
 

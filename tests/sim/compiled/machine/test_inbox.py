@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.compiled.engine import Run
-from sim.compiled.events.inbox import append, empty, last_of, prepend, take_first
+from sim.compiled.machine.inbox import append, empty, last_of, prepend, take_first
 from sim.compiled.memory.layout import I_NOTHING, PER_BLOCK, item_at, process_at
 from sim.compiled.toolchain.parts import WholeCompiler
 from tests.strategies import small, small_profile

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sim.compiled.balancer import reset_pending
+from sim.compiled.balancer.balancer import reset_pending
 from sim.compiled.events.queue import schedule
 from sim.compiled.hooks import node_ends
-from sim.compiled.host import sleep, work
+from sim.compiled.machine.process import sleep, work
 from sim.compiled.memory.blocks import entry, free_block, one_more
 from sim.compiled.memory.layout import (
     DRAIN,
@@ -26,7 +26,7 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import drop_tunnel, hold_tunnel
-from sim.compiled.node import clear_backlog
+from sim.compiled.node.node import clear_backlog
 from sim.compiled.notes import note
 from sim.compiled.rules import close_after
 from sim.compiled.toolchain.jit import jit, whole

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from sim.compiled import node
-from sim.compiled.balancer import answer, cut, released, remove_waiting
-from sim.compiled.choice import mark_for_choice, release
+from sim.compiled.balancer.balancer import answer, cut, released, remove_waiting
+from sim.compiled.balancer.choice import mark_for_choice, release
 from sim.compiled.events.queue import schedule, schedule_first, schedule_now
 from sim.compiled.memory.layout import (
     CHECK,
@@ -22,6 +21,7 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import drop_attempt, failure
+from sim.compiled.node import node
 from sim.compiled.notes import note
 from sim.compiled.rules import check_result
 from sim.compiled.toolchain.jit import jit, whole

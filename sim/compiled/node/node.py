@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sim.compiled.events.inbox import last_of
 from sim.compiled.events.queue import schedule
 from sim.compiled.hooks import node_ends
-from sim.compiled.host import clear, resume, stop, work
+from sim.compiled.machine.inbox import last_of
+from sim.compiled.machine.process import clear, resume, stop, work
 from sim.compiled.memory.layout import (
     CHECK_LATE,
     I_ACCEPT,

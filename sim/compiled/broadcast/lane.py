@@ -29,7 +29,7 @@ from sim.compiled.broadcast.layout import (
     cast,
 )
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
-from sim.compiled.host import level, resume_seconds, seconds_after, seconds_of, work
+from sim.compiled.machine.process import level, resume_seconds, seconds_after, seconds_of, work
 from sim.compiled.memory.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, f8_at, i4_at, process_at
 from sim.compiled.toolchain.jit import jit, whole
 

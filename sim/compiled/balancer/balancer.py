@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sim.compiled.choice import choose_for, release, take
+from sim.compiled.balancer.choice import choose_for, release, take
 from sim.compiled.events.queue import schedule, schedule_first, schedule_now
 from sim.compiled.hooks import tunnel_released
-from sim.compiled.host import carry_on, sleep, work
+from sim.compiled.machine.process import carry_on, sleep, work
 from sim.compiled.memory.layout import (
     ANSWERED,
     B_ABANDONED,
@@ -42,7 +42,7 @@ from sim.compiled.memory.layout import (
     tunnel_at,
 )
 from sim.compiled.memory.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_tunnel
-from sim.compiled.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
+from sim.compiled.node.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
 from sim.compiled.notes import note
 from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
 from sim.compiled.toolchain.jit import jit, whole

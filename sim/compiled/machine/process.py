@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sim.compiled.cores import average, following, leave_core, turn_is_over
-from sim.compiled.events.inbox import append, copy_item, empty, prepend, take_first
 from sim.compiled.events.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.events.steps import begin_step
 from sim.compiled.hooks import step_seconds
+from sim.compiled.machine.cores import average, following, leave_core, turn_is_over
+from sim.compiled.machine.inbox import append, copy_item, empty, prepend, take_first
 from sim.compiled.memory.layout import (
     EXPIRES,
     FIRED,

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sim.compiled.balancer import accept, answer, client_left, serve, worker
-from sim.compiled.events.ahead import draw_next
+from sim.compiled.balancer.balancer import accept, answer, client_left, serve, worker
+from sim.compiled.client.ahead import draw_next
 from sim.compiled.events.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
-from sim.compiled.host import client_work, sleep, swarm_of, work
+from sim.compiled.machine.process import client_work, sleep, swarm_of, work
 from sim.compiled.memory.layout import (
     ANSWERS_GOODBYE,
     ATTEMPT_CONNECT,
@@ -59,7 +59,7 @@ from sim.compiled.memory.pools import (
     hold_tunnel,
     new_attempt,
 )
-from sim.compiled.node import sees_end
+from sim.compiled.node.node import sees_end
 from sim.compiled.notes import note
 from sim.compiled.rules import beat_after, wait_after_failure, wait_after_loss
 from sim.compiled.toolchain.jit import jit, whole
