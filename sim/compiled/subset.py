@@ -32,7 +32,7 @@ NOT_COVERED: dict[str, Callable[[Scenario], bool]] = {
     "a fault may find what another has left": lambda s: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "there are sessions": lambda s: s.sessions.store != "none",
-    "the clients' heartbeat adapts to the network": lambda s: s.clients.heartbeat.most > 0,
+    "the clients' heartbeat adapts to the network": lambda s: s.clients.heartbeat.max_interval > 0,
     "the scenario has a registry": lambda s: s.registry is not None,
     "the nodes end connections by themselves": lambda s: s.nodes.lifetime is not None,
     "the nodes ping": lambda s: s.nodes.ping_interval > 0,

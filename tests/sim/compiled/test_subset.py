@@ -28,7 +28,7 @@ EXAMPLES = {
     )
     | PUBLISHER,
     "there are sessions": {"sessions": {"store": "memory"}},
-    "the clients' heartbeat adapts to the network": {"clients": {"heartbeat": {"most": 30.0}}},
+    "the clients' heartbeat adapts to the network": {"clients": {"heartbeat": {"max_interval": 30.0}}},
     "the scenario has a registry": {"registry": {}},
     "the nodes end connections by themselves": {"nodes": {"lifetime": {"mean": 60.0}}},
     "the nodes ping": {"nodes": {"ping_interval": 1.0}},

@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.world import World
 from tests.sim.compiled.test_engine import assert_same, in_order
 from tests.strategies import small, small_profile
@@ -35,4 +35,4 @@ def test_the_next_numba_compiles_both_kernels_to_the_same():
     for changes in ({}, {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}):
         scenario = small(faults=kill, **changes)
         expected = World(scenario, 0, small_profile()).run()
-        assert_same(in_order(expected), in_order(Run(scenario, 0, small_profile()).go().rows()))
+        assert_same(in_order(expected), in_order(KernelRun(scenario, 0, small_profile()).go().rows()))
