@@ -138,7 +138,7 @@ def goodbye_said(w: Any, i: int) -> None:
 @jit
 def close_frame_down(w: Any, i: int) -> None:
     """The balancer has passed a close frame on to the client."""
-    client.told_goodbye(w, i)
+    client.on_close_frame(w, i)
     drop_tunnel(w, i)
 
 

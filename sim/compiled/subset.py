@@ -7,6 +7,7 @@ from math import inf
 
 from sim.node.lives import CLOSE_TIMEOUT
 from twin.advice import strikes_in_run
+from twin.rules.balancing import RULES
 from twin.rules.faults import any_meet
 from twin.scenario.scenario import Scenario
 
@@ -37,6 +38,7 @@ NOT_COVERED: dict[str, Callable[[Scenario], bool]] = {
     "the nodes end connections by themselves": lambda s: s.nodes.lifetime is not None,
     "the nodes ping": lambda s: s.nodes.ping_interval > 0,
     "a server of the balancer has a slowstart": lambda s: s.balancer.ramps_up,
+    "the balancer hashes the names of its servers": lambda s: RULES[s.balancer.kind, s.balancer.algorithm].hashes_names,
     "the balancer's idle timeout can end within the run": strikes_in_run,
     f"a balancer that tries peer after peer has more than {MOST_PEERS} nodes": lambda s: (
         s.balancer.tries_peers and s.nodes.count > MOST_PEERS

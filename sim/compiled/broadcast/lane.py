@@ -8,7 +8,7 @@ from typing import Any
 
 from sim.compiled.broadcast.layout import MOST_OF_BATCH, batch_at, bundle_at, cast
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
-from sim.compiled.broadcast.vocabulary import HABITS, BroadcastWork, Lane
+from sim.compiled.broadcast.vocabulary import COLD_STARTS, BroadcastWork, Lane
 from sim.compiled.machine.process import level, resume_seconds, seconds_after, seconds_of, work
 from sim.compiled.memory.layout import cost_at, f8_at, i4_at, process_at
 from sim.compiled.toolchain.jit import jit, whole
@@ -162,7 +162,7 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
     else:
         item.asleep = max(item.asleep, asleep)
         seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, speed)
-        if item.cost >= HABITS[0] and item.cost <= HABITS[-1]:
+        if item.cost >= COLD_STARTS[0] and item.cost <= COLD_STARTS[-1]:
             before = pause(w, number, whole(item.cost))
             seconds = max(seconds, seconds_after(w, whole(item.cost), waiting, before, speed))
     if item.stage != Stage.WHOLE:
@@ -196,7 +196,7 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 @jit
 def pause(w: Any, number: int, cost: int) -> float:
     """Return how long a process has not done something that it does now and then. See `sim.machine.cold_start`."""
-    last = f8_at(cast(w).habits, number * len(HABITS) + cost - HABITS[0])
+    last = f8_at(cast(w).cold_starts, number * len(COLD_STARTS) + cost - COLD_STARTS[0])
     before = w.now - last.v
     last.v = w.now
     return before

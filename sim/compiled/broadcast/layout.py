@@ -95,7 +95,7 @@ BROADCAST = record(
     ("?", "timing"),
     # records
     ("i8", "times keys pending until registered_of acked_of unclaimed callers epochs endpoints fanouts subscribers"),
-    ("i8", "messaging lists scratch habits"),  # habits: when each process did each of them last
+    ("i8", "messaging lists scratch cold_starts"),  # cold_starts: when each process did each of them last
     (POOL, "cells frames batches jobs parcels calls commands tasks stamped subscriptions awaitings holes noted"),
     ("i8", "bundles"),
 )

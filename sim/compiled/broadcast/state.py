@@ -8,7 +8,7 @@ import numpy as np
 from sim.compiled.broadcast import layout as at
 from sim.compiled.broadcast.bus import OF_KAFKA, OF_PUBSUB, OF_STREAM
 from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
-from sim.compiled.broadcast.vocabulary import HABITS, BroadcastWork, NodeWord
+from sim.compiled.broadcast.vocabulary import COLD_STARTS, BroadcastWork, NodeWord
 from sim.compiled.memory.layout import LIST
 from sim.compiled.memory.memory import lines, longer
 from sim.compiled.vocabulary import Event, Word
@@ -62,8 +62,9 @@ PARTS = {work: work.name.lower() for work in BroadcastWork} | {
 
 
 def costs_of(machine: Machine) -> list[Cost]:
-    """Return what the parts of a broadcast cost, in the order of `BroadcastWork`; habits are done in one step, see
-    `sim.machine.cold_start`.
+    """Return what the parts of a broadcast cost, in the order of `BroadcastWork`.
+
+    What starts cold (`sim.machine.cold_start`) is done in one step.
     """
     free = DISK_PARTS if machine.disk is None else {}
 
@@ -71,7 +72,7 @@ def costs_of(machine: Machine) -> list[Cost]:
         if work == BroadcastWork.NO_COST or PARTS[work] in free:
             return Cost.constant(0.0)
         known = machine.cost(PARTS[work])
-        return Cost(known.curves) if work in HABITS else known
+        return Cost(known.curves) if work in COLD_STARTS else known
 
     return [cost(work) for work in BroadcastWork]
 
@@ -142,7 +143,7 @@ class Broadcast:
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
         c["disk_idle_since"] = -1.0
-        self._keep("habits", np.full(int(self.world["n_procs"]) * len(HABITS), -1.0))
+        self._keep("cold_starts", np.full(int(self.world["n_procs"]) * len(COLD_STARTS), -1.0))
         c["unsent"]["first"] = c["unsent"]["last"] = -1
         for name in ("asking", "subscribed", "blocked", "pending_acks"):
             c[name]["first"] = c[name]["last"] = -1

@@ -37,8 +37,8 @@ class BroadcastWork(Numbered):
     NO_COST = auto()
 
 
-FIRST_HABIT, LAST_HABIT = BroadcastWork.BUS_SYNC, BroadcastWork.NODE_ANSWER
-HABITS = tuple(one for one in BroadcastWork if FIRST_HABIT <= one <= LAST_HABIT)
+_FIRST_COLD, _LAST_COLD = BroadcastWork.BUS_SYNC, BroadcastWork.NODE_ANSWER
+COLD_STARTS = tuple(one for one in BroadcastWork if _FIRST_COLD <= one <= _LAST_COLD)
 """Work whose cost depends on how long ago the same process did the same."""
 
 

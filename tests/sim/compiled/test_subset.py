@@ -33,6 +33,7 @@ EXAMPLES = {
     "the nodes end connections by themselves": {"nodes": {"lifetime": {"mean": 60.0}}},
     "the nodes ping": {"nodes": {"ping_interval": 1.0}},
     "a server of the balancer has a slowstart": {"balancer": {"slowstart": 1}},
+    "the balancer hashes the names of its servers": {"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}},
     "the balancer's idle timeout can end within the run": {"balancer": {"tunnel_timeout": 8.3}},
     f"a balancer that tries peer after peer has more than {MOST_PEERS} nodes": {
         "balancer": {"kind": "nginx"},

@@ -79,8 +79,8 @@ def test_kinds_that_share_a_number_line_do_not_meet():
     assert min(Pending) == 3 * len(Timer)
     assert min(broadcast.BroadcastPending) == max(Pending)
     assert min(broadcast.BroadcastWork) == len(Work)
-    assert min(broadcast.HABITS) == broadcast.BroadcastWork.BUS_SYNC
-    assert list(broadcast.HABITS) == list(range(min(broadcast.HABITS), max(broadcast.HABITS) + 1))
+    assert min(broadcast.COLD_STARTS) == broadcast.BroadcastWork.BUS_SYNC
+    assert list(broadcast.COLD_STARTS) == list(range(min(broadcast.COLD_STARTS), max(broadcast.COLD_STARTS) + 1))
     assert list(Stage) == [0, 1, 2]
 
 
