@@ -1,45 +1,20 @@
 """Which engine runs a scenario: the SimPy model, to read and to change, or the same model compiled, for scale."""
 
-from math import inf
 from typing import Literal
 
-from sim.node.lives import CLOSE_TIMEOUT
-from twin.advice import strikes_in_run
+from sim.compiled.subset import NOT_COVERED
 from twin.errors import ScenarioError
-from twin.rules.balancing import RULES
-from twin.rules.faults import any_meet
 from twin.scenario.scenario import Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
 
-MOST_PEERS = 63
-"""Peers that the compiled engine can tell apart in one request."""
-
 
 def uncovered(scenario: Scenario) -> str:
-    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
-    balancer, clients = scenario.balancer, scenario.clients
-    kinds = {fault.kind for fault in scenario.faults}
-    unread = any(f.kind == "stall" and (f.duration or inf) > CLOSE_TIMEOUT for f in scenario.faults)
-    reasons = {
-        "the scenario has a blackhole": "blackhole" in kinds,
-        "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
-        "the clients send": scenario.clients.sends.rate > 0,
-        "a fault may find what another has left": any_meet(scenario.faults),
-        "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
-        "a broadcast goes through an outage": scenario.publisher is not None and "outage" in kinds,
-        "there are sessions": scenario.sessions.store != "none",
-        "the clients' heartbeat adapts to the network": clients.heartbeat.max_interval > 0,
-        "the scenario has a registry": scenario.registry is not None,
-        "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
-        "the nodes ping": scenario.nodes.ping_interval > 0,
-        "a server of the balancer has a slowstart": balancer.ramps_up,
-        f"{balancer.program} hashes the names of its servers": RULES[balancer.kind, balancer.algorithm].hashes_names,
-        "the balancer's idle timeout can end within the run": strikes_in_run(scenario),
-        f"{balancer.program} has more than {MOST_PEERS} nodes": balancer.tries_peers
-        and scenario.nodes.count > MOST_PEERS,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text.
+
+    Whatever it leaves to the SimPy model stands in `sim.compiled.subset`.
+    """
+    return next((reason for reason, holds in NOT_COVERED.items() if holds(scenario)), "")
 
 
 def pick(scenario: Scenario, engine: Engine) -> tuple[Engine, str]:

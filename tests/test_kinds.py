@@ -10,7 +10,7 @@ from typing import get_args
 
 from live.balancer import balancer, members
 from sim.balancer import kinds as simulated
-from sim.compiled import kinds as compiled
+from sim.compiled.balancer import kinds as compiled
 from twin.config.balancer import CONFIGURATIONS
 from twin.costs.measured import BALANCER_PARTS
 from twin.rules.balancing import RULES
@@ -35,7 +35,7 @@ OWN_SETTINGS = tuple(f"{room}/{kind}.py" for room in ("twin/config", "twin/scena
 OF_RULES = (
     *("twin/rules/balancing.py", "twin/rules/presets.py"),
     "twin/course/",
-    *("sim/compiled/memory/layout.py", "sim/compiled/state.py"),
+    *("sim/compiled/vocabulary.py", "sim/compiled/state.py"),
 )
 """Where rules are made and listed: presets, the lab notebooks' tables, and the kernels of the compiled engine."""
 

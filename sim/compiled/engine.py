@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.kernel import run
-from sim.compiled.memory import layout as at
 from sim.compiled.state import State
+from sim.compiled.vocabulary import Event, Exit, Word
 from twin.measures.connection import Course, half_open, mark_downs, unevenness
 from twin.record.columns import Events, Row, Words
 from twin.record.events import ServerConnections
@@ -22,7 +22,7 @@ class KernelRun(State):
         fresh, kernel = True, run
         if self.broadcast is not None:
             from sim.compiled.broadcast.kernel import run_broadcast as kernel
-        while kernel(self.world[0], fresh) != at.FINISHED:
+        while kernel(self.world[0], fresh) != Exit.FINISHED:
             fresh = False
             self.make_room()
         if not self.world[0]["full"]:
@@ -38,7 +38,7 @@ class KernelRun(State):
         """Return what was counted of connections; the run must not be a full one."""
         w, noted, scenario = self.world[0], self._noted(), self.scenario
         held = {server + 1: int(count) for server, count in enumerate(self.kept["held"])}
-        failed = {at.WORDS[i]: int(self.kept["failed"][i]) for i in np.flatnonzero(self.kept["failed"])}
+        failed = {Word.texts()[i]: int(self.kept["failed"][i]) for i in np.flatnonzero(self.kept["failed"])}
         losses = self.kept["losses"][: w["losses"]["used"]]
         faults = noted.of("fault").t
         running = set(range(scenario.nodes.count))
@@ -91,10 +91,10 @@ class KernelRun(State):
         """Return the events that were noted, in order."""
         noted = self.noted()
         client, node, attempt = (noted[name].astype(np.int64) for name in ("client", "node", "attempt"))
-        version, detail = np.full(len(noted), -1), Words(noted["detail"], at.WORDS)
+        version, detail = np.full(len(noted), -1), Words(noted["detail"], Word.texts())
         if self.broadcast is not None:
             attempt, version, detail = self.broadcast.told(noted)
-        return Events(noted["t"], Words(noted["event"], at.EVENTS), client, node, attempt, version, detail)
+        return Events(noted["t"], Words(noted["event"], Event.texts()), client, node, attempt, version, detail)
 
     def events(self) -> Events:
         """Return the events in order of time as a record takes them, the balancer's counts at the end among them."""

@@ -2,49 +2,21 @@
 
 from typing import Any
 
-from sim.compiled.balancer import answer, cut_old, lose, reset_pending, worker
-from sim.compiled.choice import forget
-from sim.compiled.client import lose_now, peer_hangs
-from sim.compiled.drains import begin_drain, left_yet, say_goodbye
+from sim.compiled.balancer.balancer import answer, cut_old, lose, reset_pending, worker
+from sim.compiled.balancer.checks import start_checks
+from sim.compiled.balancer.choice import forget
+from sim.compiled.client.client import lose_now, peer_hangs
 from sim.compiled.events.queue import schedule
-from sim.compiled.health import start_checks
 from sim.compiled.hooks import heal_messages, inject_on_messages, node_begins, node_ends
-from sim.compiled.host import clear, resume, sleep, stop, work
-from sim.compiled.memory.layout import (
-    ABNORMAL,
-    DRAIN,
-    FAULT_BEGAN,
-    GOING_AWAY,
-    HANG,
-    HEAL,
-    HEALED,
-    HUNG_YET,
-    I_BOOT,
-    KILL,
-    N_START,
-    NODE_DEAD,
-    NODE_HUNG,
-    NODE_STARTED,
-    NODE_STOPPED,
-    NODE_STOPPING,
-    NODE_UP,
-    OF_STOP,
-    OUTAGE,
-    OUTAGE_OVER,
-    RELOAD,
-    RELOADED,
-    RESET,
-    RESTART,
-    attempt_at,
-    client_at,
-    fault_at,
-    node_at,
-    tunnel_at,
-)
+from sim.compiled.machine.process import clear, resume, sleep, stop, work
+from sim.compiled.memory.chains import forget_all, tunnel_behind, waiting_behind
+from sim.compiled.memory.layout import attempt_at, client_at, fault_at, node_at
 from sim.compiled.memory.pools import PENDING, drop_attempt, failure
-from sim.compiled.node import clear_backlog, kill, remove_tunnel
+from sim.compiled.node.drain import begin_drain, left_yet, say_goodbye
+from sim.compiled.node.node import clear_backlog, kill, remove_tunnel
 from sim.compiled.notes import note
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Item, NodeState, Pending, Timer, Word, Work
 from sim.node.node import POLL
 from twin.costs.profile import FIRST_TABLE
 
@@ -54,23 +26,23 @@ def inject(w: Any, place: int) -> None:
     """The time of a fault has come."""
     fault = fault_at(w.faults, place)
     kind = whole(fault.kind)
-    note(w, w.now, FAULT_BEGAN, whole(fault.client), whole(fault.node), -1, kind)
+    note(w, w.now, Event.FAULT, whole(fault.client), whole(fault.node), -1, kind)
     server = whole(fault.node) - 1
-    if kind == RELOAD:
+    if kind == Word.RELOAD:
         if w.listening:
-            schedule(w, w.balancer_start, RELOADED, place, w.life)
-    elif kind == KILL:
+            schedule(w, w.balancer_start, Pending.RELOADED, place, w.life)
+    elif kind == Word.KILL:
         kill(w, server)
-    elif kind in (RESTART, DRAIN):
+    elif kind in (Word.RESTART, Word.DRAIN):
         hung_yet(w, place)
-    elif kind == OUTAGE:
+    elif kind == Word.OUTAGE:
         black_out(w)
         if fault.duration >= 0.0:
-            schedule(w, fault.duration, HEAL, place, 0)
-    elif kind == HANG:
+            schedule(w, fault.duration, Pending.HEAL, place, 0)
+    elif kind == Word.HANG:
         hang(w, server)
         if fault.duration >= 0.0:
-            schedule(w, fault.duration, HEAL, place, 0)
+            schedule(w, fault.duration, Pending.HEAL, place, 0)
     else:
         inject_on_messages(w, place)
 
@@ -81,12 +53,12 @@ def heal(w: Any, place: int) -> None:
     fault = fault_at(w.faults, place)
     if heal_messages(w, place):
         return
-    if fault.kind == HANG:
+    if fault.kind == Word.HANG:
         unhang(w, whole(fault.node) - 1)
-        note(w, w.now, HEALED, -1, whole(fault.node), -1, HANG)
+        note(w, w.now, Event.HEALED, -1, whole(fault.node), -1, Word.HANG)
         return
     w.away = w.n_nodes + 1
-    schedule(w, w.balancer_start, OUTAGE_OVER, 0, 0)
+    schedule(w, w.balancer_start, Pending.OUTAGE_OVER, 0, 0)
     for server in range(w.n_nodes):
         begin_boot(w, w.n_faults + server)
 
@@ -95,24 +67,24 @@ def heal(w: Any, place: int) -> None:
 def hang(w: Any, server: int) -> None:
     """SIGSTOP: the process stands still, the kernel goes on."""
     node = node_at(w.nodes, server)
-    if node.state != NODE_UP:
+    if node.state != NodeState.UP:
         return
-    node.state = NODE_HUNG
+    node.state = NodeState.HUNG
     node.hung_at = w.now
     node.hangs += 1
     stop(w, node.proc)
-    i = whole(node.tunnels)
+    i = whole(node.tunnels.first)
     while i >= 0:
         peer_hangs(w, i)
-        i = whole(tunnel_at(w.tunnels.data, i).next)
+        i = tunnel_behind(w.tunnels.data, i)
 
 
 @jit
 def unhang(w: Any, server: int) -> None:
     """SIGCONT: the process reads what has gathered."""
     node = node_at(w.nodes, server)
-    if node.state == NODE_HUNG:
-        node.state = NODE_UP
+    if node.state == NodeState.HUNG:
+        node.state = NodeState.UP
         resume(w, node.proc)
 
 
@@ -120,7 +92,7 @@ def unhang(w: Any, server: int) -> None:
 def gone(w: Any, server: int) -> None:
     """A killed process is gone."""
     node = node_at(w.nodes, server)
-    node.state = NODE_DEAD
+    node.state = NodeState.DEAD
     node.accepting = False
     reset_pending(w, server)
     clear_backlog(w, server)
@@ -131,21 +103,21 @@ def hung_yet(w: Any, place: int) -> None:
     """SIGTERM: a hung process waits; else drain, or stop listening and say 1001 to everybody."""
     server = whole(fault_at(w.faults, place).node) - 1
     node = node_at(w.nodes, server)
-    if node.state == NODE_HUNG:
-        schedule(w, POLL, HUNG_YET, place, 0)
+    if node.state == NodeState.HUNG:
+        schedule(w, POLL, Pending.HUNG_YET, place, 0)
         return
-    if fault_at(w.faults, place).kind == DRAIN:
+    if fault_at(w.faults, place).kind == Word.DRAIN:
         begin_drain(w, place)
         return
-    node.state = NODE_STOPPING
+    node.state = NodeState.STOPPING
     node_ends(w, server, True)
     node.accepting = False
     reset_pending(w, server)
     clear_backlog(w, server)
-    i = whole(node.tunnels)
+    i = whole(node.tunnels.first)
     while i >= 0:
-        say_goodbye(w, i, GOING_AWAY)
-        i = whole(tunnel_at(w.tunnels.data, i).next)
+        say_goodbye(w, i, Word.GOING_AWAY)
+        i = tunnel_behind(w.tunnels.data, i)
     left_yet(w, place)
 
 
@@ -153,9 +125,9 @@ def hung_yet(w: Any, place: int) -> None:
 def stopped(w: Any, place: int) -> None:
     """The old process is gone: start a new one."""
     server = whole(fault_at(w.faults, place).node) - 1
-    node_at(w.nodes, server).state = NODE_DEAD
+    node_at(w.nodes, server).state = NodeState.DEAD
     node_at(w.nodes, server).life += 1
-    note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
+    note(w, w.now, Event.NODE_STOPPED, -1, server + 1, -1, 0)
     begin_boot(w, place)
 
 
@@ -173,18 +145,18 @@ def boot(w: Any, place: int) -> None:
     server = whole(fault.node) - 1
     node = node_at(w.nodes, server)
     if fault.left > 0:
-        work(w, node.proc, I_BOOT, N_START, place, 0)
+        work(w, node.proc, Item.BOOT, Work.NODE_START, place, 0)
         return
     node.opening = 0
     node.table = FIRST_TABLE
-    node.state = NODE_UP
+    node.state = NodeState.UP
     node.ready = True
-    note(w, w.now, NODE_STARTED, -1, server + 1, -1, 0)
-    if fault.kind == OUTAGE:
+    note(w, w.now, Event.NODE_STARTED, -1, server + 1, -1, 0)
+    if fault.kind == Word.OUTAGE:
         is_back(w)
     else:
         node_begins(w, server)
-        note(w, w.now, HEALED, -1, server + 1, -1, whole(fault.kind))
+        note(w, w.now, Event.HEALED, -1, server + 1, -1, whole(fault.kind))
 
 
 @jit
@@ -206,7 +178,7 @@ def reloaded(w: Any, place: int, life: int) -> None:
     start_checks(w)
     if w.hard_stop > 0.0:
         fault_at(w.faults, place).node = w.generation
-        sleep(w, worker(w, w.generation - 1), w.hard_stop, OF_STOP, place, w.life)
+        sleep(w, worker(w, w.generation - 1), w.hard_stop, Timer.STOP, place, w.life)
 
 
 @jit
@@ -231,13 +203,13 @@ def black_out(w: Any) -> None:
         if who.attempt >= 0:
             found = whole(attempt_at(w.attempts.data, who.attempt).answer)
             if found >= 0:
-                lose(w, found, ABNORMAL)
+                lose(w, found, Word.ABNORMAL)
             elif found == PENDING:
-                answer(w, whole(who.attempt), failure(RESET))
+                answer(w, whole(who.attempt), failure(Word.RESET))
         elif who.tunnel >= 0 and w.merges:
-            lose_now(w, whole(who.tunnel), ABNORMAL)
+            lose_now(w, whole(who.tunnel), Word.ABNORMAL)
         elif who.tunnel >= 0:
-            lose(w, whole(who.tunnel), ABNORMAL)
+            lose(w, whole(who.tunnel), Word.ABNORMAL)
 
 
 @jit
@@ -248,21 +220,19 @@ def die(w: Any, server: int) -> None:
     node.half_closed = 0
     clear(w, node.proc)
     resume(w, node.proc)
-    i = whole(node.waiting)
-    node.waiting = -1
-    node.waiting_last = -1
+    i = forget_all(node.waiting)
     while i >= 0:
-        following = whole(attempt_at(w.attempts.data, i).next)
+        following = waiting_behind(w.attempts.data, i)
         attempt_at(w.attempts.data, i).listed = False
         drop_attempt(w, i)
         i = following
     clear_backlog(w, server)
-    while node.tunnels >= 0:
-        remove_tunnel(w, whole(node.tunnels))
+    while node.tunnels.first >= 0:
+        remove_tunnel(w, whole(node.tunnels.first))
     node.accepting = False
-    if node.state != NODE_DEAD:
-        node.state = NODE_DEAD
-        note(w, w.now, NODE_STOPPED, -1, server + 1, -1, 0)
+    if node.state != NodeState.DEAD:
+        node.state = NodeState.DEAD
+        note(w, w.now, Event.NODE_STOPPED, -1, server + 1, -1, 0)
 
 
 @jit
@@ -280,4 +250,4 @@ def is_back(w: Any) -> None:
     """One more part is back after an outage."""
     w.away -= 1
     if w.away == 0:
-        note(w, w.now, HEALED, -1, -1, -1, OUTAGE)
+        note(w, w.now, Event.HEALED, -1, -1, -1, Word.OUTAGE)

@@ -2,91 +2,49 @@
 
 from typing import Any
 
-from sim.compiled import client, drains, faults, node
-from sim.compiled.balancer import failed, forward, lose, relay, retry, serve, syn_again, worker
-from sim.compiled.choice import choose, forget, take
-from sim.compiled.events.ahead import MANY, draw_ahead
+from sim.compiled.balancer.checks import start_checks
+from sim.compiled.balancer.choice import choose, forget, take
+from sim.compiled.client import client
+from sim.compiled.client.ahead import MANY, draw_ahead
 from sim.compiled.events.queue import (
     FROM_HEAP,
-    FROM_MOMENTS,
-    FROM_STEPS,
-    FROM_URGENT,
     FROM_WHEEL,
     NOTHING,
+    close_gap,
     forget_first,
     pop_fifo,
     pop_heap,
     schedule,
-    schedule_now,
     see_first,
     turn_to_next,
 )
-from sim.compiled.events.steps import end_step
-from sim.compiled.health import check_due, checked, judge, mark, start_checks
-from sim.compiled.hooks import broadcast_begins, happen_more, is_short_more, warmed_up
-from sim.compiled.host import expire, swarm_of
-from sim.compiled.items import step
+from sim.compiled.hooks import broadcast_begins, is_short_more, warmed_up
 from sim.compiled.memory.layout import (
-    ANSWERED,
-    ANSWERS_GOODBYE,
-    ATTEMPT_CONNECT,
     ATTEMPT_SIZE,
-    CHECK_BEGINS,
-    CHECK_DUE,
-    CHECK_JUDGED,
-    CHECK_LATE,
     CLIENT_SIZE,
-    CONNECTED,
-    FAULT,
-    FINISHED,
-    FIRED,
-    FORWARD,
-    HEAL,
-    HEARTBEAT,
-    HUNG_YET,
-    I_FRAME_UP,
-    LEFT_YET,
-    LOST,
-    MARK,
-    NEEDS_ROOM,
-    NODE_HUNG,
-    OBSERVED,
-    OF_CLIENT,
-    OF_DRAIN,
-    OF_HANG,
-    OF_RETRY,
-    OF_STOP,
-    OPEN_TIMEOUT,
-    OUTAGE_OVER,
-    RELOADED,
-    RESUME,
-    ROOM,
-    SERVE,
-    STAYING,
-    STEP,
-    STOPPED,
-    SYN_AGAIN,
-    SYN_OVER,
-    TIMEOUT,
-    TIMEOUTS,
-    WAKES,
-    attempt_at,
-    checker_at,
+    PENDING_EACH,
     client_at,
     event_at,
     fault_at,
     mark_at,
-    moment_at,
     node_at,
     ring_at,
     timed_at,
     tunnel_at,
 )
-from sim.compiled.memory.pools import drop_attempt, drop_tunnel, failure, hold_tunnel, new_tunnel
-from sim.compiled.node import add_tunnel
+from sim.compiled.memory.pools import hold_tunnel, new_tunnel
+from sim.compiled.node.node import add_tunnel
 from sim.compiled.notes import note
-from sim.compiled.rules import draw, first_check
+from sim.compiled.pending import happen, open_timeout
+from sim.compiled.rules import draw
 from sim.compiled.toolchain.jit import fetch, jit, kernel, whole
+from sim.compiled.vocabulary import (
+    TIMEOUTS,
+    ClientState,
+    Event,
+    Exit,
+    Pending,
+)
 from sim.node.node import OWN_FILES
 from twin.draws import Purpose
 from twin.scenario.scenario import WARM_UP_SLACK
@@ -105,28 +63,19 @@ def run(w: Any, fresh: bool) -> int:
         prepare(w)
     while True:
         if w.processed & (EVERY - 1) == 0 and is_short(w):
-            return NEEDS_ROOM
+            return Exit.NEEDS_ROOM
         w.processed += 1
         source = turn_to_next(w)
-        if source == FROM_URGENT:
-            happen_next(w, w.urgent)
-        elif source == FROM_MOMENTS:
-            happen_next(w, w.moments)
+        if source == FROM_HEAP:
+            take_top(w)
         elif source == NOTHING:
-            return FINISHED
+            return Exit.FINISHED
         elif source == FROM_WHEEL:
             if w.soon_first & (MANY - 1) == 0:
                 draw_ahead(w)
             entry = timed_at(w.soon, w.soon_first)
             w.soon_first += 1
             happen(w, whole(entry.b), whole(entry.a), 0)
-        elif source == FROM_STEPS:
-            step(w, end_step(w))
-        elif source == FROM_HEAP:
-            event = event_at(w.heap, 0)
-            kind, a, b = whole(event.kind), whole(event.a), whole(event.b)
-            pop_heap(w)
-            happen(w, kind, a, b)
         elif source == TIMEOUTS:
             time_out(w)
         else:
@@ -166,11 +115,11 @@ def fetch_client(w: Any, ring: Any) -> None:
 
 
 @jit
-def happen_next(w: Any, ring: Any) -> None:
-    """Take the first event of those that have no time of their own."""
-    moment = moment_at(ring.data, ring.first)
-    kind, a, b = whole(moment.kind), whole(moment.a), whole(moment.b)
-    forget_first(ring)
+def take_top(w: Any) -> None:
+    """Take the first event of the heap."""
+    event = event_at(w.heap, 0)
+    kind, a, b = whole(event.kind), whole(event.a), whole(event.b)
+    pop_heap(w)
     happen(w, kind, a, b)
 
 
@@ -180,9 +129,7 @@ def is_short(w: Any) -> bool:
     most = w.tunnels.used + w.attempts.used + SPARE
     return (
         w.blocks.room - w.blocks.used < (most >> 4) + w.n_procs + w.for_timers
-        or w.moments.mask - w.moments.n < most
-        or w.urgent.mask - w.urgent.n < most
-        or w.heap_room - w.heap_n < most
+        or w.heap_room - w.heap_n < PENDING_EACH * most
         or w.tunnels.room - w.tunnels.used < SPARE
         or w.attempts.room - w.attempts.used < SPARE
         or w.rows.room - w.rows.used < SPARE + w.n_nodes
@@ -206,17 +153,19 @@ def prepare(w: Any) -> None:
     broadcast_begins(w)
     start_checks(w)
     for i in range(w.n_marks):
-        schedule(w, max(0.0, mark_at(w.marks, i).t), MARK, i, 0)
+        schedule(w, max(0.0, mark_at(w.marks, i).t), Pending.MARK, i, 0)
     begin_checks(w)
     for i in range(w.n_faults):
-        schedule(w, fault_at(w.faults, i).at, FAULT, i, 0)
+        schedule(w, fault_at(w.faults, i).at, Pending.FAULT, i, 0)
 
 
 @jit
 def begin_checks(w: Any) -> None:
     """Do what is urgent: only checks are, so early."""
-    while w.urgent.n > 0:
-        happen_next(w, w.urgent)
+    while w.heap_n > 0 and event_at(w.heap, 0).eid < 0:
+        take_top(w)
+        if w.has_gap:
+            close_gap(w)
 
 
 @jit
@@ -236,124 +185,10 @@ def warm_up(w: Any, c: int) -> None:
     who.failed = 0
     who.previous = w.reconnect.base
     who.loss = -1
-    who.state = STAYING
+    who.state = ClientState.STAYING
     who.first_beat = w.interval * draw(w, c, PING_PHASE, 0)
     t = c / w.connect_rate - w.warm_up
     who.since = t - WARM_UP_SLACK
-    note(w, t, ATTEMPT_CONNECT, c, -1, 1, 0)
-    note(w, t, CONNECTED, c, server + 1, 1, 0)
+    note(w, t, Event.ATTEMPT_CONNECT, c, -1, 1, 0)
+    note(w, t, Event.CONNECTED, c, server + 1, 1, 0)
     warmed_up(w, c, i)
-
-
-@jit
-def open_timeout(w: Any, c: int, number: int) -> None:
-    """The time of a client's attempt is over."""
-    who = client_at(w.clients, c)
-    if who.attempt >= 0 and who.attempts == number:
-        client.told(w, whole(who.attempt), failure(TIMEOUT))
-
-
-@jit
-def happen(w: Any, kind: int, a: int, b: int) -> None:
-    """Do what an event is for."""
-    if kind == STEP:
-        step(w, a)
-    elif kind == FIRED + OF_CLIENT or kind == RESUME:
-        client.go_on(w, a)
-    elif kind == ANSWERED:
-        client.answer_came(w, a)
-    elif kind == SERVE:
-        serve(w, a)
-    elif kind == LOST:
-        client.lost(w, a)
-    elif kind == OF_CLIENT:
-        expire(w, swarm_of(w, a), OF_CLIENT, a, b)
-    elif kind == WAKES + OF_CLIENT:
-        schedule_now(w, FIRED + OF_CLIENT, a, b)
-    elif kind == OPEN_TIMEOUT:
-        open_timeout(w, a, b)
-    elif kind == FORWARD:
-        forward(w, a, b)
-    else:
-        happen_rarely(w, kind, a, b)
-
-
-@jit
-def happen_rarely(w: Any, kind: int, a: int, b: int) -> None:
-    """Do what a rare event is for."""
-    if kind in (OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN):
-        expire_rarely(w, kind, a, b)
-    elif WAKES < kind < FIRED:
-        schedule_now(w, kind - WAKES + FIRED, a, b)
-    elif kind == FIRED + OF_HANG:
-        heartbeat_missed(w, a, b)
-    elif kind == FIRED + OF_RETRY or kind in (SYN_AGAIN, SYN_OVER):
-        if b != w.life:
-            drop_attempt(w, a)
-        elif kind == SYN_AGAIN:
-            syn_again(w, a)
-        elif kind == SYN_OVER:
-            failed(w, a)
-        else:
-            retry(w, a)
-    elif kind == FIRED + OF_STOP:
-        faults.hard_stop(w, a, b)
-    elif kind == FIRED + OF_DRAIN:
-        drains.wait_over(w, a, b)
-    elif kind == ROOM:
-        node.has_room(w, a)
-    elif kind == MARK:
-        one = mark_at(w.marks, a)
-        mark(w, whole(one.node) - 1, one.up, OBSERVED)
-    elif kind == CHECK_BEGINS:
-        checker = checker_at(w.checkers, a)
-        checker.life = w.life
-        schedule(w, (w.phase + first_check(whole(checker.server), w.n_nodes, w.inter)) % w.inter, CHECK_DUE, a, 0)
-    elif kind == CHECK_DUE:
-        check_due(w, a)
-    elif kind == CHECK_LATE:
-        judge(w, a, b)
-    elif kind == CHECK_JUDGED:
-        checked(w, a, checker_at(w.checkers, a).done)
-    elif kind == FAULT:
-        faults.inject(w, a)
-    elif kind == HEAL:
-        faults.heal(w, a)
-    elif kind == HUNG_YET:
-        faults.hung_yet(w, a)
-    elif kind == LEFT_YET:
-        drains.left_yet(w, a)
-    elif kind == STOPPED:
-        faults.stopped(w, a)
-    elif kind == RELOADED:
-        faults.reloaded(w, a, b)
-    elif kind == OUTAGE_OVER:
-        faults.balancer_back(w)
-    elif kind == ANSWERS_GOODBYE:
-        relay(w, I_FRAME_UP, a)
-        drop_tunnel(w, a)
-    else:
-        happen_more(w, kind, a, b)
-
-
-@jit
-def expire_rarely(w: Any, kind: int, a: int, b: int) -> None:
-    """A timer of a rare kind is due at the process that has set it."""
-    if kind == OF_HANG:
-        expire(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, a).client)), OF_HANG, a, b)
-    elif kind == OF_RETRY:
-        expire(w, worker(w, attempt_at(w.attempts.data, a).generation), kind, a, b)
-    elif kind == OF_STOP:
-        expire(w, worker(w, fault_at(w.faults, a).node - 1), kind, a, b)
-    else:
-        expire(w, node_at(w.nodes, fault_at(w.faults, a).node - 1).proc, kind, a, b)
-
-
-@jit
-def heartbeat_missed(w: Any, i: int, hangs: int) -> None:
-    """The timeout of a ping is over: the peer is dead if it still hangs."""
-    tunnel = tunnel_at(w.tunnels.data, i)
-    one = node_at(w.nodes, tunnel.server)
-    if one.state == NODE_HUNG and one.hangs == hangs:
-        lose(w, i, HEARTBEAT)
-    drop_tunnel(w, i)

@@ -5,20 +5,9 @@ The second is exact, too: times of losses and returns are kept one by one, every
 
 from typing import Any
 
-from sim.compiled.memory.layout import (
-    ATTEMPT_CONNECT,
-    CONNECT_FAILED,
-    CONNECTED,
-    DISCONNECTED,
-    FAULT_BEGAN,
-    GAVE_UP,
-    client_at,
-    f8_at,
-    i8_at,
-    loss_at,
-    row_at,
-)
+from sim.compiled.memory.layout import client_at, f8_at, i8_at, loss_at, row_at
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event
 from twin.measures.connection import CURVE_STEP, PEAK_WINDOW
 
 
@@ -36,20 +25,20 @@ def note(w: Any, t: float, event: int, client: int, node: int, attempt: int, det
     row.attempt = attempt
     row.detail = detail
     w.rows.used += 1
-    if event == FAULT_BEGAN:
+    if event == Event.FAULT:
         w.least_connected = min(w.least_connected, w.connected)
 
 
 @jit
 def count(w: Any, t: float, event: int, client: int, node: int, detail: int) -> None:
     """Count an event of a client."""
-    if event == ATTEMPT_CONNECT:
+    if event == Event.ATTEMPT_CONNECT:
         if t >= 0.0:
             i8_at(w.tries, window_of(w, t)).v += 1
         if t >= w.first_fault:
             w.tried += 1
             see_attempt(w, t)
-    elif event == CONNECTED:
+    elif event == Event.CONNECTED:
         w.connected += 1
         i8_at(w.curve, bin_of(w, t)).v += 1
         i8_at(w.held, node - 1).v += 1
@@ -59,17 +48,17 @@ def count(w: Any, t: float, event: int, client: int, node: int, detail: int) -> 
             if who.loss >= 0:
                 loss_at(w.losses.data, who.loss).back = t
         who.loss = -2 if who.loss != -1 else -1
-    elif event == DISCONNECTED:
+    elif event == Event.DISCONNECTED:
         w.connected -= 1
         i8_at(w.curve, bin_of(w, t)).v -= 1
         i8_at(w.held, node - 1).v -= 1
         if t >= w.first_fault:
             w.least_connected = min(w.least_connected, w.connected)
             lose(w, t, client)
-    elif event == CONNECT_FAILED:
+    elif event == Event.CONNECT_FAILED:
         if t >= w.first_fault:
             i8_at(w.failed, detail).v += 1
-    elif event == GAVE_UP:
+    elif event == Event.GAVE_UP:
         w.gave_up += 1
 
 

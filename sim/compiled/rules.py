@@ -3,8 +3,8 @@
 from typing import Any
 
 from sim.compiled.memory.arrays import first_not_below, numbers
-from sim.compiled.memory.layout import WORDS
 from sim.compiled.toolchain.jit import compiled_rule, jit
+from sim.compiled.vocabulary import Word
 from sim.machine.cores import contention_step as _contention_step
 from sim.machine.cores import ticked as _ticked
 from sim.machine.process import timer_due as _timer_due
@@ -27,6 +27,7 @@ from twin.rules import (
 )
 
 BALANCE = int(draws.Purpose.BALANCE)
+WORDS = Word.texts()
 
 _philox = compiled_rule(draws.philox4x32, within=True)
 uniform = compiled_rule(draws.uniform, within=True, philox4x32=_philox)

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from sim.compiled import kinds
-from sim.compiled.events.ahead import MANY
-from sim.compiled.events.inbox import FRONT
-from sim.compiled.events.steps import NOBODY
+from sim.compiled.balancer import kinds
+from sim.compiled.client.ahead import MANY
+from sim.compiled.machine.costs import tables_of
+from sim.compiled.machine.inbox import FRONT
 from sim.compiled.memory import layout as at
 from sim.compiled.memory.memory import lines, longer
-from sim.compiled.memory.tables import tables_of
+from sim.compiled.vocabulary import FIFOS, TIMEOUTS, Word, Work
 from sim.machine.cores import most_lag
 from sim.machine.machine import Machine
 from sim.machine.process import Cost, lone_seconds, pieces
@@ -89,7 +89,7 @@ class State:
         for name in ("base", "factor", "cap", "spread", "stable_time", "max_attempts"):
             w["reconnect"][name] = getattr(rule, name)
         for name in ("policy", "jitter", "first"):
-            w["reconnect"][name] = at.word(getattr(rule, name))
+            w["reconnect"][name] = Word.of(getattr(rule, name))
         delays = np.array([bounds(delay) for delay in rule.delays], np.float64).reshape(-1, 2)
         for name, column in (("lows", 0), ("highs", 1)):
             self.kept[name] = np.ascontiguousarray(delays[:, column])
@@ -107,7 +107,7 @@ class State:
         w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
         w["separate"] = machine.swarm is None
         w["listening"] = True
-        w["algorithm"] = at.word(settings.algorithm)
+        w["algorithm"] = Word.of(settings.algorithm)
         w["connect_timeout"], w["hard_stop"] = settings.connect_timeout, settings.hard_stop_after
         kinds.KINDS[settings.kind](w, settings, scenario.nodes.count)
         nodes = scenario.nodes.count
@@ -124,16 +124,40 @@ class State:
             self._keep(name, np.ones(nodes, np.bool_))
         self._keep("peers", np.zeros(nodes, at.PEER))
 
-    def _costs(self, w: Any) -> None:
+    def _known_costs(self) -> dict[Work, Cost]:
         client, balancer, node = self.machine.client_costs, self.machine.balancer_costs, self.machine.node_costs
-        costs: list[Cost] = [client.dial, client.request, client.open, client.refused, client.closed, client.goodbye]
-        costs += [balancer.request, balancer.refuse, balancer.relay, balancer.frame, balancer.close]
-        costs += [balancer.release, balancer.cut, balancer.accept, balancer.abandoned]
-        costs += [node.accept, node.handshake, node.exit_delay, node.exit, node.goodbye, node.leave]
-        costs += [node.forget, node.abandoned, node.start]
-        assert len(costs) == at.COSTS
+        return {
+            Work.DIAL: client.dial,
+            Work.REQUEST: client.request,
+            Work.OPEN: client.open,
+            Work.CLIENT_REFUSED: client.refused,
+            Work.CLIENT_CLOSED: client.closed,
+            Work.GOODBYE_READ: client.goodbye,
+            Work.BALANCER_REQUEST: balancer.request,
+            Work.BALANCER_REFUSE: balancer.refuse,
+            Work.BALANCER_RELAY: balancer.relay,
+            Work.BALANCER_FRAME: balancer.frame,
+            Work.BALANCER_CLOSE: balancer.close,
+            Work.BALANCER_RELEASE: balancer.release,
+            Work.BALANCER_CUT: balancer.cut,
+            Work.BALANCER_ACCEPT: balancer.accept,
+            Work.BALANCER_ABANDONED: balancer.abandoned,
+            Work.NODE_ACCEPT: node.accept,
+            Work.NODE_HANDSHAKE: node.handshake,
+            Work.NODE_EXIT_DELAY: node.exit_delay,
+            Work.NODE_EXIT: node.exit,
+            Work.NODE_GOODBYE: node.goodbye,
+            Work.NODE_LEAVE: node.leave,
+            Work.NODE_FORGET: node.forget,
+            Work.NODE_ABANDONED: node.abandoned,
+            Work.NODE_START: node.start,
+        }
+
+    def _costs(self, w: Any) -> None:
+        known = self._known_costs()
+        costs = [known[work] for work in Work]
         if self.scenario.publisher is not None:
-            from sim.compiled.broadcast.engine import costs_of
+            from sim.compiled.broadcast.state import costs_of
 
             costs += costs_of(self.machine)
         table = self._keep("costs", np.zeros(len(costs), at.COST))
@@ -145,7 +169,7 @@ class State:
             self._keep(name, array)
         w["levels"] = levels
         w["machine_cores"], w["contention_steps"] = self.scenario.host.cores, self.machine.contention_steps
-        self._delays = [lone_seconds(cost) for cost in costs[: at.TIMEOUTS]] + [self.scenario.clients.open_timeout]
+        self._delays = [lone_seconds(cost) for cost in costs[:TIMEOUTS]] + [self.scenario.clients.open_timeout]
         w["unseen"] = w["separate"] and not w["full"]  # in which order events of the same time are
         w["merges"] = w["unseen"] or (w["separate"] and self._in_an_order(costs))
 
@@ -153,7 +177,7 @@ class State:
         """Tell whether no two events of clients have the same time but by chance: events that are merged are noted
         before others of the same time, whichever was due first.
         """
-        apart = lone_seconds(costs[at.CLIENT_CLOSED]) != lone_seconds(costs[at.CLIENT_REFUSED])
+        apart = lone_seconds(costs[Work.CLIENT_CLOSED]) != lone_seconds(costs[Work.CLIENT_REFUSED])
         return apart and self.scenario.publisher is None and tells_apart(self.scenario.clients.reconnect.rule())
 
     def _processes(self, w: Any) -> None:
@@ -201,20 +225,20 @@ class State:
         table_of_nodes["proc"] = range(nodes)
         table_of_nodes["table"] = FIRST_TABLE
         table_of_nodes["ready"] = True
-        for name in ("backlog", "backlog_last", "tunnels", "tunnels_last", "waiting", "waiting_last"):
-            table_of_nodes[name] = -1
+        for name in ("backlog", "tunnels", "waiting"):
+            table_of_nodes[name]["first"] = table_of_nodes[name]["last"] = -1
 
     def _schedule(self, w: Any, marks: Sequence[tuple[float, int, bool]] | None) -> None:
         scenario = self.scenario
         faults = self._keep("faults", np.zeros(len(scenario.faults) + scenario.nodes.count, at.FAULTS))
         faults["client"] = -1
         for i, fault in enumerate(scenario.faults):
-            faults[i]["at"], faults[i]["kind"], faults[i]["node"] = fault.at, at.word(fault.kind), fault.node or -1
+            faults[i]["at"], faults[i]["kind"], faults[i]["node"] = fault.at, Word.of(fault.kind), fault.node or -1
             faults[i]["duration"] = -1.0 if fault.duration is None else fault.duration
             faults[i]["lead"], faults[i]["pace"] = fault.lead or 0.0, fault.pace or 0.0
             faults[i]["delay"], faults[i]["client"] = fault.delay or 0.0, -1 if fault.client is None else fault.client
         back = faults[len(scenario.faults) :]  # each node's start after an outage
-        back["kind"], back["node"] = at.OUTAGE, np.arange(scenario.nodes.count) + 1
+        back["kind"], back["node"] = Word.OUTAGE, np.arange(scenario.nodes.count) + 1
         w["n_faults"] = len(scenario.faults)
         given = self._keep("marks", np.zeros(len(marks or []) + 1, at.MARKS))
         for i, mark in enumerate(marks or []):
@@ -238,18 +262,13 @@ class State:
             w[name]["free"] = -1
             self._set_pool(name, lines(room + LEAST_ROOM, dtype))
         w["blocks"]["used"] = processes
-        self._set_heap(lines(4 * n + LEAST_ROOM, at.EVENT))
-        for name in ("moments", "urgent"):
-            self._set_ring(w[name], name, lines(_power(4 * n + LEAST_ROOM), at.MOMENT))
+        self._set_heap(lines(8 * n + 4 * LEAST_ROOM, at.EVENT))
         self._set_ring(w["window"], "window", lines(LEAST_ROOM, at.F8))
-        w["n_leaves"], w["step_gap"] = _power(processes), NOBODY
-        steps = self._keep("steps", np.zeros(2 * int(w["n_leaves"]), at.STEPS))
-        steps["t"] = np.inf
-        rings = self._keep("fifos", np.zeros(at.FIFOS, at.RING))
+        rings = self._keep("fifos", np.zeros(FIFOS, at.RING))
         rings["delay"] = self._delays
-        self._keep("heads", np.full(at.FIFOS, np.inf))
-        for i in range(at.FIFOS):
-            most = n if i == at.CLIENT_CLOSED and w["separate"] else 0  # an outage closes all connections at once
+        self._keep("heads", np.full(FIFOS, np.inf))
+        for i in range(FIFOS):
+            most = n if i == Work.CLIENT_CLOSED and w["separate"] else 0  # an outage closes all connections at once
             self._set_ring(rings[i], f"fifo {i}", lines(_power(most + LEAST_ROOM), at.TIMED))
         self._keep("wheel", np.zeros(at.BUCKETS, at.BUCKET))
         turn = 1.0 + longest_delay(self.scenario.clients.reconnect.rule())
@@ -268,7 +287,7 @@ class State:
         return min(2 * n + MOST_ROWS, each * n) + self.scenario.nodes.count
 
     def _broadcast(self, profile: HostProfile, w: Any) -> Any:
-        from sim.compiled.broadcast.engine import Broadcast
+        from sim.compiled.broadcast.state import Broadcast
 
         return Broadcast(self.scenario, self.machine, profile, w)
 
@@ -294,7 +313,7 @@ class State:
         w["n_edges"] = len(edges)
         self._keep("tries", np.zeros(len(edges), np.int64))
         self._keep("held", np.zeros(self.scenario.nodes.count, np.int64))
-        self._keep("failed", np.zeros(len(at.WORDS), np.int64))
+        self._keep("failed", np.zeros(len(Word), np.int64))
         self._keep("last_rise", np.empty(n + 1))
         w["least_connected"] = n
 
@@ -328,10 +347,10 @@ class State:
             w["rows"]["used"] = 0
             if w["rows"]["room"] < 2 * rows:
                 self._set_pool("rows", lines(2 * rows, at.ROW))
-        if w["heap_room"] - w["heap_n"] < most:
-            self._set_heap(longer(self.kept["heap"], int(w["heap_n"]), 2 * int(w["heap_room"]) + most))
-        rings = [(w[name], name, most) for name in ("moments", "urgent")]
-        rings.append((w["window"], "window", LEAST_ROOM))
+        if w["heap_room"] - w["heap_n"] < at.PENDING_EACH * most:
+            room = 2 * int(w["heap_room"]) + at.PENDING_EACH * most
+            self._set_heap(longer(self.kept["heap"], int(w["heap_n"]), room))
+        rings = [(w["window"], "window", LEAST_ROOM)]
         rings += [(ring, f"fifo {i}", LEAST_ROOM // 2) for i, ring in enumerate(self.kept["fifos"])]
         for ring, name, needed in rings:
             n, mask = int(ring["n"]), int(ring["mask"])

@@ -126,7 +126,7 @@ def test_the_test_of_the_same_name_comes_first_then_who_names_it_then_the_room()
 
 
 def test_a_compiled_module_counts_on_the_differential_tests():
-    assert mirrored(ROOT, "sim/compiled/client.py")[0][-2:] == [
+    assert mirrored(ROOT, "sim/compiled/client/client.py")[0][-2:] == [
         "tests/sim/compiled/test_engine.py",
         "tests/sim/compiled/test_broadcast.py",
     ]

@@ -13,7 +13,6 @@ from twin.scenario.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 PUBLISHER = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
-TALK = {"bus": {"kind": "stream"}, "publisher": {}}
 SESSIONS = {"sessions": {"store": "memory"}}
 
 
@@ -23,44 +22,6 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
     engine, why = pick(small(**SESSIONS), "auto")
     assert engine == "simpy"
     assert why.startswith("The SimPy model is used, because there are sessions")
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
-    [
-        ({"balancer": {"slowstart": 1}}, "a server of the balancer has a slowstart"),
-        ({"balancer": {"tunnel_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
-        ({"balancer": {"kind": "nginx", "read_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
-        ({"balancer": {"kind": "nginx"}, "nodes": {"count": 64}}, "nginx has more than 63 nodes"),
-        ({"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}}, "nginx hashes the names of its servers"),
-        ({"nodes": {"ping_interval": 1.0}}, "the nodes ping"),
-        ({"registry": {}}, "the scenario has a registry"),
-        ({"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),
-        ({"clients": {"heartbeat": {"max_interval": 30.0}}}, "the clients' heartbeat adapts to the network"),
-        ({"sessions": {"store": "memory"}}, "there are sessions"),
-        ({"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
-        (TALK | {"faults": [{"at": 1.0, "kind": "outage"}]}, "a broadcast goes through an outage"),
-        (TALK | {"faults": [{"at": 1.0, "kind": "blackhole", "node": 1}]}, "the scenario has a blackhole"),
-        (TALK | {"sessions": {"store": "redis"}}, "there are sessions"),
-        (TALK | {"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
-        (TALK | {"registry": {}}, "the scenario has a registry"),
-        (TALK | {"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),
-    ],
-)
-def test_what_only_the_simpy_model_has_is_left_to_it(changes, why):
-    scenario = small(**changes)
-    assert pick(scenario, "auto") == (
-        "simpy",
-        f"The SimPy model is used, because {why}, which the compiled engine does not cover.",
-    )
-    with pytest.raises(ScenarioError) as refused:
-        pick(scenario, "compiled")
-    assert str(refused.value) == (f"engine is 'compiled'; it does not cover this: {why}; allowed is auto or simpy.")
-
-
-def test_an_idle_timeout_that_cannot_end_within_the_run_is_covered():
-    assert small().warm_up < 0.05
-    assert pick(small(balancer={"tunnel_timeout": 8.4}), "auto") == ("compiled", "")
 
 
 @settings(max_examples=50)

@@ -5,19 +5,9 @@ from typing import Any
 
 from sim.compiled.broadcast.disk import answer, lose, out, wrote
 from sim.compiled.broadcast.layout import (
-    BUS_COMMAND,
-    CARRY_CALL,
-    CARRY_FETCH,
-    CARRY_REFUSAL,
-    LOOK,
     MOST_DIGITS,
-    PUSH,
-    RECOVER,
-    SEND_AGAIN,
-    STAMP,
-    SUBSCRIBE,
-    SUBSCRIBE_PUBLISHER,
-    TELL,
+    asking_behind,
+    blocked_behind,
     call_at,
     cast,
     command_at,
@@ -25,14 +15,18 @@ from sim.compiled.broadcast.layout import (
     fanout_at,
     key_at,
     stamped_at,
+    subscribed_behind,
     subscription_at,
 )
-from sim.compiled.broadcast.links import carry_down, carry_up
+from sim.compiled.broadcast.link import carry_down, carry_up
 from sim.compiled.broadcast.lists import new_job, one_of
 from sim.compiled.broadcast.subscriptions import block, leave, send, subscribe, unblock
-from sim.compiled.host import clear
-from sim.compiled.memory.layout import CLOSED, i4_at, i8_at
+from sim.compiled.broadcast.vocabulary import BroadcastWork, Carry, Command, Job
+from sim.compiled.machine.process import clear
+from sim.compiled.memory.chains import forget_all
+from sim.compiled.memory.layout import i4_at, i8_at
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Word
 from twin.rules.delivery import MOST_READ
 
 OF_PUBSUB, OF_STREAM, OF_KAFKA = range(3)
@@ -61,7 +55,7 @@ def new_call(w: Any, link: int, commands: int, n: int) -> int:
 def serve(w: Any, link: int, commands: int, n: int) -> int:
     """Send commands over a link in one go, and return the call."""
     i = new_call(w, link, commands, n)
-    carry_up(w, link, CARRY_CALL, i)
+    carry_up(w, link, Carry.CALL, i)
     return i
 
 
@@ -73,7 +67,7 @@ def fetch_next(w: Any, server: int) -> int:
     call = call_at(cast(w).calls.data, i)
     call.epoch = node.cursor_epoch
     call.version = node.cursor_version
-    carry_up(w, server + 1, CARRY_FETCH, i)
+    carry_up(w, server + 1, Carry.FETCH, i)
     return i
 
 
@@ -96,7 +90,7 @@ def new_command(w: Any, kind: int, cost: int, node: int, life: int) -> int:
 @jit
 def said(w: Any, word: int, server: int, life: int, epoch: int, version: int) -> int:
     """Return the command that brings a node's word to the publisher; `life` -1 is a word that outlives the process."""
-    i = new_command(w, TELL, BUS_COMMAND, server, life)
+    i = new_command(w, Command.TELL, BroadcastWork.BUS_COMMAND, server, life)
     command = command_at(cast(w).commands.data, i)
     command.a = word
     command.epoch = epoch
@@ -110,22 +104,22 @@ def execute(w: Any, i: int, one: int) -> None:
     call, command = call_at(cast(w).calls.data, i), command_at(cast(w).commands.data, one)
     kind = whole(command.kind)
     alive = command.life < 0 or command.life == fanout_at(cast(w).fanouts, command.node).life
-    if kind == STAMP:
+    if kind == Command.STAMP:
         command.value = stamp(w, whole(command.a))
-    elif kind == SEND_AGAIN:
+    elif kind == Command.SEND_AGAIN:
         distribute(w, whole(command.a), True)
-    elif kind == SUBSCRIBE_PUBLISHER:
+    elif kind == Command.SUBSCRIBE_PUBLISHER:
         command.value = subscribe(w, 0, 0)
-    elif kind == SUBSCRIBE:
+    elif kind == Command.SUBSCRIBE:
         if alive:
             if command.fresh:
                 restart_cursor(w, whole(command.node))
             command.value = subscribe(w, command.node + 1, whole(command.life))
         else:
             command.value = -1
-    elif alive and kind == TELL:
+    elif alive and kind == Command.TELL:
         push(w, 0, one)
-    elif alive and kind == RECOVER:
+    elif alive and kind == Command.RECOVER:
         recover(w, command)
     call.done += 1
     if call.done == call.n:
@@ -172,17 +166,17 @@ def distribute(w: Any, message: int, again: bool) -> None:
     """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor."""
     c = cast(w)
     if again or c.kind == OF_PUBSUB:
-        number = whole(c.first_subscribed)
+        number = whole(c.subscribed.first)
         while number >= 0:
-            following = whole(endpoint_at(c.endpoints, number).after)
+            following = subscribed_behind(c.endpoints, number)
             if number > 0:
                 push(w, number, message)
             number = following
         return
-    number = whole(c.first_blocked)
+    number = whole(c.blocked.first)
     while number >= 0:
-        following = whole(endpoint_at(c.endpoints, number).blocked_after)
-        out(w, new_job(w, LOOK, unblock(w, number), 0, 0, c.life))
+        following = blocked_behind(c.endpoints, number)
+        out(w, new_job(w, Job.LOOK, unblock(w, number), 0, 0, c.life))
         number = following
 
 
@@ -192,7 +186,7 @@ def push(w: Any, number: int, what: int) -> None:
     c = cast(w)
     subscription = whole(endpoint_at(c.endpoints, number).subscription)
     if subscription >= 0:
-        out(w, new_job(w, PUSH, subscription, what, number, 0))
+        out(w, new_job(w, Job.PUSH, subscription, what, number, 0))
 
 
 @jit
@@ -281,21 +275,19 @@ def kill(w: Any) -> None:
     c.life += 1
     clear(w, c.bus)
     lose(w)
-    i = whole(c.first_asking)
-    c.first_asking = -1
-    c.last_asking = -1
+    i = forget_all(c.asking)
     while i >= 0:
         call = call_at(c.calls.data, i)
         call.asking = False
-        i, one = whole(call.after), i
-        carry_down(w, whole(call.link), CARRY_REFUSAL, one, 0)
-    number = whole(c.first_subscribed)
+        i, one = asking_behind(c.calls.data, i), i
+        carry_down(w, whole(call.link), Carry.REFUSAL, one, 0)
+    number = whole(c.subscribed.first)
     while number >= 0:
-        following = whole(endpoint_at(c.endpoints, number).after)
-        leave(w, number, CLOSED)
+        following = subscribed_behind(c.endpoints, number)
+        leave(w, number, Word.CLOSED)
         number = following
-    while c.first_blocked >= 0:
-        unblock(w, c.first_blocked)
+    while c.blocked.first >= 0:
+        unblock(w, whole(c.blocked.first))
 
 
 @jit

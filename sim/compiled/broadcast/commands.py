@@ -3,8 +3,9 @@
 from typing import Any
 
 from sim.compiled.broadcast.bus import serve
-from sim.compiled.broadcast.layout import TRY_OVER, call_at, cast, endpoint_at, task_at
+from sim.compiled.broadcast.layout import call_at, cast, endpoint_at, task_at
 from sim.compiled.broadcast.tasks import let_sleep, next_wait
+from sim.compiled.broadcast.vocabulary import BroadcastPending
 from sim.compiled.events.queue import schedule
 from sim.compiled.rules import draw, retry_delay
 from sim.compiled.toolchain.jit import jit, whole
@@ -31,7 +32,7 @@ def await_answer(w: Any, i: int, call: int) -> None:
     task.call = call
     one.task = i
     one.serial = next_wait(w, i)
-    schedule(w, cast(w).retry_timeout, TRY_OVER, i, whole(one.serial))
+    schedule(w, cast(w).retry_timeout, BroadcastPending.TRY_OVER, i, whole(one.serial))
 
 
 @jit

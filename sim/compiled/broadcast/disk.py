@@ -2,28 +2,15 @@
 
 from typing import Any
 
-from sim.compiled.broadcast.layout import (
-    BUS_PUBLISH,
-    BUS_SYNC,
-    BUS_WORD,
-    CARRY_ANSWER,
-    NO_COST,
-    ON_DISK,
-    PUSH,
-    RELEASE,
-    REPLY,
-    SYNCED,
-    call_at,
-    cast,
-    job_at,
-)
-from sim.compiled.broadcast.links import carry_down, forget_asking
+from sim.compiled.broadcast.layout import call_at, cast, job_at
+from sim.compiled.broadcast.link import carry_down, forget_asking
 from sim.compiled.broadcast.lists import append, drop_job, new_job, pop
+from sim.compiled.broadcast.vocabulary import BroadcastPending, BroadcastWork, Carry, Job
 from sim.compiled.events.queue import schedule
-from sim.compiled.host import resume, resume_with, stop, work
-from sim.compiled.memory.layout import I_JOB
+from sim.compiled.machine.process import resume, resume_with, stop, work
 from sim.compiled.rules import after_sleep
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item
 
 
 @jit
@@ -32,7 +19,7 @@ def wrote(w: Any) -> None:
     c = cast(w)
     if c.disk and not c.syncing:
         c.syncing = True
-        work(w, c.bus, I_JOB, BUS_SYNC, new_job(w, SYNCED, 0, 0, 0, c.life), -1)
+        work(w, c.bus, Item.JOB, BroadcastWork.BUS_SYNC, new_job(w, Job.SYNCED, 0, 0, 0, c.life), -1)
 
 
 @jit
@@ -49,21 +36,21 @@ def out(w: Any, job: int) -> None:
 def go_out(w: Any, i: int) -> None:
     """Push something, let a reader look, or answer a call."""
     c, job = cast(w), job_at(cast(w).jobs.data, i)
-    if job.kind == REPLY:
+    if job.kind == Job.REPLY:
         call = whole(job.a)
         drop_job(w, i)
         reply(w, call)
-    elif job.kind == PUSH and job.node == 0:
-        work(w, c.bus, I_JOB, BUS_WORD, i, -1)
+    elif job.kind == Job.PUSH and job.node == 0:
+        work(w, c.bus, Item.JOB, BroadcastWork.BUS_WORD, i, -1)
     else:
-        work(w, c.bus, I_JOB, BUS_PUBLISH, i, -1)
+        work(w, c.bus, Item.JOB, BroadcastWork.BUS_PUBLISH, i, -1)
 
 
 @jit
 def answer(w: Any, call: int) -> None:
     """Answer a call, behind what has to be on disk before."""
     if cast(w).syncing:
-        append(w, cast(w).unsent, new_job(w, REPLY, call, 0, 0, 0))
+        append(w, cast(w).unsent, new_job(w, Job.REPLY, call, 0, 0, 0))
     else:
         reply(w, call)
 
@@ -72,7 +59,7 @@ def answer(w: Any, call: int) -> None:
 def reply(w: Any, i: int) -> None:
     """Send the answer to a call."""
     forget_asking(w, i)
-    carry_down(w, whole(call_at(cast(w).calls.data, i).link), CARRY_ANSWER, i, 0)
+    carry_down(w, whole(call_at(cast(w).calls.data, i).link), Carry.ANSWER, i, 0)
 
 
 @jit
@@ -81,7 +68,7 @@ def synced(w: Any) -> None:
     c = cast(w)
     stop(w, c.bus)
     wait = after_sleep(c.disk_at_once, c.disk_rested, 0.0, w.now - c.disk_idle_since)
-    schedule(w, wait, ON_DISK, whole(c.life), 0)
+    schedule(w, wait, BroadcastPending.ON_DISK, whole(c.life), 0)
 
 
 @jit
@@ -90,7 +77,7 @@ def on_disk(w: Any, life: int) -> None:
     c = cast(w)
     if life == c.life:
         c.disk_idle_since = w.now
-        resume_with(w, c.bus, I_JOB, NO_COST, new_job(w, RELEASE, 0, 0, 0, life), -1)
+        resume_with(w, c.bus, Item.JOB, BroadcastWork.NO_COST, new_job(w, Job.RELEASE, 0, 0, 0, life), -1)
 
 
 @jit

@@ -5,16 +5,12 @@ See `sim.broadcast.fanout`.
 
 from typing import Any
 
-from sim.compiled.balancer import upstream_closed
-from sim.compiled.broadcast.lanes import send_all, send_one
+from sim.compiled.balancer.balancer import upstream_closed
+from sim.compiled.broadcast.lane import send_all, send_one
 from sim.compiled.broadcast.layout import (
-    ANSWER,
-    AWAITED,
-    DOWN,
-    HELD,
-    MESSAGE,
-    SNAPSHOT,
+    append_awaiting,
     awaiting_at,
+    awaiting_behind,
     cast,
     cell_at,
     fanout_at,
@@ -22,6 +18,7 @@ from sim.compiled.broadcast.layout import (
     messaging_at,
     place,
     stamped_at,
+    unlink_awaiting,
 )
 from sim.compiled.broadcast.lists import (
     append,
@@ -38,21 +35,13 @@ from sim.compiled.broadcast.lists import (
 from sim.compiled.broadcast.notes import note_message
 from sim.compiled.broadcast.speaking import acknowledge
 from sim.compiled.broadcast.subscriptions import read
-from sim.compiled.memory.layout import (
-    ABNORMAL,
-    CLOSE,
-    DUPLICATE,
-    NODE_DRAINING,
-    NODE_UP,
-    RECEIVED,
-    SEND,
-    i4_at,
-    node_at,
-    tunnel_at,
-)
-from sim.compiled.node import remove_tunnel
+from sim.compiled.broadcast.vocabulary import Frame, Lane
+from sim.compiled.memory.chains import forget_all, tunnel_behind
+from sim.compiled.memory.layout import i4_at, node_at, tunnel_at
+from sim.compiled.node.node import remove_tunnel
 from sim.compiled.rules import frame_bytes, offer, pay
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, NodeState, Word
 from twin.rules.frames import ANSWER_BYTES, LENGTH_BYTES, STAMP_BYTES
 
 # From the bus
@@ -66,7 +55,7 @@ def received(w: Any, server: int, message: int, subscription: int) -> None:
         return
     node = fanout_at(c.fanouts, server)
     first = is_first(w, node, whole(one.epoch), whole(one.version))
-    note_message(w, w.now, RECEIVED, -1, server + 1, message, 0 if first else DUPLICATE)
+    note_message(w, w.now, Event.RECEIVED, -1, server + 1, message, 0 if first else Word.DUPLICATE)
     if first:
         fan_out(w, server, message)
     elif not is_awaited(w, server, whole(one.epoch), whole(one.version)):
@@ -110,13 +99,13 @@ def fan_out(w: Any, server: int, message: int) -> None:
     node.newest = max(node.newest, place(epoch, version))
     size = c.message_frame
     state = node_at(w.nodes, server).state
-    serving = state in (NODE_UP, NODE_DRAINING)
+    serving = state in (NodeState.UP, NodeState.DRAINING)
     if c.of_client and serving:
         await_clients(w, server, epoch, version)
     n, waiting = 0, 0
-    i = whole(node_at(w.nodes, server).tunnels) if serving else -1
+    i = whole(node_at(w.nodes, server).tunnels.first) if serving else -1
     while i >= 0:
-        following = whole(tunnel_at(w.tunnels.data, i).next)
+        following = tunnel_behind(w.tunnels.data, i)
         m = messaging_at(c.messaging, i)
         fits = m.in_flight + size <= c.room and not m.has_outlet
         if tunnel_at(w.tunnels.data, i).closing == 0:
@@ -130,10 +119,10 @@ def fan_out(w: Any, server: int, message: int) -> None:
         node.most_waiting = waiting
         node.waiting_at = w.now
     if n > 0:
-        frame = new_frame(w, MESSAGE, size, epoch, version)
+        frame = new_frame(w, Frame.MESSAGE, size, epoch, version)
         frame_at(c.frames.data, frame).message = message
         frame_at(c.frames.data, frame).left = n
-        send_all(w, DOWN, server, n, frame)
+        send_all(w, Lane.DOWN, server, n, frame)
     elif not is_awaited(w, server, epoch, version):
         acknowledge(w, server, epoch, version)
 
@@ -148,11 +137,11 @@ def admits(w: Any, i: int, size: int) -> bool:
         m.outlet.limit_bytes = c.limit_bytes
         m.outlet.owes_snapshot = False
     decision: Any = offer(m.outlet, size, bytes_waiting(w, m))  # words are numbers here
-    if decision == CLOSE:
+    if decision == Word.CLOSE:
         cut(w, i)
         remove_tunnel(w, i)
-        upstream_closed(w, i, ABNORMAL)
-    return bool(decision == SEND)
+        upstream_closed(w, i, Word.ABNORMAL)
+    return bool(decision == Word.SEND)
 
 
 @jit
@@ -164,7 +153,7 @@ def bytes_waiting(w: Any, m: Any) -> int:
 @jit
 def cut(w: Any, i: int) -> None:
     """The node drops what waits for a client in its own memory: the last frames of those that it does not read."""
-    c, m, held = cast(w), messaging_at(cast(w).messaging, i), list_of(w, i, HELD)
+    c, m, held = cast(w), messaging_at(cast(w).messaging, i), list_of(w, i, Lane.HELD)
     total, cell = 0, whole(held.first)
     while cell >= 0:
         total += frame_at(c.frames.data, value_of(w, cell)).size
@@ -201,7 +190,7 @@ def drained(w: Any, i: int) -> None:
         return
     tunnel = tunnel_at(w.tunnels.data, i)
     waiting = bytes_waiting(w, m)
-    if pay(m.outlet, waiting) and node_at(w.nodes, tunnel.server).state == NODE_UP and tunnel.listed:
+    if pay(m.outlet, waiting) and node_at(w.nodes, tunnel.server).state == NodeState.UP and tunnel.listed:
         newest = fanout_at(cast(w).fanouts, tunnel.server).newest
         answer(w, i, False, newest >> 32, newest & 0xFFFFFFFF, 0)
     if waiting == 0 and not m.outlet.owes_snapshot:
@@ -221,9 +210,9 @@ def answer(w: Any, i: int, recovered: bool, epoch: int, version: int, behind: in
     size = frame_bytes(size_of(w, version - behind if recovered else 0))
     if (m.in_flight + size <= c.room and not m.has_outlet) or admits(w, i, size):
         m.in_flight += size
-        frame = new_frame(w, ANSWER if recovered else SNAPSHOT, size, epoch, version)
+        frame = new_frame(w, Frame.ANSWER if recovered else Frame.SNAPSHOT, size, epoch, version)
         frame_at(c.frames.data, frame).behind = behind
-        send_one(w, DOWN, whole(tunnel_at(w.tunnels.data, i).server), i, frame)
+        send_one(w, Lane.DOWN, whole(tunnel_at(w.tunnels.data, i).server), i, frame)
 
 
 @jit
@@ -233,7 +222,7 @@ def written(w: Any, server: int, first: int) -> None:
     while cell >= 0:
         frame = frame_at(c.frames.data, value_of(w, cell))
         frame.left -= 1
-        if frame.left == 0 and frame.kind == MESSAGE:
+        if frame.left == 0 and frame.kind == Frame.MESSAGE:
             epoch, version = whole(frame.epoch), whole(frame.version)
             if not is_awaited(w, server, epoch, version):
                 acknowledge(w, server, epoch, version)
@@ -248,13 +237,13 @@ def await_clients(w: Any, server: int, epoch: int, version: int) -> None:
     """Await all clients that do not stand at a message yet."""
     c, node = cast(w), fanout_at(cast(w).fanouts, server)
     k, n = whole(c.awaitings.used), 0
-    i = whole(node_at(w.nodes, server).tunnels)
+    i = whole(node_at(w.nodes, server).tunnels.first)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
         if tunnel.closing == 0 and messaging_at(c.messaging, i).standing < place(epoch, version):
-            append(w, list_of(w, i, AWAITED), k)
+            append(w, list_of(w, i, Lane.AWAITED), k)
             n += 1
-        i = whole(tunnel.next)
+        i = tunnel_behind(w.tunnels.data, i)
     if n == 0:
         return
     one = awaiting_at(c.awaitings.data, one_of(c.awaitings))
@@ -263,24 +252,18 @@ def await_clients(w: Any, server: int, epoch: int, version: int) -> None:
     one.version = version
     one.count = n
     one.on = True
-    one.before = node.last_awaiting
-    one.after = -1
-    if node.last_awaiting >= 0:
-        awaiting_at(c.awaitings.data, node.last_awaiting).after = k
-    else:
-        node.awaiting = k
-    node.last_awaiting = k
+    append_awaiting(node.awaiting, c.awaitings.data, k)
 
 
 @jit
 def is_awaited(w: Any, server: int, epoch: int, version: int) -> bool:
     """Tell whether a client is awaited to apply a message."""
-    k = whole(fanout_at(cast(w).fanouts, server).awaiting)
+    k = whole(fanout_at(cast(w).fanouts, server).awaiting.first)
     while k >= 0:
         one = awaiting_at(cast(w).awaitings.data, k)
         if one.version == version and one.epoch == epoch:
             return True
-        k = whole(one.after)
+        k = awaiting_behind(cast(w).awaitings.data, k)
     return False
 
 
@@ -288,19 +271,17 @@ def is_awaited(w: Any, server: int, epoch: int, version: int) -> bool:
 def forget_awaiting(w: Any, server: int) -> None:
     """Await nobody any more."""
     node = fanout_at(cast(w).fanouts, server)
-    k = whole(node.awaiting)
-    node.awaiting = -1
-    node.last_awaiting = -1
+    k = forget_all(node.awaiting)
     while k >= 0:
         one = awaiting_at(cast(w).awaitings.data, k)
         one.on = False
-        k = whole(one.after)
+        k = awaiting_behind(cast(w).awaitings.data, k)
 
 
 @jit
 def confirmed(w: Any, i: int, standing: int) -> None:
     """A client stands at a place, or (-1) has left; who is last lets the node acknowledge."""
-    c, awaited = cast(w), list_of(w, i, AWAITED)
+    c, awaited = cast(w), list_of(w, i, Lane.AWAITED)
     server = whole(tunnel_at(w.tunnels.data, i).server)
     node = fanout_at(c.fanouts, server)
     cell = whole(awaited.first)
@@ -317,7 +298,7 @@ def confirmed(w: Any, i: int, standing: int) -> None:
         elif one.on:
             one.count -= 1
             if one.count == 0:
-                forget_one(w, node, one)
+                forget_one(w, node, k)
                 acknowledge(w, server, whole(one.epoch), whole(one.version))
 
 
@@ -328,15 +309,8 @@ def tunnel_released(w: Any, i: int) -> None:
 
 
 @jit
-def forget_one(w: Any, node: Any, one: Any) -> None:
+def forget_one(w: Any, node: Any, k: int) -> None:
     """Take a message off the list of those that clients are awaited for."""
-    c = cast(w)
-    one.on = False
-    if one.before >= 0:
-        awaiting_at(c.awaitings.data, one.before).after = one.after
-    else:
-        node.awaiting = one.after
-    if one.after >= 0:
-        awaiting_at(c.awaitings.data, one.after).before = one.before
-    else:
-        node.last_awaiting = one.before
+    awaitings = cast(w).awaitings
+    awaiting_at(awaitings.data, k).on = False
+    unlink_awaiting(node.awaiting, awaitings.data, k)

@@ -3,14 +3,16 @@
 from typing import Any
 
 from sim.compiled.broadcast.bus import kill
-from sim.compiled.broadcast.layout import BUS_STARTED, cast, endpoint_at
-from sim.compiled.broadcast.links import restore
+from sim.compiled.broadcast.layout import cast, endpoint_at
+from sim.compiled.broadcast.link import restore
 from sim.compiled.broadcast.subscriber import read_again, stall
 from sim.compiled.broadcast.subscriptions import leave
+from sim.compiled.broadcast.vocabulary import BroadcastPending
 from sim.compiled.events.queue import schedule
-from sim.compiled.memory.layout import BUS_CUT, BUS_DOWN, CLOSED, DELAY, HEAL, HEALED, PARTITION, STALL, fault_at
+from sim.compiled.memory.layout import fault_at
 from sim.compiled.notes import note
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Pending, Word
 
 
 @jit
@@ -18,21 +20,21 @@ def inject_on_messages(w: Any, place: int) -> None:
     """Do what only messages can feel."""
     c, fault = cast(w), fault_at(w.faults, place)
     kind, node = whole(fault.kind), whole(fault.node)
-    if kind == BUS_CUT:
-        leave(w, node, CLOSED)
+    if kind == Word.BUS_CUT:
+        leave(w, node, Word.CLOSED)
         return
-    if kind == BUS_DOWN:
+    if kind == Word.BUS_DOWN:
         kill(w)
-    elif kind == STALL:
+    elif kind == Word.STALL:
         stall(w, whole(fault.client))
-    elif kind == PARTITION:
+    elif kind == Word.PARTITION:
         endpoint_at(c.endpoints, node).cuts += 1
-    elif kind == DELAY:
+    elif kind == Word.DELAY:
         endpoint_at(c.endpoints, node).delay += fault.delay
     else:
         return
     if fault.duration >= 0.0:
-        schedule(w, fault.duration, HEAL, place, 0)
+        schedule(w, fault.duration, Pending.HEAL, place, 0)
 
 
 @jit
@@ -40,14 +42,14 @@ def heal_messages(w: Any, place: int) -> bool:
     """Undo it, and tell whether it was such a fault; a bus has to start first."""
     c, fault = cast(w), fault_at(w.faults, place)
     kind, node = whole(fault.kind), whole(fault.node)
-    if kind == BUS_DOWN:
-        schedule(w, c.bus_start, BUS_STARTED, place, c.life)
+    if kind == Word.BUS_DOWN:
+        schedule(w, c.bus_start, BroadcastPending.BUS_STARTED, place, c.life)
         return True
-    if kind == STALL:
+    if kind == Word.STALL:
         read_again(w, whole(fault.client))
-    elif kind == PARTITION:
+    elif kind == Word.PARTITION:
         restore(w, node)
-    elif kind == DELAY:
+    elif kind == Word.DELAY:
         endpoint_at(c.endpoints, node).delay -= fault.delay
     else:
         return False
@@ -59,4 +61,4 @@ def heal_messages(w: Any, place: int) -> bool:
 def healed(w: Any, place: int) -> None:
     """Write down that a fault is over."""
     fault = fault_at(w.faults, place)
-    note(w, w.now, HEALED, whole(fault.client), whole(fault.node), -1, whole(fault.kind))
+    note(w, w.now, Event.HEALED, whole(fault.client), whole(fault.node), -1, whole(fault.kind))

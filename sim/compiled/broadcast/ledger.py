@@ -5,7 +5,7 @@ A set of nodes is a row of flags here.
 
 from typing import Any
 
-from sim.compiled.broadcast.layout import cast, pending_at
+from sim.compiled.broadcast.layout import append_pending, cast, pending_at, pending_behind, unlink_pending
 from sim.compiled.memory.layout import b1_at, f8_at
 from sim.compiled.toolchain.jit import jit, whole
 
@@ -35,13 +35,7 @@ def wait_for(w: Any, key: int, message: int) -> None:
     one.resends = 0
     one.consistent = False
     one.on = True
-    one.before = c.last_pending
-    one.after = -1
-    if c.last_pending >= 0:
-        pending_at(c.pending, c.last_pending).after = key
-    else:
-        c.first_pending = key
-    c.last_pending = key
+    append_pending(c.pending_acks, c.pending, key)
 
 
 @jit
@@ -85,14 +79,14 @@ def gather_due(w: Any) -> int:
     over. See `twin.rules.consistency` (`Ledger.due`).
     """
     c = cast(w)
-    key, first, last = c.first_pending, -1, -1
+    key, first, last = whole(c.pending_acks.first), -1, -1
     while key >= 0:
         one = pending_at(c.pending, key)
-        following = whole(one.after)
+        following = pending_behind(c.pending, key)
         if one.due > w.now:
             pass
         elif one.consistent or one.resends >= c.max_resends:
-            forget(w, one)
+            forget(w, key)
         else:
             one.due = w.now + c.ack_timeout
             one.resends += 1
@@ -107,15 +101,8 @@ def gather_due(w: Any) -> int:
 
 
 @jit
-def forget(w: Any, one: Any) -> None:
+def forget(w: Any, key: int) -> None:
     """Wait for a message's acknowledgements no longer."""
     c = cast(w)
-    one.on = False
-    if one.before >= 0:
-        pending_at(c.pending, one.before).after = one.after
-    else:
-        c.first_pending = one.after
-    if one.after >= 0:
-        pending_at(c.pending, one.after).before = one.before
-    else:
-        c.last_pending = one.before
+    pending_at(c.pending, key).on = False
+    unlink_pending(c.pending_acks, c.pending, key)

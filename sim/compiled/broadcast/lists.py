@@ -2,16 +2,8 @@
 
 from typing import Any
 
-from sim.compiled.broadcast.layout import (
-    LISTS,
-    MESSAGE,
-    cast,
-    cell_at,
-    frame_at,
-    job_at,
-    list_at,
-    task_at,
-)
+from sim.compiled.broadcast.layout import LISTS, cast, cell_at, frame_at, job_at, list_at, task_at
+from sim.compiled.broadcast.vocabulary import Frame
 from sim.compiled.toolchain.jit import jit, whole
 
 
@@ -122,7 +114,7 @@ def empty(w: Any, one: Any) -> None:
 def new_frame(w: Any, kind: int, size: int, epoch: int, version: int) -> int:
     """Return a new frame; those that are of one connection give their place back."""
     pool = cast(w).frames
-    i = pool.free if kind != MESSAGE else -1
+    i = pool.free if kind != Frame.MESSAGE else -1
     if i >= 0:
         pool.free = frame_at(pool.data, i).behind
     else:
@@ -142,7 +134,7 @@ def new_frame(w: Any, kind: int, size: int, epoch: int, version: int) -> int:
 def drop_frame(w: Any, i: int) -> None:
     """A frame has come, or never will."""
     frame = frame_at(cast(w).frames.data, i)
-    if frame.kind != MESSAGE:
+    if frame.kind != Frame.MESSAGE:
         frame.behind = cast(w).frames.free
         cast(w).frames.free = i
 

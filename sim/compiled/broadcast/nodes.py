@@ -9,24 +9,6 @@ from sim.compiled.broadcast.bus import OF_KAFKA, OF_PUBSUB, fetch_next, message_
 from sim.compiled.broadcast.commands import await_answer, is_answered, wait_before_retry
 from sim.compiled.broadcast.fanout import answer, confirmed, forget_awaiting, size_of
 from sim.compiled.broadcast.layout import (
-    ALIVE,
-    BUS_COMMAND,
-    BUS_READ,
-    BYE,
-    COMMIT,
-    JOIN,
-    LOOK_UP,
-    NO_COST,
-    NODE_ACK,
-    NODE_POLL,
-    NODE_RECEIVE,
-    QUESTION,
-    READING,
-    RECEIVE,
-    RECOVER,
-    SIGNS,
-    SUBSCRIBE,
-    TRY_OVER,
     call_at,
     cast,
     command_at,
@@ -37,17 +19,19 @@ from sim.compiled.broadcast.layout import (
     place,
     task_at,
 )
-from sim.compiled.broadcast.links import lost
+from sim.compiled.broadcast.link import lost
 from sim.compiled.broadcast.lists import append, drop_task, empty, new_job, next_of, value_of
 from sim.compiled.broadcast.speaking import forget_outbox, speak, tell
 from sim.compiled.broadcast.subscriptions import leave
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_wait, let_work, next_wait
+from sim.compiled.broadcast.vocabulary import BroadcastPending, BroadcastWork, Command, Frame, Job, NodeWord, Task
 from sim.compiled.events.queue import schedule
-from sim.compiled.host import work
-from sim.compiled.memory.layout import BUS_JOINED, BUS_LOST, I_JOB, I_NOTHING, TIMEOUT, tunnel_at
+from sim.compiled.machine.process import work
+from sim.compiled.memory.layout import tunnel_at
 from sim.compiled.notes import note
 from sim.compiled.rules import draw, is_too_large, next_failure
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Item, Word
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE
 
@@ -65,18 +49,18 @@ WAITS, LAST, ROUND = range(1, 4)
 def run(w: Any, server: int) -> None:
     """Begin to read and to give signs of life."""
     c, life = cast(w), whole(fanout_at(cast(w).fanouts, server).life)
-    begin(w, SIGNS, server, life)
+    begin(w, Task.SIGNS, server, life)
     if c.kind != OF_PUBSUB:
         begin_reading(w, server)
     if c.kind == OF_KAFKA:
-        begin(w, COMMIT, server, life)
+        begin(w, Task.COMMIT, server, life)
 
 
 @jit
 def begin_reading(w: Any, server: int) -> None:
     """Read until the connection to the bus is lost."""
     node = fanout_at(cast(w).fanouts, server)
-    node.reader = begin(w, READING, server, whole(node.life))
+    node.reader = begin(w, Task.READING, server, whole(node.life))
 
 
 @jit
@@ -86,7 +70,7 @@ def node_ends(w: Any, server: int, goodbye: bool) -> None:
     node.life += 1
     node.ended = True
     if goodbye:
-        serve(w, server + 1, said(w, BYE, server, -1, 0, 0), 1)
+        serve(w, server + 1, said(w, NodeWord.BYE, server, -1, 0, 0), 1)
     node.joined = False
     node.most_waiting = 0
     node.reader = -1
@@ -104,7 +88,7 @@ def node_begins(w: Any, server: int) -> None:
     node.seen_epoch = 0
     node.seen_floor = 0
     empty(w, node.seen)
-    task_at(cast(w).tasks.data, begin(w, JOIN, server, whole(node.life))).reason = 0
+    task_at(cast(w).tasks.data, begin(w, Task.JOIN, server, whole(node.life))).reason = 0
 
 
 @jit
@@ -115,22 +99,22 @@ def go_on_joining(w: Any, i: int) -> None:
     node = fanout_at(c.fanouts, server)
     if task.state == 0 and task.reason > 0:
         task.state = NOTICED
-        let_work(w, i, NODE_ACK)
+        let_work(w, i, BroadcastWork.NODE_ACK)
     elif task.state == 0:
         try_to_join(w, i)
     elif task.state == NOTICED:
         if task.life != node.life:
             drop_task(w, i)
             return
-        note(w, w.now, BUS_LOST, -1, server + 1, -1, whole(task.reason))
+        note(w, w.now, Event.BUS_LOST, -1, server + 1, -1, whole(task.reason))
         task.failures = 1
         try_to_join(w, i)
     elif task.state == RESTED:
         task.state = READY
-        let_work(w, i, NODE_ACK)
+        let_work(w, i, BroadcastWork.NODE_ACK)
     elif task.state == READY:
         task.state = ASKED
-        command = new_command(w, SUBSCRIBE, BUS_COMMAND, server, whole(task.life))
+        command = new_command(w, Command.SUBSCRIBE, BroadcastWork.BUS_COMMAND, server, whole(task.life))
         command_at(c.commands.data, command).fresh = task.reason == 0
         task.commands = command
         await_answer(w, i, serve(w, server + 1, command, 1))
@@ -154,7 +138,7 @@ def try_to_join(w: Any, i: int) -> None:
         let_sleep(w, i, wait_before_retry(w, task.node + 1, whole(task.failures)))
     else:
         task.state = READY
-        let_work(w, i, NODE_ACK)
+        let_work(w, i, BroadcastWork.NODE_ACK)
 
 
 @jit
@@ -171,7 +155,7 @@ def joined(w: Any, i: int, subscription: int) -> None:
     if fresh:
         run(w, server)
         return
-    note(w, w.now, BUS_JOINED, -1, server + 1, -1, 0)
+    note(w, w.now, Event.BUS_JOINED, -1, server + 1, -1, 0)
     if cast(w).kind != OF_PUBSUB:
         begin_reading(w, server)
 
@@ -188,7 +172,7 @@ def go_on_with_signs(w: Any, i: int) -> None:
     elif task.life != fanout_at(c.fanouts, server).life:
         drop_task(w, i)
     else:
-        tell(w, server, ALIVE, 0, 0)
+        tell(w, server, NodeWord.ALIVE, 0, 0)
         let_sleep(w, i, every)
 
 
@@ -206,11 +190,11 @@ def go_on_reading(w: Any, i: int) -> None:
         server = whole(task.node)
         call = call_at(cast(w).calls.data, task.call)
         if not call.triggered and not task.broken and endpoint_at(cast(w).endpoints, server + 1).cuts > 0:
-            lost(w, server, whole(fanout_at(cast(w).fanouts, server).life), TIMEOUT)
+            lost(w, server, whole(fanout_at(cast(w).fanouts, server).life), Word.TIMEOUT)
         see_what_came(w, i)
     elif task.state == LAST:
         task.state = ROUND
-        let_work(w, i, NO_COST)
+        let_work(w, i, BroadcastWork.NO_COST)
 
 
 @jit
@@ -235,7 +219,7 @@ def see_what_came(w: Any, i: int) -> None:
         call.task = i
         call.serial = next_wait(w, i)
         task.waits = True
-        schedule(w, c.retry_timeout, TRY_OVER, i, whole(call.serial))
+        schedule(w, c.retry_timeout, BroadcastPending.TRY_OVER, i, whole(call.serial))
         return
     if task.life != node.life or task.broken or not call.ok:
         end_reading(w, i)
@@ -245,11 +229,11 @@ def see_what_came(w: Any, i: int) -> None:
     node.committed_epoch = call.committed_epoch
     node.committed_version = call.committed_version
     server = whole(task.node)
-    work(w, server, I_NOTHING, NODE_POLL, -1, 0)
+    work(w, server, Item.NOTHING, BroadcastWork.NODE_POLL, -1, 0)
     last = message_of(w, whole(call.epoch), whole(call.version))
     for message in range(last - call.found + 1, last + 1):
-        job = new_job(w, RECEIVE, message, -1, server, whole(node.life))
-        work(w, server, I_JOB, NODE_RECEIVE, job, i if message == last else -1)
+        job = new_job(w, Job.RECEIVE, message, -1, server, whole(node.life))
+        work(w, server, Item.JOB, BroadcastWork.NODE_RECEIVE, job, i if message == last else -1)
     next_wait(w, i)
     task.state = LAST
 
@@ -289,7 +273,7 @@ def hears(w: Any, server: int, i: int, frame: int) -> None:
     standing = place(whole(one.epoch), whole(one.version))
     messaging_at(c.messaging, i).standing = standing
     confirmed(w, i, standing)
-    if node.ended or one.kind != QUESTION:
+    if node.ended or one.kind != Frame.QUESTION:
         return
     k = whole(node.asked)
     while k >= 0:
@@ -298,7 +282,7 @@ def hears(w: Any, server: int, i: int, frame: int) -> None:
             append(w, task.list, i)
             return
         k = whole(task.n)
-    k = begin(w, LOOK_UP, server, whole(node.life))
+    k = begin(w, Task.LOOK_UP, server, whole(node.life))
     task = task_at(c.tasks.data, k)
     task.epoch = one.epoch
     task.version = one.version
@@ -315,7 +299,7 @@ def go_on_looking_up(w: Any, i: int) -> None:
     node = fanout_at(c.fanouts, server)
     if task.state == 0:
         task.state = 1
-        command = new_command(w, RECOVER, BUS_READ, server, whole(task.life))
+        command = new_command(w, Command.RECOVER, BroadcastWork.BUS_READ, server, whole(task.life))
         one = command_at(c.commands.data, command)
         one.a = task.epoch
         one.b = task.version
@@ -329,7 +313,7 @@ def go_on_looking_up(w: Any, i: int) -> None:
         drop_task(w, i)
     elif task.state == 1:
         task.state = 2
-        let_work(w, i, NODE_RECEIVE)
+        let_work(w, i, BroadcastWork.NODE_RECEIVE)
     else:
         forget_question(w, node, i)
         if task.ok:

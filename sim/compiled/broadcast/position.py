@@ -8,8 +8,9 @@ from typing import Any
 from sim.compiled.broadcast.layout import cast, hole_at, place, stamped_at
 from sim.compiled.broadcast.lists import insert_behind, next_of, pop, value_of
 from sim.compiled.broadcast.notes import note_message, note_more
-from sim.compiled.memory.layout import DELIVERED, DUPLICATE, EARLY, GAP, LATE, RECEIVED, RECOVERED, i4_at
+from sim.compiled.memory.layout import i4_at
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Word
 from twin.rules.delivery import MOST_EARLY, MOST_HOLES
 
 NOTHING, ASKS, APPLIED = 0, 1, 2
@@ -31,16 +32,16 @@ def arrive(w: Any, one: Any, client: int, node: int, message: int, t: float) -> 
     where = place(epoch, version)
     late = where < one.highest
     if is_early(w, one, message):
-        note_message(w, t, RECEIVED, client, node, message, DUPLICATE)
+        note_message(w, t, Event.RECEIVED, client, node, message, Word.DUPLICATE)
         return NOTHING
     if where <= place(whole(one.epoch), whole(one.version)):
-        word = LATE if was_skipped(w, one, epoch, version) else DUPLICATE
-        note_message(w, t, RECEIVED, client, node, message, word)
+        word = Word.LATE if was_skipped(w, one, epoch, version) else Word.DUPLICATE
+        note_message(w, t, Event.RECEIVED, client, node, message, word)
         return NOTHING
     one.highest = max(one.highest, where)
     if (one.epoch == 0 or one.epoch == epoch) and version == one.version + 1:
         if late:
-            note_message(w, t, RECEIVED, client, node, message, LATE)
+            note_message(w, t, Event.RECEIVED, client, node, message, Word.LATE)
         apply(w, one, client, node, message, t)
         drain(w, one, client, node, t)
         return APPLIED
@@ -49,11 +50,11 @@ def arrive(w: Any, one: Any, client: int, node: int, message: int, t: float) -> 
         keep(w, one, message)
         asks = not one.asking
         one.asking = True
-        note_message(w, t, RECEIVED, client, node, message, LATE if late else EARLY)
+        note_message(w, t, Event.RECEIVED, client, node, message, Word.LATE if late else Word.EARLY)
         if asks:
-            note_more(w, t, GAP, client, node, gap, message, before, 0)
+            note_more(w, t, Event.GAP, client, node, gap, message, before, 0)
         return ASKS if asks else NOTHING
-    note_more(w, t, GAP, client, node, gap, message, before, 0)
+    note_more(w, t, Event.GAP, client, node, gap, message, before, 0)
     jump(w, one, epoch, version - 1)
     apply(w, one, client, node, message, t)
     return APPLIED
@@ -66,17 +67,17 @@ def answered(w: Any, one: Any, client: int, node: int, frame: Any, recovered: bo
     epoch, version, here = whole(frame.epoch), whole(frame.version), place(whole(one.epoch), whole(one.version))
     if not recovered:
         if place(epoch, version) <= here:
-            note_more(w, t, RECOVERED, client, node, 0, version, epoch, 0)
+            note_more(w, t, Event.RECOVERED, client, node, 0, version, epoch, 0)
             return NOTHING
-        note_more(w, t, RECOVERED, client, node, -1, version, epoch, 0)
+        note_more(w, t, Event.RECOVERED, client, node, -1, version, epoch, 0)
         jump(w, one, epoch, version)
         one.highest = max(one.highest, place(epoch, version))
         return settle(w, one, client, node, t) | APPLIED
     if one.epoch != 0 and one.epoch != epoch:
-        note_more(w, t, RECOVERED, client, node, 0, version, epoch, 0)
+        note_more(w, t, Event.RECOVERED, client, node, 0, version, epoch, 0)
         return settle(w, one, client, node, t)
     n = max(0, version - one.version) if frame.behind <= one.version else 0
-    note_more(w, t, RECOVERED, client, node, n, version, epoch, 0)
+    note_more(w, t, Event.RECOVERED, client, node, n, version, epoch, 0)
     first = message_at(w, epoch, version) - n
     for message in range(first + 1, first + n + 1):
         apply(w, one, client, node, message, t)
@@ -100,7 +101,7 @@ def apply(w: Any, one: Any, client: int, node: int, message: int, t: float) -> N
     stamped = stamped_at(cast(w).stamped.data, message)
     one.epoch = stamped.epoch
     one.version = stamped.version
-    note_message(w, t, DELIVERED, client, node, message, 0)
+    note_message(w, t, Event.DELIVERED, client, node, message, 0)
 
 
 @jit

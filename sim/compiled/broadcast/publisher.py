@@ -18,22 +18,11 @@ from sim.compiled.broadcast.commands import (
     wait_before_retry,
 )
 from sim.compiled.broadcast.layout import (
-    ACK,
-    BUS_COMMAND,
-    BUS_STAMP,
-    BYE,
-    CALLER_FREE,
-    PUBLISHER_ANSWER,
-    PUBLISHER_SEND,
-    RESEND,
-    SEND_AGAIN,
-    STAMP,
-    SUBSCRIBE_PUBLISHER,
-    TASK_GOES_ON,
     cast,
     command_at,
     noted_at,
     pending_at,
+    pending_behind,
     stamped_at,
     task_at,
     unclaimed_at,
@@ -42,10 +31,12 @@ from sim.compiled.broadcast.ledger import becomes_consistent, expire, gather_due
 from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.notes import note_message, note_more
 from sim.compiled.broadcast.tasks import begin, let_sleep, let_work, next_wait
+from sim.compiled.broadcast.vocabulary import BroadcastPending, BroadcastWork, Command, NodeWord, Task
 from sim.compiled.events.queue import schedule_now
-from sim.compiled.memory.layout import ACKED, IS_CONSISTENT, PUBLISHED, RESENT, b1_at, f8_at, i4_at
+from sim.compiled.memory.layout import b1_at, f8_at, i4_at
 from sim.compiled.rules import next_failure
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event
 from twin.rules.consistency import MOST_UNCLAIMED
 
 DUE, SENT, TURN, ASKED, ANSWERED = range(1, 6)
@@ -64,7 +55,7 @@ def go_on_publishing(w: Any, i: int) -> None:
         publish_next(w, i)
     elif task.state == DUE:
         task.state = SENT
-        let_work(w, i, PUBLISHER_SEND)
+        let_work(w, i, BroadcastWork.PUBLISHER_SEND)
     elif task.state == SENT:
         c.asked = w.now - c.last_step
         c.under_way = task.key
@@ -74,7 +65,7 @@ def go_on_publishing(w: Any, i: int) -> None:
         ask_for_turn(w, i)
     elif task.state == TURN:
         task.state = ASKED
-        command = new_command(w, STAMP, BUS_STAMP, -1, -1)
+        command = new_command(w, Command.STAMP, BroadcastWork.BUS_STAMP, -1, -1)
         command_at(c.commands.data, command).a = task.key
         begin_command(w, i, command, 1)
     elif task.state == ASKED:
@@ -83,9 +74,9 @@ def go_on_publishing(w: Any, i: int) -> None:
             end_turn(w)
         if done == DONE:
             task.state = ANSWERED
-            let_work(w, i, PUBLISHER_ANSWER)
+            let_work(w, i, BroadcastWork.PUBLISHER_ANSWER)
         elif done == FAILED:
-            note_more(w, c.asked, PUBLISHED, -1, -1, whole(task.tries), -1, c.registered, 0)
+            note_more(w, c.asked, Event.PUBLISHED, -1, -1, whole(task.tries), -1, c.registered, 0)
             noted_last(w, whole(task.key))
             c.under_way = 0
             publish_next(w, i)
@@ -108,7 +99,7 @@ def publish_next(w: Any, i: int) -> None:
         let_sleep(w, i, due - w.now)
     else:
         task.state = SENT
-        let_work(w, i, PUBLISHER_SEND)
+        let_work(w, i, BroadcastWork.PUBLISHER_SEND)
 
 
 @jit
@@ -121,7 +112,7 @@ def noted_last(w: Any, key: int) -> None:
 def note_published(w: Any, i: int, message: int) -> None:
     """Write down that a message is published, and wait for its acknowledgements."""
     c, key = cast(w), whole(task_at(cast(w).tasks.data, i).key)
-    note_more(w, c.asked, PUBLISHED, -1, -1, whole(task_at(c.tasks.data, i).tries), message, c.registered, 0)
+    note_more(w, c.asked, Event.PUBLISHED, -1, -1, whole(task_at(c.tasks.data, i).tries), message, c.registered, 0)
     noted_last(w, key)
     c.under_way = 0
     wait_for(w, key, message)
@@ -131,7 +122,7 @@ def note_published(w: Any, i: int, message: int) -> None:
         early = unclaimed_at(c.unclaimed, k)
         count(w, whole(early.node), whole(early.epoch), whole(early.version))
     if not c.timing:
-        begin(w, RESEND, -1, 0)
+        begin(w, Task.RESEND, -1, 0)
 
 
 # The one connection for commands. See SimPy's `Resource`.
@@ -157,14 +148,14 @@ def give_turn(w: Any) -> None:
     c.n_callers -= 1
     for k in range(c.n_callers):
         i4_at(c.callers, k).v = i4_at(c.callers, k + 1).v
-    schedule_now(w, TASK_GOES_ON, c.caller_of, whole(task_at(c.tasks.data, c.caller_of).serial))
+    schedule_now(w, BroadcastPending.TASK_GOES_ON, c.caller_of, whole(task_at(c.tasks.data, c.caller_of).serial))
 
 
 @jit
 def end_turn(w: Any) -> None:
     """The connection is free; whoever waits for it learns that a moment later."""
     cast(w).caller_of = -1
-    schedule_now(w, CALLER_FREE, 0, 0)
+    schedule_now(w, BroadcastPending.CALLER_FREE, 0, 0)
 
 
 # Acknowledgements
@@ -174,8 +165,8 @@ def end_turn(w: Any) -> None:
 def heard(w: Any, one: int) -> None:
     """Count an acknowledgement, or a sign of life."""
     c, command = cast(w), command_at(cast(w).commands.data, one)
-    f8_at(c.until, command.node).v = -1.0 if command.a == BYE else w.now + c.lease
-    if command.a == ACK:
+    f8_at(c.until, command.node).v = -1.0 if command.a == NodeWord.BYE else w.now + c.lease
+    if command.a == NodeWord.ACK:
         count(w, whole(command.node), whole(command.epoch), whole(command.version))
     else:
         settle(w)
@@ -201,21 +192,21 @@ def count(w: Any, server: int, epoch: int, version: int) -> None:
     acked.v = True
     consistent = becomes_consistent(w, key)
     if first:
-        note_message(w, w.now, ACKED, -1, server + 1, message, 0)
+        note_message(w, w.now, Event.ACKED, -1, server + 1, message, 0)
     if consistent:
-        note_message(w, w.now, IS_CONSISTENT, -1, -1, message, 0)
+        note_message(w, w.now, Event.CONSISTENT, -1, -1, message, 0)
 
 
 @jit
 def settle(w: Any) -> None:
     """See which messages are consistent because a node is not waited for any more."""
     c = cast(w)
-    key = c.first_pending
+    key = whole(c.pending_acks.first)
     while key >= 0:
         one = pending_at(c.pending, key)
         if becomes_consistent(w, key):
-            note_message(w, w.now, IS_CONSISTENT, -1, -1, whole(one.message), 0)
-        key = whole(one.after)
+            note_message(w, w.now, Event.CONSISTENT, -1, -1, whole(one.message), 0)
+        key = pending_behind(c.pending, key)
 
 
 @jit
@@ -251,7 +242,7 @@ def go_on_resending(w: Any, i: int) -> None:
         ask_for_turn(w, i)
     elif task.state == TURN:
         task.state = ASKED
-        command = new_command(w, SEND_AGAIN, BUS_COMMAND, -1, -1)
+        command = new_command(w, Command.SEND_AGAIN, BroadcastWork.BUS_COMMAND, -1, -1)
         command_at(c.commands.data, command).a = pending_at(c.pending, task.key).message
         begin_command(w, i, command, 1)
     elif task.state == ASKED and go_on_with_command(w, i) != NOT_YET:
@@ -264,7 +255,7 @@ def go_on_resending(w: Any, i: int) -> None:
 def wait_until_due(w: Any, i: int) -> None:
     """Wait until something is to be sent again, or end."""
     c, task = cast(w), task_at(cast(w).tasks.data, i)
-    key = c.first_pending
+    key = whole(c.pending_acks.first)
     if key < 0:
         c.timing = False
         drop_task(w, i)
@@ -272,7 +263,7 @@ def wait_until_due(w: Any, i: int) -> None:
     due = pending_at(c.pending, key).due
     while key >= 0:
         due = min(due, pending_at(c.pending, key).due)
-        key = whole(pending_at(c.pending, key).after)
+        key = pending_behind(c.pending, key)
     task.state = DUE
     let_sleep(w, i, max(LEAST_SLEEP, due - w.now))
 
@@ -285,9 +276,9 @@ def send_next_again(w: Any, i: int) -> None:
         wait_until_due(w, i)
         return
     one = pending_at(c.pending, task.key)
-    note_more(w, w.now, RESENT, -1, -1, whole(one.resends), whole(one.message), 0, 0)
+    note_more(w, w.now, Event.RESENT, -1, -1, whole(one.resends), whole(one.message), 0, 0)
     task.state = SENT
-    let_work(w, i, PUBLISHER_SEND)
+    let_work(w, i, BroadcastWork.PUBLISHER_SEND)
 
 
 # The connection on which acknowledgements come
@@ -299,7 +290,9 @@ def go_on_rejoining(w: Any, i: int) -> None:
     c, task = cast(w), task_at(cast(w).tasks.data, i)
     if task.state == SENT:
         task.state = ASKED
-        await_answer(w, i, serve(w, 0, new_command(w, SUBSCRIBE_PUBLISHER, BUS_COMMAND, -1, -1), 1))
+        await_answer(
+            w, i, serve(w, 0, new_command(w, Command.SUBSCRIBE_PUBLISHER, BroadcastWork.BUS_COMMAND, -1, -1), 1)
+        )
     elif task.state == ASKED and is_answered(w, i):
         drop_task(w, i)
     else:

@@ -4,23 +4,14 @@ from typing import Any
 
 from sim.compiled.broadcast.bus import said
 from sim.compiled.broadcast.commands import DONE, NOT_YET, begin_command, go_on_with_command
-from sim.compiled.broadcast.layout import (
-    ACK,
-    NODE_ACK,
-    NODE_ANSWER,
-    SPEAK,
-    TASK_GOES_ON,
-    cast,
-    command_at,
-    fanout_at,
-    task_at,
-)
+from sim.compiled.broadcast.layout import cast, command_at, fanout_at, task_at
 from sim.compiled.broadcast.lists import drop_task
 from sim.compiled.broadcast.tasks import begin, let_work
+from sim.compiled.broadcast.vocabulary import BroadcastPending, BroadcastWork, NodeWord, Task
 from sim.compiled.events.queue import schedule_now
-from sim.compiled.host import work
-from sim.compiled.memory.layout import I_NOTHING
+from sim.compiled.machine.process import work
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item
 
 COLLECTED, UNDER_WAY, ANSWERED = range(1, 4)
 """Where a task that speaks stands."""
@@ -29,7 +20,7 @@ COLLECTED, UNDER_WAY, ANSWERED = range(1, 4)
 @jit
 def acknowledge(w: Any, server: int, epoch: int, version: int) -> None:
     """Tell the publisher that a message is fanned out."""
-    tell(w, server, ACK, epoch, version)
+    tell(w, server, NodeWord.ACK, epoch, version)
 
 
 @jit
@@ -52,7 +43,7 @@ def speak(w: Any, server: int, command: int) -> None:
     node.n_outbox += 1
     if not node.speaking:
         node.speaking = True
-        begin(w, SPEAK, server, whole(node.life))
+        begin(w, Task.SPEAK, server, whole(node.life))
 
 
 @jit
@@ -89,8 +80,8 @@ def go_on_speaking(w: Any, i: int) -> None:
         if task.ok and task.life == node.life:
             task.state = ANSWERED
             for _ in range(whole(task.n) - 1):
-                work(w, server, I_NOTHING, NODE_ANSWER, -1, 0)
-            let_work(w, i, NODE_ANSWER)
+                work(w, server, Item.NOTHING, BroadcastWork.NODE_ANSWER, -1, 0)
+            let_work(w, i, BroadcastWork.NODE_ANSWER)
         else:
             pass_on_answers(w, i)
     elif task.state == ANSWERED:
@@ -106,8 +97,8 @@ def collect(w: Any, i: int) -> None:
     if task.life == node.life and node.n_outbox > 0:
         task.state = COLLECTED
         for _ in range(whole(node.n_outbox) - 1):
-            work(w, server, I_NOTHING, NODE_ACK, -1, 0)
-        let_work(w, i, NODE_ACK)
+            work(w, server, Item.NOTHING, BroadcastWork.NODE_ACK, -1, 0)
+        let_work(w, i, BroadcastWork.NODE_ACK)
         return
     if task.life == node.life:
         node.speaking = False
@@ -124,6 +115,6 @@ def pass_on_answers(w: Any, i: int) -> None:
         if command.task >= 0:
             asker = task_at(c.tasks.data, command.task)
             asker.ok = task.ok
-            schedule_now(w, TASK_GOES_ON, whole(command.task), whole(asker.serial))
+            schedule_now(w, BroadcastPending.TASK_GOES_ON, whole(command.task), whole(asker.serial))
         one = whole(command.next)
     collect(w, i)

@@ -5,38 +5,21 @@ See `sim.broadcast.subscriber`.
 
 from typing import Any
 
-from sim.compiled.balancer import lose
+from sim.compiled.balancer.balancer import lose
 from sim.compiled.broadcast.fanout import drained
-from sim.compiled.broadcast.lanes import queue, send_one
-from sim.compiled.broadcast.layout import (
-    ANSWER,
-    ARRIVING,
-    ASKING,
-    HELD,
-    LISTS,
-    MESSAGE,
-    QUESTION,
-    QUESTION_DUE,
-    READS_AGAIN,
-    SNAPSHOT,
-    STALLED,
-    STANDING,
-    cast,
-    frame_at,
-    list_at,
-    messaging_at,
-    subscriber_at,
-    task_at,
-)
+from sim.compiled.broadcast.lane import queue, send_one
+from sim.compiled.broadcast.layout import LISTS, cast, frame_at, list_at, messaging_at, subscriber_at, task_at
 from sim.compiled.broadcast.lists import drop_frame, drop_task, extend, list_of, new_frame, new_task, pop
 from sim.compiled.broadcast.position import APPLIED, ASKS, answered, arrive
 from sim.compiled.broadcast.tasks import let_sleep
-from sim.compiled.client import notice_now
+from sim.compiled.broadcast.vocabulary import BroadcastPending, Frame, Lane, Task
+from sim.compiled.client.client import notice_now
 from sim.compiled.events.queue import schedule, schedule_now
-from sim.compiled.host import swarm_of
-from sim.compiled.memory.layout import HEARTBEAT, NOT_READING, client_at, i4_at, tunnel_at
+from sim.compiled.machine.process import swarm_of
+from sim.compiled.memory.layout import client_at, i4_at, tunnel_at
 from sim.compiled.rules import beat_after
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import ClientState, Word
 
 # Its connection
 
@@ -84,18 +67,18 @@ def unsubscribed(w: Any, client: int) -> None:
 @jit
 def release(w: Any, i: int) -> None:
     """Let a client read what has gathered on its connection."""
-    held, tunnel = list_of(w, i, HELD), tunnel_at(w.tunnels.data, i)
+    held, tunnel = list_of(w, i, Lane.HELD), tunnel_at(w.tunnels.data, i)
     client = whole(tunnel.client)
     if held.first < 0 or not tunnel.opened or subscriber_at(cast(w).subscribers, client).stalled:
         return
-    waiting = list_of(w, i, ARRIVING)
+    waiting = list_of(w, i, Lane.ARRIVING)
     fresh = waiting.first < 0
     extend(w, waiting, whole(held.first), whole(held.last))
     held.first = -1
     held.last = -1
     if fresh:
         i4_at(cast(w).scratch, 0).v = i
-        queue(w, ARRIVING, swarm_of(w, client), 1)
+        queue(w, Lane.ARRIVING, swarm_of(w, client), 1)
 
 
 @jit
@@ -109,7 +92,7 @@ def stall(w: Any, client: int) -> None:
     if one.tunnel < 0 or w.interval == 0.0:
         return
     wait = beat_after(client_at(w.clients, client).first_beat, w.interval, w.now) + w.timeout - w.now
-    i = new_task(w, STALLED, 0, 0, swarm_of(w, client))
+    i = new_task(w, Task.STALLED, 0, 0, swarm_of(w, client))
     task = task_at(cast(w).tasks.data, i)
     task.tunnel = one.tunnel
     task.n = one.stalls
@@ -123,7 +106,7 @@ def ping_is_over(w: Any, i: int) -> None:
     tunnel = whole(task.tunnel)
     one = subscriber_at(cast(w).subscribers, tunnel_at(w.tunnels.data, tunnel).client)
     if one.stalled and one.stalls == task.n:
-        lose(w, tunnel, HEARTBEAT)
+        lose(w, tunnel, Word.HEARTBEAT)
     drop_task(w, i)
 
 
@@ -133,7 +116,7 @@ def read_again(w: Any, client: int) -> None:
     one = subscriber_at(cast(w).subscribers, client)
     if one.stalled:
         one.stalled = False
-        schedule_now(w, READS_AGAIN, client, whole(one.stalls))
+        schedule_now(w, BroadcastPending.READS_AGAIN, client, whole(one.stalls))
         if one.tunnel >= 0:
             release(w, whole(one.tunnel))
 
@@ -142,9 +125,9 @@ def read_again(w: Any, client: int) -> None:
 def has_to_read_first(w: Any, client: int) -> bool:
     """Tell whether a client does not notice the end of its connection, because it does not read."""
     one, who = subscriber_at(cast(w).subscribers, client), client_at(w.clients, client)
-    if not one.stalled or tunnel_at(w.tunnels.data, who.tunnel).reason == HEARTBEAT:
+    if not one.stalled or tunnel_at(w.tunnels.data, who.tunnel).reason == Word.HEARTBEAT:
         return False
-    who.state = NOT_READING
+    who.state = ClientState.NOT_READING
     one.waits_for = one.stalls
     return True
 
@@ -153,7 +136,7 @@ def has_to_read_first(w: Any, client: int) -> bool:
 def reads_again(w: Any, client: int, stalls: int) -> None:
     """A client reads again, and may find that its connection has ended."""
     one = subscriber_at(cast(w).subscribers, client)
-    if client_at(w.clients, client).state == NOT_READING and one.waits_for == stalls:
+    if client_at(w.clients, client).state == ClientState.NOT_READING and one.waits_for == stalls:
         notice_now(w, client)
 
 
@@ -178,15 +161,15 @@ def arrives(w: Any, bundle: Any, t: float, each: float) -> None:
         m.in_flight -= what.size
         t += each
         came = 0
-        if what.kind == MESSAGE:
+        if what.kind == Frame.MESSAGE:
             came = arrive(w, one, client, node, whole(what.message), t)
-        elif what.kind == ANSWER or what.kind == SNAPSHOT:
-            came = answered(w, one, client, node, what, what.kind == ANSWER, t)
+        elif what.kind == Frame.ANSWER or what.kind == Frame.SNAPSHOT:
+            came = answered(w, one, client, node, what, what.kind == Frame.ANSWER, t)
         drop_frame(w, frame)
         if came & ASKS:
             ask(w, client)
         if c.of_client and came & APPLIED:
-            send_up(w, client, STANDING)
+            send_up(w, client, Frame.STANDING)
     if m.has_outlet:
         drained(w, i)
 
@@ -194,7 +177,7 @@ def arrives(w: Any, bundle: Any, t: float, each: float) -> None:
 @jit
 def keep_for_later(w: Any, i: int, bundle: Any) -> None:
     """A client does not read just now: keep what was ready, before all that came later."""
-    held = list_of(w, i, HELD)
+    held = list_of(w, i, Lane.HELD)
     first, last = whole(held.first), whole(held.last)
     held.first = bundle.first
     held.last = bundle.last
@@ -210,8 +193,8 @@ def ask(w: Any, client: int) -> None:
     one = subscriber_at(cast(w).subscribers, client)
     one.questions += 1
     one.asking = True
-    send_up(w, client, QUESTION)
-    schedule(w, cast(w).question_timeout, QUESTION_DUE, whole(one.tunnel), whole(one.questions))
+    send_up(w, client, Frame.QUESTION)
+    schedule(w, cast(w).question_timeout, BroadcastPending.QUESTION_DUE, whole(one.tunnel), whole(one.questions))
 
 
 @jit
@@ -228,4 +211,4 @@ def send_up(w: Any, client: int, kind: int) -> None:
     """Send a question or a confirmation from where the client stands."""
     one = subscriber_at(cast(w).subscribers, client)
     frame = new_frame(w, kind, 0, whole(one.epoch), whole(one.version))
-    send_one(w, ASKING, swarm_of(w, client), whole(one.tunnel), frame)
+    send_one(w, Lane.ASKING, swarm_of(w, client), whole(one.tunnel), frame)

@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 
 from sim.compiled.broadcast.layout import (
-    BUFFER_LOOK,
-    CARRY_LOSS,
-    CARRY_MESSAGE,
-    CARRY_WORD,
+    append_blocked,
+    append_subscribed,
     cast,
     endpoint_at,
     subscription_at,
+    unlink_blocked,
+    unlink_subscribed,
 )
-from sim.compiled.broadcast.links import carry_down
+from sim.compiled.broadcast.link import carry_down
 from sim.compiled.broadcast.lists import one_of
+from sim.compiled.broadcast.vocabulary import BroadcastPending, Carry
 from sim.compiled.events.queue import schedule
-from sim.compiled.memory.layout import BUFFER
 from sim.compiled.rules import add_to_buffer, counted, draw, exceeds, leave_buffer, second_of, until_look
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Word
 from twin.draws import Purpose
 
 BUS_SECOND, BUS_LOOK = int(Purpose.BUS_SECOND), int(Purpose.BUS_LOOK)
@@ -40,13 +41,7 @@ def subscribe(w: Any, number: int, life: int) -> int:
     subscription.open = True
     subscription.watched = False
     if link.subscription < 0:
-        link.before = c.last_subscribed
-        link.after = -1
-        if c.last_subscribed >= 0:
-            endpoint_at(c.endpoints, c.last_subscribed).after = number
-        else:
-            c.first_subscribed = number
-        c.last_subscribed = number
+        append_subscribed(c.subscribed, c.endpoints, number)
     link.subscription = i
     return i
 
@@ -60,14 +55,7 @@ def leave(w: Any, number: int, reason: int) -> None:
     if i < 0:
         return
     link.subscription = -1
-    if link.before >= 0:
-        endpoint_at(c.endpoints, link.before).after = link.after
-    else:
-        c.first_subscribed = link.after
-    if link.after >= 0:
-        endpoint_at(c.endpoints, link.after).before = link.before
-    else:
-        c.last_subscribed = link.before
+    unlink_subscribed(c.subscribed, c.endpoints, number)
     if reason > 0:
         close(w, i, reason)
 
@@ -79,13 +67,13 @@ def close(w: Any, i: int, reason: int) -> None:
     if subscription.open:
         subscription.open = False
         subscription.kept = subscription.waiting - in_memory(w, whole(subscription.waiting))
-        carry_down(w, whole(subscription.link), CARRY_LOSS, i, reason)
+        carry_down(w, whole(subscription.link), Carry.LOSS, i, reason)
 
 
 @jit
 def cut(w: Any, i: int) -> None:
     """Close a connection because too much waits, and forget the subscription if it is still that of its process."""
-    close(w, i, BUFFER)
+    close(w, i, Word.BUFFER)
     number = whole(subscription_at(cast(w).subscriptions.data, i).link)
     if endpoint_at(cast(w).endpoints, number).subscription == i:
         leave(w, number, 0)
@@ -108,7 +96,7 @@ def send(w: Any, i: int, what: int, size: int) -> None:
             cut(w, i)
             return
     subscription.waiting += size
-    kind = CARRY_WORD if subscription.link == 0 else CARRY_MESSAGE
+    kind = Carry.WORD if subscription.link == 0 else Carry.MESSAGE
     carry_down(w, whole(subscription.link), kind, i, what)
     watch(w, i)
 
@@ -145,7 +133,7 @@ def watch(w: Any, i: int) -> None:
     if subscription.buffer.waiting > 0 and not subscription.watched:
         subscription.watched = True
         look = draw(w, whole(subscription.link), BUS_LOOK, 0)
-        schedule(w, until_look(w.now, c.look_every, look), BUFFER_LOOK, i, 0)
+        schedule(w, until_look(w.now, c.look_every, look), BroadcastPending.BUFFER_LOOK, i, 0)
 
 
 @jit
@@ -157,7 +145,7 @@ def buffer_look(w: Any, i: int) -> None:
     elif exceeds(subscription.buffer, c, second(w)):
         cut(w, i)
     else:
-        schedule(w, c.look_every, BUFFER_LOOK, i, 0)
+        schedule(w, c.look_every, BroadcastPending.BUFFER_LOOK, i, 0)
 
 
 @jit
@@ -165,13 +153,7 @@ def block(w: Any, number: int, call: int) -> None:
     """Let a reader wait for what is next."""
     c, link = cast(w), endpoint_at(cast(w).endpoints, number)
     if link.blocked < 0:
-        link.blocked_before = c.last_blocked
-        link.blocked_after = -1
-        if c.last_blocked >= 0:
-            endpoint_at(c.endpoints, c.last_blocked).blocked_after = number
-        else:
-            c.first_blocked = number
-        c.last_blocked = number
+        append_blocked(c.blocked, c.endpoints, number)
     link.blocked = call
 
 
@@ -183,12 +165,5 @@ def unblock(w: Any, number: int) -> int:
     if i < 0:
         return i
     link.blocked = -1
-    if link.blocked_before >= 0:
-        endpoint_at(c.endpoints, link.blocked_before).blocked_after = link.blocked_after
-    else:
-        c.first_blocked = link.blocked_after
-    if link.blocked_after >= 0:
-        endpoint_at(c.endpoints, link.blocked_after).blocked_before = link.blocked_before
-    else:
-        c.last_blocked = link.blocked_before
+    unlink_blocked(c.blocked, c.endpoints, number)
     return i

@@ -3,27 +3,15 @@
 
 from typing import Any
 
-from sim.compiled.balancer import worker
+from sim.compiled.balancer.balancer import worker
 from sim.compiled.broadcast.fanout import written
-from sim.compiled.broadcast.lanes import drop_batch, hand_over, queue
-from sim.compiled.broadcast.layout import (
-    ARRIVING,
-    ASKING,
-    DOWN,
-    HEARD,
-    HELD,
-    MOST_OF_BATCH,
-    RELAYED,
-    RELAYED_UP,
-    batch_at,
-    bundle_at,
-    cast,
-    subscriber_at,
-)
+from sim.compiled.broadcast.lane import drop_batch, hand_over, queue
+from sim.compiled.broadcast.layout import MOST_OF_BATCH, batch_at, bundle_at, cast, subscriber_at
 from sim.compiled.broadcast.lists import drop_frame, drop_frames, extend, length, list_of, pop
 from sim.compiled.broadcast.nodes import hears
 from sim.compiled.broadcast.subscriber import arrives
-from sim.compiled.host import swarm_of
+from sim.compiled.broadcast.vocabulary import Lane
+from sim.compiled.machine.process import swarm_of
 from sim.compiled.memory.layout import tunnel_at
 from sim.compiled.toolchain.jit import jit, whole
 
@@ -33,15 +21,15 @@ def batch_done(w: Any, i: int) -> None:
     """A process has dealt with a batch."""
     batch = batch_at(cast(w).batches.data, i)
     lane = whole(batch.lane)
-    if lane == DOWN:
+    if lane == Lane.DOWN:
         node_wrote(w, batch, i)
-    elif lane == RELAYED:
+    elif lane == Lane.RELAYED:
         balancer_relayed(w, batch, i)
-    elif lane == ARRIVING:
+    elif lane == Lane.ARRIVING:
         clients_read(w, batch, i)
-    elif lane == ASKING:
-        pass_on(w, RELAYED_UP, batch, i)
-    elif lane == RELAYED_UP:
+    elif lane == Lane.ASKING:
+        pass_on(w, Lane.RELAYED_UP, batch, i)
+    elif lane == Lane.RELAYED_UP:
         balancer_relayed_up(w, batch, i)
     else:
         node_heard(w, batch, i)
@@ -59,7 +47,7 @@ def node_wrote(w: Any, batch: Any, i: int) -> None:
     """A node has written: acknowledge what is fanned out, and let the balancer have it."""
     for k in range(whole(batch.n)):
         written(w, whole(batch.owner), whole(bundle_of(w, i, k).first))
-    hand_to_balancer(w, RELAYED, i, whole(batch.n))
+    hand_to_balancer(w, Lane.RELAYED, i, whole(batch.n))
 
 
 @jit
@@ -93,7 +81,7 @@ def balancer_relayed(w: Any, batch: Any, i: int) -> None:
     for k in range(whole(batch.n)):
         bundle = bundle_of(w, i, k)
         tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
-        held = list_of(w, whole(bundle.tunnel), HELD)
+        held = list_of(w, whole(bundle.tunnel), Lane.HELD)
         stalled = subscriber_at(cast(w).subscribers, tunnel.client).stalled
         if not tunnel.client_left and (stalled or not tunnel.opened or held.first >= 0):
             extend(w, held, whole(bundle.first), whole(bundle.last))
@@ -119,8 +107,8 @@ def hand_to_swarm(w: Any, i: int, first: int, n: int) -> None:
         bundle = bundle_of(w, i, k)
         same = swarm_of(w, whole(tunnel_at(w.tunnels.data, bundle.tunnel).client)) == owner
         if same and is_ready(w, bundle):
-            fresh = hand_over(w, ARRIVING, bundle, fresh)
-    queue(w, ARRIVING, owner, fresh)
+            fresh = hand_over(w, Lane.ARRIVING, bundle, fresh)
+    queue(w, Lane.ARRIVING, owner, fresh)
 
 
 @jit
@@ -145,7 +133,7 @@ def balancer_relayed_up(w: Any, batch: Any, i: int) -> None:
         bundle = bundle_of(w, i, k)
         tunnel = tunnel_at(w.tunnels.data, bundle.tunnel)
         if not tunnel.upstream_gone and tunnel.listed:
-            queue(w, HEARD, whole(tunnel.server), hand_over(w, HEARD, bundle, 0))
+            queue(w, Lane.HEARD, whole(tunnel.server), hand_over(w, Lane.HEARD, bundle, 0))
 
 
 @jit

@@ -1,37 +1,31 @@
 """What is pending: events in order of (time, priority, insertion), as SimPy has them, but cheap for a million timers.
 
-Six kinds of places, by how much is known about the time of an event:
+Most of it is in one heap. Two kinds of events that are many have a place of their own:
 
-- `urgent`: at once, before anything else (SimPy's priority URGENT, which only starts of processes have).
-- `moments`: at the present time, in order of insertion.
 - `fifos`: one queue for each delay that is always the same; what comes later is due later.
 - the wheel (`sim.compiled.events.wheel`): the clients' own timers, one a client.
-- the ends of the processes' steps (`sim.compiled.events.steps`), one a process.
-- the heap: the few that are left.
+
+Priority and insertion are one number: that of an urgent event (SimPy's priority URGENT, which only starts of processes
+have) is below those of all others.
+
+`tests/benchmarks/test_structures.py` measures what each place saves; docs/model.md (Engines) has the figures, also of
+what did not save enough to stay.
 """
 
 from typing import Any
 
 import numpy as np
 
-from sim.compiled.events.steps import WINNER, close_step_gap
 from sim.compiled.events.wheel import put_in_wheel, turn_wheel
-from sim.compiled.memory.layout import FIFOS, event_at, f8_at, moment_at, ring_at, step_at, timed_at
+from sim.compiled.memory.layout import event_at, f8_at, ring_at, timed_at
 from sim.compiled.toolchain.jit import jit
+from sim.compiled.vocabulary import FIFOS
 
-FROM_HEAP, FROM_STEPS, FROM_WHEEL, FROM_MOMENTS, FROM_URGENT = range(FIFOS, FIFOS + 5)
+FROM_HEAP, FROM_WHEEL = FIFOS, FIFOS + 1
 """Where an event is; a smaller number is that of a queue of constant delays."""
 NOTHING = -1
-
-
-@jit
-def push_moment(ring: Any, kind: int, a: int, b: int) -> None:
-    """Queue what happens at the present time."""
-    place = moment_at(ring.data, (ring.first + ring.n) & ring.mask)
-    place.kind = kind
-    place.a = a
-    place.b = b
-    ring.n += 1
+URGENT = 1 << 62
+"""By how much the number of an urgent event is lower."""
 
 
 @jit
@@ -46,30 +40,30 @@ def push_timed(ring: Any, t: float, eid: int, a: int, b: int) -> None:
 
 
 @jit
-def push_heap(w: Any, t: float, kind: int, a: int, b: int) -> None:
-    """Queue what happens at `t` > now."""
+def push_heap(w: Any, t: float, eid: int, kind: int, a: int, b: int) -> None:
+    """Queue what happens at `t`, not before now."""
     i = 0
     if w.has_gap:
         w.has_gap = False
-        i = sink(w, w.heap_n, t, w.eid)
+        i = sink(w, w.heap_n, t, eid)
     else:
-        i = rise(w, w.heap_n, t)
+        i = rise(w, w.heap_n, t, eid)
         w.heap_n += 1
     place = event_at(w.heap, i)
     place.t = t
-    place.eid = w.eid
+    place.eid = eid
     place.kind = kind
     place.a = a
     place.b = b
 
 
 @jit
-def rise(w: Any, i: int, t: float) -> int:
-    """Move the gap at place `i` of the heap up to where an event belongs that is the newest of all."""
+def rise(w: Any, i: int, t: float, eid: int) -> int:
+    """Move the gap at place `i` of the heap up to where an event belongs, and return the place of the gap."""
     while i > 0:
         parent = (i - 1) >> 2
         above = event_at(w.heap, parent)
-        if above.t <= t:
+        if above.t < t or (above.t == t and above.eid < eid):
             return i
         put_event(event_at(w.heap, i), above)
         i = parent
@@ -125,24 +119,22 @@ def close_gap(w: Any) -> None:
 @jit
 def schedule(w: Any, delay: float, kind: int, a: int, b: int) -> None:
     """Let something happen `delay` seconds from now."""
-    t = w.now + delay
-    if t == w.now:
-        push_moment(w.moments, kind, a, b)
-    else:
-        w.eid += 1
-        push_heap(w, t, kind, a, b)
+    w.eid += 1
+    push_heap(w, w.now + delay, w.eid, kind, a, b)
 
 
 @jit
 def schedule_now(w: Any, kind: int, a: int, b: int) -> None:
     """Let something happen at the present time, after what is queued for it."""
-    push_moment(w.moments, kind, a, b)
+    w.eid += 1
+    push_heap(w, w.now, w.eid, kind, a, b)
 
 
 @jit
 def schedule_first(w: Any, kind: int, a: int, b: int) -> None:
     """Let something happen at once, before anything but what is urgent, too."""
-    push_moment(w.urgent, kind, a, b)
+    w.eid += 1
+    push_heap(w, w.now, w.eid - URGENT, kind, a, b)
 
 
 @jit
@@ -150,10 +142,10 @@ def schedule_constant(w: Any, fifo: int, kind: int, a: int, b: int) -> None:
     """Let something happen after the constant delay of a queue; of its kind, should that delay be nothing."""
     ring = ring_at(w.fifos, fifo)
     t = w.now + ring.delay
-    if t == w.now:
-        push_moment(w.moments, kind, a, b)
-        return
     w.eid += 1
+    if t == w.now:
+        push_heap(w, t, w.eid, kind, a, b)
+        return
     push_timed(ring, t, w.eid, a, b)
     if ring.n == 1:
         f8_at(w.heads, fifo).v = t
@@ -208,26 +200,15 @@ def schedule_timer(w: Any, delay: float, client: int, kind: int) -> None:
 @jit
 def schedule_timer_at(w: Any, t: float, client: int, kind: int) -> None:
     """Set the one timer of a client to a time that is not before now."""
-    if t == w.now:
-        push_moment(w.moments, kind, client, 0)
-        return
     w.eid += 1
     if not put_in_wheel(w, t, w.eid, client, kind):
-        push_heap(w, t, kind, client, 0)
+        push_heap(w, t, w.eid, kind, client, 0)
 
 
 @jit
 def turn_to_next(w: Any) -> int:
     """Let the time be that of the next event, and return where that is; NOTHING at the end of the run."""
-    if w.urgent.n > 0:
-        return FROM_URGENT
-    if w.quiet and w.moments.n > 0:
-        return FROM_MOMENTS
     source = next_source(w)
-    if w.moments.n > 0 and w.next_t > w.now:
-        w.quiet = True
-        return FROM_MOMENTS
-    w.quiet = False
     if source != NOTHING:
         w.now = w.next_t
     return source
@@ -241,7 +222,6 @@ def next_source(w: Any) -> int:
     """
     if w.has_gap:
         close_gap(w)
-    close_step_gap(w)
     best, first, source = w.duration, 0, NOTHING
     fifo = w.first_fifo
     t, eid = f8_at(w.heads, fifo).v, first_eid(w, fifo)
@@ -251,18 +231,15 @@ def next_source(w: Any) -> int:
     t, eid = top.t if w.heap_n > 0 else np.inf, top.eid
     sooner = (t < best) | ((t == best) & (eid < first))
     best, first, source = t if t < best else best, eid if sooner else first, FROM_HEAP if sooner else source
-    step = step_at(w.steps, WINNER)
     if w.soon_first == w.soon_n and w.wheel_n > 0:
-        turn_wheel(w, min(best, step.t))
+        turn_wheel(w, best)
     if w.soon_first < w.soon_n:
         timer = timed_at(w.soon, w.soon_first)
         t, eid = timer.t, timer.eid
         sooner = (t < best) | ((t == best) & (eid < first))
-        best, first, source = t if t < best else best, eid if sooner else first, FROM_WHEEL if sooner else source
-    t, eid = step.t, step.eid  # the last one, for it has just been found
-    sooner = (t < best) | ((t == best) & (eid < first))
-    w.next_t = t if t < best else best
-    return FROM_STEPS if sooner else source
+        best, source = t if t < best else best, FROM_WHEEL if sooner else source
+    w.next_t = best
+    return source
 
 
 @jit

@@ -3,18 +3,9 @@
 from typing import Any
 
 from sim.compiled.hooks import forgets, tunnel_made
-from sim.compiled.memory.layout import (
-    I_BOOT,
-    I_CHECK,
-    I_CLIENT,
-    I_HANDSHAKE,
-    I_REFUSE,
-    I_RELAYED,
-    I_SERVE,
-    attempt_at,
-    tunnel_at,
-)
+from sim.compiled.memory.layout import attempt_at, tunnel_at
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item
 
 PENDING = -1
 """The answer of an attempt that has none; a failure is `failure(reason)`, a success the number of its tunnel."""
@@ -32,12 +23,12 @@ def forget_item(w: Any, item: Any) -> None:
     kind = item.kind
     if forgets(w, item):
         return
-    if kind in (I_SERVE, I_REFUSE, I_HANDSHAKE):
+    if kind in (Item.SERVE, Item.REFUSE, Item.HANDSHAKE):
         drop_attempt(w, whole(item.a))
-    elif kind == I_RELAYED:
+    elif kind == Item.RELAYED:
         drop_attempt(w, whole(item.a))
         drop_tunnel(w, whole(item.b))
-    elif kind != I_CLIENT and kind != I_BOOT and kind != I_CHECK and item.a >= 0:
+    elif kind != Item.CLIENT and kind != Item.BOOT and kind != Item.CHECK and item.a >= 0:
         drop_tunnel(w, whole(item.a))
 
 
@@ -47,7 +38,7 @@ def new_tunnel(w: Any, client: int, server: int, generation: int) -> int:
     pool = w.tunnels
     if pool.free >= 0:
         i = pool.free
-        pool.free = tunnel_at(pool.data, i).next
+        pool.free = tunnel_at(pool.data, i).link.next
     else:
         i = pool.used
         pool.used += 1
@@ -83,7 +74,7 @@ def drop_tunnel(w: Any, i: int) -> None:
     tunnel = tunnel_at(w.tunnels.data, i)
     tunnel.refs -= 1
     if tunnel.refs == 0:
-        tunnel.next = w.tunnels.free
+        tunnel.link.next = w.tunnels.free
         w.tunnels.free = i
 
 
@@ -93,7 +84,7 @@ def new_attempt(w: Any, client: int) -> int:
     pool = w.attempts
     if pool.free >= 0:
         i = pool.free
-        pool.free = attempt_at(pool.data, i).next
+        pool.free = attempt_at(pool.data, i).link.next
     else:
         i = pool.used
         pool.used += 1
@@ -128,5 +119,5 @@ def drop_attempt(w: Any, i: int) -> None:
     if attempt.refs == 0:
         if attempt.answer >= 0:
             drop_tunnel(w, whole(attempt.answer))
-        attempt.next = w.attempts.free
+        attempt.link.next = w.attempts.free
         w.attempts.free = i

@@ -132,12 +132,13 @@ def compiled_rule(function: F, words: Iterable[str] = (), within: bool = False, 
     return jit(copy, within)  # type: ignore[return-value]
 
 
-def accessor(dtype: np.dtype[Any], stride: int = 0) -> Callable[[int, int], Any]:
+def accessor(dtype: np.dtype[Any], stride: int = 0, start: int = 0) -> Callable[[int, int], Any]:
     """Return a compiled function of (address, index) that gives the record there, without a check of bounds.
 
     Args:
         dtype: what the record is.
         stride: bytes from one record to the next, its own size by default.
+        start: bytes from the address to the first one.
     """
     record = numba.from_dtype(dtype)
     size = stride or dtype.itemsize
@@ -146,11 +147,13 @@ def accessor(dtype: np.dtype[Any], stride: int = 0) -> Callable[[int, int], Any]
     def at(_: Any, address: Any, index: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             offset = builder.mul(arguments[1], context.get_constant(nb.int64, size))
+            if start:
+                offset = builder.add(offset, context.get_constant(nb.int64, start))
             return builder.inttoptr(builder.add(arguments[0], offset), context.get_value_type(record))
 
         return record(nb.int64, nb.int64), generate
 
-    note_meaning(at, f"{dtype.fields} {size}")
+    note_meaning(at, f"{dtype.fields} {size} {start}")
     found: Callable[[int, int], Any] = at
     return found
 

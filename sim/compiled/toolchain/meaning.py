@@ -4,7 +4,7 @@ import hashlib
 import sys
 import types
 from collections.abc import Callable, Iterator
-from enum import Enum
+from enum import Enum, EnumMeta
 from functools import partial
 from typing import Any
 
@@ -70,11 +70,18 @@ def _used(code: types.CodeType, scope: dict[str, Any]) -> Iterator[tuple[str, An
             yield name, value
 
 
+def _members(numbers: Any) -> Any:
+    """Return the names and numbers of an enumeration."""
+    return numbers.__members__.items()
+
+
 def _text(name: str, value: Any) -> str:
     if id(value) in _meanings:
         return _meanings[id(value)][1]
     if isinstance(value, Enum):
         return repr(value.value)
+    if isinstance(value, EnumMeta):
+        return repr([(name, one.value) for name, one in _members(value)])
     if isinstance(value, int | float | str | tuple):
         return repr(value)
     if isinstance(value, type | types.BuiltinFunctionType | np.ufunc | partial):

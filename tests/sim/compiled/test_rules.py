@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.compiled import rules
-from sim.compiled.memory.layout import RULE, word
+from sim.compiled.memory.layout import RULE
 from sim.compiled.toolchain.jit import for_python
+from sim.compiled.vocabulary import Word
 from tests.strategies import reconnects
 from twin import draws
 from twin.rules import backoff, balancing, heartbeat, output_buffer
@@ -33,7 +34,7 @@ def test_a_client_waits_the_same(rule, steps):
     for name in ("base", "factor", "cap", "spread", "stable_time", "max_attempts"):
         given_rule[name] = getattr(rule, name)
     for name in ("policy", "jitter", "first"):
-        given_rule[name] = word(getattr(rule, name))
+        given_rule[name] = Word.of(getattr(rule, name))
     delays = np.array([backoff.bounds(delay) for delay in rule.delays], np.float64).reshape(-1, 2).T.copy()
     given_rule["lows"], given_rule["highs"] = (column.ctypes.data for column in delays)
     given_rule["n_delays"], given_rule["stops"] = len(rule.delays), rule.then == "stop"

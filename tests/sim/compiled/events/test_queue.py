@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 from sim.compiled.engine import KernelRun
 from sim.compiled.events.queue import (
     FROM_HEAP,
-    FROM_MOMENTS,
-    FROM_STEPS,
-    FROM_URGENT,
     FROM_WHEEL,
     NOTHING,
-    forget_first,
     pop_fifo,
     pop_heap,
     schedule,
@@ -26,37 +22,27 @@ from sim.compiled.events.queue import (
     schedule_timer,
     turn_to_next,
 )
-from sim.compiled.events.steps import begin_step, end_step
-from sim.compiled.memory.layout import FIFOS, event_at, moment_at, timed_at
+from sim.compiled.memory.layout import event_at, timed_at
 from sim.compiled.toolchain.parts import WholeCompiler
+from sim.compiled.vocabulary import FIFOS
 from tests.strategies import small, small_profile
 
-TAKE, HEAP, TIMER, FIFO, NOW, FIRST, STEP = range(7)
-"""Take the next event, or queue one in one of six ways."""
-PROCESSES = 4
-"""Who takes steps, one at a time; a step that is asked for while another one is under way is not begun."""
+TAKE, HEAP, TIMER, FIFO, NOW, FIRST = range(6)
+"""Take the next event, or queue one in one of five ways."""
 CONSTANT = [0.0, 1e-3, 0.5, 0.5, 2.0, 0.1, 40.0]
 DURATION = 60.0
 MOST = 3000
 
 
 @numba.njit(error_model="numpy", pipeline_class=WholeCompiler)
-def take(w, steps):
-    """Take the next event, and return its number, -1 at the end; `steps` are those that each process is at, or -1."""
+def take(w):
+    """Take the next event, and return its number, -1 at the end."""
     source = turn_to_next(w)
     if source == NOTHING:
         return -1
-    if source in (FROM_URGENT, FROM_MOMENTS):
-        ring = w.urgent if source == FROM_URGENT else w.moments
-        number = moment_at(ring.data, ring.first).a
-        forget_first(ring)
-    elif source == FROM_HEAP:
+    if source == FROM_HEAP:
         number = event_at(w.heap, 0).a
         pop_heap(w)
-    elif source == FROM_STEPS:
-        process = end_step(w)
-        number = steps[process]
-        steps[process] = -1
     elif source == FROM_WHEEL:
         number = timed_at(w.soon, w.soon_first).a
         w.soon_first += 1
@@ -69,21 +55,15 @@ def take(w, steps):
 def drive(w, whats, delays, numbers, times):
     """Do what is asked for, then take what is left; return how many events were taken."""
     n = 0
-    steps = np.full(PROCESSES, -1)
     for k in range(len(whats) + len(numbers)):
         what = whats[k] if k < len(whats) else TAKE
         if what == TAKE:
-            number = take(w, steps)
+            number = take(w)
             if number >= 0:
                 numbers[n], times[n] = number, w.now
                 n += 1
             elif k >= len(whats):
                 break
-        elif what == STEP:
-            process = k % PROCESSES
-            if steps[process] < 0 and w.now + delays[k] > w.now:
-                steps[process] = k
-                begin_step(w, process, w.now + delays[k])
         elif what == HEAP:
             schedule(w, delays[k], 0, k, 0)
         elif what == TIMER:
@@ -111,7 +91,6 @@ def taken(steps, longest=1.0):
 def expected(steps):
     """Return the same from a heap, as SimPy has it."""
     pending, now, found = [], 0.0, []
-    at_work = dict[int, int]()
 
     def take_one():
         nonlocal now
@@ -119,18 +98,12 @@ def expected(steps):
             return False
         now, _, number = heappop(pending)
         found.append((number, now))
-        for process in [process for process, step in at_work.items() if step == number]:
-            del at_work[process]
         return True
 
     for number, (what, delay) in enumerate(steps):
         if what == TAKE:
             take_one()
-        elif what == STEP and (number % PROCESSES in at_work or now + delay == now):
-            pass
         else:
-            if what == STEP:
-                at_work[number % PROCESSES] = number
             wait = {FIFO: lambda d: CONSTANT[int(d)], NOW: lambda d: 0.0, FIRST: lambda d: 0.0}.get(what, float)(delay)
             heappush(pending, (now + wait, what != FIRST, number))
     while take_one():
@@ -145,7 +118,7 @@ DELAYS = st.one_of(
 )
 STEPS = st.one_of(
     st.just((TAKE, 0.0)),
-    st.tuples(st.sampled_from([HEAP, TIMER, STEP]), DELAYS),
+    st.tuples(st.sampled_from([HEAP, TIMER]), DELAYS),
     st.tuples(st.just(FIFO), st.integers(0, FIFOS - 1)),
     st.tuples(st.sampled_from([NOW, FIRST]), st.just(0.0)),
 )

@@ -6,28 +6,7 @@ What is called at the other end there is a parcel here: a kind, and two numbers.
 from typing import Any
 
 from sim.compiled.broadcast.layout import (
-    ANSWER_CAME,
-    BROKE,
-    BUS_READ,
-    CARRY_ANSWER,
-    CARRY_CALL,
-    CARRY_FETCH,
-    CARRY_LOSS,
-    CARRY_MESSAGE,
-    CARRY_REFUSAL,
-    CARRY_WORD,
-    EXECUTE,
-    FIRST_OF_TWO,
-    HEAR,
-    JOIN,
-    LOOK,
-    NODE_RECEIVE,
-    ONE_OF_ALL,
-    PARCEL_ARRIVES,
-    PUBLISHER_ACK,
-    READING,
-    RECEIVE,
-    REJOIN,
+    append_asking,
     call_at,
     cast,
     command_at,
@@ -36,13 +15,15 @@ from sim.compiled.broadcast.layout import (
     parcel_at,
     subscription_at,
     task_at,
+    unlink_asking,
 )
 from sim.compiled.broadcast.lists import new_job
 from sim.compiled.broadcast.tasks import begin
+from sim.compiled.broadcast.vocabulary import BroadcastPending, BroadcastWork, Carry, Job, Task
 from sim.compiled.events.queue import schedule, schedule_now
-from sim.compiled.host import work
-from sim.compiled.memory.layout import I_JOB
+from sim.compiled.machine.process import work
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item
 
 
 @jit
@@ -91,7 +72,7 @@ def leaves(w: Any, number: int, up: bool, kind: int, a: int, b: int) -> bool:
         link.free_up = arrival
     else:
         link.free_down = arrival
-    schedule(w, arrival - w.now, PARCEL_ARRIVES, new_parcel(w, number, up, kind, a, b), 0)
+    schedule(w, arrival - w.now, BroadcastPending.PARCEL_ARRIVES, new_parcel(w, number, up, kind, a, b), 0)
     return True
 
 
@@ -166,17 +147,17 @@ def reach_bus(w: Any, kind: int, i: int) -> None:
     """Commands have come to the bus: take them in, one by one; a dead bus refuses each."""
     c, call = cast(w), call_at(cast(w).calls.data, i)
     one = whole(call.commands)
-    for _ in range(1 if kind == CARRY_FETCH else call.n):
+    for _ in range(1 if kind == Carry.FETCH else call.n):
         if not c.up:
-            carry_down(w, whole(call.link), CARRY_REFUSAL, i, 0)
+            carry_down(w, whole(call.link), Carry.REFUSAL, i, 0)
         else:
             note_asking(w, i)
-            if kind == CARRY_FETCH:
-                work(w, c.bus, I_JOB, BUS_READ, new_job(w, LOOK, i, 0, 0, c.life), -1)
+            if kind == Carry.FETCH:
+                work(w, c.bus, Item.JOB, BroadcastWork.BUS_READ, new_job(w, Job.LOOK, i, 0, 0, c.life), -1)
             else:
                 command = command_at(c.commands.data, one)
-                work(w, c.bus, I_JOB, whole(command.cost), new_job(w, EXECUTE, i, one, 0, c.life), -1)
-        if kind == CARRY_CALL:
+                work(w, c.bus, Item.JOB, whole(command.cost), new_job(w, Job.EXECUTE, i, one, 0, c.life), -1)
+        if kind == Carry.CALL:
             one = whole(command_at(c.commands.data, one).next)
 
 
@@ -187,13 +168,7 @@ def note_asking(w: Any, i: int) -> None:
     if call.asking:
         return
     call.asking = True
-    call.before = c.last_asking
-    call.after = -1
-    if c.last_asking >= 0:
-        call_at(c.calls.data, c.last_asking).after = i
-    else:
-        c.first_asking = i
-    c.last_asking = i
+    append_asking(c.asking, c.calls.data, i)
 
 
 @jit
@@ -203,14 +178,7 @@ def forget_asking(w: Any, i: int) -> None:
     if not call.asking:
         return
     call.asking = False
-    if call.before >= 0:
-        call_at(c.calls.data, call.before).after = call.after
-    else:
-        c.first_asking = call.after
-    if call.after >= 0:
-        call_at(c.calls.data, call.after).before = call.before
-    else:
-        c.last_asking = call.before
+    unlink_asking(c.asking, c.calls.data, i)
 
 
 # At the other end
@@ -220,23 +188,23 @@ def forget_asking(w: Any, i: int) -> None:
 def come_down(w: Any, kind: int, a: int, b: int) -> None:
     """Something has come from the bus: an answer, a message, a node's word, or the end of a subscription."""
     c = cast(w)
-    if kind == CARRY_MESSAGE:
+    if kind == Carry.MESSAGE:
         node = fanout_at(c.fanouts, subscription_at(c.subscriptions.data, a).link - 1)
         if subscription_at(c.subscriptions.data, a).life == node.life:
             server = whole(subscription_at(c.subscriptions.data, a).link) - 1
-            job = new_job(w, RECEIVE, b, whole(node.subscription), server, whole(node.life))
-            work(w, server, I_JOB, NODE_RECEIVE, job, -1)
-    elif kind == CARRY_WORD:
+            job = new_job(w, Job.RECEIVE, b, whole(node.subscription), server, whole(node.life))
+            work(w, server, Item.JOB, BroadcastWork.NODE_RECEIVE, job, -1)
+    elif kind == Carry.WORD:
         own = whole(endpoint_at(c.endpoints, 0).subscription)
-        work(w, c.publisher, I_JOB, PUBLISHER_ACK, new_job(w, HEAR, own, b, 0, 0), -1)
-    elif kind == CARRY_LOSS:
+        work(w, c.publisher, Item.JOB, BroadcastWork.PUBLISHER_ACK, new_job(w, Job.HEAR, own, b, 0, 0), -1)
+    elif kind == Carry.LOSS:
         subscription = subscription_at(c.subscriptions.data, a)
         if subscription.link == 0:
-            begin(w, REJOIN, -1, 0)
+            begin(w, Task.REJOIN, -1, 0)
         else:
             lost(w, whole(subscription.link) - 1, whole(subscription.life), b)
     else:
-        answer(w, a, kind == CARRY_ANSWER)
+        answer(w, a, kind == Carry.ANSWER)
 
 
 @jit
@@ -246,7 +214,7 @@ def answer(w: Any, i: int, ok: bool) -> None:
     if not call.triggered:
         call.triggered = True
         call.ok = ok
-        schedule_now(w, ANSWER_CAME, i, 0)
+        schedule_now(w, BroadcastPending.ANSWER_CAME, i, 0)
 
 
 @jit
@@ -265,11 +233,11 @@ def came_first(w: Any, i: int, serial: int) -> None:
     task = task_at(cast(w).tasks.data, i)
     if task.serial != serial:
         return
-    if task.kind != READING:
+    if task.kind != Task.READING:
         came(w, i, serial)
     elif not task.first_came:
         task.first_came = True
-        schedule_now(w, FIRST_OF_TWO, i, serial)
+        schedule_now(w, BroadcastPending.FIRST_OF_TWO, i, serial)
 
 
 @jit
@@ -278,7 +246,7 @@ def came(w: Any, i: int, serial: int) -> None:
     task = task_at(cast(w).tasks.data, i)
     if task.serial == serial and not task.came:
         task.came = True
-        schedule_now(w, ONE_OF_ALL, i, serial)
+        schedule_now(w, BroadcastPending.ONE_OF_ALL, i, serial)
 
 
 @jit
@@ -292,6 +260,6 @@ def lost(w: Any, server: int, life: int, reason: int) -> None:
         task = task_at(cast(w).tasks.data, node.reader)
         task.broken = True
         if task.waits:
-            schedule_now(w, BROKE, whole(node.reader), whole(task.serial))
+            schedule_now(w, BroadcastPending.BROKE, whole(node.reader), whole(task.serial))
         node.reader = -1
-    task_at(cast(w).tasks.data, begin(w, JOIN, server, life)).reason = reason
+    task_at(cast(w).tasks.data, begin(w, Task.JOIN, server, life)).reason = reason

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.compiled.engine import KernelRun
-from sim.compiled.events.inbox import append, empty, last_of, prepend, take_first
-from sim.compiled.memory.layout import I_NOTHING, PER_BLOCK, item_at, process_at
+from sim.compiled.machine.inbox import append, empty, last_of, prepend, take_first
+from sim.compiled.memory.layout import PER_BLOCK, item_at, process_at
 from sim.compiled.toolchain.parts import WholeCompiler
+from sim.compiled.vocabulary import Item
 from tests.strategies import small, small_profile
 
 APPEND, PREPEND, TAKE, LAST, EMPTY = range(5)
@@ -24,7 +25,7 @@ def drive(w, number, whats, found):
     for k, what in enumerate(whats):
         if what in (APPEND, PREPEND):
             item = item_at(append(w, process) if what == APPEND else prepend(w, process), 0)
-            item.kind = I_NOTHING
+            item.kind = Item.NOTHING
             item.a = -1
             item.b = k
         elif what == EMPTY:

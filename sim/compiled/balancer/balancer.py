@@ -2,50 +2,18 @@
 
 from typing import Any
 
-from sim.compiled.choice import choose_for, release, take
+from sim.compiled.balancer.choice import choose_for, release, take
 from sim.compiled.events.queue import schedule, schedule_first, schedule_now
 from sim.compiled.hooks import tunnel_released
-from sim.compiled.host import carry_on, sleep, work
-from sim.compiled.memory.layout import (
-    ANSWERED,
-    B_ABANDONED,
-    B_ACCEPT,
-    B_CLOSE,
-    B_CUT,
-    B_FRAME,
-    B_REFUSE,
-    B_RELAY,
-    B_REQUEST,
-    CONSISTENT,
-    FORWARD,
-    I_ABANDONED,
-    I_CUT,
-    I_NOTHING,
-    I_PASSED_ON,
-    I_REFUSE,
-    I_RELAYED,
-    I_SERVE,
-    LOST,
-    MARKED_DOWN,
-    NODE_HUNG,
-    OF_RETRY,
-    PASSIVE,
-    REFUSED_502,
-    REFUSED_503,
-    SOURCE,
-    SYN_AGAIN,
-    SYN_OVER,
-    attempt_at,
-    b1_at,
-    node_at,
-    peer_at,
-    tunnel_at,
-)
+from sim.compiled.machine.process import carry_on, sleep, work
+from sim.compiled.memory.chains import append_waiting, forget_all, tunnel_behind, unlink_waiting, waiting_behind
+from sim.compiled.memory.layout import attempt_at, b1_at, node_at, peer_at, tunnel_at
 from sim.compiled.memory.pools import PENDING, drop_attempt, drop_tunnel, failure, hold_attempt, hold_tunnel, new_tunnel
-from sim.compiled.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
+from sim.compiled.node.node import add_tunnel, listening, remove_tunnel, sees_leaving, syn
 from sim.compiled.notes import note
 from sim.compiled.rules import haproxy_retry, peer_failed, peer_succeeded
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Item, NodeState, Pending, Timer, Word, Work
 from sim.node.node import SYN_RETRIES
 from twin.rules.health import EPOCH
 
@@ -58,7 +26,7 @@ def answer(w: Any, i: int, value: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     if attempt.answer == PENDING:
         attempt.answer = value
-        schedule_now(w, ANSWERED, hold_attempt(w, i), 0)
+        schedule_now(w, Pending.ANSWERED, hold_attempt(w, i), 0)
 
 
 @jit
@@ -68,7 +36,7 @@ def lose(w: Any, i: int, reason: int) -> None:
     if tunnel.lost == 0:
         tunnel.lost = 1
         tunnel.reason = reason
-        schedule_now(w, LOST, hold_tunnel(w, i), 0)
+        schedule_now(w, Pending.LOST, hold_tunnel(w, i), 0)
 
 
 @jit
@@ -80,14 +48,14 @@ def worker(w: Any, generation: int) -> int:
 @jit
 def accept(w: Any) -> None:
     """Accept a connection that a client has opened; its request comes later."""
-    work(w, worker(w, w.generation), I_NOTHING, B_ACCEPT, -1, 0)
+    work(w, worker(w, w.generation), Item.NOTHING, Work.BALANCER_ACCEPT, -1, 0)
 
 
 @jit
 def serve(w: Any, i: int) -> None:
     """Read a request."""
     attempt_at(w.attempts.data, i).generation = w.generation
-    work(w, worker(w, w.generation), I_SERVE, B_REQUEST, i, w.life)
+    work(w, worker(w, w.generation), Item.SERVE, Work.BALANCER_REQUEST, i, w.life)
 
 
 @jit
@@ -103,7 +71,14 @@ def forward(w: Any, i: int, server: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     while attempt.answer == PENDING:
         if server < 0:
-            carry_on(w, worker(w, attempt.generation), I_REFUSE, B_REFUSE, i, REFUSED_502 if w.nginx else REFUSED_503)
+            carry_on(
+                w,
+                worker(w, attempt.generation),
+                Item.REFUSE,
+                Work.BALANCER_REFUSE,
+                i,
+                Word.REFUSED_502 if w.nginx else Word.REFUSED_503,
+            )
             return
         if not attempt.taken:
             attempt.taken = True
@@ -142,11 +117,11 @@ def connect(w: Any, i: int) -> int:
         return NOT_REFUSED
     wait = SYN_RETRIES[attempt.syn]
     if wait > attempt.left:
-        schedule(w, attempt.left, SYN_OVER, i, w.life)
+        schedule(w, attempt.left, Pending.SYN_OVER, i, w.life)
     else:
         attempt.left -= wait
         attempt.syn += 1
-        schedule(w, wait, SYN_AGAIN, i, w.life)
+        schedule(w, wait, Pending.SYN_AGAIN, i, w.life)
     return NOT_REFUSED
 
 
@@ -184,16 +159,16 @@ def after_failure(w: Any, i: int) -> int:
         w.redispatch,
         w.connect_timeout,
         b1_at(w.up, attempt.server).v,
-        w.algorithm in (SOURCE, CONSISTENT),
+        w.algorithm in (Word.SOURCE, Word.CONSISTENT),
         usable,
     )
     if not retry.again:
         give_back(w, i)
-        carry_on(w, worker(w, attempt.generation), I_REFUSE, B_REFUSE, i, REFUSED_503)
+        carry_on(w, worker(w, attempt.generation), Item.REFUSE, Work.BALANCER_REFUSE, i, Word.REFUSED_503)
         return -2
     if retry.wait > 0:
         attempt.moves = retry.redispatch
-        sleep(w, worker(w, attempt.generation), retry.wait, OF_RETRY, i, w.life)
+        sleep(w, worker(w, attempt.generation), retry.wait, Timer.RETRY, i, w.life)
         return -2
     if not retry.redispatch:
         return whole(attempt.server)
@@ -219,7 +194,7 @@ def next_peer(w: Any, i: int) -> int:
     attempt.last = attempt.server
     attempt.mask |= 1 << attempt.server
     if peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
-        note(w, w.now, MARKED_DOWN, -1, whole(attempt.server) + 1, -1, PASSIVE)
+        note(w, w.now, Event.MARKED_DOWN, -1, whole(attempt.server) + 1, -1, Word.PASSIVE)
     return choose_for(w, attempt)
 
 
@@ -229,13 +204,7 @@ def add_waiting(w: Any, i: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     node = node_at(w.nodes, attempt.server)
     attempt.listed = True
-    attempt.next = -1
-    attempt.prev = node.waiting_last
-    if node.waiting_last >= 0:
-        attempt_at(w.attempts.data, node.waiting_last).next = i
-    else:
-        node.waiting = i
-    node.waiting_last = i
+    append_waiting(node.waiting, w.attempts.data, i)
 
 
 @jit
@@ -243,14 +212,7 @@ def remove_waiting(w: Any, i: int) -> None:
     """Take an attempt off the list of those that wait; the caller has the list's reference now."""
     attempt = attempt_at(w.attempts.data, i)
     node = node_at(w.nodes, attempt.server)
-    if attempt.prev >= 0:
-        attempt_at(w.attempts.data, attempt.prev).next = attempt.next
-    else:
-        node.waiting = attempt.next
-    if attempt.next >= 0:
-        attempt_at(w.attempts.data, attempt.next).prev = attempt.prev
-    else:
-        node.waiting_last = attempt.prev
+    unlink_waiting(node.waiting, w.attempts.data, i)
     attempt.listed = False
 
 
@@ -268,7 +230,7 @@ def answered(w: Any, i: int, server: int) -> None:
         drop_attempt(w, i)
         return
     add_tunnel(w, server, tunnel)
-    work(w, worker(w, attempt.generation), I_RELAYED, B_RELAY, i, tunnel)
+    work(w, worker(w, attempt.generation), Item.RELAYED, Work.BALANCER_RELAY, i, tunnel)
 
 
 @jit
@@ -289,7 +251,7 @@ def upstream_closed(w: Any, i: int, reason: int) -> None:
         remove_tunnel(w, i)
         return
     hold_tunnel(w, i)
-    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), I_PASSED_ON, B_CLOSE, i, reason)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), Item.PASSED_ON, Work.BALANCER_CLOSE, i, reason)
 
 
 @jit
@@ -297,13 +259,13 @@ def cut(w: Any, i: int) -> None:
     """Close both sides of a tunnel; the node, too, has to read and close."""
     hold_tunnel(w, i)
     remove_tunnel(w, i)
-    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), I_CUT, B_CUT, i, 0)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), Item.CUT, Work.BALANCER_CUT, i, 0)
 
 
 @jit
 def relay(w: Any, kind: int, i: int) -> None:
     """Pass on a close frame through a tunnel, in either direction."""
-    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), kind, B_FRAME, hold_tunnel(w, i), 0)
+    work(w, worker(w, tunnel_at(w.tunnels.data, i).generation), kind, Work.BALANCER_FRAME, hold_tunnel(w, i), 0)
 
 
 @jit
@@ -311,7 +273,7 @@ def client_left(w: Any, i: int) -> None:
     """The client has closed its side. A hung node does not answer that: HAProxy goes on counting, nginx does not."""
     tunnel = tunnel_at(w.tunnels.data, i)
     tunnel.client_left = True
-    if w.nginx and node_at(w.nodes, tunnel.server).state == NODE_HUNG:
+    if w.nginx and node_at(w.nodes, tunnel.server).state == NodeState.HUNG:
         released(w, i)
     sees_leaving(w, i)
 
@@ -323,7 +285,7 @@ def left(w: Any, i: int) -> None:
         released(w, i)
     else:
         process = worker(w, tunnel_at(w.tunnels.data, i).generation)
-        work(w, process, I_ABANDONED, B_ABANDONED, hold_tunnel(w, i), 0)
+        work(w, process, Item.ABANDONED, Work.BALANCER_ABANDONED, hold_tunnel(w, i), 0)
 
 
 @jit
@@ -342,22 +304,20 @@ def released(w: Any, i: int) -> None:
 def reset_pending(w: Any, server: int) -> None:
     """The node died with connections in its queue or handshakes under way."""
     node = node_at(w.nodes, server)
-    i = whole(node.waiting)
-    node.waiting = -1
-    node.waiting_last = -1
+    i = forget_all(node.waiting)
     k = i
     while k >= 0:
         attempt_at(w.attempts.data, k).listed = False
-        k = attempt_at(w.attempts.data, k).next
+        k = waiting_behind(w.attempts.data, k)
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = whole(attempt.next)
+        following = waiting_behind(w.attempts.data, i)
         give_back(w, i)
         if not w.nginx:
-            answer(w, i, failure(REFUSED_502))
+            answer(w, i, failure(Word.REFUSED_502))
             drop_attempt(w, i)
         elif attempt.answer == PENDING:
-            schedule_first(w, FORWARD, i, next_peer(w, i))
+            schedule_first(w, Pending.FORWARD, i, next_peer(w, i))
         else:
             drop_attempt(w, i)
         i = following
@@ -377,9 +337,9 @@ def oldest(w: Any, generation: int) -> int:
     """Return the first tunnel made by processes older than a generation, or -1; each node's lie in that order."""
     first = -1
     for server in range(w.n_nodes):
-        i = whole(node_at(w.nodes, server).tunnels)
+        i = whole(node_at(w.nodes, server).tunnels.first)
         while i >= 0 and tunnel_at(w.tunnels.data, i).generation >= generation:
-            i = whole(tunnel_at(w.tunnels.data, i).next)
+            i = tunnel_behind(w.tunnels.data, i)
         if i >= 0 and (first < 0 or tunnel_at(w.tunnels.data, i).order < tunnel_at(w.tunnels.data, first).order):
             first = i
     return first

@@ -2,32 +2,14 @@
 
 from typing import Any
 
-from sim.compiled.cores import average, following, leave_core, turn_is_over
-from sim.compiled.events.inbox import append, copy_item, empty, prepend, take_first
 from sim.compiled.events.queue import schedule, schedule_constant, schedule_now, schedule_timer
-from sim.compiled.events.steps import begin_step
 from sim.compiled.hooks import step_seconds
-from sim.compiled.memory.layout import (
-    EXPIRES,
-    FIRED,
-    FIRST_PART,
-    I_BOOT,
-    I_CLIENT,
-    OF_CLIENT,
-    RESUME,
-    STEP,
-    WAKES,
-    WHOLE,
-    cores_at,
-    cost_at,
-    f8_at,
-    i4_at,
-    item_at,
-    pace_at,
-    process_at,
-)
+from sim.compiled.machine.cores import average, following, leave_core, turn_is_over
+from sim.compiled.machine.inbox import append, copy_item, empty, prepend, take_first
+from sim.compiled.memory.layout import cores_at, cost_at, f8_at, i4_at, item_at, pace_at, process_at
 from sim.compiled.rules import after_sleep, contention_step, timer_due, wakes_late, warm_after_sleep
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import EXPIRES, FIRED, WAKES, Item, Pending, Stage, Timer
 from sim.machine.cores import ROUNDING
 from twin.costs.profile import LEVELS_OF_PACE, PACE_STEP
 
@@ -83,11 +65,11 @@ def fill(w: Any, item: Any, kind: int, cost: int, a: int, b: int) -> None:
     item.asleep = 0.0
     item.eager = False
     item.ends = False
-    item.stage = WHOLE
+    item.stage = Stage.WHOLE
     if cost >= 0:
         first = cost_at(w.costs, cost).first
         if first > 0.0 and 1.0 - first > 0.0:
-            item.stage = FIRST_PART
+            item.stage = Stage.FIRST_PART
 
 
 @jit
@@ -97,7 +79,7 @@ def work(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
     fill(w, item_at(append(w, process), 0), kind, cost, a, b)
     if not process.ready and not process.stopped:
         wake(w, number)
-        process.item.eager = process.busy and process.item.stage == WHOLE
+        process.item.eager = process.busy and process.item.stage == Stage.WHOLE
 
 
 @jit
@@ -109,18 +91,18 @@ def carry_on(w: Any, number: int, kind: int, cost: int, a: int, b: int) -> None:
         return
     item = item_at(prepend(w, process), 0)
     fill(w, item, kind, cost, a, b)
-    item.stage = WHOLE
+    item.stage = Stage.WHOLE
 
 
 @jit
 def client_work(w: Any, client: int, cost: int, goes_on: bool) -> None:
     """Let a client work, on the process it shares or on its own machine, and then go on."""
     if w.separate:
-        schedule_constant(w, cost, RESUME, client, 0)
+        schedule_constant(w, cost, Pending.RESUME, client, 0)
     elif goes_on:
-        carry_on(w, swarm_of(w, client), I_CLIENT, cost, client, 0)
+        carry_on(w, swarm_of(w, client), Item.CLIENT, cost, client, 0)
     else:
-        work(w, swarm_of(w, client), I_CLIENT, cost, client, 0)
+        work(w, swarm_of(w, client), Item.CLIENT, cost, client, 0)
 
 
 @jit
@@ -133,13 +115,13 @@ def swarm_of(w: Any, client: int) -> int:
 def sleep(w: Any, number: int, seconds: float, what: int, a: int, b: int) -> None:
     """Set a timer of a process's loop for one of OF_CLIENT, OF_HANG, OF_RETRY, OF_STOP, OF_DRAIN."""
     if w.separate and number >= w.first_swarm:
-        if what == OF_CLIENT:
+        if what == Timer.CLIENT:
             schedule_timer(w, max(0.0, seconds), a, FIRED + what)
         else:
             schedule(w, max(0.0, seconds), FIRED + what, a, b)
         return
     delay = timer_due(seconds, w.now, w.clock)
-    if what == OF_CLIENT:
+    if what == Timer.CLIENT:
         schedule_timer(w, delay, a, EXPIRES + what)
     else:
         schedule(w, delay, EXPIRES + what, a, b)
@@ -259,21 +241,18 @@ def start(w: Any, number: int, asleep: float, away: float) -> None:
     if seconds < 0.0:
         item.asleep = max(item.asleep, asleep)
         seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, level(w, process))
-        if item.stage != WHOLE:
+        if item.stage != Stage.WHOLE:
             first = cost_at(w.costs, item.cost).first
-            seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
-        if item.kind == I_BOOT:
+            seconds = (first if item.stage == Stage.FIRST_PART else 1.0 - first) * seconds
+        if item.kind == Item.BOOT:
             seconds *= w.start_share
         if away > 0.0:
             seconds += resume_seconds(w, whole(item.cost), waiting, away, level(w, process))
-    if item.stage != FIRST_PART:
+    if item.stage != Stage.FIRST_PART:
         process.warm += 1
     process.place += seconds
     process.busy = True
-    if w.now + seconds == w.now:
-        schedule_now(w, STEP, number, 0)
-    else:
-        begin_step(w, number, w.now + seconds)
+    schedule(w, seconds, Pending.STEP, number, 0)
 
 
 @jit

@@ -2,54 +2,12 @@
 
 from typing import Any
 
-from sim.compiled.balancer import accept, answer, client_left, serve, worker
-from sim.compiled.events.ahead import draw_next
+from sim.compiled.balancer.balancer import accept, answer, client_left, serve, worker
+from sim.compiled.client.ahead import draw_next
 from sim.compiled.events.queue import schedule, schedule_constant, schedule_first, schedule_timer_at
 from sim.compiled.hooks import has_to_read_first, subscribed, unsubscribed
-from sim.compiled.host import client_work, sleep, swarm_of, work
-from sim.compiled.memory.layout import (
-    ANSWERS_GOODBYE,
-    ATTEMPT_CONNECT,
-    B_RELEASE,
-    CLIENT_CLOSED,
-    CLIENT_REFUSED,
-    CLOSE_WAIT,
-    CLOSING,
-    CONNECT_FAILED,
-    CONNECTED,
-    DIAL,
-    DIALLING,
-    DISCONNECTED,
-    GAVE_UP,
-    GONE,
-    GOODBYE_READ,
-    HEARTBEAT,
-    HEARTBEAT_MISSED,
-    I_ENDED,
-    I_GOODBYE,
-    NO_WORD,
-    NODE_HUNG,
-    OF_CLIENT,
-    OF_HANG,
-    OPEN,
-    OPEN_TIMEOUT,
-    OPENING,
-    REFUSED,
-    REFUSING,
-    REQUEST,
-    REQUESTING,
-    RESUME,
-    SERVE,
-    SLEEPING,
-    STAYING,
-    TIMEOUTS,
-    WAITING,
-    attempt_at,
-    client_at,
-    node_at,
-    ring_at,
-    tunnel_at,
-)
+from sim.compiled.machine.process import client_work, sleep, swarm_of, work
+from sim.compiled.memory.layout import attempt_at, client_at, node_at, ring_at, tunnel_at
 from sim.compiled.memory.pools import (
     PENDING,
     drop_attempt,
@@ -59,31 +17,12 @@ from sim.compiled.memory.pools import (
     hold_tunnel,
     new_attempt,
 )
-from sim.compiled.node import sees_end
+from sim.compiled.node.node import sees_end
 from sim.compiled.notes import note
 from sim.compiled.rules import beat_after, wait_after_failure, wait_after_loss
+from sim.compiled.toolchain.dispatch import dispatch
 from sim.compiled.toolchain.jit import jit, whole
-
-
-@jit
-def go_on(w: Any, c: int) -> None:
-    """Take the next step in the life of a client whose work or wait is over."""
-    state = client_at(w.clients, c).state
-    if state == SLEEPING:
-        dial(w, c, True)
-    elif state == DIALLING:
-        dialled(w, c)
-    elif state == REQUESTING:
-        requested(w, c)
-    elif state == REFUSING:
-        refused(w, c)
-    elif state == OPENING:
-        opened(w, c)
-    elif state == CLOSE_WAIT:
-        client_at(w.clients, c).state = CLOSING
-        client_work(w, c, CLIENT_CLOSED, False)
-    elif state == CLOSING:
-        closed(w, c)
+from sim.compiled.vocabulary import TIMEOUTS, ClientState, Event, Item, NodeState, Pending, Timer, Word, Work
 
 
 @jit
@@ -92,8 +31,8 @@ def rest(w: Any, c: int, wait: float) -> None:
     if w.merges:
         dial_later(w, c, w.now + wait)
     elif wait > 0:
-        client_at(w.clients, c).state = SLEEPING
-        sleep(w, swarm_of(w, c), wait, OF_CLIENT, c, 0)
+        client_at(w.clients, c).state = ClientState.SLEEPING
+        sleep(w, swarm_of(w, c), wait, Timer.CLIENT, c, 0)
     else:
         dial(w, c, False)
 
@@ -103,8 +42,8 @@ def dial(w: Any, c: int, rested: bool) -> None:
     """Open a TCP connection; `rested`: a timer woke the client, else it goes on from a failure."""
     who = client_at(w.clients, c)
     who.attempts += 1
-    who.state = DIALLING
-    client_work(w, c, DIAL, not rested)
+    who.state = ClientState.DIALLING
+    client_work(w, c, Work.DIAL, not rested)
 
 
 @jit
@@ -112,27 +51,27 @@ def dial_later(w: Any, c: int, t: float) -> None:
     """Dial at `t`: what comes of it is the next that anybody can see, so the wait and the dialling are one event."""
     who = client_at(w.clients, c)
     who.attempts += 1
-    who.state = DIALLING
-    schedule_timer_at(w, t + ring_at(w.fifos, DIAL).delay, c, RESUME)
+    who.state = ClientState.DIALLING
+    schedule_timer_at(w, t + ring_at(w.fifos, Work.DIAL).delay, c, Pending.RESUME)
 
 
 @jit
 def dialled(w: Any, c: int) -> None:
     """Send the request; without a balancer the kernel refuses."""
     who = client_at(w.clients, c)
-    note(w, w.now, ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
+    note(w, w.now, Event.ATTEMPT_CONNECT, c, -1, whole(who.attempts), 0)
     if not w.listening and w.merges:
-        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay, REFUSED)
+        fail(w, c, w.now + ring_at(w.fifos, Work.CLIENT_REFUSED).delay, Word.REFUSED)
         return
     if not w.listening:
-        who.state = REFUSING
-        client_work(w, c, CLIENT_REFUSED, False)
+        who.state = ClientState.REFUSING
+        client_work(w, c, Work.CLIENT_REFUSED, False)
         return
     who.attempt = new_attempt(w, c)
-    schedule_constant(w, TIMEOUTS, OPEN_TIMEOUT, c, whole(who.attempts))
-    who.state = REQUESTING
+    schedule_constant(w, TIMEOUTS, Pending.OPEN_TIMEOUT, c, whole(who.attempts))
+    who.state = ClientState.REQUESTING
     accept(w)
-    client_work(w, c, REQUEST, False)
+    client_work(w, c, Work.REQUEST, False)
 
 
 @jit
@@ -145,8 +84,8 @@ def requested(w: Any, c: int) -> None:
         if w.separate:  # nothing else is to be done before what is urgent
             serve(w, whole(who.attempt))
         else:
-            schedule_first(w, SERVE, whole(who.attempt), 0)
-    who.state = WAITING
+            schedule_first(w, Pending.SERVE, whole(who.attempt), 0)
+    who.state = ClientState.WAITING
     if attempt.state == 1:
         read_answer(w, c)
 
@@ -157,7 +96,7 @@ def answer_came(w: Any, i: int) -> None:
     attempt = attempt_at(w.attempts.data, i)
     attempt.state = 1
     who = client_at(w.clients, attempt.client)
-    if who.attempt == i and who.state == WAITING:
+    if who.attempt == i and who.state == ClientState.WAITING:
         read_answer(w, whole(attempt.client))
     drop_attempt(w, i)
 
@@ -178,15 +117,15 @@ def read_answer(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     answered = whole(attempt_at(w.attempts.data, who.attempt).answer)
     if answered >= 0:
-        who.state = OPENING
-        client_work(w, c, OPEN, False)
+        who.state = ClientState.OPENING
+        client_work(w, c, Work.OPEN, False)
     elif w.unseen:
         drop_attempt(w, whole(who.attempt))
         who.attempt = -1
-        fail(w, c, w.now + ring_at(w.fifos, CLIENT_REFUSED).delay, failure(answered))
+        fail(w, c, w.now + ring_at(w.fifos, Work.CLIENT_REFUSED).delay, failure(answered))
     else:
-        who.state = REFUSING
-        client_work(w, c, CLIENT_REFUSED, False)
+        who.state = ClientState.REFUSING
+        client_work(w, c, Work.CLIENT_REFUSED, False)
 
 
 @jit
@@ -199,13 +138,13 @@ def opened(w: Any, c: int) -> None:
     who.tunnel = i
     tunnel = tunnel_at(w.tunnels.data, i)
     who.first_beat = w.now + w.interval
-    note(w, w.now, CONNECTED, c, whole(tunnel.server) + 1, whole(who.attempts), 0)
+    note(w, w.now, Event.CONNECTED, c, whole(tunnel.server) + 1, whole(who.attempts), 0)
     tunnel.opened = True
     subscribed(w, c)
-    if node_at(w.nodes, tunnel.server).state == NODE_HUNG:
+    if node_at(w.nodes, tunnel.server).state == NodeState.HUNG:
         peer_hangs(w, i)
     who.since = w.now
-    who.state = STAYING
+    who.state = ClientState.STAYING
     if tunnel.lost == 2:
         notice(w, c)
 
@@ -214,12 +153,12 @@ def opened(w: Any, c: int) -> None:
 def refused(w: Any, c: int) -> None:
     """The attempt has failed."""
     who = client_at(w.clients, c)
-    reason = REFUSED
+    reason: int = Word.REFUSED
     if who.attempt >= 0:
         reason = failure(whole(attempt_at(w.attempts.data, who.attempt).answer))
         drop_attempt(w, whole(who.attempt))
         who.attempt = -1
-    note(w, w.now, CONNECT_FAILED, c, -1, whole(who.attempts), reason)
+    note(w, w.now, Event.CONNECT_FAILED, c, -1, whole(who.attempts), reason)
     wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
     if wait is None:
         give_up(w, c, w.now)
@@ -232,7 +171,7 @@ def fail(w: Any, c: int, t: float, reason: int) -> None:
     """Let an attempt fail at `t`, whatever happens until then, and the next one follow from that."""
     who = client_at(w.clients, c)
     if t < w.duration:
-        note(w, t, CONNECT_FAILED, c, -1, whole(who.attempts), reason)
+        note(w, t, Event.CONNECT_FAILED, c, -1, whole(who.attempts), reason)
     wait = wait_after_failure(who, w.reconnect, draw_next(w, c))
     if wait is None:
         give_up(w, c, t)
@@ -244,9 +183,9 @@ def fail(w: Any, c: int, t: float, reason: int) -> None:
 def give_up(w: Any, c: int, t: float) -> None:
     """Try no more, from `t` on."""
     who = client_at(w.clients, c)
-    who.state = GONE
+    who.state = ClientState.GONE
     if t < w.duration:
-        note(w, t, GAVE_UP, c, -1, whole(who.attempts), NO_WORD)
+        note(w, t, Event.GAVE_UP, c, -1, whole(who.attempts), Word.NONE)
 
 
 @jit
@@ -264,7 +203,7 @@ def lost(w: Any, i: int) -> None:
     tunnel = tunnel_at(w.tunnels.data, i)
     tunnel.lost = 2
     who = client_at(w.clients, tunnel.client)
-    if who.state == STAYING and who.tunnel == i:
+    if who.state == ClientState.STAYING and who.tunnel == i:
         notice(w, whole(tunnel.client))
     drop_tunnel(w, i)
 
@@ -281,14 +220,14 @@ def notice_now(w: Any, c: int) -> None:
     """Do what the client does when a connection ends."""
     who = client_at(w.clients, c)
     tunnel = tunnel_at(w.tunnels.data, who.tunnel)
-    if tunnel.reason == HEARTBEAT:
-        note(w, w.now, HEARTBEAT_MISSED, c, whole(tunnel.server) + 1, -1, 0)
+    if tunnel.reason == Word.HEARTBEAT:
+        note(w, w.now, Event.HEARTBEAT_MISSED, c, whole(tunnel.server) + 1, -1, 0)
         if w.close_timeout > 0:
-            who.state = CLOSE_WAIT
-            sleep(w, swarm_of(w, c), w.close_timeout, OF_CLIENT, c, 0)
+            who.state = ClientState.CLOSE_WAIT
+            sleep(w, swarm_of(w, c), w.close_timeout, Timer.CLIENT, c, 0)
             return
-    who.state = CLOSING
-    client_work(w, c, CLIENT_CLOSED, False)
+    who.state = ClientState.CLOSING
+    client_work(w, c, Work.CLIENT_CLOSED, False)
 
 
 @jit
@@ -297,14 +236,14 @@ def closed(w: Any, c: int) -> None:
     who = client_at(w.clients, c)
     i = whole(who.tunnel)
     tunnel = tunnel_at(w.tunnels.data, i)
-    if tunnel.reason == HEARTBEAT:
+    if tunnel.reason == Word.HEARTBEAT:
         client_left(w, i)
     if w.listening:
-        work(w, worker(w, tunnel.generation), I_ENDED, B_RELEASE, hold_tunnel(w, i), 0)
+        work(w, worker(w, tunnel.generation), Item.ENDED, Work.BALANCER_RELEASE, hold_tunnel(w, i), 0)
     else:
         sees_end(w, i)
     unsubscribed(w, c)
-    note(w, w.now, DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))
+    note(w, w.now, Event.DISCONNECTED, c, whole(tunnel.server) + 1, -1, whole(tunnel.reason))
     who.tunnel = -1
     drop_tunnel(w, i)
     wait = wait_after_loss(who, w.reconnect, w.now - who.since, draw_next(w, c))
@@ -321,9 +260,9 @@ def on_close_frame(w: Any, i: int) -> None:
         return
     hold_tunnel(w, i)
     if w.separate:
-        schedule(w, ring_at(w.fifos, GOODBYE_READ).delay, ANSWERS_GOODBYE, i, 0)
+        schedule(w, ring_at(w.fifos, Work.GOODBYE_READ).delay, Pending.ANSWERS_GOODBYE, i, 0)
     else:
-        work(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, i).client)), I_GOODBYE, GOODBYE_READ, i, 0)
+        work(w, swarm_of(w, whole(tunnel_at(w.tunnels.data, i).client)), Item.GOODBYE, Work.GOODBYE_READ, i, 0)
 
 
 @jit
@@ -334,4 +273,36 @@ def peer_hangs(w: Any, i: int) -> None:
         return
     node = node_at(w.nodes, tunnel.server)
     wait = beat_after(client_at(w.clients, tunnel.client).first_beat, w.interval, node.hung_at) + w.timeout - w.now
-    sleep(w, swarm_of(w, whole(tunnel.client)), wait, OF_HANG, hold_tunnel(w, i), whole(node.hangs))
+    sleep(w, swarm_of(w, whole(tunnel.client)), wait, Timer.HANG, hold_tunnel(w, i), whole(node.hangs))
+
+
+@jit
+def wakes_up(w: Any, c: int) -> None:
+    """The wait is over: try again."""
+    dial(w, c, True)
+
+
+@jit
+def closes(w: Any, c: int) -> None:
+    """The time for the peer to answer the client's close frame is over."""
+    client_at(w.clients, c).state = ClientState.CLOSING
+    client_work(w, c, Work.CLIENT_CLOSED, False)
+
+
+_go_on = dispatch(
+    {
+        ClientState.SLEEPING: wakes_up,
+        ClientState.DIALLING: dialled,
+        ClientState.REQUESTING: requested,
+        ClientState.REFUSING: refused,
+        ClientState.OPENING: opened,
+        ClientState.CLOSE_WAIT: closes,
+        ClientState.CLOSING: closed,
+    }
+)
+
+
+@jit
+def go_on(w: Any, c: int) -> None:
+    """Take the next step in the life of a client whose work or wait is over."""
+    _go_on(w, whole(client_at(w.clients, c).state), c, 0)

@@ -3,26 +3,10 @@
 from typing import Any
 
 from sim.compiled.memory.blocks import entry, free_block, new_block
-from sim.compiled.memory.layout import (
-    ATTEMPT_SIZE,
-    CLIENT_SIZE,
-    FIRST_PART,
-    I_BOOT,
-    I_CHECK,
-    I_CLIENT,
-    I_HANDSHAKE,
-    I_NOTHING,
-    I_REFUSE,
-    I_RELAYED,
-    I_SERVE,
-    PER_BLOCK,
-    TUNNEL_SIZE,
-    attempt_at,
-    block_at,
-    item_at,
-)
+from sim.compiled.memory.layout import ATTEMPT_SIZE, CLIENT_SIZE, PER_BLOCK, TUNNEL_SIZE, attempt_at, block_at, item_at
 from sim.compiled.memory.pools import forget_item
 from sim.compiled.toolchain.jit import fetch, jit, whole
+from sim.compiled.vocabulary import Item, Stage
 
 FRONT = 2
 """Places that an inbox which became empty keeps for items that go ahead of others."""
@@ -130,15 +114,15 @@ def look_ahead(w: Any, process: Any) -> None:
     """Ask for the memory that items further back in a long inbox will touch."""
     item = item_at(ahead(w, process, FAR), 0)
     kind = item.kind
-    if item.stage == FIRST_PART or item.a < 0 or kind in (I_NOTHING, I_BOOT, I_CHECK):
+    if item.stage == Stage.FIRST_PART or item.a < 0 or kind in (Item.NOTHING, Item.BOOT, Item.CHECK):
         pass
-    elif kind == I_CLIENT:
+    elif kind == Item.CLIENT:
         fetch(w.clients + whole(item.a) * CLIENT_SIZE)
-    elif kind in (I_SERVE, I_REFUSE, I_HANDSHAKE, I_RELAYED):
+    elif kind in (Item.SERVE, Item.REFUSE, Item.HANDSHAKE, Item.RELAYED):
         fetch(w.attempts.data + whole(item.a) * ATTEMPT_SIZE)
     else:
         fetch(w.tunnels.data + whole(item.a) * TUNNEL_SIZE)
     item = item_at(ahead(w, process, NEAR), 0)
-    if item.kind == I_RELAYED and item.stage != FIRST_PART:
+    if item.kind == Item.RELAYED and item.stage != Stage.FIRST_PART:
         fetch(w.tunnels.data + whole(item.b) * TUNNEL_SIZE)
         fetch(w.clients + whole(attempt_at(w.attempts.data, item.a).client) * CLIENT_SIZE)

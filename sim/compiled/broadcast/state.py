@@ -8,8 +8,10 @@ import numpy as np
 from sim.compiled.broadcast import layout as at
 from sim.compiled.broadcast.bus import OF_KAFKA, OF_PUBSUB, OF_STREAM
 from sim.compiled.broadcast.ledger import OF_ALL, OF_MAJORITY
-from sim.compiled.memory import layout
+from sim.compiled.broadcast.vocabulary import COLD_STARTS, BroadcastWork, NodeWord
+from sim.compiled.memory.layout import LIST
 from sim.compiled.memory.memory import lines, longer
+from sim.compiled.vocabulary import Event, Word
 from sim.machine.machine import Machine
 from sim.machine.process import Cost
 from twin.costs.broadcast import DISK_PARTS
@@ -41,34 +43,39 @@ POOLS = {
 KINDS = {"pubsub": OF_PUBSUB, "stream": OF_STREAM, "kafka": OF_KAFKA}
 THRESHOLDS: dict[str | int, int] = {"all": OF_ALL, "majority": OF_MAJORITY}
 OF_MESSAGE, WITH_MORE = (
-    np.isin(np.arange(len(layout.EVENTS)), events)
+    np.isin(np.arange(len(Event)), events)
     for events in (
-        (layout.RECEIVED, layout.DELIVERED, layout.ACKED, layout.IS_CONSISTENT),
-        (layout.PUBLISHED, layout.GAP, layout.RECOVERED, layout.RESENT),
+        (Event.RECEIVED, Event.DELIVERED, Event.ACKED, Event.CONSISTENT),
+        (Event.PUBLISHED, Event.GAP, Event.RECOVERED, Event.RESENT),
     )
 )
 """Which events are noted with the number of a message, and which with the place of more numbers."""
 
-COSTED = (
-    *("bus_stamp", "bus_publish", "bus_command", "bus_read", "publisher_ack"),
-    *("bus_sync", "publisher_send", "publisher_answer"),
-    *("node_poll", "node_receive", "node_ack", "node_answer"),
-    *("node_fanout", "node_fanout_more", "node_read", "balancer_delivery", "balancer_delivery_more"),
-    *("client_delivery", "client_delivery_more", "client_send", "bus_word", "balancer_word", "balancer_word_more"),
-)
-"""Parts in the order of their costs in the kernel."""
-COLD_STARTS = slice(at.COLD_STARTS[0] - layout.COSTS, at.COLD_STARTS[-1] + 1 - layout.COSTS)
-"""Those that are done in one step; see `sim.machine.cold_start`."""
+PARTS = {work: work.name.lower() for work in BroadcastWork} | {
+    BroadcastWork.RELAY: "balancer_delivery",
+    BroadcastWork.RELAY_MORE: "balancer_delivery_more",
+    BroadcastWork.READ: "client_delivery",
+    BroadcastWork.READ_MORE: "client_delivery_more",
+    BroadcastWork.RELAY_UP: "balancer_word",
+    BroadcastWork.RELAY_UP_MORE: "balancer_word_more",
+}
+"""The part of a host profile that work is; `NO_COST` is none."""
 
 
 def costs_of(machine: Machine) -> list[Cost]:
-    """Return what the parts of a broadcast cost, in the order of `sim.compiled.broadcast.layout`."""
+    """Return what the parts of a broadcast cost, in the order of `BroadcastWork`.
+
+    What starts cold (`sim.machine.cold_start`) is done in one step.
+    """
     free = DISK_PARTS if machine.disk is None else {}
-    found = [Cost.constant(0.0) if name in free else machine.cost(name) for name in COSTED]
-    found[COLD_STARTS] = [Cost(cost.curves) for cost in found[COLD_STARTS]]
-    found.append(Cost.constant(0.0))
-    assert len(found) == at.BROADCAST_COSTS
-    return found
+
+    def cost(work: BroadcastWork) -> Cost:
+        if work == BroadcastWork.NO_COST or PARTS[work] in free:
+            return Cost.constant(0.0)
+        known = machine.cost(PARTS[work])
+        return Cost(known.curves) if work in COLD_STARTS else known
+
+    return [cost(work) for work in BroadcastWork]
 
 
 class Broadcast:
@@ -119,7 +126,7 @@ class Broadcast:
             publisher.max_resends,
             publisher.ack_timeout,
         )
-        c["policy"], c["limit_bytes"] = layout.word(scenario.slow_consumer.policy), scenario.slow_consumer.limit_bytes
+        c["policy"], c["limit_bytes"] = Word.of(scenario.slow_consumer.policy), scenario.slow_consumer.limit_bytes
         for name in ("hard_bytes", "soft_bytes", "soft_seconds"):
             c[name] = getattr(bus.output_buffer, name)
         c["look_every"] = look_every(connections(scenario.nodes.count, bus.kind))
@@ -137,10 +144,10 @@ class Broadcast:
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
         c["disk_idle_since"] = -1.0
-        self._keep("cold_starts", np.full(int(self.world["n_procs"]) * len(at.COLD_STARTS), -1.0))
+        self._keep("cold_starts", np.full(int(self.world["n_procs"]) * len(COLD_STARTS), -1.0))
         c["unsent"]["first"] = c["unsent"]["last"] = -1
-        for name in ("asking", "subscribed", "blocked", "pending"):
-            c[f"first_{name}"] = c[f"last_{name}"] = -1
+        for name in ("asking", "subscribed", "blocked", "pending_acks"):
+            c[name]["first"] = c[name]["last"] = -1
         self._keep("keys", np.zeros(keys, at.KEY))["message"] = -1
         self._keep("pending", np.zeros(keys, at.PENDING))
         self._keep("until", np.full(nodes, scenario.bus.lease))
@@ -150,14 +157,15 @@ class Broadcast:
         self._keep("callers", np.zeros(4, np.int32))
         self._keep("epochs", np.zeros(3 + sum(fault.kind == "bus_down" for fault in scenario.faults), np.int32))
         ends = self._keep("endpoints", np.zeros(nodes + 1, at.ENDPOINT))
-        for name in ("stopped", "held", "subscription", "before", "after", "blocked"):
+        for name in ("stopped", "held", "subscription", "blocked"):
             ends[name] = -1
         fanouts = self._keep("fanouts", np.zeros(nodes, at.FANOUT))
-        for name in ("subscription", "reader", "asked", "outbox", "awaiting", "last_awaiting"):
+        for name in ("subscription", "reader", "asked", "outbox"):
             fanouts[name] = -1
         fanouts["cursor_epoch"] = fanouts["committed_epoch"] = 1
         fanouts["joined"] = True
-        fanouts["seen"]["first"] = fanouts["seen"]["last"] = -1
+        for name in ("seen", "awaiting"):
+            fanouts[name]["first"] = fanouts[name]["last"] = -1
         subscribers = self._keep("subscribers", np.zeros(scenario.clients.count, at.SUBSCRIBER))
         subscribers["tunnel"] = -1
         for name in ("early", "holes"):
@@ -196,7 +204,7 @@ class Broadcast:
     def follow_tunnels(self) -> None:
         """Have room for what each tunnel has besides."""
         tunnels = int(self.world["tunnels"]["room"])
-        for name, dtype, each in (("messaging", at.MESSAGING, 1), ("lists", at.LIST, at.LISTS), ("scratch", "i4", 1)):
+        for name, dtype, each in (("messaging", at.MESSAGING, 1), ("lists", LIST, at.LISTS), ("scratch", "i4", 1)):
             before = self._kept.get(name)
             if before is None or len(before) < tunnels * each:
                 self._keep(
@@ -210,14 +218,14 @@ class Broadcast:
         """Return attempts, versions and details of the kernel's rows, those of messages among them."""
         event, number = noted["event"], noted["attempt"].astype(np.int64)
         attempt, version, places = number.copy(), np.full(len(noted), -1), noted["detail"].astype(np.int64)
-        texts = list(layout.WORDS)
+        texts = list(Word.texts())
         stamped = self._kept["stamped"][: self.state[0]["stamped"]["used"]]
         names = stamped.tolist()
         which = np.flatnonzero(OF_MESSAGE[event])
         attempt[which], version[which] = -1, stamped["version"][number[which]]
-        pairs, rank = distinct(number[which] * len(layout.WORDS) + places[which], len(names) * len(layout.WORDS))
+        pairs, rank = distinct(number[which] * len(Word) + places[which], len(names) * len(Word))
         places[which] = len(texts) + rank
-        texts += [_text(names[i // len(layout.WORDS)], layout.WORDS[i % len(layout.WORDS)]) for i in pairs.tolist()]
+        texts += [_text(names[i // len(Word)], texts[i % len(Word)]) for i in pairs.tolist()]
         which = np.flatnonzero(WITH_MORE[event])
         places[which] = len(texts) + np.arange(len(which))
         more = zip(event[which].tolist(), self._kept["noted"][number[which]].tolist(), strict=True)
@@ -252,7 +260,7 @@ class Broadcast:
 def _words_of_nodes() -> Array:
     """Return the bytes of each word of a node, by the digits of its number and of a version; the kernel only reads."""
     digits = [10**n // 10 for n in range(at.MOST_DIGITS)]
-    words = [pushed_word(word, node, version) for word in at.WORDS_OF_NODES for node in digits for version in digits]
+    words = [pushed_word(word, node, version) for word in NodeWord.texts() for node in digits for version in digits]
     return np.array(words, np.int64)
 
 
@@ -265,13 +273,13 @@ def _text(name: tuple[int, int, int], word: str) -> str:
 def _with_more(event: int, numbers: tuple[int, ...], names: list[tuple[int, int, int]]) -> tuple[int, int, str]:
     """Return attempt, version and detail of an event with numbers of its own."""
     w, x, y, z = numbers
-    if event == layout.PUBLISHED and y < 0:
+    if event == Event.PUBLISHED and y < 0:
         return x, -1, Published.pack(0, w, "unknown", z)
-    if event == layout.RECOVERED:
+    if event == Event.RECOVERED:
         return -1, y, Recovered.pack(z, "snapshot") if x < 0 else Recovered.pack(z, "replayed", x)
     epoch, version, _ = names[y]
-    if event == layout.PUBLISHED:
+    if event == Event.PUBLISHED:
         return x, version, Published.pack(epoch, w, "acknowledged", z)
-    if event == layout.RESENT:
+    if event == Event.RESENT:
         return x, version, _text(names[y], "")
     return -1, x, Gap.pack(z, epoch, version)

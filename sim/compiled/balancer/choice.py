@@ -3,20 +3,7 @@
 from typing import Any
 
 from sim.compiled.memory.arrays import flags, integers, places
-from sim.compiled.memory.layout import (
-    CONSISTENT,
-    IP_HASH,
-    LEAST_CONN,
-    NGINX_LEAST_CONN,
-    RANDOM,
-    RANDOM_TWO,
-    ROUND_ROBIN,
-    SOURCE,
-    b1_at,
-    i8_at,
-    peer_at,
-    place_at,
-)
+from sim.compiled.memory.layout import b1_at, i8_at, peer_at, place_at
 from sim.compiled.rules import (
     begin_rotation,
     candidates,
@@ -38,6 +25,7 @@ from sim.compiled.rules import (
     whose_turn,
 )
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Word
 from twin.rules.health import EPOCH
 
 LOOPBACK = 127 << 24
@@ -58,7 +46,7 @@ def forget(w: Any) -> None:
         peer.checked = 0
         peer.accessed = 0
     i8_at(w.order, w.n_nodes).v = w.n_nodes
-    if w.algorithm == ROUND_ROBIN:
+    if w.algorithm == Word.ROUND_ROBIN:
         begin_rotation(w.turn, places(w.places, w.n_nodes), integers(w.weights, w.n_nodes))
 
 
@@ -96,21 +84,21 @@ def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
     """Apply the choice rule: one of those that `sim.engines` leaves to this engine."""
     connections, current = integers(w.connections, w.n_nodes), integers(w.current, w.n_nodes)
     algorithm = w.algorithm
-    if algorithm == LEAST_CONN:
+    if algorithm == Word.LEAST_CONN:
         return fewest_first(usable, avoid, connections, integers(w.order, w.n_nodes + 1))
-    if algorithm == SOURCE:
+    if algorithm == Word.SOURCE:
         return mapped(usable, address_of(w, client))
-    if algorithm in (CONSISTENT, RANDOM):
+    if algorithm in (Word.CONSISTENT, Word.RANDOM):
         return on_ring(w, client, usable, avoid)
-    if algorithm == ROUND_ROBIN:
+    if algorithm == Word.ROUND_ROBIN:
         return whose_turn(w.turn, places(w.places, w.n_nodes), integers(w.weights, w.n_nodes), usable, avoid)
-    if algorithm == IP_HASH:
+    if algorithm == Word.IP_HASH:
         peer = hashed(usable, avoid, address_of(w, client))
         return peer if peer >= 0 else richest(candidates(usable, avoid), current)
-    if algorithm == RANDOM_TWO:
+    if algorithm == Word.RANDOM_TWO:
         peer = two_drawn(w, usable, avoid, connections)
         return peer if peer >= 0 else richest(candidates(usable, avoid), current)
-    if algorithm == NGINX_LEAST_CONN:
+    if algorithm == Word.NGINX_LEAST_CONN:
         equals = least_connected(candidates(usable, avoid), connections)
         return equals[0] if len(equals) == 1 else richest(equals, current)
     return richest(candidates(usable, avoid), current)
@@ -119,7 +107,7 @@ def chosen(w: Any, client: int, usable: Any, avoid: int) -> int:
 @jit
 def mark_for_choice(w: Any, server: int, up: bool) -> None:
     """Tell the choice rule that a server was marked, if it keeps that in mind."""
-    if w.algorithm == ROUND_ROBIN:
+    if w.algorithm == Word.ROUND_ROBIN:
         mark_in_rotation(w.turn, place_at(w.places, server), i8_at(w.weights, server).v, up)
 
 
@@ -127,7 +115,7 @@ def mark_for_choice(w: Any, server: int, up: bool) -> None:
 def on_ring(w: Any, client: int, usable: Any, avoid: int) -> int:
     """Apply a choice rule of HAProxy that has points on a ring."""
     points, owners = integers(w.points, w.n_points), integers(w.owners, w.n_points)
-    if w.algorithm == CONSISTENT:
+    if w.algorithm == Word.CONSISTENT:
         up = 0
         for server in range(w.n_nodes):
             up += usable[server]
@@ -143,7 +131,7 @@ def on_ring(w: Any, client: int, usable: Any, avoid: int) -> int:
 def take(w: Any, server: int) -> None:
     """Note one more connection to a server."""
     i8_at(w.connections, server).v += 1
-    if w.algorithm == LEAST_CONN:
+    if w.algorithm == Word.LEAST_CONN:
         move_behind(integers(w.order, w.n_nodes + 1), server)
 
 
@@ -152,5 +140,5 @@ def release(w: Any, server: int, generation: int) -> None:
     """Note one connection less; an old process keeps its own counts."""
     if generation == w.generation:
         i8_at(w.connections, server).v -= 1
-        if w.algorithm == LEAST_CONN:
+        if w.algorithm == Word.LEAST_CONN:
             move_behind(integers(w.order, w.n_nodes + 1), server)

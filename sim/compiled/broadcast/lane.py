@@ -6,60 +6,41 @@ A fan-out is one frame and a cell for each connection; what is ready on a connec
 
 from typing import Any
 
-from sim.compiled.broadcast.layout import (
-    ARRIVING,
-    ASKING,
-    CLIENT_SEND,
-    COLD_STARTS,
-    DOWN,
-    HEARD,
-    MOST_OF_BATCH,
-    NODE_FANOUT,
-    NODE_FANOUT_MORE,
-    NODE_READ,
-    READ,
-    READ_MORE,
-    RELAY,
-    RELAY_MORE,
-    RELAY_UP,
-    RELAY_UP_MORE,
-    RELAYED,
-    batch_at,
-    bundle_at,
-    cast,
-)
+from sim.compiled.broadcast.layout import MOST_OF_BATCH, batch_at, bundle_at, cast
 from sim.compiled.broadcast.lists import append, drop_frames, drop_job, extend, length, list_of
-from sim.compiled.host import level, resume_seconds, seconds_after, seconds_of, work
-from sim.compiled.memory.layout import FIRST_PART, I_BATCH, I_BOOT, I_JOB, WHOLE, cost_at, f8_at, i4_at, process_at
+from sim.compiled.broadcast.vocabulary import COLD_STARTS, BroadcastWork, Lane
+from sim.compiled.machine.process import level, resume_seconds, seconds_after, seconds_of, work
+from sim.compiled.memory.layout import cost_at, f8_at, i4_at, process_at
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item, Stage
 
 
 @jit
 def cost_of(lane: int) -> int:
     """Return the cost of a connection with one frame."""
-    if lane == DOWN:
-        return NODE_FANOUT
-    if lane == HEARD:
-        return NODE_READ
-    if lane == ARRIVING:
-        return READ
-    if lane == RELAYED:
-        return RELAY
-    return CLIENT_SEND if lane == ASKING else RELAY_UP
+    if lane == Lane.DOWN:
+        return BroadcastWork.NODE_FANOUT
+    if lane == Lane.HEARD:
+        return BroadcastWork.NODE_READ
+    if lane == Lane.ARRIVING:
+        return BroadcastWork.READ
+    if lane == Lane.RELAYED:
+        return BroadcastWork.RELAY
+    return BroadcastWork.CLIENT_SEND if lane == Lane.ASKING else BroadcastWork.RELAY_UP
 
 
 @jit
 def further_cost_of(lane: int) -> int:
     """Return the cost of each further frame that is ready on the same connection."""
-    if lane == DOWN:
-        return NODE_FANOUT_MORE
-    if lane == HEARD:
-        return NODE_READ
-    if lane == ARRIVING:
-        return READ_MORE
-    if lane == RELAYED:
-        return RELAY_MORE
-    return CLIENT_SEND if lane == ASKING else RELAY_UP_MORE
+    if lane == Lane.DOWN:
+        return BroadcastWork.NODE_FANOUT_MORE
+    if lane == Lane.HEARD:
+        return BroadcastWork.NODE_READ
+    if lane == Lane.ARRIVING:
+        return BroadcastWork.READ_MORE
+    if lane == Lane.RELAYED:
+        return BroadcastWork.RELAY_MORE
+    return BroadcastWork.CLIENT_SEND if lane == Lane.ASKING else BroadcastWork.RELAY_UP_MORE
 
 
 @jit
@@ -123,7 +104,7 @@ def queue(w: Any, lane: int, owner: int, n: int) -> None:
             bundle.first = -1
             bundle.last = -1
         process_at(w.procs, owner).more += batch.n - 1
-        work(w, owner, I_BATCH, cost_of(lane), i, 0)
+        work(w, owner, Item.BATCH, cost_of(lane), i, 0)
 
 
 @jit
@@ -170,10 +151,10 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
     waiting += process.more
     speed = level(w, process)
     seconds = 0.0
-    if item.kind == I_BATCH:
+    if item.kind == Item.BATCH:
         batch = batch_at(cast(w).batches.data, item.a)
         process.more -= batch.n - 1
-        if item.stage != FIRST_PART:
+        if item.stage != Stage.FIRST_PART:
             process.warm += batch.n - 1
         if batch.total < 0.0:
             begin_batch(w, item, waiting, asleep, speed)
@@ -184,10 +165,10 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
         if item.cost >= COLD_STARTS[0] and item.cost <= COLD_STARTS[-1]:
             before = pause(w, number, whole(item.cost))
             seconds = max(seconds, seconds_after(w, whole(item.cost), waiting, before, speed))
-    if item.stage != WHOLE:
+    if item.stage != Stage.WHOLE:
         first = cost_at(w.costs, item.cost).first
-        seconds = (first if item.stage == FIRST_PART else 1.0 - first) * seconds
-    if item.kind == I_BOOT:
+        seconds = (first if item.stage == Stage.FIRST_PART else 1.0 - first) * seconds
+    if item.kind == Item.BOOT:
         seconds *= w.start_share
     if away > 0.0:
         seconds += resume_seconds(w, whole(item.cost), waiting, away, speed)
@@ -208,7 +189,7 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
         rest = further * seconds_of(w, further_cost_of(whole(batch.lane)), further, 0.0, speed)
     batch.total = first + (batch.n - 1) * one + rest
     batch.span = batch.total
-    if item.stage != WHOLE:
+    if item.stage != Stage.WHOLE:
         batch.span = (1.0 - cost_at(w.costs, item.cost).first) * batch.total
 
 
@@ -224,15 +205,15 @@ def pause(w: Any, number: int, cost: int) -> float:
 @jit
 def queued_again(w: Any, process: Any) -> None:
     """An item waits for its second step."""
-    if process.item.kind == I_BATCH:
+    if process.item.kind == Item.BATCH:
         process.more += batch_at(cast(w).batches.data, process.item.a).n - 1
 
 
 @jit
 def forgets(w: Any, item: Any) -> bool:
     """Drop what an item of a broadcast holds, and tell whether it is one."""
-    if item.kind == I_BATCH:
+    if item.kind == Item.BATCH:
         forget_batch(w, whole(item.a))
-    elif item.kind == I_JOB:
+    elif item.kind == Item.JOB:
         drop_job(w, whole(item.a))
-    return item.kind >= I_BATCH
+    return item.kind >= Item.BATCH

@@ -2,39 +2,15 @@
 
 from typing import Any
 
-from sim.compiled.events.inbox import last_of
 from sim.compiled.events.queue import schedule
 from sim.compiled.hooks import node_ends
-from sim.compiled.host import clear, resume, stop, work
-from sim.compiled.memory.layout import (
-    CHECK_LATE,
-    I_ACCEPT,
-    I_CHECK,
-    I_CLOSED,
-    I_FORGOTTEN,
-    I_GONE,
-    I_HANDSHAKE,
-    I_LEFT,
-    I_LEFT_AFTER,
-    N_ABANDONED,
-    N_ACCEPT,
-    N_EXIT,
-    N_EXIT_DELAY,
-    N_FORGET,
-    N_HANDSHAKE,
-    N_LEAVE,
-    NODE_HUNG,
-    NODE_UP,
-    ROOM,
-    attempt_at,
-    checker_at,
-    item_at,
-    node_at,
-    process_at,
-    tunnel_at,
-)
+from sim.compiled.machine.inbox import last_of
+from sim.compiled.machine.process import clear, resume, stop, work
+from sim.compiled.memory.chains import append_queued, append_tunnel, tunnel_behind, unlink_queued, unlink_tunnel
+from sim.compiled.memory.layout import checker_at, item_at, node_at, process_at, tunnel_at
 from sim.compiled.memory.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Item, NodeState, Pending, Work
 from sim.node.lives import POOL
 from sim.node.node import OWN_FILES
 
@@ -43,7 +19,7 @@ from sim.node.node import OWN_FILES
 def listening(w: Any, server: int) -> bool:
     """Tell whether the kernel answers a SYN; it does for a stopped process too."""
     state = node_at(w.nodes, server).state
-    return state in (NODE_UP, NODE_HUNG)
+    return state in (NodeState.UP, NodeState.HUNG)
 
 
 @jit
@@ -52,13 +28,7 @@ def add_tunnel(w: Any, server: int, i: int) -> None:
     node, tunnel = node_at(w.nodes, server), tunnel_at(w.tunnels.data, i)
     hold_tunnel(w, i)
     tunnel.listed = True
-    tunnel.next = -1
-    tunnel.prev = node.tunnels_last
-    if node.tunnels_last >= 0:
-        tunnel_at(w.tunnels.data, node.tunnels_last).next = i
-    else:
-        node.tunnels = i
-    node.tunnels_last = i
+    append_tunnel(node.tunnels, w.tunnels.data, i)
     node.tunnels_n += 1
 
 
@@ -69,14 +39,7 @@ def remove_tunnel(w: Any, i: int) -> bool:
     if not tunnel.listed:
         return False
     node = node_at(w.nodes, tunnel.server)
-    if tunnel.prev >= 0:
-        tunnel_at(w.tunnels.data, tunnel.prev).next = tunnel.next
-    else:
-        node.tunnels = tunnel.next
-    if tunnel.next >= 0:
-        tunnel_at(w.tunnels.data, tunnel.next).prev = tunnel.prev
-    else:
-        node.tunnels_last = tunnel.prev
+    unlink_tunnel(node.tunnels, w.tunnels.data, i)
     node.tunnels_n -= 1
     tunnel.listed = False
     drop_tunnel(w, i)
@@ -89,14 +52,8 @@ def syn(w: Any, server: int, i: int) -> bool:
     node = node_at(w.nodes, server)
     if node.backlog_n > w.backlog:
         return False
-    attempt = attempt_at(w.attempts.data, i)
     hold_attempt(w, i)
-    attempt.queue = -1
-    if node.backlog_n > 0:
-        attempt_at(w.attempts.data, node.backlog_last).queue = i
-    else:
-        node.backlog = i
-    node.backlog_last = i
+    append_queued(node.backlog, w.attempts.data, i)
     node.backlog_n += 1
     if not node.accepting:
         listen(w, server)
@@ -108,7 +65,7 @@ def listen(w: Any, server: int) -> None:
     """Wait for the loop to see the listening socket; it accepts one connection a round."""
     node = node_at(w.nodes, server)
     node.accepting = True
-    work(w, node.proc, I_ACCEPT, N_ACCEPT, -1, server)
+    work(w, node.proc, Item.ACCEPT, Work.NODE_ACCEPT, -1, server)
 
 
 @jit
@@ -117,12 +74,12 @@ def accepted(w: Any, server: int) -> None:
     node = node_at(w.nodes, server)
     node.accepting = False
     if node.backlog_n > 0:
-        i = whole(node.backlog)
-        node.backlog = attempt_at(w.attempts.data, i).queue
+        i = whole(node.backlog.first)
+        unlink_queued(node.backlog, w.attempts.data, i)
         node.backlog_n -= 1
         node.opening += 1
         make_room(w, server)
-        work(w, node.proc, I_HANDSHAKE, N_HANDSHAKE, i, server)
+        work(w, node.proc, Item.HANDSHAKE, Work.NODE_HANDSHAKE, i, server)
     if node.backlog_n > 0:
         listen(w, server)
 
@@ -132,8 +89,8 @@ def clear_backlog(w: Any, server: int) -> None:
     """Forget the connections that wait to be accepted."""
     node = node_at(w.nodes, server)
     while node.backlog_n > 0:
-        i = whole(node.backlog)
-        node.backlog = attempt_at(w.attempts.data, i).queue
+        i = whole(node.backlog.first)
+        unlink_queued(node.backlog, w.attempts.data, i)
         node.backlog_n -= 1
         drop_attempt(w, i)
 
@@ -145,14 +102,14 @@ def make_room(w: Any, server: int) -> None:
     if OWN_FILES + node.tunnels_n + node.opening > node.table:
         node.table *= 2
         stop(w, node.proc)
-        schedule(w, w.table_growth, ROOM, server, 0)
+        schedule(w, w.table_growth, Pending.ROOM, server, 0)
 
 
 @jit
 def has_room(w: Any, server: int) -> None:
     """The table has grown."""
     node = node_at(w.nodes, server)
-    if node.state != NODE_HUNG:
+    if node.state != NodeState.HUNG:
         resume(w, node.proc)
 
 
@@ -160,14 +117,14 @@ def has_room(w: Any, server: int) -> None:
 def sees_leaving(w: Any, i: int) -> None:
     """The client of a tunnel has given this node up: read its last ping and the end, answer, and close."""
     node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
-    work(w, node.proc, I_LEFT, N_ABANDONED, hold_tunnel(w, i), 0)
+    work(w, node.proc, Item.LEFT, Work.NODE_ABANDONED, hold_tunnel(w, i), 0)
 
 
 @jit
 def on_close_frame(w: Any, i: int) -> None:
     """The client has answered the close frame: read it and end this half of the connection."""
     node = node_at(w.nodes, tunnel_at(w.tunnels.data, i).server)
-    work(w, node.proc, I_LEFT_AFTER, N_LEAVE, hold_tunnel(w, i), 0)
+    work(w, node.proc, Item.LEFT_AFTER, Work.NODE_LEAVE, hold_tunnel(w, i), 0)
 
 
 @jit
@@ -193,7 +150,7 @@ def end(w: Any, i: int) -> None:
     node = node_at(w.nodes, tunnel.server)
     if tunnel.ended and tunnel.half_closed == node.life:
         tunnel.half_closed = -1
-        work(w, node.proc, I_FORGOTTEN, N_FORGET, -1, whole(tunnel.server))
+        work(w, node.proc, Item.FORGOTTEN, Work.NODE_FORGET, -1, whole(tunnel.server))
 
 
 @jit
@@ -206,13 +163,13 @@ def kill(w: Any, server: int) -> None:
     clear(w, node.proc)
     resume(w, node.proc)
     process = process_at(w.procs, node.proc)
-    work(w, node.proc, I_GONE, N_EXIT_DELAY, -1, server)
+    work(w, node.proc, Item.GONE, Work.NODE_EXIT_DELAY, -1, server)
     process.threads = POOL
     process.threads_place = process.deadline - w.time_slice
-    i = whole(node.tunnels)
+    i = whole(node.tunnels.first)
     while i >= 0:
-        work(w, node.proc, I_CLOSED, N_EXIT, hold_tunnel(w, i), server)
-        i = whole(tunnel_at(w.tunnels.data, i).next)
+        work(w, node.proc, Item.CLOSED, Work.NODE_EXIT, hold_tunnel(w, i), server)
+        i = tunnel_behind(w.tunnels.data, i)
     if process.load > 0:
         item_at(last_of(w, process), 0).ends = True
     else:  # it has begun
@@ -226,5 +183,5 @@ def probe(w: Any, place: int) -> None:
     checker.serial += 1
     checker.done = False
     checker.judged = False
-    work(w, node_at(w.nodes, checker.server).proc, I_CHECK, N_HANDSHAKE, place, whole(checker.serial))
-    schedule(w, w.check_timeout, CHECK_LATE, place, whole(checker.serial))
+    work(w, node_at(w.nodes, checker.server).proc, Item.CHECK, Work.NODE_HANDSHAKE, place, whole(checker.serial))
+    schedule(w, w.check_timeout, Pending.CHECK_LATE, place, whole(checker.serial))

@@ -2,29 +2,17 @@
 
 from typing import Any
 
-from sim.compiled import node
-from sim.compiled.balancer import answer, cut, released, remove_waiting
-from sim.compiled.choice import mark_for_choice, release
+from sim.compiled.balancer.balancer import answer, cut, released, remove_waiting
+from sim.compiled.balancer.choice import mark_for_choice, release
 from sim.compiled.events.queue import schedule, schedule_first, schedule_now
-from sim.compiled.memory.layout import (
-    CHECK,
-    CHECK_BEGINS,
-    CHECK_DUE,
-    CHECK_JUDGED,
-    MARKED_DOWN,
-    MARKED_UP,
-    REFUSED_502,
-    UP,
-    attempt_at,
-    b1_at,
-    checker_at,
-    node_at,
-    tunnel_at,
-)
+from sim.compiled.memory.chains import tunnel_behind, waiting_behind
+from sim.compiled.memory.layout import attempt_at, b1_at, checker_at, node_at, tunnel_at
 from sim.compiled.memory.pools import drop_attempt, failure
+from sim.compiled.node import node
 from sim.compiled.notes import note
 from sim.compiled.rules import check_result
 from sim.compiled.toolchain.jit import jit, whole
+from sim.compiled.vocabulary import Event, Pending, Word
 
 
 @jit
@@ -32,25 +20,25 @@ def mark(w: Any, server: int, up: bool, detail: int) -> None:
     """Mark a server up or down, and cut its tunnels if that is configured; a reloaded process cuts only its own."""
     b1_at(w.up, server).v = up
     mark_for_choice(w, server, up)
-    note(w, w.now, MARKED_UP if up else MARKED_DOWN, -1, server + 1, -1, detail)
+    note(w, w.now, Event.MARKED_UP if up else Event.MARKED_DOWN, -1, server + 1, -1, detail)
     if up or not w.shutdown:
         return
-    i = whole(node_at(w.nodes, server).tunnels)
+    i = whole(node_at(w.nodes, server).tunnels.first)
     while i >= 0:
         tunnel = tunnel_at(w.tunnels.data, i)
-        following = whole(tunnel.next)
+        following = tunnel_behind(w.tunnels.data, i)
         if tunnel.generation == w.generation:
             released(w, i)
             cut(w, i)
         i = following
-    i = whole(node_at(w.nodes, server).waiting)
+    i = whole(node_at(w.nodes, server).waiting.first)
     while i >= 0:
         attempt = attempt_at(w.attempts.data, i)
-        following = whole(attempt.next)
+        following = waiting_behind(w.attempts.data, i)
         if attempt.generation == w.generation:
             remove_waiting(w, i)
             release(w, whole(attempt.server), attempt.generation)
-            answer(w, i, failure(REFUSED_502))
+            answer(w, i, failure(Word.REFUSED_502))
             drop_attempt(w, i)
         i = following
 
@@ -71,7 +59,7 @@ def start_checks(w: Any) -> None:
         checker.up = True
         checker.fresh = w.generation > 0
         checker.serial = 0
-        schedule_first(w, CHECK_BEGINS, place, 0)
+        schedule_first(w, Pending.CHECK_BEGINS, place, 0)
 
 
 @jit
@@ -92,7 +80,7 @@ def judge(w: Any, place: int, serial: int) -> None:
     checker = checker_at(w.checkers, place)
     if checker.serial == serial and not checker.judged:
         checker.judged = True
-        schedule_now(w, CHECK_JUDGED, place, 0)
+        schedule_now(w, Pending.CHECK_JUDGED, place, 0)
 
 
 @jit
@@ -104,5 +92,5 @@ def checked(w: Any, place: int, passed: bool) -> None:
     ready = node_at(w.nodes, checker.server).ready
     change: Any = check_result(checker, passed and ready)  # words are numbers here
     if change > 0:
-        mark(w, whole(checker.server), change == UP, CHECK)
-    schedule(w, w.inter + w.check_overhead, CHECK_DUE, place, 0)
+        mark(w, whole(checker.server), change == Word.UP, Word.CHECK)
+    schedule(w, w.inter + w.check_overhead, Pending.CHECK_DUE, place, 0)

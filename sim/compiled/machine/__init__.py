@@ -1,0 +1,1 @@
+"""The compiled machine: cores, processes and what their work costs."""
