@@ -21,13 +21,12 @@ def owned_once(case: Case) -> Finding:
     broken: list[int] = []
     said: list[str] = []
     before: list[int] = []
-    columns = (table[name].to_numpy() for name in ("event", "client", "version", "detail"))
-    for at, event, client, generation, detail in zip(table.index.to_numpy(), *columns, strict=True):
-        name, _, how = str(detail).partition(" ")
+    columns = (table[name].to_numpy() for name in ("event", "client", "version", "session", "trusted"))
+    for at, event, client, generation, name, trusted in zip(table.index.to_numpy(), *columns, strict=True):
         if event == "session_lost":
             gone[name] = int(at)
             continue
-        if how == "trusted":  # nobody asked the store
+        if trusted:  # nobody asked the store
             continue
         problem, witness = "", -1
         if name in gone:
@@ -65,16 +64,15 @@ def not_outlived(case: Case) -> Finding:
     broken: list[int] = []
     before: list[int] = []
     dialled: dict[int, float] = {}
-    columns = (table[name].to_numpy() for name in ("t", "event", "client", "node", "detail"))
-    for at, t, event, client, node, detail in zip(table.index.to_numpy(), *columns, strict=True):
+    columns = (table[name].to_numpy() for name in ("t", "event", "client", "node", "trusted", "reason"))
+    for at, t, event, client, node, trusted, reason in zip(table.index.to_numpy(), *columns, strict=True):
         if event == "attempt_connect":
             dialled[client] = t
             continue
         if event == "connect_failed":
-            if detail in unheard:
+            if reason in unheard:
                 used.pop(client, None)
             continue
-        trusted = str(detail).endswith(" trusted")
         asked = dialled.pop(client, t)
         if (
             event == "session_resumed"
