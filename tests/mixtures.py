@@ -8,11 +8,11 @@ from twin.scenario.faults import Fault
 
 OF_ALL = ("broadcast", "sessions", "sends", "lifetime", "pings", "heartbeat")
 ELASTIC = ("registry", "autoscaling", "rebalance", "canary")
-"""These refuse most kinds of fault."""
 KINDS = (
     *("kill", "hang", "blackhole", "restart", "drain", "join", "reload", "outage"),
     *("bus_down", "bus_cut", "stall", "partition", "delay"),
 )
+RECOVERY = st.sampled_from([(True, True), (True, True), (True, False), (False, False)])
 ENDLESS = ("restart", "drain", "join", "reload", "bus_cut")
 OF_NO_NODE = ("reload", "outage", "bus_down", "stall")
 
@@ -30,6 +30,7 @@ def any_faults(draw, nodes, clients, duration):
         node=None if kind in OF_NO_NODE else draw(st.integers(1, nodes + (2 if kind == "join" else 0))),
         client=draw(st.integers(0, clients - 1)) if kind == "stall" else None,
         delay=draw(seconds(0.001, 0.5)) if kind == "delay" else None,
+        server=draw(st.none() | st.sampled_from(["messages", "sessions", "registry"])) if kind == "bus_down" else None,
         duration=None if kind in ENDLESS else draw(lasts),
     )
 
@@ -89,11 +90,11 @@ def _autoscaling(draw, nodes):
 
 @st.composite
 def mixtures(draw):
-    """Small clusters with any set of mechanisms, and those of some faults that they allow: at most 15 clients, 6 s."""
-    duration = draw(seconds(2.0, 6.0))
+    """Small clusters with any set of mechanisms, and those of some faults that they allow: at most 15 clients, 9 s."""
+    duration = draw(seconds(2.0, 9.0))
     nodes, clients = draw(st.integers(1, 4)), draw(st.integers(2, 15))
     on = draw(st.sets(st.sampled_from(OF_ALL), min_size=2))
-    if draw(st.integers(0, 2)) == 2:
+    if draw(st.booleans()):
         on |= draw(st.sets(st.sampled_from(ELASTIC), min_size=1))
     kinds = [("pubsub", "stream")] if "broadcast" in on else [("none", "valkey"), ("valkey", "stream")]
     sessions = _sessions(draw) if "sessions" in on else {}
@@ -111,20 +112,21 @@ def mixtures(draw):
             "open_timeout": draw(seconds(0.3, 5.0)),
             "reconnect": draw(reconnects(calm=True)).model_dump(),
             "heartbeat": heartbeat if "heartbeat" in on else {},
-            "recovery": {"recover": draw(st.booleans()), "on_reconnect": draw(st.booleans()), "timeout": 0.5},
+            "recovery": dict(zip(("recover", "on_reconnect"), draw(RECOVERY), strict=True)) | {"timeout": 0.5},
             "sends": {"rate": draw(st.sampled_from([1.0, 5.0]))} if "sends" in on else {},
             "offline": {"messages": draw(st.sampled_from([0, 3, 100]))},
         },
         "balancer": balancer.model_dump(),
         "nodes": {
             "count": nodes,
-            "backlog": draw(st.sampled_from([1, 1000])),
+            "backlog": draw(st.sampled_from([1, 1000, 1000])),
             "ping_interval": draw(seconds(0.3, 1.0)) if "pings" in on else 0.0,
             "ping_timeout": draw(seconds(0.1, 1.0)),
             "lifetime": {"mean": draw(seconds(0.5, 4.0)), "jitter": 0.3} if "lifetime" in on else None,
         },
         "bus": {
             "kind": draw(st.sampled_from(kinds[-1 if shared else 0])),
+            "servers": draw(st.sampled_from(["one", "several"])),
             "persist": draw(st.booleans()),
             "max_length": draw(st.sampled_from([1, 10, 10_000])),
             "lease": draw(seconds(0.3, 2.0)),

@@ -64,8 +64,8 @@ def not_outlived(case: Case) -> Finding:
     broken: list[int] = []
     before: list[int] = []
     dialled: dict[int, float] = {}
-    columns = (table[name].to_numpy() for name in ("t", "event", "client", "node", "trusted", "reason"))
-    for at, t, event, client, node, trusted, reason in zip(table.index.to_numpy(), *columns, strict=True):
+    columns = (table[name].to_numpy() for name in ("t", "event", "client", "node", "reason", "trusted"))
+    for at, t, event, client, node, reason, trusted in zip(table.index.to_numpy(), *columns, strict=True):
         if event == "attempt_connect":
             dialled[client] = t
             continue
