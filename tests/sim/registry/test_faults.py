@@ -87,7 +87,7 @@ def test_a_fault_on_a_node_that_is_not_there_has_no_effect(kind, profile):
         ({"kind": "kill", "duration": 0.5}, "marked_down fault node_stopped"),
     ],
 )
-def test_a_node_that_the_controller_ends_does_not_come_back_whatever_befalls_it(fault, told, profile):
+def test_a_node_that_the_controller_ends_does_not_come_back(fault, told, profile):
     down = {"window": 0.0, "policies": [{"kind": "pods", "value": 1, "period": 30.0}]}
     scaling = {"target": 10, "minimum": 2, "maximum": 6, "sync_period": 2.0, "down": down, "lead": 1.0}
     faults = {"at": 2.8, "node": 4, **fault}
@@ -130,7 +130,7 @@ def test_a_dead_link_to_the_balancer_is_nothing_that_the_registry_sees(profile):
     assert story(record) == [("fault", 2), ("healed", 2)]
 
 
-def test_after_an_outage_haproxy_learns_its_servers_anew_and_nginx_reads_them(profile):
+def test_after_an_outage_each_balancer_learns_its_servers_in_its_own_way(profile):
     outage = {"at": 1.0, "kind": "outage", "duration": 2.0}
     scenario = cluster(outage, duration=10.0)
     record = simulate(scenario, 0, profile)
