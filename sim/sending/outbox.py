@@ -18,11 +18,14 @@ class Outboxes:
 
     def __init__(self, run: Run, uplink: Uplink, clients: Sequence[Client]) -> None:
         self.rows = run.rows
+        self.nodes = uplink.nodes
         self.of = [Outbox(run, uplink.say, client) for client in clients]
         uplink.receivers[MECHANISM] = self.arrived
 
     def arrived(self, tunnel: Tunnel, frame: Frame, t: float) -> None:
-        """A node has read a message of a client."""
+        """A node has read a message of a client; what comes to the socket of a killed process nobody reads."""
+        if self.nodes[tunnel.server].standing.phase == "dead":
+            return
         assert isinstance(frame.body, tuple)
         client, number = frame.body
         self.rows.append((t, "arrived", client, tunnel.server + 1, -1, number, ""))
