@@ -74,8 +74,7 @@ class Registrar:
         """Note when the registry does not answer any more, and when it does again."""
         if lost != self.lost:
             self.lost = lost
-            name, reason = ("bus_lost", "registry") if lost else ("bus_joined", "")
-            self.events.append((time.monotonic(), name, -1, -1, -1, -1, reason))
+            self.events.append((time.monotonic(), "registry_lost" if lost else "registry_joined", -1, -1, -1, -1, ""))
 
     async def run(self) -> None:
         """Look for ever."""

@@ -88,20 +88,26 @@ class NodeStarted(Event):
     """A restarted node listens."""
 
 
-@event("node?")
+@event("node")
 class BusLost(Event):
-    """The node has noticed that its connection to the bus, or to the store of sessions, is broken. Without a node: the
-    registrar finds no registry (`registry`).
-    """
+    """The node has noticed that its connection to the bus, or to the store of sessions, is broken."""
 
     reason: str = own(_REASON)
 
 
-@event("node?")
+@event("node")
 class BusJoined(Event):
-    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins.
-    Without a node: the registrar finds the registry again.
-    """
+    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins."""
+
+
+@event()
+class RegistryLost(Event):
+    """The registrar gets no answer from the registry at a look, and leaves the balancer as it is."""
+
+
+@event()
+class RegistryJoined(Event):
+    """The registrar gets an answer from the registry again."""
 
 
 @event("node? client?")
@@ -311,8 +317,8 @@ class Consistent(Event):
 
 OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
-    *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, Fault, NoEffect, Healed, NodeStarting, Registered, Fenced),
-    *(Scaled, NodeBuffer, BusBuffer, ServerConnections),
+    *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
+    *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)
