@@ -76,8 +76,11 @@ class Injection:
 
     def end(self) -> None:
         """Its duration has passed: end what it has done, if that is not over yet, or goes on by another fault."""
-        if self.life is not None and self.effect.over(self.life) and self.effect.end():
+        if self.life is None or not self.effect.over(self.life):
+            return
+        if self.effect.heals:  # noted before what it lets happen
             note(self.cluster, "healed", self.fault)
+        self.effect.end()
 
 
 def note(cluster: "Cluster", event: str, fault: Fault) -> None:

@@ -141,11 +141,13 @@ class Effect:
         kind: by which name the bookkeeping (`twin.rules.faults`) knows it.
         standing: whose bookkeeping says whether it has an effect, and when that is over; None: it always has one.
         announced: whether its begin is noted as a `fault`.
+        heals: whether it is healed as soon as its effect is ended; else the room notes when it is.
     """
 
     kind: str
     standing: Standing | None = None
     announced: bool = True
+    heals: bool = True
 
     def begins(self) -> int | None:
         """Its time has come: return the life that it belongs to, None if it has no effect."""
@@ -158,9 +160,8 @@ class Effect:
         """Its duration has passed: tell whether its effect ends with it."""
         return self.standing is None or self.standing.over(self.kind, life)
 
-    def end(self) -> bool:
-        """End its effect, and tell whether it is healed by that; False where the room itself notes when it is."""
-        return True
+    def end(self) -> None:
+        """End its effect."""
 
 
 class Cluster(Protocol):

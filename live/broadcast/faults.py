@@ -22,6 +22,7 @@ class BusDown(Effect):
     """A shared server is killed, and started again after the duration; one that is dead already is not killed."""
 
     kind = "kill"
+    heals = False
 
     def __init__(self, cluster: "Cluster", fault: Fault) -> None:
         self.cluster = cluster
@@ -39,12 +40,11 @@ class BusDown(Effect):
         """Kill it."""
         self.server.bus.kill()
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Start it; it is healed when it answers, unless it was killed before."""
         begun = self.server.standing.boots()
         self.server.bus.start_again()
         threading.Thread(target=self._answers_again, args=(begun,), daemon=True).start()
-        return False
 
     def _answers_again(self, begun: int) -> None:
         with contextlib.suppress(ClusterError, HostError, OSError):
@@ -84,11 +84,10 @@ class Partition(OnLinks):
         for server in self.servers:
             server.relays[self.number].tell(cut=True)
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Let pass what waits."""
         for server in self.servers:
             server.relays[self.number].tell(cut=False)
-        return True
 
 
 class Delay(OnLinks):
@@ -98,10 +97,9 @@ class Delay(OnLinks):
         """Make the links slower."""
         self._slow(self.fault.delay or 0.0)
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Make them as fast as before."""
         self._slow(-(self.fault.delay or 0.0))
-        return True
 
     def _slow(self, delay: float) -> None:
         delays = self.cluster.delays

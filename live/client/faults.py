@@ -28,10 +28,9 @@ class Stall(Effect):
         """Tell whether it reads again: no other stall goes on."""
         return self.hold.over()
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Let it read again."""
         self.swarm.tell(stall=self.number, on=False)
-        return True
 
 
 KINDS = {"stall": Stall}

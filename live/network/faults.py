@@ -23,10 +23,9 @@ class Blackhole(OnNode):
         """Drop every packet."""
         self.links.drop(self.number, True)
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Let packets pass."""
         self.links.drop(self.number, False)
-        return True
 
 
 KINDS = {"blackhole": Blackhole}

@@ -26,6 +26,8 @@ class OnNode(Effect):
 class Kill(OnNode):
     """SIGKILL, and a new process after the duration."""
 
+    heals = False
+
     def begins(self) -> int | None:
         """Tell that a new process will come, if there is a duration."""
         return self.cluster.standings[self.number - 1].begin("kill", returns=self.fault.duration is not None)
@@ -36,11 +38,10 @@ class Kill(OnNode):
         self.cluster.killed.append(self.number)
         self.cluster.restarting.discard(self.number)
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Start a new process, which is noted when it listens."""
         see_off(self.cluster, self.number)
         start(self.cluster, self.number, self.kind)
-        return False
 
 
 class Hang(OnNode):
@@ -50,10 +51,9 @@ class Hang(OnNode):
         """Stop the process."""
         self.cluster.node(self.number).signal(signal.SIGSTOP)
 
-    def end(self) -> bool:
+    def end(self) -> None:
         """Let it go on."""
         self.cluster.node(self.number).signal(signal.SIGCONT)
-        return True
 
 
 class Restart(OnNode):

@@ -68,13 +68,6 @@ def test_what_only_the_model_has_is_refused(small: Small, asked: list[Any], chan
     assert asked == []
 
 
-def test_live_sessions_are_not_yet_on_a_server_that_could_broadcast(small: Small) -> None:
-    sessions = {"sessions": {"store": "redis"}}
-    check(small(**sessions))
-    with pytest.raises(ScenarioError, match=r"^bus\.kind is 'stream' beside sessions\.store 'redis'"):
-        check(small(**sessions, bus={"kind": "stream"}))
-
-
 def test_the_users_own_bus_must_answer_if_it_is_used_and_is_never_killed(small: Small, asked: list[Any]) -> None:
     none = {"bus": {"kind": "none"}}
     check(small(**none), "redis://one")

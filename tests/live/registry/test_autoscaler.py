@@ -27,6 +27,7 @@ from twin.config.haproxy import HAPROXY
 from twin.config.nginx import peers_file
 from twin.errors import ClusterError
 from twin.measures import measure_record
+from twin.rules.faults import Standing
 from twin.rules.registry import tries_next
 from twin.scenario.scenario import Scenario
 
@@ -367,9 +368,15 @@ def test_a_run_leaves_nothing_on_the_users_own_server(
 
 
 def test_a_registry_that_does_not_answer_is_told_in_one_sentence() -> None:
-    cluster = SimpleNamespace(client=redis.Redis(port=1), bus=SimpleNamespace(url="redis://there"))
+    cluster = SimpleNamespace(
+        client=redis.Redis(port=1, retry=None), bus=SimpleNamespace(url="redis://there"), standing=Standing()
+    )
     with pytest.raises(ClusterError, match=r"^the registry at redis://there does not answer: .*\.$"):
         Elastic._ask(cluster, "time")  # type: ignore[arg-type]
+    cluster.standing.begin("kill")
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
+    cluster.standing.boots()  # it starts, and does not answer yet
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
 
 
 def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Scenario]) -> None:
@@ -382,14 +389,9 @@ def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Sc
 def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, until: Callable[..., None]) -> None:
     registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
-    config = {
-        "address": vars(registry.bus.address),
-        "slots": vars(registry.slots),
-        "sync": 0.1,
-        "expect": 1,
-        "balancer": "nginx",
-        "members": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
-    }
+    config: dict[str, Any] = {"address": vars(registry.bus.address), "slots": vars(registry.slots), "sync": 0.1}
+    members = {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}}
+    config |= {"expect": 1, "balancer": "nginx", "members": members}
     part = stage.python("registrar", "live.registry.registrar", config)
     assert part.wait(5)
     assert "KeyError: 'wrong'" in part.log.read_text()
