@@ -15,6 +15,7 @@ from twin.errors import ScenarioError
 from twin.invariants import Audit, audit
 from twin.measures import measure_record
 from twin.scenario.scenario import Scenario
+from twin.scenario.servers import Use, uses
 
 MOST_RUNS = 10_000
 NODES, CLIENTS, DURATION = 3, 24, 3.2
@@ -73,6 +74,7 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
             "persist": dice.choose(True, False),
             "max_length": dice.choose(10_000, 10_000, 10),
             "lease": 0.6,
+            "servers": dice.choose("one", "one", "several"),
             "retry": {"cap": 0.2, "timeout": dice.choose(0.5, 5.0)},
         },
         "sessions": _sessions(dice),
@@ -87,6 +89,9 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     if dice.choose(True, False):
         data |= _registry(dice)
     data["faults"] = _faults(dice, _kinds(data), rate)
+    for fault in data["faults"]:
+        if fault["kind"] == "bus_down" and data["bus"]["servers"] == "several":
+            fault["server"] = dice.choose(*_uses(data))
     return Scenario.parse(data, f"campaign run {number}")
 
 
@@ -137,12 +142,17 @@ def _registry(dice: _Dice) -> dict[str, Any]:
     return {"registry": registry, "autoscaling": dice.choose(None, scaling)}
 
 
+def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
+    """Return for what the mechanisms of a scenario share a server."""
+    return uses("publisher" in data, data["sessions"]["store"] == "redis", "registry" in data)
+
+
 def _kinds(data: dict[str, Any]) -> list[str]:
     """Return the kinds of fault that somebody sees in a scenario with these mechanisms."""
     kinds = [*OF_PROCESS, "blackhole"]
     if "publisher" in data:
         kinds += OF_MESSAGES
-    if "publisher" in data or data["sessions"]["store"] == "redis" or "registry" in data:
+    if _uses(data):
         kinds.append("bus_down")
     if "registry" in data and data["autoscaling"] is None:
         kinds.append("join")

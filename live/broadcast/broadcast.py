@@ -121,7 +121,7 @@ class Broadcast(ClusterPart):
     def cut(self, node: int) -> int:
         """Let the bus close the connections over which a node reads; return how many there were."""
         name = f"{self.topic.prefix}node-{node}-"
-        return self.bus.cut(name + "reader") + self.bus.cut(name + "again")
+        return self.bus.cut(name + "reader", name + "again")
 
     def begin(self, start: float) -> None:
         """Let the publisher begin, and look at what waits on the bus."""

@@ -189,9 +189,9 @@ class Bus:
         """Start the embedded server anew on its port: with its data when it persists, else empty."""
         self.part = self.stage.start(self.name, self.command, self.cpus)
 
-    def cut(self, name: str) -> int:
-        """Close every connection whose name begins with `name` (CLIENT KILL) and return how many there were: none while
-        the server is away.
+    def cut(self, *names: str) -> int:
+        """Close every connection whose name begins with one of `names` (CLIENT KILL) and return how many there were:
+        none while the server is away.
         """
         cut = 0
         with (
@@ -199,7 +199,7 @@ class Bus:
             contextlib.closing(self.client()) as client,
         ):
             for one in client.client_list():
-                if str(one["name"]).startswith(name):
+                if str(one["name"]).startswith(names):
                     client.client_kill_filter(_id=one["id"])
                     cut += 1
         return cut

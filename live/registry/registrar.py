@@ -74,7 +74,7 @@ class Registrar:
         """Note when the registry does not answer any more, and when it does again."""
         if lost != self.lost:
             self.lost = lost
-            self.events.append((time.monotonic(), "bus_lost" if lost else "bus_joined", -1, -1, -1, -1, "registry"))
+            self.events.append((time.monotonic(), "registry_lost" if lost else "registry_joined", -1, -1, -1, -1, ""))
 
     async def run(self) -> None:
         """Look for ever."""

@@ -189,7 +189,7 @@ class Registrar:
             balancer, members = self.balancer, self.ask_members()
             if (members is None) != self.lost:
                 self.lost = members is None
-                self.run.note("bus_lost" if self.lost else "bus_joined", detail="registry")
+                self.run.note("registry_lost" if self.lost else "registry_joined")
             if members is None or not balancer.listening:  # who does not answer says nothing; the next look tries again
                 continue
             if balancer.life != self.balancer_life:

@@ -149,8 +149,9 @@ def print_campaign(outcomes: "list[Outcome]", bands: "Mapping[int, Band]", total
             if found and not found["inside"]:
                 low, high = found["predicted_loss"]
                 out.print(f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}")
-    out.print("Mechanisms: " + ", ".join(f"{kind} {n}" for kind, n in total["mechanisms"].items()), highlight=False)
-    out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
+    for name in ("mechanisms", "faults"):
+        counts = ", ".join(f"{kind} {n}" for kind, n in total[name].items())
+        out.print(f"{name.capitalize()}: {counts}", highlight=False, soft_wrap=True)
 
 
 def predicted_loss(record: "Record", replications: int) -> "Band":

@@ -171,6 +171,12 @@ def test_every_setting_of_a_campaign_takes_each_of_its_values() -> None:
     assert values("stream", publisher("threshold")) == {"all", "majority", 1}
     assert values("stream", publisher("scope")) == {"node", "client"}
     assert values("stream", lambda scenario: scenario.clients.heartbeat.interval) == {0.0, 0.3}
+    assert values("any", lambda scenario: scenario.clients.sends.rate) == {0.0, 2.0, 10.0}
+    assert values("any", lambda scenario: scenario.sessions.on_refusal) == {"login", "stop"}
+    assert values("any", lambda scenario: scenario.sessions.expiry) == {1.0, 1800.0}
+    assert values("any", lambda scenario: scenario.bus.servers) == {"one", "several"}
+    downs = {one.server for n in range(600) for one in campaign.make(3, n).faults if one.kind == "bus_down"}
+    assert downs == {None, "messages", "sessions", "registry"}
     assert values("stream", lambda scenario: scenario.bus.persist) == {True, False}
     assert values("stream", lambda scenario: scenario.bus.max_length) == {10, 10_000}
     assert values("stream", lambda scenario: scenario.bus.retry.timeout) == {0.5, 5.0}

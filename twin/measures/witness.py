@@ -13,7 +13,11 @@ ON_TIME = 1.0
 SLACK = 0.25
 """Seconds after the fault within which what was under way may still come through."""
 
-EFFECTS = {"bus_down": ("bus_lost", "bus_joined"), "bus_cut": ("bus_lost", "bus_joined"), "join": ("node_started",)}
+EFFECTS = {
+    "bus_down": ("bus_lost", "bus_joined", "registry_lost", "registry_joined", "registered"),
+    "bus_cut": ("bus_lost", "bus_joined"),
+    "join": ("node_started",),
+}
 EFFECTS_OF_OTHERS = ("disconnected", "marked_down", "node_stopped", "healed")
 """Events, at the node of a fault or anywhere, that show a fault that does not show in messages alone."""
 
@@ -27,7 +31,7 @@ def unwitnessed(record: Record) -> list[str]:
     messages = Messages(record) if felt else None
     events = record.columns.of(
         *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
-        *("node_starting", "node_started"),
+        *("node_starting", "node_started", "registry_lost", "registry_joined", "registered"),
     )
     return [
         f"{fault.kind} at {fault.at:g} s had no witnessed effect"

@@ -14,6 +14,7 @@ _EPOCH = "epoch of the message, 0 if it is not known"
 _KEY = "the publisher's number of the message"
 _SESSION = "name of the session"
 _HELD = "payload bytes that the client keeps in all"
+_REASON = "why"
 
 
 @event("client attempt")
@@ -85,22 +86,26 @@ class NodeStarted(Event):
     """A restarted node listens."""
 
 
-@event("node?")
+@event("node")
 class BusLost(Event):
-    """The node has noticed that its connection to the bus, or to the store of sessions, is broken; without a node: the
-    registrar finds no registry.
-    """
+    """The node has noticed that its connection to the bus, or to the store of sessions, is broken."""
 
-    reason: str = own("why; `registry` without a node")
+    reason: str = own(_REASON)
 
 
-@event("node?")
+@event("node")
 class BusJoined(Event):
-    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins;
-    without a node: the registrar finds the registry again.
-    """
+    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins."""
 
-    reason: str = own("`registry` without a node, else empty", default="")
+
+@event()
+class RegistryLost(Event):
+    """The registrar gets no answer from the registry at a look, and leaves the balancer as it is."""
+
+
+@event()
+class RegistryJoined(Event):
+    """The registrar gets an answer from the registry again."""
 
 
 @event("node? client?")
@@ -310,8 +315,8 @@ class Consistent(Event):
 
 OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
-    *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, Fault, NoEffect, Healed, NodeStarting, Registered, Fenced),
-    *(Scaled, NodeBuffer, BusBuffer, ServerConnections),
+    *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
+    *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)

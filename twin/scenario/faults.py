@@ -1,5 +1,6 @@
 """What goes wrong, and when."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -22,14 +23,45 @@ FaultKind = Literal[
     "partition",
     "delay",
 ]
-BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of fault acts on.
+
+    Attributes:
+        on: what the fault names, if anything: a node, a client, a shared server; or the balancer, or all machines.
+        lasts: whether it may have a duration.
+        felt: whether messages can feel it.
+    """
+
+    on: Literal["node", "client", "server", "balancer", "machines"]
+    lasts: bool = False
+    felt: bool = False
+
+
+KINDS: dict[FaultKind, Kind] = {
+    "kill": Kind("node", lasts=True),
+    "hang": Kind("node", lasts=True),
+    "blackhole": Kind("node", lasts=True),
+    "restart": Kind("node"),
+    "drain": Kind("node"),
+    "join": Kind("node"),
+    "reload": Kind("balancer"),
+    "outage": Kind("machines", lasts=True),
+    "bus_down": Kind("server", lasts=True, felt=True),
+    "bus_cut": Kind("node", felt=True),
+    "stall": Kind("client", lasts=True, felt=True),
+    "partition": Kind("node", lasts=True, felt=True),
+    "delay": Kind("node", lasts=True, felt=True),
+}
+"""The kinds of faults; what each does is registered in the rooms of both worlds (`sim.faults`, `live.faults`)."""
+BUS_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.felt)
 """Faults that messages can feel."""
 OF_MESSAGES = frozenset({"bus_cut", "stall"})
 """Faults that nothing else can feel."""
-_NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
 MOST_JOINING = 1000
 """Highest number of a node that joins."""
-_LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
 
 
 class Fault(Table):
@@ -88,16 +120,17 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
         slots: most nodes that the cluster may have.
         clients: number of its clients.
     """
-    if fault.kind in _NO_NODE and fault.node is not None:
+    target = KINDS[fault.kind].on
+    if target != "node" and fault.node is not None:
         return Problem("node", str(fault.node), f"no node for a {fault.kind}")
     most = MOST_JOINING if fault.kind == "join" else slots
-    if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
+    if target == "node" and not 1 <= (fault.node or 0) <= most:
         return Problem("node", "missing" if fault.node is None else str(fault.node), f"a node from 1 to {most}")
-    if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
+    if target == "client" and not 0 <= (-1 if fault.client is None else fault.client) < clients:
         return Problem(
             "client", "missing" if fault.client is None else str(fault.client), f"a client from 0 to {clients - 1}"
         )
-    if fault.kind != "stall" and fault.client is not None:
+    if target != "client" and fault.client is not None:
         return Problem("client", str(fault.client), "only with kind 'stall'")
     if fault.kind == "delay" and fault.delay is None:
         return Problem("delay", "missing", "more than 0 and at most 60 s")
@@ -106,7 +139,7 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
     for name, value in (("pace", fault.pace), ("lead", fault.lead)):
         if value is not None and fault.kind != "drain":
             return Problem(name, f"{value:g}", "only with kind 'drain'")
-    if fault.duration is not None and fault.kind not in _LASTING:
-        kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
-        return Problem("duration", f"{fault.duration:g}", f"only with kind {kinds} or '{_LASTING[-1]}'")
+    if fault.duration is not None and not KINDS[fault.kind].lasts:
+        *kinds, last = (f"'{name}'" for name, kind in KINDS.items() if kind.lasts)
+        return Problem("duration", f"{fault.duration:g}", f"only with kind {', '.join(kinds)} or {last}")
     return None

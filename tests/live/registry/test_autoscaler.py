@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import redis
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -25,9 +24,7 @@ from live.registry.scripts import SCRIPTS, Slots, alive
 from tests.sound import assert_sound
 from twin.config.haproxy import HAPROXY
 from twin.config.nginx import peers_file
-from twin.errors import ClusterError
 from twin.measures import measure_record
-from twin.rules.faults import Standing
 from twin.rules.registry import tries_next
 from twin.scenario.scenario import Scenario
 
@@ -365,18 +362,6 @@ def test_a_run_leaves_nothing_on_the_users_own_server(
     sessions = {"store": "redis", "login_iterations": 1000}
     measure(small(duration=0.5, registry=REGISTRY, sessions=sessions), 1, redis_url=registry.bus.address)
     assert registry.client.keys("*") == []
-
-
-def test_a_registry_that_does_not_answer_is_told_in_one_sentence() -> None:
-    cluster = SimpleNamespace(
-        client=redis.Redis(port=1, retry=None), bus=SimpleNamespace(url="redis://there"), standing=Standing()
-    )
-    with pytest.raises(ClusterError, match=r"^the registry at redis://there does not answer: .*\.$"):
-        Elastic._ask(cluster, "time")  # type: ignore[arg-type]
-    cluster.standing.begin("kill")
-    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
-    cluster.standing.boots()  # it starts, and does not answer yet
-    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
 
 
 def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Scenario]) -> None:

@@ -1,18 +1,22 @@
 """Faults beside a registry and an autoscaler, in real processes: the record tells the same story as the model's."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 
 import sim
 from live.limits import check
+from live.registry.autoscaler import Elastic
 from live.runs import run
 from tests.strategies import small_profile
-from twin.errors import HostError, ScenarioError
+from twin.errors import ClusterError, HostError, ScenarioError
 from twin.invariants import audit
 from twin.measures.witness import unwitnessed
 from twin.record.record import Record
+from twin.rules.faults import Standing
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -84,7 +88,7 @@ def test_a_registry_without_its_data_is_filled_again_by_the_next_signs_of_life(s
     assert dict(zip(again["node"], again["detail"], strict=True)) == {1: "2", 2: "2", 3: "2"}
     marks = record.select("marked_up", "marked_down").query("t > 1.5")
     assert all(mine["event"].tolist() in ([], ["marked_down", "marked_up"]) for _, mine in marks.groupby("node"))
-    assert record.select("bus_lost")["detail"].tolist() == ["registry"]
+    assert len(record.select("registry_lost")) == 1
     assert not audit(record).violations
 
 
@@ -107,3 +111,15 @@ def test_several_servers_are_the_labs_own(small: Callable[..., Scenario]) -> Non
     scenario = small(registry=REGISTRY, **SEVERAL)
     with pytest.raises((ScenarioError, HostError), match="--redis-url names one server"):
         check(scenario, "redis://127.0.0.1:1/")
+
+
+def test_a_registry_that_does_not_answer_is_told_in_one_sentence() -> None:
+    cluster = SimpleNamespace(
+        client=redis.Redis(port=1, retry=None), bus=SimpleNamespace(url="redis://there"), standing=Standing()
+    )
+    with pytest.raises(ClusterError, match=r"^the registry at redis://there does not answer: .*\.$"):
+        Elastic._ask(cluster, "time")  # type: ignore[arg-type]
+    cluster.standing.begin("kill")
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
+    cluster.standing.boots()  # it starts, and does not answer yet
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]

@@ -161,7 +161,7 @@ def test_a_registry_without_its_data_loses_everyone_until_the_next_sign_of_life(
 def test_a_registry_with_its_data_is_as_before_when_no_lease_has_ended_meanwhile(profile):
     scenario = cluster({"at": 3.0, "kind": "bus_down", "duration": 0.2}, bus={"persist": True})
     assert set(story(simulate(scenario, 0, profile))) <= {
-        *(("fault", -1), ("healed", -1), ("bus_lost", -1), ("bus_joined", -1)),
+        *(("fault", -1), ("healed", -1), ("registry_lost", -1), ("registry_joined", -1)),
     }
 
 
@@ -205,11 +205,14 @@ def test_only_the_server_that_a_fault_names_is_killed_where_each_use_has_its_own
     }
     lost = {use: record.select("bus_lost")["node"].tolist() for use, record in stories.items()}
     assert sorted(lost["sessions"]) == [1, 2, 3]  # each node's connection
-    assert lost["registry"] == [-1]  # the registrar's
+    assert lost["registry"] == []
+    assert len(stories["registry"].select("registry_lost")) == 1
+    assert not len(stories["sessions"].select("registry_lost"))
     assert not len(stories["sessions"].select("fenced"))
     one = cluster({"at": 2.0, "kind": "bus_down", "duration": 1.0}, **several | {"bus": {"servers": "one"}})
     record = simulate(one, 0, profile)
-    assert sorted(record.select("bus_lost")["node"]) == [-1, 1, 2, 3]
+    assert sorted(record.select("bus_lost")["node"]) == [1, 2, 3]
+    assert len(record.select("registry_lost")) == 1
     assert len(record.select("fenced")) == 3
 
 
