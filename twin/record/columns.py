@@ -22,14 +22,14 @@ _TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_stri
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
 
 
-def distinct(numbers: Array, most: int) -> tuple[Array, Array]:
+def distinct(numbers: Array, bound: int) -> tuple[Array, Array]:
     """Return the numbers that are there, in order, and for each one which of these it is.
 
     Args:
-        numbers: whole numbers from 0 and below `most`, which is not far above how many there are.
-        most: what is looked through, in place of sorting the numbers.
+        numbers: whole numbers from 0 and below `bound`, which is not far above how many there are.
+        bound: what is looked through, in place of sorting the numbers.
     """
-    seen = np.zeros(most, bool)
+    seen = np.zeros(bound, bool)
     seen[numbers] = True
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[numbers]
 

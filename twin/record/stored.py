@@ -138,10 +138,10 @@ def _ranked(values: Array) -> tuple[Array, int]:
     return places, len(different)
 
 
-def _merged(codes: Array, most: int) -> tuple[Array, int]:
-    """Return codes below `most` as the ranks of those that are there, and how many these are."""
-    if most <= CROWDED * len(codes):
-        there, ranks = distinct(codes, most)
+def _merged(codes: Array, limit: int) -> tuple[Array, int]:
+    """Return codes below `limit` as the ranks of those that are there, and how many these are."""
+    if limit <= CROWDED * len(codes):
+        there, ranks = distinct(codes, limit)
     else:
         there, ranks = np.unique(codes, return_inverse=True)
     return ranks, len(there)
