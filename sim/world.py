@@ -52,7 +52,7 @@ class World:
         core = Core(self.clients, self.balancer, self.nodes)
         self.mechanisms = Mechanisms(self, core, machine, groups[-1], looks=not self.marks_given)
         self.broadcast = self.mechanisms.broadcast
-        self.bus = self.mechanisms.bus
+        self.servers = self.mechanisms.servers
         self.sessions = self.mechanisms.sessions
         self.registrar = self.mechanisms.registrar
         if self.registrar is not None:

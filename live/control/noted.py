@@ -1,4 +1,4 @@
-"""What a process of a run notes, until the lab collects it (`live.broadcast.broadcast.collect`).
+"""What a process of a run notes, until the lab collects it (`live.control.collecting.collect`).
 
 Own columns of events (`twin.record.events`) are values here and not packed yet: the types of events take 25 ms to load,
 and the start of a node is measured.

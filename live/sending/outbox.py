@@ -6,9 +6,12 @@ A message is a binary frame: number of the client and number of the message, 4 b
 import struct
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from live.client.inbox import Inlet
+from websockets.asyncio.client import ClientConnection
+
+from live.client.connection import Inlet
+from live.client.part import ClientPart
 from live.control.noted import Event
 from twin.draws import Purpose
 from twin.rules.offline import OfflineQueue, due_at
@@ -39,7 +42,7 @@ def taker(events: list[Event], node: int) -> Callable[[str | bytes], None]:
     return take
 
 
-class Outbox:
+class Outbox(ClientPart):
     """One client's messages, across all its connections.
 
     Args:
@@ -57,8 +60,9 @@ class Outbox:
         self.queue = OfflineQueue(offline["messages"], offline["bytes"], offline["overflow"])
         self.connection: Inlet | None = None
         self.node = -1
+        self.options = {"create_connection": Inlet}
 
-    async def send_all(self) -> None:
+    async def run(self) -> None:
         """Send or keep each message when it is due, from the start of the run on."""
         phase, start, n = self.swarm.draw(self.number, Purpose.SEND_PHASE, 0), self.swarm.start, 0
         while True:
@@ -69,13 +73,13 @@ class Outbox:
                 self._keep(n)
             n += 1
 
-    def connected(self, connection: Inlet, node: int) -> None:
+    def connected(self, connection: ClientConnection, node: int) -> None:
         """Send what is kept over a new connection, in order."""
-        self.connection, self.node = connection, node
+        self.connection, self.node = cast("Inlet", connection), node
         for n, _ in self.queue.flush():
             self._send(n, flushed=True)
 
-    def lost(self) -> None:
+    def disconnected(self) -> None:
         """The connection is over: keep what is due from now on."""
         self.connection = None
 
@@ -93,8 +97,6 @@ class Outbox:
             append((now, "discarded", self.number, -1, -1, one, (self.queue.held,)))
 
 
-def equip(swarm: "Swarm", config: dict[str, Any]) -> None:
+def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its outbox."""
-    for client in swarm.clients:
-        client.outbox = Outbox(swarm, client.number, config)
-        client.options["create_connection"] = Inlet
+    swarm.equip(lambda client: Outbox(swarm, client.number, config["sends"]))

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
-from sim.broadcast.link import Link
 from sim.machine.cold_start import ColdStart
 from sim.machine.process import MILLISECOND, Cost, Process
 from twin.record.events import Acked, Consistent, Published, Resent
@@ -44,7 +43,7 @@ class Publisher:
         self.bus = bus
         self.costs = costs
         self.settings = world.scenario.publisher
-        self.link = Link(world.env, 0)
+        self.link = bus.link(0)
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
         self.registry = LeasedNodes(world.scenario.bus.lease)
         self.payload = bytes(self.settings.payload_bytes)

@@ -88,16 +88,20 @@ class NodeStarted(Event):
     """A restarted node listens."""
 
 
-@event("node")
+@event("node?")
 class BusLost(Event):
-    """The node has noticed that its connection to the bus, or to the store of sessions, is broken."""
+    """The node has noticed that its connection to the bus, or to the store of sessions, is broken. Without a node: the
+    registrar finds no registry (`registry`).
+    """
 
     reason: str = own(_REASON)
 
 
-@event("node")
+@event("node?")
 class BusJoined(Event):
-    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins."""
+    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins.
+    Without a node: the registrar finds the registry again.
+    """
 
 
 @event("node? client?")

@@ -83,7 +83,7 @@ def test_what_is_kept_goes_out_in_order_and_what_did_not_fit_is_noted() -> None:
         box._keep(n)
     line = Line()
     box.connected(line, 2)  # type: ignore[arg-type]
-    box.lost()
+    box.disconnected()
     assert box.connection is None
     box.connected(line, 2)  # type: ignore[arg-type]
     assert [(event, client, node, n, packed(event, own)) for _, event, client, node, _, n, own in swarm.events] == [
@@ -102,7 +102,7 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
         start = time.monotonic()
         swarm: Any = SimpleNamespace(events=[], start=start, timers=Timers(), draw=lambda number, purpose, n: 0.5)
         box = Outbox(swarm, 7, {"rate": 50.0, "payload_bytes": 8, "offline": OFFLINE})
-        sending = asyncio.ensure_future(box.send_all())
+        sending = asyncio.ensure_future(box.run())
         while len(swarm.events) < 2:
             await asyncio.sleep(0.001)
         box.connected(Line(), 1)  # type: ignore[arg-type]
