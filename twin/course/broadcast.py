@@ -133,6 +133,11 @@ def promise(record: Record) -> dict[str, float]:
     }
 
 
+def with_slow_bus(scenario: Scenario) -> Scenario:
+    """Return the broadcast of the transfer question: a library that waits up to 3 s, and fewer messages."""
+    return scenario.vary(bus={"retry": {"base": 1.5, "cap": 3.0}}, publisher={"rate": 20.0, "stop": 6.0}, duration=10.0)
+
+
 def check_resends(
     scenario: Scenario,
     ack_timeout: object,

@@ -49,7 +49,7 @@ def failover_asked(inter, fall, expected=1.4):
 
 def broadcast_asked(ack_timeout, max_resends, expected=3.2):
     lab = load("broadcast-pubsub-no-recovery")
-    slow = lab.vary(bus={"retry": {"base": 1.5, "cap": 3.0}}, publisher={"rate": 20.0, "stop": 6.0}, duration=10.0)
+    slow = broadcast.with_slow_bus(lab)
     return broadcast.check_resends(slow, ack_timeout, max_resends, predicts(12), expected, lab)
 
 
