@@ -27,7 +27,7 @@ def uncovered(scenario: Scenario) -> str:
         "a fault may find what another has left": any_meet(scenario.faults),
         "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
         "there are sessions": scenario.sessions.store != "none",
-        "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
+        "the clients' heartbeat adapts to the network": clients.heartbeat.max_interval > 0,
         "the scenario has a registry": scenario.registry is not None,
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,

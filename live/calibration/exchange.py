@@ -13,7 +13,7 @@ from live.broadcast.broker import body
 from live.broadcast.bus import plain_link
 from live.calibration import rounds
 from live.calibration.common import BATCHES, PAYLOAD, PUBLISHED, RATE, add
-from live.calibration.workbench import Bench, Costs, mean_pace, pace_of
+from live.calibration.workbench import Bench, MeasuredCosts, mean_pace, pace_of
 from live.control.resp import encode
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
@@ -33,7 +33,7 @@ ATTEMPTS = 3
 """How often a publisher's single messages are tried on a busy machine."""
 
 
-def measure(bench: "DeliveryBench", costs: Costs) -> None:
+def measure(bench: "DeliveryBench", costs: MeasuredCosts) -> None:
     """Measure every exchange once and append the figures; no client must be connected yet."""
     _node(bench, costs)
     for level in LEVELS:
@@ -43,7 +43,7 @@ def measure(bench: "DeliveryBench", costs: Costs) -> None:
     _publisher(bench, costs)
 
 
-def _node(bench: "DeliveryBench", costs: Costs) -> None:
+def _node(bench: "DeliveryBench", costs: MeasuredCosts) -> None:
     """Measure a message that is pushed to a node: reading it, saying that it is fanned out, reading the bus's answer.
 
     A second node has a client that never confirms what it gets, so it reads and says nothing. What the first one, with
@@ -108,7 +108,7 @@ def _push(bench: "DeliveryBench", messages: int, reader: int, stopped: int = 0) 
     return spent
 
 
-def _bus(bench: "DeliveryBench", costs: Costs, level: int) -> None:
+def _bus(bench: "DeliveryBench", costs: MeasuredCosts, level: int) -> None:
     """Measure the commands of the bus."""
     topic = bench.broadcast.topic
     aside = type(topic)(topic.prefix + "aside:", topic.max_length, topic.window)
@@ -133,7 +133,7 @@ def _bus(bench: "DeliveryBench", costs: Costs, level: int) -> None:
         link.close()
 
 
-def _publisher(bench: "DeliveryBench", costs: Costs) -> None:
+def _publisher(bench: "DeliveryBench", costs: MeasuredCosts) -> None:
     """Measure the publisher: words of nodes that have gathered; messages that it publishes one by one, every other one
     of them to a bus that is stopped and does not answer before the sending is over; and messages in a row, as after an
     outage.

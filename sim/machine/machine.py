@@ -76,9 +76,9 @@ class Machine:
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
         }
-        self.client_costs = client.Costs(self.cost)
+        self.client_costs = client.ClientCosts(self.cost)
         self.balancer_costs = KINDS[kind].costs_of(self.cost)
-        self.node_costs = node.Costs(self.cost, start_part(scenario))
+        self.node_costs = node.NodeCosts(self.cost, start_part(scenario))
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
         self.node_stop = profile.lone("node_stop", u)

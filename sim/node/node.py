@@ -29,7 +29,7 @@ POLL = 0.001
 State = Literal["up", "dead", "stopping", "draining"]
 
 
-class Costs:
+class NodeCosts:
     """What a node does, and what it costs; `start` names the part that its start is."""
 
     def __init__(self, cost: Callable[[str], Cost], start: str) -> None:
@@ -74,7 +74,7 @@ class Node:
 
     balancer: Backend
 
-    def __init__(self, run: Run, number: int, process: Process, costs: Costs, times: Times) -> None:
+    def __init__(self, run: Run, number: int, process: Process, costs: NodeCosts, times: Times) -> None:
         self.run = run
         self.env = run.env
         self.costs = costs

@@ -36,7 +36,7 @@ def idle_advice(scenario: Scenario) -> list[str]:
         lazy = LAZY[scenario.balancer.kind]
         pause += f", and {scenario.balancer.program} does not move a timer by less than {lazy:g} s"
         end = "idle connections may be cut"
-    elif scenario.clients.heartbeat.most:
+    elif scenario.clients.heartbeat.max_interval:
         end = "connections are cut until the heartbeat has found a shorter interval"
     elif abs(quiet - timeout) <= TIE:
         end = "idle connections are cut, after how many pings is chance"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
-from twin.costs.curve import MOST_REPEATS, Cost, Pace, Part, Repeats
+from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
 from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.sessions import SESSION_PARTS
 from twin.scenario.fields import refused, show
@@ -27,8 +27,10 @@ class Measured(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     made: str = Field(description="When, ISO 8601.")
     machine: dict[str, Any] = Field(description="CPU, cores, system.")
-    parts: dict[str, Part]
-    nginx_parts: dict[str, Part] = Field({}, description="Balancer parts measured with nginx, where it is installed.")
+    parts: dict[str, PartCosts]
+    nginx_parts: dict[str, PartCosts] = Field(
+        {}, description="Balancer parts measured with nginx, where it is installed."
+    )
     first_part: dict[str, Shares] = Field(
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
         "finishes the first: for node, haproxy, nginx and the parts of the client."
@@ -92,9 +94,9 @@ class Measured(BaseModel):
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
-    def through(self, balancer: str) -> dict[str, Part]:
+    def through(self, balancer: str) -> dict[str, PartCosts]:
         """Return the parts that were measured with this kind of balancer; see `BALANCER_PARTS`."""
-        found: dict[str, Part] = getattr(self, BALANCER_PARTS[balancer])
+        found: dict[str, PartCosts] = getattr(self, BALANCER_PARTS[balancer])
         return found
 
     @model_validator(mode="after")
@@ -126,7 +128,7 @@ class Measured(BaseModel):
         def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
             return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
 
-        def parts(new: dict[str, Part], old: dict[str, Part]) -> dict[str, Part]:
+        def parts(new: dict[str, PartCosts], old: dict[str, PartCosts]) -> dict[str, PartCosts]:
             merged = {name: part for name, part in old.items() if name not in new}
             for name, part in new.items():
                 merged[name] = part.with_earlier(old[name]) if name in old else part

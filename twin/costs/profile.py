@@ -21,7 +21,7 @@ from twin.costs.broadcast import (
     of_payload,
     payload_part,
 )
-from twin.costs.curve import Curve, Part, quantile
+from twin.costs.curve import Curve, PartCosts, quantile
 from twin.costs.measured import BALANCER_PARTS, Measured
 from twin.costs.parts import PARTS
 from twin.costs.sessions import SESSION_PARTS
@@ -105,7 +105,7 @@ class HostProfile(Measured):
             self._curves[key] = curves
         return self._curves[key]
 
-    def _part(self, name: str, balancer: str) -> Part:
+    def _part(self, name: str, balancer: str) -> PartCosts:
         if not name.startswith("balancer"):
             return self.parts[name]
         known = self.through(balancer)

@@ -13,7 +13,7 @@ from twin.analysis.bands import Band
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
 from twin.errors import ScenarioError
-from twin.measures import measure_record
+from twin.measures import MEASURES, measure_record
 from twin.record.record import Record
 from twin.rules.health import detection_bounds
 from twin.scenario.scenario import Scenario
@@ -150,6 +150,15 @@ def paired_differences(base: Predicted, variants: Mapping[str, Predicted], measu
 def medians(predictions: Mapping[str, Predicted], names: Sequence[str]) -> pd.DataFrame:
     """Return the predicted medians of some measures, one row a variant; NaN where a variant does not define one."""
     rows = {name: one.measures.reindex(columns=list(names)).median() for name, one in predictions.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def interval_table(prediction: Predicted, names: Sequence[str]) -> pd.DataFrame:
+    """Return unit, median and 95 % interval of some measures, one row each; infinite is what was not reached."""
+    rows = {}
+    for name in names:
+        band = Band.predicted(prediction, name)
+        rows[name] = {"unit": MEASURES[name].unit, "low": band.low, "median": band.median, "high": band.high}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

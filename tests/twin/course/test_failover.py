@@ -13,6 +13,7 @@ from twin.course import failover
 from twin.course.failover import (
     RECONNECT_LIMIT,
     blind_time,
+    interval_table,
     medians,
     paired_differences,
     three_numbers,
@@ -119,3 +120,10 @@ def test_medians_stand_by_variant_and_what_is_not_defined_is_missing():
     assert table.loc["a", "reconnect_p50"] == 2.0
     assert np.isnan(table.loc["a", "notice_p50"])
     assert upper_end(predicts([1.0] * 99 + [np.nan])(FAILOVER), "reconnect_p50") == 1.0
+
+
+def test_an_interval_has_its_unit_and_what_was_not_reached_is_infinite():
+    values = pd.DataFrame({"time_to_all": [1.0] * 150 + [np.inf] * 50, "attempts_per_client": [2.0] * 200})
+    table = interval_table(SimpleNamespace(bounds=pd.DataFrame(), measures=values), list(values))
+    assert table.loc["time_to_all"].tolist() == ["s", 1.0, 1.0, np.inf]
+    assert table.loc["attempts_per_client"].tolist() == ["1", 2.0, 2.0, 2.0]
