@@ -5,7 +5,7 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover
+from twin.course import broadcast, failover, registry
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.scenario.scenario import Scenario
@@ -26,6 +26,17 @@ def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
 
 
+def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("registry-death").vary(seed=seed)
+    ttl, heartbeat = settings.get("ttl"), settings.get("heartbeat")
+    return registry.check_lease(scenario, ttl, heartbeat, _predicts(40, "nginx"), expected)
+
+
+def _lifetime(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("autoscale-empty").vary(seed=seed)
+    return registry.check_spread(scenario, settings.get("mean"), settings.get("jitter"), _predicts(30), expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
     import sim
 
@@ -33,7 +44,12 @@ def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]
     return lambda scenario: sim.predict(scenario, replications, profile)
 
 
-QUESTIONS: dict[str, Question] = {"01-failover": _failover, "02-broadcast": _broadcast}
+QUESTIONS: dict[str, Question] = {
+    "01-failover": _failover,
+    "02-broadcast": _broadcast,
+    "08-registry": _lease,
+    "09-autoscaling": _lifetime,
+}
 """Replications are those of the notebooks."""
 
 

@@ -18,7 +18,7 @@ from twin.course.answers import Answer
 from twin.course.sheet import Sheet
 from twin.errors import LabError
 
-READY = ("01-failover", "02-broadcast")
+READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling")
 """Labs whose step 2 has placeholders."""
 
 
@@ -71,20 +71,31 @@ def filled(notebook, numbers):
     return notebook
 
 
+def begun(notebook):
+    """Return a notebook up to step 3, where what takes long begins."""
+    first = next(i for i, cell in enumerate(notebook.cells) if "sheet.predict(" in cell.source)
+    notebook.cells = notebook.cells[: first + 1]
+    return notebook
+
+
 def executed(notebook, folder):
-    """Execute a notebook up to step 3, where what takes long begins, and return its outputs as text."""
-    cells = notebook.cells
-    first = next(i for i, cell in enumerate(cells) if "sheet.predict(" in cell.source)
-    notebook.cells = [*cells[: first + 1], nbformat.v4.new_code_cell("print('went on')")]
+    """Execute a notebook in its folder, and return what its cells print and the errors that they may have."""
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     client.execute()
-    return "".join(out.get("text", "") for cell in notebook.cells for out in cell.get("outputs", []))
+    return [out.get("text", out.get("evalue")) for cell in notebook.cells for out in cell.get("outputs", [])]
 
 
-PLAUSIBLE = {"01-failover": ["1.4", "2", "5"], "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"]}
+PLAUSIBLE = {
+    "01-failover": ["1.4", "2", "5"],
+    "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
+    "08-registry": ["1.8", "2.5", "5"],
+    "09-autoscaling": ["3", "0.9", "30"],
+}
 IMPLAUSIBLE = {
     "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
     "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
+    "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
+    "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
 }
 
 
@@ -92,15 +103,24 @@ IMPLAUSIBLE = {
 @pytest.mark.parametrize("name", READY)
 def test_a_students_notebook_goes_on_only_with_predictions(name, lab, tmp_path):
     lab("course", tmp_path)
+    student = tmp_path / "student"
+    text = (student / f"{name}.ipynb").read_text()
 
     def edition(numbers):
-        return filled(nbformat.read(tmp_path / "student" / f"{name}.ipynb", as_version=4), numbers)
+        return filled(begun(nbformat.reads(text, as_version=4)), numbers)
 
-    assert executed(edition(PLAUSIBLE[name]), tmp_path / "student").endswith("went on\n")
-    empty = ["None"] * len(PLAUSIBLE[name])
-    for numbers in (empty, *IMPLAUSIBLE[name]):
-        with pytest.raises(CellExecutionError, match="First your own numbers: "):
-            executed(edition(numbers), tmp_path / "student")
+    with pytest.raises(CellExecutionError, match="First your own numbers: "):
+        executed(edition(["None"] * len(PLAUSIBLE[name])), student)
+    odd = [edition(numbers).cells[-1] for numbers in IMPLAUSIBLE[name]]
+    for cell in odd:
+        cell.metadata["tags"] = ["raises-exception"]
+        cell.id += f"-{len(cell.source)}"
+    whole = edition(PLAUSIBLE[name])
+    whole.cells += [*odd, nbformat.v4.new_code_cell("print('went on')")]
+    said = executed(whole, student)
+    assert said[-1] == "went on\n"
+    errors = said[-1 - len(odd) : -1]
+    assert all(error.startswith("First your own numbers: ") for error in errors), errors
 
 
 def test_a_folder_of_sheets_becomes_a_table(lab, tmp_path):
