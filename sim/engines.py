@@ -6,6 +6,7 @@ from typing import Literal
 from sim.node.lives import CLOSE_TIMEOUT
 from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
+from twin.rules.balancing import RULES
 from twin.rules.faults import any_meet
 from twin.scenario.scenario import Scenario
 
@@ -32,6 +33,7 @@ def uncovered(scenario: Scenario) -> str:
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
         "a server of the balancer has a slowstart": balancer.ramps_up,
+        f"{balancer.program} hashes the names of its servers": RULES[balancer.kind, balancer.algorithm].hashes_names,
         "the balancer's idle timeout can end within the run": strikes_in_run(scenario),
         f"{balancer.program} has more than {MOST_PEERS} nodes": balancer.tries_peers
         and scenario.nodes.count > MOST_PEERS,

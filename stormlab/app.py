@@ -19,6 +19,7 @@ from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.course import course, grade
+from stormlab.commands.migrate import migrate
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
@@ -309,6 +310,7 @@ app.command()(serve)
 app.command()(clean)
 app.command()(course)
 app.command()(grade)
+app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)
