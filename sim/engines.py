@@ -27,6 +27,7 @@ def uncovered(scenario: Scenario) -> str:
         "the clients send": scenario.clients.sends.rate > 0,
         "a fault may find what another has left": any_meet(scenario.faults),
         "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
+        "a broadcast goes through an outage": scenario.publisher is not None and "outage" in kinds,
         "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.max_interval > 0,
         "the scenario has a registry": scenario.registry is not None,

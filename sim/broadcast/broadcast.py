@@ -18,10 +18,15 @@ from sim.machine.cores import Cores
 from sim.machine.lane import Lane, Relay
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process
+from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
+from twin.record.events import TYPES
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
+
+MECHANISM = "broadcast"
+"""To whom what clients ask and confirm belongs."""
 
 
 class Broadcast:
@@ -29,10 +34,12 @@ class Broadcast:
 
     Args:
         run: the replication.
+        bus: through which the messages go.
+        uplink: over which clients ask and confirm.
         balancer: through which the frames go.
         nodes: who sends to the clients.
         clients: who gets the messages.
-        cores: of the bus and the publisher.
+        cores: of the publisher.
         machine: what parts cost.
 
     Attributes:
@@ -42,6 +49,8 @@ class Broadcast:
     def __init__(
         self,
         run: Run,
+        bus: Bus,
+        uplink: Uplink,
         balancer: Balancer,
         nodes: Sequence[Node],
         clients: Sequence[Client],
@@ -50,26 +59,24 @@ class Broadcast:
     ) -> None:
         assert run.scenario.publisher is not None
         self.idle = balancer.idle
-        self.nodes = nodes
         self.scope: str = run.scenario.publisher.scope
-        cost, payload, u = machine.cost, run.scenario.publisher.payload_bytes, machine.host_quantile
-        self.room = round(machine.profile.path(payload, u))
-        self.bus = Bus(run, Process(cores), cost, machine.bus_start, machine.profile.bus_path(payload, u), machine.disk)
-        self.publisher = publisher.Publisher(run, Process(cores), self.bus, publisher.PublisherCosts(run.env, cost))
+        cost, payload = machine.cost, run.scenario.publisher.payload_bytes
+        self.room = round(machine.profile.path(payload, machine.host_quantile))
+        self.bus = bus
+        self.publisher = publisher.Publisher(run, Process(cores), bus, publisher.PublisherCosts(run.env, cost))
         self.fanouts = [
-            fanout.Fanout(run, self.bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
+            fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
         ]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
-        word, further = cost("balancer_word"), cost("balancer_word_more")
-        self.balancer_up = Relay(balancer.worker, word, further, self.relayed_up)
-        read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
+        read, further = cost("client_delivery"), cost("client_delivery_more")
         swarms = {client.process for client in clients if isinstance(client.process, Process)}
         ordered = sorted(swarms, key=lambda swarm: next(c.number for c in clients if c.process is swarm))
         self.swarms: dict[Process | Alone, Lane] = {
             swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
         }
-        self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
+        self.uplink = uplink
+        uplink.receivers[MECHANISM] = self.heard
         self.subscribers = [Subscriber(run, self, client) for client in clients]
 
     def finish(self) -> list[Row]:
@@ -80,7 +87,7 @@ class Broadcast:
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
         return [
-            row(when, event, node=one.node.number, detail=str(waiting))
+            row(when, event, node=one.node.number, detail=TYPES[event].pack(waiting))
             for one in self.fanouts
             for event, (waiting, when) in (("node_buffer", one.most_waiting), ("bus_buffer", one.link.most_counted))
             if waiting
@@ -145,18 +152,12 @@ class Broadcast:
 
     def ask(self, tunnel: Tunnel, frame: Frame) -> None:
         """Send a question or a confirmation."""
-        self.asking[process_of(tunnel)].send([tunnel], frame)
+        frame.mechanism = MECHANISM
+        self.uplink.say(tunnel, frame)
 
-    def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """A client process has sent frames."""
-        self.balancer_up.pass_on([(tunnel, frames) for tunnel, frames in taken if not tunnel.client_left])
-
-    def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """The balancer has passed frames on to the nodes."""
-        for tunnel, frames in taken:
-            self.idle.touch(tunnel)
-            if not tunnel.upstream_gone and tunnel in self.nodes[tunnel.server].tunnels:
-                self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
+    def heard(self, tunnel: Tunnel, frame: Frame, t: float) -> None:
+        """A node has read a question or a confirmation."""
+        self.fanouts[tunnel.server].heard(tunnel, frame)
 
 
 def process_of(tunnel: Tunnel) -> Process:

@@ -1,19 +1,23 @@
 """The registry of the nodes, and the registrar that keeps the balancer in step with it.
 
-A new process first loads what it needs for the registry, on its core. The exchanges take no time here: on one machine
-they take some milliseconds, and what decides is when they are begun.
+A new process first loads what it needs for the registry, on its core. The exchanges take no time here but that of a
+slow link: on one machine they take some milliseconds, and what decides is when they are begun.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.reload import relist
-from sim.node.drain import shed
+from sim.node.drain import drain, shed
 from sim.node.node import POLL, Node
-from sim.ports import NodePart, Run, Work
+from sim.ports import End, NodePart, Run, Work
+from sim.registry.connection import AGAIN, Answer, RegistryConnection, RegistryServer
 from twin.draws import Purpose, stratified
+from twin.record import events
 from twin.rules.lifetime import give_away, surplus
-from twin.rules.registry import Leases, Registration, changes, next_sign
+from twin.rules.registry import Leases, Registration, Reply, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
 
 
@@ -25,24 +29,39 @@ class Registrar:
         settings: of the registry.
         nodes: a node for each slot.
         balancer: what is kept in step.
+        server: on which the registry is.
         looks: whether the registrar looks; given marks stand in for that.
 
     Attributes:
         registrations: each node's side.
         leases: the registry.
         known: what the balancer has been told.
+        lost: whether the registry did not answer at the last look.
     """
 
-    def __init__(self, run: Run, settings: Registry, nodes: Sequence[Node], balancer: Balancer, looks: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        settings: Registry,
+        nodes: Sequence[Node],
+        balancer: Balancer,
+        server: RegistryServer,
+        looks: bool,
+    ) -> None:
         self.run = run
         self.env = run.env
         self.settings = settings
         self.nodes = nodes
         self.balancer = balancer
         self.looks = looks
+        self.server = server
+        self.connections = {node.number: RegistryConnection(run.env, server, node.number) for node in nodes}
         self.registrations = [Registered(self, node) for node in nodes]
         self.loading = run.cost("start_registry")
         self.leases = Leases(settings.ttl)
+        server.on_loss.append(self.leases.forget)
+        self.balancer_life = balancer.life
+        self.lost = False
         self.known: dict[int, Registration] = {}
         self.generation: dict[int, int] = {}
         self.spent: dict[int, float] = {}
@@ -50,7 +69,9 @@ class Registrar:
     def enroll(self) -> None:
         """Register the nodes that are there before the run, each in a phase of its own, and tell the balancer."""
         for node in self.nodes[: self.run.scenario.nodes.count]:
-            self._register(node, (self._phase(node) - 1.0) * self.settings.heartbeat)
+            self.connections[node.number].connected(node.life)
+            at = (self._phase(node) - 1.0) * self.settings.heartbeat
+            self.generation[node.number], self.spent[node.number] = self._take(node, at), node.process.used
         self.known = self.leases.members(0.0)
         for slot, member in self.known.items():
             self.balancer.route(slot - 1, member.version)
@@ -65,24 +86,65 @@ class Registrar:
         if self.looks:
             self.env.process(self._look())
 
+    def ask_members(self) -> dict[int, Registration] | None:
+        """Return who is alive, as the registry answers whoever asks it; None if it does not answer."""
+        return self.leases.members(self.env.now) if self.server.up else None
+
     def joined(self, node: Node) -> Work[None]:
         """A new process listens: it loads what it needs for the registry, registers, and its heartbeats begin."""
         life = node.life
         yield from node.process.work_through(self.loading)
-        if node.state == "up" and node.ready and node.life == life:
-            self._register(node, self.env.now)
+        self.generation.pop(node.number, None)  # which its process before has had
+        if self._serves(node, life) and (yield from self._register(node, life)):
             yield from self._keep(node, self.env.now + self.settings.heartbeat)
 
-    def leave(self, node: Node) -> None:
-        """A node that drains gives its slot up."""
-        self.leases.leave(node.number, self.generation.get(node.number, 0))
+    def _serves(self, node: Node, life: int) -> bool:
+        return node.state == "up" and node.ready and node.life == life
 
-    def _register(self, node: Node, at: float) -> None:
-        address, version = f"node-{node.number}", self.settings.version(node.number)
-        self.generation[node.number] = self.leases.register(node.number, address, version, at)
-        self.spent[node.number] = node.process.used
+    def leave(self, node: Node) -> Work[None]:
+        """A node that drains gives its slot up, and goes on when it has an answer or has waited for it."""
+        yield from self._ask(node, node.life, self._leave(node))
+
+    def end(self, node: Node) -> None:
+        """A node that ends at once gives its slot up, and does not wait for an answer."""
+        self.connections[node.number].send(node.life, self._leave(node))
+
+    def _leave(self, node: Node) -> Callable[[], bool]:
+        return partial(self.leases.leave, node.number, self.generation.get(node.number, 0))
+
+    def _ask(self, node: Node, life: int, act: Callable[[], Any]) -> Work[Answer]:
+        """Let the registry execute what a process of a node asks for; the process goes on when it does not hang."""
+        answer = yield from self.connections[node.number].ask(life, act)
+        while node.hung and node.life == life:
+            yield self.env.timeout(POLL)
+        return answer
+
+    def _register(self, node: Node, life: int) -> Work[bool]:
+        """Register a process of a node, again and again until it works; tell whether the process is still there."""
+        before = self.generation.get(node.number, 0)
+        while True:
+            done, generation = yield from self._ask(node, life, lambda: self._take(node, self.env.now, before))
+            if not self._serves(node, life):
+                return False
+            if done:
+                self.generation[node.number], self.spent[node.number] = generation, node.process.used
+                return True
+            yield node.process.sleep(AGAIN)
+
+    def _take(self, node: Node, at: float, before: int = 0) -> int:
+        """Give a node its slot, at the registry, and return its generation there."""
+        number = node.number
+        generation = self.leases.register(number, f"node-{number}", self.settings.version(number), at, before)
         if at >= 0.0:
-            self.run.note("registered", node=node.number, detail=str(self.generation[node.number]))
+            self.run.note("registered", node=number, detail=events.Registered.pack(generation))
+        return generation
+
+    def _beat(self, number: int, generation: int, connections: int, cpu: int) -> Reply:
+        """Renew a lease, at the registry, which notes what it refuses."""
+        reply = self.leases.beat(number, generation, connections, cpu, self.env.now)
+        if reply != "renewed":
+            self.run.note("fenced", node=number, detail=events.Fenced.pack(generation))
+        return reply
 
     def _keep(self, node: Node, due: float) -> Work[None]:
         """Send heartbeats as long as this process of the node serves."""
@@ -92,20 +154,31 @@ class Registrar:
             yield node.process.sleep(due - self.env.now)
             while node.hung:
                 yield self.env.timeout(POLL)
-            if node.state != "up" or not node.ready or node.life != life:
+            if not self._serves(node, life):
                 return
-            now, used = self.env.now, node.process.used
+            used = node.process.used
             cpu = round(1000 * (used - self.spent[number]) / every)
             self.spent[number] = used
             mine = node.connections
-            reply = self.leases.beat(number, self.generation[number], mine, cpu, now)
+            act = partial(self._beat, number, self.generation[number], mine, cpu)
+            _, reply = yield from self._ask(node, life, act)
+            if not self._serves(node, life):
+                return
+            if reply == "replaced":
+                self._fenced(node)
+                return
             if reply == "expired":
-                self.run.note("fenced", node=number, detail=str(self.generation[number]))
-                self._register(node, now)
-            elif self.settings.rebalance is not None and not first:
+                if not (yield from self._register(node, life)):
+                    return
+            elif reply == "renewed" and self.settings.rebalance is not None and not first:
                 self._rebalance(node, mine, self.settings.rebalance)
             first = False
-            due = next_sign(due, every, max(now, due))  # a timer may be early by a millisecond
+            due = next_sign(due, every, max(self.env.now, due))  # a timer may be early by a millisecond
+
+    def _fenced(self, node: Node) -> None:
+        """The slot of a node is somebody else's: it ends, and no new process takes its place."""
+        node.standing.leave()
+        self.env.process(drain(node, 0.0, 0.0))
 
     def _rebalance(self, node: Node, mine: int, rule: Rebalance) -> None:
         counts = [one.connections for one in self.leases.members(self.env.now).values()]
@@ -120,12 +193,23 @@ class Registrar:
         while True:
             yield self.env.timeout(due - self.env.now)
             due += every
-            members = self.leases.members(self.env.now)
+            balancer, members = self.balancer, self.ask_members()
+            if (members is None) != self.lost:
+                self.lost = members is None
+                if self.lost:
+                    self.run.note("bus_lost", detail="registry")
+                else:
+                    self.run.note("bus_joined")
+            if members is None or not balancer.listening:  # who does not answer says nothing; the next look tries again
+                continue
+            if balancer.life != self.balancer_life:
+                self.balancer_life = balancer.life
+                if not scenario.balancer.relists:  # it has started afresh, and knows nobody
+                    self.known = {}
             todo = changes(self.known, members)
             self.known = members
             if not todo.gone and not todo.came:
                 continue
-            balancer = self.balancer
             if scenario.balancer.relists:
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
@@ -147,6 +231,11 @@ class Registered(NodePart):
         """A new process listens: it registers."""
         self.registrar.env.process(self.registrar.joined(self.node))
 
-    def leaving(self) -> None:
+    def leaving(self) -> Work[None]:
         """A node that drains gives its slot up."""
-        self.registrar.leave(self.node)
+        yield from self.registrar.leave(self.node)
+
+    def ended(self, how: End) -> None:
+        """So does one that is restarted."""
+        if how == "restarted":
+            self.registrar.end(self.node)

@@ -34,7 +34,7 @@ class Offline(Table):
     )
 
 
-def sending_problem(sends: Sends, clients: int, duration: float, placement: str, publisher: bool) -> Problem | None:
+def sending_problem(sends: Sends, clients: int, duration: float, placement: str) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
@@ -42,12 +42,9 @@ def sending_problem(sends: Sends, clients: int, duration: float, placement: str,
         clients: how many.
         duration: of a run, in seconds.
         placement: of the processes.
-        publisher: whether something is broadcast.
     """
     if not sends.rate:
         return None
-    if publisher:
-        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with a [publisher]")
     if placement == "separate":
         return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with host.placement 'separate'")
     if sends.rate * clients * duration > MOST_SENT:
