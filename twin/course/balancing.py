@@ -4,6 +4,7 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.course.failover import Answer
+from twin.course.answers import STEP, Answer, apart, asked, cheapest, number, unlike
 from twin.errors import ScenarioError
 from twin.measures.base import most_within
 from twin.measures.connection import PEAK_WINDOW, unevenness
@@ -38,6 +39,8 @@ IMBALANCE_LIMIT = 1.3
 """What the upper end of the 95 % interval of `imbalance` must stay below."""
 RUSH_LIMIT = 40.0
 """New connections of one node in 100 ms that the upper end of their 95 % interval must stay below."""
+LEAST_BACK = 0.99
+"""Share of the clients that must be connected at the end, at the lower end of the 95 % interval."""
 
 
 def with_rule(scenario: Scenario, kind: str, algorithm: str) -> Scenario:
@@ -116,7 +119,7 @@ def variants_table(variants: Mapping[str, Scenario], simulate: Simulate, replica
 
     Returns:
         One row a variant, medians over the replications: `imbalance` at the end, `rush` (new connections of one node in
-        100 ms) and `lost` (connections lost, a client).
+        100 ms), `lost` (connections lost, a client) and `back` (share of the clients that is connected at the end).
     """
     rows = {}
     for name, scenario in variants.items():
@@ -131,6 +134,7 @@ def _summary(record: Record) -> dict[str, float]:
         "imbalance": imbalance_at(record, record.scenario.duration),
         "rush": rush(record),
         "lost": float((lost["t"] >= 0).sum()) / record.scenario.clients.count,
+        "back": float(held(record, [record.scenario.duration]).iloc[0].sum()) / record.scenario.clients.count,
     }
 
 
@@ -140,11 +144,15 @@ def check_balancing(
     replications: int,
     balancer: Mapping[str, Any],
     reconnect: Mapping[str, Any] | None = None,
+    expected: object = None,
+    lab: Scenario | None = None,
 ) -> Answer:
     """Judge a choice rule, with its settings, by what is left when a node has come back and another one died.
 
     Any settings are right with which the upper ends of the 95 % intervals lie below `IMBALANCE_LIMIT` for the imbalance
-    at the end and below `RUSH_LIMIT` for the new connections of one node in 100 ms, and that keep HAProxy.
+    at the end and below `RUSH_LIMIT` for the new connections of one node in 100 ms, with which everybody is back at the
+    end (`LEAST_BACK`), and that have the shortest such first wait: with one `answers.STEP` times shorter a bound is not
+    kept.
 
     Args:
         scenario: a node comes back, then another one dies.
@@ -152,24 +160,65 @@ def check_balancing(
         replications: how many to look at.
         balancer: settings of HAProxy that are changed.
         reconnect: settings of the clients' reconnect policy that are changed.
+        expected: the reader's own number for the upper end of the new connections of one node in 100 ms; without it
+            nothing is judged.
+        lab: the scenario of the rest of the lab; the answer says in what the question's is another.
     """
+
+    def judge() -> Answer:
+        try:
+            base = number("base", (reconnect or {}).get("base", scenario.clients.reconnect.base))
+            mine = dict(balancer), dict(reconnect or {}) | {"base": base}
+        except (ScenarioError, TypeError, ValueError, AttributeError) as error:
+            return Answer(False, f"these settings are not possible. {error}")
+        shorter = base / STEP
+        other = mine[0], mine[1] | {"base": shorter}
+        answer = cheapest(
+            _balanced(scenario, simulate, replications, *mine),
+            [(f"a first wait of {shorter:.3g} s", lambda: _balanced(scenario, simulate, replications, *other))],
+        )
+        return replace(answer, why=unlike(scenario, lab) + answer.why)
+
+    what = "the upper end of the 95 % interval of the new connections of one node in 100 ms"
+    return asked(expected, what, scenario.clients.count, judge)
+
+
+def _balanced(
+    scenario: Scenario, simulate: Simulate, replications: int, balancer: dict[str, Any], reconnect: dict[str, Any]
+) -> Answer:
+    """Tell whether settings keep all bounds."""
     try:
-        varied = scenario.vary(balancer=dict(balancer), clients={"reconnect": dict(reconnect or {})})
+        varied = scenario.vary(balancer=balancer, clients={"reconnect": reconnect})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"these settings are not possible. {error}")
+    if varied.balancer.kind != scenario.balancer.kind:
+        return Answer(False, f"these settings are not possible. kind is '{varied.balancer.kind}'; HAProxy stays.")
     found = pd.DataFrame([_summary(simulate(varied, k)) for k in range(replications)])
     uneven, rushed = (Band.of(found[name].to_numpy()).high for name in ("imbalance", "rush"))
-    said = f"the predicted intervals end at {uneven:.2f} for the imbalance and at {rushed:.0f} connections in 100 ms"
+    back = Band.of(found["back"].to_numpy()).low
+    said = (
+        f"the predicted intervals end at {apart(uneven, IMBALANCE_LIMIT)} for the imbalance and at "
+        f"{apart(rushed, RUSH_LIMIT)} connections in 100 ms"
+    )
+    if back < LEAST_BACK:
+        return Answer(
+            False,
+            f"{said}; but only {back:.0%} of the clients are connected at the end. Who stays away disturbs no balance: "
+            "make the waits shorter.",
+            rushed,
+        )
     if uneven >= IMBALANCE_LIMIT:
         return Answer(
             False,
             f"{said}; the first must be below {IMBALANCE_LIMIT:g}. A node that came back empty gets its share only "
             "from a rule that looks at what the nodes hold, and only as many as its weight lets it have.",
+            rushed,
         )
     if rushed >= RUSH_LIMIT:
         return Answer(
             False,
             f"{said}; the second must be below {RUSH_LIMIT:g}. Who has nothing gets everything at once. "
             "A slowstart changes how much that is; how fast it comes is up to the clients' waits.",
+            rushed,
         )
-    return Answer(True, f"{said}; below {IMBALANCE_LIMIT:g} and {RUSH_LIMIT:g}.")
+    return Answer(True, f"{said}; below {IMBALANCE_LIMIT:g} and {RUSH_LIMIT:g}.", rushed)

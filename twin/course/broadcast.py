@@ -5,12 +5,13 @@ notebook passes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.course.failover import Answer, Predict
+from twin.course.answers import Answer, Predict, asked, number, unlike, whole
 from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.broadcast import SETTLE
@@ -132,22 +133,62 @@ def promise(record: Record) -> dict[str, float]:
     }
 
 
-def check_resends(scenario: Scenario, ack_timeout: float, max_resends: int, predict: Predict) -> Answer:
+def with_slow_bus(scenario: Scenario) -> Scenario:
+    """Return the broadcast of the transfer question: a library that waits up to 3 s, and fewer messages."""
+    return scenario.vary(bus={"retry": {"base": 1.5, "cap": 3.0}}, publisher={"rate": 20.0, "stop": 6.0}, duration=10.0)
+
+
+def check_resends(
+    scenario: Scenario,
+    ack_timeout: object,
+    max_resends: object,
+    predict: Predict,
+    expected: object = None,
+    lab: Scenario | None = None,
+) -> Answer:
     """Judge a publisher's resends: every message shall become consistent in time, without too many repetitions.
 
-    Any settings are right with which the upper ends of the predicted 95 % intervals lie below `CONSISTENT_LIMIT` for
-    `consistent_p99` and below `RESENDS_LIMIT` for `resends_per_message`.
+    Any settings are right whose last resend comes after the longest absence of a node, with no resend more than that
+    takes, and with which the upper ends of the predicted 95 % intervals lie below `CONSISTENT_LIMIT` for
+    `consistent_p99` and below `RESENDS_LIMIT` for `resends_per_message`. So `ack_timeout` is bounded from both sides.
 
     Args:
         scenario: a broadcast over pub/sub in which a node is away from the bus for at most `bus.retry.cap` seconds.
         ack_timeout: seconds without the threshold until a message is sent again.
         max_resends: how often at most.
-        predict: predicts the varied scenario.
+        predict: predicts the varied scenario; it is not called when the settings are ruled out anyway.
+        expected: the reader's own number for the upper end of the interval of `consistent_p99`, in seconds; without it
+            nothing is judged.
+        lab: the scenario of the rest of the lab; the answer says in what the question's is another.
     """
-    try:
-        varied = scenario.vary(publisher={"ack_timeout": float(ack_timeout), "max_resends": max_resends})
-    except (ScenarioError, TypeError, ValueError) as error:
-        return Answer(False, f"the publisher does not take these settings. {error}")
+
+    def judge() -> Answer:
+        try:
+            timeout, most = number("ack_timeout", ack_timeout), whole("max_resends", max_resends)
+            varied = scenario.vary(publisher={"ack_timeout": timeout, "max_resends": most})
+        except (ScenarioError, TypeError, ValueError) as error:
+            return Answer(False, f"the publisher does not take these settings. {error}")
+        answer = _resent(scenario, timeout, most, varied, predict)
+        return replace(answer, why=unlike(scenario, lab) + answer.why)
+
+    return asked(expected, "the upper end of the 95 % interval of consistent_p99 in s", scenario.duration, judge)
+
+
+def _resent(scenario: Scenario, timeout: float, most: int, varied: Scenario, predict: Predict) -> Answer:
+    """Judge resends that the publisher takes."""
+    last, longest = timeout * most, scenario.bus.retry.cap
+    if last <= longest:
+        return Answer(
+            False,
+            f"the last resend comes {last:g} s after the message, but the node may be away for {longest:g} s, and then "
+            "nothing repairs it: let it come later than that.",
+        )
+    if most > 1 and last - timeout > longest:
+        return Answer(
+            False,
+            f"resend number {most} comes after {last:g} s, but number {most - 1} comes after the longest absence "
+            f"already, {longest:g} s: a publisher whose bus is gone for long would repeat all the more. Allow fewer.",
+        )
     prediction = predict(varied)
     late, again = (Band.predicted(prediction, name) for name in ("consistent_p99", "resends_per_message"))
     found = (
@@ -155,15 +196,13 @@ def check_resends(scenario: Scenario, ack_timeout: float, max_resends: int, pred
         "resends_per_message"
     )
     if late.high >= CONSISTENT_LIMIT:
-        last, longest = ack_timeout * max_resends, scenario.bus.retry.cap
-        why = f"a message that was missed waits for the next multiple of {ack_timeout:g} s: make ack_timeout smaller"
-        if last < longest:
-            why = f"the last resend comes {last:g} s after the message, but the node may be away for {longest:g} s"
-        return Answer(False, f"{found}; the first must be below {CONSISTENT_LIMIT:g} s. Look: {why}.")
+        why = f"a message that was missed waits for the next multiple of {timeout:g} s: make ack_timeout smaller"
+        return Answer(False, f"{found}; the first must be below {CONSISTENT_LIMIT:g} s. Look: {why}.", late.high)
     if again.high >= RESENDS_LIMIT:
         return Answer(
             False,
             f"{found}; the second must be below {RESENDS_LIMIT:g}. While the node is away each resend is in vain: make "
             "ack_timeout larger.",
+            late.high,
         )
-    return Answer(True, f"{found}; they are below {CONSISTENT_LIMIT:g} s and {RESENDS_LIMIT:g}.")
+    return Answer(True, f"{found}; they are below {CONSISTENT_LIMIT:g} s and {RESENDS_LIMIT:g}.", late.high)

@@ -4,12 +4,17 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from math import inf
 
 import numpy as np
 import pandas as pd
 
-from twin.analysis.bands import Band, number
-from twin.course.failover import Answer, Predict, upper_end
+from twin.analysis.bands import Band
+from twin.analysis.bands import number as shown
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.base import RATE_WINDOW, Array
@@ -17,6 +22,8 @@ from twin.record.record import Record
 from twin.rules.drain import drain_time
 from twin.scenario.scenario import Scenario
 
+LEAD_STEP = 0.5
+"""Seconds by which a lead may be longer than the shortest one that is enough."""
 RATE_LIMIT = 40.0
 """Attempts a second that the upper end of the 95 % interval of `peak_reconnect_rate` must stay below."""
 TIME_LIMIT = 7.0
@@ -79,38 +86,73 @@ def paces_table(scenario: Scenario, paces: Sequence[float], predict: Predict) ->
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("pace (1/s)")
 
 
-def check_drain(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Answer:
-    """Judge a drain that shall refuse nobody, spread the returns, and be over in time.
+def check_drain(
+    scenario: Scenario,
+    lead: object,
+    pace: object,
+    predict: Predict,
+    expected: object = None,
+    lab: Scenario | None = None,
+) -> Answer:
+    """Judge a drain that shall refuse nobody, spread the returns as flat as there is time for, and be over in time.
 
     Any drain is right with which the upper ends of the predicted 95 % intervals lie below `ATTEMPTS_LIMIT` for
-    `attempts_per_client`, below `RATE_LIMIT` for `peak_reconnect_rate` and below `TIME_LIMIT` for `drain_time`.
+    `attempts_per_client`, below `RATE_LIMIT` for `peak_reconnect_rate` and below `TIME_LIMIT` for `drain_time`; and
+    that has the slowest such pace: with one `answers.STEP` times slower, and the same lead or one `LEAD_STEP` shorter,
+    they do not.
 
     Args:
         scenario: one drain, and a balancer that does not retry.
         lead: seconds from the failing check to the first close.
         pace: closes a second.
         predict: predicts the varied scenario.
+        expected: the reader's own number for the upper end of the interval of `drain_time`, in seconds; without it
+            nothing is judged.
+        lab: the scenario of the rest of the lab; the answer says in what the question's is another.
     """
+
+    def judge() -> Answer:
+        try:
+            first, rate = number("lead", lead), number("pace", pace)
+        except ScenarioError as error:
+            return Answer(False, f"a drain does not take these settings. {error}")
+        slower, shorter = rate / STEP, first - LEAD_STEP
+        leads = (first, shorter) if shorter >= 0 else (first,)
+        others = [
+            (f"a pace of {slower:.3g} a second after {one:g} s", partial(_over, scenario, one, slower, predict))
+            for one in leads
+        ]
+        answer = cheapest(_over(scenario, first, rate, predict), others)
+        return replace(answer, why=unlike(scenario, lab) + answer.why)
+
+    return asked(expected, "the upper end of the 95 % interval of drain_time in s", scenario.duration, judge)
+
+
+def _over(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Answer:
+    """Tell whether a drain keeps all bounds."""
     try:
-        varied = paced(scenario, float(pace), float(lead))
+        varied = paced(scenario, pace, lead)
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"a drain does not take these settings. {error}")
     prediction = predict(varied)
     if Band.predicted(prediction, "drain_time").censored:
-        return Answer(False, "the drain is not over by the end of the run: it takes far too long.")
+        return Answer(False, "the drain is not over by the end of the run: it takes far too long.", inf)
     names = ("attempts_per_client", "peak_reconnect_rate", "drain_time")
     attempts, rate, took = (upper_end(prediction, name) for name in names)
     found = (
-        f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {number(took)} s"
+        f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {shown(took)} s"
     )
     if attempts >= ATTEMPTS_LIMIT:
         return Answer(
             False,
             f"{found}; the first must be below {ATTEMPTS_LIMIT:g}. Clients are sent to the node that does not listen "
             "any more: how long does the balancer take to notice that it is not ready?",
+            took,
         )
     if rate >= RATE_LIMIT:
-        return Answer(False, f"{found}; the second must be below {RATE_LIMIT:g}. Close fewer a second.")
+        return Answer(False, f"{found}; the second must be below {RATE_LIMIT:g}. Close fewer a second.", took)
     if took >= TIME_LIMIT:
-        return Answer(False, f"{found}; the third must be below {TIME_LIMIT:g} s. Lead and closes have to fit in.")
-    return Answer(True, f"{found} (all of them upper ends of the predicted intervals).")
+        return Answer(
+            False, f"{found}; the third must be below {TIME_LIMIT:g} s. Lead and closes have to fit in.", took
+        )
+    return Answer(True, f"{found} (all of them upper ends of the predicted intervals).", took)

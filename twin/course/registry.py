@@ -3,11 +3,13 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
+from math import inf
+
 import numpy as np
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.course.failover import Answer, Predict
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number
 from twin.errors import ScenarioError
 from twin.record.record import Record
 from twin.rules.registry import removal_bounds
@@ -27,6 +29,9 @@ Connections that were made together, with lifetimes of `mean` give or take `jitt
 200 / (2 * jitter * mean) a second. With a jitter of 60 % that grows to 1.7 times as much just before the last of them
 ends, when their successors end, too (renewal equation of a uniform lifetime). So 8 s have a peak of 21 to 36 a second,
 below the bar; 5 s have one of 33 to 57, which chance lifts above it."""
+LIFETIME_STEP = 1.2
+"""Factor by which a mean lifetime may be shorter than the longest one that fills the nodes: a run has few connections
+that end late, and the share that they move varies by a tenth."""
 LOAD_STEP = 0.1
 """Seconds between two points of a node's load."""
 
@@ -53,24 +58,48 @@ def lease_story(record: Record) -> pd.DataFrame:
     return table[["t", "event", "node", "detail"]].reset_index(drop=True)
 
 
-def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predict) -> Answer:
-    """Judge a lease that shall end soon after a death, and not without one.
+def check_lease(
+    scenario: Scenario, ttl: object, heartbeat: object, predict: Predict, expected: object = None
+) -> Answer:
+    """Judge a lease that shall end soon after a death, and not without one, with as few heartbeats as possible.
 
     Any settings are right with a heartbeat of at least `LEAST_HEARTBEAT`, a lease of at least `LEAST_SIGNS` heartbeats,
-    and the upper end of the predicted 95 % interval of `mark_down_delay` below `REMOVAL_LIMIT`.
+    and the upper end of the predicted 95 % interval of `mark_down_delay` below `REMOVAL_LIMIT`; and that are as slow as
+    that allows: neither the heartbeat alone nor both together may be `answers.STEP` times as long.
 
     Args:
         scenario: the death of a node with a registry.
         ttl: seconds of a lease.
         heartbeat: seconds between two heartbeats.
         predict: predicts the varied scenario; it is not called when the settings are ruled out anyway.
+        expected: the reader's own number for that upper end, in seconds; without it nothing is judged.
     """
+
+    def judge() -> Answer:
+        try:
+            lease, beat = number("ttl", ttl), number("heartbeat", heartbeat)
+        except ScenarioError as error:
+            return Answer(False, f"the registry does not take these settings. {error}")
+        longer, slower = STEP * lease, STEP * beat
+        others = [
+            (f"a heartbeat every {slower:.3g} s", lambda: _removed(scenario, lease, slower, predict)),
+            (
+                f"a lease of {longer:.3g} s with a heartbeat every {slower:.3g} s",
+                lambda: _removed(scenario, longer, slower, predict),
+            ),
+        ]
+        return cheapest(_removed(scenario, lease, beat, predict), others)
+
+    return asked(expected, "the upper end of the 95 % interval of mark_down_delay in s", scenario.duration, judge)
+
+
+def _removed(scenario: Scenario, ttl: float, heartbeat: float, predict: Predict) -> Answer:
+    """Tell whether a lease keeps all bounds."""
     try:
-        varied = scenario.vary(registry={"ttl": float(ttl), "heartbeat": float(heartbeat)})
+        varied = scenario.vary(registry={"ttl": ttl, "heartbeat": heartbeat})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"the registry does not take these settings. {error}")
     assert varied.registry is not None
-    ttl, heartbeat = varied.registry.ttl, varied.registry.heartbeat
     if heartbeat < LEAST_HEARTBEAT:
         return Answer(
             False,
@@ -85,37 +114,63 @@ def check_lease(scenario: Scenario, ttl: float, heartbeat: float, predict: Predi
     low, high = removal_bounds(ttl, heartbeat, varied.registry.sync)
     band = Band.predicted(predict(varied), "mark_down_delay")
     if band.censored:
-        return Answer(False, f"the node is still in rotation when the run ends: its lease of {ttl:g} s outlives it.")
+        return Answer(
+            False, f"the node is still in rotation when the run ends: its lease of {ttl:g} s outlives it.", inf
+        )
     found = (
         f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the predicted interval of "
         f"mark_down_delay is {band.text('low')} to {band.text('high')} s"
     )
     if band.high < REMOVAL_LIMIT:
-        return Answer(True, f"{found}; its upper end is below {REMOVAL_LIMIT:g} s.")
+        return Answer(True, f"{found}; its upper end is below {REMOVAL_LIMIT:g} s.", band.high)
     return Answer(
         False,
         f"{found}; its upper end is not below {REMOVAL_LIMIT:g} s. The last heartbeat may have come just before the "
         f"death, and the registrar may just have looked when the lease ends: that is ttl + sync = {high:.2f} s.",
+        band.high,
     )
 
 
-def check_spread(scenario: Scenario, mean: float, jitter: float, predict: Predict) -> Answer:
-    """Judge a lifetime of connections that shall fill new nodes without a storm.
+def check_spread(scenario: Scenario, mean: object, jitter: object, predict: Predict, expected: object = None) -> Answer:
+    """Judge a lifetime of connections that shall fill new nodes without a storm, with as few returns as possible.
 
     Any settings are right with which, at the ends of the predicted 95 % intervals, `new_share` is at least
-    `LEAST_SHARE` and `churn_peak` below `MOST_CHURN`.
+    `LEAST_SHARE` and `churn_peak` below `MOST_CHURN`, and that have the longest such mean: with one `LIFETIME_STEP`
+    times as long they are not.
 
     Args:
         scenario: an autoscaler that starts nodes.
         mean: mean lifetime of a connection in seconds.
         jitter: share by which it varies.
         predict: predicts the varied scenario.
+        expected: the reader's own number for the upper end of the interval of `churn_peak`, clients a second; without
+            it nothing is judged.
     """
+
+    def judge() -> Answer:
+        try:
+            life, spread = number("mean", mean), number("jitter", jitter)
+        except ScenarioError as error:
+            return Answer(False, f"the nodes do not take these settings. {error}")
+        longer = LIFETIME_STEP * life
+        said = f"a mean of {longer:.3g} s, with which fewer clients have to come back,"
+        return cheapest(
+            _filled(scenario, life, spread, predict), [(said, lambda: _filled(scenario, longer, spread, predict))]
+        )
+
+    what = "the upper end of the 95 % interval of churn_peak in clients a second"
+    return asked(expected, what, scenario.clients.count, judge)
+
+
+def _filled(scenario: Scenario, mean: float, jitter: float, predict: Predict) -> Answer:
+    """Tell whether a lifetime keeps both bounds."""
     try:
-        varied = scenario.vary(nodes={"lifetime": {"mean": float(mean), "jitter": float(jitter)}})
+        varied = scenario.vary(nodes={"lifetime": {"mean": mean, "jitter": jitter}})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"the nodes do not take these settings. {error}")
     prediction = predict(varied)
+    if "new_share" not in prediction.measures:
+        return Answer(False, "no node is new when the run ends: with such a lifetime the autoscaler sees no load.")
     share, churn = (Band.predicted(prediction, name) for name in ("new_share", "churn_peak"))
     found = (
         f"the new nodes carry {share.low:.2f} of the mean at the lower end, and {churn.high:.0f} clients a second come "
@@ -126,11 +181,13 @@ def check_spread(scenario: Scenario, mean: float, jitter: float, predict: Predic
             False,
             f"{found}; the first must be at least {LEAST_SHARE:g}. Too few connections have ended when the run does: "
             "make the lifetime shorter.",
+            churn.high,
         )
     if churn.high >= MOST_CHURN:
         return Answer(
             False,
             f"{found}; the second must be below {MOST_CHURN:g}. Connections that were made together end together: "
             "give them more jitter, or more time.",
+            churn.high,
         )
-    return Answer(True, f"{found}; the bounds are {LEAST_SHARE:g} and {MOST_CHURN:g}.")
+    return Answer(True, f"{found}; the bounds are {LEAST_SHARE:g} and {MOST_CHURN:g}.", churn.high)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from twin.analysis.bands import ENOUGH_RUNS, Band, interval_name, shares, words
+from twin.analysis.bands import ENOUGH_RUNS, interval_name, shares
 from twin.analysis.comparison import Predicted
 from twin.analysis.sweeps import Sweep, Variant
 from twin.costs.broadcast import BROADCAST_PARTS
@@ -18,7 +18,6 @@ from twin.costs.curve import PartCosts
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
-from twin.course.failover import Answer, Predict
 from twin.errors import ScenarioError
 from twin.figures.style import BLUE, COLOURS, DASHES, GREY, MARKERS, VERMILION, blank
 from twin.measures import PEAK_WINDOW, attempt_counts
@@ -298,64 +297,6 @@ def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above: lines are anywhere
     return figure
-
-
-def check_storm(scenario: Scenario, peak: float, back: float, predict: Predict, **reconnect: Any) -> Answer:
-    """Judge a reconnect policy that shall bring the clients back soon without a large peak.
-
-    Args:
-        scenario: the outage.
-        peak: most attempts in 100 ms that the upper end of the 95 % interval may reach.
-        back: seconds after the outage within which the upper end of the interval of 99 % back must lie.
-        predict: predicts the varied scenario.
-        reconnect: settings of the policy.
-    """
-    try:
-        varied = scenario.vary(clients={"reconnect": reconnect})
-    except ScenarioError as error:
-        return Answer(False, f"the policy is not possible. {error}")
-    prediction = predict(varied)
-    highest = Band.predicted(prediction, "peak_attempts").high
-    latest = Band.of(back_within(prediction).to_numpy()).high
-    rest = scenario.duration - end_of_outage(scenario)
-    found = f"at most {highest:.0f} attempts in 100 ms, and 99 % are back {_after(latest, rest)}"
-    if highest > peak:
-        return Answer(
-            False, f"{found}; allowed are {peak:g} attempts. Spread the waits more, or begin with longer ones."
-        )
-    if latest > back:
-        return Answer(False, f"{found}; allowed are {back:g} s. A wait that has grown past that keeps clients away.")
-    return Answer(True, f"{found}.")
-
-
-def _after(seconds: float, rest: float) -> str:
-    """Return when something happened, in words, if `rest` seconds were watched after the outage."""
-    return f"{seconds:.1f} s after the outage" if np.isfinite(seconds) else f"{words(seconds, rest)} of its end"
-
-
-def check_size(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
-    """Judge a number of nodes and a cap by a sweep.
-
-    Args:
-        table: bands of `back` by `nodes.count` and `clients.reconnect.cap`, from `sizing_table`.
-        nodes: the choice.
-        cap: the choice, in seconds.
-        target: seconds within which the upper end of the interval must lie.
-        dearest: most nodes that one wants to pay for.
-    """
-    row = table[(table["nodes"] == nodes) & (table["cap"] == cap)]
-    if row.empty:
-        known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
-        return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
-    high = float(row["high"].iloc[0])
-    if np.isinf(high):
-        return Answer(False, f"with {nodes} nodes and a cap of {cap:g} s 99 % are not always back within the run.")
-    found = f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {high:.0f} s"
-    if high > target:
-        return Answer(False, f"{found}, later than {target:g} s.")
-    if nodes > dearest:
-        return Answer(False, f"{found}, but {dearest} nodes are the most that you pay for.")
-    return Answer(True, f"{found}, within {target:g} s.")
 
 
 NODES, CAP = "nodes.count", "clients.reconnect.cap"

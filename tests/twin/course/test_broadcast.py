@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,18 +9,20 @@ from sim import predict, simulate
 from tests.messages import good_end, good_rows, record, without
 from tests.strategies import small, small_profile
 from twin.costs.profile import HostProfile
+from twin.course import broadcast
 from twin.course.broadcast import (
     CONSISTENT_LIMIT,
     RESENDS_LIMIT,
     absence,
     back_at,
-    check_resends,
     promise,
     runs_side_by_side,
     variants_table,
 )
 from twin.record.record import row
 from twin.scenario.scenario import Scenario
+
+check_resends = partial(broadcast.check_resends, expected=1.0)
 
 
 def lossy(kind="pubsub", **changes):
@@ -131,23 +134,25 @@ def predicts(late, again, seen=None):
 
 def test_an_answer_is_right_when_both_intervals_upper_ends_are_below_the_limits():
     seen = []
-    answer = check_resends(lossy(), 2.5, 4, predicts([3.0, 3.1], [0.5, 0.55], seen))
+    answer = check_resends(lossy(), 2.5, 1, predicts([3.0, 3.1], [0.5, 0.55], seen))
     assert answer.right
-    assert (seen[0].publisher.ack_timeout, seen[0].publisher.max_resends) == (2.5, 4)
+    assert (seen[0].publisher.ack_timeout, seen[0].publisher.max_resends) == (2.5, 1)
     low, high = [0.5] * 38, [9.0] * 2  # the 97.5th percentile is what counts
-    assert not check_resends(lossy(), 2.5, 4, predicts(low + high, [0.1] * 40)).right
-    assert not check_resends(lossy(), 2.5, 4, predicts([1.0] * 40, low + high)).right
-    edge = check_resends(lossy(), 2.5, 4, predicts([CONSISTENT_LIMIT] * 2, [0.1] * 2))
+    assert not check_resends(lossy(), 2.5, 1, predicts(low + high, [0.1] * 40)).right
+    assert not check_resends(lossy(), 2.5, 1, predicts([1.0] * 40, low + high)).right
+    edge = check_resends(lossy(), 2.5, 1, predicts([CONSISTENT_LIMIT] * 2, [0.1] * 2))
     assert not edge.right
-    assert not check_resends(lossy(), 2.5, 4, predicts([1.0] * 2, [RESENDS_LIMIT] * 2)).right
+    assert edge.found == CONSISTENT_LIMIT
+    assert not check_resends(lossy(), 2.5, 1, predicts([1.0] * 2, [RESENDS_LIMIT] * 2)).right
 
 
 @pytest.mark.parametrize(
     ("settings", "late", "again", "why"),
     [
         ((0.2, 3), 4.0, 0.1, "the last resend comes 0.6 s after the message, but the node may be away for 1 s"),
-        ((4.0, 3), 4.0, 0.1, "make ack_timeout smaller"),
-        ((0.2, 30), 1.0, 2.0, "make ack_timeout larger"),
+        ((4.0, 1), 4.0, 0.1, "make ack_timeout smaller"),
+        ((0.3, 4), 1.0, 2.0, "make ack_timeout larger"),
+        ((0.2, 30), 1.0, 2.0, "resend number 30 comes after 6 s, but number 29 comes after the longest absence"),
         ((-1.0, 3), 1.0, 0.1, "the publisher does not take these settings"),
         ((1.0, 1000), 1.0, 0.1, "the publisher does not take these settings"),
     ],
@@ -162,8 +167,9 @@ def test_an_answer_that_is_not_right_says_why(settings, late, again, why):
     ("settings", "right", "why"),
     [
         ((3.1, 1), True, "right"),
-        ((4.0, 3), False, "make ack_timeout smaller"),
-        ((1.0, 3), False, "make ack_timeout larger"),
+        ((4.0, 1), False, "make ack_timeout smaller"),
+        ((0.8, 4), False, "make ack_timeout larger"),
+        ((1.0, 3), False, "let it come later than that"),
     ],
 )
 def test_answers_about_the_notebooks_own_scenario_are_judged_by_the_model(settings, right, why):

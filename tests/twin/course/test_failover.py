@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -6,11 +7,13 @@ import pandas as pd
 import pytest
 
 import sim
+from tests.answers import keeps
 from twin.costs.profile import HostProfile
+from twin.course import failover
 from twin.course.failover import (
     RECONNECT_LIMIT,
     blind_time,
-    check_answer,
+    interval_table,
     medians,
     paired_differences,
     three_numbers,
@@ -19,6 +22,7 @@ from twin.course.failover import (
 from twin.record.record import Record, row
 from twin.scenario.scenario import Scenario
 
+check_answer = partial(failover.check_answer, expected=1.0)
 FAILOVER = Scenario.load(Path(__file__).parents[3] / "scenarios" / "failover.toml")
 
 
@@ -44,8 +48,9 @@ def test_a_quick_check_is_right_and_a_slow_one_is_told_why():
         return sim.predict(scenario, 24, profile, jobs=1)
 
     right = check_answer(FAILOVER, 0.25, 2, predict)
-    assert right.right
-    assert str(right).startswith("Right: the node is marked down 0.25 to 0.5 s after its death")
+    assert keeps(right)
+    assert "the node is marked down 0.25 to 0.5 s after its death" in str(right)
+    assert "a check every 0.275 s" in right.why
     slow = check_answer(FAILOVER, 1.0, 2, predict)
     assert not slow.right
     assert "not below 1.5 s" in slow.why
@@ -73,8 +78,9 @@ def test_settings_that_are_ruled_out_are_not_simulated(inter, fall, why):
 def test_the_upper_end_decides_and_not_the_median():
     seen = []
     assert not check_answer(FAILOVER, 0.4, 2, predicts([0.5] * 90 + [RECONNECT_LIMIT + 1] * 10, seen)).right
-    assert check_answer(FAILOVER, 0.4, 2, predicts([RECONNECT_LIMIT - 0.01] * 100, seen)).right
-    assert {(s.balancer.check.inter, s.balancer.check.fall, s.balancer.retries) for s in seen} == {(0.4, 2, 0)}
+    assert keeps(check_answer(FAILOVER, 0.4, 2, predicts([RECONNECT_LIMIT - 0.01] * 100, seen)))
+    asked = [(s.balancer.check.inter, s.balancer.check.fall, s.balancer.retries) for s in seen]
+    assert asked == [(0.4, 2, 0), (0.4, 2, 0), (pytest.approx(0.44), 2, 0)]
 
 
 def a_record(*rows, starved=""):
@@ -114,3 +120,10 @@ def test_medians_stand_by_variant_and_what_is_not_defined_is_missing():
     assert table.loc["a", "reconnect_p50"] == 2.0
     assert np.isnan(table.loc["a", "notice_p50"])
     assert upper_end(predicts([1.0] * 99 + [np.nan])(FAILOVER), "reconnect_p50") == 1.0
+
+
+def test_an_interval_has_its_unit_and_what_was_not_reached_is_infinite():
+    values = pd.DataFrame({"time_to_all": [1.0] * 150 + [np.inf] * 50, "attempts_per_client": [2.0] * 200})
+    table = interval_table(SimpleNamespace(bounds=pd.DataFrame(), measures=values), list(values))
+    assert table.loc["time_to_all"].tolist() == ["s", 1.0, 1.0, np.inf]
+    assert table.loc["attempts_per_client"].tolist() == ["1", 2.0, 2.0, 2.0]

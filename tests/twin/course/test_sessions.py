@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,10 +10,12 @@ import twin
 from tests.costs import cost_of
 from tests.strategies import small_profile
 from twin.costs.sessions import SESSION_PARTS
-from twin.course.sessions import BACK_LIMIT, check_store, hash_seconds, look_up_seconds, rows_of, side_by_side, story
+from twin.course import sessions
+from twin.course.sessions import ATTEMPTS_LIMIT, BACK_LIMIT, hash_seconds, look_up_seconds, rows_of, side_by_side, story
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
+check_store = partial(sessions.check_store, expected=1.0)
 DOWN = Scenario.load(Path(__file__).parents[3] / "scenarios" / "sessions-store-down.toml")
 
 
@@ -28,10 +31,12 @@ def predict():
 
 
 def test_a_store_with_a_disk_and_impatient_clients_is_right(predict):
-    for cap in (0.3, 0.8):
-        answer = check_store(DOWN, "redis", True, cap, predict)
-        assert answer.right, answer.why
-        assert str(answer).startswith("Right: between 0% and 0%")
+    answer = check_store(DOWN, "redis", True, 1.0, predict)
+    assert answer.right, answer.why
+    assert str(answer).startswith("Right: between 0% and 0%")
+    hammering = check_store(DOWN, "redis", True, 0.3, predict)
+    assert not hammering.right
+    assert f"the attempts must be below {ATTEMPTS_LIMIT:g}" in hammering.why
 
 
 @pytest.mark.parametrize(
@@ -69,10 +74,14 @@ def test_a_run_that_ends_before_anybody_is_back_is_told_so():
 
 
 def test_the_upper_end_decides():
-    measures = pd.DataFrame({"login_share": [0.0] * 20, "reconnect_p99": [1.0] * 18 + [BACK_LIMIT + 1.0] * 2})
-    assert not check_store(
-        DOWN, "redis", True, 1.0, lambda _: SimpleNamespace(bounds=pd.DataFrame(), measures=measures)
-    ).right
+    measures = pd.DataFrame({"login_share": [0.0] * 20})
+    for attempts, back, right in ((1.0, 1.0, True), (ATTEMPTS_LIMIT, 1.0, False), (1.0, BACK_LIMIT, False)):
+        found = measures.assign(reconnect_p99=[0.5] * 18 + [back] * 2, attempts_per_client=[0.5] * 18 + [attempts] * 2)
+
+        def given(_, found=found):
+            return SimpleNamespace(bounds=pd.DataFrame(), measures=found)
+
+        assert check_store(DOWN, "redis", True, 1.0, given).right is right
 
 
 def test_costs_by_hand():

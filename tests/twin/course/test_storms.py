@@ -1,11 +1,14 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import sim
+from tests.answers import keeps
 from twin.costs.profile import HostProfile
-from twin.course import storms
-from twin.course.failover import Answer
+from twin.course import storm_checks, storms
+from twin.course.answers import Answer
 from twin.course.storms import (
     BEGIN,
     CAP,
@@ -14,8 +17,6 @@ from twin.course.storms import (
     attempt_counts,
     attempt_times,
     back_within,
-    check_size,
-    check_storm,
     end_of_outage,
     given_host,
     outage,
@@ -28,6 +29,8 @@ from twin.course.storms import (
 )
 from twin.errors import ScenarioError
 
+check_storm = partial(storm_checks.check_storm, expected=1.0)
+check_size = partial(storm_checks.check_size, expected=1.0)
 SMALL = {"clients": 60, "nodes": 2, "seconds": 12.0, "after": 25.0, "base": 1.0, "cap": 4.0}
 
 
@@ -113,7 +116,7 @@ def test_a_policy_is_judged_by_its_peak_and_by_the_last_ones_return(full, host):
         return sim.predict(scenario, 4, host, jobs=1)
 
     good = check_storm(full.scenario, 30, 10.0, predict, jitter="full")
-    assert good.right, good
+    assert keeps(good), good
     herd = check_storm(full.scenario, 20, 10.0, predict, jitter="none")
     assert not herd.right
     assert "allowed are 20 attempts" in herd.why
@@ -132,7 +135,9 @@ def test_a_size_is_judged_by_a_sweep(host):
     assert (table["low"] <= table["back"]).all()
     assert table["back"].iloc[0] < table["back"].iloc[1]
     high = table["high"].iloc[0]
-    assert check_size(table, 2, 2, high + 1, 3).right
+    assert check_size(table[:1], 2, 2, high + 1, 3).right
+    dear = check_size(table.assign(attempts=[3.0, 2.0, 3.0, 2.0]), 2, 2, 1000.0, 3)
+    assert "another choice does it with 2.0" in dear.why
     assert "later than" in check_size(table, 2, 2, high - 1, 3).why
     assert "most that you pay for" in check_size(table, 2, 2, high + 1, 1).why
     assert isinstance(check_size(table, 9, 2, 60, 9), Answer)

@@ -1,0 +1,71 @@
+"""The labs' transfer questions by lab, to ask again what an exported sheet says: a sheet is a file of its reader's."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twin.analysis.comparison import Predicted
+from twin.costs.profile import HostProfile
+from twin.course import broadcast, failover, registry
+from twin.course.answers import Answer
+from twin.errors import LabError
+from twin.scenario.scenario import Scenario
+
+Question = Callable[[int, Mapping[str, Any], Any], Answer]
+"""Judges the settings of an answer, with what was expected, under a seed, as the lab's last cell does."""
+
+
+def _failover(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("failover").vary(seed=seed)
+    inter, fall = settings.get("inter"), settings.get("fall")
+    return failover.check_answer(scenario, inter, fall, _predicts(200), expected)
+
+
+def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    slow = broadcast.with_slow_bus(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
+    timeout, most = settings.get("ack_timeout"), settings.get("max_resends")
+    return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
+
+
+def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("registry-death").vary(seed=seed)
+    ttl, heartbeat = settings.get("ttl"), settings.get("heartbeat")
+    return registry.check_lease(scenario, ttl, heartbeat, _predicts(40, "nginx"), expected)
+
+
+def _lifetime(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("autoscale-empty").vary(seed=seed)
+    return registry.check_spread(scenario, settings.get("mean"), settings.get("jitter"), _predicts(30), expected)
+
+
+def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
+    import sim
+
+    profile = HostProfile.for_this_machine(*needs)
+    return lambda scenario: sim.predict(scenario, replications, profile)
+
+
+QUESTIONS: dict[str, Question] = {
+    "01-failover": _failover,
+    "02-broadcast": _broadcast,
+    "08-registry": _lease,
+    "09-autoscaling": _lifetime,
+}
+"""Replications are those of the notebooks."""
+
+
+def asked_again(data: Mapping[str, Any]) -> str:
+    """Return the verdict of the last answer of a sheet when its lab's check runs again; empty where none can.
+
+    The prediction is made with the profile of this machine, so an answer at the very edge may fall to the other side.
+
+    Args:
+        data: a sheet, from `twin.course.grading.sheet_of`.
+    """
+    question, answers = QUESTIONS.get(data["lab"]), data["answers"]
+    if question is None or not answers:
+        return ""
+    last = answers[-1]
+    try:
+        return "right" if question(data["seed"], last["settings"], last.get("expected")).right else "not yet"
+    except LabError as error:
+        return f"not asked: {error}"

@@ -1,0 +1,147 @@
+"""`./lab course` and `./lab grade`: what a class is given, and what it hands in."""
+
+import csv
+import io
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from stormlab import app, steps
+from stormlab.commands import course as module
+from tests.strategies import small
+from twin.course.answers import Answer
+from twin.course.sheet import Sheet
+from twin.errors import LabError
+
+READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling")
+"""Labs whose step 2 has placeholders."""
+
+
+@pytest.fixture
+def lab(monkeypatch, capsys):
+    """Run a command in this process: exit status, what it printed, and the lines of its errors."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["./lab", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            app.main()
+        printed = capsys.readouterr()
+        return ended.value.code, printed.out, printed.err.splitlines()
+
+    monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
+    return run
+
+
+def test_both_editions_are_written_and_what_is_not_ready_is_said(lab, tmp_path):
+    status, _, said = lab("course", tmp_path / "class")
+    assert status == 0
+    written = {path.relative_to(tmp_path / "class").as_posix() for path in (tmp_path / "class").rglob("*.ipynb")}
+    assert written == {f"{edition}/{name}.ipynb" for edition in ("student", "teacher") for name in READY}
+    assert len(said) == len(list(module.NOTEBOOKS.glob("*.ipynb"))) - len(READY)
+    assert all("is left out: its step 2 has no placeholders yet." in line for line in said)
+    assert (tmp_path / "class" / "scenarios" / "failover.toml").exists()
+    assert (tmp_path / "class" / "records" / "failover-0.parquet").exists()
+    for name in READY:
+        teacher = nbformat.read(tmp_path / "class" / "teacher" / f"{name}.ipynb", as_version=4)
+        assert teacher == nbformat.read(module.NOTEBOOKS / f"{name}.ipynb", as_version=4)
+
+
+def test_the_labs_own_folder_is_not_written_over(lab):
+    status, _, said = lab("course", module.NOTEBOOKS)
+    assert status == 2
+    assert "where the labs themselves are" in said[-1]
+
+
+def test_an_installation_without_notebooks_says_so(tmp_path):
+    with pytest.raises(LabError, match="this installation has none"):
+        module.editions(tmp_path / "nowhere", tmp_path)
+
+
+def filled(notebook, numbers):
+    """Put numbers into the placeholders of a student's notebook, in their order."""
+    left = iter(numbers)
+    for cell in notebook.cells:
+        cell.source = re.sub(r"None(?=,?  # your number)", lambda _: next(left), cell.source)
+    assert next(left, None) is None
+    return notebook
+
+
+def begun(notebook):
+    """Return a notebook up to step 3, where what takes long begins."""
+    first = next(i for i, cell in enumerate(notebook.cells) if "sheet.predict(" in cell.source)
+    notebook.cells = notebook.cells[: first + 1]
+    return notebook
+
+
+def executed(notebook, folder):
+    """Execute a notebook in its folder, and return what its cells print and the errors that they may have."""
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute()
+    return [out.get("text", out.get("evalue")) for cell in notebook.cells for out in cell.get("outputs", [])]
+
+
+PLAUSIBLE = {
+    "01-failover": ["1.4", "2", "5"],
+    "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
+    "08-registry": ["1.8", "2.5", "5"],
+    "09-autoscaling": ["3", "0.9", "30"],
+}
+IMPLAUSIBLE = {
+    "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
+    "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
+    "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
+    "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", READY)
+def test_a_students_notebook_goes_on_only_with_predictions(name, lab, tmp_path):
+    lab("course", tmp_path)
+    student = tmp_path / "student"
+    text = (student / f"{name}.ipynb").read_text()
+
+    def edition(numbers):
+        return filled(begun(nbformat.reads(text, as_version=4)), numbers)
+
+    with pytest.raises(CellExecutionError, match="First your own numbers: "):
+        executed(edition(["None"] * len(PLAUSIBLE[name])), student)
+    odd = [edition(numbers).cells[-1] for numbers in IMPLAUSIBLE[name]]
+    for cell in odd:
+        cell.metadata["tags"] = ["raises-exception"]
+        cell.id += f"-{len(cell.source)}"
+    whole = edition(PLAUSIBLE[name])
+    whole.cells += [*odd, nbformat.v4.new_code_cell("print('went on')")]
+    said = executed(whole, student)
+    assert said[-1] == "went on\n"
+    errors = said[-1 - len(odd) : -1]
+    assert all(error.startswith("First your own numbers: ") for error in errors), errors
+
+
+def test_a_folder_of_sheets_becomes_a_table(lab, tmp_path):
+    for name, right in (("ada", True), ("ben", False)):
+        sheet = Sheet("01-failover", 1)
+        sheet.predict(small(), {"reconnect_p50": 1.5})
+        sheet.answered(Answer(right, "so", 2.0, 1.5), inter=0.45, fall=2)
+        sheet.save(name, tmp_path)
+    status, table, _ = lab("grade", tmp_path)
+    assert status == 0
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [(row["name"], row["verdict"], row["error"]) for row in rows] == [
+        ("ada", "right", "0.25"),
+        ("ben", "not yet", "0.25"),
+    ]
+    (tmp_path / "odd.json").write_text("{}")
+    status, _, said = lab("grade", tmp_path, "--output", tmp_path / "out" / "grades.csv")
+    assert (status, said[-1]) == (2, "1 of 3 files is no answer sheet; see `problem`.")
+    assert len((tmp_path / "out" / "grades.csv").read_text().splitlines()) == 4
+
+
+def test_a_folder_without_sheets_says_so(lab, tmp_path):
+    assert lab("grade", tmp_path)[2][-1].endswith("has no answer sheets (*.json).")
+    assert "no such folder" in lab("grade", Path("nowhere"))[2][-1]

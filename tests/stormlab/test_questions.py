@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from stormlab import questions
+from stormlab.questions import QUESTIONS, asked_again
+from twin.costs.profile import HostProfile
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+@pytest.fixture(autouse=True)
+def reference(monkeypatch):
+    """Let the profile be the same on every machine."""
+    profile = HostProfile.load("reference")
+    monkeypatch.setattr(questions.HostProfile, "for_this_machine", lambda *_: profile)
+
+
+def sheet(lab, expected=1.0, seed=1, **settings):
+    return {"lab": lab, "seed": seed, "answers": [{"settings": settings, "expected": expected, "right": True}]}
+
+
+@pytest.mark.parametrize(
+    ("data", "verdict"),
+    [
+        (sheet("01-failover", inter=0.45, fall=2), "right"),
+        (sheet("01-failover", inter=0.2, fall=2), "not yet"),
+        (sheet("01-failover", expected=None, inter=0.45, fall=2), "not yet"),
+        (sheet("01-failover", inter={"a": 1}), "not yet"),
+        (sheet("02-broadcast", ack_timeout=3.2, max_resends=1), "right"),
+        (sheet("02-broadcast", ack_timeout=3.5, max_resends=1), "not yet"),
+        (sheet("08-registry", ttl=0.6, heartbeat=0.2), "not yet"),
+        (sheet("09-autoscaling", mean=12.0), "not yet"),
+        (sheet("99-unknown", inter=0.45), ""),
+        ({"lab": "01-failover", "seed": 1, "answers": []}, ""),
+    ],
+)
+def test_a_sheet_that_calls_itself_right_is_asked_again(data, verdict):
+    assert asked_again(data) == verdict
+
+
+def test_a_seed_that_cannot_be_is_said():
+    assert asked_again(sheet("01-failover", seed=-1, inter=0.45, fall=2)).startswith("not asked: vary: seed is -1")
+
+
+def test_each_lab_that_notes_answers_has_its_question():
+    noted = {
+        path.stem
+        for path in NOTEBOOKS.glob("*.ipynb")
+        if any("sheet.answered(" in cell.source for cell in nbformat.read(path, as_version=4).cells)
+    }
+    assert noted == set(QUESTIONS)

@@ -1,0 +1,82 @@
+import json
+
+import pytest
+
+from tests.strategies import small
+from twin.course.answers import Answer
+from twin.course.sheet import Sheet, UnansweredError
+from twin.errors import ScenarioError
+
+GOOD = {"reconnect_p50": 1.5, "lost_share": "0.25", "my_peak": 100}
+
+
+@pytest.fixture
+def sheet():
+    return Sheet("01-failover", 7)
+
+
+def test_numbers_are_taken_as_they_are_meant(sheet):
+    assert sheet.predict(small(), GOOD) == {"reconnect_p50": 1.5, "lost_share": 0.25, "my_peak": 100.0}
+    sheet.predict(small(), {"lost_share": 0}, "stream")
+    assert sheet.predictions["lost_share"] == 0.25
+    assert sheet.predictions["stream: lost_share"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ({"reconnect_p50": None}, "reconnect_p50 (s) is still empty"),
+        ({"reconnect_p50": ..., "lost_share": 0.1, "my_peak": None}, "reconnect_p50 (s), my_peak are still empty"),
+        ({"reconnect_p50": "soon"}, "reconnect_p50 is 'soon'; allowed is a number"),
+        ({"reconnect_p50": -1}, "reconnect_p50 is -1; it can be from 0 to 8, the length of the run in seconds"),
+        ({"reconnect_p50": 8.1}, "reconnect_p50 is 8.1; it can be from 0 to 8"),
+        ({"reconnect_p50": float("nan")}, "allowed is a number"),
+        ({"lost_share": 33}, "lost_share is 33; it can be from 0 to 1."),
+        ({"attempts_per_client": 1e12}, "it can be from 0 to 1e+09."),
+        ({"reconnect_p50": True}, "allowed is a number"),
+    ],
+)
+def test_nothing_goes_on_without_numbers_that_can_be(numbers, said, sheet):
+    with pytest.raises(UnansweredError) as stopped:
+        sheet.predict(small(), numbers)
+    assert str(stopped.value).startswith("First your own numbers: ")
+    assert said in str(stopped.value)
+    assert sheet.predictions == {}
+    assert stopped.value._render_traceback_() == [str(stopped.value)]
+
+
+def test_a_transfer_question_waits_for_step_2(sheet):
+    with pytest.raises(UnansweredError, match="First step 2"):
+        sheet.answered(Answer(True, "good", 1.0, 1.0))
+    sheet.predict(small(), GOOD)
+    assert sheet.answered(Answer(True, "good", 1.0, 1.0), inter=1).right
+
+
+def test_what_is_written_has_predictions_answers_seed_and_verdict(sheet, tmp_path):
+    sheet.predict(small(), GOOD)
+    assert sheet.verdict == "unanswered"
+    sheet.answered(Answer(False, "first say what you expect", None, None), inter=0.5)
+    sheet.answered(Answer(False, "too slow", 2.0, 1.0), inter=0.5, fall=2, policy={"base": object})
+    assert sheet.verdict == "not yet"
+    sheet.answered(Answer(True, "good", 1.4, 1.3), inter=0.4, fall=2)
+    said = sheet.save("Ada L./../x", tmp_path)
+    assert said == f"{tmp_path}/01-failover-Ada-L-----x.json: 3 predictions, 2 answers, right."
+    data = json.loads((tmp_path / "01-failover-Ada-L-----x.json").read_text())
+    assert {key: data[key] for key in ("lab", "name", "seed", "verdict")} == {
+        "lab": "01-failover",
+        "name": "Ada L./../x",
+        "seed": 7,
+        "verdict": "right",
+    }
+    assert data["predictions"] == {"reconnect_p50": 1.5, "lost_share": 0.25, "my_peak": 100.0}
+    first, last = data["answers"]
+    assert (first["settings"]["inter"], first["expected"], first["found"], first["right"]) == (0.5, 1.0, 2.0, False)
+    assert (last["settings"], last["why"]) == ({"inter": 0.4, "fall": 2}, "good")
+
+
+def test_without_a_name_nothing_is_written(sheet, tmp_path):
+    assert "Nothing is written yet" in sheet.save(None, tmp_path)
+    for odd in ("", "  ", 3, "a\nb", "a" * 101):
+        with pytest.raises(ScenarioError, match="name is "):
+            sheet.save(odd, tmp_path)
+    assert list(tmp_path.iterdir()) == []
