@@ -23,6 +23,7 @@ from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario
@@ -274,7 +275,8 @@ class Cluster:
         counts = self.balancer.connections()
         if counts is not None:
             end = time.monotonic() - start
-            rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
+            told = [ServerConnections.pack(count) for count in counts]
+            rows += [row(end, "server_connections", node=i, detail=detail) for i, detail in enumerate(told, 1)]
         for swarm in self.swarm:
             rows += collect(self.stage, swarm, start)
         for node in self.all_nodes:

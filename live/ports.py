@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from live.balancer.base import Balancer
-from live.client.part import ClientPart, Event
+from live.client.part import ClientPart
 from live.control.address import Address
+from live.control.noted import Event
 from live.control.process import ChildProcess, Stage
 from live.machine.placement import Placement
 from live.machine.timing import ScheduledAction, Timers

@@ -17,6 +17,7 @@ from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
 from twin.costs.profile import HostProfile
 from twin.draws import Purpose, uniform
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
@@ -170,7 +171,7 @@ class World:
         self.rows += self.mechanisms.finish()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
-            self.note("server_connections", node=number, detail=str(count))
+            self.note("server_connections", node=number, detail=ServerConnections.pack(count))
         return self.rows
 
 

@@ -15,6 +15,8 @@ from twin.rules.delivery import Message, Position
 if TYPE_CHECKING:
     from live.ports import Swarm
 
+Named = tuple[int, int]
+"""Epoch and number of a message, as its events have them."""
 MOST_KNOWN = 4096
 """Frames that a swarm keeps decoded; its clients all get the same ones."""
 
@@ -23,16 +25,16 @@ class Decoder:
     """Decodes each different frame once."""
 
     def __init__(self) -> None:
-        self.known: dict[bytes, tuple[Message, str]] = {}
+        self.known: dict[bytes, tuple[Message, Named]] = {}
 
-    def __call__(self, data: bytes) -> tuple[Message, str]:
-        """Return the message in a frame, and epoch and number as events show them."""
+    def __call__(self, data: bytes) -> tuple[Message, Named]:
+        """Return the message in a frame, and its epoch and number."""
         found = self.known.get(data)
         if found is None:
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
             one = message(data)
-            found = self.known[data] = (one, f"{one.epoch} {one.key}")
+            found = self.known[data] = (one, (one.epoch, one.key))
         return found
 
 
@@ -89,16 +91,16 @@ class Inbox(ClientPart):
             self.connection.say(wire.standing(self.position.epoch, self.position.version))
 
     def _arrive(self, data: bytes) -> None:
-        one, detail = self.decode(data)
+        one, named = self.decode(data)
         epoch = self.position.epoch
         arrival = self.position.arrive(one)
         append, now = self.swarm.events.append, time.monotonic()
         if arrival.kind != "next":
-            append((now, "received", self.number, self.node, -1, one.version, f"{detail} {arrival.kind}"))
+            append((now, "received", self.number, self.node, -1, one.version, (*named, arrival.kind)))
         if arrival.gap:
-            append((now, "gap", self.number, self.node, -1, arrival.gap, f"{epoch} {one.epoch} {one.version}"))
+            append((now, "gap", self.number, self.node, -1, arrival.gap, (epoch, one.epoch, one.version)))
         for each in arrival.deliver:
-            name = detail if each is one else f"{each.epoch} {each.key}"
+            name = named if each is one else (each.epoch, each.key)
             append((now, "delivered", self.number, self.node, -1, each.version, name))
         if arrival.ask:
             self.ask()
@@ -108,10 +110,10 @@ class Inbox(ClientPart):
         self._stop_timer()
         answered = self.position.answer(found)
         append, now = self.swarm.events.append, time.monotonic()
-        how = "snapshot" if answered.snapshot else f"replayed {answered.replayed}"
-        append((now, "recovered", self.number, self.node, -1, found.version, f"{found.epoch} {how}"))
+        how = ("snapshot",) if answered.snapshot else ("replayed", answered.replayed)
+        append((now, "recovered", self.number, self.node, -1, found.version, (found.epoch, *how)))
         for each in answered.deliver:
-            append((now, "delivered", self.number, self.node, -1, each.version, f"{each.epoch} {each.key}"))
+            append((now, "delivered", self.number, self.node, -1, each.version, (each.epoch, each.key)))
         if answered.ask:
             self.ask()
 

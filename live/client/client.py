@@ -20,8 +20,9 @@ from websockets.http11 import Response
 
 from live.client.building import equip
 from live.client.connection import Inlet, taker
-from live.client.part import ClientPart, Event, Next, Take
+from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
+from live.control.noted import Event
 from live.control.stdio import YOUNG_GARBAGE, lines, say
 from live.machine.timing import Timers
 from twin.draws import Purpose, uniform

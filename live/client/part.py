@@ -10,8 +10,6 @@ from typing import Any, Literal
 from websockets.asyncio.client import ClientConnection
 from websockets.http11 import Response
 
-Event = tuple[float, str, int, int, int, int, str]
-"""What a client notes: time by the host's monotonic clock, name, client, node, attempt, version, detail."""
 Take = Callable[[bytes | str], None]
 """Takes a frame of one connection."""
 Next = Literal["retry", "at once", "stop"]

@@ -3,6 +3,7 @@
 import json
 
 from live.control.process import ChildProcess, Stage
+from twin.record.events import packed
 from twin.record.record import Row
 
 TELLS_WITHIN = 60.0
@@ -21,4 +22,4 @@ def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
     while "done" not in message:
         message = part.hear(TELLS_WITHIN)
     part.timers = message.get("timers", {})
-    return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]
+    return [(t - start, event, *places, packed(event, own)) for t, event, *places, own in json.loads(path.read_text())]

@@ -21,6 +21,7 @@ from live.ports import ClusterPart
 from live.registry.scripts import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
+from twin.record.events import Scaled
 from twin.record.record import Row, row
 from twin.rules.controller import Replica, forgets, to_end, to_start
 from twin.rules.faults import Standing
@@ -165,8 +166,7 @@ class Elastic(ClusterPart):
         now = time.monotonic()
         decision = self.controller.decide(self.wanted, self.replicas, self.members(), now)
         if decision.replicas != self.wanted:
-            detail = f"{self.wanted} to {decision.replicas}: {decision.reason}"
-            self.cluster.note(now, "scaled", detail=detail)
+            self.cluster.note(now, "scaled", detail=Scaled.pack(self.wanted, decision.replicas, decision.reason))
             self.wanted = decision.replicas
         self.reconcile()
 

@@ -18,13 +18,13 @@ from live.balancer.members import members_of
 from live.broadcast.link import keep_alive
 from live.control.address import Address
 from live.control.given import configuration
+from live.control.noted import Event
 from live.control.resp import BROKEN, ReplyError, RespConnection
 from live.control.stdio import lines, say
 from live.registry.member import ANSWER_WITHIN, open_link
 from live.registry.scripts import Slots, alive
 from twin.rules.registry import Registration, changes, next_sign
 
-Event = tuple[float, str, int, int, int, int, str]
 EAGER = 0.02
 """Seconds between two looks before the run's own times are known."""
 

@@ -47,9 +47,8 @@ class ClientSession(ClientPart):
         assert connection.response is not None
         self.token, generation, how = connection.response.headers["X-Session"].split()
         name = self.token.partition(".")[0]
-        detail = name if int(generation) > 0 else f"{name} trusted"
-        event = (time.monotonic(), f"session_{how}", self.number, node, -1, int(generation), detail)
-        self.swarm.events.append(event)
+        own = (name,) if how == "started" else (name, int(generation) <= 0)
+        self.swarm.events.append((time.monotonic(), f"session_{how}", self.number, node, -1, int(generation), own))
 
     def refused(self, response: Response) -> Next:
         """Decide after a refusal by a node: log in at once, say; one by the balancer says nothing about the session."""
@@ -59,8 +58,8 @@ class ClientSession(ClientPart):
         if self.token and then != "retry":
             node, name = int(response.headers["X-Node"]), self.token.partition(".")[0]
             challenge = _REASON.search(response.headers.get("WWW-Authenticate", ""))
-            detail = f"{name} {challenge[1]}" if challenge is not None else name
-            self.swarm.events.append((time.monotonic(), "session_lost", self.number, node, -1, -1, detail))
+            own = (name, challenge[1] if challenge is not None else "")
+            self.swarm.events.append((time.monotonic(), "session_lost", self.number, node, -1, -1, own))
             self.token = ""
         return "at once" if then == "login" else then
 

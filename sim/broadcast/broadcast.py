@@ -21,6 +21,7 @@ from sim.machine.process import Alone, Process
 from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
+from twin.record.events import TYPES
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
 
@@ -86,7 +87,7 @@ class Broadcast:
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
         return [
-            row(when, event, node=one.node.number, detail=str(waiting))
+            row(when, event, node=one.node.number, detail=TYPES[event].pack(waiting))
             for one in self.fanouts
             for event, (waiting, when) in (("node_buffer", one.most_waiting), ("bus_buffer", one.link.most_counted))
             if waiting

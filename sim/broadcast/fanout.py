@@ -15,6 +15,7 @@ from sim.machine.process import Cost
 from sim.node.node import Node
 from sim.ports import Backend, End, NodePart, Paths, Run, Work
 from twin.draws import Purpose
+from twin.record.events import Delivered, Received
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
@@ -198,11 +199,10 @@ class Fanout(NodePart):
     def received(self, message: Message) -> None:
         """Fan out what has not been seen; acknowledge what has."""
         first = self.seen.first(message.epoch, message.version)
-        detail = f"{message.epoch} {message.key}"
-        said = detail if first else detail + " duplicate"
+        said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
         if first:
-            self.fan_out(message, detail)
+            self.fan_out(message, Delivered.pack(message.epoch, message.key))
         elif (message.epoch, message.version) not in self.awaiting:
             self.acknowledge(message.epoch, message.version)
 

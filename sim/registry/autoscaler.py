@@ -8,6 +8,7 @@ from sim.node.lives import join
 from sim.node.node import Node
 from sim.ports import NodePart, Run, Work
 from sim.registry.registry import Registrar
+from twin.record.events import Scaled
 from twin.rules.controller import Replica, forgets, to_end, to_start
 from twin.scenario.registry import Autoscaling
 
@@ -44,7 +45,7 @@ class Autoscaler:
             yield env.timeout(due - env.now)
             decision = self.controller.decide(self.wanted, self.replicas, self.registrar.ask_members(), env.now)
             if decision.replicas != self.wanted:
-                self.run.note("scaled", detail=f"{self.wanted} to {decision.replicas}: {decision.reason}")
+                self.run.note("scaled", detail=Scaled.pack(self.wanted, decision.replicas, decision.reason))
                 self.wanted = decision.replicas
             self._reconcile()
 

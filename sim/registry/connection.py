@@ -25,7 +25,7 @@ Answer = tuple[bool, Any]
 """Whether a command was executed and answered in time, and what it returned."""
 
 
-class Server(Protocol):
+class RegistryServer(Protocol):
     """The server of the registry.
 
     Attributes:
@@ -56,7 +56,7 @@ class RegistryConnection:
         number: of the node.
     """
 
-    def __init__(self, env: simpy.Environment, server: Server, number: int) -> None:
+    def __init__(self, env: simpy.Environment, server: RegistryServer, number: int) -> None:
         self.env = env
         self.server = server
         self.link = server.link(number)

@@ -13,8 +13,9 @@ from sim.balancer.reload import relist
 from sim.node.drain import drain, shed
 from sim.node.node import POLL, Node
 from sim.ports import End, NodePart, Run, Work
-from sim.registry.connection import AGAIN, Answer, RegistryConnection, Server
+from sim.registry.connection import AGAIN, Answer, RegistryConnection, RegistryServer
 from twin.draws import Purpose, stratified
+from twin.record import events
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Registration, Reply, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
@@ -39,7 +40,13 @@ class Registrar:
     """
 
     def __init__(
-        self, run: Run, settings: Registry, nodes: Sequence[Node], balancer: Balancer, server: Server, looks: bool
+        self,
+        run: Run,
+        settings: Registry,
+        nodes: Sequence[Node],
+        balancer: Balancer,
+        server: RegistryServer,
+        looks: bool,
     ) -> None:
         self.run = run
         self.env = run.env
@@ -129,14 +136,14 @@ class Registrar:
         number = node.number
         generation = self.leases.register(number, f"node-{number}", self.settings.version(number), at, before)
         if at >= 0.0:
-            self.run.note("registered", node=number, detail=str(generation))
+            self.run.note("registered", node=number, detail=events.Registered.pack(generation))
         return generation
 
     def _beat(self, number: int, generation: int, connections: int, cpu: int) -> Reply:
         """Renew a lease, at the registry, which notes what it refuses."""
         reply = self.leases.beat(number, generation, connections, cpu, self.env.now)
         if reply != "renewed":
-            self.run.note("fenced", node=number, detail=str(generation))
+            self.run.note("fenced", node=number, detail=events.Fenced.pack(generation))
         return reply
 
     def _keep(self, node: Node, due: float) -> Work[None]:

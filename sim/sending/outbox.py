@@ -7,10 +7,12 @@ from sim.connection import Attempt, Frame, Tunnel
 from sim.network.uplink import Uplink
 from sim.ports import ClientPart, Run, Work
 from twin.draws import Purpose
+from twin.record.events import Discarded, Kept, Sent
 from twin.rules.offline import OfflineQueue, due_at
 
 MECHANISM = "sends"
 """To whom what clients send belongs."""
+FLUSHED = Sent(True).detail
 
 
 class Outboxes:
@@ -51,7 +53,7 @@ class Outbox(ClientPart):
         while True:
             yield self.client.process.sleep(max(0.0, due_at(n, self.rate, phase) - run.env.now))
             if self.client.tunnel is not None and self.client.tunnel.opened:
-                self._send(self.client.tunnel, n, "")
+                self._send(self.client.tunnel, n)
             else:
                 self._keep(n)
             n += 1
@@ -59,9 +61,9 @@ class Outbox(ClientPart):
     def connected(self, tunnel: Tunnel, attempt: Attempt) -> None:
         """Send what is kept over a new connection, in order."""
         for n, _ in self.queue.flush():
-            self._send(tunnel, n, "flushed")
+            self._send(tunnel, n, FLUSHED)
 
-    def _send(self, tunnel: Tunnel, n: int, detail: str) -> None:
+    def _send(self, tunnel: Tunnel, n: int, detail: str = "") -> None:
         number = self.client.number
         self.run.note("sent", number, tunnel.server + 1, version=n, detail=detail)
         self.say(tunnel, Frame((number, n), mechanism=MECHANISM))
@@ -69,6 +71,6 @@ class Outbox(ClientPart):
     def _keep(self, n: int) -> None:
         dropped = self.queue.offer(n, self.size)
         if n not in dropped:
-            self.run.note("kept", self.client.number, version=n, detail=str(self.queue.held))
+            self.run.note("kept", self.client.number, version=n, detail=Kept.pack(self.queue.held))
         for one in dropped:
-            self.run.note("discarded", self.client.number, version=one, detail=str(self.queue.held))
+            self.run.note("discarded", self.client.number, version=one, detail=Discarded.pack(self.queue.held))

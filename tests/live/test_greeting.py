@@ -4,7 +4,7 @@ A node greets each connection with a frame of its own, and the client counts the
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection
@@ -13,11 +13,12 @@ from websockets.asyncio.server import ServerConnection
 from live.client.connection import Inlet
 from live.client.part import ClientPart
 from live.client.part import Take as ClientTake
-from live.cluster import Cluster
 from live.control.stdio import say
 from live.node.base import Node
 from live.node.part import NodePart
-from live.ports import ClusterPart, Swarm
+
+if TYPE_CHECKING:  # the processes of a run import this file, and need not load what the lab does
+    from live.ports import Cluster, Swarm
 
 pytestmark = pytest.mark.live
 
@@ -60,21 +61,25 @@ class Greeted(ClientPart):
         return count
 
 
-class Greetings(ClusterPart):
-    """Tells nodes and clients where the mechanism is."""
+def attach(cluster: "Cluster") -> None:
+    """Tell nodes and clients where the mechanism is."""
+    from live.ports import ClusterPart
 
-    def of_node(self, number: int) -> dict[str, Any]:
-        return {"attach": [f"{__name__}:to_node"]}
+    class Greetings(ClusterPart):
+        def of_node(self, number: int) -> dict[str, Any]:
+            return {"attach": [f"{__name__}:to_node"]}
 
-    def of_clients(self) -> dict[str, Any]:
-        return {"attach": [f"{__name__}:to_clients"]}
+        def of_clients(self) -> dict[str, Any]:
+            return {"attach": [f"{__name__}:to_clients"]}
+
+    cluster.add(Greetings())
 
 
 def to_node(node: Node, config: dict[str, Any]) -> None:
     node.add(Greeter(node.number))
 
 
-def to_clients(swarm: Swarm, config: dict[str, Any]) -> None:
+def to_clients(swarm: "Swarm", config: dict[str, Any]) -> None:
     made: dict[int, Greeted] = {}
     swarm.equip(lambda client: made.setdefault(client.number, Greeted()))
     swarm.orders["greetings"] = lambda _: say(greetings={number: part.by_node for number, part in made.items()})
@@ -96,8 +101,10 @@ def to_clients(swarm: Swarm, config: dict[str, Any]) -> None:
 def test_a_mechanism_of_a_test_attaches_to_live_nodes_and_clients(
     others: dict[str, Any], small: Callable[..., Any], until: Callable[..., None]
 ) -> None:
+    from live.cluster import Cluster
+
     scenario = small(**others)
-    with Cluster(scenario, 0, more=[lambda cluster: cluster.add(Greetings())]) as cluster:
+    with Cluster(scenario, 0, more=[attach]) as cluster:
         start = cluster.warm_up()
         cluster.nodes[0].signal(9)
         cluster.killed.append(1)

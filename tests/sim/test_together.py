@@ -137,7 +137,7 @@ def test_a_partition_cuts_a_node_off_from_messages_and_from_sessions():
 # Sends
 
 
-def test_what_was_kept_while_away_is_sent_after_the_session_was_resumed_and_the_question_was_asked():
+def test_what_was_kept_is_sent_after_session_and_question():
     scenario = small(
         **TALK,
         clients={"sends": {"rate": 5.0}},
@@ -179,7 +179,7 @@ def test_a_question_and_a_flush_on_one_connection_are_relayed_together():
 # Nodes that come and go
 
 
-def test_a_node_that_joins_gets_messages_from_its_position_on_and_counts_for_the_threshold():
+def test_a_node_that_joins_gets_messages_from_then_on_and_counts():
     join = {"at": 2.0, "kind": "join", "node": 4}
     record = run(small(**TALK, registry={}, faults=[join]))
     started = float(record.select("node_started")["t"].iloc[0])
@@ -271,7 +271,7 @@ def test_an_outage_ends_nodes_for_the_publisher_too_and_clients_recover_after_it
 
 
 @pytest.mark.parametrize("kind", ["restart", "kill"])
-def test_sessions_in_memory_end_with_their_node_and_messages_are_recovered_all_the_same(kind):
+def test_sessions_in_memory_end_with_their_node_and_messages_do_not(kind):
     fault = {"at": 2.0, "kind": kind, "node": 1} | ({"duration": 1.0} if kind == "kill" else {})
     record = run(small(**TALK, sessions={"store": "memory", "login_iterations": 10_000}, faults=[fault]))
     lost = set(record.select("disconnected")["client"])

@@ -4,7 +4,9 @@ Whoever adds an event adds a class here and a line to one of the lists; its name
 `record.select(...)` and those of a record's file follow.
 """
 
-from twin.record.typed import Event, event, own
+from collections.abc import Sequence
+
+from twin.record.typed import Event, Value, event, own
 
 __all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_SENDING", "OF_SESSIONS",
            "SORT_OF", "TYPES", "Event"]  # fmt: skip
@@ -335,3 +337,12 @@ COUNTS = frozenset(name for name, one in TYPES.items() if one.is_count())
 """Events whose only own column is a whole number."""
 SORT_OF = {column.name: column.sort for one in TYPES.values() for column in one.columns}
 """Sort of every own column that an event has."""
+
+
+def packed(name: str, own: str | Sequence[Value]) -> str:
+    """Return the detail of an event whose own columns are values in their order, or its only one, a text, as it stands.
+
+    Raises:
+        KeyError: there is no such event.
+    """
+    return own if isinstance(own, str) else TYPES[name].pack(*own)

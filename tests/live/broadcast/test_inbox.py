@@ -7,6 +7,7 @@ from typing import Any
 from live.broadcast import wire
 from live.broadcast.broker import body
 from live.broadcast.inbox import MOST_KNOWN, Decoder, Inbox
+from twin.record.events import packed
 from twin.rules.delivery import Message, RecoveryAnswer
 
 E = 1000
@@ -42,7 +43,7 @@ def play(*steps: Any, recover: bool = True, timeout: float = 60.0, confirm: bool
             else:
                 step(inbox, line)
         inbox.disconnected()
-        return [(event, node, version, detail) for _, event, _, node, _, version, detail in swarm.events], line
+        return [(event, node, version, packed(event, own)) for _, event, _, node, _, version, own in swarm.events], line
 
     return asyncio.run(run())
 
@@ -104,7 +105,7 @@ def test_a_client_that_confirms_tells_its_node_where_it_stands() -> None:
 def test_a_decoder_knows_so_many_frames_and_then_forgets_them_all() -> None:
     decode = Decoder()
     first = decode(one(0))
-    assert first == (Message(E, 0, 100, b"x"), f"{E} 100")
+    assert first == (Message(E, 0, 100, b"x"), (E, 100))
     for version in range(1, MOST_KNOWN):
         decode(one(version))
     assert decode(one(0)) is first

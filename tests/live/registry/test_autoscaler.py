@@ -45,12 +45,8 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
 
     def node(number: int, port: int) -> Any:
         member = {
-            "address": vars(bus.address),
-            "slots": vars(slots),
-            "own": f"127.0.0.1:{port}",
-            "version": "v1",
-            "heartbeat": 0.2,
-            "rebalance": None,
+            **{"address": vars(bus.address), "slots": vars(slots), "own": f"127.0.0.1:{port}"},
+            **{"version": "v1", "heartbeat": 0.2, "rebalance": None},
         }
         config = {"number": number, "port": port, "backlog": 100, "registry": member}
         part = stage.python(f"node {number} {port}", "live.node.node", config)

@@ -174,7 +174,7 @@ def logins(*extra):
     return Case(record([*good_rows(), *refused, *back, *extra], sessions={"store": "memory"}))
 
 
-def test_logins_are_over_with_the_last_one_unless_nobody_knows_how_long_nodes_are_busy():
+def test_logins_are_over_with_the_last_one_unless_nodes_stay_busy():
     assert Case(record(good_rows())).logins_over == -inf
     assert logins().logins_over == 2.5
     away = row(3.0, "disconnected", 1, 2, detail="1006")

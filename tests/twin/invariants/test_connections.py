@@ -126,7 +126,7 @@ def test_of_many_missing_clients_five_are_named_and_all_are_counted():
     assert found.violations[0].t == 6.0
 
 
-def test_nobody_is_promised_to_come_back_while_nodes_are_busy_with_logins_or_turn_clients_away_all_along():
+def test_nobody_is_promised_to_come_back_while_logins_keep_nodes_busy():
     rows = [*good_rows(), row(2.0, "disconnected", 1, 2, detail="1012")]
     churn = {"nodes": {"lifetime": {"mean": 5.0}}, "clients": {"count": 4, "reconnect": {"base": 0.1, "cap": 0.5}}}
     assert "back" in broken(rows, **churn)

@@ -141,7 +141,7 @@ def test_a_connection_counts_with_its_own_attempt_only():
     assert found["connect_p99"] == pytest.approx(0.5)
 
 
-def test_a_session_may_be_resumed_by_who_dials_until_a_quarter_of_a_second_after_its_expiry():
+def test_who_dials_a_quarter_of_a_second_after_the_expiry_may_resume():
     def late(by, took=0.1):
         rows = [*good(), *lost(0, 5.0, 2), *back(0, 7.0 + by + took, "session_resumed", "a", 3, 3, took)]
         return "not_outlived" in broken(rows, expiry=2.0)

@@ -60,7 +60,7 @@ def test_without_an_answer_of_the_registry_nothing_is_done():
     assert controller().decide(2, old(2), None, NOW).replicas == 2
 
 
-def test_a_node_without_a_sign_of_life_counts_as_idle_on_the_way_up_and_as_busy_on_the_way_down():
+def test_a_node_without_a_sign_is_idle_on_the_way_up_and_busy_down():
     there = members(100, 100)
     assert (
         controller().decide(3, old(3), there, NOW).replicas == 4

@@ -52,7 +52,7 @@ def test_a_replaced_generations_heartbeat_is_refused_even_when_the_slot_is_free(
     assert leases.members(1.2) == {}
 
 
-def test_a_registry_without_its_data_asks_everyone_to_register_anew_above_what_they_had():
+def test_a_registry_without_its_data_asks_everyone_to_register_anew():
     leases = Leases(TTL)
     leases.register(1, "a:1", "v1", 0.0)
     leases.register(1, "a:1", "v1", 0.5)
