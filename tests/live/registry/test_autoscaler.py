@@ -370,14 +370,9 @@ def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Sc
 def test_a_registrar_that_breaks_ends(registry: SimpleNamespace, stage: Stage, until: Callable[..., None]) -> None:
     registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
-    config = {
-        "address": vars(registry.bus.address),
-        "slots": vars(registry.slots),
-        "sync": 0.1,
-        "expect": 1,
-        "balancer": "nginx",
-        "members": {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}},
-    }
+    config: dict[str, Any] = {"address": vars(registry.bus.address), "slots": vars(registry.slots), "sync": 0.1}
+    members = {"path": "nowhere", "pid": 1, "head": [], "server": "{wrong}", "absent": {"2": "127.0.0.1:1"}}
+    config |= {"expect": 1, "balancer": "nginx", "members": members}
     part = stage.python("registrar", "live.registry.registrar", config)
     assert part.wait(5)
     assert "KeyError: 'wrong'" in part.log.read_text()
