@@ -16,6 +16,7 @@ _EPOCH = "epoch of the message, 0 if it is not known"
 _KEY = "the publisher's number of the message"
 _SESSION = "name of the session"
 _HELD = "payload bytes that the client keeps in all"
+_REASON = "why"
 
 
 @event("client attempt")
@@ -87,22 +88,16 @@ class NodeStarted(Event):
     """A restarted node listens."""
 
 
-@event("node?")
+@event("node")
 class BusLost(Event):
-    """The node has noticed that its connection to the bus, or to the store of sessions, is broken; without a node: the
-    registrar finds no registry.
-    """
+    """The node has noticed that its connection to the bus, or to the store of sessions, is broken."""
 
-    reason: str = own("why; `registry` without a node")
+    reason: str = own(_REASON)
 
 
-@event("node?")
+@event("node")
 class BusJoined(Event):
-    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins;
-    without a node: the registrar finds the registry again.
-    """
-
-    reason: str = own("`registry` without a node, else empty", default="")
+    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins."""
 
 
 @event()
