@@ -26,7 +26,7 @@ FaultKind = Literal[
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultTarget:
     """What a kind of fault acts on.
 
     Attributes:
@@ -40,20 +40,20 @@ class Kind:
     felt: bool = False
 
 
-KINDS: dict[FaultKind, Kind] = {
-    "kill": Kind("node", lasts=True),
-    "hang": Kind("node", lasts=True),
-    "blackhole": Kind("node", lasts=True),
-    "restart": Kind("node"),
-    "drain": Kind("node"),
-    "join": Kind("node"),
-    "reload": Kind("balancer"),
-    "outage": Kind("machines", lasts=True),
-    "bus_down": Kind("server", lasts=True, felt=True),
-    "bus_cut": Kind("node", felt=True),
-    "stall": Kind("client", lasts=True, felt=True),
-    "partition": Kind("node", lasts=True, felt=True),
-    "delay": Kind("node", lasts=True, felt=True),
+KINDS: dict[FaultKind, FaultTarget] = {
+    "kill": FaultTarget("node", lasts=True),
+    "hang": FaultTarget("node", lasts=True),
+    "blackhole": FaultTarget("node", lasts=True),
+    "restart": FaultTarget("node"),
+    "drain": FaultTarget("node"),
+    "join": FaultTarget("node"),
+    "reload": FaultTarget("balancer"),
+    "outage": FaultTarget("machines", lasts=True),
+    "bus_down": FaultTarget("server", lasts=True, felt=True),
+    "bus_cut": FaultTarget("node", felt=True),
+    "stall": FaultTarget("client", lasts=True, felt=True),
+    "partition": FaultTarget("node", lasts=True, felt=True),
+    "delay": FaultTarget("node", lasts=True, felt=True),
 }
 """The kinds of faults; what each does is registered in the rooms of both worlds (`sim.faults`, `live.faults`)."""
 BUS_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.felt)
