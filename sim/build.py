@@ -4,7 +4,7 @@ This is the one place of the model that knows all mechanisms. Clients, balancer 
 the parts that they were given (`sim.ports`), in the order in which they are listed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.balancer.balancer import Balancer
@@ -39,14 +39,14 @@ class Mechanisms:
         run: the replication.
         core: to whose clients and nodes they are attached.
         machine: what parts cost.
-        cores: of what runs beside the nodes.
+        cores: of what runs beside the nodes, by its name (`sim.machine.machine.SERVICES`).
         looks: whether the registrar looks at the registry; given marks stand in for that.
 
     Attributes:
         bus: the shared server, for messages or for sessions.
     """
 
-    def __init__(self, run: Run, core: Core, machine: Machine, cores: Cores, looks: bool) -> None:
+    def __init__(self, run: Run, core: Core, machine: Machine, cores: Mapping[str, Cores], looks: bool) -> None:
         scenario, clients, balancer, nodes = run.scenario, core.clients, core.balancer, core.nodes
         self.run = run
         self.nodes = nodes

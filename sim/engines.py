@@ -26,6 +26,8 @@ def uncovered(scenario: Scenario) -> str:
         "the clients send": scenario.clients.sends.rate > 0,
         "a fault may find what another has left": any_meet(scenario.faults),
         "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
+        "the clients of a broadcast have machines of their own": scenario.publisher is not None
+        and scenario.host.placement == "separate",
         "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
         "the scenario has a registry": scenario.registry is not None,

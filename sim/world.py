@@ -49,7 +49,8 @@ class World:
         self.nodes, self.balancer = self._nodes_and_balancer(machine, groups)
         self.clients = self._clients(machine, groups)
         core = Core(self.clients, self.balancer, self.nodes)
-        self.mechanisms = Mechanisms(self, core, machine, groups[-1], looks=not self.marks_given)
+        beside = {name: groups[place] for name, place in machine.of_service.items()}
+        self.mechanisms = Mechanisms(self, core, machine, beside, looks=not self.marks_given)
         self.broadcast = self.mechanisms.broadcast
         self.bus = self.mechanisms.bus
         self.sessions = self.mechanisms.sessions

@@ -6,7 +6,7 @@ writes its whole fan-out, the balancer relays in rounds, a client process reads 
 of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
@@ -15,9 +15,10 @@ from sim.broadcast.subscriber import Subscriber
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cores import Cores
-from sim.machine.lane import Lane, Relay
+from sim.machine.lane import Relay
 from sim.machine.machine import Machine
-from sim.machine.process import Alone, Process
+from sim.machine.own_loop import Loops
+from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run
 from twin.record.record import Row, row
@@ -32,7 +33,7 @@ class Broadcast:
         balancer: through which the frames go.
         nodes: who sends to the clients.
         clients: who gets the messages.
-        cores: of the bus and the publisher.
+        cores: of the bus and of the publisher, each by its name.
         machine: what parts cost.
 
     Attributes:
@@ -45,7 +46,7 @@ class Broadcast:
         balancer: Balancer,
         nodes: Sequence[Node],
         clients: Sequence[Client],
-        cores: Cores,
+        cores: Mapping[str, Cores],
         machine: Machine,
     ) -> None:
         assert run.scenario.publisher is not None
@@ -54,8 +55,10 @@ class Broadcast:
         self.scope: str = run.scenario.publisher.scope
         cost, payload, u = machine.cost, run.scenario.publisher.payload_bytes, machine.host_quantile
         self.room = round(machine.profile.path(payload, u))
-        self.bus = Bus(run, Process(cores), cost, machine.bus_start, machine.profile.bus_path(payload, u), machine.disk)
-        self.publisher = publisher.Publisher(run, Process(cores), self.bus, publisher.Costs(run.env, cost))
+        server, room = Process(cores["bus"]), machine.profile.bus_path(payload, u)
+        self.bus = Bus(run, server, cost, machine.bus_start, room, machine.disk)
+        process = Process(cores["publisher"])
+        self.publisher = publisher.Publisher(run, process, self.bus, publisher.Costs(run.env, cost))
         self.fanouts = [
             fanout.Fanout(run, self.bus, self, balancer, node, fanout.Costs(run.env, cost)) for node in nodes
         ]
@@ -64,12 +67,9 @@ class Broadcast:
         word, further = cost("balancer_word"), cost("balancer_word_more")
         self.balancer_up = Relay(balancer.worker, word, further, self.relayed_up)
         read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
-        swarms = {client.process for client in clients if isinstance(client.process, Process)}
-        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in clients if c.process is swarm))
-        self.swarms: dict[Process | Alone, Lane] = {
-            swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
-        }
-        self.asking: dict[Process | Alone, Lane] = {swarm: Lane(swarm, send, send, self.asked) for swarm in ordered}
+        loops = Loops(run.env, clients)
+        self.swarms = loops.lanes(read, further, self.arrived)
+        self.asking = loops.lanes(send, send, self.asked)
         self.subscribers = [Subscriber(run, self, client) for client in clients]
 
     def finish(self) -> list[Row]:
@@ -94,7 +94,7 @@ class Broadcast:
 
     def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
-        ready: dict[Process | Alone, list[Bundle]] = {}
+        ready: list[Bundle] = []
         for tunnel, frames in taken:
             if tunnel.client_left:
                 continue
@@ -103,15 +103,14 @@ class Broadcast:
             if subscriber.stall.on or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
                 continue
-            ready.setdefault(process_of(tunnel), []).append((tunnel, frames))
-        for process, bundles in ready.items():
-            self.swarms[process].pass_on(bundles)
+            ready.append((tunnel, frames))
+        self.swarms.pass_on(ready)
 
     def release(self, tunnel: Tunnel) -> None:
         """Let a client read what has gathered on its connection."""
         if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stall.on:
             held, tunnel.held = tunnel.held, []
-            self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
+            self.swarms.pass_on([(tunnel, held)])
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A client process has dealt with frames: one after the other, of one client after the other."""
@@ -145,7 +144,7 @@ class Broadcast:
 
     def ask(self, tunnel: Tunnel, frame: Frame) -> None:
         """Send a question or a confirmation."""
-        self.asking[process_of(tunnel)].send([tunnel], frame)
+        self.asking.pass_on([(tunnel, [frame])])
 
     def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A client process has sent frames."""
@@ -157,10 +156,3 @@ class Broadcast:
             self.idle.touch(tunnel)
             if not tunnel.upstream_gone and tunnel in self.nodes[tunnel.server].tunnels:
                 self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
-
-
-def process_of(tunnel: Tunnel) -> Process:
-    """Return the process of a tunnel's client; a scenario with a publisher has no clients on machines of their own."""
-    process = tunnel.client.process
-    assert isinstance(process, Process)
-    return process

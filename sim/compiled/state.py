@@ -166,7 +166,7 @@ class State:
                 groups.append(machine.swarm)
             homes += [groups.index(machine.swarm)] * -(-self.scenario.clients.count // per)
         if self.scenario.publisher is not None:  # the bus and the publisher
-            homes += [len(machine.groups) - 1] * 2
+            homes += [machine.of_service[name] for name in ("bus", "publisher")]
         processes = self._keep("procs", np.zeros(len(homes), at.PROCESS))
         processes["cores"] = homes
         processes["first"] = processes["last"] = range(len(homes))  # each has a block of its own

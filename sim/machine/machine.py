@@ -36,6 +36,10 @@ WORDS = {
 """Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
 
 
+SERVICES = ("bus", "publisher", "registrar")
+"""What runs beside balancer and nodes, each on a machine of its own where balancer and nodes have some."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """The speed levels that a core goes through, over and over, one every `PACE_STEP`; `start` is where it begins."""
@@ -60,6 +64,7 @@ class Machine:
         groups: cores of the cluster.
         of_node: for each node the place of its group.
         of_balancer: the place of the balancer's group.
+        of_service: the place of the group of each of `SERVICES`.
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
             Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
@@ -110,7 +115,7 @@ class Machine:
         self.groups: list[range] = []
         self.swarm: range | None = None
         if self.scenario.host.placement == "separate":
-            self.groups = [range(i, i + 1) for i in range(nodes + 1)]
+            self.groups = [range(i, i + 1) for i in range(1 + nodes + len(SERVICES))]
             self.of_balancer, self.of_node = 0, list(range(1, nodes + 1))
         elif self.scenario.host.placement == "free" or count == 1:
             self.groups = [range(count)]
@@ -121,6 +126,9 @@ class Machine:
             self.groups = [range(i, i + 1) for i in range(half)]
             self.of_balancer, self.of_node = 0, [i % half for i in range(nodes)]
             self.swarm = range(half, count)
+        apart = self.swarm is None
+        last = len(self.groups) - 1
+        self.of_service = {name: 1 + nodes + i if apart else last for i, name in enumerate(SERVICES)}
 
     def pace(self, core: int) -> Pace:
         """Return how fast a core is. Those of one machine go through the same look, each through its own series."""

@@ -12,7 +12,7 @@ from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Attempt, Bundle, Frame, Tunnel
 from sim.machine.lane import Lane, Relay
-from sim.machine.process import Alone, Process
+from sim.machine.own_loop import Loops
 from sim.node.node import Node
 from sim.ports import ClientPart, Run, Work
 from twin.draws import Purpose
@@ -36,19 +36,14 @@ class Uplink:
         relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
-        self.swarms = {
-            process: Lane(process, send, send, self.sent)
-            for process in dict.fromkeys(client.process for client in clients)
-            if isinstance(process, Process)
-        }
+        self.swarms = Loops(run.env, clients).lanes(send, send, self.sent)
         self.nodes = [Lane(node.process, read, read, self.arrived) for node in nodes]
         self.lives = [node.life for node in nodes]
         self.outboxes = [Outbox(run, self.say, client) for client in clients]
 
-    def say(self, process: Process | Alone, tunnel: Tunnel, frame: Frame) -> None:
+    def say(self, tunnel: Tunnel, frame: Frame) -> None:
         """Let a client's process write a frame."""
-        assert isinstance(process, Process)
-        self.swarms[process].send([tunnel], frame)
+        self.swarms.pass_on([(tunnel, [frame])])
 
     def sent(self, taken: list[Bundle], began: float, ended: float) -> None:
         """Client processes have written frames."""
@@ -85,7 +80,7 @@ class Uplink:
 class Outbox(ClientPart):
     """One client's messages, across all its connections."""
 
-    def __init__(self, run: Run, say: Callable[[Process | Alone, Tunnel, Frame], None], client: Client) -> None:
+    def __init__(self, run: Run, say: Callable[[Tunnel, Frame], None], client: Client) -> None:
         clients = run.scenario.clients
         self.run = run
         self.say = say
@@ -115,7 +110,7 @@ class Outbox(ClientPart):
     def _send(self, tunnel: Tunnel, n: int, detail: str) -> None:
         number = self.client.number
         self.run.note("sent", number, tunnel.server + 1, version=n, detail=detail)
-        self.say(self.client.process, tunnel, Frame((number, n)))
+        self.say(tunnel, Frame((number, n)))
 
     def _keep(self, n: int) -> None:
         dropped = self.queue.offer(n, self.size)

@@ -1,6 +1,6 @@
 """The sessions of a run: what nodes and clients have to do with them, and how long they last."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from sim.broadcast.bus import Bus
@@ -22,7 +22,7 @@ class Sessions:
     Args:
         run: the replication.
         nodes: all nodes.
-        cores: of the shared server.
+        cores: of what runs beside the nodes, by its name.
         machine: what parts cost.
 
     Attributes:
@@ -32,12 +32,12 @@ class Sessions:
         members: each client's side.
     """
 
-    def __init__(self, run: Run, nodes: Sequence[Node], cores: Cores, machine: Machine) -> None:
+    def __init__(self, run: Run, nodes: Sequence[Node], cores: Mapping[str, Cores], machine: Machine) -> None:
         settings = run.scenario.sessions
         self.env = run.env
         self.bus: Bus | None = None
         if settings.store == "redis":
-            self.bus = Bus(run, Process(cores), machine.cost, machine.bus_start, 0.0, machine.disk)
+            self.bus = Bus(run, Process(cores["bus"]), machine.cost, machine.bus_start, 0.0, machine.disk)
         bus, costs = self.bus, Costs(machine, settings.login_iterations)
         self.costs = costs
         self.tables = Tables(run, nodes, bus)

@@ -143,7 +143,8 @@ class HostSettings(Part):
     placement: Literal["pinned", "free", "separate"] = Field(
         "pinned",
         description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
-        "separate: balancer, nodes and clients on machines of their own, whatever `cores` (in predictions only).",
+        "separate: balancer, nodes, clients, bus and publisher on machines of their own, whatever `cores` (in "
+        "predictions only).",
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."
@@ -191,14 +192,12 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
-        kinds = self.bus.kind, self.host.placement, self.publisher is not None
-        problem = session_problem(self.sessions, *kinds) or sending_problem(
-            self.clients.sends, self.clients.count, self.duration, *kinds[1:]
+        publishes = self.publisher is not None
+        problem = session_problem(self.sessions, self.bus.kind, publishes) or sending_problem(
+            self.clients.sends, self.clients.count, self.duration, publishes
         )
         if problem:
             raise refused(*problem)
-        if self.publisher is not None and self.host.placement == "separate":
-            raise refused("host.placement", "'separate'", "'pinned' or 'free' with a [publisher]")
         if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
             allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
             raise refused(f"balancer.{self.balancer.idle_field}", f"{self.idle_timeout:g}", allowed)

@@ -34,22 +34,19 @@ class Offline(Part):
     )
 
 
-def sending_problem(sends: Sends, clients: int, duration: float, placement: str, publisher: bool) -> Problem | None:
+def sending_problem(sends: Sends, clients: int, duration: float, publisher: bool) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sends: what the scenario asks for.
         clients: how many.
         duration: of a run, in seconds.
-        placement: of the processes.
         publisher: whether something is broadcast.
     """
     if not sends.rate:
         return None
     if publisher:
         return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with a [publisher]")
-    if placement == "separate":
-        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with host.placement 'separate'")
     if sends.rate * clients * duration > MOST_SENT:
         return Problem("clients.sends.rate", f"{sends.rate:g}", f"such that at most {MOST_SENT} messages are sent")
     return None

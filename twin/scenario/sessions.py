@@ -42,13 +42,12 @@ class Sessions(Part):
     )
 
 
-def session_problem(sessions: Sessions, bus: str, placement: str, publisher: bool) -> Problem | None:
+def session_problem(sessions: Sessions, bus: str, publisher: bool) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sessions: what the scenario asks for.
         bus: its kind of bus.
-        placement: of its processes.
         publisher: whether something is broadcast.
     """
     if sessions.store == "none":
@@ -57,6 +56,4 @@ def session_problem(sessions: Sessions, bus: str, placement: str, publisher: boo
         return Problem("sessions.store", f"'{sessions.store}'", "'none' with a [publisher]")
     if sessions.store == "redis" and bus != "valkey":
         return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; 'redis' needs 'valkey'")
-    if sessions.store == "redis" and placement == "separate":
-        return Problem("sessions.store", "'redis'", "'none' or 'memory' with host.placement 'separate'")
     return None

@@ -19,10 +19,6 @@ from twin.errors import ScenarioError
             "sessions.store is 'memory'; allowed is 'none' with a [publisher]",
         ),
         (
-            {"sessions": {"store": "redis"}, "host": {"placement": "separate"}},
-            "sessions.store is 'redis'; allowed is 'none' or 'memory' with host.placement 'separate'",
-        ),
-        (
             {"sessions": {"store": "memory"}, "faults": [{"at": 1.0, "kind": "bus_down"}]},
             "faults.0.kind is 'bus_down'; allowed is only in a scenario with a [publisher]",
         ),
@@ -37,10 +33,6 @@ from twin.errors import ScenarioError
         (
             {"clients": {"sends": {"rate": 1.0}}, "bus": {"kind": "pubsub"}, "publisher": {}},
             "clients.sends.rate is 1; allowed is 0 with a [publisher]",
-        ),
-        (
-            {"clients": {"sends": {"rate": 1.0}}, "host": {"placement": "separate"}},
-            "clients.sends.rate is 1; allowed is 0 with host.placement 'separate'",
         ),
     ],
 )
