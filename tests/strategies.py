@@ -44,7 +44,9 @@ FIRST_PARTS = {
 
 
 def small_profile(**changes):
-    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed."""
+    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed: `parts`
+    and `nginx_parts` by their names, as the first layout of profiles had them.
+    """
     return made_profile(**changes) if changes else plain_profile()
 
 
@@ -60,10 +62,13 @@ def equal_profile():
     part = flat(COST)
     kinds = {"parts": MICROSECONDS, "nginx_parts": NGINX_MICROSECONDS}
     plain = plain_profile()
-    return small_profile(**{
-        kind: getattr(plain, kind) | dict.fromkeys(names, part) | {"balancer_accept": flat(0.0)}
-        for kind, names in kinds.items()
-    })  # fmt: skip
+    known = {"parts": plain.by_name(), "nginx_parts": plain.of("balancer", "nginx")}
+    return small_profile(
+        **{
+            kind: known[kind] | dict.fromkeys(names, part) | {"balancer_accept": flat(0.0)}
+            for kind, names in kinds.items()
+        }
+    )
 
 
 def flat(seconds):
@@ -117,7 +122,7 @@ SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
 @functools.cache
 def disk_profile():
     """Return the plain one, of a machine whose disk was measured, too."""
-    parts = plain_profile().parts | {"bus_sync": Part(levels=[1, 16], values=[[SYNC], [SYNC]])}
+    parts = plain_profile().by_name() | {"bus_sync": Part(levels=[1, 16], values=[[SYNC], [SYNC]])}
     return small_profile(parts=parts, disk_wait=[DISK_WAIT], disk_wait_in_a_row=[DISK_WAIT_AGAIN])
 
 

@@ -12,7 +12,7 @@ from live.balancer import balancer, members
 from sim.balancer import kinds as simulated
 from sim.compiled import kinds as compiled
 from twin.config.balancer import CONFIGURATIONS
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import FIRST_LAYOUT
 from twin.rules.balancing import RULES
 from twin.rules.idle import LAZY
 from twin.rules.presets import BALANCERS
@@ -99,7 +99,7 @@ def test_nobody_asks_for_the_kind_of_a_balancer():
 
 def test_every_list_of_kinds_has_the_same_ones():
     rooms = (balancer.KINDS, members.KINDS, simulated.KINDS, compiled.KINDS, CONFIGURATIONS)
-    lists = (*rooms, BALANCER_PARTS, BALANCERS, LAZY, get_args(Preset))
+    lists = (*rooms, FIRST_LAYOUT, BALANCERS, LAZY, get_args(Preset))
     assert [sorted(one) for one in lists] == [sorted(KINDS)] * len(lists)
     assert {kind for kind, _ in RULES} == set(KINDS)
     assert DEFAULT in KINDS

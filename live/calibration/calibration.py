@@ -24,7 +24,7 @@ from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import Part as CostPart
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import VERSION, laid_out
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
@@ -118,7 +118,8 @@ class Figures:
         return HostProfile(
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=placement.machine(),
-            **self._by_kind(),
+            version=VERSION,
+            parts=self._by_kind(),
             time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
             tick=tick,
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
@@ -128,16 +129,11 @@ class Figures:
             **self.lone,
         )
 
-    def _by_kind(self) -> dict[str, dict[str, CostPart]]:
-        """Return the parts as a profile has them: each balancer's own, and everybody else's beside the default's."""
-        measured = {kind: _parts(costs, self.first) for kind, costs in self.found.items()}
-        found = {}
-        for kind, where in BALANCER_PARTS.items():
-            own = ("balancer", f"{kind}_")
-            found[where] = {name: part for name, part in measured.get(kind, {}).items() if name.startswith(own)}
-        others = {name: part for name, part in measured[self.kinds[0]].items() if not name.startswith("balancer")}
-        found[BALANCER_PARTS[DEFAULT]] |= others
-        return found
+    def _by_kind(self) -> dict[str, dict[str, dict[str, CostPart]]]:
+        """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
+        measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
+        balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
+        return measured[self.kinds[0]] | {"balancer": balancers}
 
 
 def _repeat(

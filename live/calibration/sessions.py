@@ -21,7 +21,7 @@ from live.machine import placement
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
 from twin.costs.curve import LEVELS
 from twin.costs.curve import Part as CostPart
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import laid_out
 from twin.costs.profile import HostProfile
 from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
@@ -271,18 +271,18 @@ def with_sessions(
     """
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     placement.check_limits(scenario)
-    changed: dict[str, Any] = {}
-    known_kinds = [one for one in BALANCER_PARTS.items() if profile.knows(one[0])]
+    found_parts: dict[str, dict[str, dict[str, CostPart]]] = {}
+    known_kinds = [kind for kind in KINDS if profile.knows(kind)]
     with watched() as stage:
         placement.keep_awake(stage, placement.placement(scenario).all)
-        for k, (kind, field) in enumerate(known_kinds):
+        for k, kind in enumerate(known_kinds):
             found = Costs()
             for i in range(repeats):
                 if progress is not None:
                     share = (k * repeats + i) / (repeats * len(known_kinds))
                     progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
                 measure_sessions(scenario.vary(balancer=KINDS[kind].plain()), found, kind != DEFAULT)
-            known = dict(getattr(profile, field))
+            known, measured = profile.by_name(kind), dict[str, CostPart]()
             for name in SESSION_PARTS:
                 if kind != DEFAULT and not name.startswith("balancer"):
                     continue  # is the same through any balancer
@@ -290,6 +290,7 @@ def with_sessions(
                 values = [found[name][level] for level in levels]
                 paces = [found.paces[name][level] for level in levels] if name in found.paces else []
                 part = CostPart(levels=levels, values=values, paces=paces)
-                known[name] = part.with_earlier(known[name]) if name in known else part
-            changed[field] = known
-    return HostProfile.model_validate({**profile.model_dump(), **changed})
+                measured[name] = part.with_earlier(known[name]) if name in known else part
+            for room, kinds in laid_out(measured, kind).items():
+                found_parts.setdefault(room, {}).update(kinds)
+    return profile.with_parts(found_parts)

@@ -22,7 +22,8 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, Part, quantile
-from twin.costs.measured import BALANCER_PARTS, Measured
+from twin.costs.layout import room_of
+from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
@@ -30,7 +31,7 @@ from twin.errors import ProfileWarning, ScenarioError
 from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
-from twin.scenario.balancer.kinds import DEFAULT
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
 
 if TYPE_CHECKING:
@@ -106,9 +107,11 @@ class HostProfile(Measured):
         return self._curves[key]
 
     def _part(self, name: str, balancer: str) -> Part:
-        if not name.startswith("balancer"):
-            return self.parts[name]
-        known = self.through(balancer)
+        room = room_of(name)
+        if room != "balancer":
+            return self.of(room)[name]
+        first = name.split("_", 1)[0]
+        known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
             raise ScenarioError(f"balancer.kind is '{balancer}'; this host profile was calibrated without {balancer}.")
         return known[name]
@@ -128,9 +131,10 @@ class HostProfile(Measured):
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
-            for balancer in BALANCER_PARTS:
-                for name, part in self.through(balancer).items():
-                    whose = balancer if name.startswith("balancer") else name.split("_")[0]
+            kinds = [(kind, parts) for of_room in self.parts.values() for kind, parts in of_room.items()]
+            for kind, parts in kinds:
+                for name, part in parts.items():
+                    whose = kind if name.startswith("balancer") else name.split("_")[0]
                     if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
                         paces += some
@@ -203,11 +207,11 @@ class HostProfile(Measured):
     @property
     def knows_disk(self) -> bool:
         """Whether it was calibrated what the log of a bus that persists costs; if not, it costs nothing."""
-        return set(DISK_PARTS) <= set(self.parts) and bool(self.disk_wait and self.disk_wait_in_a_row)
+        return set(DISK_PARTS) <= set(self.of("bus")) and bool(self.disk_wait and self.disk_wait_in_a_row)
 
     def once(self, name: str, u: float) -> float:
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
-        return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
+        return quantile(sorted(value for repeats in self._part(name, DEFAULT).values for value in repeats), u)
 
     def must_know(self, scenario: "Scenario") -> None:
         """Make sure that everything that a scenario needs was calibrated.
@@ -238,8 +242,8 @@ class HostProfile(Measured):
 
     def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
-        here = self.parts | self.through(balancer)
-        relayed = "balancer_delivery_bytes" in self.through(balancer)
+        here = self.by_name() | self.of("balancer", balancer)
+        relayed = "balancer_delivery_bytes" in self.of("balancer", balancer)
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
@@ -256,8 +260,8 @@ class HostProfile(Measured):
 
     def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
-        relayed = "balancer_denied" in self.through(balancer)
-        return relayed and set(SESSION_PARTS) <= set(self.parts)
+        relayed = "balancer_denied" in self.of("balancer", balancer)
+        return relayed and set(SESSION_PARTS) <= set(self.by_name())
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -301,7 +305,7 @@ class HostProfile(Measured):
             profile = None
         except ValueError as error:
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
-        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
+        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.by_name()):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."
@@ -334,7 +338,7 @@ class HostProfile(Measured):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            kind = next((need for need in needs if need in BALANCER_PARTS), DEFAULT)
+            kind = next((need for need in needs if need in KINDS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
             known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]

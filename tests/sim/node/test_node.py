@@ -243,7 +243,7 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
 
 def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
     def restart(seconds):
-        parts = small_profile().parts
+        parts = small_profile().by_name()
         dear = Part(levels=[16], values=[[seconds]])
         faults = [{"at": 1.0, "kind": "restart", "node": 1}]
         scenario = small(host={"placement": "separate"}, faults=faults)
