@@ -20,6 +20,7 @@ from live.machine import placement
 from live.machine.timing import Timing, stood_still
 from live.node import lives
 from live.node.base import FENCED
+from live.node.kinds import RUNTIMES
 from live.registry.autoscaler import Elastic
 from live.sessions.sessions import Sessions
 from twin.draws import Purpose, stratified
@@ -167,8 +168,9 @@ class Cluster:
     def start_node(self, number: int) -> Part:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
+        program = RUNTIMES[self.scenario.nodes.runtime].program
         part = self.stage.python(
-            f"node {number}", "live.node.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+            f"node {number}", program, config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
         )
         if "registry" in config:
             part.may_end.add(FENCED)

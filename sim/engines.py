@@ -3,7 +3,7 @@
 from math import inf
 from typing import Literal
 
-from sim.node.lives import CLOSE_TIMEOUT
+from sim.node.kinds import RUNTIMES
 from twin.advice import strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
@@ -19,8 +19,10 @@ def uncovered(scenario: Scenario) -> str:
     """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
     balancer, clients = scenario.balancer, scenario.clients
     kinds = {fault.kind for fault in scenario.faults}
-    unread = any(f.kind == "stall" and (f.duration or inf) > CLOSE_TIMEOUT for f in scenario.faults)
+    runtime = RUNTIMES[scenario.nodes.runtime]
+    unread = any(f.kind == "stall" and (f.duration or inf) > runtime.close_timeout for f in scenario.faults)
     reasons = {
+        f"the nodes run on {scenario.nodes.runtime}": not runtime.compiled,
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients send": scenario.clients.sends.rate > 0,

@@ -20,11 +20,11 @@ from twin.advice import warn_of
 from twin.costs.profile import HostProfile
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
-    CURVE_STEP,
     Messages,
     attempt_counts,
     connected_curve,
     course,
+    curve_times,
     latency_quantiles,
     measure_connections,
     measure_with_bounds,
@@ -144,7 +144,7 @@ def _predict(
         found += part
         if progress is not None:
             progress(len(found), replications)
-    times = np.arange(0.0, scenario.duration, CURVE_STEP)
+    times = curve_times(scenario.duration)
     measures, bounds = tables([measures for measures, *_ in found])
     return Prediction(
         scenario,

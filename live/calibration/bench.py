@@ -28,7 +28,8 @@ from websockets.asyncio.client import ClientConnection
 from live.client.client import Client, Swarm
 from live.client.inbox import listen
 from live.control.given import configuration
-from live.control.stdio import YOUNG_GARBAGE, lines, say
+from live.control.stdio import lines, say
+from live.node.asyncio_runtime import YOUNG_GARBAGE
 from live.sessions.client import Member
 
 NEVER = 86_400.0

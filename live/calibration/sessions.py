@@ -18,6 +18,7 @@ from live.calibration.workbench import Bench, Costs, Pace, client_config, mean_p
 from live.control.process import READY_WITHIN, Part, Stage
 from live.control.supervisor import watched
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
 from twin.costs.curve import LEVELS
 from twin.costs.curve import Part as CostPart
@@ -27,6 +28,7 @@ from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
 from twin.rules.token import make_token
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
 
@@ -76,7 +78,7 @@ class SessionBench(Bench):
             "store": store,
         }
         config = {"number": 1, "port": port, "backlog": 4000, "sessions": sessions}
-        node = self.stage.python("node", "live.node.node", config, self.place.cluster[:1])
+        node = self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
         return node
 
     def replace(self, grown: bool = True) -> None:

@@ -23,10 +23,10 @@ from twin.scenario.addresses import source_address
 
 
 class Costs:
-    """What the balancer does, and what it costs."""
+    """What the balancer does, and what it costs. To accept a connection is no task: it has no reading before."""
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
-        self.accept = cost("balancer_accept")
+        self.accept = cost("balancer_accept").in_one_step()
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
         self.relay = cost("balancer_response")
@@ -43,7 +43,6 @@ class Balancer(ABC):
     Args:
         run: the replication.
         process: its first process.
-        costs: what it does, and what it costs.
         nodes: its servers.
         start_time: seconds that a new process takes to start.
         start_checks: starts the checks of a new process, the first one in so many seconds.
@@ -62,14 +61,13 @@ class Balancer(ABC):
         self,
         run: Run,
         process: Process,
-        costs: Costs,
         nodes: Sequence[Node],
         start_time: float,
         start_checks: Callable[[float], None],
     ) -> None:
         self.run = run
         self.env = run.env
-        self.costs = costs
+        self.costs = self.costs_of(run.cost)
         self.nodes = nodes
         self.start_time = start_time
         self.start_checks = start_checks

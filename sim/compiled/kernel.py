@@ -87,7 +87,7 @@ from sim.compiled.node import add_tunnel
 from sim.compiled.notes import note
 from sim.compiled.rules import draw, first_check
 from sim.compiled.toolchain.jit import fetch, jit, kernel, whole
-from sim.node.node import OWN_FILES
+from sim.node.asyncio_runtime import OWN_FILES
 from twin.draws import Purpose
 from twin.scenario.scenario import WARM_UP_SLACK
 

@@ -35,8 +35,7 @@ from sim.compiled.memory.layout import (
 )
 from sim.compiled.memory.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
 from sim.compiled.toolchain.jit import jit, whole
-from sim.node.lives import POOL
-from sim.node.node import OWN_FILES
+from sim.node.asyncio_runtime import OWN_FILES, POOL
 
 
 @jit

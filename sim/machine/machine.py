@@ -3,30 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.balancer.kinds import KINDS
-from sim.client import client
 from sim.machine.process import Cost
-from sim.node import node
 from twin.costs.profile import PACE_STEP, HostProfile
-from twin.costs.starts import start_part
+from twin.costs.rounds import round_of
 from twin.draws import Purpose, drawn_once, stratified
 from twin.scenario.scenario import Scenario
 
 MOST_CONTENTION_STEPS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""
-
-ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_cut"})
-"""Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
-`task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
-`process_runnable_tasks` in src/task.c; an accept has no task."""
-
-OWN_ROUNDS = {
-    "node_fanout": "node_fanout",
-    "balancer_delivery": "{}_delivery",
-    "client_delivery": "client_delivery",
-}
-"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
-the balancer."""
 
 WORDS = {
     "bus_word": "bus_publish",
@@ -81,9 +65,6 @@ class Machine:
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
         }
-        self.client_costs = client.Costs(self.cost)
-        self.balancer_costs = KINDS[kind].costs_of(self.cost)
-        self.node_costs = node.Costs(self.cost, start_part(scenario))
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
         self.node_stop = profile.lone("node_stop", u)
@@ -98,12 +79,8 @@ class Machine:
         kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
         payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
         name = WORDS.get(name, name)
-        who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
-        who = OWN_ROUNDS.get(name, who).format(kind)
-        who = "client_refused" if name == "client_denied" else who
-        first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
-        curves = self.profile.curves(name, kind, self.contention_steps, payload)
-        return Cost(curves, first_part, client.HOPS.get(name, 0))
+        curves = self.profile.curves(name, kind, self.contention_steps, payload, self.scenario.nodes.runtime)
+        return Cost(curves, self._shares.get(round_of(name, kind), 0.0))
 
     @property
     def bus_start(self) -> float:

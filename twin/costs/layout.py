@@ -7,12 +7,13 @@ each kind by itself. Which room a part belongs to is said by the beginning of it
 from typing import Any
 
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.runtimes import RUNTIME
 
 VERSION = 2
 """Of the layout. A profile without a version is of the first one: all parts by name in `parts`, those that were
 measured with nginx in `nginx_parts`."""
 
-USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": "asyncio", "bus": "valkey", "publisher": "asyncio"}
+USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": RUNTIME, "bus": "valkey", "publisher": "asyncio"}
 """Room -> the kind that is meant where none is named, and the only one of rooms that have no others."""
 
 ELSEWHERE = {"exit": "node", "start": "node"} | dict.fromkeys(KINDS, "balancer")

@@ -33,6 +33,7 @@ from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
+from twin.scenario.runtimes import RUNTIME
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -79,7 +80,14 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
 class HostProfile(Measured):
     """What one machine costs."""
 
-    def curves(self, name: str, balancer: str = DEFAULT, contention_steps: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(
+        self,
+        name: str,
+        balancer: str = DEFAULT,
+        contention_steps: int = 0,
+        payload: int = 0,
+        runtime: str = RUNTIME,
+    ) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more
@@ -89,8 +97,8 @@ class HostProfile(Measured):
         Raises:
             ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
-        part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer, contention_steps, payload if larger is not None else 0)
+        part, larger = self._part(name, balancer, runtime), payload_part(name) if payload > SMALL_PAYLOAD else None
+        key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -100,16 +108,16 @@ class HostProfile(Measured):
             paces = [pace / crowd * more for more in slower for pace in self.speeds]
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:
-                of_bytes = self._part(larger, balancer)
+                of_bytes = self._part(larger, balancer, runtime)
                 more = [of_payload(payload, of_bytes.costs_at(pace, slow)) for pace in paces]
                 curves = [curve.plus(seconds) for curve, seconds in zip(curves, more, strict=True)]
             self._curves[key] = curves
         return self._curves[key]
 
-    def _part(self, name: str, balancer: str) -> Part:
+    def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> Part:
         room = room_of(name)
         if room != "balancer":
-            return self.of(room)[name]
+            return self.of(room, runtime if room == "node" else "")[name]
         first = name.split("_", 1)[0]
         known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
@@ -117,7 +125,7 @@ class HostProfile(Measured):
         return known[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, str, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, str, int, int], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -223,6 +231,9 @@ class HostProfile(Measured):
         self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
+        runtime = scenario.nodes.runtime
+        if not self.of("node", runtime):
+            raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         if scenario.publisher is not None or scenario.clients.sends.rate:
             self.must_know_broadcast(kind)
         if sessions != "none":

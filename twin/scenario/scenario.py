@@ -21,6 +21,7 @@ from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
+from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.sessions import Sessions, session_problem
 
@@ -127,6 +128,7 @@ class Nodes(Part):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
+    runtime: RuntimeKind = Field(RUNTIME, description="What the nodes run on: asyncio is Python's, with uvloop.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
     )
@@ -157,6 +159,9 @@ class HostSettings(Part):
 WARM_UP_SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
 
+LONGEST_RUN = 86_400.0
+"""Seconds that a run may take: a day."""
+
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
 
@@ -167,7 +172,9 @@ class Scenario(Part):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
     teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
-    duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
+    duration: Annotated[float, Field(gt=0, le=LONGEST_RUN)] = Field(
+        10.0, description="Length of a run in seconds; at most a day, and an hour in a live run."
+    )
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),

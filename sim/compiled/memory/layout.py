@@ -194,7 +194,7 @@ WORLD = record(
     ("?", "has_gap quiet"),  # quiet: nothing but moments happens at the present time
     (RING, "moments urgent"),
     ("i8", "fifos heads first_fifo wheel"),
-    ("f8", "wheel_rate"),
+    ("f8", "wheel_rate curve_step"),
     ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n ahead_who ahead_counts ahead_drawn"),
     # what comes and goes
     (POOL, "blocks tunnels attempts"),

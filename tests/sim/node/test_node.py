@@ -1,8 +1,9 @@
 import pytest
 
 from sim import simulate
+from sim.node.asyncio_runtime import OWN_FILES
 from sim.node.lives import kill
-from sim.node.node import OWN_FILES, POLL
+from sim.node.node import POLL
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
