@@ -4,7 +4,7 @@ from math import inf
 from typing import Literal
 
 from sim.node.kinds import RUNTIMES
-from twin.advice import strikes_in_run
+from twin.advice import pings_prevent_cuts, strikes_in_run
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
 from twin.scenario.scenario import Scenario
@@ -36,7 +36,8 @@ def uncovered(scenario: Scenario) -> str:
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
         "a server of the balancer has a slowstart": balancer.ramps_up,
-        "the balancer's idle timeout can end within the run": strikes_in_run(scenario),
+        "the balancer's idle timeout can end within the run": strikes_in_run(scenario)
+        and not pings_prevent_cuts(scenario),
         f"{balancer.program} has more than {MOST_PEERS} nodes": balancer.tries_peers
         and scenario.nodes.count > MOST_PEERS,
     }
