@@ -13,7 +13,7 @@ from live.broadcast.bus import Bus
 from live.broadcast.leftovers import Keeper
 from live.conditions import Conditions
 from live.control.address import Address
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.limits import check
 from live.machine import placement
@@ -108,7 +108,7 @@ class Cluster:
         if scenario.sessions.store != "none":
             self.sessions = Sessions(scenario, self.replication, bus)
         self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
-        first, self.swarm = 0, list[Part]()
+        first, self.swarm = 0, list[ChildProcess]()
         while first < scenario.clients.count:
             count = min(scenario.clients.per_process, scenario.clients.count - first)
             self.swarm.append(self._start_swarm(first, count))
@@ -165,7 +165,7 @@ class Cluster:
         config["sends"] = self.scenario.clients.sends.rate > 0
         return config
 
-    def start_node(self, number: int) -> Part:
+    def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
         program = RUNTIMES[self.scenario.nodes.runtime].program
@@ -176,7 +176,7 @@ class Cluster:
             part.may_end.add(FENCED)
         return part
 
-    def _start_link(self, number: int, port: int) -> Part:
+    def _start_link(self, number: int, port: int) -> ChildProcess:
         """Start the relay between the balancer and a node whose packets will be dropped."""
         config = {"port": port, "host": "127.0.0.1", "to_port": self.node_ports[number - 1]}
         return self.stage.python(f"link {number}", "live.network.blackhole", config, self.place.cluster)
@@ -185,7 +185,7 @@ class Cluster:
     def _pinned(self) -> bool:
         return self.scenario.host.placement == "pinned"
 
-    def _start_swarm(self, first: int, count: int) -> Part:
+    def _start_swarm(self, first: int, count: int) -> ChildProcess:
         clients = self.scenario.clients
         config: dict[str, Any] = {
             "port": self.port,
@@ -294,7 +294,7 @@ class Cluster:
         return rows
 
     @property
-    def timed(self) -> list[Part]:
+    def timed(self) -> list[ChildProcess]:
         """The parts that tell how late their timers were."""
         return [*self.swarm, *([self.broadcast.publisher] if self.broadcast is not None else [])]
 
@@ -303,7 +303,7 @@ class Cluster:
         still = [stood_still(part.name, part.timers) for part in self.timed]
         return [*self.timing.slips(start), *(one for one in still if one), *self.conditions.changes()]
 
-    def _may_end(self, part: Part) -> bool:
+    def _may_end(self, part: ChildProcess) -> bool:
         """Tell whether a node's process was told to end, so that it may be gone before it tells anything."""
         told = [self.nodes[number - 1] for number in (*self.killed, *self.restarting)]
         return part in told or (self.elastic is not None and part in self.elastic.leaving)

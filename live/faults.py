@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from live.control.process import READY_WITHIN
-from live.machine.timing import Step
+from live.machine.timing import ScheduledAction
 from live.node.lives import replace
 from twin.errors import ClusterError, HostError
 from twin.rules.faults import Standing, acts
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
 
 
-def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[Step]":
+def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[ScheduledAction]":
     """Return what to do and when (seconds after the start of the run), in order."""
-    steps: list[Step] = []
+    steps: list[ScheduledAction] = []
     for one in (Injection(cluster, fault) for fault in faults):
         fault, what = one.fault, _named(one.fault)
-        steps.append(Step(fault.at, f"the {what}", one.begin))
+        steps.append(ScheduledAction(fault.at, f"the {what}", one.begin))
         if fault.duration is not None:
-            steps.append(Step(fault.at + fault.duration, f"the end of the {what}", one.end))
+            steps.append(ScheduledAction(fault.at + fault.duration, f"the end of the {what}", one.end))
     return sorted(steps, key=lambda step: step.at)
 
 
@@ -42,7 +42,7 @@ class Injection:
     """One fault of the schedule: `twin.rules.faults` decides what it does when it begins, and what ends with it.
 
     Attributes:
-        kind: what it is to whom it befalls; the bus is killed.
+        kind: what it is to its target; the bus is killed.
         life: of the process that it acts on; None if it had no effect, or has not begun.
     """
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from live.balancer.base import Balancer
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine.placement import Placement
 from live.machine.timing import Timers
 from twin.draws import Purpose
@@ -74,9 +74,9 @@ class Cluster(Protocol):
     stalls: defaultdict[int, Hold]
     delays: defaultdict[int, float]
     helpers: list[threading.Thread]
-    nodes: list[Part]
-    swarm: list[Part]
-    links: dict[int, Part]
+    nodes: list[ChildProcess]
+    swarm: list[ChildProcess]
+    links: dict[int, ChildProcess]
     node_ports: list[int]
     stage: Stage
     place: Placement
@@ -93,7 +93,7 @@ class Cluster(Protocol):
         """See which nodes are gone, and start those again that were told to end; raise if a part broke."""
         ...
 
-    def start_node(self, number: int) -> Part:
+    def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `listening` when it does."""
         ...
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import simpy
 
 from sim.machine.process import Alone, Cost, Process
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 from twin.rules.slow_consumer import Outlet
 
 
@@ -81,7 +81,7 @@ class Frame:
         question: whether the client asks what followed.
     """
 
-    body: Message | Recovery | tuple[int, int]
+    body: Message | RecoveryAnswer | tuple[int, int]
     size: int = 0
     detail: str = ""
     left: int = field(default=0)

@@ -31,7 +31,7 @@ def uncovered(scenario: Scenario) -> str:
         "the clients of a broadcast have machines of their own": scenario.publisher is not None
         and scenario.host.placement == "separate",
         "there are sessions": scenario.sessions.store != "none",
-        "the clients' heartbeat adapts to the network": clients.heartbeat.most > 0,
+        "the clients' heartbeat adapts to the network": clients.heartbeat.max_interval > 0,
         "the scenario has a registry": scenario.registry is not None,
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,

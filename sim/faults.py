@@ -16,7 +16,7 @@ from twin.rules.faults import acts
 from twin.scenario.faults import BUS_FAULTS, Fault
 
 
-class Cluster(Run, Protocol):
+class FaultTarget(Run, Protocol):
     """What faults act on.
 
     Attributes:
@@ -31,7 +31,7 @@ class Cluster(Run, Protocol):
     broadcast: Broadcast | None
 
 
-def inject(world: Cluster, fault: Fault) -> Work[None]:
+def inject(world: FaultTarget, fault: Fault) -> Work[None]:
     """Wait for the fault's time and do it."""
     yield world.env.timeout(fault.at)
     if fault.kind == "reload":
@@ -61,7 +61,7 @@ def inject_on_node(node: Node, fault: Fault, life: int) -> Work[None]:
 
     Args:
         node: the node.
-        fault: what befalls it.
+        fault: what is injected.
         life: of the process on which it acts, as `Standing.begin` has told.
     """
     env = node.env
@@ -85,7 +85,7 @@ def inject_on_node(node: Node, fault: Fault, life: int) -> Work[None]:
                 node.run.note("healed", node=node.number, detail=fault.kind)
 
 
-def black_out(world: Cluster, fault: Fault) -> Work[None]:
+def black_out(world: FaultTarget, fault: Fault) -> Work[None]:
     """Let balancer and nodes die at once, so that every connection breaks, and start them again afterwards."""
     world.note("fault", detail="outage")
     world.balancer.die()
@@ -120,7 +120,7 @@ def black_out(world: Cluster, fault: Fault) -> Work[None]:
         world.env.process(node_back(node))
 
 
-def inject_on_messages(world: Cluster, fault: Fault) -> Work[None]:
+def inject_on_messages(world: FaultTarget, fault: Fault) -> Work[None]:
     """Do what only messages and sessions can feel, and undo it after its duration."""
     bus = world.bus
     assert bus is not None
@@ -148,7 +148,7 @@ def inject_on_messages(world: Cluster, fault: Fault) -> Work[None]:
         world.note("healed", detail=fault.kind, **whom)
 
 
-def kill_bus(bus: Bus, world: Cluster, fault: Fault) -> Work[None]:
+def kill_bus(bus: Bus, world: FaultTarget, fault: Fault) -> Work[None]:
     """Kill the bus, and start it again after the fault's duration; one that is dead already is not killed."""
     life = bus.standing.begin("kill")
     if life is None:
@@ -167,7 +167,7 @@ def kill_bus(bus: Bus, world: Cluster, fault: Fault) -> Work[None]:
         world.note("healed", detail=fault.kind)
 
 
-def _begin(world: Cluster, fault: Fault) -> Callable[[], bool]:
+def _begin(world: FaultTarget, fault: Fault) -> Callable[[], bool]:
     """Begin a fault that lasts, and return what ends it; that tells whether no other such fault goes on."""
     if fault.client is not None:
         stall = world.clients[fault.client].stall

@@ -268,9 +268,9 @@ def replicate(
     found = []
     for replication, host in calls:
         if engine == "compiled" and not needs_record(scenario):
-            from sim.compiled.engine import Run
+            from sim.compiled.engine import KernelRun
 
-            done = Run(scenario, replication, profile, marks, host, full=False).go()
+            done = KernelRun(scenario, replication, profile, marks, host, full=False).go()
             counted = done.course()
             nothing = np.full(len(SHARES), np.nan)
             found.append(

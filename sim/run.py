@@ -41,9 +41,9 @@ def simulate(
     began = datetime.now(UTC)
     engine, why = pick(scenario, engine)
     if engine == "compiled":
-        from sim.compiled.engine import Run
+        from sim.compiled.engine import KernelRun
 
-        events: Events | list[Row] = Run(scenario, replication, profile, marks, host).go().events()
+        events: Events | list[Row] = KernelRun(scenario, replication, profile, marks, host).go().events()
     else:
         with _few_looks_for_garbage():
             events = World(scenario, replication, profile, marks, host).run()

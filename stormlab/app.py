@@ -16,7 +16,7 @@ import typer
 from stormlab.command_line import finite, usage_error
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
-from stormlab.commands.compare import measured_and_compared
+from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
@@ -179,14 +179,21 @@ def compare(
     redis_url: Redis = None,
     redis_password_file: RedisPassword = None,
     save: Save = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Folder where each run is kept as it ends; the same command goes on from there.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict and measure, and judge: which measures lie in the predicted band, and how far off the medians are.
 
     With several scenarios the last table has the totals: 90 % inside, a median error of at most 8 %, none above 20 %.
+    With --resume what is complete in the folder is not measured again: same scenario, host profile and replication.
     """
+    again = records is not None or bool(scenarios and all(name.endswith(".parquet") for name in scenarios))
+    if resume is not None and (save is not None or again):
+        raise ScenarioError("--resume keeps the records in its own folder; leave --save and --records out.")
     failed, missing = dict[str, str](), Missing(LabError)
-    if records is not None or (scenarios and all(name.endswith(".parquet") for name in scenarios)):
+    if again:
         groups = by_scenario([*(records or []), *(scenarios or [])])
         comparisons = [
             comparison_of(group[0].scenario, replications, partial(examined, group), here=False) for group in groups
@@ -196,11 +203,12 @@ def compare(
         if not names:
             raise ScenarioError("compare: give scenario files, --records files, or --all.")
         specs = [Scenario.load(name, overrides) for name in names]
-        if all_:  # what is for predictions only has nothing to be compared with
-            specs = [spec for spec in specs if spec.host.placement != "separate"]
         check_output("--save", save, folder=True)
+        check_output("--resume", resume, folder=True)
         server = server_of(redis_url, redis_password_file)
-        comparisons = measured_and_compared(specs, runs, replications, server, save, failed, missing)
+        if all_:  # what is for predictions only has nothing to be compared with
+            specs = for_live(specs, server)
+        comparisons = measured_and_compared(specs, runs, replications, server, save, failed, missing, resume)
     status = judge(comparisons, as_json, failed, missing.said)
     missing.end()
     raise typer.Exit(status)

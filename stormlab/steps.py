@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -177,7 +178,12 @@ def server_of(url: str | None, password_file: Path | None) -> "Address | None":
 
 
 def runs_of(
-    scenario: Scenario, runs: int, server: "str | Address | None", folder: Path | None, missing: Missing | None = None
+    scenario: Scenario,
+    runs: int,
+    server: "str | Address | None",
+    folder: Path | None,
+    missing: Missing | None = None,
+    kept: "Mapping[int, Record] | None" = None,
 ) -> "list[Record]":
     """Run a scenario with real processes, keep each record as soon as its run has ended, and return those there are.
 
@@ -187,6 +193,7 @@ def runs_of(
         server: a Redis or Valkey to use instead of the embedded one.
         folder: where to keep the records as Parquet; None keeps none.
         missing: notes a run that failed after others had ended, and records that could not be written.
+        kept: by replication the runs that there are already; only the others are made.
 
     Raises:
         LabError: no run has ended, or nobody notes what is missing.
@@ -194,14 +201,16 @@ def runs_of(
     import live
 
     missing, name = missing or Missing(), scenario.name
-    records: dict[int, Record] = {}
+    records: dict[int, Record] = dict(kept or {})
+    stretches = [(k, 1) for k in range(runs) if k not in records] if kept else [(0, runs)]
     with progress() as show:
 
         def tell(seconds: float, what: str) -> None:
             show(f"{what} {name}", min(1.0, seconds / (runs * scenario.duration)))
 
         try:
-            for record in live.each(scenario, runs, 0, server, tell):
+            each = (live.each(scenario, count, first, server, tell) for first, count in stretches)
+            for record in chain.from_iterable(each):
                 records[record.replication] = record
                 if folder is not None:
                     with missing.noted(f"{name}: the record of run {record.replication + 1} of {runs}"):
@@ -212,7 +221,7 @@ def runs_of(
             ended = len(records)
             what = f"run {ended + 1} of {runs}" if ended < runs else "the repeat of a run that does not count"
             missing.add(f"{name}: {what}", error)
-    return examined(list(records.values()))
+    return examined([records[k] for k in sorted(records)])
 
 
 def examined(records: "list[Record]") -> "list[Record]":
@@ -236,6 +245,7 @@ def comparison_of(
     engine: Literal["auto", "simpy"] = "auto",
     given: int = 40,
     here: bool = True,
+    profile: HostProfile | None = None,
 ) -> Any:
     """Predict first, then observe, then predict given what the balancer marked down; return the `twin.Comparison`.
 
@@ -246,11 +256,12 @@ def comparison_of(
         engine: see `sim.engines`.
         given: simulated runs for each measured one, given its mark-downs.
         here: whether the runs are measured here: then this machine is calibrated first if it has to be.
+        profile: of the host, where it is not the one that the scenario names as it is now.
     """
     import sim
     import twin
 
-    profile = profile_of(scenario) if here else HostProfile.for_scenario(scenario)
+    profile = profile or (profile_of(scenario) if here else HostProfile.for_scenario(scenario))
     prediction = prediction_of(scenario, replications, engine, profile)
     records = observe()
     with progress() as show:

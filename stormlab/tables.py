@@ -124,6 +124,9 @@ def print_fleet(console: Console, comparisons: Sequence[Comparison], total: dict
     for one in comparisons:
         for reason in one.broken:
             console.print(f"  {one.scenario.name}, {reason}", highlight=False, markup=False, soft_wrap=True)
+    worst = f"{percent(total['worst_scenario_error'])} ({total['worst_scenario']})" if total["worst_scenario"] else "-"
+    text = f"{total['scenarios']} scenarios: {percent(total['coverage'])} inside, median error "
+    console.print(f"{text}{percent(total['median_error'])}, worst {worst}.", highlight=False, soft_wrap=True)
 
 
 def bands_of(prediction: Predicted) -> dict[str, Band]:

@@ -9,7 +9,7 @@ from twin.scenario.faults import Fault
 
 @st.composite
 def broadcast_faults(draw, nodes, clients, duration):
-    """One fault that messages can feel: what befalls connections, and what befalls the bus and the readers."""
+    """One fault that messages can feel: what happens to connections, and what happens to the bus and the readers."""
     nodal = ["kill", "hang", "restart", "drain"]
     kind = draw(st.sampled_from([*nodal, "bus_down", "bus_cut", "stall", "partition", "delay"]))
     lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")

@@ -13,7 +13,7 @@ from tests.costs import (
     STARTS,
 )
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
@@ -73,12 +73,12 @@ def equal_profile():
 
 def flat(seconds):
     """Return a part that costs so much under every load."""
-    return Part(levels=[1, 16, 64, 256], values=[[seconds, seconds]] * 4)
+    return PartCosts(levels=[1, 16, 64, 256], values=[[seconds, seconds]] * 4)
 
 
 def once(seconds):
     """Return a part that is kept without a load."""
-    return Part(levels=[LEVEL], values=[[seconds]])
+    return PartCosts(levels=[LEVEL], values=[[seconds]])
 
 
 def made_profile(**changes):
@@ -87,7 +87,7 @@ def made_profile(**changes):
     def parts(microseconds, payloads):
         larger = {name: [[few / 1e6], [many / 1e6]] for name, (few, many) in payloads.items()}
         return {name: flat(cost / 1e6) for name, cost in microseconds.items()} | {
-            name: Part(levels=list(PAYLOADS), values=values) for name, values in larger.items()
+            name: PartCosts(levels=list(PAYLOADS), values=values) for name, values in larger.items()
         }
 
     values = {
@@ -122,7 +122,7 @@ SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
 @functools.cache
 def disk_profile():
     """Return the plain one, of a machine whose disk was measured, too."""
-    parts = plain_profile().by_name() | {"bus_sync": Part(levels=[1, 16], values=[[SYNC], [SYNC]])}
+    parts = plain_profile().by_name() | {"bus_sync": PartCosts(levels=[1, 16], values=[[SYNC], [SYNC]])}
     return small_profile(parts=parts, disk_wait=[DISK_WAIT], disk_wait_in_a_row=[DISK_WAIT_AGAIN])
 
 
@@ -270,7 +270,7 @@ def scenarios(draw, covered=False):
         interval=interval,
         timeout=draw(seconds(0.05, 2.0)),
         close_timeout=draw(st.sampled_from([0.0, 0.2])),
-        most=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval and not covered else 0.0,
+        max_interval=draw(st.sampled_from([0.0, 0.0, 30.0])) if interval and not covered else 0.0,
     )
     clients = Clients(
         count=draw(st.integers(1, 40)),
@@ -337,11 +337,11 @@ def profiles(draw, broadcast=False):
     def part(levels, least=0.0):
         cost = st.sampled_from([value for value in costs if value >= least])
         values = [sorted(draw(st.lists(cost, min_size=1, max_size=3))) for _ in levels]
-        return Part(levels=levels, values=values, paces=[[1.5e-3] * len(repeats) for repeats in values])
+        return PartCosts(levels=levels, values=values, paces=[[1.5e-3] * len(repeats) for repeats in values])
 
     def starts():
         costs = draw(st.lists(st.sampled_from([0.0, 0.0004, 0.01, 0.15]), min_size=1, max_size=3))
-        return Part(levels=[LEVEL], values=[costs], paces=[[1.5e-3] * len(costs)])
+        return PartCosts(levels=[LEVEL], values=[costs], paces=[[1.5e-3] * len(costs)])
 
     if draw(st.booleans()):
         return draw(st.sampled_from([equal_profile(), small_profile()]))

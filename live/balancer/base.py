@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from live.control.process import Part, Stage, process_cpu_ns, surroundings
+from live.control.process import ChildProcess, Stage, process_cpu_ns, surroundings
 from twin.config.base import Configuration
 from twin.scenario.scenario import Scenario
 
@@ -41,7 +41,7 @@ class Balancer(ABC):
     kind: ClassVar[str]
     configuration: ClassVar[Configuration[Any]]
     cuts: ClassVar[bool] = False
-    part: Part
+    part: ChildProcess
 
     def __init__(
         self, stage: Stage, scenario: Scenario, port: int, node_ports: Sequence[int], cpus: Sequence[int], note: Note

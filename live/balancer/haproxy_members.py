@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from live.balancer.base import OBEYS_WITHIN
 from twin.config.haproxy import server_of
-from twin.rules.registry import Changes, Member
+from twin.rules.registry import Changes, Registration
 
 
 class HAProxyMembers:
@@ -24,7 +24,7 @@ class HAProxyMembers:
         self.path = path
         self.following = following
 
-    def apply(self, todo: Changes, members: Mapping[int, Member]) -> None:
+    def apply(self, todo: Changes, members: Mapping[int, Registration]) -> None:
         """Take servers out and in; an error is in the log, and the next look tries again.
 
         Raises:
@@ -46,5 +46,5 @@ class HAProxyMembers:
         if wrong:
             raise OSError("; ".join(wrong))
 
-    def _server(self, slot: int, member: Member) -> str:
+    def _server(self, slot: int, member: Registration) -> str:
         return server_of(slot, member.version, self.following)

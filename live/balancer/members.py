@@ -5,13 +5,13 @@ from typing import Any, Protocol
 
 from live.balancer.haproxy_members import HAProxyMembers
 from live.balancer.nginx_members import NginxMembers
-from twin.rules.registry import Changes, Member
+from twin.rules.registry import Changes, Registration
 
 
 class Members(Protocol):
     """The servers of a running balancer."""
 
-    def apply(self, todo: Changes, members: Mapping[int, Member]) -> None:
+    def apply(self, todo: Changes, members: Mapping[int, Registration]) -> None:
         """Take servers out and in; an error is in the log, and the next look tries again.
 
         Raises:

@@ -10,7 +10,7 @@ import psutil
 
 from live.balancer.base import OBEYS_WITHIN
 from twin.config.nginx import HANDOVER, peers
-from twin.rules.registry import Changes, Member
+from twin.rules.registry import Changes, Registration
 
 
 class NginxMembers:
@@ -31,7 +31,7 @@ class NginxMembers:
         self.server = server
         self.absent = {int(slot): address for slot, address in absent.items()}
 
-    def apply(self, todo: Changes, members: Mapping[int, Member]) -> None:
+    def apply(self, todo: Changes, members: Mapping[int, Registration]) -> None:
         """Write the list, let nginx read it, and wait until only the new worker accepts.
 
         Raises:

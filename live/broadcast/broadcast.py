@@ -10,7 +10,7 @@ from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
 from live.control.address import Address
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from twin.errors import ClusterError
 from twin.record.record import Row
 from twin.scenario.scenario import Scenario
@@ -42,7 +42,7 @@ class Broadcast:
         self.settings = scenario.publisher
         self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window, first_life(bus))
         self.buffers = BufferWatch(bus, self.topic.prefix)
-        self.relays: dict[int, Part] = {}
+        self.relays: dict[int, ChildProcess] = {}
         self.ports = dict(zip(relayed(scenario), ports, strict=True))
         for node, port in self.ports.items():
             config = {"port": port, "to": bus.address.way}
@@ -59,7 +59,7 @@ class Broadcast:
             "lease": self.scenario.bus.lease,
         }
 
-    def _start_publisher(self) -> Part:
+    def _start_publisher(self) -> ChildProcess:
         publisher, scenario = self.settings, self.scenario
         config = {
             **self._access(self.bus.address),
@@ -123,7 +123,7 @@ def relayed(scenario: Scenario) -> list[int]:
     return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
 
 
-def collect(stage: Stage, part: Part, start: float) -> list[Row]:
+def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
     """Ask a part for its events, and note on it how late its timers were; times become seconds since `start`.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from live.control.resp import FIRST_LIFE
-from twin.rules.delivery import MOST_READ, Message, Recovery, Stamp
+from twin.rules.delivery import MOST_READ, Message, RecoveryAnswer, Stamp
 
 _BODY = struct.Struct(">BQQQ")
 MESSAGE = 77
@@ -145,10 +145,10 @@ def stamped(reply: Any, number: int, payload: bytes) -> Stamp:
     return Stamp(Message(int(epoch), int(version), number, payload), bool(reply[0]))
 
 
-def recovery(reply: Any) -> Recovery:
+def recovery(reply: Any) -> RecoveryAnswer:
     """Return what the broker's answer to `Topic.read` says."""
     recovered, epoch, head, bodies = reply
-    return Recovery(bool(recovered), int(epoch), int(head), tuple(message(body) for body in bodies))
+    return RecoveryAnswer(bool(recovered), int(epoch), int(head), tuple(message(body) for body in bodies))
 
 
 def followed(reply: Any) -> list[bytes]:

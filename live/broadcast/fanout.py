@@ -16,7 +16,7 @@ from live.broadcast.link import Access
 from live.broadcast.subscriber import Subscriber
 from live.node.connection import BoundedConnection
 from live.node.part import Event, NodePart, Take
-from twin.rules.delivery import Recovery, Seen
+from twin.rules.delivery import RecoveryAnswer, SeenVersions
 from twin.rules.slow_consumer import Outlet, is_too_large
 
 MOST_AWAITED = 1000
@@ -27,7 +27,7 @@ MOST_QUESTIONS = 100
 """Questions of a client that may wait for the bus; it asks again, so a further one is ignored."""
 
 
-class Reader(BoundedConnection):
+class WatchedConnection(BoundedConnection):
     """A connection that tells when bytes have left it."""
 
     relieved: Callable[[], None] | None = None
@@ -38,10 +38,10 @@ class Reader(BoundedConnection):
             self.relieved()
 
 
-class Client:
+class Recipient:
     """A connected client, as its node sees it."""
 
-    def __init__(self, connection: Reader, outlet: Outlet) -> None:
+    def __init__(self, connection: WatchedConnection, outlet: Outlet) -> None:
         self.connection = connection
         self.outlet = outlet
         self.place = (0, 0)
@@ -63,16 +63,16 @@ class FanOut(NodePart):
         self.policy = config["policy"]
         self.limit: int = config["limit_bytes"]
         self.by_client = config["scope"] == "client"
-        self.clients: dict[Reader, Client] = {}
+        self.clients: dict[WatchedConnection, Recipient] = {}
         self.events: list[Event] = []
         self.most_waiting = (0, 0.0)
-        self.seen = Seen()
+        self.seen = SeenVersions()
         self.newest = (0, 0)
-        self.awaited: dict[tuple[int, int], set[Client]] = {}
-        self.asked: dict[tuple[int, int], list[Client]] = {}
+        self.awaited: dict[tuple[int, int], set[Recipient]] = {}
+        self.asked: dict[tuple[int, int], list[Recipient]] = {}
         self._questions: set[asyncio.Task[None]] = set()
         access = Access.of(config, number)
-        self.options = {"create_connection": Reader, "write_limit": self.write_limit}
+        self.options = {"create_connection": WatchedConnection, "write_limit": self.write_limit}
         self.noted: bool = config.get("noted", True)
         self.bus = Subscriber(access, number, config["kind"], config["lease"], self.take, self.note)
 
@@ -145,21 +145,21 @@ class FanOut(NodePart):
 
     def connected(self, connection: ServerConnection) -> Take:
         """Hand messages to a connection from now on, and answer its questions."""
-        reader = cast("Reader", connection)
-        client = Client(reader, Outlet(self.policy, self.limit))
+        reader = cast("WatchedConnection", connection)
+        client = Recipient(reader, Outlet(self.policy, self.limit))
         reader.relieved = lambda: self.pay(client)
         self.clients[reader] = client
         return partial(self.hear, client)
 
     def disconnected(self, connection: ServerConnection) -> None:
         """Forget a client, and wait for its word no longer."""
-        reader = cast("Reader", connection)
+        reader = cast("WatchedConnection", connection)
         client = self.clients.pop(reader, None)
         if client is not None:
             reader.relieved = None
             self.confirm(client, None)
 
-    def hear(self, client: Client, data: str | bytes) -> None:
+    def hear(self, client: Recipient, data: str | bytes) -> None:
         """Take what a client says; text is none of a run's."""
         if not isinstance(data, bytes) or not data:
             return
@@ -177,7 +177,7 @@ class FanOut(NodePart):
             self._questions.add(task)
             task.add_done_callback(self._questions.discard)
 
-    def confirm(self, client: Client, standing: tuple[int, int] | None) -> None:
+    def confirm(self, client: Recipient, standing: tuple[int, int] | None) -> None:
         """A client stands at a position, or (None) has left: acknowledge what nobody is waited for any more."""
         for name, waiting in list(self.awaited.items()):
             if client in waiting and (standing is None or name <= standing):
@@ -195,11 +195,11 @@ class FanOut(NodePart):
             return
         data = wire.answer(found)
         if is_too_large(len(data), self.limit):
-            data = wire.answer(Recovery(False, found.epoch, found.version))
+            data = wire.answer(RecoveryAnswer(False, found.epoch, found.version))
         for client in clients:
             self.send(client, data)
 
-    def send(self, client: Client, data: bytes) -> None:
+    def send(self, client: Recipient, data: bytes) -> None:
         """Hand one client an answer or a snapshot; it has to fit like any message."""
         connection = client.connection
         if connection.protocol.state is not State.OPEN:
@@ -211,10 +211,10 @@ class FanOut(NodePart):
         elif decision == "close":
             connection.transport.abort()
 
-    def pay(self, client: Client) -> None:
+    def pay(self, client: Recipient) -> None:
         """Send the snapshot that stands for what was not sent, if one is owed."""
         connection = client.connection
         if connection.protocol.state is not State.OPEN:
             return
         if client.outlet.pay(connection.transport.get_write_buffer_size()):
-            self.send(client, wire.answer(Recovery(False, *self.newest)))
+            self.send(client, wire.answer(RecoveryAnswer(False, *self.newest)))

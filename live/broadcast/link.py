@@ -13,7 +13,7 @@ from typing import Any
 
 from live.broadcast.broker import SCRIPTS, Command, Topic
 from live.control.address import Address
-from live.control.resp import BROKEN, Link, LinkLostError, Push, RefusedError, word
+from live.control.resp import BROKEN, LinkLostError, Push, ReplyError, RespConnection, word
 from twin.draws import Purpose, uniform
 from twin.rules.consistency import next_failure, retry_delay
 
@@ -26,7 +26,7 @@ class UnansweredError(Exception):
 
 
 @dataclass
-class Retry:
+class CommandRetry:
     """The rule of the scenario's `bus.retry` with one process's random numbers."""
 
     base: float
@@ -51,25 +51,25 @@ class Access:
 
     address: Address
     topic: Topic
-    retry: Retry
+    retry: CommandRetry
     name: str
     """Begins the names that the process gives its connections."""
 
     @classmethod
     def of(cls, config: dict[str, Any], entity: int) -> "Access":
         """Return what the lab's configuration says; `entity` is the node's number, 0 for the publisher."""
-        retry = Retry(**config["retry"], seed=config["seed"], replication=config["replication"], entity=entity)
+        retry = CommandRetry(**config["retry"], seed=config["seed"], replication=config["replication"], entity=entity)
         topic = Topic(**config["topic"])
         name = topic.prefix + (f"node-{entity}" if entity else "publisher")
         return cls(Address(**config["address"]), topic, retry, name)
 
-    async def open(self, role: str, push: Push | None = None) -> Link:
+    async def open(self, role: str, push: Push | None = None) -> RespConnection:
         """Open one connection that knows the scripts.
 
         Raises:
             LinkLostError, OSError, TimeoutError, RefusedError: it did not work.
         """
-        link = await Link.open(self.address, f"{self.name}-{role}", self.retry.timeout, push)
+        link = await RespConnection.open(self.address, f"{self.name}-{role}", self.retry.timeout, push)
         try:
             async with asyncio.timeout(self.retry.timeout):
                 await asyncio.gather(*(link.send("SCRIPT", "LOAD", text) for text in SCRIPTS.values()))
@@ -81,7 +81,7 @@ class Access:
     async def keep(
         self,
         role: str,
-        talk: Callable[[Link, Callable[[], None]], Awaitable[None]],
+        talk: Callable[[RespConnection, Callable[[], None]], Awaitable[None]],
         push: Push | None = None,
         lost: Callable[[str], None] = lambda reason: None,
         joined: Callable[[], None] = lambda: None,
@@ -107,7 +107,7 @@ class Access:
             try:
                 link = await self.open(role, push)
                 await talk(link, ready)
-            except (*BROKEN, RefusedError) as error:
+            except (*BROKEN, ReplyError) as error:
                 if up:
                     lost(word(error))
                 up = False
@@ -130,7 +130,7 @@ class Access:
         Like redis-py's `listen`, it does not ask whether a silent server is still there.
         """
 
-        async def talk(link: Link, ready: Callable[[], None]) -> None:
+        async def talk(link: RespConnection, ready: Callable[[], None]) -> None:
             await link.ask(self.retry.timeout, "SUBSCRIBE", *channels)
             ready()
             raise LinkLostError(await link.lost)
@@ -149,7 +149,7 @@ class Caller:
     def __init__(self, access: Access, role: str) -> None:
         self.access = access
         self.role = role
-        self.link: Link | None = None
+        self.link: RespConnection | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def ask(self, commands: list[Command], tries: list[int] | None = None) -> list[Any]:
@@ -169,7 +169,7 @@ class Caller:
                     tries[0] += 1
                 try:
                     return await self._once(commands)
-                except (*BROKEN, RefusedError) as error:
+                except (*BROKEN, ReplyError) as error:
                     self.close()
                     failures += 1
                     if failures > self.access.retry.retries:

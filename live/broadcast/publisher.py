@@ -18,7 +18,7 @@ from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
 from live.control.given import configuration
 from live.control.stdio import lines, say
 from live.machine.timing import Timers
-from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, publish_times
+from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, publish_times
 from twin.rules.delivery import Message
 
 Event = tuple[float, str, int, int, int, int, str]
@@ -36,7 +36,7 @@ class Publisher:
         self.access = Access.of(config, 0)
         self.topic = self.access.topic
         self.caller = Caller(self.access, "commands")
-        self.registry = Registry(config["lease"])
+        self.registry = LeasedNodes(config["lease"])
         self.ledger = Ledger(config["threshold"], config["ack_timeout"], config["max_resends"])
         self.nodes: int = config["nodes"]
         self.times = publish_times(config["rate"], config["start"], config["stop"], config["messages"])

@@ -11,9 +11,9 @@ from typing import Any
 
 from live.broadcast.broker import Command, followed, place, recovery
 from live.broadcast.link import MOST_BLOCK, Access, Caller, UnansweredError, keep_alive
-from live.control.resp import Link
+from live.control.resp import RespConnection
 from twin.rules.consistency import SIGNS_A_LEASE
-from twin.rules.delivery import Recovery
+from twin.rules.delivery import RecoveryAnswer
 
 MOST_WAITING = 100_000
 """Commands that a node keeps for the bus while it is away; the oldest are dropped first."""
@@ -75,7 +75,7 @@ class Subscriber:
             self.note("bus_joined", -1, "")
         self.joined.set()
 
-    async def _follow(self, link: Link, ready: Callable[[], None]) -> None:
+    async def _follow(self, link: RespConnection, ready: Callable[[], None]) -> None:
         """Read with the cursor until the connection breaks; a new process begins at the present end."""
         timeout, topic = self.access.retry.timeout, self.access.topic
         head = recovery(await link.ask(timeout, *topic.read(0, -1)))
@@ -95,7 +95,7 @@ class Subscriber:
         """Publish something for the publisher of messages, sooner or later."""
         self._put(("PUBLISH", self.access.topic.acks, " ".join(str(word) for word in words)))
 
-    async def recover(self, epoch: int, version: int) -> Recovery | None:
+    async def recover(self, epoch: int, version: int) -> RecoveryAnswer | None:
         """Return what the broker has after a position, or None if it does not answer."""
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._put(self.access.topic.read(epoch, version), reply)

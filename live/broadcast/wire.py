@@ -9,7 +9,7 @@
 import struct
 
 from live.broadcast.broker import body, message
-from twin.rules.delivery import Recovery
+from twin.rules.delivery import RecoveryAnswer
 
 ANSWER, QUESTION, STANDING = 83, 82, 65
 _ANSWER = struct.Struct(">BBQQI")
@@ -19,7 +19,7 @@ LARGEST_HEADER = 64
 """Bytes that a message needs at most besides its payload, on any way of this lab."""
 
 
-def answer(found: Recovery) -> bytes:
+def answer(found: RecoveryAnswer) -> bytes:
     """Return an answer as it is sent."""
     parts = [_ANSWER.pack(ANSWER, found.recovered, found.epoch, found.version, len(found.messages))]
     for one in found.messages:
@@ -28,7 +28,7 @@ def answer(found: Recovery) -> bytes:
     return b"".join(parts)
 
 
-def read_answer(data: bytes) -> Recovery:
+def read_answer(data: bytes) -> RecoveryAnswer:
     """Return the answer in a frame."""
     _, recovered, epoch, version, count = _ANSWER.unpack_from(data)
     at, messages = _ANSWER.size, []
@@ -37,7 +37,7 @@ def read_answer(data: bytes) -> Recovery:
         at += _LENGTH.size
         messages.append(message(data[at : at + size]))
         at += size
-    return Recovery(bool(recovered), epoch, version, tuple(messages))
+    return RecoveryAnswer(bool(recovered), epoch, version, tuple(messages))
 
 
 def question(epoch: int, version: int) -> bytes:

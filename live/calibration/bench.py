@@ -30,13 +30,13 @@ from live.client.inbox import listen
 from live.control.given import configuration
 from live.control.stdio import lines, say
 from live.node.asyncio_runtime import YOUNG_GARBAGE
-from live.sessions.client import Member
+from live.sessions.client import ClientSession
 
 NEVER = 86_400.0
 """Seconds until a client of the bench comes back by itself: after the end of the calibration."""
 
 
-class Clients:
+class BenchClients:
     """The clients of the bench: the messages' words name the methods that obey them.
 
     Args:
@@ -98,7 +98,7 @@ class Clients:
             swarm.clients = earlier + clients
         if self.sessions is not None:
             for client in clients:
-                client.member = Member(swarm, client.number, self.sessions)
+                client.member = ClientSession(swarm, client.number, self.sessions)
                 client.member.token = self.tokens.pop(0) if self.tokens else ""
         return clients
 
@@ -148,7 +148,7 @@ async def main(config: dict[str, Any]) -> None:
     """Obey the calibration until standard input closes."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    clients, reader = Clients(config), await lines()
+    clients, reader = BenchClients(config), await lines()
     say(ready=True)
     while line := await reader.readline():
         clients.obey(json.loads(line))

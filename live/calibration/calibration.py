@@ -19,11 +19,11 @@ from live.calibration import costs, deliveries, disk, payloads, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
-from live.calibration.workbench import CHECK_INTER, Bench, Costs
+from live.calibration.workbench import CHECK_INTER, Bench, MeasuredCosts
 from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
-from twin.costs.curve import Part as CostPart
+from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.profile import HostProfile
@@ -105,7 +105,7 @@ class Figures:
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self.kinds = kinds
-        self.found = {kind: Costs() for kind in kinds}
+        self.found = {kind: MeasuredCosts() for kind in kinds}
         self.wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *kinds)}
         self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -129,7 +129,7 @@ class Figures:
             **self.lone,
         )
 
-    def _by_kind(self) -> dict[str, dict[str, dict[str, CostPart]]]:
+    def _by_kind(self) -> dict[str, dict[str, dict[str, PartCosts]]]:
         """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
         measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
         balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
@@ -175,7 +175,7 @@ def installed(kind: str) -> bool:
 
 def _measure(
     bench: Bench,
-    found: Costs,
+    found: MeasuredCosts,
     wakes: dict[str, list[float]],
     lone: dict[str, list[float]],
     first: rounds.Shares,
@@ -194,7 +194,11 @@ def _measure(
 
 
 def measure_broadcast(
-    scenario: Scenario, found: Costs, first: rounds.Shares, lone: dict[str, list[float]], of_balancer: bool = False
+    scenario: Scenario,
+    found: MeasuredCosts,
+    first: rounds.Shares,
+    lone: dict[str, list[float]],
+    of_balancer: bool = False,
 ) -> None:
     """Measure the parts of a broadcast once, with processes of their own, and append the figures; only what hangs on
     the balancer if `of_balancer`.
@@ -293,7 +297,7 @@ def table_growths(cpu: int) -> list[float]:
         return list(stage.python("files", "live.machine.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
 
 
-def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
+def _parts(found: MeasuredCosts, first: rounds.Shares) -> dict[str, PartCosts]:
     """Return the parts of a profile; the client's time before the answer is split into dialling and the request."""
     dialling = median(first["client_dial"])
     shares = {"client_dial": dialling, "client_request": 1 - dialling}
@@ -305,5 +309,5 @@ def _parts(found: Costs, first: rounds.Shares) -> dict[str, CostPart]:
         levels = sorted(found[measured])
         values = [[shares.get(name, 1.0) * v for v in found[measured][level]] for level in levels]
         paces = [found.paces[measured][level] for level in levels] if measured in found.paces else []
-        parts[name] = CostPart(levels=levels, values=values, paces=paces)
+        parts[name] = PartCosts(levels=levels, values=values, paces=paces)
     return parts

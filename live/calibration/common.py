@@ -1,6 +1,6 @@
 """What several benches of a broadcast share."""
 
-from live.calibration.workbench import Costs
+from live.calibration.workbench import MeasuredCosts
 from twin.costs.curve import LEVELS
 
 BATCHES = {1: 7, 16: 3, 64: 3, 256: 3, 1024: 2}
@@ -18,7 +18,7 @@ LEAST = 1e-7
 """Seconds that stand for a cost that is lost in the noise of a difference."""
 
 
-def add(costs: Costs, name: str, level: int, value: float) -> None:
+def add(costs: MeasuredCosts, name: str, level: int, value: float) -> None:
     """Append one measurement of a part, in seconds an item, at the pace that was read last."""
     costs.add(name, level, max(LEAST, value), costs.now)
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 
-from live.calibration.workbench import Bench, Costs, check_opened, mean_pace
+from live.calibration.workbench import Bench, MeasuredCosts, check_opened, mean_pace
 from live.machine import placement
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
@@ -28,7 +28,7 @@ SERIES = 32
 """Handshakes that are done one after the other."""
 
 
-def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+def measure(bench: Bench, costs: MeasuredCosts, wakes: dict[str, list[float]]) -> None:
     """Measure every part once and append the figures; `wakes` has a list for client, node and the balancer's kind."""
     for level in LEVELS:
         if level > LEVELS[1]:
@@ -42,7 +42,7 @@ def measure(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
     deaths(bench, costs)
 
 
-def handshakes(bench: Bench, costs: Costs, level: int) -> None:
+def handshakes(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Measure an opening handshake step by step: at each step `level` items have gathered before a process that was
     stopped, and it goes on alone.
     """
@@ -84,7 +84,7 @@ def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
     return [spent[step + 1][i] - spent[step][i] for step, i in enumerate(who)]
 
 
-def refusals(bench: Bench, costs: Costs, level: int) -> None:
+def refusals(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Measure a request that the balancer answers with 503, in the balancer (from accepting it to closing) and in the
     client (from the answer on).
     """
@@ -113,7 +113,7 @@ def refusals(bench: Bench, costs: Costs, level: int) -> None:
         costs.add("balancer_refused", level, refused / level, pace)
 
 
-def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
+def wake_ups(bench: Bench, costs: MeasuredCosts, wakes: dict[str, list[float]]) -> None:
     """Measure what it costs a process to be woken for a single item, its caches warm.
 
     In a series of handshakes, one after the other, each process wakes up for every item, and never works beside
@@ -138,7 +138,7 @@ def wake_ups(bench: Bench, costs: Costs, wakes: dict[str, list[float]]) -> None:
         wakes[name].append(min(1.0, max(0.0, more / cold)) if cold > 0.0 else 0.0)
 
 
-def balancer_accepts(bench: Bench, costs: Costs, level: int) -> None:
+def balancer_accepts(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Measure what it costs the balancer to accept a bare connection, on which nothing comes yet."""
     balancer = bench.balancer.forwarder()
     used, paces = 0.0, [bench.pace()]
@@ -155,7 +155,7 @@ def balancer_accepts(bench: Bench, costs: Costs, level: int) -> None:
     costs.add("balancer_accept", level, used / BATCHES[level] / level, mean_pace(paces))
 
 
-def accepts(bench: Bench, costs: Costs, level: int) -> None:
+def accepts(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Measure what accepting a bare connection costs the node; the rest of a handshake is reading and answering."""
     batches = BATCHES[level]
     used, paces = 0, [bench.pace()]
@@ -176,7 +176,7 @@ def accepts(bench: Bench, costs: Costs, level: int) -> None:
     answers[-count:] = [max(LEAST_LEFT * both, both - cost) for both in answers[-count:]]
 
 
-def deaths(bench: Bench, costs: Costs) -> None:
+def deaths(bench: Bench, costs: MeasuredCosts) -> None:
     """Measure what the end of a node costs everybody: killed, and asked to end. Each step waits for the one before."""
     bench.drop()
     killed = bench.kill()
@@ -190,7 +190,7 @@ def deaths(bench: Bench, costs: Costs) -> None:
             _cut(bench, costs, level)
 
 
-def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
+def _killed(bench: Bench, costs: MeasuredCosts, level: int, empty: float) -> None:
     """Kill a node with `level` connections; `empty` are the CPU seconds of the end of one without any."""
     client, balancer = bench.client.pid, bench.balancer.forwarder()
     paces = [bench.pace()]
@@ -214,7 +214,7 @@ def _killed(bench: Bench, costs: Costs, level: int, empty: float) -> None:
     costs.add("balancer_release", level, (lost[1] - relayed[1]) / level, pace)
 
 
-def _ended(bench: Bench, costs: Costs, level: int) -> None:
+def _ended(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """End a node with `level` connections by SIGTERM.
 
     The close frames go to the clients, their answers to the node, the node ends its half of each connection, the
@@ -256,7 +256,7 @@ def _ended(bench: Bench, costs: Costs, level: int) -> None:
     costs.add("node_forget", level, max(0.0, forgot) / level, pace)
 
 
-def _abandoned(bench: Bench, costs: Costs, level: int) -> None:
+def _abandoned(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Let `level` clients ping a node that stands still, and then give it up, as one does that waits for its pong; what
     the node then finds costs it, and the balancer after it.
     """
@@ -274,7 +274,7 @@ def _abandoned(bench: Bench, costs: Costs, level: int) -> None:
     costs.add("balancer_abandoned", level, (end[1] - start[1]) / level, pace)
 
 
-def _cut(bench: Bench, costs: Costs, level: int) -> None:
+def _cut(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     """Let HAProxy cut `level` tunnels, as it does at a mark-down with shutdown-sessions and at the end of a reload."""
     client, node = bench.client.pid, bench.node.pid
     before = bench.pace()

@@ -11,7 +11,7 @@ from statistics import median
 from live.calibration import exchange, rounds
 from live.calibration.common import BATCHES, add
 from live.calibration.delivery_bench import DeliveryBench
-from live.calibration.workbench import Bench, Costs, pace_of
+from live.calibration.workbench import Bench, MeasuredCosts, pace_of
 from live.machine import placement
 from twin.costs.broadcast import PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS
@@ -31,7 +31,11 @@ holds more."""
 
 
 def measure(
-    bench: DeliveryBench, costs: Costs, first: rounds.Shares, lone: dict[str, list[float]], of_balancer: bool = False
+    bench: DeliveryBench,
+    costs: MeasuredCosts,
+    first: rounds.Shares,
+    lone: dict[str, list[float]],
+    of_balancer: bool = False,
 ) -> None:
     """Measure every part once and append the figures.
 
@@ -63,7 +67,7 @@ def measure(
             first.setdefault("client_delivery", []).append(_first_of_clients(bench))
 
 
-def _deliveries(bench: DeliveryBench, costs: Costs, level: int, alone: float, together: float) -> None:
+def _deliveries(bench: DeliveryBench, costs: MeasuredCosts, level: int, alone: float, together: float) -> None:
     """Measure a message to each of `level` clients, and further ones that are ready with it."""
     bench.run_in()
     ones = [bench.fan_out(1) for _ in range(BATCHES[level])]
@@ -80,7 +84,7 @@ def _deliveries(bench: DeliveryBench, costs: Costs, level: int, alone: float, to
     add(costs, "client_delivery_more", level, (median([one[2] for one in many]) - client) / further)
 
 
-def _questions(bench: DeliveryBench, costs: Costs, level: int, alone: float) -> None:
+def _questions(bench: DeliveryBench, costs: MeasuredCosts, level: int, alone: float) -> None:
     """Measure a client's frame: sent by the client, read by the node (which answers all with what it asked once)."""
     bench.ask()
     spent = [bench.ask() for _ in range(BATCHES[level])]

@@ -9,7 +9,7 @@ from live.broadcast.broker import SCRIPTS
 from live.broadcast.bus import Bus, client_of, plain_link
 from live.calibration.common import PAYLOAD, PUBLISHED, RATE, RUN_IN
 from live.calibration.workbench import Bench, at_rest, check_opened, client_config
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from live.machine import placement
 from live.node.kinds import RUNTIMES
@@ -59,7 +59,7 @@ class DeliveryBench:
         self.client = stage.python("bench", "live.calibration.bench", clients, place.clients)
         self.client.hear()
         assert self.bus.part is not None
-        self.server: Part = self.bus.part
+        self.server: ChildProcess = self.bus.part
         for text in SCRIPTS.values():
             self.redis.script_load(text)
         self.number = 1_000_000
@@ -73,7 +73,7 @@ class DeliveryBench:
                 raise broadcast.publisher.failure(f"did not subscribe within {READY_WITHIN:g} s")
             time.sleep(0.005)
 
-    def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> Part:
+    def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> ChildProcess:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
         broadcast = {**self.broadcast.of_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
@@ -87,7 +87,7 @@ class DeliveryBench:
         self.balancer.close()
 
     @property
-    def _measured(self) -> "tuple[Part | Balancer, ...]":
+    def _measured(self) -> "tuple[ChildProcess | Balancer, ...]":
         return self.client, self.balancer, self.node, self.server, self.broadcast.publisher, self.silent
 
     def cpu(self) -> list[float]:

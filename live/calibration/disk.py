@@ -14,7 +14,7 @@ from statistics import median
 from live.broadcast.broker import SCRIPTS, Topic
 from live.broadcast.bus import Bus, plain_link
 from live.calibration.common import PAYLOAD, add
-from live.calibration.workbench import Costs, pace_of
+from live.calibration.workbench import MeasuredCosts, pace_of
 from live.control.process import READY_WITHIN, process_cpu_ns, queued_ns
 from live.control.resp import encode
 from live.control.supervisor import watched
@@ -33,7 +33,7 @@ PAUSE = 0.02
 """Seconds between two batches, longer than it takes a process to get cold."""
 
 
-def measure(scenario: Scenario, costs: Costs, lone: dict[str, list[float]]) -> None:
+def measure(scenario: Scenario, costs: MeasuredCosts, lone: dict[str, list[float]]) -> None:
     """Measure the disk once and append the figures: a part, and `disk_wait` and `disk_wait_in_a_row`.
 
     Args:

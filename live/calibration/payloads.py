@@ -14,7 +14,7 @@ from live.broadcast.bus import plain_link
 from live.calibration.common import PAYLOAD, add
 from live.calibration.deliveries import path_bytes
 from live.calibration.delivery_bench import DeliveryBench
-from live.calibration.workbench import Bench, Costs, pace_of
+from live.calibration.workbench import Bench, MeasuredCosts, pace_of
 from live.control.resp import encode
 from live.control.supervisor import watched
 from twin.costs.broadcast import PAYLOADS
@@ -28,7 +28,7 @@ PUBLISHED, RATE = 6, 20.0
 """Messages of the publisher for each size, and how many a second."""
 
 
-def measure(scenario: Scenario, costs: Costs, room: list[float], of_balancer: bool = False) -> None:
+def measure(scenario: Scenario, costs: MeasuredCosts, room: list[float], of_balancer: bool = False) -> None:
     """Measure once what larger payloads cost, with processes of their own, and append the figures.
 
     Args:
@@ -50,7 +50,7 @@ def measure(scenario: Scenario, costs: Costs, room: list[float], of_balancer: bo
             bench.close()
 
 
-def _bus(bench: DeliveryBench, costs: Costs) -> None:
+def _bus(bench: DeliveryBench, costs: MeasuredCosts) -> None:
     """Measure publisher, bus, and the node that reads from it, while no client is connected."""
     small = _publish(bench, len(PAYLOAD))
     for size in PAYLOADS:
@@ -63,7 +63,7 @@ def _bus(bench: DeliveryBench, costs: Costs) -> None:
         add(costs, "publisher_send_bytes", size, _publish(bench, size) - small)
 
 
-def _clients(bench: DeliveryBench, costs: Costs) -> None:
+def _clients(bench: DeliveryBench, costs: MeasuredCosts) -> None:
     """Measure node, balancer and clients, for each of the clients that are connected."""
     for size in PAYLOADS:
         costs.now = pace_of(bench.place)

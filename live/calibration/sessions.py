@@ -14,14 +14,13 @@ from typing import Any
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
 from live.calibration.costs import BATCHES, accepts
-from live.calibration.workbench import Bench, Costs, Pace, client_config, mean_pace
-from live.control.process import READY_WITHIN, Part, Stage
+from live.calibration.workbench import Bench, MeasuredCosts, Pace, client_config, mean_pace
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
-from twin.costs.curve import LEVELS
-from twin.costs.curve import Part as CostPart
+from twin.costs.curve import LEVELS, PartCosts
 from twin.costs.layout import laid_out
 from twin.costs.profile import HostProfile
 from twin.costs.sessions import SESSION_PARTS
@@ -61,7 +60,7 @@ class SessionBench(Bench):
         self.client = stage.python("bench", "live.calibration.bench", config, self.place.clients)
         self.client.hear()
 
-    def _start_node(self, port: int) -> Part:
+    def _start_node(self, port: int) -> ChildProcess:
         retry = {"base": 0.01, "cap": 0.1, "retries": 10, "timeout": 60.0}
         store: dict[str, Any] | None = None
         if self.bus is not None:
@@ -102,7 +101,7 @@ class SessionBench(Bench):
         self.settle()
 
 
-def measure(bench: SessionBench, costs: Costs, of_balancer: bool = False) -> None:
+def measure(bench: SessionBench, costs: MeasuredCosts, of_balancer: bool = False) -> None:
     """Measure the parts of sessions once and append the figures: of a node that keeps them, or of one that asks; only
     those that hang on the balancer if `of_balancer`.
     """
@@ -119,7 +118,7 @@ def measure(bench: SessionBench, costs: Costs, of_balancer: bool = False) -> Non
             _each(bench, costs, level, partial(_asked, bench, level, accept, "unknown"))
 
 
-def _each(bench: SessionBench, costs: Costs, level: int, once: Callable[[], dict[str, float]]) -> None:
+def _each(bench: SessionBench, costs: MeasuredCosts, level: int, once: Callable[[], dict[str, float]]) -> None:
     """Measure some batches, each at its own pace; those of one item are averaged."""
     paces: list[Pace] = [bench.pace()]
     found: list[dict[str, float]] = []
@@ -136,7 +135,7 @@ def _each(bench: SessionBench, costs: Costs, level: int, once: Callable[[], dict
 
 def _accept(bench: SessionBench, level: int) -> float:
     """Return what accepting `level` bare connections costs the node."""
-    aside = Costs()
+    aside = MeasuredCosts()
     for _ in range(BATCHES[level]):
         aside.add("node_handshake", level, 1.0, (0.0, 0.0))
     accepts(bench, aside, level)
@@ -223,7 +222,7 @@ def _asked(bench: SessionBench, level: int, accept: float, kind: str) -> dict[st
     return {**found, "bus_session": served}
 
 
-def hashes(costs: Costs, bench: Bench) -> None:
+def hashes(costs: MeasuredCosts, bench: Bench) -> None:
     """Measure a password's hash on the core of the cluster.
 
     It needs no cache that neighbours fill, and they slow it down otherwise than a handshake: it is kept without
@@ -239,7 +238,7 @@ def hashes(costs: Costs, bench: Bench) -> None:
             found.append((time.thread_time_ns() - began) / 1e9 / HASHES)
 
 
-def measure_sessions(scenario: Scenario, found: Costs, of_balancer: bool = False) -> None:
+def measure_sessions(scenario: Scenario, found: MeasuredCosts, of_balancer: bool = False) -> None:
     """Measure the parts of sessions once, with processes of their own, and append the figures; only those that hang on
     the balancer if `of_balancer`.
     """
@@ -273,25 +272,25 @@ def with_sessions(
     """
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     placement.check_limits(scenario)
-    found_parts: dict[str, dict[str, dict[str, CostPart]]] = {}
+    found_parts: dict[str, dict[str, dict[str, PartCosts]]] = {}
     known_kinds = [kind for kind in KINDS if profile.knows(kind)]
     with watched() as stage:
         placement.keep_awake(stage, placement.placement(scenario).all)
         for k, kind in enumerate(known_kinds):
-            found = Costs()
+            found = MeasuredCosts()
             for i in range(repeats):
                 if progress is not None:
                     share = (k * repeats + i) / (repeats * len(known_kinds))
                     progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
                 measure_sessions(scenario.vary(balancer=KINDS[kind].plain()), found, kind != DEFAULT)
-            known, measured = profile.by_name(kind), dict[str, CostPart]()
+            known, measured = profile.by_name(kind), dict[str, PartCosts]()
             for name in SESSION_PARTS:
                 if kind != DEFAULT and not name.startswith("balancer"):
                     continue  # is the same through any balancer
                 levels = sorted(found[name])
                 values = [found[name][level] for level in levels]
                 paces = [found.paces[name][level] for level in levels] if name in found.paces else []
-                part = CostPart(levels=levels, values=values, paces=paces)
+                part = PartCosts(levels=levels, values=values, paces=paces)
                 measured[name] = part.with_earlier(known[name]) if name in known else part
             for room, kinds in laid_out(measured, kind).items():
                 found_parts.setdefault(room, {}).update(kinds)

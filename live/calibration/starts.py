@@ -9,8 +9,8 @@ from typing import Any
 
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
-from live.calibration.workbench import Costs, Pace, at_rest, mean_pace, pace_of
-from live.control.process import READY_WITHIN, Part, Stage
+from live.calibration.workbench import MeasuredCosts, Pace, at_rest, mean_pace, pace_of
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
 from live.node.kinds import RUNTIMES
@@ -26,7 +26,7 @@ NEVER = 3600.0
 """Seconds between two signs of life of a node that is measured, and of its leases."""
 
 
-def measure_starts(scenario: Scenario, found: Costs) -> None:
+def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
     """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
     talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
     with watched() as stage:
@@ -67,7 +67,7 @@ def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> 
     more to do, and the pace of the cores meanwhile.
     """
     paces = [pace_of(place) for _ in range(PACES)]
-    node: Part = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
+    node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
     listens = float(node.hear()["cpu"])
     rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
     paces += [pace_of(place) for _ in range(PACES)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
-from live.control.process import READY_WITHIN, Part, Stage, wants_a_core
+from live.control.process import READY_WITHIN, ChildProcess, Stage, wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
 from live.node.kinds import RUNTIMES
@@ -50,7 +50,7 @@ Pace = tuple[float, float]
 """How long a fixed piece of work takes the first core of the cluster, and the first of the clients, in seconds."""
 
 
-class Costs(dict[str, dict[int, list[float]]]):
+class MeasuredCosts(dict[str, dict[int, list[float]]]):
     """For each part and number of items at once the repeated measurements, in seconds an item.
 
     Attributes:
@@ -174,7 +174,7 @@ class Bench:
         self.stage.end(node)
         return balancer
 
-    def _start_node(self, port: int) -> Part:
+    def _start_node(self, port: int) -> ChildProcess:
         config = {"number": 1, "port": port, "backlog": 4000}
         return self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
 

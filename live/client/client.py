@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from live.client.inbox import Inbox
     from live.ports import Event
     from live.sending.outbox import Outbox
-    from live.sessions.client import Member
+    from live.sessions.client import ClientSession
 
 
 class Swarm:
@@ -80,13 +80,13 @@ class Client:
         self.first_ping = True
         self.missed = False
         beat = swarm.heartbeat
-        self.adaptive = Adaptive.of(beat.interval, beat.most) if beat.most else None
+        self.adaptive = Adaptive.of(beat.interval, beat.max_interval) if beat.max_interval else None
         self.last_heard = 0.0
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
         self.inbox: Inbox | None = None
-        self.member: Member | None = None
+        self.member: ClientSession | None = None
         self.outbox: Outbox | None = None
         self.barred = False
 

@@ -84,7 +84,7 @@ ORDERED_ENDS = {signal.SIGKILL: {-signal.SIGKILL}, signal.SIGTERM: {0, -signal.S
 """With which status a part may end after the lab has sent it a signal: one that is just starting does not handle it."""
 
 
-class Part:
+class ChildProcess:
     """One running process of the cluster, with a line of JSON in each direction when it is one of ours.
 
     Attributes:
@@ -284,7 +284,7 @@ class Stage:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
-        self.parts: list[Part] = []
+        self.parts: list[ChildProcess] = []
         try:
             process = subprocess.Popen(
                 [*own("live.control.guard"), str(self.folder)],
@@ -297,7 +297,7 @@ class Stage:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
-        self.guard = Part("the guard", process, self.folder / "guard.log")
+        self.guard = ChildProcess("the guard", process, self.folder / "guard.log")
 
     def __enter__(self) -> "Stage":
         return self
@@ -305,7 +305,9 @@ class Stage:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def start(self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = "") -> Part:
+    def start(
+        self, name: str, command: Sequence[str], cpus: Sequence[int] | None = None, tag: str = ""
+    ) -> ChildProcess:
         """Start `command` in its own process group; `cpus` pins it. Its standard error goes to a log in the folder.
 
         Parts stay in the lab's session: a kernel that shares its cores by sessions first (autogroup, see sched(7)) lets
@@ -322,20 +324,20 @@ class Stage:
                 process_group=0,
             )
         self._tell_guard("watch", process.pid)
-        part = Part(name, process, log)
+        part = ChildProcess(name, process, log)
         self.parts.append(part)
         if cpus:
             pin(process.pid, cpus)
         interrupt.check()
         return part
 
-    def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> Part:
+    def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> ChildProcess:
         """Start one of our own modules; its settings go to its standard input, as a command line is no secret."""
         part = self.start(name, own(module), cpus)
         part.give(config)
         return part
 
-    def end(self, part: Part) -> None:
+    def end(self, part: ChildProcess) -> None:
         """Kill a part's whole group and wait until it is gone; a group whose leader was reaped is left alone."""
         if part.process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -349,7 +351,7 @@ class Stage:
         if part in self.parts:
             self.parts.remove(part)
 
-    def reap(self, part: Part) -> "struct_rusage":
+    def reap(self, part: ChildProcess) -> "struct_rusage":
         """Wait until a part has ended by itself, and return what all its life has used."""
         part.let_end()
         part.wait()

@@ -30,7 +30,7 @@ class LinkLostError(ConnectionError):
     """The connection to the bus broke, or was never made; the text is a word for the reason."""
 
 
-class RefusedError(Exception):
+class ReplyError(Exception):
     """The server answered a command with an error."""
 
 
@@ -52,7 +52,7 @@ class _MoreError(Exception):
 
 
 def decode(data: bytes | bytearray, at: int = 0) -> tuple[Any, int]:
-    """Return the reply that begins at a place, and the place behind it; errors are returned as `RefusedError`.
+    """Return the reply that begins at a place, and the place behind it; errors are returned as `ReplyError`.
 
     Raises:
         _MoreError: the reply is not complete.
@@ -67,7 +67,7 @@ def decode(data: bytes | bytearray, at: int = 0) -> tuple[Any, int]:
     if kind == b"+":
         return line, after
     if kind == b"-":
-        return RefusedError(line.decode(errors="replace")), after
+        return ReplyError(line.decode(errors="replace")), after
     size = int(line)
     if size < 0:
         return None, after
@@ -84,7 +84,7 @@ def decode(data: bytes | bytearray, at: int = 0) -> tuple[Any, int]:
     raise ValueError(f"{bytes(data[at : at + 20])!r} is not a reply")
 
 
-class Link(asyncio.Protocol):
+class RespConnection(asyncio.Protocol):
     """One connection. Replies come in the order of the commands.
 
     Args:
@@ -101,7 +101,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, address: Address, name: str, timeout: float, push: Push | None = None) -> "Link":
+    async def open(cls, address: Address, name: str, timeout: float, push: Push | None = None) -> "RespConnection":
         """Connect, log in and tell the server the connection's name.
 
         Raises:
@@ -194,7 +194,7 @@ class Link(asyncio.Protocol):
             asked = self.waiting.popleft()
             if asked.done():
                 return
-            if isinstance(reply, RefusedError):
+            if isinstance(reply, ReplyError):
                 loading = str(reply).startswith("LOADING")  # a restarted server that still reads its data
                 asked.set_exception(LinkLostError("loading") if loading else reply)
             else:
@@ -223,6 +223,6 @@ def word(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, ConnectionRefusedError):
         return "refused"
-    if isinstance(error, RefusedError):
+    if isinstance(error, ReplyError):
         return str(error).split()[0].lower() if str(error) else "error"
     return str(error) if isinstance(error, LinkLostError) else "reset"

@@ -10,7 +10,7 @@ import select
 import time
 from collections.abc import Callable, Iterator
 
-from live.control.process import Part, Stage, ending
+from live.control.process import ChildProcess, Stage, ending
 from twin.errors import VoidError
 
 BLIND_LOOK = 0.004
@@ -33,7 +33,7 @@ class Supervisor:
         self.others: list[Callable[[], str]] = []
         self.tells = hasattr(os, "pidfd_open")
         self._poll = select.poll() if self.tells else None
-        self._watched: dict[int, tuple[Part, int]] = {}
+        self._watched: dict[int, tuple[ChildProcess, int]] = {}
         self._ended: set[int] = set()
 
     def wait(self, seconds: float) -> None:
@@ -69,7 +69,7 @@ class Supervisor:
         for pid in list(self._watched):
             self._forget(pid)
 
-    def _parts(self) -> list[Part]:
+    def _parts(self) -> list[ChildProcess]:
         return [*self.stage.parts, self.stage.guard]
 
     def _watch_all(self) -> None:
@@ -107,7 +107,7 @@ def watched() -> Iterator[Stage]:
                 raise _void(part, ending(part.status or 0))
 
 
-def _void(part: Part, what: str) -> VoidError:
+def _void(part: ChildProcess, what: str) -> VoidError:
     return VoidError(
         f"{part.name} (process {part.pid}) {what}, and nothing in the lab had ordered it; the last line of its log: "
         f"{part.last_words}"

@@ -25,10 +25,10 @@ import psutil
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import LEASE, clean
 from live.control import interrupt
-from live.control.process import READY_WITHIN, Part, Stage
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.disturbances.disturbance import OWN, Disturbance, draw, scenario_of
 from live.disturbances.injector import RUN_DISK, SMALL_DISK, Hit, Injector, has_disks, inside, on_a_disk
-from live.disturbances.verdicts import Seen, Start, Verdict, disturbed_start, judge
+from live.disturbances.verdicts import ObservedRun, Start, Verdict, disturbed_start, judge
 from live.machine import placement
 from twin.errors import ClusterError, HostError, ScenarioError
 from twin.files.writing import clear
@@ -104,7 +104,7 @@ def marked(mark: str) -> list[psutil.Process]:
 class _Run:
     """One run under way: what it has announced, and what was done to it."""
 
-    lab: Part
+    lab: ChildProcess
     deadline: float
     starts: list[Start] = field(default_factory=list)
     shown: dict[str, Any] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class _Run:
         return None
 
     def said(self) -> dict[str, Any]:
-        """Return what the lab has said of its run, as `live.disturbances.verdicts.Seen` has it."""
+        """Return what the lab has said of its run, as `live.disturbances.verdicts.ObservedRun` has it."""
         runs = self.shown.get("runs", [])
         disturbed, starved = _reasons(runs[-1]["void"] if runs else "")
         return {
@@ -141,7 +141,7 @@ class _Run:
         }
 
 
-def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
+def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> ObservedRun:
     """Do one run, disturb it, and return what was seen.
 
     Args:
@@ -176,7 +176,7 @@ def disturb(one: Disturbance, seed: int, stage: Stage, disks: bool) -> Seen:
         late, others = witness.found()
         left = [*_left(mark, temporary), *(_keys_left(server, status) if server is not None else [])]
         records = _records(place, left)
-        seen = Seen(one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, records=records)
+        seen = ObservedRun(one, scenario.duration, _steps(scenario), tuple(run.starts), hit, status, records=records)
         seen = replace(seen, **run.said(), left=tuple(left), late=late, others=others)
     return seen
 
@@ -300,7 +300,7 @@ def _records(saved: Path, left: list[str]) -> tuple[int, int]:
 
 def disturbed(
     runs: int, seed: int, first: int = 0, progress: Callable[[float, str], None] | None = None
-) -> Iterator[tuple[Seen, Verdict]]:
+) -> Iterator[tuple[ObservedRun, Verdict]]:
     """Do the runs `first` to `first + runs - 1` of a seed, disturb them, and yield what was seen and the verdict.
 
     Args:
@@ -328,13 +328,13 @@ def disturbed(
             yield seen, judge(seen)
 
 
-def _after_start(seen: Seen, t: float) -> float | None:
+def _after_start(seen: ObservedRun, t: float) -> float | None:
     """Return a time in seconds after the start of the run that was disturbed, None if either never came."""
     start = seen.starts[disturbed_start(seen) or 0].start if seen.starts else None
     return None if start is None or t == inf else t - start
 
 
-def say(seen: Seen, verdict: Verdict) -> dict[str, Any]:
+def say(seen: ObservedRun, verdict: Verdict) -> dict[str, Any]:
     """Return one run as it appears in JSON; `hit` is when it began and was over, in seconds after the start."""
     return {
         **seen.disturbance.as_dict(),

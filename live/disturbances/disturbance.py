@@ -86,7 +86,7 @@ _OTHERS: tuple[tuple[str, str, Action, When], ...] = (
 
 
 @dataclass(frozen=True)
-class Case:
+class DisturbanceKind:
     """One kind of disturbance.
 
     Attributes:
@@ -103,8 +103,8 @@ class Case:
 
 
 CASES = (
-    *(Case(cluster, target, action) for cluster, target, actions in _SIGNALLED for action in actions),
-    *(Case(cluster, target, action, when) for cluster, target, action, when in _OTHERS),
+    *(DisturbanceKind(cluster, target, action) for cluster, target, actions in _SIGNALLED for action in actions),
+    *(DisturbanceKind(cluster, target, action, when) for cluster, target, action, when in _OTHERS),
 )
 
 
@@ -115,7 +115,7 @@ class Disturbance:
     Attributes:
         number: of the run.
         cluster: one of `TABLES`.
-        target: what it befalls; empty for a run that is not disturbed.
+        target: what it acts on; empty for a run that is not disturbed.
         action: what is done.
         when: from when on `at` counts.
         at: seconds.

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from live.broadcast.bus import Bus
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.disturbances.disturbance import Disturbance
 
 SIGNALS = {
@@ -91,7 +91,7 @@ class Injector:
     """
 
     def __init__(
-        self, lab: Part, stage: Stage, server: Bus | None, saved: Path, disk: Path | None, cpus: list[int]
+        self, lab: ChildProcess, stage: Stage, server: Bus | None, saved: Path, disk: Path | None, cpus: list[int]
     ) -> None:
         self.lab = lab
         self.stage = stage

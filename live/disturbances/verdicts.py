@@ -47,7 +47,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedRun:
     """What was seen of one run from outside.
 
     Attributes:
@@ -107,7 +107,7 @@ class Verdict:
         return any(one in WRONG for one in self.verdicts)
 
 
-def disturbed_start(seen: Seen) -> int | None:
+def disturbed_start(seen: ObservedRun) -> int | None:
     """Return which start of the cluster was disturbed, from 0; None for none."""
     if seen.hit is None:
         return None
@@ -116,7 +116,7 @@ def disturbed_start(seen: Seen) -> int | None:
     return begun[-1] if begun else before[0] if before else None
 
 
-def overlap(seen: Seen) -> float:
+def overlap(seen: ObservedRun) -> float:
     """Return for how many seconds of the measured time the disturbance lasted; infinity if it has no end there."""
     number = disturbed_start(seen)
     if number is None or seen.hit is None:
@@ -130,7 +130,7 @@ def overlap(seen: Seen) -> float:
     return inf if seen.hit[1] == inf else end - begin
 
 
-def must(seen: Seen, tolerance: float = TOLERANCE) -> Must:
+def must(seen: ObservedRun, tolerance: float = TOLERANCE) -> Must:
     """Return what a run has to come to.
 
     Args:
@@ -158,7 +158,7 @@ def must(seen: Seen, tolerance: float = TOLERANCE) -> Must:
     return "void"
 
 
-def _step_delays(seen: Seen) -> list[float]:
+def _step_delays(seen: ObservedRun) -> list[float]:
     """Return by how many seconds the lab did each step of the schedule late at least, as it stood still."""
     number = disturbed_start(seen)
     start = None if number is None else seen.starts[number].start
@@ -168,7 +168,7 @@ def _step_delays(seen: Seen) -> list[float]:
     return [end - step for step in seen.steps if begin < step < end]
 
 
-def outcome(seen: Seen) -> Outcome:
+def outcome(seen: ObservedRun) -> Outcome:
     """Return what a run came to: `counted` only if it was not made anew after it was disturbed.
 
     Who else uses this machine may starve any run, which then does not count, whatever was done to it. So such a run is
@@ -188,7 +188,7 @@ def outcome(seen: Seen) -> Outcome:
     return "voided" if anew or starved or seen.disturbed or not seen.shown else "counted"
 
 
-def judge(seen: Seen, tolerance: float = TOLERANCE) -> Verdict:
+def judge(seen: ObservedRun, tolerance: float = TOLERANCE) -> Verdict:
     """Return the verdict on one run; see `Verdict`.
 
     Args:
@@ -215,7 +215,7 @@ def judge(seen: Seen, tolerance: float = TOLERANCE) -> Verdict:
     return Verdict(wanted, came, ("counted rightly" if came == "counted" else "voided rightly",))
 
 
-def _too_late(seen: Seen) -> bool:
+def _too_late(seen: ObservedRun) -> bool:
     """The lab had done its work when it was told to end."""
     number = disturbed_start(seen)
     if seen.disturbance.target != "lab" or number is None or seen.hit is None:
@@ -224,19 +224,19 @@ def _too_late(seen: Seen) -> bool:
     return start is not None and seen.hit[0] >= start + seen.duration and seen.records[0] > 0
 
 
-def _machine(seen: Seen) -> bool:
+def _machine(seen: ObservedRun) -> bool:
     """Somebody else kept the machine busy: the lab says so, and the injector has seen it, too."""
     busy = seen.late > BUSY or seen.others > OTHERS
     return busy and bool(re.search(r"starved|\blate\b|stood still|took|silent|could not connect", _text(seen)))
 
 
-def _text(seen: Seen) -> str:
+def _text(seen: ObservedRun) -> str:
     """Return all that was said of a run, on the terminal or in JSON, in lines."""
     starved = [f"starved: {seen.starved}"] if seen.starved else []
     return "\n".join([seen.said, *starved, *([seen.disturbed] if seen.disturbed else []), *seen.void_before])
 
 
-def _names_cause(seen: Seen) -> bool:
+def _names_cause(seen: ObservedRun) -> bool:
     """Tell whether what a run said names who or what disturbed it, and how; what was never measured may begin anew."""
     one, number = seen.disturbance, disturbed_start(seen)
     said = _text(seen)
@@ -259,7 +259,7 @@ def _names_cause(seen: Seen) -> bool:
     return any(re.search(rf"\b{name}\b", line) and re.search(how, line) for line in said.splitlines())
 
 
-def _done(seen: Seen) -> str:
+def _done(seen: ObservedRun) -> str:
     one = seen.disturbance
     number = disturbed_start(seen)
     start = None if number is None else seen.starts[number].start
@@ -274,7 +274,7 @@ def _last(said: str) -> str:
 
 
 @dataclass
-class Row:
+class ReportRow:
     """One line of the report.
 
     Attributes:
@@ -292,11 +292,11 @@ class Row:
     verdicts: Counter[str] = field(default_factory=Counter)
 
 
-def table(found: Iterable[tuple[Seen, Verdict]]) -> list[Row]:
+def table(found: Iterable[tuple[ObservedRun, Verdict]]) -> list[ReportRow]:
     """Return one row for each kind of disturbance, in order of the name, the undisturbed runs first."""
-    rows: dict[str, Row] = {}
+    rows: dict[str, ReportRow] = {}
     for seen, verdict in found:
-        row = rows.setdefault(seen.disturbance.kind, Row(seen.disturbance.kind))
+        row = rows.setdefault(seen.disturbance.kind, ReportRow(seen.disturbance.kind))
         row.runs += 1
         row.hit += seen.hit is not None
         row.starved += bool(seen.starved)

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
 
@@ -201,7 +201,7 @@ class Watch:
     """Measures during a run how much CPU others took and how long ready threads waited."""
 
     def __init__(self, stage: Stage, cpus: list[int]) -> None:
-        self.part: Part = stage.python("canary", "live.machine.canary", cpus)
+        self.part: ChildProcess = stage.python("canary", "live.machine.canary", cpus)
         self.stage = stage
         self.begin()
 

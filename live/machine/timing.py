@@ -23,7 +23,7 @@ REFRESH = 0.05
 
 
 @dataclass(frozen=True)
-class Step:
+class ScheduledAction:
     """Something that the schedule of a run wants done.
 
     Attributes:
@@ -108,7 +108,7 @@ class Timing:
         self.steps: list[dict[str, Any]] = []
         self.timers = Timers()
 
-    def take(self, step: Step, start: float) -> None:
+    def take(self, step: ScheduledAction, start: float) -> None:
         """Do a step and note when; `start` of the run on the monotonic clock."""
         began = time.monotonic()
         step.do()

@@ -26,7 +26,7 @@ BACKLOG = 4096
 """Connections that wait while the link is up: more than a node's own queue holds."""
 
 
-class Door:
+class LinkListener:
     """A listening socket that can stop answering.
 
     Args:
@@ -88,7 +88,7 @@ class Door:
 
 async def main(config: dict[str, Any]) -> None:
     """Obey the lab until standard input closes: `drop` (true or false)."""
-    door = Door(config["port"], LinkState(), (config["host"], config["to_port"]))
+    door = LinkListener(config["port"], LinkState(), (config["host"], config["to_port"]))
     say(listening=time.monotonic())
     reader = await lines()
     while line := await reader.readline():

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from live.control.process import READY_WITHIN, Part
+from live.control.process import READY_WITHIN, ChildProcess
 from twin.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def replace(cluster: "Cluster", number: int, kind: str) -> None:
     cluster.helpers[-1].start()
 
 
-def _welcome(cluster: "Cluster", number: int, part: Part, life: int, kind: str) -> None:
+def _welcome(cluster: "Cluster", number: int, part: ChildProcess, life: int, kind: str) -> None:
     with contextlib.suppress(ClusterError, ValueError, OSError):
         listening = float(part.hear(READY_WITHIN + cluster.scenario.duration)["listening"])  # it may be made to hang
         if cluster.standings[number - 1].listens(life):

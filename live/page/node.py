@@ -42,7 +42,7 @@ MOST_SAYING = 100
 """Texts of one node that may be under way to the bus."""
 
 
-class Door(NodePart):
+class PagePart(NodePart):
     """Asks for a token, and echoes by HTTP.
 
     Args:
@@ -169,6 +169,6 @@ def tell(connection: BoundedConnection, **message: Any) -> None:
 
 def attach(node: "Node", config: dict[str, Any]) -> None:
     """Add both to a node; without a broadcast nothing can be said."""
-    node.add(Door(node.number, config["page"]))
+    node.add(PagePart(node.number, config["page"]))
     if "broadcast" in config:
         node.add(Chat(node.number, config["broadcast"]))

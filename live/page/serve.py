@@ -42,7 +42,7 @@ SERVED: dict[str, Any] = {
 """The cluster that is served when the user names none."""
 
 
-class Site(Cluster):
+class ServedCluster(Cluster):
     """A cluster whose nodes let a page in.
 
     Args:
@@ -150,7 +150,7 @@ class Site(Cluster):
 
 
 def serve(
-    scenario: Scenario, port: int, ready: Callable[[Site], None], until: Callable[[], bool] | None = None
+    scenario: Scenario, port: int, ready: Callable[[ServedCluster], None], until: Callable[[], bool] | None = None
 ) -> None:
     """Serve a cluster with its page until Ctrl-C, or until `until` says so.
 
@@ -164,7 +164,7 @@ def serve(
         ScenarioError, HostError: nothing was started.
         ClusterError: a part failed; everything was stopped.
     """
-    with interrupt.remembered(), Site(scenario, port) as site:
+    with interrupt.remembered(), ServedCluster(scenario, port) as site:
         assert site.broadcast is not None
         site.broadcast.publisher.tell(start=time.monotonic())
         ready(site)

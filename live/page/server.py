@@ -62,7 +62,7 @@ class Served(Protocol):
         ...
 
 
-class RefusedError(Exception):
+class HttpError(Exception):
     """A request gets another answer than it asked for."""
 
     def __init__(self, status: HTTPStatus, text: str, **headers: str) -> None:
@@ -153,7 +153,7 @@ class Handler(BaseHTTPRequestHandler):
     def _respond(self, work: Any) -> None:
         try:
             work()
-        except RefusedError as refused:
+        except HttpError as refused:
             self._answer(refused.status, f"{refused}\n", **refused.headers)
 
     def _get(self) -> None:
@@ -162,7 +162,7 @@ class Handler(BaseHTTPRequestHandler):
             parts = urlsplit(self.path)
             shown = parse_qs(parts.query, keep_blank_values=True, max_num_fields=10).get("token", [])
         except ValueError:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "this address cannot be read") from None
+            raise HttpError(HTTPStatus.BAD_REQUEST, "this address cannot be read") from None
         if shown and parts.path == "/":
             if not self.server.access.opens(shown):
                 raise _unauthorized("unknown", f"this link is not of this server; {WHERE}")
@@ -178,49 +178,49 @@ class Handler(BaseHTTPRequestHandler):
         elif parts.path == "/state":
             self._answer(HTTPStatus.OK, json.dumps(served.state()), "application/json")
         else:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
+            raise HttpError(HTTPStatus.NOT_FOUND, "there is no such page")
 
     def _post(self) -> None:
         self._check_site()
         if self._way() == "cookie":
             if not self._all("Origin"):
-                raise RefusedError(HTTPStatus.FORBIDDEN, "a browser's order has to say of which page it is (Origin)")
+                raise HttpError(HTTPStatus.FORBIDDEN, "a browser's order has to say of which page it is (Origin)")
             problem = self.server.served.token_problem(self.headers.get("X-Token", ""))
             if problem:
                 raise _unauthorized(problem, f"the token is {problem}")
         if self.path != "/do":
-            raise RefusedError(HTTPStatus.NOT_FOUND, "there is no such page")
+            raise HttpError(HTTPStatus.NOT_FOUND, "there is no such page")
         try:
             self.server.served.orders.put_nowait(self._order())
         except queue.Full:
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many orders") from None
+            raise HttpError(HTTPStatus.TOO_MANY_REQUESTS, "too many orders") from None
         self._answer(HTTPStatus.OK, "{}", "application/json")
 
     def _order(self) -> Order:
         """Return the order in the body."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
-            raise RefusedError(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing or no whole number")
+            raise HttpError(HTTPStatus.LENGTH_REQUIRED, "Content-Length is missing or no whole number")
         if len(length) > 9 or int(length) > MOST_BODY:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"an order has at most {MOST_BODY} bytes")
+            raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"an order has at most {MOST_BODY} bytes")
         try:
             order = json.loads(self.rfile.read(int(length)))
             action, node = order["action"], order["node"]
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "this is no order: JSON with action and node is") from None
+            raise HttpError(HTTPStatus.BAD_REQUEST, "this is no order: JSON with action and node is") from None
         nodes = len(self.server.served.state()["nodes"])
         if action not in ACTIONS or type(node) is not int or not 1 <= node <= nodes:
             allowed = f"action {', '.join(ACTIONS)} and node 1 to {nodes}"
-            raise RefusedError(HTTPStatus.BAD_REQUEST, f"this is no order: allowed is {allowed}")
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"this is no order: allowed is {allowed}")
         return str(action), node
 
     def _check_site(self) -> None:
         """Refuse names that are not this machine's, and pages of other sites."""
         hosts, origins = self._all("Host"), self._all("Origin")
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
-            raise RefusedError(HTTPStatus.FORBIDDEN, f"this name is not served here; {WHERE}")
+            raise HttpError(HTTPStatus.FORBIDDEN, f"this name is not served here; {WHERE}")
         if any(origin not in self.server.origins for origin in origins):
-            raise RefusedError(HTTPStatus.FORBIDDEN, "this page may not ask here")
+            raise HttpError(HTTPStatus.FORBIDDEN, "this page may not ask here")
 
     def _way(self) -> Way:
         """Refuse who has neither the link's secret nor a cookie."""
@@ -272,6 +272,6 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing on the terminal."""
 
 
-def _unauthorized(reason: str, text: str) -> RefusedError:
+def _unauthorized(reason: str, text: str) -> HttpError:
     """Return a refusal for what a request has shown, or not."""
-    return RefusedError(HTTPStatus(REFUSED[reason]), text, WWW_Authenticate=challenge(reason))
+    return HttpError(HTTPStatus(REFUSED[reason]), text, WWW_Authenticate=challenge(reason))

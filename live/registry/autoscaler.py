@@ -12,14 +12,14 @@ from live.broadcast.broadcast import collect
 from live.broadcast.broker import run_prefix
 from live.broadcast.bus import Bus, client_of
 from live.broadcast.leftovers import first_life
-from live.control.process import READY_WITHIN, Part
-from live.machine.timing import Step
+from live.control.process import READY_WITHIN, ChildProcess
+from live.machine.timing import ScheduledAction
 from live.registry.scripts import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
 from twin.record.record import Row, row
 from twin.rules.controller import Replica, to_end, to_start
-from twin.rules.registry import Member
+from twin.rules.registry import Registration
 
 if TYPE_CHECKING:
     from live.ports import Cluster
@@ -48,14 +48,14 @@ class Elastic:
         self.settings = cluster.scenario.registry
         self.bus = bus
         self.slots = Slots(f"{run_prefix()}registry:", cluster.scenario.slots, self.settings.ttl, first_life(bus))
-        self.extra: dict[int, Part] = {}
+        self.extra: dict[int, ChildProcess] = {}
         self.starting: list[threading.Thread] = []
         self.wanted = self.scenario.nodes.count
         self.replicas: dict[int, Replica] = {}
         scaling = self.scenario.autoscaling
         self.controller = scaling.controller(self.settings.heartbeat) if scaling is not None else None
         self.client = client_of(bus.address, socket_timeout=2.0)
-        self.registrar: Part | None = None
+        self.registrar: ChildProcess | None = None
 
     def of_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know of the registry."""
@@ -99,16 +99,16 @@ class Elastic:
         phase = stratified(scenario.seed, replication, 0, Purpose.SYNC_PHASE)
         self.registrar.tell(look=start + phase * self.settings.sync)
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[ScheduledAction]:
         """Return the autoscaler's decisions as steps of the run, with times in seconds after its start."""
         scaling = self.scenario.autoscaling
         if scaling is None:
             return []
         count = ceil(self.scenario.duration / scaling.sync_period)
         times = [k * scaling.sync_period for k in range(1, count)]  # none at the end, as in the model
-        return [Step(at, "a decision of the autoscaler", self.decide) for at in times]
+        return [ScheduledAction(at, "a decision of the autoscaler", self.decide) for at in times]
 
-    def members(self) -> dict[int, Member]:
+    def members(self) -> dict[int, Registration]:
         """Return who is alive, with times on the monotonic clock.
 
         Raises:
@@ -145,7 +145,7 @@ class Elastic:
             self.part(number).let_end()
             self.part(number).tell(drain=scaling.lead, pace=scaling.pace)
 
-    def part(self, number: int) -> Part:
+    def part(self, number: int) -> ChildProcess:
         """Return the process of a node."""
         return self.extra[number] if number in self.extra else self.cluster.nodes[number - 1]
 
@@ -162,14 +162,14 @@ class Elastic:
         self.starting.append(threading.Thread(target=self._listens, args=(number, part, life), daemon=True))
         self.starting[-1].start()
 
-    def _listens(self, number: int, part: Part, life: int) -> None:
+    def _listens(self, number: int, part: ChildProcess, life: int) -> None:
         with contextlib.suppress(ClusterError, ValueError, OSError):
             listening = float(part.hear(READY_WITHIN + self.scenario.duration)["listening"])  # it may be made to hang
             if self.cluster.standings[number - 1].listens(life):
                 self.cluster.note(listening, "node_started", number)
 
     @property
-    def leaving(self) -> list[Part]:
+    def leaving(self) -> list[ChildProcess]:
         """The nodes that are about to end."""
         return [self.part(number) for number, replica in self.replicas.items() if replica.deleting]
 

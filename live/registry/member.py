@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from live.control.address import Address
-from live.control.resp import BROKEN, Link, RefusedError
+from live.control.resp import BROKEN, ReplyError, RespConnection
 from live.registry.scripts import SCRIPTS, Slots, replied
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import next_sign
@@ -21,13 +21,13 @@ AGAIN = 0.02
 """Seconds between two attempts to reach the registry."""
 
 
-async def open_link(address: Address, name: str) -> Link:
+async def open_link(address: Address, name: str) -> RespConnection:
     """Return a connection to the registry that knows its scripts.
 
     Raises:
         LinkLostError, OSError, TimeoutError, RefusedError: it did not work.
     """
-    link = await Link.open(address, name, ANSWER_WITHIN)
+    link = await RespConnection.open(address, name, ANSWER_WITHIN)
     try:
         for text in SCRIPTS.values():
             await link.ask(ANSWER_WITHIN, "SCRIPT", "LOAD", text)
@@ -69,7 +69,7 @@ class Membership:
         self.grid = 0.0
         self.moved = asyncio.Event()
         self.generation = 0
-        self.link: Link | None = None
+        self.link: RespConnection | None = None
         self.used = 0.0
         self.shedding: asyncio.Future[None] | None = None
 
@@ -97,7 +97,7 @@ class Membership:
 
     async def leave(self) -> None:
         """Give the slot up."""
-        with contextlib.suppress(*BROKEN, RefusedError):
+        with contextlib.suppress(*BROKEN, ReplyError):
             await self._ask(*self.slots.leave(self.number, self.generation))
 
     async def _sign(self) -> None:
@@ -105,7 +105,7 @@ class Membership:
         cpu, self.used = round(1000 * (used - self.used) / self.every), used
         try:
             verdict, counts = replied(await self._ask(*self.slots.beat(self.number, self.generation, mine, cpu)))
-        except (*BROKEN, RefusedError):
+        except (*BROKEN, ReplyError):
             return  # the next sign comes in time, or the lease ends
         if verdict == "replaced":
             self.fenced()
@@ -120,7 +120,7 @@ class Membership:
         while True:
             try:
                 self.generation = int(await self._ask(*self.slots.register(self.number, self.own, self.version)))
-            except (*BROKEN, RefusedError):
+            except (*BROKEN, ReplyError):
                 await asyncio.sleep(AGAIN)
             else:
                 self.used = time.process_time()

@@ -18,11 +18,11 @@ from live.balancer.members import members_of
 from live.broadcast.link import keep_alive
 from live.control.address import Address
 from live.control.given import configuration
-from live.control.resp import BROKEN, Link, RefusedError
+from live.control.resp import BROKEN, ReplyError, RespConnection
 from live.control.stdio import lines, say
 from live.registry.member import ANSWER_WITHIN, open_link
 from live.registry.scripts import Slots, alive
-from twin.rules.registry import Member, changes, next_sign
+from twin.rules.registry import Registration, changes, next_sign
 
 Event = tuple[float, str, int, int, int, int, str]
 EAGER = 0.02
@@ -38,10 +38,10 @@ class Registrar:
         self.every: float = config["sync"]
         self.expect: int = config["expect"]
         self.list = members_of(config["balancer"], config["members"])
-        self.known: dict[int, Member] = {}
+        self.known: dict[int, Registration] = {}
         self.events: list[Event] = []
         self.grid: float | None = None
-        self.link: Link | None = None
+        self.link: RespConnection | None = None
 
     async def look(self) -> None:
         """Ask who is alive, and tell the balancer what is new."""
@@ -49,7 +49,7 @@ class Registrar:
             if self.link is None or self.link.reason:
                 self.link = await open_link(self.address, f"{self.slots.prefix}registrar")
             members = alive(await self.link.ask(ANSWER_WITHIN, *self.slots.members()), time.monotonic())
-        except (*BROKEN, RefusedError):
+        except (*BROKEN, ReplyError):
             return  # who does not answer says nothing about the nodes
         todo = changes(self.known, members)
         if todo.gone or todo.came:

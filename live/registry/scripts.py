@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from live.control.resp import FIRST_LIFE
-from twin.rules.registry import Member, Reply
+from twin.rules.registry import Registration, Reply
 
 if TYPE_CHECKING:
     from live.broadcast.broker import Command
@@ -151,13 +151,13 @@ def replied(reply: Any) -> tuple[Reply, list[int]]:
     return cast(Reply, verdict.decode()), [int(count) for count in counts]
 
 
-def alive(reply: Any, now: float) -> dict[int, Member]:
+def alive(reply: Any, now: float) -> dict[int, Registration]:
     """Return who is alive from the answer to `Slots.members`, with times on the clock of which `now` is the present."""
     clock, *rest = reply
     return {int(row[0]): _member(row[1:], int(clock), now) for row in rest}
 
 
-def _member(fields: Sequence[bytes], clock: int, now: float) -> Member:
+def _member(fields: Sequence[bytes], clock: int, now: float) -> Registration:
     generation, address, version, connections, cpu, at, since = fields
     times = [now - (clock - int(one)) / 1e6 for one in (at, since)]
-    return Member(int(generation), address.decode(), version.decode(), int(connections), int(cpu), *times)
+    return Registration(int(generation), address.decode(), version.decode(), int(connections), int(cpu), *times)

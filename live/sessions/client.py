@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _REASON = re.compile(r'error_description="([a-z]+)"')
 
 
-class Member:
+class ClientSession:
     """One client's session over all its connections.
 
     Args:
@@ -64,4 +64,4 @@ class Member:
 def join(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its side of the sessions."""
     for client in swarm.clients:
-        client.member = Member(swarm, client.number, config)
+        client.member = ClientSession(swarm, client.number, config)

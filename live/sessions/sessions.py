@@ -8,7 +8,7 @@ from typing import Any
 from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.bus import Bus
 from live.control.address import Address
-from live.control.process import READY_WITHIN, Part
+from live.control.process import READY_WITHIN, ChildProcess
 from live.sessions.accounts import ACCOUNTS, Account
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
@@ -73,7 +73,7 @@ class Sessions:
         """Return what the clients have to know."""
         return {"passwords": self.passwords, "on_refusal": self.settings.on_refusal}
 
-    def wait_ready(self, nodes: list[Part]) -> None:
+    def wait_ready(self, nodes: list[ChildProcess]) -> None:
         """Wait until every node has a connection to the shared server.
 
         Raises:
@@ -85,7 +85,7 @@ class Sessions:
             if "joined" not in node.hear(READY_WITHIN):
                 raise ClusterError(f"{node.name} did not reach the server of the sessions.")
 
-    def begin(self, nodes: list[Part], start: float) -> None:
+    def begin(self, nodes: list[ChildProcess], start: float) -> None:
         """Let logins cost their hash from `start` on, in seconds of the monotonic clock: before it, everybody has
         logged in long ago.
         """

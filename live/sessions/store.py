@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from live.broadcast.link import Access, keep_alive
-from live.control.resp import BROKEN, Link, LinkLostError, RefusedError
+from live.control.resp import BROKEN, LinkLostError, ReplyError, RespConnection
 
 START = "redis.call('PSETEX', KEYS[1], ARGV[2], '1 ' .. ARGV[1]) return 1"
 """KEYS: session. ARGV: owner, expiry in ms."""
@@ -55,7 +55,7 @@ class SessionStore:
         self.number = number
         self.expiry_ms = max(1, round(expiry * 1000))
         self.note = note
-        self.link: Link | None = None
+        self.link: RespConnection | None = None
         self.up = asyncio.Event()
         self._was_up = False
 
@@ -63,7 +63,7 @@ class SessionStore:
         """Connect, and stay connected."""
         self._task = keep_alive(self.access.keep("sessions", self._talk, lost=self._lost, joined=self._joined))
 
-    async def _talk(self, link: Link, ready: Callable[[], None]) -> None:
+    async def _talk(self, link: RespConnection, ready: Callable[[], None]) -> None:
         timeout = self.access.retry.timeout
         await asyncio.gather(*(link.ask(timeout, "SCRIPT", "LOAD", text) for text in SCRIPTS.values()))
         self.link = link
@@ -111,5 +111,5 @@ class SessionStore:
         command = ("EVALSHA", SHA[what], 1, self.prefix + name, self.number, self.expiry_ms)
         try:
             return int(await self.link.ask(self.access.retry.timeout, *command))
-        except (*BROKEN, RefusedError) as error:
+        except (*BROKEN, ReplyError) as error:
             raise StoreDownError(str(error)) from None

@@ -22,7 +22,7 @@ from twin.rules.registry import pool_of, tries_next
 from twin.scenario.addresses import source_address
 
 
-class Costs:
+class BalancerCosts:
     """What the balancer does, and what it costs. To accept a connection is no task: it has no reading before."""
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
@@ -83,9 +83,9 @@ class Balancer(ABC):
         self.forget()
 
     @classmethod
-    def costs_of(cls, cost: Callable[[str], Cost]) -> Costs:
+    def costs_of(cls, cost: Callable[[str], Cost]) -> BalancerCosts:
         """Return what a balancer of this kind does, and what it costs."""
-        return Costs(cost)
+        return BalancerCosts(cost)
 
     # What kinds do in their own ways
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sim.balancer.balancer import Balancer, Costs
+from sim.balancer.balancer import Balancer, BalancerCosts
 from sim.balancer.checks import check
 from sim.balancer.slowstart import slowstart
 from sim.connection import Attempt, Tunnel
@@ -12,7 +12,7 @@ from twin.rules.health import haproxy_retry
 from twin.scenario.balancer.haproxy import HAProxy
 
 
-class HAProxyCosts(Costs):
+class HAProxyCosts(BalancerCosts):
     """It cuts a tunnel in another way than it relays a close: task by task, with no reading before. Source: HAProxy,
     `process_runnable_tasks` in src/task.c.
     """
@@ -29,7 +29,7 @@ class HAProxyBalancer(Balancer):
     no_server = "503"
 
     @classmethod
-    def costs_of(cls, cost: Callable[[str], Cost]) -> Costs:
+    def costs_of(cls, cost: Callable[[str], Cost]) -> BalancerCosts:
         """Return its costs."""
         return HAProxyCosts(cost)
 

@@ -10,7 +10,7 @@ from sim.ports import Run, Upstream
 from twin.advice import strikes_in_run
 from twin.draws import Purpose
 from twin.rules.heartbeat import beat_after
-from twin.rules.idle import LAZY, TIE, Pings, in_time, timer_set
+from twin.rules.idle import LAZY, TIE, PingSchedule, in_time, timer_set
 
 NEVER = 1e9
 """Interval in seconds of who pings once."""
@@ -58,7 +58,7 @@ class Idle:
         if not self.lazy or now - timer_set(tunnel.touched, now, self.pings(tunnel), self.lazy) >= self.lazy:
             tunnel.touched = now
 
-    def pings(self, tunnel: Tunnel) -> list[Pings]:
+    def pings(self, tunnel: Tunnel) -> list[PingSchedule]:
         """Return the pings that pass through a tunnel.
 
         Who pings waits for the pong before it pings again: a client pings a silent node once, and a client that does
@@ -68,17 +68,17 @@ class Idle:
         interval, every, last = self.beat, self.ping, client.last_beat
         found = []
         if last is not None:
-            found.append(Pings(last, NEVER))
+            found.append(PingSchedule(last, NEVER))
             if tunnel.opened:
-                found.append(Pings(client.first_beat, NEVER))
+                found.append(PingSchedule(client.first_beat, NEVER))
         elif interval and tunnel.opened:
             ends = [node.silent_since] if node.silent else []
             if client.stall.on:
                 ends.append(client.stall.stalled_at)
             untils = [beat_after(client.first_beat, interval, end) for end in ends]
-            found.append(Pings(client.first_beat, interval, min(untils, default=NEVER)))
+            found.append(PingSchedule(client.first_beat, interval, min(untils, default=NEVER)))
         if every:
-            found.append(Pings(tunnel.opened_at + every, every, node.silent_since if node.silent else NEVER))
+            found.append(PingSchedule(tunnel.opened_at + every, every, node.silent_since if node.silent else NEVER))
         return [side for side in found if side.first > -NEVER]
 
     def _look_at(self, tunnel: Tunnel, when: float) -> None:
@@ -99,7 +99,7 @@ class Idle:
 
         env.timeout(max(0.0, when - env.now)).callbacks.append(due)
 
-    def _race(self, tunnel: Tunnel, end: float, pings: list[Pings]) -> float:
+    def _race(self, tunnel: Tunnel, end: float, pings: list[PingSchedule]) -> float:
         """Return when the timer of a tunnel that nothing has moved is set once more by a ping that is due just when it
         ends; it stays as it is if there is none or it comes too late.
         """

@@ -22,7 +22,7 @@ from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run
 from twin.record.record import Row, row
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 
 class Broadcast:
@@ -58,9 +58,9 @@ class Broadcast:
         server, room = Process(cores["bus"]), machine.profile.bus_path(payload, u)
         self.bus = Bus(run, server, cost, machine.bus_start, room, machine.disk)
         process = Process(cores["publisher"])
-        self.publisher = publisher.Publisher(run, process, self.bus, publisher.Costs(run.env, cost))
+        self.publisher = publisher.Publisher(run, process, self.bus, publisher.PublisherCosts(run.env, cost))
         self.fanouts = [
-            fanout.Fanout(run, self.bus, self, balancer, node, fanout.Costs(run.env, cost)) for node in nodes
+            fanout.Fanout(run, self.bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
         ]
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
@@ -130,7 +130,7 @@ class Broadcast:
                 t += each
                 if isinstance(body, Message):
                     subscriber.arrive(body, frame.detail, t)
-                elif isinstance(body, Recovery):
+                elif isinstance(body, RecoveryAnswer):
                     subscriber.answered(body, t)
             if tunnel.outlet is not None:
                 self.fanouts[tunnel.server].drained(tunnel)

@@ -29,7 +29,7 @@ Command = tuple[Cost, Act]
 """What a command costs the broker, and what it does there."""
 
 
-class Costs:
+class BusCosts:
     """What the broker does, and what it costs."""
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
@@ -66,7 +66,7 @@ class Bus:
         self.env = world.env
         self.process = process
         self.settings = settings
-        self.costs = Costs(cost)
+        self.costs = BusCosts(cost)
         self.room = room
         self.start_time = start
         self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)

@@ -16,7 +16,7 @@ from sim.node.node import Node
 from sim.ports import Backend, End, NodePart, Paths, Run, Work
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
-from twin.rules.delivery import Cursor, Message, Recovery, Seen
+from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
 from twin.rules.slow_consumer import Outlet, is_too_large
 
@@ -26,7 +26,7 @@ Said = tuple[Command, simpy.Event | None]
 _NOTHING = Cost.constant(0.0)
 
 
-class Costs:
+class FanOutCosts:
     """What a node does for a broadcast, and what it costs."""
 
     def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
@@ -42,7 +42,7 @@ class Costs:
 class Fanout(NodePart):
     """What one node does; a new process of the node begins a new `life`."""
 
-    def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: Costs) -> None:
+    def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
         self.run = run
         self.env = run.env
         self.bus = bus
@@ -54,7 +54,7 @@ class Fanout(NodePart):
         self.down = Lane(node.process, costs.fanout, costs.more, self.written)
         self.up = Lane(node.process, costs.read, costs.read, self.heard)
         self.life = 0
-        self.seen = Seen()
+        self.seen = SeenVersions()
         self.cursor = Cursor(self.bus.broker.epoch)
         self.over = False
         self.joined = True
@@ -102,7 +102,7 @@ class Fanout(NodePart):
         """A new process listens in place of one that a fault has ended: it joins the bus as one that is new there."""
         if healed:
             self.over = False
-            self.seen = Seen()
+            self.seen = SeenVersions()
             self.env.process(self.join(self.life, ""))
 
     def disconnected(self, tunnel: Tunnel) -> None:
@@ -269,11 +269,11 @@ class Fanout(NodePart):
             return
         waiting = self._waiting(tunnel)
         if outlet.pay(waiting) and self.node.state == "up" and self.node.serves and tunnel in self.node.tunnels:
-            self.answer(tunnel, Recovery(False, *self.newest))
+            self.answer(tunnel, RecoveryAnswer(False, *self.newest))
         if waiting == 0 and not outlet.owes_snapshot:
             tunnel.outlet = None
 
-    def answer(self, tunnel: Tunnel, recovery: Recovery) -> None:
+    def answer(self, tunnel: Tunnel, recovery: RecoveryAnswer) -> None:
         """Send an answer or a snapshot over a connection; it has to fit like any message."""
         size = frame_bytes(_size(recovery))
         fits = tunnel.in_flight + size <= self.paths.room and tunnel.outlet is None
@@ -323,7 +323,7 @@ class Fanout(NodePart):
         if recovery is None:
             return
         if is_too_large(_size(recovery), self.run.scenario.slow_consumer.limit_bytes):
-            recovery = Recovery(False, recovery.epoch, recovery.version)
+            recovery = RecoveryAnswer(False, recovery.epoch, recovery.version)
         for tunnel in tunnels:
             if tunnel in self.node.tunnels:
                 self.answer(tunnel, recovery)
@@ -392,5 +392,5 @@ class Fanout(NodePart):
             yield self.node.process.sleep(every)
 
 
-def _size(recovery: Recovery) -> int:
+def _size(recovery: RecoveryAnswer) -> int:
     return answer_body(len(message.payload) for message in recovery.messages)

@@ -10,7 +10,7 @@ from sim.broadcast.link import Link
 from sim.machine.cold_start import ColdStart
 from sim.machine.process import MILLISECOND, Cost, Process
 from twin.record.record import row
-from twin.rules.consistency import MOST_UNCLAIMED, Ledger, Pending, Registry, next_failure
+from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, next_failure
 from twin.rules.delivery import Message, Stamp
 from twin.rules.frames import pushed_word
 
@@ -23,7 +23,7 @@ LEAST_SLEEP = 2 * MILLISECOND
 """Shortest sleep, in seconds; a timer of a loop that counts milliseconds may be early by one."""
 
 
-class Costs:
+class PublisherCosts:
     """What the publisher does, and what it costs."""
 
     def __init__(self, env: simpy.Environment, cost: "Callable[[str], Cost]") -> None:
@@ -35,7 +35,7 @@ class Costs:
 class Publisher:
     """The publisher of a run. It is registered for acknowledgements and signs of life under number 0 of the bus."""
 
-    def __init__(self, world: "Run", process: Process, bus: Bus, costs: Costs) -> None:
+    def __init__(self, world: "Run", process: Process, bus: Bus, costs: PublisherCosts) -> None:
         assert world.scenario.publisher is not None
         self.world = world
         self.env = world.env
@@ -45,7 +45,7 @@ class Publisher:
         self.settings = world.scenario.publisher
         self.link = Link(world.env, 0)
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
-        self.registry = Registry(world.scenario.bus.lease)
+        self.registry = LeasedNodes(world.scenario.bus.lease)
         self.payload = bytes(self.settings.payload_bytes)
         for number in range(1, world.scenario.nodes.count + 1):
             self.registry.renew(number, 0.0)

@@ -5,7 +5,7 @@ import simpy
 from sim.client.client import Client
 from sim.connection import Attempt, Frame, Tunnel
 from sim.ports import ClientPart, Paths, Run
-from twin.rules.delivery import Message, Position, Recovery
+from twin.rules.delivery import Message, Position, RecoveryAnswer
 
 
 class Subscriber(ClientPart):
@@ -72,7 +72,7 @@ class Subscriber(ClientPart):
         if self.confirms and arrival.deliver:
             self.confirm()
 
-    def answered(self, recovery: Recovery, t: float) -> None:
+    def answered(self, recovery: RecoveryAnswer, t: float) -> None:
         """Take an answer or a snapshot that came at `t` seconds."""
         answered = self.position.answer(recovery)
         rows, node = self.run.rows, self.node

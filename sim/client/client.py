@@ -22,7 +22,7 @@ asyncio/client.py (`handshake`), asyncio/connection.py (`connection_lost`, `wait
 handles/basetransport.pyx (`_schedule_call_connection_lost`), loop.pyx (`_on_idle`); seen with strace."""
 
 
-class Costs:
+class ClientCosts:
     """What a client does, and what it costs."""
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
@@ -49,7 +49,7 @@ class Swarm:
     """
 
     run: Run
-    costs: Costs
+    costs: ClientCosts
     balancer: Frontend
     nodes: Sequence[Upstream]
     heartbeat: Heartbeat
@@ -63,7 +63,7 @@ class Swarm:
         """Return what the clients of a run share; see the attributes."""
         clients = run.scenario.clients
         beat, again = clients.heartbeat.rule(), clients.reconnect.rule()
-        return cls(run, Costs(run.cost), balancer, nodes, beat, again, draw_for_reconnect)
+        return cls(run, ClientCosts(run.cost), balancer, nodes, beat, again, draw_for_reconnect)
 
 
 class Client:
@@ -91,7 +91,7 @@ class Client:
         self._first_beat: float | None = None
         self.draws = 0
         self.stall = Stall(self.env, self, swarm.heartbeat, swarm.nodes)
-        self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.most else None
+        self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.max_interval else None
         self.parts: tuple[ClientPart, ...] = ()
         self.barred = False
         self.since = 0.0

@@ -47,7 +47,7 @@ class Beats:
         self.env = env
         self.client = client
         self.nodes = nodes
-        self.rule = Adaptive.of(beat.interval, beat.most)
+        self.rule = Adaptive.of(beat.interval, beat.max_interval)
         self.last = float("-inf")
 
     def start(self, tunnel: Tunnel, first: float, full: bool) -> None:

@@ -13,10 +13,10 @@ from twin.record.columns import Events, Row, Words
 Array = np.ndarray[Any, Any]
 
 
-class Run(State):
+class KernelRun(State):
     """One replication in the kernel. Its arguments are those of `sim.compiled.state.State`."""
 
-    def go(self) -> "Run":
+    def go(self) -> "KernelRun":
         """Run to the end of the scenario."""
         fresh, kernel = True, run
         if self.broadcast is not None:

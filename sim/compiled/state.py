@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sim.balancer.kinds import KINDS as BALANCERS
-from sim.client.client import Costs as ClientCosts
+from sim.client.client import ClientCosts
 from sim.compiled import kinds
 from sim.compiled.events.ahead import MANY
 from sim.compiled.events.inbox import FRONT

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from sim.machine.process import Cost
-from sim.node.runtime import Costs, Runtime
+from sim.node.runtime import NodeCosts, Runtime
 
 ACCEPTS = 1
 """Connections that a loop accepts in a round. Source: libuv 1.45 and later, `uv__server_io` in src/unix/stream.c."""
@@ -30,10 +30,10 @@ class AsyncioRuntime(Runtime):
     compiled: ClassVar[bool] = True
 
     @classmethod
-    def costs_of(cls, cost: Callable[[str], Cost], start: str) -> Costs:
+    def costs_of(cls, cost: Callable[[str], Cost], start: str) -> NodeCosts:
         """Return its costs. Each connection that it closes is a task of its own, with no reading before. Source:
         `websockets`, asyncio/server.py (`_close`).
         """
-        costs = Costs(cost, start)
+        costs = NodeCosts(cost, start)
         costs.goodbye = costs.goodbye.in_one_step()
         return costs

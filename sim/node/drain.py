@@ -11,7 +11,7 @@ from twin.rules.drain import close_after
 
 def shed(node: Node, count: int, pace: float) -> Work[None]:
     """Close the oldest `count` connections, `pace` a second."""
-    yield from _let_go(node, [one for one in node.tunnels if not one.closing][:count], pace, "up")
+    yield from _request_closes(node, [one for one in node.tunnels if not one.closing][:count], pace, "up")
 
 
 def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None]:
@@ -36,7 +36,7 @@ def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None
         return
     node.state = "draining"
     node.stop_listening()
-    yield from _let_go(node, list(node.tunnels), pace, "draining")
+    yield from _request_closes(node, list(node.tunnels), pace, "draining")
     yield from emptied(node)
     yield from node.runs()
     if node.life != life or node.state != "draining":
@@ -47,7 +47,7 @@ def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None
     yield from end(node, life, again)
 
 
-def _let_go(node: Node, tunnels: Sequence[Tunnel], pace: float, state: State) -> Work[None]:
+def _request_closes(node: Node, tunnels: Sequence[Tunnel], pace: float, state: State) -> Work[None]:
     """Ask the clients of some connections to come back elsewhere, `pace` a second, while the node is in a state."""
     began, life = node.env.now, node.life
     for place, tunnel in enumerate(tunnels):

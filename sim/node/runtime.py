@@ -10,7 +10,7 @@ from typing import ClassVar
 from sim.machine.process import Cost
 
 
-class Costs:
+class NodeCosts:
     """What a node does, and what it costs; `start` names the part that its start is.
 
     The kernel closes the connections of a killed process one after the other, with no reading before. Source: Linux,
@@ -54,6 +54,6 @@ class Runtime(ABC):
         self.costs = self.costs_of(cost, start)
 
     @classmethod
-    def costs_of(cls, cost: Callable[[str], Cost], start: str) -> Costs:
+    def costs_of(cls, cost: Callable[[str], Cost], start: str) -> NodeCosts:
         """Return what a node of this kind does, and what it costs."""
-        return Costs(cost, start)
+        return NodeCosts(cost, start)

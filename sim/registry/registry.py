@@ -13,7 +13,7 @@ from sim.node.node import POLL, Node
 from sim.ports import NodePart, Run, Work
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
-from twin.rules.registry import Leases, Member, changes, next_sign
+from twin.rules.registry import Leases, Registration, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
 
 
@@ -40,10 +40,10 @@ class Registrar:
         self.nodes = nodes
         self.balancer = balancer
         self.looks = looks
-        self.registrations = [Registration(self, node) for node in nodes]
+        self.registrations = [Registered(self, node) for node in nodes]
         self.loading = run.cost("start_registry")
         self.leases = Leases(settings.ttl)
-        self.known: dict[int, Member] = {}
+        self.known: dict[int, Registration] = {}
         self.generation: dict[int, int] = {}
         self.spent: dict[int, float] = {}
 
@@ -136,7 +136,7 @@ class Registrar:
                 balancer.mark(slot - 1, True, "registry")
 
 
-class Registration(NodePart):
+class Registered(NodePart):
     """One node's side of the registry."""
 
     def __init__(self, registrar: Registrar, node: Node) -> None:

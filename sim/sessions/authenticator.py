@@ -17,7 +17,7 @@ from sim.machine.machine import Machine
 from sim.machine.process import Cost
 from sim.node.node import Node
 from sim.ports import Gate, NodePart, Run, Work
-from sim.sessions.member import Member
+from sim.sessions.client import ClientSession
 from sim.sessions.store import StoreConnection
 from sim.sessions.tables import Grant, Tables, Ticket
 from twin.rules.session import REFUSED, without_store
@@ -27,7 +27,7 @@ HASH_PIECE = 0.001
 """Seconds of a password's hash between two chances for another process to have the core."""
 
 
-class Costs:
+class AuthenticatorCosts:
     """What sessions cost everybody.
 
     Args:
@@ -63,7 +63,13 @@ class Authenticator(NodePart, Gate):
     """
 
     def __init__(
-        self, run: Run, node: Node, costs: Costs, tables: Tables, store: StoreConnection | None, members: list[Member]
+        self,
+        run: Run,
+        node: Node,
+        costs: AuthenticatorCosts,
+        tables: Tables,
+        store: StoreConnection | None,
+        members: list[ClientSession],
     ) -> None:
         self.env = run.env
         self.node = node

@@ -9,8 +9,8 @@ from sim.machine.machine import Machine
 from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run, Work
-from sim.sessions.authenticator import Authenticator, Costs
-from sim.sessions.member import Member
+from sim.sessions.authenticator import Authenticator, AuthenticatorCosts
+from sim.sessions.client import ClientSession
 from sim.sessions.store import StoreConnection
 from sim.sessions.tables import Tables
 from twin.rules.session import refresh_interval
@@ -38,11 +38,11 @@ class Sessions:
         self.bus: Bus | None = None
         if settings.store == "redis":
             self.bus = Bus(run, Process(cores["bus"]), machine.cost, machine.bus_start, 0.0, machine.disk)
-        bus, costs = self.bus, Costs(machine, settings.login_iterations)
+        bus, costs = self.bus, AuthenticatorCosts(machine, settings.login_iterations)
         self.costs = costs
         self.tables = Tables(run, nodes, bus)
         self.stores = {} if bus is None else {node.number: StoreConnection(run, node, bus) for node in nodes}
-        self.members = [Member(run, self.tables, nodes, number) for number in range(run.scenario.clients.count)]
+        self.members = [ClientSession(run, self.tables, nodes, number) for number in range(run.scenario.clients.count)]
         self.authenticators = [
             Authenticator(run, node, costs, self.tables, self.stores.get(node.number), self.members) for node in nodes
         ]

@@ -12,7 +12,7 @@ from twin.errors import LabError
 from twin.missing import Missing
 
 if TYPE_CHECKING:
-    from live.disturbances.verdicts import Seen, Verdict
+    from live.disturbances.verdicts import ObservedRun, Verdict
 
 RUNS = 100
 """Runs of a campaign that disturbs, unless told: all kinds come up once, and a quarter is not disturbed."""
@@ -31,7 +31,7 @@ def disturb(runs: int, seed: int, first: int, as_json: bool) -> bool:
     from live.disturbances.verdicts import totals
     from live.machine.placement import BusyHostWarning
 
-    found: list[tuple[Seen, Verdict]] = []
+    found: list[tuple[ObservedRun, Verdict]] = []
     missing = Missing(LabError, KeyboardInterrupt)
     columns = (TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with (
@@ -66,11 +66,11 @@ def disturb(runs: int, seed: int, first: int, as_json: bool) -> bool:
     return any(verdict.wrong for verdict in verdicts)
 
 
-def print_table(found: "list[tuple[Seen, Verdict]]") -> None:
+def print_table(found: "list[tuple[ObservedRun, Verdict]]") -> None:
     """Print a line for each kind of disturbance, and one for all; the heads are short, so that it fits 80 columns."""
-    from live.disturbances.verdicts import WRONG, Row, table
+    from live.disturbances.verdicts import WRONG, ReportRow, table
 
-    rows, total = table(found), Row("all")
+    rows, total = table(found), ReportRow("all")
     for row in rows:
         total.runs, total.hit, total.starved = total.runs + row.runs, total.hit + row.hit, total.starved + row.starved
         total.verdicts.update(row.verdicts)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.world import World
 from twin.costs.profile import HostProfile
 from twin.scenario.scenario import Scenario
@@ -32,13 +32,13 @@ def talk(clients):
 @pytest.mark.timeout(900)
 def test_the_compiled_engine_is_far_faster_in_a_broadcast_and_says_the_same():
     profile = HostProfile.load("reference")
-    Run(talk(10), 0, profile).go()
+    KernelRun(talk(10), 0, profile).go()
     for clients in COMPARED:
         scenario = talk(clients)
         took = []
         for _ in range(3):
             began = time.process_time()
-            run = Run(scenario, 0, profile).go()
+            run = KernelRun(scenario, 0, profile).go()
             took.append(time.process_time() - began)
         began = time.process_time()
         events = run.events()

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.world import World
 from twin.costs.profile import HostProfile
 from twin.scenario.scenario import Scenario
@@ -60,11 +60,11 @@ def seconds_of(work):
 
 
 def compiled(scenario, profile):
-    return Run(scenario, 0, profile).go().noted()
+    return KernelRun(scenario, 0, profile).go().noted()
 
 
 def compile_first(profile):
-    Run(storm(100), 0, profile).go()
+    KernelRun(storm(100), 0, profile).go()
 
 
 @pytest.mark.timeout(900)
@@ -78,7 +78,7 @@ def test_the_compiled_engine_is_far_faster_and_says_the_same():
             took += [seconds_of(partial(compiled, scenario, profile)) for _ in range(RUNS)]
             slow.append(seconds_of(World(scenario, 0, profile).run))
         took += [seconds_of(partial(compiled, scenario, profile)) for _ in range(RUNS)]
-        run, expected = Run(scenario, 0, profile).go(), World(scenario, 0, profile).run()
+        run, expected = KernelRun(scenario, 0, profile).go(), World(scenario, 0, profile).run()
         assert sorted(run.rows(), key=lambda row: row[0]) == sorted(expected, key=lambda row: row[0])
         events, ratio = len(run.noted()), np.median(slow) / np.median(took)
         text = (
@@ -104,7 +104,7 @@ def test_an_event_and_a_client_cost_little_at_any_size():
         for _ in range(3 if clients < 200_000 else 1):
             run = None
             began = time.process_time()
-            run = Run(scenario, 0, profile, full=False).go()
+            run = KernelRun(scenario, 0, profile, full=False).go()
             took.append(time.process_time() - began)
         events = run.processed
         grown = (peak() - before) / clients

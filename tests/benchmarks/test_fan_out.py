@@ -20,7 +20,7 @@ from websockets.asyncio.server import broadcast, serve
 
 from live.broadcast.broker import READ, STAMP, Topic, body, place
 from live.broadcast.bus import Bus, client_of
-from live.broadcast.fanout import FanOut, Reader
+from live.broadcast.fanout import FanOut, WatchedConnection
 from live.client.inbox import Inlet
 from live.control.address import Address
 from live.control.process import Stage
@@ -60,7 +60,7 @@ def test_the_fan_out_of_a_node_is_as_fast_as_the_bare_library() -> None:
         node = Node(1)
         node.add(fan_out)
         took: dict[str, list[float]] = {"bare": [], "node": []}
-        options = {"compression": None, "ping_interval": None, "create_connection": Reader}
+        options = {"compression": None, "ping_interval": None, "create_connection": WatchedConnection}
         async with serve(
             node.serve_client,
             "127.0.0.1",

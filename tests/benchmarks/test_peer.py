@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import pytest
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.compiled.events.queue import (
     FROM_HEAP,
     FROM_WHEEL,
@@ -83,7 +83,7 @@ def storm(w, tries):
 def ours(clients, service):
     """Return what the storm counted on this engine's queue, and how long that took."""
     scenario = small(duration=3600.0, clients={"count": clients, "connect_rate": 1e5, "reconnect": {"cap": CAP}})
-    run = Run(scenario, 0, small_profile(), full=False)
+    run = KernelRun(scenario, 0, small_profile(), full=False)
     run.kept["fifos"]["delay"] = service
     tries = np.zeros(clients, np.int64)
     began = time.perf_counter()

@@ -24,7 +24,7 @@ from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
 from live.control.process import Stage
 from live.machine import placement
-from live.page.serve import SERVED, Site, serve
+from live.page.serve import SERVED, ServedCluster, serve
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
@@ -189,7 +189,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> type[Exception]:
 
 
 @pytest.fixture
-def site(clean_end: None) -> Iterator[Site]:
+def site(clean_end: None) -> Iterator[ServedCluster]:
     """A served cluster of three nodes."""
     ready: queue.Queue[Any] = queue.Queue()
     over = threading.Event()
@@ -254,7 +254,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(site: Site, browser: Any) -> Iterator[Any]:
+def page(site: ServedCluster, browser: Any) -> Iterator[Any]:
     """The page, opened by its link."""
     one = browser.new_page()
     one.set_default_timeout(30_000)

@@ -73,7 +73,7 @@ def test_a_violation_is_printed_with_its_witness_and_the_status_says_so(monkeypa
     assert audit(broken(campaign.make(5, 9), 9)).verdict == "fail"
 
 
-def test_half_of_the_pubsub_runs_have_clients_that_do_not_recover_and_a_stream_has_none() -> None:
+def test_clients_do_not_recover_in_half_of_the_pubsub_runs_and_in_no_stream() -> None:
     recover = [campaign.make(3, number, "pubsub").clients.recovery.recover for number in range(100)]
     assert 30 < sum(recover) < 70
     assert all(campaign.make(3, number).clients.recovery.recover for number in range(100))
@@ -114,7 +114,7 @@ def test_the_dice_of_a_run_never_repeat_and_every_option_comes_up() -> None:
     assert drawn[0] != campaign._Dice(2, 2).between(2.0, 5.0)
 
 
-def test_runs_have_one_to_three_faults_on_every_node_and_kills_come_as_a_message_is_on_its_way() -> None:
+def test_runs_have_one_to_three_faults_and_kills_come_as_a_message_is_on_its_way() -> None:
     counts, nodes, clients, late = set(), set(), set(), []
     for number in range(300):
         scenario = campaign.make(7, number)

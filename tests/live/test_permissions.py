@@ -61,7 +61,7 @@ def ann(admin: redis.Redis) -> Callable[..., Address]:
 
 
 @pytest.mark.parametrize("settings", [BROADCAST, PUBSUB, SHARED, CUT], ids=["stream", "pubsub", "shared", "cut"])
-def test_a_user_with_all_commands_on_the_labs_names_runs_and_the_trial_leaves_nothing(
+def test_a_user_allowed_all_on_the_labs_names_runs_and_the_trial_leaves_nothing(
     settings: dict[str, Any], ann: Callable[..., Address], admin: redis.Redis, small: Callable[..., Scenario]
 ) -> None:
     address, scenario = ann(ALL), small(**settings)

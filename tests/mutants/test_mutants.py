@@ -232,7 +232,7 @@ def test_the_file_of_judgements_can_be_read():
     assert all(isinstance(one, Judgement) for one in judgements())
 
 
-def test_the_table_counts_by_area_leaves_out_what_changes_nothing_and_shows_what_survived():
+def test_the_table_counts_by_area_and_shows_what_survived():
     mutants = mutants_of(TINY, "sim/tiny.py")[:4]
     found = {0: Verdict(True, "a", True), 1: Verdict(True, "b"), 2: Verdict(False)}
     report = result(mutants, found, {3: "why"})

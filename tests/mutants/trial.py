@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 from numba.core.caching import _CacheLocator
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from tests.mutants.areas import area_of, mirrored
 from tests.mutants.changes import Mutant
 
@@ -153,7 +153,7 @@ class Copy:
             end_below(self.root)
 
 
-def wait(part: Part, limit: float, notes: Path) -> int:
+def wait(part: ChildProcess, limit: float, notes: Path) -> int:
     """Return the exit status of a process, or -1 when it has noted nothing new for too long; see `Copy.failing`.
 
     It is interrupted, and killed if that does not help: compiled code hears of nothing.

@@ -96,7 +96,7 @@ def test_no_output_of_a_notebook_names_a_file_of_the_machine_on_which_it_ran(pat
 
 
 @pytest.mark.timeout(120)
-def test_a_warning_of_the_lab_is_one_sentence_in_a_notebook_and_another_one_is_as_ever():
+def test_in_a_notebook_only_a_warning_of_the_lab_is_one_sentence():
     source = """
         import warnings
         import twin

@@ -27,7 +27,7 @@ def test_haproxy_marks_a_dead_node_down_after_fall_minus_one_to_fall_intervals(i
 
 
 @pytest.mark.parametrize(("interval", "timeout"), [(20.0, 20.0), (3.0, 1.0), (1.0, 2.5)])
-def test_a_keepalive_finds_a_half_open_connection_after_timeout_to_interval_plus_timeout(interval, timeout, profile):
+def test_a_keepalive_finds_a_half_open_connection_within_its_bounds(interval, timeout, profile):
     """U(timeout, interval + timeout); U(20, 40) s with the defaults of `websockets`. Source: its documentation on
     keepalive, and `Connection.keepalive` in asyncio/connection.py: a ping every `ping_interval`, and the connection
     fails when there is no pong within `ping_timeout`. Kolmogorov-Smirnov at 99 %.

@@ -35,7 +35,7 @@ def test_a_dead_link_is_noticed_by_the_heartbeat_like_a_hang(profile):
     assert ends[0]["t"].between(1.0 + soonest, 1.0 + latest + cost_of("client_closed")).all()
 
 
-def test_a_check_of_a_dead_link_fails_after_the_smaller_of_connect_timeout_and_inter(profile):
+def test_a_check_of_a_dead_link_fails_after_connect_timeout_or_inter(profile):
     for connect, each in ((5.0, 0.5), (0.2, 0.2)):
         balancer = {"check": CHECK, "connect_timeout": connect}
         for replication in range(4):
@@ -45,7 +45,7 @@ def test_a_check_of_a_dead_link_fails_after_the_smaller_of_connect_timeout_and_i
             assert down == pytest.approx(expected, abs=1e-9)
 
 
-def test_a_connect_to_a_dead_link_fails_and_goes_elsewhere_but_to_a_hung_node_it_does_not(profile):
+def test_a_connect_to_a_dead_link_goes_elsewhere_but_to_a_hung_node_it_waits(profile):
     balancer = {"check": CHECK | {"inter": 60.0}, "retries": 3, "redispatch": 1, "connect_timeout": 0.3}
     more = {"balancer": balancer, "duration": 12.0, "until": 9.0, "nodes": {"count": 2}}
     more["clients"] = {"heartbeat": BEAT, "open_timeout": 2.0}

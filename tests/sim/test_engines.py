@@ -34,7 +34,7 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
         ({"nodes": {"ping_interval": 1.0}}, "the nodes ping"),
         ({"registry": {}}, "the scenario has a registry"),
         ({"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),
-        ({"clients": {"heartbeat": {"most": 30.0}}}, "the clients' heartbeat adapts to the network"),
+        ({"clients": {"heartbeat": {"max_interval": 30.0}}}, "the clients' heartbeat adapts to the network"),
         ({"sessions": {"store": "memory"}}, "there are sessions"),
         ({"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
     ],

@@ -24,7 +24,7 @@ def clock(monkeypatch):
     return seen
 
 
-def test_the_time_of_a_run_grows_with_the_clients_and_not_with_what_a_run_takes_anyway(clock):
+def test_the_time_of_a_run_grows_with_its_clients_beyond_what_any_run_takes(clock):
     assert estimate.seconds(crowd(1_000_000), small_profile()) == pytest.approx(1000.1)
     assert estimate.seconds(crowd(50), small_profile()) == pytest.approx(0.15)
     assert max(clock) == estimate.MORE

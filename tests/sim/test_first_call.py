@@ -31,6 +31,6 @@ def first_call():
     return float(done.stdout)
 
 
-def test_the_first_call_of_a_process_takes_under_two_seconds_once_another_one_has_compiled():
+def test_a_first_call_takes_under_two_seconds_once_another_process_has_compiled():
     first_call()  # compiles, unless that was done before
     assert first_call() < MOST

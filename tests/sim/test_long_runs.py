@@ -52,7 +52,7 @@ def test_a_curve_over_a_day_has_as_many_points_as_one_over_an_hour():
     [
         ({}, True),
         ({"clients": {"heartbeat": {"interval": 0.0}}}, False),
-        ({"clients": {"heartbeat": {"interval": 20.0, "most": 400.0}}}, False),
+        ({"clients": {"heartbeat": {"interval": 20.0, "max_interval": 400.0}}}, False),
         ({"clients": {"heartbeat": {"interval": 1800.0, "timeout": 1800.0}}}, False),
         ({"balancer": {"tunnel_timeout": 99.0}}, False),
         ({"faults": [{"at": 1.0, "kind": "hang", "node": 1, "duration": 4000.0}]}, False),

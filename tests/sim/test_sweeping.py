@@ -107,7 +107,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_stopped(tmp_path):
     assert parts["reused"] + parts["made"] == 6
 
 
-def test_more_replications_or_values_reuse_what_is_there_and_another_setting_does_not(alone, profile, tmp_path):
+def test_more_replications_or_values_reuse_what_is_there(alone, profile, tmp_path):
     sim.sweep(SCENARIO, {"nodes.count": [2]}, 10, profile, tmp_path, jobs=1)
     wider = sim.sweep(SCENARIO, {"nodes.count": [2, 3]}, 15, profile, tmp_path, jobs=1)
     assert (wider.reused, wider.made) == (2, 4)

@@ -268,7 +268,7 @@ def test_a_scenario_file_may_ask_for_any_pair():
 
 
 @pytest.mark.parametrize("ends", ["restart", "drain"])
-def test_a_client_that_does_not_read_holds_a_node_that_ends_for_its_close_timeout_only(ends, profile):
+def test_a_client_that_does_not_read_holds_an_ending_node_for_close_timeout_only(ends, profile):
     """It stalls from 1 to 20 s; the node's close frame of 2 s has no answer, and the client reads it at 20 s."""
     faults = [{"kind": "stall", "at": 1.0, "client": 0, "duration": 19.0}, {"kind": ends, "at": 2.0, "node": 1}]
     talk = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}, "clients": {"heartbeat": {"interval": 0.0}}}

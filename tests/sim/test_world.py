@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sim import predict, simulate
 from sim.world import DRAWN_AT_ONCE, World
 from tests.strategies import scenarios, small, small_profile
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.draws import Purpose
 from twin.errors import ScenarioError
 from twin.record.record import Record
@@ -182,7 +182,7 @@ def test_a_prediction_has_a_row_a_curve_and_the_reconnects_of_each_replication(p
 
 
 def test_a_paired_prediction_varies_the_host_alone():
-    part = Part(levels=[16], values=[[0.002, 0.1]], paces=[[0.001, 0.002]])
+    part = PartCosts(levels=[16], values=[[0.002, 0.1]], paces=[[0.001, 0.002]])
     parts = {**small_profile().by_name(), "exit_delay": part}
     slow = small_profile(parts=parts, speed=[[[0.001] * 50 + [0.002] * 50]])
     marks = [(1.6, 1, False)]

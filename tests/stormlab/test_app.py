@@ -171,7 +171,7 @@ def test_a_comparison_shows_broken_invariants_with_their_witness_and_fails(profi
     assert data["violations"][0][0]["invariant"] == "states"
 
 
-def test_an_audit_prints_each_violation_with_its_witness_and_its_status_says_the_verdict(tmp_path):
+def test_an_audit_prints_violations_with_witnesses_and_exits_with_the_verdict(tmp_path):
     rows = [*good_rows(), *good_end()]
     good = str(record(rows).save(tmp_path / "good.parquet"))
     bad = str(record([*rows, row(5.0, "delivered", 2, 1, version=2, detail="1 2")]).save(tmp_path / "bad.parquet"))

@@ -39,7 +39,7 @@ def file(tmp_path):
         (["haproxy", FAILOVER], "--output"),
     ],
 )
-def test_an_option_that_names_what_cannot_be_written_gets_one_sentence_and_exit_status_2(words, option, file):
+def test_an_option_naming_what_cannot_be_written_gets_one_sentence_and_status_2(words, option, file):
     path = file / "below"
     done = lab(*words, option, str(path))
     assert done.returncode == 2

@@ -81,7 +81,7 @@ def test_a_run_says_within_what_time_something_did_not_happen():
     assert finite({"a": [inf, nan, 1.0]}) == {"a": [None, None, 1.0]}
 
 
-def test_failures_by_answer_losses_and_time_away_stand_in_the_table_of_a_drain_with_too_short_a_lead(profile):
+def test_the_table_of_a_drain_with_too_short_a_lead_shows_failures_and_losses(profile):
     drain = {"at": 1.0, "kind": "drain", "node": 1, "lead": 0.1, "pace": 100.0}
     hasty = small(faults=[drain], balancer={"retries": 0, "check": {"inter": 1.0, "fall": 3}})
     text = printed(print_prediction, sim.predict(hasty, 2, profile, jobs=1))

@@ -18,7 +18,7 @@ def _unnoticed(scenario: Scenario, i: int, fault: Fault) -> str:
     if fault.kind not in ("hang", "blackhole") or fault.duration is not None:
         return ""
     balancer, beat = scenario.balancer, scenario.clients.heartbeat
-    first, last = detection_bounds(beat.most or beat.interval, beat.timeout, beat.close_timeout)
+    first, last = detection_bounds(beat.max_interval or beat.interval, beat.timeout, beat.close_timeout)
     left = scenario.duration - fault.at
     if balancer.cuts_marked_down or left > min(
         first if beat.interval else scenario.idle_timeout, scenario.idle_timeout

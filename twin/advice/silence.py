@@ -34,7 +34,7 @@ def pings_prevent_cuts(scenario: Scenario) -> bool:
     beat = scenario.clients.heartbeat
     longest = beat.interval + beat.timeout + beat.close_timeout + PATIENCE
     stands_still = any(fault.kind in ("hang", "stall", "blackhole") for fault in scenario.faults)
-    return beat.interval > 0 and not beat.most and not stands_still and scenario.idle_timeout > longest
+    return beat.interval > 0 and not beat.max_interval and not stands_still and scenario.idle_timeout > longest
 
 
 def timeout_field(scenario: Scenario) -> str:
@@ -52,7 +52,7 @@ def idle_advice(scenario: Scenario) -> list[str]:
         lazy = LAZY[scenario.balancer.kind]
         pause += f", and {scenario.balancer.program} does not move a timer by less than {lazy:g} s"
         end = "idle connections may be cut"
-    elif scenario.clients.heartbeat.most:
+    elif scenario.clients.heartbeat.max_interval:
         end = "connections are cut until the heartbeat has found a shorter interval"
     elif abs(quiet - timeout) <= TIE:
         end = "idle connections are cut, after how many pings is chance"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from twin.scenario.fields import Part
+from twin.scenario.fields import Table
 from twin.scenario.scenario import Scenario
 
 HOUR = 3600.0
@@ -17,7 +17,7 @@ PLAUSIBLE: dict[str, float] = {
     "clients.heartbeat.interval": 900.0,
     "clients.heartbeat.timeout": 900.0,
     "clients.heartbeat.close_timeout": 300.0,
-    "clients.heartbeat.most": 1800.0,
+    "clients.heartbeat.max_interval": 1800.0,
     "clients.recovery.timeout": 300.0,
     "balancer.check.inter": 300.0,
     "balancer.check.timeout": 300.0,
@@ -73,7 +73,7 @@ def time_advice(scenario: Scenario) -> list[str]:
 
 def numbers(value: Any, pattern: str = "", path: str = "") -> Iterator[tuple[str, str, float]]:
     """Yield each number among some settings: its path with `*` for places in lists, its path, and the number."""
-    if isinstance(value, Part):
+    if isinstance(value, Table):
         for name in type(value).model_fields:
             yield from numbers(getattr(value, name), f"{pattern}.{name}".lstrip("."), f"{path}.{name}".lstrip("."))
     elif isinstance(value, list):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite, isinf, nan
+from math import inf, isfinite, isinf, isnan, nan
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -353,7 +353,8 @@ def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     given = [row for one in comparisons for row in one.given]
     timed = [row for row in rows if MEASURES[row.name].driver == "timer"]
     timed_given = [row for row in given if MEASURES[row.name].driver == "timer"]
-    worst = max((one.median_error for one in comparisons), default=float("nan"))
+    known = [(one.median_error, one.scenario.name) for one in comparisons if not isnan(one.median_error)]
+    worst, worst_of = max(known, default=(nan, None))
     total, error = coverage(rows), median_error(rows)
     unknown = [one.scenario.name for one in comparisons if one.verdict == "unknown"]
     violated = [one.scenario.name for one in comparisons if one.broken]
@@ -366,6 +367,7 @@ def fleet(comparisons: Sequence[Comparison]) -> dict[str, Any]:
         "coverage": total,
         "median_error": error,
         "worst_scenario_error": worst,
+        "worst_scenario": worst_of,
         "half_width": _half_width(timed),
         "given_mark_down": {
             "coverage": coverage(given),

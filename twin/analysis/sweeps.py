@@ -26,6 +26,7 @@ from twin.measures import MEASURES, NOT_WITHIN
 from twin.scenario.fields import cut
 from twin.scenario.overrides import merge, nested, toml_value, usable
 from twin.scenario.presets import spelled_out
+from twin.scenario.renamed import with_new_names
 from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def variants(scenario: Scenario, vary: Mapping[str, Sequence[Any]]) -> list[Vari
         data = scenario.model_dump()
         changes = dict(zip(vary, values, strict=True))
         for path, value in changes.items():
-            data = merge(spelled_out(data), nested(path, value))
+            data = merge(spelled_out(data), with_new_names(nested(path, value), "sweep"))
         labels = {path: label(value) for path, value in changes.items()}
         where = "sweep, " + ", ".join(f"{path}={value}" for path, value in labels.items())
         found.append(Variant(labels, Scenario.parse(data, where)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import indent
 
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
-from twin.rules.registry import Member
+from twin.rules.registry import Registration
 from twin.scenario.balancer.nginx import worker_connections, worker_files
 from twin.scenario.scenario import Nginx, Scenario
 
@@ -74,7 +74,7 @@ def peer(balancer: Nginx) -> str:
     return f"server {{address}} max_fails={balancer.max_fails} fail_timeout={balancer.fail_timeout}s"
 
 
-def peers(first: list[str], server: str, absent: Mapping[int, str], members: Mapping[int, Member]) -> str:
+def peers(first: list[str], server: str, absent: Mapping[int, str], members: Mapping[int, Registration]) -> str:
     """Return the `upstream` block of a registry: who is not in it keeps its place, marked `down`."""
     lines = [*first]
     for slot, address in sorted(absent.items()):

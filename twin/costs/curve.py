@@ -51,7 +51,7 @@ Repeats = Annotated[list[Cost], Field(min_length=1, fail_fast=True)]
 """Measurements of one figure, in seconds."""
 
 
-class Part(BaseModel):
+class PartCosts(BaseModel):
     """The cost of one part: for each level of `LEVELS` the repeated measurements, in seconds."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +65,7 @@ class Part(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _check(self) -> "Part":
+    def _check(self) -> "PartCosts":
         if sorted(set(self.levels)) != self.levels or self.levels == [1]:
             raise refused("levels", show(self.levels), "numbers that grow, and not 1 alone")
         counts = [len(repeats) for repeats in self.values]
@@ -101,7 +101,7 @@ class Part(BaseModel):
             for repeats, at in zip(self.values, paces, strict=True)
         ]
 
-    def with_earlier(self, earlier: "Part") -> "Part":
+    def with_earlier(self, earlier: "PartCosts") -> "PartCosts":
         """Return this part with the measurements of an earlier one, at most `MOST_REPEATS` at each level.
 
         One that was measured in another way, at other levels or without a pace, is not kept: its figures of a level may
@@ -115,7 +115,7 @@ class Part(BaseModel):
         if bool(self.paces) != bool(earlier.paces) or self.levels != earlier.levels:
             return self
         paces = both(self.paces, earlier.paces) if self.paces else []
-        return Part(levels=self.levels, values=both(self.values, earlier.values), paces=paces)
+        return PartCosts(levels=self.levels, values=both(self.values, earlier.values), paces=paces)
 
     def scatter(self) -> tuple[list[float], list[float]]:
         """Return the logarithms of pace and cost, each less the mean of its level, of the large batches."""

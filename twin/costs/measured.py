@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
-from twin.costs.curve import MOST_REPEATS, Cost, Pace, Part, Repeats
+from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
 from twin.costs.layout import USUAL, VERSION, migrated, room_of
 from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.sessions import SESSION_PARTS
@@ -22,7 +22,7 @@ Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
-Parts = dict[str, Part]
+Parts = dict[str, PartCosts]
 """Parts by their names."""
 
 

@@ -21,7 +21,7 @@ from twin.costs.broadcast import (
     of_payload,
     payload_part,
 )
-from twin.costs.curve import Curve, Part, quantile
+from twin.costs.curve import Curve, PartCosts, quantile
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
@@ -114,7 +114,7 @@ class HostProfile(Measured):
             self._curves[key] = curves
         return self._curves[key]
 
-    def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> Part:
+    def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
         room = room_of(name)
         if room != "balancer":
             return self.of(room, runtime if room == "node" else "")[name]

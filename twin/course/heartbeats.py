@@ -69,7 +69,8 @@ def trade_off(
     rows = []
     for timeout in timeouts:
         for interval in intervals:
-            varied = scenario.vary(clients={"heartbeat": {"interval": interval, "timeout": timeout, "most": 0.0}})
+            beat = {"interval": interval, "timeout": timeout, "max_interval": 0.0}
+            varied = scenario.vary(clients={"heartbeat": beat})
             found = predict(varied).measures[["notice_p50", "notice_p99"]].median()
             hand = notice_by_hand(interval, timeout, 0.99)
             pings = pings_a_second(varied)
@@ -97,20 +98,20 @@ def spans(record: Record, clients: Sequence[int]) -> list[list[tuple[float, floa
     return found
 
 
-def search(least: float, most: float, timeout: float, seconds: float) -> pd.DataFrame:
+def search(min_interval: float, max_interval: float, timeout: float, seconds: float) -> pd.DataFrame:
     """Return the pings of one client whose interval adapts, before a balancer that cuts after `timeout` s of silence.
 
     The connection is opened at 0 and, whenever it was cut, again at once.
 
     Args:
-        least, most: bounds of the interval, in seconds.
+        min_interval, max_interval: bounds of the interval, in seconds.
         timeout: of the balancer, in seconds.
         seconds: how long to look.
 
     Returns:
         One row a try: `t` (when it ended, s), `interval` (s) and whether it was `cut`.
     """
-    rule, t, rows = Adaptive.of(least, most), 0.0, []
+    rule, t, rows = Adaptive.of(min_interval, max_interval), 0.0, []
     while t < seconds:
         interval = rule.interval
         cut = not survives(timeout, interval)
@@ -141,11 +142,11 @@ def fixed_against_adaptive(
     beat = scenario.clients.heartbeat
     rows = {}
     for interval in fixed:
-        varied = scenario.vary(clients={"heartbeat": {"interval": interval, "most": 0.0}})
+        varied = scenario.vary(clients={"heartbeat": {"interval": interval, "max_interval": 0.0}})
         kept = survives(scenario.idle_timeout, interval)
         rows[f"fixed, {interval:g} s"] = (_losses(predict(varied)), 60 / interval if kept else float("nan"))
-    settled = search(beat.interval, beat.most, scenario.idle_timeout, search_until)["interval"].iloc[-1]
-    rows[f"adaptive, {beat.interval:g} to {beat.most:g} s"] = (_losses(predict(scenario)), 60 / settled)
+    settled = search(beat.interval, beat.max_interval, scenario.idle_timeout, search_until)["interval"].iloc[-1]
+    rows[f"adaptive, {beat.interval:g} to {beat.max_interval:g} s"] = (_losses(predict(scenario)), 60 / settled)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["losses_per_client", "pings a minute"])
 
 
@@ -180,7 +181,7 @@ def check_heartbeat(scenario: Scenario, interval: float, timeout: float, predict
         predict: predicts the varied scenario; it is not called when the heartbeat is ruled out anyway.
     """
     try:
-        beat = {"interval": float(interval), "timeout": float(timeout), "most": 0.0}
+        beat = {"interval": float(interval), "timeout": float(timeout), "max_interval": 0.0}
         varied = scenario.vary(clients={"heartbeat": beat})
     except (ScenarioError, TypeError, ValueError) as error:
         return Answer(False, f"a client does not take this heartbeat. {error}")

@@ -14,7 +14,7 @@ from twin.analysis.bands import ENOUGH_RUNS, Band, interval_name, shares, words
 from twin.analysis.comparison import Predicted
 from twin.analysis.sweeps import Sweep, Variant
 from twin.costs.broadcast import BROADCAST_PARTS
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, behind_each
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
@@ -94,9 +94,9 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
     costs["balancer_request"] = costs["balancer_response"] = 1.0 / balancer_rate / 2  # there, and back
     costs["balancer_refused"] = REFUSAL / balancer_rate
     costs |= {name: CLIENT_COST / scale for name in costs if name.startswith("client")}
-    parts = {name: Part(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
-    parts["exit_delay"] = Part(levels=[16], values=[[EXIT_DELAY]])
-    parts |= {name: Part(levels=[LEVEL], values=[[NODE_START]]) for name in START_PARTS}
+    parts = {name: PartCosts(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
+    parts["exit_delay"] = PartCosts(levels=[16], values=[[EXIT_DELAY]])
+    parts |= {name: PartCosts(levels=[LEVEL], values=[[NODE_START]]) for name in START_PARTS}
     return HostProfile.model_validate(
         {
             "made": "given",

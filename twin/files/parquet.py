@@ -44,7 +44,7 @@ class Read(NamedTuple):
     metadata: dict[bytes, bytes]
 
 
-class RefusedError(ValueError):
+class UnreadableError(ValueError):
     """Why a file is not read; the rest of the sentence that begins with its path."""
 
 
@@ -76,7 +76,7 @@ def read(path: str | Path, kind: Kind, columns: Mapping[str, Sort] | None = None
             for name in texts:
                 table = _spelled_out(table, name)
             return Read(table.replace_schema_metadata(None), file.schema_arrow.metadata or {})
-    except RefusedError as refused:
+    except UnreadableError as refused:
         raise ScenarioError(f"{path}: {refused}.") from None
     except (KeyError, OSError, OverflowError, RecursionError, pa.ArrowException) as error:
         raise ValueError(str(error)) from None
@@ -86,7 +86,9 @@ def _check_length(file: int, size: int, kind: Kind) -> None:
     """Refuse a file by the length of its footer: it stands in the last bytes, before `PAR1`."""
     length = int.from_bytes(os.pread(file, 4, max(0, size - 8)), "little")
     if MOST_FOOTER < length <= size:
-        raise RefusedError(f"has a footer of {length:,} bytes; that of a {kind.name} has at most {MOST_FOOTER:,} bytes")
+        raise UnreadableError(
+            f"has a footer of {length:,} bytes; that of a {kind.name} has at most {MOST_FOOTER:,} bytes"
+        )
 
 
 def _check_footer(footer: Any, size: int, kind: Kind, most_rows: int) -> None:
@@ -95,16 +97,16 @@ def _check_footer(footer: Any, size: int, kind: Kind, most_rows: int) -> None:
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     rows = max(footer.num_rows, sum(group.num_rows for group in groups))
     if rows > most:
-        raise RefusedError(f"has {rows:,} rows in {size:,} bytes; a {kind.name} of this size has at most {most:,}")
+        raise UnreadableError(f"has {rows:,} rows in {size:,} bytes; a {kind.name} of this size has at most {most:,}")
     _check_held(sum(group.total_byte_size for group in groups), size, kind)
     if footer.num_columns > MOST_COLUMNS:
-        raise RefusedError(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
+        raise UnreadableError(f"has {footer.num_columns:,} columns; a {kind.name} has at most {MOST_COLUMNS:,}")
 
 
 def _check_held(held: int, size: int, kind: Kind) -> None:
     room = FREE_BYTES + MOST_SWELLING * size
     if held > room:
-        raise RefusedError(
+        raise UnreadableError(
             f"holds {held:,} bytes uncompressed; a {kind.name} of {size:,} bytes holds at most {room:,} bytes"
         )
 
@@ -128,7 +130,7 @@ def _check_pages(file: int, footer: Any, names: Sequence[str], size: int, kind: 
             found = pages.sizes(file, start, column.total_compressed_size, MOST_PAGES - count)
             held, count = held + found.held, count + found.pages
             if count > MOST_PAGES:
-                raise RefusedError(f"has more than {MOST_PAGES:,} pages; a {kind.name} has fewer")
+                raise UnreadableError(f"has more than {MOST_PAGES:,} pages; a {kind.name} has fewer")
             _check_held(held, size, kind)
             if not found.values == column.num_values == group.num_rows:
                 raise ValueError(f"column {column.path_in_schema} has {found.values:,} values, not {group.num_rows:,}")
@@ -159,10 +161,10 @@ def _spelled_out(table: pa.Table, name: str) -> pa.Table:
         for chunk in column.chunks:
             lengths = pc.binary_length(chunk.dictionary)
             if (longest := pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > MOST_TEXT:
-                raise RefusedError(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
+                raise UnreadableError(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
             total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
         most = MEAN_TEXT * max(FREE_ROWS, len(column))
         if total > most:
             words = f"{total:,} bytes of text; allowed is at most {most:,} for {len(column):,} rows"
-            raise RefusedError(f"{name} has {words}")
+            raise UnreadableError(f"{name} has {words}")
     return table.set_column(table.schema.get_field_index(name), name, column.cast(pa.large_string()))

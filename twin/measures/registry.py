@@ -47,7 +47,7 @@ def measure_elastic(record: Record) -> dict[str, float]:
     scenario = record.scenario
     if not is_elastic(scenario):
         return {}
-    nodes = Nodes(record)
+    nodes = NodeHistory(record)
     found = nodes.newcomers()
     if scenario.autoscaling is not None:
         found["nodes_mean"] = nodes.mean_running()
@@ -86,7 +86,7 @@ def _resumed(record: Record) -> Waits:
     return Waits.of(np.array(seconds), np.array(watched))
 
 
-class Nodes:
+class NodeHistory:
     """The nodes of a record over time.
 
     Attributes:

@@ -23,6 +23,7 @@ from twin.files.writing import replacing
 from twin.record.columns import COLUMNS, SCHEMA, Events, Row
 from twin.record.schema import migrated, stored
 from twin.scenario.fields import show
+from twin.scenario.renamed import with_new_names_of_a_record
 from twin.scenario.scenario import Scenario
 
 __all__ = [
@@ -135,7 +136,7 @@ class Record:
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario of the run."""
-        return Scenario.parse(self.provenance["scenario"], "record")
+        return Scenario.parse(with_new_names_of_a_record(self.provenance["scenario"]), "record")
 
     @property
     def replication(self) -> int:
@@ -223,7 +224,8 @@ class Record:
         if not isinstance(host, dict):
             return f"host is {show(host)}; allowed is a table"
         try:
-            clients = Scenario.parse(self.provenance.get("scenario", {}), "scenario").clients.count
+            scenario = with_new_names_of_a_record(self.provenance.get("scenario", {}))
+            clients = Scenario.parse(scenario, "scenario").clients.count
         except ScenarioError as error:
             return str(error).removesuffix(".")
         return self._odd_names() or self._odd_numbers(clients) or self._odd_details()

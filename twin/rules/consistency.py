@@ -72,7 +72,7 @@ def next_failure(failures: int, retries: int) -> int:
     return failures + 1 if failures < retries else 1
 
 
-class Registry:
+class LeasedNodes:
     """The nodes that have given a sign of life within the lease; an acknowledgement is one too."""
 
     def __init__(self, lease: float) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twin.rules.autoscaling import NoMetricsError, Pod, Sample, Tolerance, usage_replicas, utilization_replicas
-from twin.rules.registry import Member
-from twin.rules.scaling import Autoscaler, Decision
+from twin.rules.registry import Registration
+from twin.rules.scaling import Decision, DesiredReplicas
 
 Metric = Literal["connections", "cpu"]
 
@@ -47,14 +47,14 @@ class Controller:
 
     metric: Metric
     target: int
-    autoscaler: Autoscaler
+    autoscaler: DesiredReplicas
     tolerance: Tolerance
     window: float
     cpu_initialization: float
     initial_readiness: float
 
     def decide(
-        self, current: int, replicas: Mapping[int, Replica], members: Mapping[int, Member], now: float
+        self, current: int, replicas: Mapping[int, Replica], members: Mapping[int, Registration], now: float
     ) -> Decision:
         """Return how many nodes there are to be from `now` on.
 
@@ -85,13 +85,13 @@ class Controller:
             wanted = None
         return self.autoscaler.decide(current, wanted, now)
 
-    def _pod(self, slot: int, replica: Replica, member: Member | None) -> Pod:
+    def _pod(self, slot: int, replica: Replica, member: Registration | None) -> Pod:
         since = replica.started if member is None else member.since
         return Pod(
             str(slot), ready=member is not None, ready_since=since, started=replica.started, deleting=replica.deleting
         )
 
-    def _sample(self, member: Member) -> Sample:
+    def _sample(self, member: Registration) -> Sample:
         value = member.cpu if self.metric == "cpu" else 1000 * member.connections
         return Sample(value, member.at, self.window)
 

@@ -42,7 +42,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class Recovery:
+class RecoveryAnswer:
     """The answer to "what came after (epoch, version)?": everything (`recovered`), or nothing but the present head.
 
     Attributes:
@@ -95,12 +95,12 @@ class Broker:
         skip = max(0, version - (self.version - len(self.log)))
         return list(islice(self.log, skip, None if most is None else skip + most))
 
-    def recover(self, epoch: int, version: int) -> Recovery:
+    def recover(self, epoch: int, version: int) -> RecoveryAnswer:
         """Answer a client that stands at (epoch, version); epoch 0 is one that has never seen a message."""
         oldest = self.version - len(self.log)
         if epoch in (0, self.epoch) and oldest <= version <= self.version:
-            return Recovery(True, self.epoch, self.version, tuple(self.after(version)))
-        return Recovery(False, self.epoch, self.version)
+            return RecoveryAnswer(True, self.epoch, self.version, tuple(self.after(version)))
+        return RecoveryAnswer(False, self.epoch, self.version)
 
     def restart(self, persist: bool) -> None:
         """Come back after a crash: with all data, or empty in the next epoch."""
@@ -143,7 +143,7 @@ class Cursor:
         self.epoch, self.version = self.committed if committed else (broker.epoch, broker.version)
 
 
-class Seen:
+class SeenVersions:
     """The versions that a node has fanned out; it fans each out once and acknowledges each time it comes."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class Answered:
 
     Attributes:
         deliver: what is applied now, in order, after the jump if there is one.
-        snapshot: the client jumped to the snapshot's position, `Recovery.epoch` and `.version`.
+        snapshot: the client jumped to the snapshot's position, `RecoveryAnswer.epoch` and `.version`.
         replayed: how many of `deliver` the answer held.
         ask: something is still missing: ask again.
     """
@@ -255,7 +255,7 @@ class Position:
         """Forget the question that was under way."""
         self.asking = False
 
-    def answer(self, recovery: Recovery) -> Answered:
+    def answer(self, recovery: RecoveryAnswer) -> Answered:
         """Take the answer to a question, or a snapshot that a node sent in place of what it did not send."""
         self.asking = False
         here = (self.epoch, self.version)

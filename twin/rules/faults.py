@@ -90,7 +90,7 @@ class Standing:
         self.cut = Hold()
 
     def begin(self, kind: str) -> int | None:
-        """A fault befalls the node: return the life that it belongs to, None if it has no effect.
+        """A fault is injected into the node: return the life that it belongs to, None if it has no effect.
 
         The life is what `over` asks for. A fault without effect is never over, as it never began.
         """

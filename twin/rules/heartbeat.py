@@ -15,14 +15,14 @@ PONG_MISSED = 1011
 @dataclass(frozen=True)
 class Heartbeat:
     """Heartbeat settings in seconds: `interval` 0 is no heartbeat; `close_timeout` is how long the client waits for an
-    answer to its close frame once it has found the peer dead, before it drops the connection. With `most` above 0 the
-    interval adapts, from `interval` up to `most` (`twin.rules.idle.Adaptive`).
+    answer to its close frame once it has found the peer dead, before it drops the connection. With `max_interval` above
+    0 the interval adapts, from `interval` up to `max_interval` (`twin.rules.idle.Adaptive`).
     """
 
     interval: float
     timeout: float
     close_timeout: float
-    most: float = 0.0
+    max_interval: float = 0.0
 
 
 def next_ping(interval: float, round_trip: float) -> float:

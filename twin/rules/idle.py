@@ -85,7 +85,7 @@ def last_ping(first: float, interval: float, now: float) -> float:
 
 
 @dataclass(frozen=True)
-class Pings:
+class PingSchedule:
     """The pings of one side of a connection: at `first`, then every `interval` seconds, none after `until`."""
 
     first: float
@@ -102,7 +102,7 @@ class Pings:
         return time if time <= self.until else inf
 
 
-def timer_set(since: float, now: float, pings: Sequence[Pings], lazy: float) -> float:
+def timer_set(since: float, now: float, pings: Sequence[PingSchedule], lazy: float) -> float:
     """Return when a balancer last set the timer of a connection, at or before `now`.
 
     Args:
@@ -123,36 +123,36 @@ class Adaptive:
     """An interval between pings that adapts to the network: the longest one that connections survive, by bisection.
 
     It begins with the shortest interval. After `beats` pings in a row that were answered, the next try lies halfway to
-    the shortest one known to be too long (at first `most`). When the connection breaks without a word while it was
-    idle for longer than the last good interval, the present one was too long, and the last good one holds again. The
-    search ends when the two are closer than `precision`. When connections break twice in a row although the interval
-    was good, the network has changed, and the search begins anew below that interval.
+    the shortest one known to be too long (at first `max_interval`). When the connection breaks without a word while it
+    was idle for longer than the last good interval, the present one was too long, and the last good one holds again.
+    The search ends when the two are closer than `precision`. When connections break twice in a row although the
+    interval was good, the network has changed, and the search begins anew below that interval.
 
     Attributes:
-        least: shortest interval in seconds, taken as safe.
-        most: longest interval in seconds.
+        min_interval: shortest interval in seconds, taken as safe.
+        max_interval: longest interval in seconds.
         beats: answered pings that prove an interval.
         precision: seconds at which the search ends.
 
     Source: RFC 5780, section 4.6 (binding lifetime discovery by binary search), applied to pings.
     """
 
-    least: float
-    most: float
+    min_interval: float
+    max_interval: float
     beats: int = 3
     precision: float = 1.0
 
     def __post_init__(self) -> None:
-        self.good = self.interval = self.least
+        self.good = self.interval = self.min_interval
         self.bad = inf
         self.proven = self.strikes = 0
 
     @classmethod
-    def of(cls, least: float, most: float) -> "Adaptive":
+    def of(cls, min_interval: float, max_interval: float) -> "Adaptive":
         """Return the search of the lab's clients: two pings prove an interval, and half of the shortest one is precise
         enough.
         """
-        return cls(least, most, 2, least / 2)
+        return cls(min_interval, max_interval, 2, min_interval / 2)
 
     def answered(self) -> float:
         """Count an answered ping; return the interval to the next one in seconds."""
@@ -161,9 +161,9 @@ class Adaptive:
             return self.interval
         self.proven = self.strikes = 0
         self.good = max(self.good, self.interval)
-        ceiling = min(self.bad, self.most)
-        if self.bad == inf and self.most - self.good <= self.precision:
-            self.interval = self.most
+        ceiling = min(self.bad, self.max_interval)
+        if self.bad == inf and self.max_interval - self.good <= self.precision:
+            self.interval = self.max_interval
         elif ceiling - self.good > self.precision:
             self.interval = (self.good + ceiling) / 2
         else:
@@ -181,7 +181,7 @@ class Adaptive:
                 self.interval = self.good
             return self.interval
         self.strikes += 1
-        if self.strikes >= 2 and self.good > self.least:
+        if self.strikes >= 2 and self.good > self.min_interval:
             self.bad, self.strikes = self.good, 0
-            self.good = self.interval = self.least
+            self.good = self.interval = self.min_interval
         return self.interval

@@ -27,7 +27,7 @@ SHARES = 1000
 
 
 @dataclass(frozen=True)
-class Member:
+class Registration:
     """One registration that is alive.
 
     Attributes:
@@ -59,16 +59,16 @@ class Leases:
 
     ttl: float
     generations: dict[int, int] = field(default_factory=dict)
-    held: dict[int, Member] = field(default_factory=dict)
+    held: dict[int, Registration] = field(default_factory=dict)
 
-    def members(self, now: float) -> dict[int, Member]:
+    def members(self, now: float) -> dict[int, Registration]:
         """Return who is alive at `now`, by slot. A lease ends `ttl` seconds after the last sign, not later."""
         return {slot: one for slot, one in sorted(self.held.items()) if now < one.at + self.ttl}
 
     def register(self, slot: int, address: str, version: str, now: float) -> int:
         """Take a slot, whoever holds it, and return the new generation."""
         generation = self.generations[slot] = self.generations.get(slot, 0) + 1
-        self.held[slot] = Member(generation, address, version, at=now, since=now)
+        self.held[slot] = Registration(generation, address, version, at=now, since=now)
         return generation
 
     def beat(self, slot: int, generation: int, connections: int, cpu: int, now: float) -> Reply:
@@ -97,11 +97,11 @@ class Changes:
         came: slots to take in, with the members that are there now.
     """
 
-    gone: tuple[tuple[int, Member], ...]
-    came: tuple[tuple[int, Member], ...]
+    gone: tuple[tuple[int, Registration], ...]
+    came: tuple[tuple[int, Registration], ...]
 
 
-def changes(known: Mapping[int, Member], members: Mapping[int, Member]) -> Changes:
+def changes(known: Mapping[int, Registration], members: Mapping[int, Registration]) -> Changes:
     """Compare what the balancer has with who is alive.
 
     A slot that is at another address now, or runs another version, is taken out and in again; a new generation that

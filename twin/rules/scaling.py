@@ -129,7 +129,7 @@ def plain_limit(current: int, wanted: int, least: int, most: int) -> Decision:
 
 
 @dataclass
-class Autoscaler:
+class DesiredReplicas:
     """The decisions of one autoscaler over time, and what it remembers of them.
 
     Attributes:

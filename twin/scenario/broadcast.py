@@ -6,13 +6,13 @@ from pydantic import Field, model_validator
 
 from twin.rules.consistency import Scope, Threshold, publish_times
 from twin.rules.slow_consumer import SlowPolicy
-from twin.scenario.fields import Part, Positive, Seconds, refused, show
+from twin.scenario.fields import Positive, Seconds, Table, refused, show
 
 BROADCAST_BUSES = ("pubsub", "stream", "kafka")
 """Kinds of bus over which a publisher can broadcast."""
 
 
-class OutputBuffer(Part):
+class OutputBufferLimits(Table):
     """When a Redis or Valkey server cuts a subscriber that does not read: `client-output-buffer-limit pubsub`."""
 
     hard_bytes: Annotated[int, Field(ge=0, le=2**40)] = Field(
@@ -27,7 +27,7 @@ class OutputBuffer(Part):
     soft_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(60, description="Seconds for `soft_bytes`, whole.")
 
 
-class BusRetry(Part):
+class BusRetry(Table):
     """How nodes and publisher retry the bus, as redis-py does: min(cap, U(0, 1) * base * 2**n) before retry n."""
 
     base: Seconds = Field(0.01, description="Base of the wait, in seconds.")
@@ -45,7 +45,7 @@ class BusRetry(Part):
         return self
 
 
-class Bus(Part):
+class Bus(Table):
     """The message bus between the nodes; connections of clients do not depend on it."""
 
     kind: Literal["none", "valkey", "pubsub", "stream", "kafka"] = Field(
@@ -67,7 +67,9 @@ class Bus(Part):
         5.0, description="kafka: seconds between two commits of a node's offset; a restarted node resumes there."
     )
     lease: Positive = Field(2.0, description="Seconds after its last sign of life until a node is not registered.")
-    output_buffer: OutputBuffer = Field(OutputBuffer(), description="Limits of a subscriber's buffer on the bus.")
+    output_buffer: OutputBufferLimits = Field(
+        OutputBufferLimits(), description="Limits of a subscriber's buffer on the bus."
+    )
     retry: BusRetry = Field(BusRetry(), description="How nodes and publisher retry the bus.")
 
     @model_validator(mode="after")
@@ -77,7 +79,7 @@ class Bus(Part):
         return self
 
 
-class Publisher(Part):
+class Publisher(Table):
     """Who broadcasts: one process that publishes on a schedule, one message at a time."""
 
     rate: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = Field(
@@ -123,7 +125,7 @@ class Publisher(Part):
         return publish_times(self.rate, self.start, stop, self.messages)
 
 
-class Recovery(Part):
+class Recovery(Table):
     """How a client gets messages that it missed."""
 
     recover: bool = Field(
@@ -135,7 +137,7 @@ class Recovery(Part):
     timeout: Positive = Field(5.0, description="Seconds without an answer until it asks again.")
 
 
-class SlowConsumer(Part):
+class SlowConsumer(Table):
     """What a node does when a client reads too slowly."""
 
     policy: SlowPolicy = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin.scenario.fields import Part, Positive, Problem, Seconds
+from twin.scenario.fields import Positive, Problem, Seconds, Table
 
 FaultKind = Literal[
     "kill",
@@ -31,7 +31,7 @@ WITHOUT_PUBLISHER = ("outage", "blackhole")
 """Faults whose effect on messages neither world has."""
 
 
-class Fault(Part):
+class Fault(Table):
     """Something that is done to the cluster at a set time."""
 
     at: Seconds = Field(description="Seconds after the start of the run.")

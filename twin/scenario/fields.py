@@ -64,7 +64,7 @@ Delays = Annotated[list[Seconds | list[Seconds]], BeforeValidator(_check_delays)
 """Waits in seconds, each a number or the bounds [low, high] of one that is drawn evenly."""
 
 
-class Part(BaseModel):
+class Table(BaseModel):
     """One table of settings: frozen, without unknown fields, without conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)

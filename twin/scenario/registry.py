@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 from twin.rules.autoscaling import CPU_INITIALIZATION, INITIAL_READINESS, SYNC_PERIOD, Tolerance
 from twin.rules.controller import Controller
 from twin.rules.registry import SHARES, share_parts
-from twin.rules.scaling import SCALE_DOWN, SCALE_UP, Autoscaler, Behavior, Policy, Rules
+from twin.rules.scaling import SCALE_DOWN, SCALE_UP, Behavior, DesiredReplicas, Policy, Rules
 from twin.scenario.balancer.kinds import KINDS
-from twin.scenario.fields import Part, Positive, Problem, Seconds, refused, show
+from twin.scenario.fields import Positive, Problem, Seconds, Table, refused, show
 
 if TYPE_CHECKING:
     from twin.scenario.faults import Fault
@@ -21,7 +21,7 @@ FAULTS = frozenset({"kill", "hang", "drain", "join"})
 """Faults that a cluster with a registry knows."""
 
 
-class Canary(Part):
+class Canary(Table):
     """A gray release: some nodes run the next version, and a share of the clients is sent to them."""
 
     nodes: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=MOST_SLOTS)] = Field(
@@ -46,14 +46,14 @@ class Canary(Part):
         return share_parts(self.share)
 
 
-class Rebalance(Part):
+class Rebalance(Table):
     """Nodes that hold more than their share of the connections close some, with 1012."""
 
     pace: Annotated[float, Field(gt=0, le=100_000)] = Field(20.0, description="Connections a node closes a second.")
     slack: Annotated[float, Field(ge=0, le=10)] = Field(0.1, description="Share above the mean that is left alone.")
 
 
-class Registry(Part):
+class Registry(Table):
     """The registry in which nodes register, and the registrar that keeps the balancer in step with it."""
 
     ttl: Annotated[float, Field(ge=0.1, le=3600)] = Field(
@@ -84,7 +84,7 @@ class Registry(Part):
         return self.canary.version if self.canary is not None else None
 
 
-class ScalingPolicy(Part):
+class ScalingPolicy(Table):
     """A limit on the change in a period."""
 
     kind: Literal["pods", "percent"] = Field(description="Whether `value` is a number of nodes or a percentage.")
@@ -92,7 +92,7 @@ class ScalingPolicy(Part):
     period: Annotated[float, Field(gt=0, le=1800)] = Field(15.0, description="Length of the period in seconds.")
 
 
-class ScalingRules(Part):
+class ScalingRules(Table):
     """How one direction may scale."""
 
     window: Annotated[float, Field(ge=0, le=3600)] = Field(description="Seconds of the stabilisation window.")
@@ -109,7 +109,7 @@ def _settings(rules: Rules) -> ScalingRules:
     return ScalingRules(window=rules.window, policies=policies, select=rules.select)
 
 
-class Autoscaling(Part):
+class Autoscaling(Table):
     """The Horizontal Pod Autoscaler's rule, with its defaults."""
 
     metric: Literal["connections", "cpu"] = Field(
@@ -148,7 +148,7 @@ class Autoscaling(Part):
         return Controller(
             self.metric,
             self.target,
-            Autoscaler(self.minimum, self.maximum, Behavior(self.up.rules(), self.down.rules())),
+            DesiredReplicas(self.minimum, self.maximum, Behavior(self.up.rules(), self.down.rules())),
             Tolerance(self.tolerance, self.tolerance),
             window,
             self.cpu_initialization,
@@ -156,7 +156,7 @@ class Autoscaling(Part):
         )
 
 
-class Lifetime(Part):
+class Lifetime(Table):
     """The nodes end each connection after some time, with 1012."""
 
     mean: Positive = Field(description="Mean lifetime of a connection in seconds.")
@@ -173,7 +173,7 @@ def elastic_problem(
     Args:
         registry, autoscaling: the tables of the scenario.
         count: nodes at the start.
-        faults: what befalls the cluster.
+        faults: what goes wrong in the cluster.
         kind: the balancer.
     """
     if registry is None:

@@ -17,16 +17,17 @@ from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
-from twin.scenario.fields import Delays, Part, Positive, Seconds, refused, show
+from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
+from twin.scenario.renamed import with_new_names
 from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.sessions import Sessions, session_problem
 
 
-class Reconnect(Part):
+class Reconnect(Table):
     """When a client that lost its connection tries again; the name of a client library stands for what it does."""
 
     policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
@@ -74,7 +75,7 @@ class Reconnect(Part):
         return ReconnectRule(**self.model_dump())
 
 
-class Heartbeat(Part):
+class Heartbeat(Table):
     """How a client finds a dead peer."""
 
     interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
@@ -82,16 +83,17 @@ class Heartbeat(Part):
     close_timeout: Seconds = Field(
         0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
     )
-    most: Seconds = Field(
+    max_interval: Seconds = Field(
         0.0,
-        description="Longest interval of a heartbeat that adapts to the network, beginning with `interval`; 0: it does "
-        "not adapt.",
+        description="Longest interval in seconds of a heartbeat that adapts to the network, beginning with `interval`; "
+        "0: it does not adapt.",
     )
 
     @model_validator(mode="after")
     def _check(self) -> "Heartbeat":
-        if self.most and not 0 < self.interval <= self.most:
-            raise refused("most", f"{self.most:g}", f"0, or at least an interval above 0, here {self.interval:g} s")
+        if self.max_interval and not 0 < self.interval <= self.max_interval:
+            allowed = f"0, or at least an interval above 0, here {self.interval:g} s"
+            raise refused("max_interval", f"{self.max_interval:g}", allowed)
         return self
 
     def rule(self) -> HeartbeatRule:
@@ -99,7 +101,7 @@ class Heartbeat(Part):
         return HeartbeatRule(**self.model_dump())
 
 
-class Clients(Part):
+class Clients(Table):
     """The clients: they are all connected when the run starts."""
 
     count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
@@ -124,7 +126,7 @@ class Clients(Part):
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
 
-class Nodes(Part):
+class Nodes(Table):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
@@ -139,7 +141,7 @@ class Nodes(Part):
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
 
 
-class HostSettings(Part):
+class HostSettings(Table):
     """The machine that carries all processes."""
 
     placement: Literal["pinned", "free", "separate"] = Field(
@@ -166,7 +168,7 @@ MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
 
 
-class Scenario(Part):
+class Scenario(Table):
     """A cluster, its clients and the faults that act on it."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
@@ -258,7 +260,7 @@ class Scenario(Part):
             data = toml(text)
         except ValueError as error:
             raise ScenarioError(f"{path}: is not TOML ({error}).") from None
-        return cls.parse(_overridden(data, overrides or []), str(path))
+        return cls.parse(_overridden(with_new_names(data, str(path)), overrides or []), str(path))
 
     @classmethod
     def parse(cls, data: dict[str, Any], where: str = "scenario") -> "Scenario":
@@ -267,6 +269,7 @@ class Scenario(Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
+        data = with_new_names(data, where)
         try:
             return cls.model_validate(spelled_out(data) if isinstance(data, dict) else data)
         except ValidationError as error:
@@ -278,7 +281,7 @@ class Scenario(Part):
         Raises:
             ScenarioError: a value is not allowed.
         """
-        return Scenario.parse(merge(self.model_dump(), changes), "vary")
+        return Scenario.parse(merge(self.model_dump(), with_new_names(changes, "vary")), "vary")
 
     def override(self, texts: list[str]) -> "Scenario":
         """Return a copy with overrides of the form `clients.count=500`.
@@ -306,7 +309,7 @@ class Scenario(Part):
     def longest_silence(self) -> float:
         """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
         beat = self.clients.heartbeat
-        return longest_silence(beat.most or beat.interval, self.nodes.ping_interval)
+        return longest_silence(beat.max_interval or beat.interval, self.nodes.ping_interval)
 
     @property
     def warm_up(self) -> float:
@@ -317,7 +320,7 @@ class Scenario(Part):
 def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
     for text in texts:
-        data = merge(spelled_out(data), parse_override(text))
+        data = merge(spelled_out(data), with_new_names(parse_override(text), "--set"))
     return data
 
 

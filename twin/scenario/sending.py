@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.rules.offline import Overflow
-from twin.scenario.fields import Part, Problem
+from twin.scenario.fields import Problem, Table
 
 MOST_SENT = 200_000
 """Messages that the clients of one run may send."""
 
 
-class Sends(Part):
+class Sends(Table):
     """What each client sends to its node, at even intervals; the clients' phases are drawn."""
 
     rate: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = Field(
@@ -20,7 +20,7 @@ class Sends(Part):
     payload_bytes: Annotated[int, Field(ge=8, le=65_536)] = Field(64, description="Bytes of each payload.")
 
 
-class Offline(Part):
+class Offline(Table):
     """What a client keeps of what it would have sent while it is not connected."""
 
     messages: Annotated[int, Field(ge=0, le=100_000)] = Field(

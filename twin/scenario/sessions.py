@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.rules.session import OnRefusal, Store, WhenDown
-from twin.scenario.fields import Part, Positive, Problem
+from twin.scenario.fields import Positive, Problem, Table
 
 HASH_UNIT = 10_000
 """Iterations of the password hash whose cost is calibrated."""
 
 
-class Sessions(Part):
+class Sessions(Table):
     """Sessions of the clients; every client has logged in before the run starts."""
 
     store: Store = Field(

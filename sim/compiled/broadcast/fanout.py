@@ -75,7 +75,7 @@ def received(w: Any, server: int, message: int, subscription: int) -> None:
 
 @jit
 def is_first(w: Any, node: Any, epoch: int, version: int) -> bool:
-    """Tell whether a message is to be fanned out. See `twin.rules.delivery` (`Seen`)."""
+    """Tell whether a message is to be fanned out. See `twin.rules.delivery` (`SeenVersions`)."""
     if epoch < node.seen_epoch:
         return False
     seen = node.seen

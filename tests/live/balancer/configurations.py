@@ -15,13 +15,13 @@ from pathlib import Path
 from twin.config.balancer import CONFIGURATIONS, Site, of_site
 from twin.config.nginx import head, peer, peers
 from twin.errors import ScenarioError
-from twin.rules.registry import Member
+from twin.rules.registry import Registration
 from twin.scenario.scenario import HAProxy, Nginx, Scenario
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
 FILE = Path(__file__).with_name("configurations.json")
 RUN = Path("/run/stormlab")
-MEMBERS = {1: Member(1, "10.0.0.9:99", "v1")}
+MEMBERS = {1: Registration(1, "10.0.0.9:99", "v1")}
 
 
 def of_run(scenario):

@@ -191,7 +191,7 @@ def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(smal
         balancer={"tunnel_timeout": 2.0},
         clients={
             "count": 10,
-            "heartbeat": {"interval": 1.2, "timeout": 2.0, "most": 3.2},
+            "heartbeat": {"interval": 1.2, "timeout": 2.0, "max_interval": 3.2},
             "reconnect": {"base": 0.05, "jitter": "none"},
         },
     )

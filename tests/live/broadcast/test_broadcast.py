@@ -92,7 +92,7 @@ def test_over_pubsub_no_invariant_is_broken_and_clients_recover_what_the_bus_los
     assert lost > 0 if name == "bus_down" else lost == 0, "what a bus that forgot had stamped nobody can recover"
 
 
-def test_without_a_fault_every_client_applies_every_message_once_and_every_node_acknowledges_it(
+def test_without_a_fault_clients_apply_each_message_once_and_nodes_acknowledge_it(
     broadcast: Callable[..., Record],
 ) -> None:
     record = of(broadcast, "stream", "none")
@@ -131,7 +131,7 @@ def test_a_bus_with_its_data_goes_on_in_the_same_epoch(broadcast: Callable[..., 
     assert published.attempt.max() > 1
 
 
-def test_the_publisher_sends_again_what_a_node_behind_a_partition_does_not_acknowledge(
+def test_the_publisher_resends_what_a_partitioned_node_does_not_acknowledge(
     broadcast: Callable[..., Record],
 ) -> None:
     messages = Messages(of(broadcast, "stream", "partition"))
@@ -167,7 +167,7 @@ def test_scope_client_is_consistent_only_after_every_client_has_applied_it(small
 
 
 @pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
-def test_a_client_that_does_not_read_large_messages_meets_the_policy_and_is_at_the_head_in_the_end(
+def test_a_client_that_does_not_read_meets_the_policy_and_ends_at_the_head(
     policy: str, small: Callable[..., Scenario]
 ) -> None:
     scenario = small(

@@ -14,7 +14,7 @@ from live.broadcast.broker import READ, STAMP, Topic, body, followed, message, r
 from live.broadcast.bus import Bus, client_of
 from live.control.process import Stage
 from live.machine import placement
-from twin.rules.delivery import Broker, Message, Recovery
+from twin.rules.delivery import Broker, Message, RecoveryAnswer
 from twin.scenario import broadcast
 
 pytestmark = pytest.mark.live
@@ -44,7 +44,7 @@ class Real:
         stamp = stamped(self.do(self.topic.stamp(key, payload)), key, payload)
         return stamp.message, stamp.fresh
 
-    def recover(self, epoch: int, version: int) -> Recovery:
+    def recover(self, epoch: int, version: int) -> RecoveryAnswer:
         return recovery(self.do(self.topic.read(epoch, version)))
 
     def lose_all(self) -> None:
@@ -65,7 +65,7 @@ def client() -> Iterator[Any]:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(PUBLISH | RECOVER | RESTART, max_size=25), max_length=st.sampled_from([0, 1, 3, 100]))
-def test_random_publishes_retries_recoveries_and_restarts_give_the_same_stamps_and_histories(
+def test_random_commands_and_restarts_give_the_same_stamps_and_histories(
     client: Any, steps: list[Any], max_length: int
 ) -> None:
     real, rule = Real(client, max_length), Broker(max_length, 600.0)
@@ -137,9 +137,7 @@ def test_a_stamped_message_is_published_once_and_read_with_a_cursor(client: Any)
 
 
 @pytest.mark.parametrize("persist", [True, False])
-def test_a_server_that_is_killed_comes_back_with_all_it_acknowledged_or_in_a_later_epoch(
-    stage: Stage, persist: bool
-) -> None:
+def test_a_killed_server_has_all_it_acknowledged_or_a_later_epoch(stage: Stage, persist: bool) -> None:
     settings = broadcast.Bus(kind="stream", persist=persist)
     bus = Bus(stage, placement.free_ports(1)[0], [], settings=settings)
     bus.wait_ready(10)

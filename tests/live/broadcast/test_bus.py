@@ -59,7 +59,7 @@ def test_a_cluster_without_a_bus_has_none(small: Callable[..., Scenario]) -> Non
         assert "valkey" not in {part.name for part in cluster.stage.parts}
 
 
-def test_a_url_where_nobody_answers_is_refused_within_two_seconds_and_nothing_is_started(
+def test_a_url_where_nobody_answers_is_refused_in_two_seconds_and_nothing_starts(
     small: Callable[..., Scenario], nothing_starts: type[Exception]
 ) -> None:
     with socket.socket() as silent:
@@ -127,7 +127,7 @@ def test_cut_closes_the_named_connections_and_no_other(own_server: Address, stag
         assert first not in left
 
 
-def test_who_does_not_know_the_password_of_the_embedded_server_can_do_nothing_and_disturbs_no_run(
+def test_who_does_not_know_the_embedded_servers_password_can_do_nothing(
     small: Callable[..., Scenario], until: Callable[..., None]
 ) -> None:
     with Cluster(small(bus={"kind": "stream"}, publisher={"rate": 20.0}), 0) as cluster:

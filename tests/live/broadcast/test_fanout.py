@@ -11,8 +11,8 @@ from websockets.protocol import State
 
 from live.broadcast import wire
 from live.broadcast.broker import body
-from live.broadcast.fanout import MOST_QUESTIONS, Client, FanOut
-from twin.rules.delivery import Message, Recovery
+from live.broadcast.fanout import MOST_QUESTIONS, FanOut, Recipient
+from twin.rules.delivery import Message, RecoveryAnswer
 from twin.rules.slow_consumer import Outlet
 
 LIMIT = 4096
@@ -21,7 +21,7 @@ LIMIT = 4096
 class Bus:
     """The node's side of a bus that answers what the test says."""
 
-    def __init__(self, found: Recovery | None = None) -> None:
+    def __init__(self, found: RecoveryAnswer | None = None) -> None:
         self.said: list[tuple[object, ...]] = []
         self.asked: list[tuple[int, int]] = []
         self.found = found
@@ -29,7 +29,7 @@ class Bus:
     def say(self, *words: object) -> None:
         self.said.append(words)
 
-    async def recover(self, epoch: int, version: int) -> Recovery | None:
+    async def recover(self, epoch: int, version: int) -> RecoveryAnswer | None:
         self.asked.append((epoch, version))
         await asyncio.sleep(0)
         return self.found
@@ -65,7 +65,7 @@ def one(version: int, size: int = 10) -> bytes:
 def node() -> Callable[..., tuple[FanOut, list[Line], Bus]]:
     """A node with three clients."""
 
-    def make(policy: str = "close", scope: str = "node", found: Recovery | None = None) -> Any:
+    def make(policy: str = "close", scope: str = "node", found: RecoveryAnswer | None = None) -> Any:
         config = {
             **{"policy": policy, "limit_bytes": LIMIT, "scope": scope, "kind": "stream", "lease": 2.0},
             "address": {"host": "127.0.0.1", "port": 1},
@@ -76,7 +76,7 @@ def node() -> Callable[..., tuple[FanOut, list[Line], Bus]]:
         fan_out, lines, bus = FanOut(2, config), [Line() for _ in range(3)], Bus(found)
         fan_out.bus = bus  # type: ignore[assignment]
         for line in lines:
-            fan_out.clients[line] = Client(line, Outlet(policy, LIMIT))  # type: ignore[index, arg-type]
+            fan_out.clients[line] = Recipient(line, Outlet(policy, LIMIT))  # type: ignore[index, arg-type]
         return fan_out, lines, bus
 
     async def enter(*args: Any, **options: Any) -> Any:
@@ -85,11 +85,11 @@ def node() -> Callable[..., tuple[FanOut, list[Line], Bus]]:
     return lambda *args, **options: asyncio.run(enter(*args, **options))
 
 
-def clients(fan_out: FanOut) -> list[Client]:
+def clients(fan_out: FanOut) -> list[Recipient]:
     return list(fan_out.clients.values())
 
 
-def test_each_version_goes_once_to_every_open_connection_and_is_acknowledged_each_time(node: Any) -> None:
+def test_each_version_goes_once_to_each_connection_and_is_acknowledged_each_time(node: Any) -> None:
     fan_out, lines, bus = node()
     lines[2].protocol.state = State.CLOSING
     for version in (1, 2, 1):
@@ -128,12 +128,12 @@ def test_one_snapshot_of_the_newest_position_stands_for_all_that_was_not_sent(no
     lines[0].waiting = LIMIT // 2
     fan_out.pay(slow)
     fan_out.pay(slow)
-    assert lines[0].frames[3:] == [frame(wire.answer(Recovery(False, 5, 9)))]
+    assert lines[0].frames[3:] == [frame(wire.answer(RecoveryAnswer(False, 5, 9)))]
     fan_out.take(one(10))
     assert lines[0].frames[4:] == [frame(one(10))]
 
 
-def test_with_scope_client_a_node_acknowledges_when_all_its_clients_have_confirmed_or_left(node: Any) -> None:
+def test_with_scope_client_a_node_acknowledges_when_its_clients_confirmed_or_left(node: Any) -> None:
     fan_out, _, bus = node(scope="client")
     first, second, third = clients(fan_out)
     fan_out.take(one(1))
@@ -150,7 +150,7 @@ def test_with_scope_client_a_node_acknowledges_when_all_its_clients_have_confirm
     assert bus.said == [("ack", 2, 5, 1), ("ack", 2, 5, 2), ("ack", 2, 5, 2)]
 
 
-def ask(fan_out: FanOut, *asking: Client, at: int = 0) -> None:
+def ask(fan_out: FanOut, *asking: Recipient, at: int = 0) -> None:
     async def run() -> None:
         for client in asking:
             fan_out.hear(client, wire.question(5, at))
@@ -160,7 +160,7 @@ def ask(fan_out: FanOut, *asking: Client, at: int = 0) -> None:
 
 
 def test_clients_at_one_place_share_an_answer_of_the_broker(node: Any) -> None:
-    found = Recovery(True, 5, 2, (Message(5, 1, 1), Message(5, 2, 2)))
+    found = RecoveryAnswer(True, 5, 2, (Message(5, 1, 1), Message(5, 2, 2)))
     fan_out, lines, bus = node(found=found)
     ask(fan_out, *clients(fan_out)[:2])
     assert bus.asked == [(5, 0)]
@@ -171,10 +171,10 @@ def test_clients_at_one_place_share_an_answer_of_the_broker(node: Any) -> None:
 
 
 def test_an_answer_that_does_not_fit_is_nothing_but_the_head(node: Any) -> None:
-    large = Recovery(True, 5, 3, tuple(Message(5, v, v, bytes(1000)) for v in (1, 2, 3)))
+    large = RecoveryAnswer(True, 5, 3, tuple(Message(5, v, v, bytes(1000)) for v in (1, 2, 3)))
     fan_out, lines, _ = node(found=large)
     ask(fan_out, clients(fan_out)[0])
-    assert lines[0].frames == [frame(wire.answer(Recovery(False, 5, 3)))]
+    assert lines[0].frames == [frame(wire.answer(RecoveryAnswer(False, 5, 3)))]
 
 
 def test_without_an_answer_of_the_broker_the_client_hears_nothing(node: Any) -> None:
@@ -185,7 +185,7 @@ def test_without_an_answer_of_the_broker_the_client_hears_nothing(node: Any) -> 
 
 
 def test_a_client_that_asks_on_and_on_has_so_many_questions_waiting_and_no_more(node: Any) -> None:
-    found = Recovery(True, 5, 2, ())
+    found = RecoveryAnswer(True, 5, 2, ())
     fan_out, lines, bus = node(found=found)
     flooding, other, _ = clients(fan_out)
 

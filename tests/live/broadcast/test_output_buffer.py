@@ -105,7 +105,7 @@ def test_the_server_counts_what_the_rule_says(place: Callable[..., Place], paylo
     assert apart <= (2 * REFERENCE if size >= SHARED_SIZE else 2 * COUNTED)
 
 
-def test_many_large_messages_are_not_cut_until_the_subscriber_reads_and_then_they_are(
+def test_many_large_messages_cut_the_subscriber_only_once_it_reads(
     place: Callable[..., Place],
 ) -> None:
     limits, payload = unlimited(hard_bytes=2_000_000), 20_000

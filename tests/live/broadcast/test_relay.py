@@ -10,15 +10,15 @@ import pytest
 from live.broadcast.bus import Bus
 from live.broadcast.relay import MOST_HELD, LinkState
 from live.control.address import Address
-from live.control.process import Part, Stage
-from live.control.resp import Link
+from live.control.process import ChildProcess, Stage
+from live.control.resp import RespConnection
 from live.machine import placement
 
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture
-def relay(stage: Stage) -> tuple[Part, Address, Bus]:
+def relay(stage: Stage) -> tuple[ChildProcess, Address, Bus]:
     port, bus_port = placement.free_ports(2)
     bus = Bus(stage, bus_port, [])
     part = stage.python("relay 1", "live.broadcast.relay", {"port": port, "to": bus.address.way})
@@ -27,19 +27,19 @@ def relay(stage: Stage) -> tuple[Part, Address, Bus]:
     return part, bus.address.through(port), bus
 
 
-def talk(address: Address, what: Callable[[Link], Awaitable[None]]) -> None:
+def talk(address: Address, what: Callable[[RespConnection], Awaitable[None]]) -> None:
     async def run() -> None:
-        link = await Link.open(address, "me", 5.0)
+        link = await RespConnection.open(address, "me", 5.0)
         await what(link)
         link.abort()
 
     asyncio.run(run())
 
 
-def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tuple[Part, Address, Bus]) -> None:
+def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tuple[ChildProcess, Address, Bus]) -> None:
     part, address, _ = relay
 
-    async def check(link: Link) -> None:
+    async def check(link: RespConnection) -> None:
         part.tell(cut=True)
         for _ in range(10_000):  # until the relay has heard of it
             asked = link.send("PING")
@@ -55,10 +55,10 @@ def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tup
     talk(address, check)
 
 
-def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Part, Address, Bus]) -> None:
+def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[ChildProcess, Address, Bus]) -> None:
     part, address, _ = relay
 
-    async def check(link: Link) -> None:
+    async def check(link: RespConnection) -> None:
         part.tell(delay=0.1)
         for _ in range(10_000):  # until the relay has heard of it
             began = time.monotonic()
@@ -75,11 +75,11 @@ def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Part
     talk(address, check)
 
 
-def test_large_replies_pass_unharmed(relay: tuple[Part, Address, Bus]) -> None:
+def test_large_replies_pass_unharmed(relay: tuple[ChildProcess, Address, Bus]) -> None:
     part, address, _ = relay
     blob = bytes(range(256)) * 4096
 
-    async def check(link: Link) -> None:
+    async def check(link: RespConnection) -> None:
         await link.ask(5.0, "SET", "blob", blob)
         part.tell(delay=0.05)
         assert await link.ask(5.0, "GET", "blob") == blob
@@ -87,10 +87,10 @@ def test_large_replies_pass_unharmed(relay: tuple[Part, Address, Bus]) -> None:
     talk(address, check)
 
 
-def test_the_end_of_the_bus_ends_the_connection(relay: tuple[Part, Address, Bus]) -> None:
+def test_the_end_of_the_bus_ends_the_connection(relay: tuple[ChildProcess, Address, Bus]) -> None:
     _, address, bus = relay
 
-    async def check(link: Link) -> None:
+    async def check(link: RespConnection) -> None:
         bus.kill()
         async with asyncio.timeout(5.0):
             assert await link.lost

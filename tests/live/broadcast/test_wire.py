@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from live.broadcast import broker, wire
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 NUMBERS = st.integers(0, 2**63)
 MESSAGES = st.builds(Message, NUMBERS, NUMBERS, NUMBERS, st.binary(max_size=40))
@@ -18,8 +18,8 @@ def test_a_message_keeps_its_names_and_its_payload(one: Message) -> None:
     assert len(data) - len(one.payload) < wire.LARGEST_HEADER
 
 
-@given(st.builds(Recovery, st.booleans(), NUMBERS, NUMBERS, st.lists(MESSAGES, max_size=4).map(tuple)))
-def test_an_answer_keeps_its_messages_in_order(found: Recovery) -> None:
+@given(st.builds(RecoveryAnswer, st.booleans(), NUMBERS, NUMBERS, st.lists(MESSAGES, max_size=4).map(tuple)))
+def test_an_answer_keeps_its_messages_in_order(found: RecoveryAnswer) -> None:
     assert wire.read_answer(wire.answer(found)) == found
 
 
@@ -35,7 +35,7 @@ def test_the_bytes_on_the_wire_are_those_of_the_description() -> None:
     assert wire.standing(1, 2) == b"A" + bytes(7) + b"\x01" + bytes(7) + b"\x02"
     one = Message(3, 4, 5, b"xy")
     data = broker.body(one)
-    answer = wire.answer(Recovery(True, 6, 7, (one, one)))
+    answer = wire.answer(RecoveryAnswer(True, 6, 7, (one, one)))
     head = b"S\x01" + bytes(7) + b"\x06" + bytes(7) + b"\x07" + bytes(3) + b"\x02"
     assert answer == head + 2 * (len(data).to_bytes(4, "big") + data)
-    assert wire.answer(Recovery(False, 6, 7, ()))[:2] == b"S\x00"
+    assert wire.answer(RecoveryAnswer(False, 6, 7, ()))[:2] == b"S\x00"

@@ -65,7 +65,7 @@ def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
     assert min(profile.path_bytes_large) > 2 * max(PAYLOADS)
 
 
-def test_a_connection_to_the_bus_holds_more_than_a_message_and_less_than_the_way_to_a_client(
+def test_a_bus_connection_holds_more_than_a_message_and_less_than_a_clients_path(
     calibrated: tuple[HostProfile, object],
 ) -> None:
     profile = calibrated[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from live.calibration import costs as room
-from live.calibration.workbench import Costs
+from live.calibration.workbench import MeasuredCosts
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 
@@ -114,7 +114,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 
 
 def test_each_step_of_a_handshake_is_that_of_the_one_who_may_run(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room.handshakes(bench, found, 16)  # type: ignore[arg-type]
     assert bench.told == [{"port": bench.port, "batch": 16}] * 4
     all_ = set(NAMES)
@@ -129,8 +129,8 @@ def test_each_step_of_a_handshake_is_that_of_the_one_who_may_run(bench: Script) 
     assert found.paces["client_open"][16] == pytest.approx([150.0, 250.0, 350.0, 450.0])
 
 
-def test_handshakes_one_at_a_time_are_averaged_and_a_client_that_spent_nothing_costs_nothing(bench: Script) -> None:
-    found = Costs()
+def test_lone_handshakes_are_averaged_and_a_client_that_spent_nothing_costs_nothing(bench: Script) -> None:
+    found = MeasuredCosts()
     room.handshakes(bench, found, 1)  # type: ignore[arg-type]
     assert found["node_handshake"][1] == pytest.approx([sum(unit(5 * n + 3, NODE) for n in range(6)) / 6])
     assert found.paces["node_handshake"][1] == pytest.approx([4.0])
@@ -142,13 +142,13 @@ def test_handshakes_one_at_a_time_are_averaged_and_a_client_that_spent_nothing_c
 def test_a_handshake_that_fails_or_a_refusal_that_is_none_ends_the_calibration(bench: Script) -> None:
     bench.heard = {"opened": 1, "failed": 2, "why": ["503"]}
     with pytest.raises(ClusterError, match="2 of 3 handshakes failed"):
-        room.handshakes(bench, Costs(), 1)  # type: ignore[arg-type]
+        room.handshakes(bench, MeasuredCosts(), 1)  # type: ignore[arg-type]
     with pytest.raises(ClusterError, match="a connection that must be refused was not"):
-        room.refusals(bench, Costs(), 1)  # type: ignore[arg-type]
+        room.refusals(bench, MeasuredCosts(), 1)  # type: ignore[arg-type]
 
 
-def test_a_refusal_is_charged_to_the_balancer_while_the_client_waits_and_then_to_the_client(bench: Script) -> None:
-    found = Costs()
+def test_a_refusal_is_charged_to_the_balancer_first_and_then_to_the_client(bench: Script) -> None:
+    found = MeasuredCosts()
     room.refusals(bench, found, 64)  # type: ignore[arg-type]
     assert bench.told == [{"port": 9, "batch": 64}] * 2
     assert bench.looks == [set(NAMES), {"balancer", "node"}, set(NAMES)] * 2
@@ -160,8 +160,8 @@ def test_a_refusal_is_charged_to_the_balancer_while_the_client_waits_and_then_to
     assert found["balancer_refused"][1] == pytest.approx([sum(unit(5 + 3 * n, 3) for n in range(1, 7)) / 6])
 
 
-def test_accepting_is_taken_from_the_handshakes_of_the_same_measurement_and_leaves_a_tenth(bench: Script) -> None:
-    found = Costs()
+def test_accepting_is_taken_from_the_handshakes_and_leaves_a_tenth(bench: Script) -> None:
+    found = MeasuredCosts()
     found["node_handshake"] = {64: [5000.0, 5000.0, 1.0]}
     room.accepts(bench, found, 64)  # type: ignore[arg-type]
     accept = (unit(2, NODE) + unit(4, NODE)) / 2 / 64
@@ -175,14 +175,14 @@ def test_accepting_is_taken_from_the_handshakes_of_the_same_measurement_and_leav
 
 
 def test_a_bare_connection_is_charged_to_the_balancer_when_it_goes_on(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room.balancer_accepts(bench, found, 64)  # type: ignore[arg-type]
     assert bench.looks == [{"client", "node"}, set(NAMES), set(NAMES)] * 2
     assert found["balancer_accept"][64] == pytest.approx([(unit(2, BALANCER) + unit(5, BALANCER)) / 2 / 64])
 
 
 def test_a_wake_up_is_what_a_lone_handshake_costs_more_as_a_share_of_the_cold_parts(bench: Script) -> None:
-    found, level = Costs(), LEVELS[-2]
+    found, level = MeasuredCosts(), LEVELS[-2]
     pace = (1.5, 150.0)  # the mean of before and after
     each = [unit(2, who) / room.SERIES for who in range(3)]
     relays = ("balancer_accept", "balancer_request", "balancer_response")
@@ -202,7 +202,7 @@ def test_a_wake_up_is_what_a_lone_handshake_costs_more_as_a_share_of_the_cold_pa
 
 
 def test_what_a_killed_node_leaves_to_do_is_charged_step_by_step(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room._killed(bench, found, 64, ENDED)  # type: ignore[arg-type]
     assert bench.told == [64, (NODE, signal.SIGKILL), {"closed": True}]
     # looks: connected, reaped, before the balancer, the balancer, the client
@@ -220,7 +220,7 @@ def test_what_a_killed_node_leaves_to_do_is_charged_step_by_step(bench: Script) 
 
 
 def test_what_the_end_of_a_node_costs_is_charged_to_whom_the_frames_have_reached(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room._ended(bench, found, 64)  # type: ignore[arg-type]
     assert bench.told == [64, (NODE, signal.SIGTERM), {"closed": True}]
     everybody = set(NAMES)
@@ -236,7 +236,7 @@ def test_what_the_end_of_a_node_costs_is_charged_to_whom_the_frames_have_reached
 
 
 def test_pings_of_clients_that_gave_up_are_charged_to_the_node_and_the_balancer(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room._abandoned(bench, found, 64)  # type: ignore[arg-type]
     assert bench.told == [64, {"abandon": room.PING_ALONE}, {"closed": True}]
     assert bench.looks == [set(NAMES), {"client", "balancer"}, set(NAMES)]
@@ -245,7 +245,7 @@ def test_pings_of_clients_that_gave_up_are_charged_to_the_node_and_the_balancer(
 
 
 def test_a_cut_is_charged_to_the_balancer_alone(bench: Script) -> None:
-    found = Costs()
+    found = MeasuredCosts()
     room._cut(bench, found, 64)  # type: ignore[arg-type]
     assert bench.told == [64, "cut 1", {"closed": True}]
     assert bench.looks == [set(NAMES), {"balancer"}, {"balancer"}, set(NAMES)]
@@ -260,7 +260,7 @@ def test_deaths_are_measured_at_each_level_and_cuts_if_the_balancer_can(
     monkeypatch.setattr(room, "exit_delay", lambda bench: 0.25)
     for name in ("_killed", "_ended", "_abandoned", "_cut"):
         monkeypatch.setattr(room, name, lambda bench, costs, level, *more, name=name: done.append((name, level, *more)))
-    found = Costs()
+    found = MeasuredCosts()
     room.deaths(bench, found)  # type: ignore[arg-type]
     assert found["exit_delay"] == {16: [0.25]}
     assert done == [

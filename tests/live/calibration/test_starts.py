@@ -3,7 +3,7 @@
 import pytest
 
 from live.calibration.starts import measure_starts
-from live.calibration.workbench import Costs
+from live.calibration.workbench import MeasuredCosts
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.scenario.scenario import Scenario
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 
 def test_each_start_is_measured_once_and_takes_no_less_than_what_follows_it() -> None:
-    found = Costs()
+    found = MeasuredCosts()
     measure_starts(Scenario.parse({"name": "starts"}), found)
     assert set(found) == set(START_PARTS)
     for name in START_PARTS:

@@ -7,7 +7,7 @@ import pytest
 
 from live.calibration import workbench
 from live.calibration.workbench import LOOK, QUIET, Bench, at_rest, check_opened
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
 
@@ -18,7 +18,7 @@ def test_a_replaced_node_is_up_although_the_balancer_had_marked_it_down(monkeypa
     scenario = Scenario.parse({"name": "bench", "clients": {"count": 100}, "balancer": {"retries": 0}})
     start = Bench._start_node
 
-    def late(bench: Bench, port: int) -> Part:
+    def late(bench: Bench, port: int) -> ChildProcess:
         if hasattr(bench, "balancer"):
             bench.balancer.ask("set server cluster/n1 health down")
         return start(bench, port)

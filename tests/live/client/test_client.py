@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff
@@ -24,10 +24,10 @@ Event = tuple[float, str, int, int, int, int, str]
 
 
 @pytest.fixture
-def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[Part, Scenario]]:
+def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[ChildProcess, Scenario]]:
     """Starts a swarm process and lets its clients connect to `port` now."""
 
-    def start(port: int, count: int, addresses: int = 1, **clients: Any) -> tuple[Part, Scenario]:
+    def start(port: int, count: int, addresses: int = 1, **clients: Any) -> tuple[ChildProcess, Scenario]:
         scenario = small(seed=SEED, clients={"count": count, "addresses": addresses, **clients})
         settings = scenario.clients
         config = {
@@ -50,7 +50,7 @@ def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[P
     return start
 
 
-def events(stage: Stage, part: Part) -> list[Event]:
+def events(stage: Stage, part: ChildProcess) -> list[Event]:
     path = stage.folder / "events.json"
     part.tell(finish=str(path))
     while "done" not in part.hear():
@@ -58,7 +58,9 @@ def events(stage: Stage, part: Part) -> list[Event]:
     return [tuple(event) for event in json.loads(path.read_text())]
 
 
-def events_when(stage: Stage, part: Part, true: Callable[[list[Event]], bool], within: float = 30.0) -> list[Event]:
+def events_when(
+    stage: Stage, part: ChildProcess, true: Callable[[list[Event]], bool], within: float = 30.0
+) -> list[Event]:
     """Return what the swarm has noted as soon as something is true of it."""
     deadline = time.monotonic() + within
     while not true(seen := events(stage, part)):
@@ -106,7 +108,7 @@ def closed_port() -> Iterator[int]:
     ids=lambda reconnect: f"{reconnect['policy']}-{reconnect.get('jitter', 'none')}",
 )
 def test_a_client_waits_before_its_third_attempt_as_long_as_the_rule_says(
-    reconnect: dict[str, Any], closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    reconnect: dict[str, Any], closed_port: int, swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     count = 20
     part, scenario = swarm(closed_port, count, reconnect={**reconnect, "max_attempts": 4})
@@ -123,7 +125,7 @@ def test_a_client_waits_before_its_third_attempt_as_long_as_the_rule_says(
 
 
 def test_after_a_loss_a_client_waits_as_long_as_the_rule_says(
-    farm: Callable[..., SimpleNamespace], swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    farm: Callable[..., SimpleNamespace], swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     count = 20
     one = farm(1)
@@ -146,7 +148,7 @@ def test_after_a_loss_a_client_waits_as_long_as_the_rule_says(
 
 
 def test_a_client_gives_up_after_max_attempts_failures_in_a_row(
-    closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    closed_port: int, swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     part, _ = swarm(closed_port, 10, reconnect={"base": 0.05, "cap": 0.1, "jitter": "none", "max_attempts": 3})
     seen = events_when(stage, part, each("gave_up", 10))
@@ -164,7 +166,7 @@ def test_a_client_gives_up_after_max_attempts_failures_in_a_row(
 
 
 def test_a_client_gives_up_when_its_list_of_waits_has_ended(
-    closed_port: int, swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    closed_port: int, swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     policy = {"policy": "list", "delays": [0.05, [0.05, 0.1]], "then": "stop"}
     part, _ = swarm(closed_port, 5, reconnect=policy)
@@ -175,7 +177,7 @@ def test_a_client_gives_up_when_its_list_of_waits_has_ended(
 
 
 def test_a_client_gives_up_an_attempt_that_nobody_answers_after_open_timeout(
-    swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -190,7 +192,7 @@ def test_a_client_gives_up_an_attempt_that_nobody_answers_after_open_timeout(
 
 
 def test_the_clients_connect_in_order_at_the_connect_rate_and_not_faster(
-    farm: Callable[..., SimpleNamespace], swarm: Callable[..., tuple[Part, Scenario]], stage: Stage
+    farm: Callable[..., SimpleNamespace], swarm: Callable[..., tuple[ChildProcess, Scenario]], stage: Stage
 ) -> None:
     one = farm(2)
     began = time.monotonic()
@@ -203,7 +205,7 @@ def test_the_clients_connect_in_order_at_the_connect_rate_and_not_faster(
     assert sum(one.balancer.connections()) == 20
 
 
-def test_each_client_connects_from_its_own_source_address(swarm: Callable[..., tuple[Part, Scenario]]) -> None:
+def test_each_client_connects_from_its_own_source_address(swarm: Callable[..., tuple[ChildProcess, Scenario]]) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
@@ -221,7 +223,7 @@ def test_each_client_connects_from_its_own_source_address(swarm: Callable[..., t
 def test_a_client_drops_a_connection_whose_pong_does_not_come(
     close_timeout: float,
     farm: Callable[..., SimpleNamespace],
-    swarm: Callable[..., tuple[Part, Scenario]],
+    swarm: Callable[..., tuple[ChildProcess, Scenario]],
     stage: Stage,
 ) -> None:
     one = farm(1, check={"timeout": 30.0})
@@ -240,7 +242,7 @@ def test_a_client_drops_a_connection_whose_pong_does_not_come(
         assert lost[client][0] - t >= close_timeout - 0.005
 
 
-def test_a_swarm_ends_when_its_standard_input_closes(swarm: Callable[..., tuple[Part, Scenario]]) -> None:
+def test_a_swarm_ends_when_its_standard_input_closes(swarm: Callable[..., tuple[ChildProcess, Scenario]]) -> None:
     part, _ = swarm(placement.free_ports(1)[0], 5)
     assert part.process.stdin is not None
     part.process.stdin.close()

@@ -7,7 +7,7 @@ from typing import Any
 from live.broadcast import wire
 from live.broadcast.broker import body
 from live.client.inbox import MOST_KNOWN, Decoder, Inbox
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 E = 1000
 
@@ -68,7 +68,7 @@ def test_messages_in_order_are_delivered_and_nothing_is_asked() -> None:
 
 def test_a_hole_is_noted_asked_for_once_and_closed_by_the_answer() -> None:
     missing = tuple(Message(E, v, v + 100, b"x") for v in (2, 3))
-    events, line = play(one(1), one(4), one(5), wire.answer(Recovery(True, E, 5, missing)))
+    events, line = play(one(1), one(4), one(5), wire.answer(RecoveryAnswer(True, E, 5, missing)))
     assert line.said == [wire.question(E, 1)]
     assert [event[0] for event in events] == [
         *("delivered", "received", "gap", "received", "recovered"),
@@ -81,7 +81,7 @@ def test_a_hole_is_noted_asked_for_once_and_closed_by_the_answer() -> None:
 
 
 def test_a_snapshot_moves_the_client_and_a_duplicate_is_noted() -> None:
-    events, _ = play(one(1), wire.answer(Recovery(False, E, 9)), one(9), one(10))
+    events, _ = play(one(1), wire.answer(RecoveryAnswer(False, E, 9)), one(9), one(10))
     assert ("recovered", 2, 9, f"{E} snapshot") in events
     assert [version for event, _, version, _ in events if event == "delivered"] == [1, 10]
     assert [detail for event, _, _, detail in events if event == "received"] == [f"{E} 109 late"]
@@ -99,7 +99,7 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
     assert set(line.said) == {wire.question(E, 1)}
 
 
-def test_a_client_that_comes_back_asks_from_its_position_and_takes_what_came_before_it_took_over() -> None:
+def test_a_client_that_comes_back_asks_from_its_position_and_takes_what_came_before() -> None:
     def come_back(inbox: Inbox, line: Line) -> None:
         inbox.lost()
         line.kept = [one(3)]
@@ -144,7 +144,7 @@ def test_a_decoder_knows_so_many_frames_and_then_forgets_them_all() -> None:
 def test_an_answer_in_time_ends_the_asking() -> None:
     def answered(inbox: Inbox, line: Line) -> None:
         assert inbox._timer is not None
-        inbox.take(wire.answer(Recovery(True, E, 3, (Message(E, 2, 102, b"x"),))))
+        inbox.take(wire.answer(RecoveryAnswer(True, E, 3, (Message(E, 2, 102, b"x"),))))
         assert inbox._timer is None
 
     _, line = play(one(1), one(3), answered)
@@ -184,5 +184,5 @@ def test_the_first_connection_asks_nothing_and_who_does_not_recover_never_does()
 
 
 def test_an_answer_that_still_leaves_a_hole_is_followed_by_a_question() -> None:
-    _, line = play(one(1), one(4), wire.answer(Recovery(True, E, 5, (Message(E, 2, 102, b"x"),))))
+    _, line = play(one(1), one(4), wire.answer(RecoveryAnswer(True, E, 5, (Message(E, 2, 102, b"x"),))))
     assert line.said == [wire.question(E, 1), wire.question(E, 2)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from live.broadcast.bus import Bus
 from live.control.process import Stage
-from live.control.resp import Link, LinkLostError, RefusedError, decode, encode
+from live.control.resp import LinkLostError, ReplyError, RespConnection, decode, encode
 from live.machine import placement
 
 VALUES = st.recursive(
@@ -38,7 +38,7 @@ def test_a_reply_is_read_back_as_it_was_written(value: Any) -> None:
 @given(st.lists(VALUES.filter(lambda value: value != []), min_size=1, max_size=4), st.integers(1, 7))
 def test_replies_that_come_in_pieces_answer_the_commands_in_order(values: list[Any], size: int) -> None:
     async def talk() -> list[Any]:
-        link = Link()
+        link = RespConnection()
         asked = [link.loop.create_future() for _ in values]
         link.waiting.extend(asked)
         data = b"".join(wire(value) for value in values)
@@ -53,15 +53,15 @@ def test_a_command_is_an_array_of_its_parts() -> None:
     assert encode("SET", b"\r\n", 12) == b"*3\r\n$3\r\nSET\r\n$2\r\n\r\n\r\n$2\r\n12\r\n"
 
 
-def test_an_error_is_raised_at_the_command_that_caused_it_and_a_push_disturbs_nobody() -> None:
+def test_an_error_is_raised_at_its_own_command_and_a_push_disturbs_nobody() -> None:
     async def talk() -> list[tuple[bytes, bytes]]:
         pushed: list[tuple[bytes, bytes]] = []
-        link = Link(lambda channel, data: pushed.append((channel, data)))
+        link = RespConnection(lambda channel, data: pushed.append((channel, data)))
         good, bad, loading = (link.loop.create_future() for _ in range(3))
         link.waiting.extend([good, bad, loading])
         link.data_received(wire([b"message", b"c", b"hello"]) + b"+OK\r\n-ERR no\r\n-LOADING soon\r\n")
         assert good.result() == b"OK"
-        assert isinstance(bad.exception(), RefusedError)
+        assert isinstance(bad.exception(), ReplyError)
         assert isinstance(loading.exception(), LinkLostError)
         return pushed
 
@@ -74,7 +74,7 @@ def test_a_broken_connection_is_noticed_at_once_by_all_who_wait(stage: Stage, un
     bus.wait_ready(10)
 
     async def talk() -> str:
-        link = await Link.open(bus.address, "me", 5.0)
+        link = await RespConnection.open(bus.address, "me", 5.0)
         assert await link.ask(5.0, "PING") == b"PONG"
         waits = link.send("BLPOP", "nothing", 0)
         await asyncio.to_thread(bus.cut, "me")
@@ -94,7 +94,7 @@ def test_a_server_that_never_answers_or_never_ends_its_reply_is_given_up(monkeyp
     monkeypatch.setattr("live.control.resp.MOST_REPLY", 1000)
 
     async def talk() -> list[str]:
-        link = Link()
+        link = RespConnection()
         sent: list[bytes] = []
         link.connection_made(SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[arg-type]
         asked = [link.send("PING") for _ in range(4)]

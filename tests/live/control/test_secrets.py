@@ -12,7 +12,7 @@ from live.cluster import Cluster
 from live.control.address import PASSWORD_VARIABLE
 from live.control.process import Stage
 from live.machine import placement
-from live.page.serve import Site
+from live.page.serve import ServedCluster
 from twin.scenario.scenario import Scenario
 
 pytestmark = [
@@ -88,7 +88,7 @@ def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
     ],
     ids=["sessions", "broadcast"],
 )
-def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environment_no_log_and_no_record(
+def test_the_embedded_servers_password_is_nowhere_to_be_read(
     settings: dict[str, Any], small: Callable[..., Scenario]
 ) -> None:
     with Cluster(small(**settings), 0) as cluster:
@@ -105,7 +105,7 @@ def test_the_password_of_the_embedded_server_is_on_no_command_line_in_no_environ
 
 
 def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:
-    with Site(small(**BROADCAST), 0) as site:
+    with ServedCluster(small(**BROADCAST), 0) as site:
         seen = readable()
         assert any(b"live.node.node" in text for text in seen.values())
         cookie = site.http.access.set_cookie.split(";")[0].split("=")[1]

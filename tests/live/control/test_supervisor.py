@@ -15,7 +15,7 @@ import pytest
 
 from live import runs
 from live.cluster import Cluster
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.runs import VoidWarning, measure, run
 from twin.errors import VoidError
@@ -243,7 +243,7 @@ def test_a_lab_that_was_stopped_has_a_run_that_does_not_count(folder: Path, smal
 
 def test_the_supervisor_is_told_at_once_when_a_part_ends(stage: Stage) -> None:
     supervisor = Supervisor(stage)
-    part: Part = stage.start("sleeper", ["sleep", "60"])
+    part: ChildProcess = stage.start("sleeper", ["sleep", "60"])
     supervisor.check()
     began = time.monotonic()
     supervisor.wait(0.2)
@@ -264,7 +264,7 @@ def test_the_supervisor_is_told_at_once_when_a_part_ends(stage: Stage) -> None:
 
 def test_stops_that_the_lab_orders_are_no_trouble_and_others_are(stage: Stage) -> None:
     supervisor = Supervisor(stage)
-    part: Part = stage.start("sleeper", ["sleep", "60"])
+    part: ChildProcess = stage.start("sleeper", ["sleep", "60"])
     for number in (signal.SIGSTOP, signal.SIGCONT):
         part.signal(number)
         time.sleep(0.05)

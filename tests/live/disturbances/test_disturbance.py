@@ -10,8 +10,8 @@ from live.disturbances.disturbance import (
     LONG_STOP,
     SHORT_STOP,
     TABLES,
-    Case,
     Disturbance,
+    DisturbanceKind,
     draw,
     scenario_of,
 )
@@ -87,4 +87,4 @@ def test_every_cluster_is_a_scenario_that_orders_kills_and_stops_itself() -> Non
 def test_a_kind_has_no_numbers() -> None:
     assert Disturbance(0, "failover", "node 3", "kill", "run", 0.0, None).kind == "kill node"
     assert Disturbance(0, "nginx", "nginx worker", "stop", "run", 0.0, 1.0).kind == "stop nginx worker"
-    assert Case("failover", "node 3", "kill").when is None
+    assert DisturbanceKind("failover", "node 3", "kill").when is None

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from live.broadcast.bus import Bus
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.disturbances import injector
 from live.disturbances.disturbance import Action, Disturbance, When
 from live.disturbances.injector import Injector, find, has_disks, inside, name_of, on_a_disk
@@ -27,23 +27,23 @@ def drawn(action: Action, target: str, when: When = "run", length: float | None 
 
 
 @pytest.fixture
-def lab(stage: Stage) -> Part:
+def lab(stage: Stage) -> ChildProcess:
     """This process in the place of a lab, with two parts."""
     stage.start("node 3", ["sleep", "60"])
     stage.start("awake 1", ["sleep", "60"])
-    me = Part("lab", stage.parts[0].process, stage.folder / "lab.log")
+    me = ChildProcess("lab", stage.parts[0].process, stage.folder / "lab.log")
     me.pid = os.getpid()
     return me
 
 
 @pytest.fixture
-def by(stage: Stage, lab: Part, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Injector:
+def by(stage: Stage, lab: ChildProcess, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Injector:
     """One without a server."""
     monkeypatch.setattr(injector, "FIND_WITHIN", 0.2)
     return Injector(lab, stage, None, folder, None, [min(os.sched_getaffinity(0))])
 
 
-def test_a_part_is_found_by_the_name_of_its_log(stage: Stage, lab: Part) -> None:
+def test_a_part_is_found_by_the_name_of_its_log(stage: Stage, lab: ChildProcess) -> None:
     node, awake = stage.parts
     assert [find(lab.pid, name) for name in ("node 3", "awake", "lab")] == [node.pid, awake.pid, lab.pid]
     assert find(lab.pid, "guard") == stage.guard.pid

@@ -8,7 +8,7 @@ import pytest
 
 from live.disturbances.disturbance import Action, Disturbance, When
 from live.disturbances.verdicts import (
-    Seen,
+    ObservedRun,
     Start,
     Verdict,
     disturbed_start,
@@ -24,13 +24,13 @@ from live.machine.timing import TOLERANCE
 START = Start(10.0, 12.0)
 
 
-def seen(action: Action, target: str, hit: tuple[float, float] | None, when: When = "run", **what: Any) -> Seen:
+def seen(action: Action, target: str, hit: tuple[float, float] | None, when: When = "run", **what: Any) -> ObservedRun:
     """A run of 3 s from 12.0 on, with one start, that showed and saved a record that counts."""
     settings: dict[str, Any] = {"starts": (START,), "shown": True, "records": (1, 0)} | what
-    return Seen(Disturbance(0, "failover", target, action, when, 1.0, None), 3.0, hit=hit, **settings)
+    return ObservedRun(Disturbance(0, "failover", target, action, when, 1.0, None), 3.0, hit=hit, **settings)
 
 
-def verdicts(one: Seen) -> tuple[str, ...]:
+def verdicts(one: ObservedRun) -> tuple[str, ...]:
     return judge(one).verdicts
 
 
@@ -148,7 +148,7 @@ def test_the_guard_is_a_part_that_does_not_heed_a_polite_end() -> None:
     assert verdicts(seen("term", "guard", (13.0, inf), left=("folder stormlab-x",))) == ("left behind",)
 
 
-def test_a_lab_that_stands_still_has_to_void_only_what_it_missed_and_may_void_the_rest() -> None:
+def test_a_lab_that_stands_still_must_void_what_it_missed_and_may_void_the_rest() -> None:
     assert verdicts(seen("stop", "lab", (13.0, 14.0))) == ("counted rightly",)
     assert verdicts(seen("stop", "lab", (13.0, 14.0), disturbed="the lab stood still for 1.0 s")) == ("voided rightly",)
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from live.machine import timing
-from live.machine.timing import TOLERANCE, Step, Timers, Timing, stood_still
+from live.machine.timing import TOLERANCE, ScheduledAction, Timers, Timing, stood_still
 
 STOPS_ITSELF = """
 import asyncio, json, os, subprocess, time
@@ -55,7 +55,7 @@ def test_a_step_is_noted_with_its_intended_and_its_actual_time(clock: Clock) -> 
 
     noted = Timing()
     clock.now = 102.004
-    noted.take(Step(2.0, "the kill of node 1", kill), 100.0)
+    noted.take(ScheduledAction(2.0, "the kill of node 1", kill), 100.0)
     (step,) = noted.as_dict(100.0)["steps"]
     assert step == {
         "what": "the kill of node 1",
@@ -75,7 +75,7 @@ def test_a_step_that_comes_late_or_lasts_too_long_is_a_slip(
 
     noted = Timing()
     clock.now = 102.0 + late
-    noted.take(Step(2.0, "the kill of node 1", kill), 100.0)
+    noted.take(ScheduledAction(2.0, "the kill of node 1", kill), 100.0)
     found = noted.slips(100.0)
     assert len(found) == len(slips)
     assert all(text in said for text, said in zip(slips, found, strict=True))

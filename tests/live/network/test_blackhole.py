@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from live.runs import run
 from twin.record.record import Record
@@ -23,7 +23,7 @@ COUNT = 30
 
 
 @pytest.fixture
-def link(stage: Stage) -> Iterator[tuple[Part, int]]:
+def link(stage: Stage) -> Iterator[tuple[ChildProcess, int]]:
     """A link to a server that echoes."""
     server = socket.create_server(("127.0.0.1", 0))
 
@@ -62,7 +62,7 @@ def fails(act: Callable[[], object]) -> bool:
     return False
 
 
-def test_what_is_sent_waits_and_nothing_is_closed(link: tuple[Part, int]) -> None:
+def test_what_is_sent_waits_and_nothing_is_closed(link: tuple[ChildProcess, int]) -> None:
     part, port = link
     with socket.create_connection(("127.0.0.1", port), 5) as one:
         assert ask(one, 5) == b"hello"
@@ -73,7 +73,7 @@ def test_what_is_sent_waits_and_nothing_is_closed(link: tuple[Part, int]) -> Non
         assert one.recv(16) == b"hello"
 
 
-def test_no_syn_is_answered_and_the_kernel_sends_it_again(link: tuple[Part, int]) -> None:
+def test_no_syn_is_answered_and_the_kernel_sends_it_again(link: tuple[ChildProcess, int]) -> None:
     part, port = link
     for _ in range(2):  # also when it drops for the second time
         part.tell(drop=True)
@@ -155,7 +155,7 @@ def test_a_killed_node_is_started_again(small: Callable[..., Scenario]) -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can limit another process")
-def test_a_link_that_had_no_open_files_left_accepts_again(link: tuple[Part, int]) -> None:
+def test_a_link_that_had_no_open_files_left_accepts_again(link: tuple[ChildProcess, int]) -> None:
     part, port = link
     files = len(psutil.Process(part.pid).open_files()) + len(psutil.Process(part.pid).net_connections())
     resource.prlimit(part.pid, resource.RLIMIT_NOFILE, (files + 40, files + 40))

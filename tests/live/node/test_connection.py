@@ -23,7 +23,7 @@ from websockets.typing import Origin
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
 from live.calibration.rounds import upgrade
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.limits import MOST_CLIENTS
 from live.machine import placement
 from live.node.connection import MOST_CONNECTIONS, MOST_FRAME, OPEN_WITHIN, BoundedConnection
@@ -49,10 +49,10 @@ SESSIONS: dict[str, Any] = {
 
 
 @pytest.fixture
-def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
+def node(stage: Stage) -> Callable[..., tuple[ChildProcess, int]]:
     """Starts a node of a kind and returns it with its port."""
 
-    def start(kind: str = "plain") -> tuple[Part, int]:
+    def start(kind: str = "plain") -> tuple[ChildProcess, int]:
         port, bus_port = placement.free_ports(2)
         config: dict[str, Any] = {"number": 1, "port": port, "backlog": 4000}
         if kind == "sessions":
@@ -111,7 +111,7 @@ def flood(sockets: list[socket.socket], data: bytes) -> Iterator[None]:
             one.close()
 
 
-def grown(part: Part, seconds: float, served: Callable[[], bool] = lambda: True) -> int:
+def grown(part: ChildProcess, seconds: float, served: Callable[[], bool] = lambda: True) -> int:
     """Return the bytes by which a process grows in some seconds, in which the others are served all the time."""
     process = psutil.Process(part.pid)
     before = most = process.memory_info().rss
@@ -124,8 +124,8 @@ def grown(part: Part, seconds: float, served: Callable[[], bool] = lambda: True)
 
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast"])
-def test_a_client_that_pings_and_reads_nothing_costs_little_memory_is_cut_and_delays_nobody(
-    kind: str, node: Callable[..., tuple[Part, int]], until: Callable[..., None]
+def test_a_client_that_pings_and_reads_nothing_is_cut_and_delays_nobody(
+    kind: str, node: Callable[..., tuple[ChildProcess, int]], until: Callable[..., None]
 ) -> None:
     part, port = node(kind)
     with others(port) as served, flood(upgrade(port, 1), masked(Opcode.PING, bytes(125)) * 2000):
@@ -136,7 +136,7 @@ def test_a_client_that_pings_and_reads_nothing_costs_little_memory_is_cut_and_de
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast", "page", "sessions"])
 def test_a_page_of_a_browser_is_refused_whatever_its_origin_is(
-    kind: str, node: Callable[..., tuple[Part, int]]
+    kind: str, node: Callable[..., tuple[ChildProcess, int]]
 ) -> None:
     _, port = node(kind)
     shown = {
@@ -155,7 +155,7 @@ def test_a_page_of_a_browser_is_refused_whatever_its_origin_is(
         assert link.ping().wait(10)
 
 
-def test_a_refused_page_costs_a_node_with_sessions_no_hash(node: Callable[..., tuple[Part, int]]) -> None:
+def test_a_refused_page_costs_a_node_with_sessions_no_hash(node: Callable[..., tuple[ChildProcess, int]]) -> None:
     """The hash of a right password would make a session; that of a wrong one costs as much."""
     _, port = node("sessions")
     wrong = {"Authorization": "Basic " + base64.b64encode(b"me:wrong").decode()}
@@ -190,7 +190,7 @@ def all_of(link: socket.socket) -> bytes:
     ids=["large", "promised", "large in pieces", "many pieces"],
 )
 def test_a_message_too_large_or_in_too_many_pieces_closes_its_connection_only(
-    kind: str, data: bytes, code: int, node: Callable[..., tuple[Part, int]]
+    kind: str, data: bytes, code: int, node: Callable[..., tuple[ChildProcess, int]]
 ) -> None:
     _, port = node(kind)
     with others(port) as served, upgrade(port, 1)[0] as one:
@@ -203,7 +203,7 @@ def test_a_message_too_large_or_in_too_many_pieces_closes_its_connection_only(
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast"])
 def test_unfinished_messages_and_floods_of_small_ones_cost_little_memory(
-    kind: str, node: Callable[..., tuple[Part, int]]
+    kind: str, node: Callable[..., tuple[ChildProcess, int]]
 ) -> None:
     part, port = node(kind)
     unfinished = masked(Opcode.BINARY, b"", False) + masked(Opcode.CONT, bytes(15), False) * 4000
@@ -223,7 +223,7 @@ def test_unfinished_messages_and_floods_of_small_ones_cost_little_memory(
     ids=["line", "header", "headers"],
 )
 def test_an_endless_request_is_refused_at_its_bound(
-    kind: str, data: bytes, node: Callable[..., tuple[Part, int]]
+    kind: str, data: bytes, node: Callable[..., tuple[ChildProcess, int]]
 ) -> None:
     _, port = node(kind)
     with socket.create_connection(("127.0.0.1", port), 10) as one:
@@ -233,8 +233,8 @@ def test_an_endless_request_is_refused_at_its_bound(
 
 
 @pytest.mark.parametrize("kind", ["plain", "page"])
-def test_who_connects_and_says_nothing_or_little_is_cut_after_a_while_and_delays_nobody(
-    kind: str, node: Callable[..., tuple[Part, int]], monkeypatch: pytest.MonkeyPatch
+def test_who_connects_and_says_little_is_cut_after_a_while_and_delays_nobody(
+    kind: str, node: Callable[..., tuple[ChildProcess, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part, port = node(kind)
     began = time.monotonic()

@@ -12,7 +12,7 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from twin.rules.heartbeat import PONG_MISSED
 
@@ -64,7 +64,7 @@ class Peer:
 
 
 @pytest.fixture
-def node(stage: Stage) -> tuple[Part, int]:
+def node(stage: Stage) -> tuple[ChildProcess, int]:
     """A node that pings."""
     (port,) = placement.free_ports(1)
     config = {"number": 1, "port": port, "backlog": 100, "ping_interval": INTERVAL, "ping_timeout": TIMEOUT}
@@ -74,14 +74,14 @@ def node(stage: Stage) -> tuple[Part, int]:
 
 
 @pytest.fixture
-def peer(node: tuple[Part, int]) -> Iterator[Peer]:
+def peer(node: tuple[ChildProcess, int]) -> Iterator[Peer]:
     """Its client."""
     one = Peer(node[1])
     yield one
     one.socket.close()
 
 
-def stand_still(node: Part, until: Callable[..., None], meanwhile: Callable[[], None] = lambda: None) -> None:
+def stand_still(node: ChildProcess, until: Callable[..., None], meanwhile: Callable[[], None] = lambda: None) -> None:
     """Let a node stand still for longer than the timeout of its pings."""
     node.signal(signal.SIGSTOP)
     until(lambda: psutil.Process(node.pid).status() == psutil.STATUS_STOPPED)  # else it may still read what comes
@@ -92,12 +92,12 @@ def stand_still(node: Part, until: Callable[..., None], meanwhile: Callable[[], 
 
 
 def test_a_pong_that_came_while_the_node_stood_still_does_not_save_the_connection(
-    node: tuple[Part, int], until: Callable[..., None]
+    node: tuple[ChildProcess, int], until: Callable[..., None]
 ) -> None:
     assert PONG_MISSED in (after_standing_still(node, until) for _ in range(3))  # a busy machine may read first
 
 
-def after_standing_still(node: tuple[Part, int], until: Callable[..., None]) -> int:
+def after_standing_still(node: tuple[ChildProcess, int], until: Callable[..., None]) -> int:
     """Return the close code of a connection whose pong came while the node stood still, 0 if it is kept."""
     peer = Peer(node[1])
     assert peer.wait_for_ping()
@@ -111,7 +111,7 @@ def after_standing_still(node: tuple[Part, int], until: Callable[..., None]) -> 
 
 
 def test_a_node_that_stood_still_between_two_pings_keeps_the_connection(
-    node: tuple[Part, int], peer: Peer, until: Callable[..., None]
+    node: tuple[ChildProcess, int], peer: Peer, until: Callable[..., None]
 ) -> None:
     assert peer.wait_for_ping()
     peer.say()

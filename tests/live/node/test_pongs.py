@@ -87,7 +87,7 @@ async def fill(client: Client, connection: BoundedConnection) -> None:
             await asyncio.sleep(0.0001)
 
 
-def test_a_client_that_stops_reading_for_a_while_gets_a_pong_to_its_last_ping_and_then_to_each() -> None:
+def test_a_client_that_paused_reading_gets_a_pong_to_its_last_ping_and_then_to_each() -> None:
     async def check(client: Client, connection: BoundedConnection, heard: list[Any]) -> None:
         await fill(client, connection)
         answered = client.pings

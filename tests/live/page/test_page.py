@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from live.page.serve import Site
+from live.page.serve import ServedCluster
 from twin.rules.token import make_token
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -41,7 +41,7 @@ def watch(page: Any, name: str) -> None:
 CONTIGUOUS = "lab.applied.every((v, i) => i === 0 || v === lab.applied[i - 1] + 1)"
 
 
-def test_the_page_connects_hears_speaks_and_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
+def test_the_page_resumes_without_a_gap_when_its_node_is_killed(page: Any) -> None:
     wait(page, "lab.state === 'connected' && lab.applied.length > 1 && lab.beats > 0")
     node = page.evaluate("lab.node")
     assert page.locator("#node").inner_text() == str(node)
@@ -107,7 +107,7 @@ def test_the_page_compares_a_websocket_with_http_requests(page: Any) -> None:
     assert "median of a round trip" in page.locator("#comparison").inner_text()
 
 
-def test_a_page_from_elsewhere_is_refused_even_with_a_token(site: Site, page: Any) -> None:
+def test_a_page_from_elsewhere_is_refused_even_with_a_token(site: ServedCluster, page: Any) -> None:
     page.goto("about:blank")
     outcome = page.evaluate(
         """(uri) => new Promise((resolve) => {
@@ -133,12 +133,12 @@ def asked(page: Any) -> list[tuple[str, int]]:
     return found
 
 
-def grow_old(site: Site, page: Any) -> None:
+def grow_old(site: ServedCluster, page: Any) -> None:
     """Give the page a token as one has that has been open for more than an hour."""
     page.evaluate("(token) => { access = { ...access, token }; }", make_token(site.secret, "page", time.time() - 1))
 
 
-def test_an_old_page_gives_orders_and_compares_with_a_new_token(site: Site, page: Any) -> None:
+def test_an_old_page_gives_orders_and_compares_with_a_new_token(site: ServedCluster, page: Any) -> None:
     wait(page, "lab.state === 'connected'")
     found = asked(page)
     grow_old(site, page)
@@ -152,7 +152,7 @@ def test_an_old_page_gives_orders_and_compares_with_a_new_token(site: Site, page
     wait(page, "lab.compared !== undefined")
 
 
-def test_what_is_refused_is_shown_and_goes_when_it_is_no_more(site: Site, page: Any, tmp_path: Path) -> None:
+def test_what_is_refused_is_shown_and_goes_when_it_is_no_more(site: ServedCluster, page: Any, tmp_path: Path) -> None:
     wait(page, "lab.state === 'connected'")
     cookies = page.context.cookies()
     assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in cookies] == [
@@ -174,7 +174,7 @@ def test_what_is_refused_is_shown_and_goes_when_it_is_no_more(site: Site, page: 
     assert all(part.running for part in site.nodes)
 
 
-def test_a_browser_without_the_link_is_told_where_it_is(site: Site, browser: Any) -> None:
+def test_a_browser_without_the_link_is_told_where_it_is(site: ServedCluster, browser: Any) -> None:
     stranger = browser.new_page()
     for path in ("/", "/?token=guess"):
         reply = stranger.goto(site.http.origins[0] + path)

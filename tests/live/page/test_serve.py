@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from live.cluster import Cluster
 from live.machine import placement
 from live.page.node import LARGEST_KEY, tell
-from live.page.serve import SERVED, Site
+from live.page.serve import SERVED, ServedCluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
 from twin.scenario.scenario import Scenario
@@ -35,7 +35,7 @@ def measured() -> Cluster:
     return Cluster(Scenario.parse(SERVED).vary(clients={"count": 1}), 0)
 
 
-def ask(site: Site, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, dict[str, str]]:
+def ask(site: ServedCluster, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str, dict[str, str]]:
     """Ask the page's server as a script does, with the link's secret in a header."""
     link = http.client.HTTPConnection("127.0.0.1", site.http.port, timeout=10)
     names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -46,12 +46,16 @@ def ask(site: Site, method: str, path: str, body: str = "", **headers: str) -> t
     return reply.status, text, dict(reply.getheaders())
 
 
-def order(site: Site, action: str, node: Any, **headers: str) -> int:
+def order(site: ServedCluster, action: str, node: Any, **headers: str) -> int:
     return ask(site, "POST", "/do", json.dumps({"action": action, "node": node}), **headers)[0]
 
 
 def join(
-    site: Site, token: str | None = None, origin: str | None = None, address: str = "", shown: Sequence[str] = ()
+    site: ServedCluster,
+    token: str | None = None,
+    origin: str | None = None,
+    address: str = "",
+    shown: Sequence[str] = (),
 ) -> ClientConnection:
     address = address or f"/?token={site.token() if token is None else token}"
     headers = [("Authorization", one) for one in shown]
@@ -64,7 +68,7 @@ def join(
     )
 
 
-def test_who_is_let_in(site: Site) -> None:
+def test_who_is_let_in(site: ServedCluster) -> None:
     status, text, headers = ask(site, "GET", "/")
     assert status == 200
     assert "page.js" in text
@@ -104,7 +108,7 @@ def test_who_is_let_in(site: Site) -> None:
         assert caught.value.response.status_code == 403
 
 
-def test_who_may_give_orders(site: Site) -> None:
+def test_who_may_give_orders(site: ServedCluster) -> None:
     assert order(site, "kill", 1, Origin="http://evil.example") == 403
     assert order(site, "kill", 1, Authorization="Bearer nonsense") == 401
     for action, node in (("burn", 1), ("kill", 0), ("kill", 4), ("kill", "1"), ("kill", None), ("kill", True)):
@@ -113,7 +117,7 @@ def test_who_may_give_orders(site: Site) -> None:
     assert order(site, "kill", 2) == 200
 
 
-def test_a_page_that_does_not_read_makes_a_node_hold_little(site: Site) -> None:
+def test_a_page_that_does_not_read_makes_a_node_hold_little(site: ServedCluster) -> None:
     link = SimpleNamespace(protocol=SimpleNamespace(state=State.OPEN, send_text=None), paused=True)
     tell(link, pong=1)  # type: ignore[arg-type]
     with join(site) as other, join(site) as one:
@@ -128,7 +132,7 @@ def test_a_page_that_does_not_read_makes_a_node_hold_little(site: Site) -> None:
         assert other.ping().wait(10)
 
 
-def test_orders_are_done_to_the_nodes(site: Site, until: Callable[..., None]) -> None:
+def test_orders_are_done_to_the_nodes(site: ServedCluster, until: Callable[..., None]) -> None:
     def state(node: int) -> dict[str, Any]:
         return dict(json.loads(ask(site, "GET", "/state")[1])["nodes"][node - 1])
 
@@ -142,7 +146,7 @@ def test_orders_are_done_to_the_nodes(site: Site, until: Callable[..., None]) ->
     until(lambda: site.nodes[1].pid != before and state(2)["up"], 20, "node 2 is not a new process")
 
 
-def test_what_one_says_reaches_all_once_however_often_it_is_sent(site: Site) -> None:
+def test_what_one_says_reaches_all_once_however_often_it_is_sent(site: ServedCluster) -> None:
     key = LARGEST_KEY - 7
     with join(site) as one, join(site) as other:
         one.recv(timeout=10), other.recv(timeout=10)
@@ -170,18 +174,18 @@ def test_what_one_says_reaches_all_once_however_often_it_is_sent(site: Site) -> 
 
 
 def test_a_port_that_is_taken_and_a_scenario_without_a_publisher_are_errors(
-    site: Site, small: Callable[..., Scenario]
+    site: ServedCluster, small: Callable[..., Scenario]
 ) -> None:
     with pytest.raises(HostError, match=f"^--port is {site.http.port}; it cannot be listened on"):
-        Site(Scenario.parse(SERVED), site.http.port)
+        ServedCluster(Scenario.parse(SERVED), site.http.port)
     with pytest.raises(ScenarioError, match="publisher is missing"):
-        Site(small(), 0)
+        ServedCluster(small(), 0)
 
 
 # The command itself
 
 
-def test_a_part_that_ends_by_itself_ends_the_command_with_its_name_and_the_page_is_told(
+def test_a_part_that_ends_by_itself_ends_the_command_and_the_page_is_told(
     command: SimpleNamespace, until: Callable[..., None]
 ) -> None:
     def state() -> dict[str, Any]:
@@ -227,7 +231,7 @@ def test_only_the_terminal_has_the_links_secret_and_only_loopback_is_listened_on
     assert err == "Interrupted; everything that was started has been stopped.\n"
 
 
-@pytest.mark.parametrize(("cluster", "awake"), [(lambda: Site(Scenario.parse(SERVED), 0), 0), (measured, 1)])
+@pytest.mark.parametrize(("cluster", "awake"), [(lambda: ServedCluster(Scenario.parse(SERVED), 0), 0), (measured, 1)])
 def test_only_a_measurement_keeps_the_cores_awake(
     cluster: Callable[[], Cluster], awake: int, monkeypatch: pytest.MonkeyPatch, clean_end: None
 ) -> None:

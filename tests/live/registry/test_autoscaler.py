@@ -277,7 +277,7 @@ def test_the_autoscaler_starts_nodes_that_stay_empty_until_others_give_away(smal
     assert found["imbalance"] <= 1.4
 
 
-def test_the_autoscaler_starts_a_node_when_the_cpu_of_the_others_is_above_its_target(
+def test_the_autoscaler_starts_a_node_when_the_others_cpu_is_above_its_target(
     small: Callable[..., Scenario],
 ) -> None:
     """Handshakes all along cost more than one percent of a core a node, on any machine."""
@@ -321,7 +321,7 @@ def test_a_live_connection_ends_when_the_model_says(small: Callable[..., Scenari
     assert max(differences) < 0.5
 
 
-def test_clients_that_are_dropped_over_and_over_wait_longer_and_longer_in_both_worlds(
+def test_clients_dropped_over_and_over_wait_ever_longer_in_both_worlds(
     small: Callable[..., Scenario],
 ) -> None:
     reconnect = {"base": 0.1, "cap": 5.0, "jitter": "none", "first": "immediate", "stable_time": 5.0}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from live.control.resp import Address, RefusedError
+from live.control.resp import Address, ReplyError
 from live.registry.member import open_link
 
 
@@ -20,7 +20,7 @@ def test_a_connection_to_a_server_that_refuses_the_scripts_is_closed() -> None:
     async def main() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(RefusedError, match="no scripts here"):
+        with pytest.raises(ReplyError, match="no scripts here"):
             await open_link(Address("127.0.0.1", port, "", "", 0), "one")
         for _ in range(200):
             if closed:

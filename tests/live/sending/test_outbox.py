@@ -75,7 +75,7 @@ def test_a_message_is_its_client_its_number_and_filling_and_a_node_takes_just_th
     assert [one[1:] for one in taken] == [("arrived", 7, 5, -1, 258, "")] * 2
 
 
-def test_what_is_kept_goes_out_in_order_on_the_next_connection_and_what_did_not_fit_is_noted() -> None:
+def test_what_is_kept_goes_out_in_order_and_what_did_not_fit_is_noted() -> None:
     swarm: Any = SimpleNamespace(events=[])
     box = Outbox(swarm, 7, {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE})
     for n in (1, 2, 3):
@@ -123,7 +123,7 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
         assert when - start >= due_at(n, 50.0, 0.5)
 
 
-def test_a_node_notes_no_more_messages_than_clients_can_send_and_ends_the_connection(
+def test_a_node_ends_a_connection_with_more_messages_than_clients_can_send(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("live.sending.outbox.MOST_ARRIVED", 2)

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 from live import measure
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
-from live.control.process import Part, Stage
+from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from live.sessions.accounts import Account, password_hash
 from live.sessions.store import SessionStore, StoreDownError
@@ -38,10 +38,10 @@ def store_config(bus: Bus) -> dict[str, Any]:
 
 
 @pytest.fixture
-def node(stage: Stage) -> Callable[..., tuple[Part, int]]:
+def node(stage: Stage) -> Callable[..., tuple[ChildProcess, int]]:
     """Starts a node with sessions and returns it and its port."""
 
-    def start(number: int = 1, store: dict[str, Any] | None = None, **changes: Any) -> tuple[Part, int]:
+    def start(number: int = 1, store: dict[str, Any] | None = None, **changes: Any) -> tuple[ChildProcess, int]:
         port = placement.free_ports(1)[0]
         sessions = {
             "secret": SECRET,
@@ -104,7 +104,9 @@ def token_of(found: tuple[int, list[str]]) -> str:
     return "Bearer " + found[1][0]
 
 
-def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(node: Callable[..., tuple[Part, int]]) -> None:
+def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(
+    node: Callable[..., tuple[ChildProcess, int]],
+) -> None:
     _, port = node()
     assert knock(port) == (401, ["missing"])
     assert knock(port, basic("wrong")) == (401, ["password"])
@@ -124,7 +126,7 @@ def test_only_who_knows_the_password_or_has_a_good_token_is_let_in(node: Callabl
     assert knock(port, "Bearer " + stranger) == (401, ["unknown"])
 
 
-def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple[Part, int]]) -> None:
+def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple[ChildProcess, int]]) -> None:
     account = Account.of("right", {1, 50})
     later = replace(account, hashes={1: account.hashes[1], 50: password_hash("later", account.salt, 50)})
     part, port = node(accounts={"me": later.as_config()})
@@ -137,7 +139,7 @@ def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple
 
 
 def test_a_session_in_memory_is_known_to_its_node_only_and_one_in_the_store_to_all(
-    node: Callable[..., tuple[Part, int]], bus: Bus
+    node: Callable[..., tuple[ChildProcess, int]], bus: Bus
 ) -> None:
     (_, one), (_, other) = node(1), node(2)
     token = token_of(knock(one, basic("right")))
@@ -150,7 +152,7 @@ def test_a_session_in_memory_is_known_to_its_node_only_and_one_in_the_store_to_a
 
 
 def test_without_its_store_a_node_refuses_or_trusts_and_afterwards_goes_on(
-    node: Callable[..., tuple[Part, int]], bus: Bus, until: Callable[..., None]
+    node: Callable[..., tuple[ChildProcess, int]], bus: Bus, until: Callable[..., None]
 ) -> None:
     shared = store_config(bus)
     (_, strict), (_, easy) = node(1, shared), node(2, shared, when_down="trust")
@@ -166,7 +168,7 @@ def test_without_its_store_a_node_refuses_or_trusts_and_afterwards_goes_on(
 
 
 def test_a_session_expires_in_the_store_unless_its_client_stays(
-    node: Callable[..., tuple[Part, int]], bus: Bus, until: Callable[..., None]
+    node: Callable[..., tuple[ChildProcess, int]], bus: Bus, until: Callable[..., None]
 ) -> None:
     _, port = node(1, store_config(bus), expiry=0.6)
     headers = {"Authorization": basic("right")}
@@ -243,7 +245,7 @@ def test_a_run_through_an_outage_of_the_store(small: Callable[..., Scenario]) ->
 BEARER, BASIC = 'Bearer realm="stormlab"', 'Basic realm="stormlab", charset="UTF-8"'
 
 
-def test_a_refusal_names_what_is_asked_for_and_what_was_wrong(node: Callable[..., tuple[Part, int]]) -> None:
+def test_a_refusal_names_what_is_asked_for_and_what_was_wrong(node: Callable[..., tuple[ChildProcess, int]]) -> None:
     _, port = node()
     assert challenge(port) == (401, f"{BEARER}, {BASIC}")
     assert challenge(port, "Digest a=b") == (401, f"{BEARER}, {BASIC}")
@@ -257,14 +259,14 @@ def test_a_refusal_names_what_is_asked_for_and_what_was_wrong(node: Callable[...
         assert challenge(port, *shown) == (400, unreadable), shown
 
 
-def test_the_name_of_a_scheme_is_read_in_any_case(node: Callable[..., tuple[Part, int]]) -> None:
+def test_the_name_of_a_scheme_is_read_in_any_case(node: Callable[..., tuple[ChildProcess, int]]) -> None:
     _, port = node()
     first = knock(port, basic("right").replace("Basic", "BASIC"))
     assert first[1][2] == "started"
     assert knock(port, token_of(first).replace("Bearer", "bEARER"))[1][1:] == ["2", "resumed"]
 
 
-def test_a_user_whose_name_is_not_allowed_is_told_in_a_sentence(node: Callable[..., tuple[Part, int]]) -> None:
+def test_a_user_whose_name_is_not_allowed_is_told_in_a_sentence(node: Callable[..., tuple[ChildProcess, int]]) -> None:
     _, port = node()
     said = "The user name is 'a b'; allowed are 1 to 64 letters (a-z, A-Z), digits, '.', '_' and '-'."
     assert knock(port, basic("right", "a b")) == (400, [said])

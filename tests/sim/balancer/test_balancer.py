@@ -224,7 +224,7 @@ def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(ki
     assert not len(simulate(small(balancer={"kind": kind}, faults=faults), 0, profile).select("disconnected"))
 
 
-def test_after_a_reload_the_old_process_cuts_its_tunnels_in_their_order_beside_the_new_one(profile):
+def test_after_a_reload_the_old_process_cuts_its_tunnels_in_their_order(profile):
     scenario = small(
         balancer={"hard_stop_after": 1},
         clients={"reconnect": {"first": "immediate", "stable_time": 0.0}},
@@ -270,7 +270,7 @@ def test_a_reloaded_haproxy_checks_its_servers_spread_over_one_interval_from_the
     assert again["t"].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_handshake_under_way_survives_a_reload_and_is_counted_by_the_process_that_took_it(profile):
+def test_a_handshake_under_way_survives_a_reload_and_counts_for_who_took_it(profile):
     scenario = small(faults=[{"at": 1.0, "kind": "hang", "node": 1, "duration": 1.0}, {"at": 1.5, "kind": "reload"}])
     world = World(scenario.vary(balancer={"check": {"fall": 100}}), 0, profile)
     world.env.run(until=1.2)

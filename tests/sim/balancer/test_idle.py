@@ -52,7 +52,7 @@ def test_pings_of_either_side_that_are_close_enough_keep_every_connection(kind, 
 
 
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
-def test_connections_that_the_warm_up_opened_are_counted_when_they_end_in_a_run_of_their_timeout(kind, profile):
+def test_connections_of_the_warm_up_count_when_they_end_in_a_run_of_their_timeout(kind, profile):
     """They are 0.3 s older than the run."""
     record = simulate(idle(3.0, 0.0, kind, duration=3.0), 0, profile)
     assert measure_record(record)["losses_per_client"] == 1.0
@@ -123,7 +123,7 @@ def test_a_client_that_pings_in_time_at_first_is_cut_after_its_last_ping(profile
         assert first[number] == pytest.approx(cut + cost_of("haproxy_cut", "client_closed"), abs=1e-9)
 
 
-def test_a_hung_node_is_noticed_by_the_timeout_when_that_is_shorter_than_the_heartbeats(profile):
+def test_a_hung_node_is_noticed_by_a_timeout_shorter_than_the_heartbeats(profile):
     faults = [{"at": 2.0, "kind": "hang", "node": 1}]
     scenario = idle(3.0, 2.0, beat_timeout=20.0, faults=faults, duration=12.0)
     world = World(scenario, 0, profile)

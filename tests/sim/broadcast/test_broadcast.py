@@ -66,7 +66,7 @@ def test_a_lone_delivery_takes_the_sum_of_its_parts():
     assert measure_record(record)["latency_p50"] == pytest.approx(way + cost_of("client_delivery"), abs=1e-9)
 
 
-def test_a_fan_out_comes_out_after_it_has_been_read_and_its_last_delivery_after_all_work():
+def test_a_fan_out_follows_its_read_and_its_last_delivery_follows_all_work():
     record = run(broadcast("pubsub", clients={"count": 100}, publisher={"rate": 1.0}, nodes={"count": 1}))
     first = record.select("published")["t"].iloc[0]
     times = record.select("delivered")["t"].iloc[:100] - first
@@ -88,7 +88,7 @@ def test_messages_that_wait_together_cost_less_than_one_by_one():
     assert less < dear / 2
 
 
-def test_a_client_that_reads_again_applies_what_has_gathered_one_message_after_the_other():
+def test_a_client_that_reads_again_applies_what_gathered_one_by_one():
     fault = [{"at": 2.0, "kind": "stall", "client": 5, "duration": 1.0}]
     record = run(broadcast("pubsub", publisher={"rate": 50.0}, faults=fault))
     got = record.select("delivered")
@@ -171,7 +171,7 @@ def test_a_subscriber_that_does_not_read_is_cut_by_the_bus():
 
 
 @pytest.mark.parametrize("policy", ["drop", "coalesce", "close"])
-def test_a_client_that_stops_reading_is_treated_as_the_policy_says_and_delays_nobody(policy):
+def test_a_client_that_stops_reading_meets_the_policy_and_delays_nobody(policy):
     fault = [{"at": 2.0, "kind": "stall", "client": 5, "duration": 2.0}]
     slow = {"policy": policy, "limit_bytes": 4096}
     scenario = broadcast(publisher={"rate": 50.0, "payload_bytes": 1000}, slow_consumer=slow)

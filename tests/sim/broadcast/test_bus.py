@@ -65,7 +65,7 @@ class Place:
         self.env.run(until=t)
 
 
-def test_pubsub_pushes_to_those_who_are_subscribed_at_that_moment_and_to_nobody_later():
+def test_pubsub_pushes_to_who_is_subscribed_at_that_moment_and_to_nobody_later():
     place = Place(kind="pubsub")
     place.subscribe(0)
     place.subscribe(1)
@@ -128,7 +128,7 @@ def test_a_key_that_is_known_gets_its_old_stamp_and_is_not_published_again():
     assert place.versions(1) == [1, 2, 3]
 
 
-def test_a_reader_with_a_cursor_gets_all_that_follows_it_and_waits_when_there_is_nothing():
+def test_a_reader_with_a_cursor_gets_all_that_follows_it_or_waits():
     place = Place(kind="stream")
     for key in (1, 2, 3):
         place.publish(key)
@@ -149,7 +149,7 @@ def test_a_reader_with_a_cursor_gets_all_that_follows_it_and_waits_when_there_is
     assert [one.version for one in outcome(waiting)[1][0]] == [4]
 
 
-def test_an_answer_to_a_waiting_reader_holds_what_was_stamped_by_then_and_wakes_it_once():
+def test_a_waiting_reader_wakes_once_and_gets_what_was_stamped_by_then():
     place = Place(kind="stream")
     reply = place.bus.fetch(place.link(1), Cursor(1, 0))
     place.at(1.0)
@@ -251,7 +251,7 @@ def test_what_writes_nothing_does_not_wait_for_the_disk():
     assert outcome(word) == (True, ["heard"])
 
 
-def test_a_message_whose_bus_dies_before_the_answer_is_in_the_log_and_was_sent_to_nobody():
+def test_a_message_whose_bus_dies_before_the_answer_is_logged_but_sent_to_nobody():
     place = Place(disk=DISK, kind="pubsub", persist=True)
     place.subscribe(1)
     reply = place.publish(1)
@@ -306,7 +306,7 @@ def ask(place, link, commands, tries):
     return found
 
 
-def test_a_command_that_is_refused_is_tried_again_after_the_waits_of_the_rule_and_given_up():
+def test_a_refused_command_is_retried_after_the_waits_of_the_rule_and_given_up():
     place = Place(retry={"base": 0.1, "cap": 0.3, "retries": 3})
     place.bus.kill()
     tries = [0]
@@ -319,7 +319,7 @@ def test_a_command_that_is_refused_is_tried_again_after_the_waits_of_the_rule_an
     assert place.drawn == [(5, 0), (5, 1), (5, 2)]
 
 
-def test_all_that_was_sent_in_one_go_is_repeated_when_the_bus_dies_before_the_last_answer():
+def test_all_sent_in_one_go_is_repeated_when_the_bus_dies_before_the_last_answer():
     place = Place(retry={"base": 0.1, "cap": 0.3, "retries": 3}, persist=True)
     done = []
     commands = [(place.bus.costs.command, lambda k=k: done.append(k) or k) for k in (1, 2)]
@@ -335,7 +335,7 @@ def test_all_that_was_sent_in_one_go_is_repeated_when_the_bus_dies_before_the_la
     assert tries == [2]
 
 
-def test_a_command_without_an_answer_in_time_is_repeated_although_it_may_have_been_done():
+def test_a_command_without_an_answer_in_time_is_repeated_though_perhaps_done():
     place = Place(retry={"base": 0.01, "cap": 0.01, "retries": 10, "timeout": 0.5})
     link, done, tries = place.link(1), [], [0]
     link.delay = 0.3  # there and back takes longer than the timeout

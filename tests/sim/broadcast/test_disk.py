@@ -38,7 +38,7 @@ def test_what_writes_nothing_goes_out_at_once():
     assert place.times == {"answer": 0.0}
 
 
-def test_an_answer_waits_for_the_log_and_so_does_all_that_was_ready_before_it_is_written():
+def test_an_answer_and_all_that_is_ready_wait_until_the_log_is_written():
     place = Place()
     place.write("first")
     place.process.work(Cost.constant(WORK), lambda _: place.disk.out(place.note("asked")))
@@ -47,7 +47,7 @@ def test_an_answer_waits_for_the_log_and_so_does_all_that_was_ready_before_it_is
     assert place.times == dict.fromkeys(("first", "asked", "second"), pytest.approx(3 * WORK + SYNC + RESTED))
 
 
-def test_what_comes_while_the_disk_is_waited_for_is_done_afterwards_and_behind_what_waits():
+def test_what_comes_during_the_wait_for_the_disk_is_done_behind_what_waits():
     place = Place()
     place.write("first")
     place.env.run(until=WORK + SYNC + RESTED / 2)
@@ -67,7 +67,7 @@ def test_others_have_the_core_meanwhile():
     assert place.times["first"] == pytest.approx(WORK + SYNC + RESTED)
 
 
-def test_a_server_whose_core_is_taken_when_the_disk_has_done_sends_when_it_has_it_back():
+def test_a_server_that_lost_its_core_to_others_sends_when_it_has_it_back():
     place = Place()
     place.write("first")
     place.env.run(until=WORK + SYNC + RESTED / 2)

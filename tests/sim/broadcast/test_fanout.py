@@ -3,13 +3,13 @@ import pytest
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 
 
 def cluster(**parts):
     """Two clients of one node hear one message at 1 s over a stream; the given parts cost something else."""
     profile = small_profile()
-    some = {name: Part(levels=[16], values=[[seconds]]) for name, seconds in parts.items()}
+    some = {name: PartCosts(levels=[16], values=[[seconds]]) for name, seconds in parts.items()}
     data = {"clients": {"count": 2}, "nodes": {"count": 1}, "bus": {"kind": "stream", "lease": 100.0}}
     scenario = small(**data, publisher={"start": 1.0, "messages": 1}, host={"cores": 8, "placement": "free"})
     one = World(scenario, 0, small_profile(parts=profile.by_name() | some))

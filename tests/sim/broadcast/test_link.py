@@ -104,7 +104,7 @@ def test_what_a_subscriber_has_read_does_not_wait_any_more():
     assert one.waiting == 0
 
 
-def test_a_silent_subscriber_is_cut_when_the_soft_limit_has_lasted_although_nothing_is_sent():
+def test_a_silent_subscriber_is_cut_by_the_soft_limit_although_nothing_is_sent():
     env, _, heard, one = subscription(soft=2 * COUNTED, seconds=5, phase=0.25)
     env.run(until=1.0)
     fill(one, 1000, 40)

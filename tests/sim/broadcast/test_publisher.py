@@ -7,7 +7,7 @@ from sim.machine.process import TIMER_SLACK
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import BUS_START, small, small_profile
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.draws import Purpose
 from twin.rules.consistency import SIGNS_A_LEASE
 from twin.rules.delivery import Message, Stamp
@@ -94,9 +94,9 @@ def test_a_publisher_that_finds_no_bus_blocks_and_catches_up_in_a_burst():
     assert [row["detail"] for row in found] == [f"1 {k} acknowledged 3" for k in range(1, 6)]
 
 
-def test_messages_that_follow_each_other_cost_the_publisher_less_than_those_that_come_now_and_then():
+def test_messages_close_together_cost_the_publisher_less_than_rare_ones():
     alone, together = 8e-4, 1e-4
-    part = Part(levels=[1, 16], values=[[alone], [(alone + 15 * together) / 16]])
+    part = PartCosts(levels=[1, 16], values=[[alone], [(alone + 15 * together) / 16]])
     profile = small_profile(parts={**small_profile().by_name(), "publisher_send": part, "publisher_answer": part})
     fault = [{"at": 1.05, "kind": "bus_down", "duration": 0.45}]
     bus = {"kind": "stream", "persist": True, "retry": {"base": 0.01, "cap": 0.02, "retries": 1000}}
@@ -116,7 +116,7 @@ def test_messages_that_follow_each_other_cost_the_publisher_less_than_those_that
     assert late[-1] - late[-2] < 1.5 * alone
 
 
-def test_a_publication_that_is_given_up_has_an_unknown_outcome_and_the_next_one_follows():
+def test_a_given_up_publication_has_an_unknown_outcome_and_the_next_one_follows():
     fault = [{"at": 1.05, "kind": "bus_down", "duration": 0.2}]
     retry = {"base": 0.01, "cap": 0.01, "retries": 2}
     found = rows(finished(world(faults=fault, bus={"retry": retry, "persist": True})), "published")
@@ -126,7 +126,7 @@ def test_a_publication_that_is_given_up_has_an_unknown_outcome_and_the_next_one_
     assert found[1]["detail"] == "0 2 unknown 3"
 
 
-def test_without_acknowledgements_a_message_is_sent_again_after_each_timeout_and_then_given_up(monkeypatch):
+def test_an_unacknowledged_message_is_resent_after_each_timeout_and_then_given_up(monkeypatch):
     deaf(monkeypatch, 1, 2, 3)
     settings = {"messages": 1, "ack_timeout": 0.4, "max_resends": 3}
     one = finished(world(publisher=settings, bus={"lease": 100.0}))
@@ -214,7 +214,7 @@ def test_what_nodes_say_while_the_publisher_s_subscription_is_broken_is_lost():
     assert len(times(one, "consistent")) == 1
 
 
-def test_a_fresh_message_waits_for_a_resend_that_is_under_way_on_the_same_connection(monkeypatch):
+def test_a_fresh_message_waits_for_a_resend_under_way_on_the_same_connection(monkeypatch):
     deaf(monkeypatch, 2)
     settings = {"messages": 2, "rate": 2.0, "ack_timeout": 0.45, "max_resends": 1}
     one = world(publisher=settings, bus={"lease": 100.0})

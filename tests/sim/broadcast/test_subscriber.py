@@ -4,7 +4,7 @@ from sim.connection import Frame
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 
 CLIENT = 4
 
@@ -37,7 +37,7 @@ class Case:
 
     def answer(self, *versions, head=None, recovered=True, epoch=1, t=0.7):
         found = tuple(message(version, epoch) for version in versions)
-        self.one.answered(Recovery(recovered, epoch, versions[-1] if head is None else head, found), t)
+        self.one.answered(RecoveryAnswer(recovered, epoch, versions[-1] if head is None else head, found), t)
 
     def rows(self, *events):
         """Return (t, event, version, detail) of what this client noted, but for its connections."""
@@ -222,7 +222,7 @@ def send(case, *versions):
         case.broadcast.fanouts[tunnel.server].down.send([tunnel], frame)
 
 
-def test_what_comes_during_a_stall_waits_on_the_connection_and_is_read_in_order_later():
+def test_what_comes_during_a_stall_waits_and_is_read_in_order_later():
     case = Case()
     case.at(1.0)
     case.one.stall.begin()
@@ -243,7 +243,7 @@ def test_what_comes_during_a_stall_waits_on_the_connection_and_is_read_in_order_
     assert (tunnel.held, tunnel.in_flight) == ([], 0)
 
 
-def test_a_stall_that_begins_while_frames_are_read_holds_them_back_before_later_ones():
+def test_a_stall_amid_reading_holds_frames_back_before_later_ones():
     case = Case()
     process = case.world.clients[CLIENT].process
     case.at(1.0)

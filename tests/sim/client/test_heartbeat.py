@@ -11,8 +11,9 @@ from twin.measures import measure_record
 BASE = {"base": 0.1, "cap": 1.0, "jitter": "none"}
 
 
-def searching(timeout=3.0, duration=60.0, most=8.0, **more):
-    clients = {"count": 10, "reconnect": BASE, "heartbeat": {"interval": 0.5, "timeout": 2.0, "most": most}}
+def searching(timeout=3.0, duration=60.0, max_interval=8.0, **more):
+    beat = {"interval": 0.5, "timeout": 2.0, "max_interval": max_interval}
+    clients = {"count": 10, "reconnect": BASE, "heartbeat": beat}
     return small(duration=duration, balancer={"tunnel_timeout": timeout}, clients=clients, **more)
 
 
@@ -46,7 +47,7 @@ def test_without_a_timeout_the_interval_grows_to_its_longest(profile):
 
 def test_a_hung_node_is_noticed_by_the_next_ping_and_its_timeout(profile):
     fault = {"at": 20.0, "kind": "hang", "node": 1}
-    record = simulate(searching(timeout=3600.0, most=2.0, duration=30.0, faults=[fault]), 0, profile)
+    record = simulate(searching(timeout=3600.0, max_interval=2.0, duration=30.0, faults=[fault]), 0, profile)
     lost = record.select("disconnected")
     assert set(lost["detail"]) == {"heartbeat"}
     assert lost["t"].between(22.0, 24.1).all()

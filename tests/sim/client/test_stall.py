@@ -31,7 +31,7 @@ def lost(world):
     return [(t, detail) for t, event, who, *_, detail in world.rows if event == "disconnected" and who == CLIENT]
 
 
-def test_the_next_ping_gets_no_pong_that_is_seen_and_its_timeout_ends_the_connection():
+def test_the_next_pings_pong_is_not_seen_and_its_timeout_ends_the_connection():
     world, client, _ = world_of(clients={"heartbeat": {"interval": 1.0, "timeout": 0.5, "close_timeout": 0.0}})
     world.env.run(until=client.first_beat + 0.2)
     assert client.stall.begin()

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sim import simulate
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.engines import uncovered
 from sim.world import World
 from tests.broadcasts import talks
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(240 + EXAMPLES)
 def test_both_engines_note_the_same_events_of_a_broadcast(scenario, profile, replication):
     assume(not uncovered(scenario))
     expected = World(scenario, replication, profile).run()
-    found = Run(scenario, replication, profile).go().rows()
+    found = KernelRun(scenario, replication, profile).go().rows()
     assert_same(in_order(expected), in_order(found))
 
 
@@ -63,7 +63,7 @@ PARTITION = {"at": 1.0, "kind": "partition", "node": 1, "duration": 1.0}
 def test_a_broadcast_to_many_clients_is_the_same_too(changes):
     scenario = talk(**changes)
     expected = World(scenario, 1, small_profile()).run()
-    found = Run(scenario, 1, small_profile()).go().rows()
+    found = KernelRun(scenario, 1, small_profile()).go().rows()
     assert sum(row[1] == "delivered" for row in found) > 1000
     assert_same(in_order(expected), in_order(found))
 
@@ -81,9 +81,9 @@ def test_a_broadcast_to_many_clients_is_the_same_too(changes):
 def test_a_bus_waits_for_its_disk_in_both_engines(kind, changes):
     scenario = talk(bus={"kind": kind, "persist": True}, **changes)
     expected = World(scenario, 1, disk_profile()).run()
-    found = Run(scenario, 1, disk_profile()).go().rows()
+    found = KernelRun(scenario, 1, disk_profile()).go().rows()
     assert_same(in_order(expected), in_order(found))
-    free = Run(scenario, 1, small_profile()).go().rows()
+    free = KernelRun(scenario, 1, small_profile()).go().rows()
     assert [row[0] for row in free if row[1] == "delivered"] != [row[0] for row in found if row[1] == "delivered"]
 
 
@@ -102,7 +102,7 @@ def test_a_subscriber_that_does_not_read_is_cut_by_the_bus_at_the_same_time(payl
     scenario = talk(bus={"kind": "pubsub", "output_buffer": limits}, publisher=publisher, clients={"count": 30})
     scenario = scenario.vary(faults=[hang], duration=8.0)
     expected = World(scenario, 1, small_profile()).run()
-    found = Run(scenario, 1, small_profile()).go().rows()
+    found = KernelRun(scenario, 1, small_profile()).go().rows()
     cut = [row for row in found if row[1] == "bus_lost" and row[-1] == "buffer" and row[3] == 2]
     assert len(cut) == 1 - (payload == 1000 and limits["hard_bytes"] == 2**20)
     assert_same(in_order(expected), in_order(found))
@@ -135,6 +135,6 @@ def test_measures_are_the_same_from_the_kernels_columns_from_rows_and_from_a_tab
 def test_the_comparison_finds_one_message_that_differs():
     """The tests above can fail: another rate is not the same."""
     expected = World(talk(duration=1.0), 1, small_profile()).run()
-    found = Run(talk(duration=1.0, publisher={"rate": 49.0}), 1, small_profile()).go().rows()
+    found = KernelRun(talk(duration=1.0, publisher={"rate": 49.0}), 1, small_profile()).go().rows()
     with pytest.raises(AssertionError):
         assert_same(in_order(expected), in_order(found))

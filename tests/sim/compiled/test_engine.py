@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, seed, settings
 from hypothesis import strategies as st
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.engines import uncovered
 from sim.world import World
 from tests.strategies import profiles, small, small_profile, storms
@@ -47,7 +47,7 @@ def assert_same(expected, found):
 def test_both_engines_note_the_same_events(scenario, profile, replication):
     assume(not uncovered(scenario))
     expected = World(scenario, replication, profile).run()
-    found = Run(scenario, replication, profile).go().rows()
+    found = KernelRun(scenario, replication, profile).go().rows()
     assert_same(in_order(expected), in_order(found))
 
 
@@ -61,7 +61,7 @@ def test_both_engines_note_the_same_events(scenario, profile, replication):
 def test_both_engines_take_given_marks_and_the_draw_of_another_host(scenario, marks, host):
     assume(not uncovered(scenario))
     expected = World(scenario, 3, small_profile(), marks, host).run()
-    found = Run(scenario, 3, small_profile(), marks, host).go().rows()
+    found = KernelRun(scenario, 3, small_profile(), marks, host).go().rows()
     assert_same(in_order(expected), in_order(found))
 
 
@@ -71,7 +71,7 @@ def test_a_peer_of_nginx_that_is_given_as_down_is_chosen_in_neither_engine():
     marks = [(0.0, 1, False)]
     expected = in_order(World(scenario, 0, small_profile(), marks).run())
     assert any(row[1] == "connect_failed" for row in expected)
-    assert_same(expected, in_order(Run(scenario, 0, small_profile(), marks).go().rows()))
+    assert_same(expected, in_order(KernelRun(scenario, 0, small_profile(), marks).go().rows()))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_both_engines_send_a_dropped_syn_again_after_1_3_and_7_s(connect_timeout
     asked = {row[2]: row[0] for row in expected if row[1] == "attempt_connect"}
     ends = [row for row in expected if row[0] > 1.5 and row[1] in ("connected", "connect_failed")]
     assert {(row[1], round(row[0] - asked[row[2]], 1)) for row in ends} == after
-    assert_same(expected, in_order(Run(scenario, 0, small_profile()).go().rows()))
+    assert_same(expected, in_order(KernelRun(scenario, 0, small_profile()).go().rows()))
 
 
 @of_seed
@@ -111,7 +111,7 @@ def test_what_is_counted_is_what_the_record_says(scenario, profile, replication)
     assume(not uncovered(scenario))
     rows = World(scenario, replication, profile).run()
     record = Record.of(rows, {"scenario": scenario.model_dump(exclude_none=True)})
-    counted = Run(scenario, replication, profile, full=False).go()
+    counted = KernelRun(scenario, replication, profile, full=False).go()
     assert counted.course().measures() == pytest.approx(course(record).measures(), rel=1e-9, abs=1e-9)
     assert np.array_equal(counted.curve(), connected_curve(record))
     assert np.array_equal(counted.attempts(), attempt_counts(record))
@@ -122,6 +122,6 @@ def test_the_comparison_finds_one_event_that_differs():
     """The test above can fail: another replication of the same scenario is not the same."""
     scenario = small(faults=[{"at": 1.0, "kind": "kill", "node": 1}])
     expected = World(scenario, 0, small_profile()).run()
-    found = Run(scenario, 1, small_profile()).go().rows()
+    found = KernelRun(scenario, 1, small_profile()).go().rows()
     with pytest.raises(AssertionError):
         assert_same(in_order(expected), in_order(found))

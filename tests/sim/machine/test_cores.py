@@ -76,7 +76,7 @@ def test_who_has_had_more_than_the_mean_gives_way_to_a_newcomer_that_has_had_les
     assert times == pytest.approx([0.011])  # the step under way ends at 10 ms
 
 
-def test_who_has_had_no_more_than_the_mean_keeps_the_core_for_its_slice_when_another_wakes_up():
+def test_who_had_no_more_than_the_mean_keeps_its_slice_when_another_wakes_up():
     env, cores = machine()
     busy, newcomer, times = Process(cores), Process(cores), []
     load(busy, 10, 0.001)
@@ -180,7 +180,7 @@ def test_who_lost_its_core_finds_its_caches_the_colder_the_longer_others_had_it(
 
 
 @pytest.mark.parametrize(("wakes", "done"), [(0.0005, 0.011), (0.0045, 0.006)])
-def test_who_woke_within_the_slice_waits_for_the_tick_and_who_woke_after_it_does_not(wakes, done):
+def test_only_who_woke_within_the_slice_waits_for_the_tick(wakes, done):
     env, cores = machine(tick=0.01)
     busy, waiting, times = Process(cores), Process(cores), []
     load(busy, 100, 0.001)

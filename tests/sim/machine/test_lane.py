@@ -71,7 +71,7 @@ def test_what_waits_for_the_same_connection_goes_together_and_costs_less():
     assert road.ended == pytest.approx([2 * ONE + 3 * MORE])
 
 
-def test_frames_that_are_ready_together_on_a_connection_are_counted_from_the_second_on():
+def test_frames_ready_together_on_a_connection_are_counted_from_the_second_on():
     road = LinkState()
     road.lane.pass_on([(tunnels(1)[0], [frame(1), frame(2)])])
     road.env.run()
@@ -110,7 +110,7 @@ def test_the_first_part_of_all_batches_comes_before_the_end_of_the_first():
     assert [ended - began for _, began, ended in road.batches] == pytest.approx([half] * 4)
 
 
-def test_a_batch_says_over_which_time_its_connections_were_done_further_frames_included():
+def test_a_batch_says_over_which_time_its_connections_were_done():
     road = LinkState()
     road.lane.pass_on([(one, [frame(), frame()]) for one in tunnels(CHUNK)])
     road.env.run()

@@ -16,7 +16,7 @@ def series_of(machine, core):
 
 
 @pytest.mark.parametrize("replication", range(10))
-def test_the_cores_of_a_machine_go_through_the_same_look_each_through_its_own_series(replication):
+def test_the_cores_of_a_machine_go_through_one_look_each_by_its_own_series(replication):
     host = small_profile(speed=LOOKS)
     machine = Machine(small(), host, replication)
     assert [series_of(machine, core) for core in (0, 1)] in host.paces
@@ -33,7 +33,7 @@ def test_the_cores_of_a_machine_go_through_the_same_look_each_through_its_own_se
         ({"kind": "pubsub", "persist": True}, False, None),
     ],
 )
-def test_a_bus_waits_for_its_disk_only_if_it_persists_and_the_profile_knows_the_disk(bus, known, waits):
+def test_a_bus_waits_for_its_disk_only_if_it_persists_and_the_disk_is_known(bus, known, waits):
     profile = disk_profile() if known else small_profile()
     assert Machine(small(bus=bus), profile, 0).disk == waits
 
@@ -70,7 +70,7 @@ def test_further_cores_and_machines_of_their_own_go_through_looks_of_their_own()
     assert {machine.pace(0).start == machine.pace(1).start for machine in apart} == {False}
 
 
-def test_a_message_costs_what_its_payload_does_and_a_word_or_a_cluster_without_a_publisher_what_a_small_one_does():
+def test_a_message_costs_what_its_payload_does_and_else_what_a_small_one_does():
     bus = {"bus": {"kind": "stream"}}
     large, tiny = (Machine(small(**bus, publisher={"payload_bytes": n}), small_profile(), 0) for n in (524_288, 0))
     for name in ("bus_publish", "balancer_delivery", "balancer_delivery_more", "client_delivery", "node_receive"):

@@ -154,7 +154,7 @@ def test_a_long_piece_of_work_takes_what_it_costs_and_is_done_in_parts():
     assert process.used == pytest.approx(0.1001)
 
 
-def test_two_long_pieces_of_work_on_one_core_take_twice_as_long_and_let_a_short_one_pass():
+def test_two_long_works_on_one_core_take_twice_as_long_and_let_a_short_one_pass():
     env, cores = machine()
     ends, short = [], []
     for _ in range(2):

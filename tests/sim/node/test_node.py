@@ -7,7 +7,7 @@ from sim.node.node import POLL
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.record.record import Record
 
 ONE_END = cost_of("node_exit", "balancer_close", "balancer_release")
@@ -171,7 +171,7 @@ def test_a_connection_in_the_queue_of_a_node_that_dies_answers_502(profile):
     assert world.balancer.rule.connections[0] == 0
 
 
-def test_nginx_tries_the_next_peer_for_a_connection_in_the_queue_of_a_node_that_dies(profile):
+def test_nginx_tries_the_next_peer_for_who_is_queued_at_a_node_that_dies(profile):
     world = World(small(balancer={"kind": "nginx"}, clients={"heartbeat": {"interval": 0.0}}), 0, profile)
     hang(world.nodes[0])
     attempts = [world.clients[i].new_attempt() for i in range(3)]  # one of three peers in turn is the hung one
@@ -245,7 +245,7 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
 def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
     def restart(seconds):
         parts = small_profile().by_name()
-        dear = Part(levels=[16], values=[[seconds]])
+        dear = PartCosts(levels=[16], values=[[seconds]])
         faults = [{"at": 1.0, "kind": "restart", "node": 1}]
         scenario = small(host={"placement": "separate"}, faults=faults)
         return simulate(scenario, 0, small_profile(parts=parts | {"node_forget": dear}), engine="simpy")
@@ -257,7 +257,7 @@ def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
     assert later == pytest.approx(10 * (0.01 - 0.0001), abs=POLL)  # the process ends when all are done
 
 
-def test_a_node_that_is_killed_while_it_waits_for_clients_starts_with_none_to_wait_for(profile):
+def test_a_node_killed_while_it_waits_for_clients_starts_with_none_to_wait_for(profile):
     faults = [{"at": 1.0, "kind": "restart", "node": 1}, {"at": 1.001, "kind": "kill", "node": 1, "duration": 1.0}]
     faults += [{"at": 4.0, "kind": "restart", "node": 1}]
     world = run(small(faults=faults), profile)

@@ -120,7 +120,7 @@ def test_a_hang_shorter_than_the_lease_is_never_seen(profile):
     assert not len(record.select("marked_down", "fenced", "registered"))
 
 
-def test_a_drain_takes_the_node_out_before_its_first_close_and_a_new_process_brings_it_back(profile):
+def test_a_drain_deregisters_before_its_first_close_and_a_new_process_registers(profile):
     drain = {"at": 2.0, "kind": "drain", "node": 1, "lead": 0.5, "pace": 20.0}
     scenario = registered(faults=[drain])
     record = simulate(scenario, 0, profile)

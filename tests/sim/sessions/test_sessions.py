@@ -172,7 +172,7 @@ def test_a_connection_keeps_its_session_alive_only_if_it_counts_as_use(profile):
 OUTAGE = [{"at": 0.5, "kind": "bus_down", "duration": 3.0}, *KILL]
 
 
-def test_while_the_store_is_down_a_node_refuses_and_afterwards_the_sessions_are_gone(profile):
+def test_while_the_store_is_down_a_node_refuses_and_then_the_sessions_are_gone(profile):
     record = simulate(sessions("redis", OUTAGE, duration=12.0), 0, profile)
     refused = after(record, "connect_failed").query("detail == '503' and t > 1.1")
     assert refused["t"].between(1.0, 4.5).all()

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from live.disturbances import campaign
 from live.disturbances.disturbance import Disturbance
-from live.disturbances.verdicts import Seen, Start, Verdict, judge
+from live.disturbances.verdicts import ObservedRun, Start, Verdict, judge
 from stormlab.app import app
 from twin.errors import ClusterError
 
-CONTROL = Seen(Disturbance(0, "plain", "", "none", "run", 0.0, None), 3.0, starts=(Start(1.0, 2.0),), shown=True)
-KILLED = Seen(
+CONTROL = ObservedRun(Disturbance(0, "plain", "", "none", "run", 0.0, None), 3.0, starts=(Start(1.0, 2.0),), shown=True)
+KILLED = ObservedRun(
     Disturbance(1, "failover", "node 3", "kill", "run", 1.0, None),
     3.0,
     starts=(Start(1.0, 2.0), Start(6.0, 7.0)),
@@ -30,10 +30,10 @@ KILLED = Seen(
 def seeing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     """Let a campaign see these runs; returns what it was asked for."""
 
-    def see(*runs: Seen, then: BaseException | None = None) -> list[Any]:
+    def see(*runs: ObservedRun, then: BaseException | None = None) -> list[Any]:
         asked: list[Any] = []
 
-        def disturbed(*words: Any) -> Iterator[tuple[Seen, Verdict]]:
+        def disturbed(*words: Any) -> Iterator[tuple[ObservedRun, Verdict]]:
             asked.append(words[:3])
             for one in runs:
                 words[3](0.5, "a run")

@@ -7,7 +7,7 @@ import sys
 from stormlab.commands.suite import LAST, behind
 
 
-def test_what_computes_comes_after_all_others_with_what_it_starts_and_its_words_are_kept(tmp_path):
+def test_what_computes_comes_last_with_what_it_starts_and_its_words_are_kept(tmp_path):
     asks = "import os, subprocess, sys; subprocess.run([sys.executable, '-c', 'import os; print(os.nice(0))'])"
     said = tmp_path / "it's said"
     subprocess.run(behind([sys.executable, "-c", asks], said), check=True)

@@ -36,7 +36,7 @@ def test_a_timeout_that_is_not_longer_than_the_pings_are_apart_is_told(kind, tim
 
 
 @KINDS
-def test_a_timeout_that_ends_after_the_run_is_told_and_that_the_run_does_not_show_it(kind):
+def test_a_timeout_that_ends_after_the_run_is_told_to_be_unseen_in_it(kind):
     (text,) = advice(quiet(kind, 60.0, 0.0, duration=30.0))
     assert text.endswith("nobody pings: idle connections are cut, though not within the run of 30 s.")
     (text,) = advice(quiet(kind, 60.0, 0.0, duration=61.0))
@@ -51,5 +51,5 @@ def test_a_difference_below_the_lazy_delay_of_nginx_is_told_when_both_sides_ping
 
 
 def test_a_heartbeat_that_adapts_is_said_to_find_an_interval():
-    (text,) = idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"most": 40.0}))
+    (text,) = idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"max_interval": 40.0}))
     assert "connections are cut until the heartbeat has found a shorter interval" in text

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from tests.strategies import small
 from twin.advice import time_advice
 from twin.advice.times import BOUNDED, PLAUSIBLE, numbers
-from twin.scenario.fields import Part
+from twin.scenario.fields import Table
 from twin.scenario.presets import BALANCERS, CLIENTS
 from twin.scenario.scenario import Scenario
 
@@ -74,16 +74,16 @@ def test_every_time_of_a_scenario_has_a_longest_plausible_value():
     times |= {"clients.reconnect.delays.*"}
     known = set(PLAUSIBLE) | set(BOUNDED)
     # what holds a time besides other things is described by it, but is not one
-    others = {"clients.reconnect.delays", "bus.output_buffer.soft_bytes", "clients.heartbeat.most"}
+    others = {"clients.reconnect.delays", "bus.output_buffer.soft_bytes"}
     assert times - others - known == set()
     assert set(PLAUSIBLE) - times - others == set()
 
 
 def test_numbers_are_found_in_tables_lists_and_pairs():
-    class Inner(Part):
+    class Inner(Table):
         x: float = 1.0
 
-    class Outer(Part):
+    class Outer(Table):
         parts: list[Inner]
         pairs: list[float | list[float]]
         on: bool = True

@@ -50,7 +50,7 @@ def test_fewer_than_39_runs_give_a_range_and_say_so():
     assert interval_name(ENOUGH_RUNS) == "95 % band"
 
 
-def test_the_next_of_n_runs_lies_between_the_others_with_probability_n_minus_1_over_n_plus_1():
+def test_the_next_run_lies_between_n_others_with_the_known_probability():
     draws = np.random.default_rng(7).random((20_000, ENOUGH_RUNS + 1))
     others, following = draws[:, :-1], draws[:, -1]
     inside = np.mean((others.min(axis=1) <= following) & (following <= others.max(axis=1)))

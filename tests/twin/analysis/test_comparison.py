@@ -136,7 +136,7 @@ def test_starved_runs_do_not_count(prediction, profile):
     assert twin.compare(prediction, [starved]).verdict == "unknown"
 
 
-def test_a_disturbed_run_says_why_it_does_not_count_and_leaves_the_verdict_to_the_others(prediction, profile):
+def test_a_disturbed_run_says_why_and_leaves_the_verdict_to_the_others(prediction, profile):
     good = [measured(profile, k) for k in range(2)]
     slipped = measured(profile, 2, disturbed="the lab stood still for 2.00 s at 1.00 s")
     whole, without = twin.compare(prediction, [good[0], slipped, good[1]]), twin.compare(prediction, good)
@@ -285,7 +285,7 @@ def test_without_rows_neither_share_nor_error_is_defined():
     assert np.isnan(median_error([]))
 
 
-def test_the_given_prediction_of_each_run_is_its_own_and_a_starved_run_keeps_its_place(prediction, profile):
+def test_each_run_has_its_own_given_prediction_and_a_starved_run_keeps_its_place(prediction, profile):
     records = [measured(profile, 0, host={"starved": "others took 1.00 cores"}), measured(profile, 1)]
     givens = [sim.predict(KILLED, 4, profile, jobs=1), sim.predict(KILLED.vary(seed=7), 5, profile, jobs=1)]
     found = twin.compare(prediction, records, givens)

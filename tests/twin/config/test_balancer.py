@@ -83,7 +83,7 @@ def test_nginx_says_which_lines_of_nginx_conf_its_clients_need():
 
 @pytest.mark.parametrize(("timeout", "said"), [(60.0, False), (20.0, True), (15.0, True)])
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
-def test_a_configuration_warns_of_a_timeout_that_is_not_longer_than_the_pings_are_apart(timeout, said, kind):
+def test_a_configuration_warns_of_a_timeout_not_longer_than_the_ping_interval(timeout, said, kind):
     balancer = {"kind": kind, "tunnel_timeout" if kind == "haproxy" else "read_timeout": timeout}
     scenario = small(balancer=balancer, clients={"heartbeat": {"interval": 20.0}})
     text = of_site(scenario, Site())

@@ -3,7 +3,7 @@
 from tests.strategies import small
 from twin.config.haproxy import routes, server_of, slots
 from twin.config.nginx import head, peer, peers
-from twin.rules.registry import Member
+from twin.rules.registry import Registration
 
 SERVERS = ["127.0.0.1:9001", "127.0.0.1:9002", "127.0.0.1:9003"]
 
@@ -46,7 +46,7 @@ def test_what_a_mark_down_does_and_slowstart_are_kept():
 def test_a_peer_that_is_not_there_keeps_its_place():
     scenario = small(registry={}, balancer={"kind": "nginx", "algorithm": "least_conn"})
     absent = dict(enumerate(SERVERS, 1))
-    text = peers(head(scenario.balancer), peer(scenario.balancer), absent, {2: Member(4, "127.0.0.1:7777")})
+    text = peers(head(scenario.balancer), peer(scenario.balancer), absent, {2: Registration(4, "127.0.0.1:7777")})
     assert text.splitlines() == [
         "upstream cluster {",
         "    zone cluster 256k;",

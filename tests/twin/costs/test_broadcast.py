@@ -9,7 +9,7 @@ COSTS = st.lists(st.floats(0.0, 0.01), min_size=len(PAYLOADS), max_size=len(PAYL
 
 
 @given(more=COSTS)
-def test_a_payload_that_was_measured_costs_what_was_measured_and_a_small_one_nothing_more(more):
+def test_a_measured_payload_costs_what_was_measured_and_a_small_one_nothing_more(more):
     assert [of_payload(size, more) for size in PAYLOADS] == pytest.approx(more)
     assert of_payload(SMALL_PAYLOAD, more) == of_payload(0, more) == 0.0
 
@@ -20,7 +20,7 @@ def test_more_bytes_never_cost_less_where_they_did_not_when_they_were_measured(m
     assert 0.0 <= fewer <= further + 1e-12
 
 
-def test_every_payload_part_belongs_to_a_part_and_further_messages_cost_their_bytes_too():
+def test_every_payload_part_has_its_part_and_further_messages_cost_their_bytes():
     carrying = {name: payload_part(name) for name in PARTS if payload_part(name) is not None}
     assert set(carrying.values()) == set(PAYLOAD_PARTS)
     assert carrying["client_delivery_more"] == carrying["client_delivery"] == "client_delivery_bytes"

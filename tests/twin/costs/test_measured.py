@@ -75,7 +75,7 @@ def test_a_profile_with_figures_that_nobody_can_have_measured_is_refused(data, s
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_a_profile_that_knows_the_disk_keeps_the_repeats_of_an_earlier_one_even_of_one_that_does_not():
+def test_a_profile_with_a_disk_keeps_the_repeats_of_an_earlier_one_without():
     twice, once = disk_profile().with_earlier(disk_profile()), disk_profile().with_earlier(small_profile())
     assert (twice.disk_wait, once.disk_wait) == ([DISK_WAIT] * 2, [DISK_WAIT])
     assert [len(values) for values in twice.by_name()["bus_sync"].values] == [2, 2]

@@ -10,7 +10,7 @@ import sim
 from tests.costs import MICROSECONDS, NGINX_MICROSECONDS, PAYLOAD_MICROSECONDS, cost_of
 from tests.strategies import disk_profile, looks, small, small_profile
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
-from twin.costs.curve import Part
+from twin.costs.curve import PartCosts
 from twin.costs.parts import PARTS
 from twin.costs.profile import LEAST_POWER, LEVELS_OF_PACE, MOST_POWER, READING_ERROR, HostProfile
 from twin.costs.starts import START_PARTS
@@ -66,7 +66,7 @@ def test_what_a_path_holds_goes_from_the_small_to_the_large_messages():
     assert held == pytest.approx([100, 100, 100, 200, 300, 300])
 
 
-def test_a_connection_to_the_bus_holds_what_was_measured_of_it_or_else_what_a_path_holds():
+def test_a_bus_connection_holds_what_was_measured_or_else_what_a_path_holds():
     older = small_profile(path_bytes=[100.0], path_bytes_large=[300.0])
     assert older.bus_path(294_912, 0.5) == older.path(294_912, 0.5)
     newer = small_profile(bus_path_bytes=[40.0, 60.0])
@@ -75,7 +75,7 @@ def test_a_connection_to_the_bus_holds_what_was_measured_of_it_or_else_what_a_pa
 
 def slowness(paces, read, power):
     """Return the power found when costs go with `paces` to a `power`, and these were read as `read`."""
-    part = Part(levels=[64], values=[[pace**power for pace in paces]], paces=[read])
+    part = PartCosts(levels=[64], values=[[pace**power for pace in paces]], paces=[read])
     return small_profile(parts={"node_leave": part}).slowness("node")
 
 
@@ -107,7 +107,7 @@ def test_the_paces_must_differ_by_more_than_their_error_to_count():
 
 def test_a_slow_core_makes_everything_dearer(profile):
     paces = [1e-3, 2e-3]
-    part = Part(levels=[16], values=[[10.0, 20.0]], paces=[paces])
+    part = PartCosts(levels=[16], values=[[10.0, 20.0]], paces=[paces])
     curves = small_profile(parts={"node_leave": part}, speed=[[paces * 10]]).curves("node_leave")
     assert curves[0](16) == pytest.approx(10.0)
     assert curves[-1](16) == pytest.approx(20.0)
@@ -115,7 +115,7 @@ def test_a_slow_core_makes_everything_dearer(profile):
 
 def test_cores_slow_each_other_down_step_by_step_to_the_pace_of_the_looks(profile):
     """The looks are taken with all cores at work, the parts with one."""
-    part = Part(levels=[16], values=[[10.0]], paces=[[1e-3]])
+    part = PartCosts(levels=[16], values=[[10.0]], paces=[[1e-3]])
     host = small_profile(parts={"node_leave": part}, speed=[[[1.5e-3] * 10]], crowding=[1.5])
     alone, half, all_at_work = host.curves("node_leave", contention_steps=2)[::LEVELS_OF_PACE]
     assert [alone(16), half(16), all_at_work(16)] == pytest.approx([10.0, 12.5, 15.0])
@@ -146,7 +146,7 @@ def test_a_profile_made_without_nginx_says_so_only_when_it_matters():
 
 
 def test_nginx_parts_are_used_for_nginx_alone():
-    dear = Part(levels=[1, 16], values=[[0.5], [0.5]])
+    dear = PartCosts(levels=[1, 16], values=[[0.5], [0.5]])
     mixed = small_profile(nginx_parts={"balancer_close": dear})
     assert mixed.curves("balancer_close", "nginx")[0](1) == 0.5
     assert mixed.curves("balancer_close", "haproxy")[0](1) == pytest.approx(cost_of("balancer_close"))
@@ -227,7 +227,7 @@ def test_the_reference_profile_ships_with_the_lab():
 
 
 @pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
-def test_a_profile_knows_the_disk_only_if_it_has_all_figures_of_it_and_is_a_good_one_without(missing):
+def test_a_profile_knows_the_disk_only_with_all_its_figures_and_is_good_without(missing):
     whole = disk_profile()
     found = whole.without([missing]).model_copy(update={missing: []} if missing != "bus_sync" else {})
     assert (whole.knows_disk, found.knows_disk) == (True, False)

@@ -42,7 +42,7 @@ def test_what_a_node_missed_is_what_its_clients_lost():
     assert found["latest"] < 0.1
 
 
-def test_with_a_cursor_nothing_is_lost_but_the_first_message_is_as_late_as_the_node_was_away():
+def test_with_a_cursor_nothing_is_lost_but_the_first_message_is_late():
     found = absence(simulate(lossy("stream"), 0, small_profile()))
     assert (found["lost"], found["published"] > 0) == (0.0, True)
     assert found["away"] - 0.03 < found["latest"] < found["away"] + 0.03
@@ -66,7 +66,7 @@ def test_only_the_clients_and_the_return_of_the_node_that_was_away_count():
     assert found == {"away": 1.0, "published": 1.0, "lost": 1.0, "latest": pytest.approx(0.04)}
 
 
-def test_a_promise_counts_who_had_a_message_when_it_was_declared_consistent_and_who_ever_got_it():
+def test_a_promise_counts_who_had_a_consistent_message_and_who_ever_got_it():
     assert promise(record(good_rows())) == {"consistent": 3.0, "missing then": 0.0, "missing at the end": 0.0}
     rows = without(good_rows(), "delivered", client=1, version=2)
     rows = without(rows, "delivered", client=3, version=1)
@@ -129,7 +129,7 @@ def predicts(late, again, seen=None):
     return predict
 
 
-def test_an_answer_is_right_when_the_upper_ends_of_both_intervals_are_below_their_limits():
+def test_an_answer_is_right_when_both_intervals_upper_ends_are_below_the_limits():
     seen = []
     answer = check_resends(lossy(), 2.5, 4, predicts([3.0, 3.1], [0.5, 0.55], seen))
     assert answer.right

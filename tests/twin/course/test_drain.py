@@ -22,7 +22,7 @@ def predict(scenario):
     return sim.predict(scenario, 6, small_profile(), jobs=1)
 
 
-def test_a_lead_that_the_balancer_notices_in_and_a_pace_that_is_over_in_time_is_right():
+def test_a_lead_long_enough_to_be_noticed_and_a_pace_over_in_time_are_right():
     answer = check_drain(drain(), 1.5, 20.0, predict)
     assert answer.right, answer
     assert "the node is empty after 3." in answer.why

@@ -155,7 +155,7 @@ def test_the_search_is_drawn_with_its_losses():
 
 
 def test_an_interval_that_adapts_is_held_against_fixed_ones():
-    beat = {"interval": 0.5, "timeout": 1.0, "most": 8.0}
+    beat = {"interval": 0.5, "timeout": 1.0, "max_interval": 8.0}
     scenario = small(duration=20.0, balancer={"tunnel_timeout": 3.0}, clients={"count": 9, "heartbeat": beat})
     table = fixed_against_adaptive(scenario, [0.5, 6.0], predict)
     assert table.index.tolist() == ["fixed, 0.5 s", "fixed, 6 s", "adaptive, 0.5 to 8 s"]

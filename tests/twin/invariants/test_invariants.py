@@ -30,7 +30,7 @@ def test_an_unwitnessed_fault_makes_the_verdict_unknown_but_a_violation_is_certa
     assert audit(record(rows, faults=[kill])).verdict == "fail"
 
 
-def test_where_nodes_end_connections_or_the_host_is_starved_a_client_has_time_to_come_back():
+def test_where_nodes_end_connections_or_the_host_starves_clients_have_more_time():
     still = {"duration": 10.0, "clients": {"count": 1, "reconnect": {"cap": 1.0}}}
     churning = still | {"nodes": {"lifetime": {"mean": 2.0}}}
 

@@ -112,7 +112,7 @@ def test_a_snapshot_ends_the_lag_but_what_it_covers_is_lost():
     assert found["gaps_recovered"] == 0.0
 
 
-def test_a_gap_counts_as_recovered_when_its_answer_replayed_or_the_message_came_late():
+def test_a_gap_counts_as_recovered_by_a_replay_or_by_the_late_message():
     rows = good_rows()
     rows += [
         row(2.01, "gap", 0, 1, version=2, detail="1 1 3"),
@@ -136,7 +136,7 @@ def test_duplicates_and_late_arrivals_count_per_application():
     assert found["reordered_share"] == pytest.approx(1 / 12)
 
 
-def test_a_message_that_never_becomes_consistent_is_censored_and_resends_per_message():
+def test_a_message_that_never_becomes_consistent_is_censored():
     rows = without(good_rows(), "consistent", version=2)
     rows += [row(3.0 + i, "resent", attempt=i + 1, version=2, detail="1 2") for i in range(2)]
     found = measure_broadcast(record(rows))
@@ -154,7 +154,7 @@ def test_a_message_still_under_way_at_the_end_is_not_lost():
     assert found["staleness"] == pytest.approx(0.6 + 4 * 0.5)
 
 
-def test_a_message_that_the_broker_did_not_acknowledge_is_not_lost_but_its_deliveries_count():
+def test_an_unacknowledged_message_is_not_lost_but_its_deliveries_count():
     rows = without(good_rows(), "published", version=2)
     rows.append(row(2.0, "published", attempt=3, detail="0 2 unknown 3"))
     rows = without(rows, "delivered", client=3, version=2)
@@ -244,7 +244,7 @@ def test_six_hundred_thousand_deliveries_are_measured_quickly():
     assert found["staleness"] == pytest.approx(600_000 * 0.01)
 
 
-def test_what_was_published_a_second_before_the_end_is_settled_and_what_came_later_is_not():
+def test_only_what_was_published_a_second_before_the_end_is_settled():
     rows = [*good_rows(), row(5.0, "published", attempt=1, version=4, detail="1 4 acknowledged 3")]
     assert measure_broadcast(record(rows))["lost_share"] == pytest.approx(4 / 16)
     assert measure_broadcast(record(rows))["consistent_p99"] == inf
@@ -254,7 +254,7 @@ def test_what_was_published_a_second_before_the_end_is_settled_and_what_came_lat
     assert measure_broadcast(record(later))["consistent_p99"] == pytest.approx(0.3)
 
 
-def test_what_is_declared_twice_is_consistent_at_the_first_time_and_what_nobody_knows_does_not_count():
+def test_what_is_declared_twice_is_consistent_at_the_first_time():
     rows = [
         *good_rows(),
         row(4.0, "consistent", version=2, detail="1 2"),
@@ -263,7 +263,7 @@ def test_what_is_declared_twice_is_consistent_at_the_first_time_and_what_nobody_
     assert measure_broadcast(record(rows))["consistent_p99"] == pytest.approx(0.3)
 
 
-def test_of_two_answers_to_a_gap_the_first_from_then_on_counts_at_the_same_moment_too():
+def test_of_two_answers_to_a_gap_the_first_counts_at_the_same_moment_too():
     def recovered(*answers):
         rows = [*good_rows(), row(2.5, "gap", 0, 1, version=2, detail="1 1 3")]
         rows += [row(t, "recovered", 0, 1, version=3, detail=f"1 {word}") for t, word in answers]
@@ -286,7 +286,7 @@ def test_each_node_lags_by_what_its_own_clients_miss_wherever_they_were_before()
     assert sorted(curves) == [1, 2, 3]
 
 
-def test_the_curves_of_acknowledgements_count_what_the_broker_acknowledged_and_from_the_moment_on():
+def test_the_curves_count_acknowledgements_of_the_broker_from_their_moment_on():
     rows = [
         *good_rows(),
         row(2.0, "published", attempt=3, detail="0 9 unknown 3"),
@@ -299,7 +299,7 @@ def test_the_curves_of_acknowledgements_count_what_the_broker_acknowledged_and_f
     assert len(curves["acked"]) == round(6.0 / CURVE_STEP)
 
 
-def test_a_snapshot_between_two_names_covers_the_earlier_and_an_unknown_client_nothing():
+def test_a_snapshot_covers_the_name_before_it_and_an_unknown_client_nothing():
     rows = without(good_rows(), "delivered", client=3, version=1)
     for client, version, t in ((3, 1, 1.5), (9, 3, 0.5), (-1, 3, 0.5), (3, 0, 0.1)):
         rows.append(row(t, "recovered", client, 3, version=version, detail="1 snapshot"))

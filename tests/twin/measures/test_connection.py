@@ -97,7 +97,7 @@ def test_a_fault_that_nobody_felt_defines_no_times():
     assert not any(found[name] for name in LOSSES if name in found)
 
 
-def test_a_loss_counts_from_the_last_fault_before_it_and_times_end_when_all_stay_connected():
+def test_a_loss_counts_from_the_last_fault_before_it_until_all_stay_connected():
     found = measure_record(
         record(
             [
@@ -223,7 +223,7 @@ def test_a_client_that_lost_two_connections_is_affected_once():
         reconnect_times(one)[-1]
 
 
-def test_ninety_nine_of_a_hundred_clients_are_enough_for_the_one_and_not_for_the_other_time():
+def test_99_of_100_clients_are_enough_for_the_one_time_and_not_for_the_other():
     scenario = small(clients={"count": 101}, duration=10.0, faults=[KILL])
     warm = [row(-1.0, "connected", client, 1 + client % 3, 1) for client in range(101)]
     lost = [row(2.1, "disconnected", client, 1) for client in range(3)]

@@ -33,7 +33,7 @@ def test_other_faults_have_no_such_measures():
     assert measure_planned(record(WARM)) == {}
 
 
-def test_what_happens_at_the_moment_of_the_fault_counts_and_what_was_before_does_not():
+def test_what_happens_at_the_moment_of_the_fault_counts_but_nothing_before():
     rows = [
         *WARM,
         row(0.9, "disconnected", 1, 2),

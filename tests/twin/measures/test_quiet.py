@@ -37,7 +37,7 @@ def test_a_timeout_that_no_connection_reaches_within_the_run_cuts_nothing_in_it(
     assert measure_quiet(record([], duration=2.8, balancer=CUTS)) != {}  # the first one was opened 0.3 s before it
 
 
-def test_a_connection_made_as_the_run_starts_has_a_lifetime_and_a_loss_then_is_away_from_then_on():
+def test_a_connection_or_loss_as_the_run_starts_counts_from_then_on():
     rows = [row(0.0, "connected", 0, 1, 1), row(2.0, "disconnected", 0, 1), row(0.0, "disconnected", 1, 1)]
     rows += [row(-0.5, "disconnected", 2, 1), row(0.25, "connected", 2, 1), row(1.0, "connected", 3, 2)]
     one = record(rows, duration=10.0, balancer=CUTS)

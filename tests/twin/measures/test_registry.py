@@ -121,7 +121,7 @@ def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not(
     assert found["nodes_mean"] == pytest.approx((2 * 2.5 + 3 * 3.5 + 2 * 1.4 + 3 * 2.6) / 10)
 
 
-def test_what_happens_behind_the_end_of_the_run_does_not_change_the_mean_number_of_nodes():
+def test_what_happens_after_the_run_does_not_change_the_mean_number_of_nodes():
     assert measured(*START, row(12.0, "node_stopped", node=3))["nodes_mean"] == pytest.approx(2.75)
     assert measured(row(-0.5, "node_started", node=3))["nodes_mean"] == pytest.approx(3.0)
 

@@ -179,7 +179,7 @@ def test_the_loss_of_a_young_connection_is_like_a_failed_attempt():
 
 
 @given(reconnects(), st.lists(st.tuples(st.booleans(), units), max_size=8), units)
-def test_a_young_connection_waits_as_after_a_failure_whatever_the_client_has_been_through(policy, past, u):
+def test_the_loss_of_a_young_connection_waits_as_after_a_failure(policy, past, u):
     endless = rule(**vars(policy.rule()) | {"max_attempts": 0})
     lost, failed = Backoff(endless), Backoff(endless)
     for loss, drawn in past:

@@ -160,7 +160,7 @@ def test_after_twenty_draws_in_vain_nginx_takes_the_next_peer_in_turn():
 
 
 @given(st.lists(st.integers(0, 40), min_size=2, max_size=6), st.integers(1, 15))
-def test_leastconn_gives_a_starting_server_one_connection_at_once_and_then_its_share(counts, weight):
+def test_leastconn_gives_a_starting_server_one_connection_and_then_its_share(counts, weight):
     rule = LeastConn(len(counts) + 1)
     for server, count in enumerate(counts):
         for _ in range(count):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.consistency import Ledger, Registry, next_failure, publish_times, reached, retry_delay
+from twin.rules.consistency import LeasedNodes, Ledger, next_failure, publish_times, reached, retry_delay
 
 NODES = frozenset({1, 2, 3})
 
@@ -52,7 +52,7 @@ def test_who_tries_for_ever_counts_anew_after_all_retries(retries, numbers):
     assert found == numbers
 
 
-def test_the_first_acknowledgement_of_each_node_counts_and_the_last_needed_one_makes_it_consistent():
+def test_each_nodes_first_acknowledgement_counts_until_the_last_needed_one():
     ledger = Ledger("all", 1.0, 2)
     pending = ledger.publish(7, 1, 5, b"x", NODES, 10.0)
     counts = [ledger.acknowledge(node, 1, 5, NODES) for node in (1, 1, 2, 3)]
@@ -96,7 +96,7 @@ def test_the_death_of_the_last_awaited_node_makes_a_message_consistent():
 
 
 def test_a_node_is_registered_until_its_lease_runs_out():
-    registry = Registry(2.0)
+    registry = LeasedNodes(2.0)
     registry.renew(1, 0.0)
     registry.renew(2, 1.0)
     assert registry.members(1.9) == {1, 2}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from twin.rules.autoscaling import Tolerance
 from twin.rules.controller import Controller, Replica, to_end, to_start
-from twin.rules.registry import Member
-from twin.rules.scaling import Autoscaler, Behavior, Policy, Rules
+from twin.rules.registry import Registration
+from twin.rules.scaling import Behavior, DesiredReplicas, Policy, Rules
 
 NOW = 1000.0
 
@@ -18,7 +18,7 @@ def controller(metric="connections", target=50, least=1, most=10, window=0.0, in
     anything = (Policy("percent", 10_000, 15.0),)
     down = (Policy("percent", 100, 15.0),)
     behavior = Behavior(Rules(0.0, anything), Rules(window, down))
-    return Controller(metric, target, Autoscaler(least, most, behavior), Tolerance(), 0.5, initialization, 30.0)
+    return Controller(metric, target, DesiredReplicas(least, most, behavior), Tolerance(), 0.5, initialization, 30.0)
 
 
 def old(count):
@@ -26,7 +26,7 @@ def old(count):
 
 
 def members(*connections, cpu=0, at=NOW - 0.2, since=0.0):
-    return {slot: Member(1, "a:1", "v1", n, cpu, at, since) for slot, n in enumerate(connections, 1)}
+    return {slot: Registration(1, "a:1", "v1", n, cpu, at, since) for slot, n in enumerate(connections, 1)}
 
 
 def test_twice_the_target_is_twice_the_nodes():
@@ -61,7 +61,7 @@ def test_cpu_is_percent_of_a_core_and_a_starting_node_does_not_count():
     assert rule.decide(2, old(2), members(1, 1, cpu=800), NOW).replicas == 4
     young = {1: Replica(-inf), 2: Replica(NOW - 2.0)}
     busy = members(1, 1, cpu=800)
-    busy[2] = Member(1, "a:1", "v1", 1, 1000, NOW - 0.2, NOW - 0.4)  # its sample is from before it was ready
+    busy[2] = Registration(1, "a:1", "v1", 1, 1000, NOW - 0.2, NOW - 0.4)  # its sample is from before it was ready
     assert rule.decide(2, young, busy, NOW).replicas == 2  # node 2 counts as idle: 80 % of one in two
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.rules.delivery import Broker, Cursor, Message, Position, Seen
+from twin.rules.delivery import Broker, Cursor, Message, Position, SeenVersions
 
 
 def broker(count, max_length=100, **more):
@@ -86,7 +86,7 @@ def test_a_cursor_goes_on_where_it_stands_and_reads_a_new_epoch_from_its_beginni
     assert cursor.read(made) == [Message(2, 1, 9)]
 
 
-def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_the_committed_offset():
+def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_its_offset():
     made = broker(5)
     cursor = Cursor(1)
     cursor.read(made, 2)
@@ -100,7 +100,7 @@ def test_a_new_process_reads_a_stream_from_its_end_and_a_partition_from_the_comm
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 12)), max_size=60))
 def test_a_node_fans_out_each_version_once_and_none_of_an_epoch_that_is_over(arrivals):
-    seen, known, newest = Seen(), set(), 0
+    seen, known, newest = SeenVersions(), set(), 0
     for place in arrivals:
         expected = place not in known and place[0] >= newest
         assert seen.first(*place) == expected
@@ -110,7 +110,7 @@ def test_a_node_fans_out_each_version_once_and_none_of_an_epoch_that_is_over(arr
 
 def test_what_a_node_remembers_is_bounded(monkeypatch):
     monkeypatch.setattr("twin.rules.delivery.MOST_SEEN", 10)
-    seen = Seen()
+    seen = SeenVersions()
     for version in range(2, 200, 2):
         assert seen.first(1, version)
     assert len(seen.above) == 10
@@ -158,7 +158,7 @@ def test_an_answer_that_does_not_reach_what_came_early_is_asked_again():
     assert versions(position.answer(broker(5).recover(1, 3)).deliver) == [4, 5]
 
 
-def test_a_gap_that_the_log_no_longer_covers_is_jumped_with_a_snapshot_and_never_half_filled():
+def test_a_gap_that_the_log_no_longer_covers_is_jumped_and_never_half_filled():
     position = Position()
     position.arrive(message(1))
     position.arrive(message(9))

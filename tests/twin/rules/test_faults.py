@@ -140,7 +140,7 @@ def fault(kind, at, **more):
 
 
 @pytest.mark.parametrize(("first", "second"), [*product(["kill", "restart", "drain"], ["kill", "hang", "bus_cut"])])
-def test_after_an_end_whose_duration_is_not_in_the_schedule_faults_of_one_node_may_meet(first, second):
+def test_after_an_end_of_unknown_duration_faults_of_one_node_may_meet(first, second):
     assert meet(fault(first, 1.0), fault(second, 50.0))
     assert meet(fault(second, 50.0), fault(first, 1.0))
     assert not meet(fault(first, 1.0), fault(second, 50.0, node=2))

@@ -9,7 +9,7 @@ from websockets.frames import Frame, Opcode
 from live.broadcast import wire
 from live.broadcast.broker import Topic, body, run_prefix
 from live.control.resp import encode
-from twin.rules.delivery import Message, Recovery
+from twin.rules.delivery import Message, RecoveryAnswer
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
 
 PAYLOADS = st.integers(0, 70_000)
@@ -34,7 +34,7 @@ def test_a_message_has_the_bytes_that_a_node_writes_and_the_bus_pushes(payload):
 @given(st.lists(PAYLOADS, max_size=5))
 def test_an_answer_has_the_bytes_that_a_node_writes(payloads):
     messages = tuple(Message(1, i, i, bytes(payload)) for i, payload in enumerate(payloads, 1))
-    data = wire.answer(Recovery(True, 1, len(messages), messages))
+    data = wire.answer(RecoveryAnswer(True, 1, len(messages), messages))
     assert answer_body(payloads) == len(data)
     assert frame_bytes(answer_body(payloads)) == sent(data)
 

@@ -108,7 +108,7 @@ def test_when_the_retries_are_used_up_the_answer_is_503(retries, redispatch):
     ] * 2
 
 
-def test_max_fails_failures_take_a_peer_out_for_fail_timeout_and_then_it_gets_one_trial():
+def test_max_fails_takes_a_peer_out_for_fail_timeout_and_then_it_gets_one_trial():
     peer = PassiveCheck(max_fails=2, fail_timeout=10)
     assert not peer.failed(100.2)
     assert peer.usable(100.3)

@@ -9,7 +9,7 @@ from twin.rules.idle import (
     MS,
     TIE,
     Adaptive,
-    Pings,
+    PingSchedule,
     in_time,
     last_ping,
     longest_silence,
@@ -24,7 +24,7 @@ def test_only_pings_that_are_closer_than_the_timeout_keep_a_connection():
     assert not survives(60.0, inf)
 
 
-def test_a_ping_a_millisecond_before_the_end_of_the_timeout_is_not_certain_to_be_in_time():
+def test_a_ping_a_millisecond_before_the_timeout_is_not_certain_to_be_in_time():
     assert not survives(60.0, 59.999)
     assert survives(60.0, 59.998)
     assert not survives(60.0, 59.8, LAZY["nginx"])
@@ -71,14 +71,14 @@ def test_haproxys_first_timeout_is_longer_than_the_next_ones():
 
 def test_nginx_does_not_move_a_timer_by_less_than_its_lazy_delay():
     """Pings of the client at 0, 10, 20 s and of the node at 0.25, 10.25, 20.25 s: these never move the timer."""
-    client, node = Pings(0.0, 10.0), Pings(0.25, 10.0)
+    client, node = PingSchedule(0.0, 10.0), PingSchedule(0.25, 10.0)
     assert timer_set(-5.0, 20.3, [client, node], 0.0) == 20.25
     assert timer_set(-5.0, 20.3, [client, node], 0.3) == 20.0
     assert timer_set(-0.1, 5.0, [client, node], 0.3) == 0.25  # the client's at 0 comes 0.1 s after the last that did
 
 
 def test_who_stops_pinging_moves_no_timer_any_more():
-    gone = Pings(1.0, 2.0, until=5.0)
+    gone = PingSchedule(1.0, 2.0, until=5.0)
     assert gone.last(100.0) == 5.0
     assert gone.following(5.0) == 5.0
     assert gone.following(5.1) == inf
@@ -88,7 +88,7 @@ def test_who_stops_pinging_moves_no_timer_any_more():
 
 @given(
     st.floats(0, 20),
-    st.lists(st.builds(Pings, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
+    st.lists(st.builds(PingSchedule, st.floats(0, 20), st.floats(0.1, 10)), max_size=2),
     st.floats(20, 60),
     st.sampled_from([0.0, 0.3]),
 )
@@ -137,14 +137,14 @@ def search(adaptive, timeout, most_steps=2000):
 
 @given(st.floats(1, 20), st.floats(0, 400), st.floats(0.5, 400), st.integers(1, 5), st.floats(0.1, 5))
 def test_the_search_finds_the_longest_interval_that_survives(least, more, timeout, beats, precision):
-    most = least + more
-    adaptive = Adaptive(least, most, beats, precision)
+    longest = least + more
+    adaptive = Adaptive(least, longest, beats, precision)
     broken = search(adaptive, timeout)
     if timeout <= least:
         assert adaptive.interval == least  # nothing shorter is allowed
         return
     assert adaptive.interval < timeout
-    assert adaptive.interval >= min(timeout, most) - 2 * precision - 1e-9
+    assert adaptive.interval >= min(timeout, longest) - 2 * precision - 1e-9
     assert broken <= 2 + max(0.0, (more / precision)) ** 0.5 + 12  # a bisection, not a walk
 
 

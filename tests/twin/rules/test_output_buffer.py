@@ -86,7 +86,7 @@ def test_strings_count_as_long_as_the_block_in_which_they_stand_is_being_written
     assert buffer.look(0)
 
 
-def test_the_soft_limit_cuts_in_the_second_of_the_clock_that_is_more_than_its_seconds_later():
+def test_the_soft_limit_cuts_in_the_clocks_second_more_than_its_seconds_later():
     buffer, cuts = filled(15_000, 600, soft_bytes=8_000_000, soft_seconds=5)
     assert not any(cuts)
     assert [buffer.look(second) for second in (0, 4, 5, 6)] == [False, False, False, True]

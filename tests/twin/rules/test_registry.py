@@ -10,7 +10,7 @@ from twin.rules.registry import (
     SHARES,
     Changes,
     Leases,
-    Member,
+    Registration,
     changes,
     next_sign,
     pool_of,
@@ -33,13 +33,13 @@ def test_a_lease_ends_a_ttl_after_the_last_sign_and_not_a_moment_later():
     leases = Leases(TTL)
     assert leases.register(1, "a:1", "v1", 0.0) == 1
     assert leases.beat(1, 1, 7, 30, 1.5) == "renewed"
-    assert leases.members(3.499)[1] == Member(1, "a:1", "v1", 7, 30, 1.5, 0.0)
+    assert leases.members(3.499)[1] == Registration(1, "a:1", "v1", 7, 30, 1.5, 0.0)
     assert leases.members(3.5) == {}
     assert leases.beat(1, 1, 7, 30, 3.5) == "expired"
     assert leases.members(3.5) == {}
 
 
-def test_a_heartbeat_of_a_replaced_generation_is_refused_even_when_the_slot_is_free_again():
+def test_a_replaced_generations_heartbeat_is_refused_even_when_the_slot_is_free():
     leases = Leases(TTL)
     leases.register(1, "a:1", "v1", 0.0)
     leases.register(1, "b:1", "v2", 1.0)
@@ -79,7 +79,7 @@ def test_only_a_registration_revives_a_slot_and_generations_only_grow(steps):
 
 
 MEMBERS = st.dictionaries(
-    SLOT, st.builds(Member, st.integers(1, 3), st.sampled_from(["a:1", "b:1"]), st.sampled_from(["v1", "v2"]))
+    SLOT, st.builds(Registration, st.integers(1, 3), st.sampled_from(["a:1", "b:1"]), st.sampled_from(["v1", "v2"]))
 )
 
 
@@ -97,8 +97,8 @@ def test_what_the_balancer_is_told_leads_from_what_it_knows_to_who_is_there(know
 
 
 def test_a_new_generation_at_the_same_address_is_moved_if_it_runs_another_version():
-    known = {1: Member(1, "a:1", "v1"), 2: Member(1, "b:1", "v1")}
-    members = {1: Member(2, "a:1", "v2"), 2: Member(2, "b:1", "v1")}
+    known = {1: Registration(1, "a:1", "v1"), 2: Registration(1, "b:1", "v1")}
+    members = {1: Registration(2, "a:1", "v2"), 2: Registration(2, "b:1", "v1")}
     assert changes(known, members) == Changes(((1, known[1]),), ((1, members[1]),))
 
 

@@ -107,7 +107,7 @@ def test_the_less_loaded_of_two_random_servers_takes_the_connection(drawn, serve
     assert rule.choose([True] * 3, -1, "127.0.0.1", lambda: next(draws)) == server
 
 
-def test_of_two_random_servers_with_equal_load_the_second_takes_it_and_weight_counts():
+def test_of_two_random_servers_with_equal_load_the_second_takes_it():
     rule = RandomOfTwo(3)
     assert rule.choose([True] * 3, -1, "", iter([at(0), at(2)]).__next__) == 2
     rule.take(0)

@@ -13,7 +13,7 @@ def chosen(rule, count, usable=None):
 
 
 @given(st.integers(1, 6), st.integers(1, FULL_WEIGHT), st.integers(0, 5))
-def test_a_starting_server_gets_at_most_its_share_and_at_least_one_place_in_each_turn(others, weight, place):
+def test_a_starting_server_gets_at_most_its_share_but_one_place_in_each_turn(others, weight, place):
     # it comes last into a turn, so its last place may fall out of it
     rule = RoundRobin(others + 1)
     light = place % (others + 1)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from twin.rules.scaling import (
     SCALE_DOWN,
     SCALE_UP,
-    Autoscaler,
     Behavior,
     Change,
+    DesiredReplicas,
     Policy,
     Rules,
     changed_within,
@@ -161,7 +161,7 @@ SCALING_WITH_RULES = [
 )
 def test_upstreams_vectors_of_policies(name, current, wanted, least, most, expected, reason, more):
     behavior = Behavior(more.get("up", SCALE_UP), more.get("down", SCALE_DOWN))
-    one = Autoscaler(least, most, behavior, ups=more.get("ups", []), downs=more.get("downs", []))
+    one = DesiredReplicas(least, most, behavior, ups=more.get("ups", []), downs=more.get("downs", []))
     decision = one.limit(current, wanted, NOW)
     assert (decision.replicas, decision.reason) == (expected, reason), name
 
@@ -208,7 +208,7 @@ EDGES = [
 
 @pytest.mark.parametrize(("current", "wanted", "least", "most", "expected", "reason", "some"), EDGES)
 def test_a_change_at_the_edge_of_what_the_policies_allow(current, wanted, least, most, expected, reason, some):
-    one = Autoscaler(least, most, Behavior(some, some))
+    one = DesiredReplicas(least, most, Behavior(some, some))
     decision = one.limit(current, wanted, NOW)
     assert (decision.replicas, decision.reason) == (expected, reason)
 
@@ -219,17 +219,17 @@ def test_what_is_exactly_as_old_as_a_period_or_a_window():
     assert changed_within(60.0, [Change(7, NOW - 59.999)], NOW) == 7
     for ago, plainly, by_behavior in ((299.0, 9, 9), (300.0, 9, 3), (301.0, 3, 3)):
         log = [(9, NOW - ago)]
-        assert Autoscaler(1, 100, recommendations=list(log)).stabilize_plainly(3, NOW) == plainly
-        assert Autoscaler(1, 100, Behavior(), recommendations=list(log)).stabilize(20, 3, NOW) == by_behavior
+        assert DesiredReplicas(1, 100, recommendations=list(log)).stabilize_plainly(3, NOW) == plainly
+        assert DesiredReplicas(1, 100, Behavior(), recommendations=list(log)).stabilize(20, 3, NOW) == by_behavior
     up = Behavior(Rules(300.0, SCALE_UP.policies), Rules(0.0, SCALE_DOWN.policies))
     for ago, expected in ((299.0, 4), (300.0, 7)):
-        assert Autoscaler(1, 100, up, recommendations=[(4, NOW - ago)]).stabilize(1, 7, NOW) == expected
+        assert DesiredReplicas(1, 100, up, recommendations=[(4, NOW - ago)]).stabilize(1, 7, NOW) == expected
     for ago, left in ((60.0, [7, 5]), (60.001, [5])):
-        one = Autoscaler(1, 100, Behavior(rules(10, 60, 0, 0, 0)), ups=[Change(7, NOW - ago)])
+        one = DesiredReplicas(1, 100, Behavior(rules(10, 60, 0, 0, 0)), ups=[Change(7, NOW - ago)])
         one.store(10, 15, NOW)
         assert [change.replicas for change in one.ups] == left
     for ago, left in ((300.0, 2), (300.001, 1)):
-        one = Autoscaler(1, 100, Behavior(Rules(300.0, SCALE_UP.policies)), recommendations=[(4, NOW - ago)])
+        one = DesiredReplicas(1, 100, Behavior(Rules(300.0, SCALE_UP.policies)), recommendations=[(4, NOW - ago)])
         one.stabilize(4, 4, NOW)
         assert len(one.recommendations) == left
 
@@ -243,7 +243,7 @@ def test_upstreams_vectors_of_the_smaller_of_two_policies():
 
 def test_a_direction_that_is_disabled_does_not_move():
     never = Rules(0.0, SCALE_UP.policies, "disabled")
-    one = Autoscaler(1, 10, Behavior(never, never))
+    one = DesiredReplicas(1, 10, Behavior(never, never))
     assert one.decide(5, 8, NOW).replicas == 5
     assert one.decide(5, 2, NOW + 600).replicas == 5
 
@@ -260,7 +260,7 @@ PLAIN_WINDOW = [
 
 @pytest.mark.parametrize(("name", "log", "wanted", "expected", "length"), PLAIN_WINDOW)
 def test_upstreams_vectors_of_the_window_without_a_behavior(name, log, wanted, expected, length):
-    one = Autoscaler(1, 100, window=300.0, recommendations=[(replicas, NOW - ago) for replicas, ago in log])
+    one = DesiredReplicas(1, 100, window=300.0, recommendations=[(replicas, NOW - ago) for replicas, ago in log])
     assert one.stabilize_plainly(wanted, NOW) == expected, name
     assert len(one.recommendations) == length
 
@@ -284,7 +284,7 @@ WINDOWS = [
 @pytest.mark.parametrize(("name", "log", "current", "wanted", "up", "down", "expected", "after"), WINDOWS)
 def test_upstreams_vectors_of_the_windows(name, log, current, wanted, up, down, expected, after):
     behavior = Behavior(Rules(up, SCALE_UP.policies), Rules(down, SCALE_DOWN.policies))
-    one = Autoscaler(0, 1000, behavior, recommendations=[(replicas, NOW - ago) for replicas, ago in log])
+    one = DesiredReplicas(0, 1000, behavior, recommendations=[(replicas, NOW - ago) for replicas, ago in log])
     assert one.stabilize(current, wanted, NOW) == expected, name
     if after is not None:
         assert [replicas for replicas, _ in one.recommendations] == after
@@ -313,7 +313,7 @@ STORE = [
 def test_upstreams_vectors_of_the_memory_of_changes(name, before, after, some, change, up):
     changes = [Change(replicas, NOW - ago) for replicas, ago in before]
     assert changed_within(60.0, changes, NOW) == change, name
-    one = Autoscaler(1, 100, None if some is None else Behavior(some, some))
+    one = DesiredReplicas(1, 100, None if some is None else Behavior(some, some))
     setattr(one, "ups" if up else "downs", changes)
     one.store(10, 15 if up else 5, NOW)
     assert [(found.replicas, found.outdated) for found in changes] == after
@@ -321,26 +321,26 @@ def test_upstreams_vectors_of_the_memory_of_changes(name, before, after, some, c
 
 def test_upstreams_vectors_of_a_whole_decision():
     # TestStabilizeDownscale, TestScaleUpRCImmediately, TestScaleDownRCImmediately
-    held = Autoscaler(1, 5, recommendations=[(10, NOW - 600), (4, NOW - 60)])
+    held = DesiredReplicas(1, 5, recommendations=[(10, NOW - 600), (4, NOW - 60)])
     assert held.decide(4, 2, NOW) == held.decide(4, 2, NOW)
     assert held.decide(4, 2, NOW).replicas == 4
     assert held.decide(4, 2, NOW).stabilized
-    assert Autoscaler(2, 6).decide(1, None, NOW).replicas == 2
-    assert Autoscaler(2, 5).decide(6, 2, NOW).replicas == 5
+    assert DesiredReplicas(2, 6).decide(1, None, NOW).replicas == 2
+    assert DesiredReplicas(2, 5).decide(6, 2, NOW).replicas == 5
 
 
 def test_a_cluster_that_was_scaled_to_nothing_by_hand_stays_there():
-    assert Autoscaler(1, 5).decide(0, 3, NOW).reason == "ScalingDisabled"
-    assert Autoscaler(0, 5).decide(0, 3, NOW).replicas == 3
+    assert DesiredReplicas(1, 5).decide(0, 3, NOW).reason == "ScalingDisabled"
+    assert DesiredReplicas(0, 5).decide(0, 3, NOW).replicas == 3
 
 
 def test_nothing_happens_while_the_metrics_are_unknown():
-    one = Autoscaler(1, 5, Behavior())
+    one = DesiredReplicas(1, 5, Behavior())
     assert one.decide(3, None, NOW).replicas == 3
 
 
 def test_a_scale_down_waits_for_the_whole_window_after_the_last_high_recommendation():
-    one, replicas = Autoscaler(1, 10, Behavior()), 6
+    one, replicas = DesiredReplicas(1, 10, Behavior()), 6
     one.decide(replicas, 6, NOW)
     for i in range(1, 20):
         replicas = one.decide(replicas, 2, NOW + 15 * i).replicas
@@ -353,9 +353,9 @@ histories = st.lists(st.tuples(st.integers(0, 60), waits), min_size=1, max_size=
 
 
 @given(histories, st.integers(0, 5), st.integers(0, 40), st.booleans())
-def test_the_replicas_stay_between_minimum_and_maximum_and_move_towards_some_recommendation(steps, least, more, plain):
+def test_replicas_stay_in_bounds_and_move_towards_some_recommendation(steps, least, more, plain):
     most = least + more
-    one = Autoscaler(least, most, None if plain else Behavior())
+    one = DesiredReplicas(least, most, None if plain else Behavior())
     replicas, now, seen = min(max(1, least), most), NOW, [min(max(1, least), most)]
     for wanted, wait in steps:
         now += wait
@@ -371,7 +371,7 @@ def test_the_replicas_stay_between_minimum_and_maximum_and_move_towards_some_rec
 def test_no_more_than_the_policy_allows_in_any_period(steps):
     period, value = 60.0, 3
     some = Rules(0.0, (Policy("pods", value, period),))
-    one = Autoscaler(0, 1000, Behavior(some, some))
+    one = DesiredReplicas(0, 1000, Behavior(some, some))
     replicas, now = 10, NOW
     added = []
     for wanted, wait in steps:

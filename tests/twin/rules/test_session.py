@@ -30,13 +30,11 @@ EXPIRY = 10.0
         (502, True, "stop", "retry"),
     ],
 )
-def test_a_client_logs_in_again_only_when_its_token_was_refused_and_its_library_does(
-    status, with_token, on_refusal, then
-):
+def test_a_client_logs_in_again_only_if_its_token_was_refused_and_it_may(status, with_token, on_refusal, then):
     assert after_refusal(status, with_token, on_refusal) == then
 
 
-def test_every_bad_token_or_password_asks_for_another_and_only_an_unreadable_request_is_400():
+def test_a_bad_token_or_password_asks_for_another_and_an_unreadable_request_is_400():
     asked = {reason for reason, status in REFUSED.items() if status == 401}
     assert asked == {"missing", "malformed", "forged", "expired", "unknown", "password"}
     assert REFUSED["request"] == 400

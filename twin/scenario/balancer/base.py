@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple, Self
 
-from twin.scenario.fields import Part
+from twin.scenario.fields import Table
 
 NEAR = 0.8
 """Share of a limit from which there is something to say: within 20 % of it."""
@@ -23,7 +23,7 @@ class Limit(NamedTuple):
     sentence: str
 
 
-class BalancerSettings(Part):
+class BalancerSettings(Table):
     """Settings of a balancer.
 
     Attributes:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from twin.scenario.balancer.base import NEAR, BalancerSettings, Limit
-from twin.scenario.fields import Part, Positive, Seconds, refused
+from twin.scenario.fields import Positive, Seconds, Table, refused
 
 MOST_FILES = 524_288
 """Open files to which a process may raise its limit. Source: systemd-system.conf(5), `DefaultLimitNOFILE=`."""
@@ -27,7 +27,7 @@ def sessions_of_run(clients: int) -> int:
     return clients + 1000
 
 
-class Check(Part):
+class Check(Table):
     """HAProxy's active health check."""
 
     inter: Annotated[float, Field(ge=0.05, le=3600)] = Field(2.0, description="Seconds between two checks.")

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.compiled.events.inbox import append, empty, last_of, prepend, take_first
 from sim.compiled.memory.layout import I_NOTHING, PER_BLOCK, item_at, process_at
 from sim.compiled.toolchain.parts import WholeCompiler
@@ -62,7 +62,7 @@ BURSTS = st.tuples(
 @given(bursts=st.lists(BURSTS, max_size=30))
 def test_items_come_as_from_a_deque_and_blocks_are_given_back(bursts):
     whats = [what for what, times in bursts for _ in range(1 if what == EMPTY else times)]
-    run = Run(small(), 0, small_profile())
+    run = KernelRun(small(), 0, small_profile())
     w, processes = run.world[0], int(run.world[0]["n_procs"])
     found = np.zeros(len(whats) + 1, np.int64)
     n, left = drive(w, 1, np.array(whats, np.int64), found)

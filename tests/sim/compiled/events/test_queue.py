@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.compiled.engine import Run
+from sim.compiled.engine import KernelRun
 from sim.compiled.events.queue import (
     FROM_HEAP,
     FROM_MOMENTS,
@@ -100,7 +100,7 @@ def drive(w, whats, delays, numbers, times):
 def taken(steps, longest=1.0):
     """Return (number, time) of the events in the order in which the engine takes them."""
     scenario = small(duration=DURATION, clients={"count": MOST, "reconnect": {"base": 0.1, "cap": longest}})
-    run = Run(scenario, 0, small_profile())
+    run = KernelRun(scenario, 0, small_profile())
     run.kept["fifos"]["delay"] = CONSTANT
     numbers, times = np.zeros(len(steps) + 1, np.int64), np.zeros(len(steps) + 1)
     whats, delays = np.array([what for what, _ in steps]), np.array([float(delay) for _, delay in steps])

@@ -9,7 +9,7 @@ from sim.sessions.tables import Grant, Tables, Ticket
 from twin.rules.session import after_refusal
 
 
-class Member(ClientPart):
+class ClientSession(ClientPart):
     """One client's side.
 
     Args:
