@@ -13,13 +13,15 @@ from sim.broadcast.bus import Bus
 from sim.client.client import Client
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
+from sim.machine.process import Process
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
 from sim.ports import ClientPart, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
-from sim.registry.registry import Registrar
+from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Uplink
 from sim.sessions.sessions import Sessions
+from twin.costs.registry import REGISTRY_PARTS
 from twin.record.record import Row
 
 
@@ -65,11 +67,22 @@ class Mechanisms:
             self.bus = self.sessions.bus
         if scenario.clients.sends.rate:
             self.uplink = Uplink(run, balancer, nodes, clients)
+        if self.registrar is not None:
+            self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
+
+    def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
+        """Return what the registry costs, on the bus's server if there is one; None if the profile does not know it."""
+        if not machine.knows(REGISTRY_PARTS):
+            return None
+        server = self.bus.process if self.bus is not None else Process(cores["bus"])
+        busy = machine.busy["node"]
+        background = busy[len(busy) // 2] if busy else 0.0
+        return RegistryCosts(machine.cost, server, Process(cores["registrar"]), background)
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []

@@ -5,8 +5,11 @@ from typing import Literal
 
 from sim.node.kinds import RUNTIMES
 from twin.advice import pings_prevent_cuts, strikes_in_run
+from twin.costs.profile import HostProfile
+from twin.costs.relay import RELAY_PARTS
 from twin.errors import ScenarioError
 from twin.rules.faults import any_meet
+from twin.scenario.faults import through_relay
 from twin.scenario.scenario import Scenario
 
 Engine = Literal["auto", "simpy", "compiled"]
@@ -15,14 +18,25 @@ MOST_PEERS = 63
 """Peers that the compiled engine can tell apart in one request."""
 
 
-def uncovered(scenario: Scenario) -> str:
-    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text."""
+def uncovered(scenario: Scenario, profile: HostProfile | None = None) -> str:
+    """Return why the compiled engine cannot run a scenario, as the end of a sentence, or an empty text.
+
+    Args:
+        scenario: what is to run.
+        profile: costs of the host; without one, of a host on which the relay of a fault costs nothing.
+    """
+    relays = (
+        profile is not None
+        and bool(through_relay(scenario.faults, scenario.host.placement))
+        and profile.knows_parts(RELAY_PARTS)
+    )
     balancer, clients = scenario.balancer, scenario.clients
     kinds = {fault.kind for fault in scenario.faults}
     runtime = RUNTIMES[scenario.nodes.runtime]
     unread = any(f.kind == "stall" and (f.duration or inf) > runtime.close_timeout for f in scenario.faults)
     reasons = {
         f"the nodes run on {scenario.nodes.runtime}": not runtime.compiled,
+        "the relay of a fault takes CPU time": relays,
         "the scenario has a blackhole": "blackhole" in kinds,
         "a killed node is started again": any(f.kind == "kill" and f.duration is not None for f in scenario.faults),
         "the clients send": scenario.clients.sends.rate > 0,
@@ -44,12 +58,13 @@ def uncovered(scenario: Scenario) -> str:
     return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def pick(scenario: Scenario, engine: Engine) -> tuple[Engine, str]:
+def pick(scenario: Scenario, engine: Engine, profile: HostProfile | None = None) -> tuple[Engine, str]:
     """Return the engine to use for a scenario, and why, in one sentence, if `auto` does not get the compiled one.
 
     Args:
         scenario: what is to run.
         engine: `auto` takes the compiled engine where it covers the scenario.
+        profile: costs of the host, see `uncovered`.
 
     Raises:
         ScenarioError: there is no such engine, or the compiled one is asked for and does not cover the scenario.
@@ -58,7 +73,7 @@ def pick(scenario: Scenario, engine: Engine) -> tuple[Engine, str]:
         raise ScenarioError(f"engine is '{engine}'; allowed is auto, simpy or compiled.")
     if engine == "simpy":
         return "simpy", ""
-    why = uncovered(scenario)
+    why = uncovered(scenario, profile)
     if why and engine == "compiled":
         raise ScenarioError(f"engine is 'compiled'; it does not cover this: {why}; allowed is auto or simpy.")
     if why:

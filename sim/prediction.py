@@ -17,6 +17,7 @@ from sim.estimate import announcement
 from sim.run import simulate
 from sim.world import MarkDowns
 from twin.advice import warn_of
+from twin.costs.lacking import warn_of_lacks
 from twin.costs.profile import HostProfile
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
@@ -107,10 +108,14 @@ def predict(
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
             the scenario.
     """
-    engine, why = pick(scenario, engine)
+    if profile is None:
+        pick(scenario, engine)  # what there is not is refused before a profile is looked for
+        profile = HostProfile.for_scenario(scenario)
+    engine, why = pick(scenario, engine, profile)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
     warn_of([scenario])
+    warn_of_lacks(profile, [scenario])
     return _predict(scenario, replications, profile, marks, paired, progress, jobs, engine, why)
 
 
@@ -236,7 +241,7 @@ def predict_given(
     found = []
     told: set[str] = set()
     for i, record in enumerate(records):
-        chosen, why = pick(record.scenario, engine)
+        chosen, why = pick(record.scenario, engine, profile)
         if why and why not in told:
             warnings.warn(why, EngineWarning, stacklevel=2)
             told.add(why)

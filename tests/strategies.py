@@ -9,6 +9,7 @@ from tests.costs import (
     MICROSECONDS,
     NGINX_MICROSECONDS,
     NGINX_PAYLOAD_MICROSECONDS,
+    OPTIONAL_MICROSECONDS,
     PAYLOAD_MICROSECONDS,
     STARTS,
 )
@@ -113,6 +114,15 @@ def made_profile(**changes):
         "tick": 0.004,
     }
     return HostProfile.model_validate(values | changes)
+
+
+@functools.cache
+def knowing_profile():
+    """Return the plain one, of a calibration that knows the registry, the relay, pings and checks, too."""
+    plain = plain_profile()
+    more = {name: flat(cost / 1e6) for name, cost in OPTIONAL_MICROSECONDS.items()}
+    through = {name: part for name, part in more.items() if name.startswith("balancer")}
+    return small_profile(parts=plain.by_name() | more, nginx_parts=plain.of("balancer", "nginx") | through)
 
 
 SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004

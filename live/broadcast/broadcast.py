@@ -13,9 +13,8 @@ from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from twin.errors import ClusterError
 from twin.record.record import Row
+from twin.scenario.faults import through_relay
 from twin.scenario.scenario import Scenario
-
-_THROUGH_RELAY = ("partition", "delay")
 
 
 class Broadcast:
@@ -120,7 +119,7 @@ class Broadcast:
 
 def relayed(scenario: Scenario) -> list[int]:
     """Return the nodes that reach the bus through a relay, because a fault of the scenario acts on their link."""
-    return sorted({fault.node or 0 for fault in scenario.faults if fault.kind in _THROUGH_RELAY})
+    return through_relay(scenario.faults, scenario.host.placement)
 
 
 def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:

@@ -21,8 +21,10 @@ from sim.machine.own_loop import Loops
 from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run
+from twin.costs.relay import RELAY_PARTS
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
+from twin.scenario.faults import through_relay
 
 
 class Broadcast:
@@ -62,6 +64,9 @@ class Broadcast:
         self.fanouts = [
             fanout.Fanout(run, self.bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
         ]
+        if machine.knows(RELAY_PARTS):
+            for number in through_relay(run.scenario.faults, run.scenario.host.placement):
+                self.fanouts[number - 1].link.relay = Process(cores["bus"]), cost("relay_frame")
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         word, further = cost("balancer_word"), cost("balancer_word_more")

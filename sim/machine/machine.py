@@ -1,9 +1,12 @@
 """What the machine of a run costs and how its cores are shared out: the same for every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sim.machine.process import Cost
+from twin.costs.background import BACKGROUND_PARTS
+from twin.costs.lacking import ROOMS, background
+from twin.costs.layout import room_of
 from twin.costs.profile import PACE_STEP, HostProfile
 from twin.costs.rounds import round_of
 from twin.draws import Purpose, drawn_once, stratified
@@ -52,6 +55,7 @@ class Machine:
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
             Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
+        busy: room -> share of the core of one of its processes that the background takes, at each level of speed.
         contention_steps: in how many steps cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
@@ -65,6 +69,7 @@ class Machine:
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
         }
+        self.busy = {room: background(profile, scenario, room, self.contention_steps) for room in ROOMS}
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
         self.node_stop = profile.lone("node_stop", u)
@@ -79,8 +84,14 @@ class Machine:
         kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
         payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
         name = WORDS.get(name, name)
-        curves = self.profile.curves(name, kind, self.contention_steps, payload, self.scenario.nodes.runtime)
+        room, runtime = room_of(name), self.scenario.nodes.runtime
+        busy = () if name in BACKGROUND_PARTS else self.busy.get(room, ())
+        curves = self.profile.curves(name, kind, self.contention_steps, payload, runtime, busy)
         return Cost(curves, self._shares.get(round_of(name, kind), 0.0))
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Tell whether some parts were calibrated."""
+        return self.profile.knows_parts(names, self.scenario.balancer.kind)
 
     @property
     def bus_start(self) -> float:

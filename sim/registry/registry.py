@@ -1,13 +1,15 @@
 """The registry of the nodes, and the registrar that keeps the balancer in step with it.
 
-A new process first loads what it needs for the registry, on its core. The exchanges take no time here: on one machine
-they take some milliseconds, and what decides is when they are begun.
+A new process first loads what it needs for the registry, on its core. What the exchanges cost takes time where the
+profile knows it (`twin.costs.registry`); on one machine that is some milliseconds, and what decides is when they are
+begun.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.reload import relist
+from sim.machine.process import Cost, Process
 from sim.node.drain import shed
 from sim.node.node import POLL, Node
 from sim.ports import NodePart, Run, Work
@@ -15,6 +17,46 @@ from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Registration, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
+
+
+class RegistryCosts:
+    """What a registry costs everybody.
+
+    Args:
+        cost: of a part.
+        server: the process of the registry.
+        registrar: the process that looks at it.
+        background: share of a node's core that pings take, which its sign of life tells, too.
+    """
+
+    def __init__(
+        self, cost: Callable[[str], Cost], server: Process, registrar: Process, background: float = 0.0
+    ) -> None:
+        self.server = server
+        self.registrar = registrar
+        self.background = background
+        self.beat = cost("node_beat")
+        self.renew = cost("bus_beat")
+        self.members = cost("bus_members")
+        self.look = cost("registrar_look")
+        self.change = cost("registrar_change")
+        self.obey = cost("balancer_change")
+
+    def sign(self, node: Node) -> Work[None]:
+        """A node gives a sign of life, and the server renews its lease."""
+        yield node.process.work(self.beat)
+        yield self.server.work(self.renew)
+
+    def ask(self) -> Work[None]:
+        """The registrar asks who is alive."""
+        yield self.server.work(self.members)
+        yield self.registrar.work(self.look)
+
+    def tell(self, balancer: Process, changes: int) -> Work[None]:
+        """The registrar tells the balancer of its servers, one command after the other."""
+        for _ in range(changes):
+            yield self.registrar.work(self.change)
+            yield balancer.work(self.obey)
 
 
 class Registrar:
@@ -28,13 +70,22 @@ class Registrar:
         looks: whether the registrar looks; given marks stand in for that.
 
     Attributes:
+        costs: of what it does; None if they are not known, and it then costs nothing.
         registrations: each node's side.
         leases: the registry.
         known: what the balancer has been told.
     """
 
-    def __init__(self, run: Run, settings: Registry, nodes: Sequence[Node], balancer: Balancer, looks: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        settings: Registry,
+        nodes: Sequence[Node],
+        balancer: Balancer,
+        looks: bool,
+    ) -> None:
         self.run = run
+        self.costs: RegistryCosts | None = None
         self.env = run.env
         self.settings = settings
         self.nodes = nodes
@@ -94,8 +145,15 @@ class Registrar:
                 yield self.env.timeout(POLL)
             if node.state != "up" or not node.ready or node.life != life:
                 return
+            if self.costs is not None:
+                yield from self.costs.sign(node)
+                if node.state != "up" or not node.ready or node.life != life:
+                    return
             now, used = self.env.now, node.process.used
-            cpu = round(1000 * (used - self.spent[number]) / every)
+            share = (used - self.spent[number]) / every
+            if self.costs is not None:
+                share += self.costs.background * max(0.0, 1.0 - share)
+            cpu = round(1000 * share)
             self.spent[number] = used
             mine = node.connections
             reply = self.leases.beat(number, self.generation[number], mine, cpu, now)
@@ -118,8 +176,10 @@ class Registrar:
         scenario, every = self.run.scenario, self.settings.sync
         due = stratified(scenario.seed, self.run.replication, 0, Purpose.SYNC_PHASE) * every
         while True:
-            yield self.env.timeout(due - self.env.now)
+            yield self.env.timeout(max(0.0, due - self.env.now))
             due += every
+            if self.costs is not None:
+                yield from self.costs.ask()
             members = self.leases.members(self.env.now)
             todo = changes(self.known, members)
             self.known = members
@@ -129,6 +189,8 @@ class Registrar:
             if scenario.balancer.relists:
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
+            if self.costs is not None:
+                yield from self.costs.tell(balancer.workers[-1], len(todo.gone) + len(todo.came))
             for slot, _ in todo.gone:
                 balancer.mark(slot - 1, False, "registry")
             for slot, member in todo.came:

@@ -13,7 +13,8 @@ VERSION = 2
 """Of the layout. A profile without a version is of the first one: all parts by name in `parts`, those that were
 measured with nginx in `nginx_parts`."""
 
-USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": RUNTIME, "bus": "valkey", "publisher": "asyncio"}
+USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": RUNTIME, "bus": "valkey"}
+USUAL |= {"publisher": "asyncio", "registrar": "asyncio", "relay": "asyncio"}
 """Room -> the kind that is meant where none is named, and the only one of rooms that have no others."""
 
 ELSEWHERE = {"exit": "node", "start": "node"} | dict.fromkeys(KINDS, "balancer")

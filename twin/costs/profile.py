@@ -5,6 +5,7 @@ import json
 import os
 import warnings
 from bisect import bisect_left
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -22,6 +23,7 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, PartCosts, quantile
+from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
@@ -87,18 +89,20 @@ class HostProfile(Measured):
         contention_steps: int = 0,
         payload: int = 0,
         runtime: str = RUNTIME,
+        busy: tuple[float, ...] = (),
     ) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more
         do. The parts were measured one by one, the looks at the cores with all of them at work. A message has a
-        `payload` of so many bytes.
+        `payload` of so many bytes. At each of the levels the background takes a share `busy` of the core, see
+        `twin.costs.background`; empty is none.
 
         Raises:
             ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
         part, larger = self._part(name, balancer, runtime), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0)
+        key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0, busy)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -111,6 +115,8 @@ class HostProfile(Measured):
                 of_bytes = self._part(larger, balancer, runtime)
                 more = [of_payload(payload, of_bytes.costs_at(pace, slow)) for pace in paces]
                 curves = [curve.plus(seconds) for curve, seconds in zip(curves, more, strict=True)]
+            if busy:
+                curves = [curve.slowed(share) for curve, share in zip(curves, busy, strict=True)]
             self._curves[key] = curves
         return self._curves[key]
 
@@ -125,7 +131,7 @@ class HostProfile(Measured):
         return known[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, str, str, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, str, int, int, tuple[float, ...]], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -217,6 +223,10 @@ class HostProfile(Measured):
         """Whether it was calibrated what the log of a bus that persists costs; if not, it costs nothing."""
         return set(DISK_PARTS) <= set(self.of("bus")) and bool(self.disk_wait and self.disk_wait_in_a_row)
 
+    def knows_parts(self, names: Iterable[str], balancer: str = DEFAULT) -> bool:
+        """Tell whether some parts were calibrated, those of the balancer with this kind of it."""
+        return set(names) <= set(self.by_name(balancer))
+
     def once(self, name: str, u: float) -> float:
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
         return quantile(sorted(value for repeats in self._part(name, DEFAULT).values for value in repeats), u)
@@ -234,6 +244,7 @@ class HostProfile(Measured):
         runtime = scenario.nodes.runtime
         if not self.of("node", runtime):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
+        check_background(self, scenario)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             self.must_know_broadcast(kind)
         if sessions != "none":

@@ -1,5 +1,6 @@
 """What goes wrong, and when."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -27,6 +28,8 @@ _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
 MOST_JOINING = 64
 """Highest number of a node that joins."""
 _LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
+LINK_FAULTS = frozenset({"partition", "delay"})
+"""Those that act on the way between a node and the bus."""
 WITHOUT_PUBLISHER = ("outage", "blackhole")
 """Faults whose effect on messages neither world has."""
 
@@ -100,3 +103,12 @@ def fault_problem(fault: Fault, nodes: int, clients: int) -> Problem | None:
         kinds = ", ".join(f"'{kind}'" for kind in _LASTING[:-1])
         return Problem("duration", f"{fault.duration:g}", f"only with kind {kinds} or '{_LASTING[-1]}'")
     return None
+
+
+def through_relay(faults: Sequence[Fault], placement: str) -> list[int]:
+    """Return the nodes that reach the bus through a relay of the lab, because a fault acts on their link; none with
+    machines of their own, where the network itself does what the relay does on one machine.
+    """
+    if placement == "separate":
+        return []
+    return sorted({fault.node or 0 for fault in faults if fault.kind in LINK_FAULTS})
