@@ -21,7 +21,7 @@ from sim.registry.autoscaler import Autoscaler
 from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Uplink
 from sim.sessions.sessions import Sessions
-from twin.costs.registry import REGISTRY_PARTS
+from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
 
@@ -77,12 +77,12 @@ class Mechanisms:
 
     def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
         """Return what the registry costs, on the bus's server if there is one; None if the profile does not know it."""
-        if not machine.knows(REGISTRY_PARTS):
+        if not machine.knows(registry_parts(self.run.scenario.balancer.relists)):
             return None
         server = self.bus.process if self.bus is not None else Process(cores["bus"])
         busy = machine.busy["node"]
         background = busy[len(busy) // 2] if busy else 0.0
-        return RegistryCosts(machine.cost, server, Process(cores["registrar"]), background)
+        return RegistryCosts(machine, server, Process(cores["registrar"]), background)
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []

@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, rounds
+from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -150,6 +150,10 @@ def _repeat(
         _measure(bench, found, figures.wakes, figures.lone, figures.first)
     if not again:
         measure_starts(scenario, found)
+        relay.measure(scenario, found)
+    tell(f"pings and checks of {kind}", 0.35)
+    pings.measure(scenario, found, again)
+    registry.measure(scenario, found, again)
     if broadcast:
         tell(f"a broadcast through {kind}", 0.5)
         measure_broadcast(scenario, found, figures.first, figures.lone, again)

@@ -5,14 +5,16 @@ profile knows it (`twin.costs.registry`); on one machine that is some millisecon
 begun.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.reload import relist
+from sim.machine.machine import Machine
 from sim.machine.process import Cost, Process
 from sim.node.drain import shed
 from sim.node.node import POLL, Node
 from sim.ports import NodePart, Run, Work
+from twin.costs.registry import CHANGE_PARTS
 from twin.draws import Purpose, stratified
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Registration, changes, next_sign
@@ -23,15 +25,14 @@ class RegistryCosts:
     """What a registry costs everybody.
 
     Args:
-        cost: of a part.
+        machine: what parts cost; it need not know those of a balancer that reads a new list of its servers.
         server: the process of the registry.
         registrar: the process that looks at it.
         background: share of a node's core that pings take, which its sign of life tells, too.
     """
 
-    def __init__(
-        self, cost: Callable[[str], Cost], server: Process, registrar: Process, background: float = 0.0
-    ) -> None:
+    def __init__(self, machine: Machine, server: Process, registrar: Process, background: float = 0.0) -> None:
+        cost = machine.cost
         self.server = server
         self.registrar = registrar
         self.background = background
@@ -39,8 +40,9 @@ class RegistryCosts:
         self.renew = cost("bus_beat")
         self.members = cost("bus_members")
         self.look = cost("registrar_look")
-        self.change = cost("registrar_change")
-        self.obey = cost("balancer_change")
+        known = machine.knows(CHANGE_PARTS)
+        self.change = cost("registrar_change") if known else Cost.constant(0.0)
+        self.obey = cost("balancer_change") if known else Cost.constant(0.0)
 
     def sign(self, node: Node) -> Work[None]:
         """A node gives a sign of life, and the server renews its lease."""

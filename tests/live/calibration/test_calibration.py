@@ -12,9 +12,9 @@ from live.calibration import calibration
 from live.calibration.common import PUBLISHED
 from live.machine import placement
 from live.machine.speed import BURST, REST
-from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
+from twin.costs.broadcast import PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS, LEVELS
-from twin.costs.parts import PARTS
+from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.profile import PACE_STEP, HostProfile
 from twin.costs.starts import START_PARTS
 from twin.errors import HostError
@@ -23,6 +23,7 @@ from twin.scenario.scenario import Scenario
 pytestmark = [pytest.mark.live, pytest.mark.timeout(420)]  # minutes of measuring, beside other tests
 
 REPEATS = 1
+OF_NGINX = {name for name in PARTS if name.startswith("balancer")} | {"balancer_ping", "balancer_pong"}
 
 
 def has_nginx() -> bool:
@@ -41,7 +42,7 @@ def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
 
 def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
-    assert set(PARTS) | set(DISK_PARTS) <= set(profile.by_name())
+    assert set(profile.by_name()) == set(PARTS) | set(OPTIONAL_PARTS)
     assert profile.knows_disk
     for name, part in profile.by_name().items():
         assert set(part.levels) <= set(PAYLOADS if name in PAYLOAD_PARTS else BROADCAST_LEVELS), name
@@ -130,7 +131,7 @@ def test_what_a_wake_up_costs_is_a_share(calibrated: tuple[HostProfile, object])
 
 def test_nginx_is_calibrated_too_where_it_is_installed(calibrated: tuple[HostProfile, object]) -> None:
     names = set(calibrated[0].of("balancer", "nginx"))
-    assert names == ({name for name in PARTS if name.startswith("balancer")} if has_nginx() else set())
+    assert names == (OF_NGINX if has_nginx() else set())
 
 
 def test_progress_goes_from_nothing_to_all(calibrated: tuple[object, list[tuple[float, str]]]) -> None:
