@@ -64,7 +64,7 @@ class Peer(Protocol):
         """The node of a connection has fallen silent."""
         ...
 
-    def told_goodbye(self, tunnel: "Tunnel") -> None:
+    def on_close_frame(self, tunnel: "Tunnel") -> None:
         """The node's close frame has come."""
         ...
 

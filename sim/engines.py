@@ -8,6 +8,7 @@ from twin.advice import pings_prevent_cuts, strikes_in_run
 from twin.costs.profile import HostProfile
 from twin.costs.relay import RELAY_PARTS
 from twin.errors import ScenarioError
+from twin.rules.balancing import RULES
 from twin.rules.faults import any_meet
 from twin.scenario.faults import through_relay
 from twin.scenario.scenario import Scenario
@@ -50,6 +51,7 @@ def uncovered(scenario: Scenario, profile: HostProfile | None = None) -> str:
         "the nodes end connections by themselves": scenario.nodes.lifetime is not None,
         "the nodes ping": scenario.nodes.ping_interval > 0,
         "a server of the balancer has a slowstart": balancer.ramps_up,
+        f"{balancer.program} hashes the names of its servers": RULES[balancer.kind, balancer.algorithm].hashes_names,
         "the balancer's idle timeout can end within the run": strikes_in_run(scenario)
         and not pings_prevent_cuts(scenario),
         f"{balancer.program} has more than {MOST_PEERS} nodes": balancer.tries_peers

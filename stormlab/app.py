@@ -18,6 +18,7 @@ from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
+from stormlab.commands.migrate import migrate
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
@@ -306,6 +307,7 @@ app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)
 app.command()(clean)
+app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)

@@ -233,8 +233,9 @@ def balancers(draw, covered=False):
             on_marked_down=draw(st.sampled_from(["none", "shutdown-sessions"])),
             hard_stop_after=draw(st.sampled_from([0.0, 0.5, 2.0])),
         )
+    by_name = [] if covered else ["hash_consistent"]
     return Nginx(
-        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two"])),
+        algorithm=draw(st.sampled_from(["round_robin", "least_conn", "ip_hash", "random_two", *by_name])),
         max_fails=draw(st.integers(0, 3)),
         read_timeout=draw(idle_timeouts),
         fail_timeout=draw(st.integers(1, 4)),

@@ -37,6 +37,20 @@ OWN = tuple(
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
 
 
+OWN_SETTINGS = tuple(f"{room}/{kind}.py" for room in ("twin/config", "twin/scenario/balancer") for kind in KINDS)
+"""Where a choice rule has its name in a scenario and in a configuration."""
+
+OF_RULES = (
+    *("twin/rules/balancing.py", "twin/rules/presets.py"),
+    "twin/course/",
+    *("sim/compiled/memory/layout.py", "sim/compiled/state.py"),
+)
+"""Where rules are made and listed: presets, the lab notebooks' tables, and the kernels of the compiled engine."""
+
+WORDS = {"source", "consistent"}
+"""Names of rules that are other things' names, too."""
+
+
 def names(part):
     """Return the strings and the last names in an expression."""
     for one in ast.walk(part):
@@ -101,6 +115,31 @@ def test_questions_are_seen():
     assert [len(questions(text)) for text in asked] == [1] * len(asked)
     for text in ("{'haproxy': 1}", "isinstance(one, int)", "kind == 'stream'", "load('haproxy')", "name == f(kind)"):
         assert questions(text) == []
+
+
+def naming(rules):
+    """Return the modules, but for those where rules are made, that have the name of a choice rule as a text."""
+    found = []
+    for top in TOPS:
+        for path in sorted((ROOT / top).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if name.startswith((*OF_RULES, *OWN_SETTINGS)):
+                continue
+            texts = {one.value for one in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(one, ast.Constant)}
+            found += [f"{name} {rule}" for rule in sorted(texts & rules, key=str)]
+    return found
+
+
+def test_nobody_asks_which_choice_rule_it_is():
+    rules = {algorithm for _, algorithm in RULES} - WORDS
+    assert len(rules) >= 8
+    assert naming(rules) == [], "let the rule say what others have to know of it (twin/rules/choice.py)"
+
+
+def test_a_kinds_settings_know_the_rules_that_there_are():
+    for kind, settings in KINDS.items():
+        known = get_args(settings.model_fields["algorithm"].annotation)
+        assert sorted(known) == sorted(algorithm for of, algorithm in RULES if of == kind)
 
 
 def test_nobody_asks_for_the_kind_of_a_balancer_or_of_a_runtime():

@@ -133,10 +133,10 @@ class Topic:
         """Return the command that reads what follows a position; version -1 asks for the head only."""
         return ("EVALSHA", SHA["read"], 2, self.head, self.log, epoch, version, self.life)
 
-    def follow(self, version: int, block: float, most: int = MOST_READ) -> Command:
+    def follow(self, version: int, block: float, limit: int = MOST_READ) -> Command:
         """Return the command that waits up to `block` seconds for messages of the log above a version."""
         wait = max(1, round(block * 1000))
-        return ("XREAD", "COUNT", most, "BLOCK", wait, "STREAMS", self.log, f"{version}-0")
+        return ("XREAD", "COUNT", limit, "BLOCK", wait, "STREAMS", self.log, f"{version}-0")
 
 
 def stamped(reply: Any, number: int, payload: bytes) -> Stamp:

@@ -24,7 +24,7 @@ class BufferWatch:
     def __init__(self, bus: Bus, prefix: str) -> None:
         self.bus = bus
         self.prefix = f"{prefix}node-"
-        self.most: dict[int, tuple[int, float]] = {}
+        self.peaks: dict[int, tuple[int, float]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -55,13 +55,13 @@ class BufferWatch:
                 waiting[number] = waiting.get(number, 0) + int(one["omem"])
         now = time.monotonic()
         for number, count in waiting.items():
-            if count > self.most.get(number, (0, 0.0))[0]:
-                self.most[number] = (count, now)
+            if count > self.peaks.get(number, (0, 0.0))[0]:
+                self.peaks[number] = (count, now)
 
     def finish(self, start: float) -> list[Row]:
         """Return an event for each node for which something has waited; times become seconds since `start`."""
         self.close()
         return [
             row(when - start, "bus_buffer", node=number, detail=str(count))
-            for number, (count, when) in sorted(self.most.items())
+            for number, (count, when) in sorted(self.peaks.items())
         ]

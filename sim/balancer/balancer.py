@@ -11,6 +11,7 @@ import simpy
 
 from sim.balancer.canary import TwoPools
 from sim.balancer.idle import Idle
+from sim.balancer.names import server_names
 from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
 from sim.node.node import SYN_RETRIES, Node
@@ -80,6 +81,7 @@ class Balancer(ABC):
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(run.scenario.slots)]
         self.idle = Idle(run, nodes, self.expire)
         self.settings = run.scenario.balancer
+        self.names = server_names(run.scenario.seed, run.replication, run.scenario.slots)
         self.forget()
 
     @classmethod
@@ -147,6 +149,7 @@ class Balancer(ABC):
             following = RULES[self.settings.kind, self.settings.algorithm](servers)
             self.rule = self.gray = TwoPools(self.rule, following, servers)
             self.parts = scenario.registry.canary.parts
+        self.rule.name_servers(self.names)
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
 

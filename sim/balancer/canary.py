@@ -1,6 +1,6 @@
 """A balancer with two pools of servers: those of the present version, and those of the next one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twin.rules.choice import Rule, Usable
 from twin.rules.registry import Pool
@@ -70,3 +70,8 @@ class TwoPools:
     def weigh(self, server: int, weight: int) -> None:
         """Note the effective weight of `server`."""
         self._rules[self.is_next[server]].weigh(server, weight)
+
+    def name_servers(self, names: Sequence[str]) -> None:
+        """Note the names of the servers in the configuration."""
+        for rule in self._rules:
+            rule.name_servers(names)

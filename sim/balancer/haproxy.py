@@ -8,6 +8,7 @@ from sim.balancer.slowstart import slowstart
 from sim.connection import Attempt, Tunnel
 from sim.machine.process import Cost
 from sim.ports import Work
+from twin.rules.balancing import RULES
 from twin.rules.health import haproxy_retry
 from twin.scenario.balancer.haproxy import HAProxy
 
@@ -50,7 +51,7 @@ class HAProxyBalancer(Balancer):
             self.settings.redispatch,
             self.settings.connect_timeout,
             self.up[server],
-            self.settings.algorithm in ("source", "consistent"),
+            RULES[self.settings.kind, self.settings.algorithm].hashes_address,
             self._pool_size(server),
         )
         if not retry.again:

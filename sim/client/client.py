@@ -222,7 +222,7 @@ class Client:
         if tunnel is not None and not tunnel.lost.triggered:
             tunnel.lost.succeed("1006")
 
-    def told_goodbye(self, tunnel: Tunnel) -> None:
+    def on_close_frame(self, tunnel: Tunnel) -> None:
         """Answer the node's close frame; the node then closes, and that is what ends the connection."""
         balancer, node = self.balancer, self.nodes[tunnel.server]
 

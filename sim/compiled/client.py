@@ -315,7 +315,7 @@ def closed(w: Any, c: int) -> None:
 
 
 @jit
-def told_goodbye(w: Any, i: int) -> None:
+def on_close_frame(w: Any, i: int) -> None:
     """Answer the node's close frame, unless the connection is over; the node then closes, and that is what ends it."""
     if tunnel_at(w.tunnels.data, i).client_left:
         return

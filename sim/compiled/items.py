@@ -136,7 +136,7 @@ def finish_rarely(w: Any, kind: int, a: int, b: int) -> None:
         relay(w, I_FRAME_DOWN, a)
         drop_tunnel(w, a)
     elif kind == I_FRAME_DOWN:
-        client.told_goodbye(w, a)
+        client.on_close_frame(w, a)
         drop_tunnel(w, a)
     elif kind == I_GOODBYE:
         relay(w, I_FRAME_UP, a)

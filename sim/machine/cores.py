@@ -73,7 +73,7 @@ class Cores:
         tick: seconds between two ticks of the kernel's clock.
         pace: speed level at a time, one function a core; none is level 0 throughout.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
-        crowd: the machine that they belong to; by default they do not slow each other down.
+        contention: the machine that they belong to; by default they do not slow each other down.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Cores:
         tick: float = 0.0,
         pace: Sequence[Callable[[float], int]] = (),
         clock: float = 0.0,
-        crowd: CoreContention | None = None,
+        contention: CoreContention | None = None,
     ) -> None:
         self.env = env
         self.idle = list(range(count))
@@ -92,7 +92,7 @@ class Cores:
         self.tick = tick
         self.pace = pace
         self.clock = clock
-        self.crowd = crowd or CoreContention()
+        self.contention = contention or CoreContention()
         self.waiting: list[Process] = []
         self.running: list[Process] = []
         self.mean = 0.0
@@ -102,8 +102,8 @@ class Cores:
     def level(self, core: int = 0) -> int:
         """Return the speed level of a core that works just now."""
         level = self.pace[core](self.env.now) if self.pace else 0
-        crowd = self.crowd
-        return level + crowd.levels[crowd.at_work] if crowd.steps else level
+        contention = self.contention
+        return level + contention.levels[contention.at_work] if contention.steps else level
 
     def wake(self, process: Process) -> None:
         """Make a process that has got work compete for a core."""
@@ -138,7 +138,7 @@ class Cores:
 
     def _begin(self, process: Process) -> None:
         self.running.append(process)
-        self.crowd.at_work += 1
+        self.contention.at_work += 1
         process.gives_way = False
         slept, process.slept = process.slept, 0.0
         away = self.env.now - process.off_since if process.off_since >= 0.0 else 0.0
@@ -212,7 +212,7 @@ class Cores:
 
     def _leave(self, process: Process) -> None:
         self.running.remove(process)
-        self.crowd.at_work -= 1
+        self.contention.at_work -= 1
 
     def _turn_is_over(self, process: Process) -> bool:
         """Whether the time slice is used up, and since then a process woke up or the clock ticked; it then gets a new

@@ -14,7 +14,7 @@ from sim.machine.lane import Loop, Relay, Taken
 from sim.machine.process import Alone, Cost, Process
 
 
-class Turn(simpy.Timeout):
+class LoopBatch(simpy.Timeout):
     """The end of a batch; see `sim.machine.process.Batch`.
 
     Attributes:
@@ -34,11 +34,11 @@ class OwnLoop:
 
     def __init__(self, env: simpy.Environment) -> None:
         self.env = env
-        self.queue: deque[tuple[Cost, int, Callable[[int], float], Callable[[Turn], None]]] = deque()
+        self.queue: deque[tuple[Cost, int, Callable[[int], float], Callable[[LoopBatch], None]]] = deque()
         self.busy = False
         self.asleep_since = -1.0
 
-    def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[Turn], None]) -> None:
+    def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[LoopBatch], None]) -> None:
         """Queue work on `count` connections that are ready at once; see `sim.machine.process.Batch`."""
         self.queue.append((cost, count, begin, then))
         if not self.busy:
@@ -51,7 +51,7 @@ class OwnLoop:
         one = cost.seconds(count, 0.0, level)
         first = cost.seconds(count, asleep, level) if asleep > 0.0 else one
         total = first + (count - 1) * one + begin(level)
-        Turn(self.env, total, (1.0 - cost.first_part) * total).callbacks += [then, self._done]
+        LoopBatch(self.env, total, (1.0 - cost.first_part) * total).callbacks += [then, self._done]
 
     def _done(self, _: simpy.Event) -> None:
         if self.queue:

@@ -320,7 +320,7 @@ class Node:
 
         def told(_: simpy.Event) -> None:
             if not tunnel.client_left:
-                tunnel.client.told_goodbye(tunnel)
+                tunnel.client.on_close_frame(tunnel)
 
         self.pass_on(lambda: self.balancer.relay(tunnel, told))
 

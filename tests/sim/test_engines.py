@@ -31,6 +31,7 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
         ({"balancer": {"tunnel_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
         ({"balancer": {"kind": "nginx", "read_timeout": 8.3}}, "the balancer's idle timeout can end within the run"),
         ({"balancer": {"kind": "nginx"}, "nodes": {"count": 64}}, "nginx has more than 63 nodes"),
+        ({"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}}, "nginx hashes the names of its servers"),
         ({"nodes": {"ping_interval": 1.0}}, "the nodes ping"),
         ({"registry": {}}, "the scenario has a registry"),
         ({"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),

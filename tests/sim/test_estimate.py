@@ -7,7 +7,7 @@ from twin.errors import EngineWarning
 from twin.scenario.scenario import Scenario
 
 
-def crowd(count, **changes):
+def many(count, **changes):
     return Scenario.parse({"name": "crowd", "clients": {"count": count, "connect_rate": 10_000.0}, **changes})
 
 
@@ -25,30 +25,30 @@ def clock(monkeypatch):
 
 
 def test_the_time_of_a_run_grows_with_its_clients_beyond_what_any_run_takes(clock):
-    assert estimate.seconds(crowd(1_000_000), small_profile()) == pytest.approx(1000.1)
-    assert estimate.seconds(crowd(50), small_profile()) == pytest.approx(0.15)
+    assert estimate.seconds(many(1_000_000), small_profile()) == pytest.approx(1000.1)
+    assert estimate.seconds(many(50), small_profile()) == pytest.approx(0.15)
     assert max(clock) == estimate.MORE
 
 
 def test_what_takes_long_is_told_with_what_would_be_faster(clock):
-    said = estimate.announcement([(crowd(1_000_000), 200)], small_profile(), 2)
+    said = estimate.announcement([(many(1_000_000), 200)], small_profile(), 2)
     assert said.startswith("The SimPy model will take about 28 hours for 200 runs with 1,000,000 clients")
     assert "--engine compiled" in said
     assert "--replications" in said
-    sends = crowd(1000, clients={"count": 1000, "sends": {"rate": 20.0}})
+    sends = many(1000, clients={"count": 1000, "sends": {"rate": 20.0}})
     assert "compiled" not in estimate.announcement([(sends, 2000)], small_profile(), 1)
 
 
 def test_what_is_soon_done_is_not_probed(clock):
     assert estimate.announcement([(small(), 200)], small_profile(), 2) == ""
     assert clock == []
-    assert estimate.announcement([(crowd(5000), 100)], small_profile(), 1000) == ""
+    assert estimate.announcement([(many(5000), 100)], small_profile(), 1000) == ""
     assert clock != []
 
 
 def test_the_client_that_stalls_is_in_the_probe(clock):
     fault = {"at": 1.0, "kind": "stall", "client": 700}
-    scenario = crowd(10_000, faults=[fault], bus={"kind": "stream"}, publisher={"rate": 1.0})
+    scenario = many(10_000, faults=[fault], bus={"kind": "stream"}, publisher={"rate": 1.0})
     assert estimate.seconds(scenario, small_profile()) == pytest.approx(0.1 + 0.701 * 10_000 / 701, rel=0.2)
     assert min(clock) == 701
 
@@ -56,7 +56,7 @@ def test_the_client_that_stalls_is_in_the_probe(clock):
 def test_a_probe_runs_the_scenario_with_fewer_clients_that_take_as_long_to_connect(monkeypatch, profile):
     seen = []
     monkeypatch.setattr(estimate, "simulate", lambda scenario, *_, **__: seen.append(scenario))
-    estimate.seconds(crowd(1_000_000), profile)
+    estimate.seconds(many(1_000_000), profile)
     assert [one.clients.count for one in seen] == [estimate.FEW, estimate.FEW, estimate.MORE]
     assert {round(one.warm_up, 6) for one in seen} == {100.0}
 

@@ -58,7 +58,7 @@ def test_a_curve_over_a_day_has_as_many_points_as_one_over_an_hour():
         ({"faults": [{"at": 1.0, "kind": "hang", "node": 1, "duration": 4000.0}]}, False),
     ],
 )
-def test_the_compiled_engine_has_a_run_beyond_the_idle_timeout_if_pings_prevent_every_cut(changes, safe):
+def test_pings_that_prevent_every_cut_keep_the_compiled_engine_in_a_long_run(changes, safe):
     scenario = long(2 * 3600.0, **changes)
     assert pings_prevent_cuts(scenario) == safe
     assert (uncovered(scenario) == "") == safe

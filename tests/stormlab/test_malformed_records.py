@@ -12,12 +12,14 @@ import sim
 import twin
 from stormlab.tables import print_audit, print_comparison, print_measures
 from stormlab.terminal import Terminal
+from tests.old_records import saved_as
 from tests.strategies import small
 from twin.errors import LabError
 from twin.invariants import audit
+from twin.record.events import SORT_OF
 from twin.record.record import Record
 
-SEEDS = 30
+SEEDS = 20
 """Wrong records of each sort."""
 BROADCAST = small(
     bus={"kind": "stream"}, publisher={"rate": 5.0}, faults=[{"at": 1.0, "kind": "kill", "node": 1, "duration": 0.3}]
@@ -32,9 +34,11 @@ def prediction(profile):
     return sim.predict(BROADCAST, 3, profile, jobs=1)
 
 
-@pytest.fixture(scope="module")
-def path(profile, tmp_path_factory):
-    return sim.simulate(BROADCAST, 0, profile).save(tmp_path_factory.mktemp("records") / "good.parquet")
+@pytest.fixture(scope="module", params=["today", "before"])
+def path(request, profile, tmp_path_factory):
+    """A good record's file, in the form of today and in the one with words in `detail`."""
+    record, path = sim.simulate(BROADCAST, 0, profile), tmp_path_factory.mktemp("records") / "good.parquet"
+    return record.save(path) if request.param == "today" else saved_as(record, path)
 
 
 def use(path, prediction):
@@ -80,9 +84,10 @@ def with_other_cells(table, draw):
     for _ in range(draw.randint(1, 30)):
         name, at = draw.choice(sorted(columns)), draw.randrange(rows)
         wild = draw.random() < 0.01
-        options = (BEYOND if wild else TIMES) if name == "t" else FAR if wild else NUMBERS
-        options = TEXTS if name == "detail" else options
-        columns[name][at] = draw.choice(columns["event"]) if name == "event" else draw.choice(options)
+        options = {"t": BEYOND if wild else TIMES, "event": columns["event"]}.get(name, FAR if wild else NUMBERS)
+        if SORT_OF.get(name, "text" if name == "detail" else "number") == "text":
+            options = TEXTS
+        columns[name][at] = draw.choice(options)
     if draw.random() < 0.7:  # or else the order of times gives most of them away
         order = sorted(range(rows), key=lambda i: columns["t"][i])
         columns = {name: [values[i] for i in order] for name, values in columns.items()}

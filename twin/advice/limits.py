@@ -7,6 +7,7 @@ like the scenario meets them.
 from collections.abc import Iterator
 from math import ceil, inf
 
+from twin.rules.balancing import RULES
 from twin.scenario.balancer.base import FILES, NEAR
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
@@ -14,9 +15,6 @@ from twin.scenario.scenario import Scenario
 PORTS = 60_999 - 32_768 + 1
 """Ports for connections from one address to one address and port. Source: Linux, Documentation/networking/ip-sysctl.rst
 (`ip_local_port_range`, by default 32768 to 60999)."""
-
-HASHING = ("source", "consistent", "ip_hash")
-"""Choice rules that send all clients of one address to one node."""
 
 AWAY = ("kill", "hang", "blackhole", "restart", "drain")
 """Faults whose node's clients go to the others."""
@@ -57,7 +55,7 @@ def on_fullest_node(scenario: Scenario) -> int:
     worst moment of the run; clients of one address are not spread by a choice rule that hashes it.
     """
     parts = fewest_nodes(scenario)
-    if scenario.balancer.algorithm in HASHING:
+    if RULES[scenario.balancer.kind, scenario.balancer.algorithm].hashes_address:
         parts = min(parts, scenario.clients.addresses)
     return ceil(scenario.clients.count / parts)
 

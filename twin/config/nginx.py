@@ -24,13 +24,20 @@ UPGRADE = """map $http_upgrade $connection_upgrade {
 """
 """Passes an upgrade on, and closes after a request without one. Source: nginx, "WebSocket proxying"."""
 
+RULE_LINES = {
+    "round_robin": "",
+    "random_two": "random two least_conn;",
+    "hash_consistent": "hash $remote_addr consistent;",
+}
+"""How the choice rules are written that have another name in a scenario."""
+
 REQUEST = f"client_header_timeout {milliseconds(REQUEST_WITHIN)};\n"
 """Stands in a `server` block before its locations."""
 
 
 def rule(balancer: Nginx) -> str:
     """Return the line that names the choice rule; round robin has none."""
-    return {"round_robin": "", "random_two": "random two least_conn;"}.get(balancer.algorithm, f"{balancer.algorithm};")
+    return RULE_LINES.get(balancer.algorithm, f"{balancer.algorithm};")
 
 
 def upstream(balancer: Nginx, servers: Sequence[str], other: str = "") -> str:

@@ -107,9 +107,9 @@ class HostProfile(Measured):
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
             slow = self.slowness(who)
-            crowd = median(self.crowding) if self.crowding else 1.0
-            slower = [1.0 + (crowd - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
-            paces = [pace / crowd * more for more in slower for pace in self.speeds]
+            contended = median(self.crowding) if self.crowding else 1.0
+            slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
+            paces = [pace / contended * more for more in slower for pace in self.speeds]
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:
                 of_bytes = self._part(larger, balancer, runtime)

@@ -32,7 +32,7 @@ RULES = {
     "nginx random two": ("nginx", "random_two"),
     "nginx ip_hash": ("nginx", "ip_hash"),
 }
-"""Every choice rule of both balancers."""
+"""The choice rules that the lab notebook sets side by side."""
 
 IMBALANCE_LIMIT = 1.3
 """What the upper end of the 95 % interval of `imbalance` must stay below."""

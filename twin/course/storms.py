@@ -183,14 +183,14 @@ def attempt_times(record: Record) -> pd.DataFrame:
     return pd.DataFrame({"client": made["client"], "number": number, "t": made["t"]}).reset_index(drop=True)
 
 
-def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.Series:
+def spread_of_attempts(record: Record, attempts: int = 8, least: float = 0.5) -> pd.Series:
     """Return in how many seconds the middle 90 % of the clients make their first, second, ... attempt after the loss.
 
     Each client's time counts from its own notice, so that only the policy spreads them.
 
     Args:
         record: a simulated run.
-        most: how many attempts to look at.
+        attempts: how many attempts to look at.
         least: an attempt counts that at least this share of the affected clients make.
     """
     fault = record.select("fault")["t"].iloc[0]
@@ -199,7 +199,7 @@ def spread_of_attempts(record: Record, most: int = 8, least: float = 0.5) -> pd.
     times = attempt_times(record)
     times["since"] = times["t"] - times["client"].map(notice)
     found = {}
-    for number, group in times[times["number"] <= most].groupby("number"):
+    for number, group in times[times["number"] <= attempts].groupby("number"):
         if len(group) >= least * len(notice):
             low, high = np.quantile(group["since"], [0.05, 0.95])
             found[number] = high - low

@@ -34,7 +34,7 @@ MOST_FOOTER = 2**20
 MOST_PAGES = 100_000
 """Pages of a file. Those that the lab writes have 20,000 rows or 1 MB."""
 
-Sort = Literal["number", "text"]
+Sort = Literal["number", "text", "flag"]
 
 
 class Read(NamedTuple):
@@ -48,33 +48,48 @@ class UnreadableError(ValueError):
     """Why a file is not read; the rest of the sentence that begins with its path."""
 
 
-def read(path: str | Path, kind: Kind, columns: Mapping[str, Sort] | None = None, most_rows: int = 2**31) -> Read:
+def read(
+    path: str | Path,
+    kind: Kind,
+    columns: Mapping[str, Sort] | None = None,
+    most_rows: int = 2**31,
+    optional: Mapping[str, Sort] | None = None,
+) -> Read:
     """Read some columns of a file, or all, which are numbers then; others are not looked at.
+
+    Texts come as a dictionary with places in it.
+
+    Args:
+        path: the file.
+        kind: what it should be.
+        columns: the columns that it must have; all that it has if not given.
+        most_rows: rows that it may have at most.
+        optional: columns that are read, too, if it has them.
 
     Raises:
         ScenarioError: it is missing or not such a file, or it is too large or becomes too large.
         ValueError: it is not Parquet, or columns are missing or are of another sort.
     """
     check_file(path, kind)
-    texts = [name for name, sort in (columns or {}).items() if sort == "text"]
+    sorts = {**(optional or {}), **(columns or {})}
+    texts = [name for name, sort in sorts.items() if sort == "text"]
     try:
         with open(path, "rb") as data:
             size = os.fstat(data.fileno()).st_size
             _check_length(data.fileno(), size, kind)
-            file = pq.ParquetFile(
-                data,
-                read_dictionary=texts,
-                thrift_string_size_limit=MOST_FOOTER,
-                thrift_container_size_limit=MOST_GROUPS,
-            )
+            limits = {"thrift_string_size_limit": MOST_FOOTER, "thrift_container_size_limit": MOST_GROUPS}
+            file = pq.ParquetFile(data, **limits)
             _check_footer(file.metadata, size, kind, most_rows)
-            names = list(columns) if columns is not None else file.schema_arrow.names
+            there = file.schema_arrow.names
+            names = there if columns is None else [*columns, *(name for name in optional or {} if name in there)]
             for name in names:
-                _check_type(name, file.schema_arrow, (columns or {}).get(name, "number"), file.metadata.num_rows)
+                _check_type(name, file.schema_arrow, sorts.get(name, "number"), file.metadata.num_rows)
             _check_pages(data.fileno(), file.metadata, names, size, kind)
+            texts = [name for name in texts if name in names]
+            file = pq.ParquetFile(data, metadata=file.metadata, read_dictionary=texts, **limits)
             table = file.read(columns=names).select(names)
             for name in texts:
-                table = _spelled_out(table, name)
+                _check_texts(table[name], name)
             return Read(table.replace_schema_metadata(None), file.schema_arrow.metadata or {})
     except UnreadableError as refused:
         raise ScenarioError(f"{path}: {refused}.") from None
@@ -147,24 +162,26 @@ def _check_type(name: str, schema: pa.Schema, sort: Sort, rows: int) -> None:
     kind = schema.field(name).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or (rows == 0 and pa.types.is_null(kind))
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if not (is_text if sort == "text" else is_number):
+    right = {
+        "text": pa.types.is_string(kind) or pa.types.is_large_string(kind) or (rows == 0 and pa.types.is_null(kind)),
+        "number": pa.types.is_integer(kind) or pa.types.is_floating(kind),
+        "flag": pa.types.is_boolean(kind),
+    }
+    if not right[sort]:
         raise ValueError(f"column {name} is no {sort}")
 
 
-def _spelled_out(table: pa.Table, name: str) -> pa.Table:
-    """Return a table with a column of texts in full, after a look at how long they are."""
-    column = table[name]
-    if pa.types.is_dictionary(column.type):
-        total = 0
-        for chunk in column.chunks:
-            lengths = pc.binary_length(chunk.dictionary)
-            if (longest := pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > MOST_TEXT:
-                raise UnreadableError(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
-            total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
-        most = MEAN_TEXT * max(FREE_ROWS, len(column))
-        if total > most:
-            words = f"{total:,} bytes of text; allowed is at most {most:,} for {len(column):,} rows"
-            raise UnreadableError(f"{name} has {words}")
-    return table.set_column(table.schema.get_field_index(name), name, column.cast(pa.large_string()))
+def _check_texts(column: pa.ChunkedArray, name: str) -> None:
+    """Refuse a column of texts by how long they are, before they are spelled out."""
+    if not pa.types.is_dictionary(column.type):
+        return
+    total = 0
+    for chunk in column.chunks:
+        lengths = pc.binary_length(chunk.dictionary)
+        if (longest := pc.max(pc.utf8_length(chunk.dictionary)).as_py() or 0) > MOST_TEXT:
+            raise UnreadableError(f"{name} has a text of {longest:,} characters; allowed is at most {MOST_TEXT:,}")
+        total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    most = MEAN_TEXT * max(FREE_ROWS, len(column))
+    if total > most:
+        words = f"{total:,} bytes of text; allowed is at most {most:,} for {len(column):,} rows"
+        raise UnreadableError(f"{name} has {words}")

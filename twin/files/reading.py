@@ -138,10 +138,10 @@ def check_json(text: str) -> None:
         raise ValueError(f"brackets are nested too deeply; allowed is {MOST_DEPTH} levels")
 
 
-def _deeper_than(value: Any, most: int) -> bool:
-    """Tell whether there are more than `most` tables or lists in each other."""
+def _deeper_than(value: Any, depth: int) -> bool:
+    """Tell whether there are more than `depth` tables or lists in each other."""
     level = [value] if isinstance(value, dict | list) else []
-    for _ in range(most + 1):
+    for _ in range(depth + 1):
         inner = (one.values() if isinstance(one, dict) else one for one in level)
         level = [one for some in inner for one in some if isinstance(one, dict | list)]
     return bool(level)

@@ -108,7 +108,7 @@ class Case:
     def _healed(self, kinds: tuple[str, ...], node: int, since: float) -> float:
         """Return when the effect of a fault of one of some kinds is first over, from a time on; infinite if never."""
         table = self.record.select("healed")
-        found = table[(table["t"] >= since) & table["node"].eq(node) & table["detail"].isin(kinds)]["t"]
+        found = table[(table["t"] >= since) & table["node"].eq(node) & table["kind"].isin(kinds)]["t"]
         return float(found.iloc[0]) if len(found) else inf
 
     def _killed_after(self, fault: Fault) -> float:
@@ -120,7 +120,7 @@ class Case:
     def _had_no_effect(self, fault: Fault) -> bool:
         """Tell whether the record says that a fault had none."""
         table = self.record.select("no_effect")
-        mine = table["detail"].eq(fault.kind) & table["node"].eq(fault.node or -1)
+        mine = table["kind"].eq(fault.kind) & table["node"].eq(fault.node or -1)
         return bool((mine & (table["t"] - fault.at).abs().lt(ON_TIME)).any())
 
     @cached_property

@@ -75,11 +75,11 @@ def balancer_count(case: Case) -> Finding:
         return Finding(skipped="clients were connecting at the end of the record")
     _, home = case.last_contact
     broken, said = [], []
-    for at, node, detail in zip(counts.index, counts["node"], counts["detail"], strict=True):
+    for at, node, count in zip(counts.index, counts["node"], counts["count"], strict=True):
         ours = int(np.sum(home == node))
-        if int(detail) != ours:
+        if count != ours:
             broken.append(int(at))
-            said.append(f"the balancer counts {detail} connections of node {node}, the clients {ours}")
+            said.append(f"the balancer counts {count} connections of node {node}, the clients {ours}")
     return case.found("balancer_count", broken, lambda i: said[i])
 
 

@@ -71,7 +71,7 @@ class _Steps:
 
     def __init__(self, case: Case) -> None:
         delivered, recovered = case.messages["delivered"], case.messages["recovered"]
-        jumps = recovered.where(recovered.word == "snapshot")
+        jumps = recovered.where(recovered.how == "snapshot")
         both = [np.concatenate([getattr(delivered, n), getattr(jumps, n)]) for n in Rows.__dataclass_fields__]
         rows = Rows(*both)
         jump = np.arange(len(rows.t)) >= len(delivered.t)

@@ -18,13 +18,12 @@ def owned_once(case: Case) -> Finding:
     broken: list[int] = []
     said: list[str] = []
     before: list[int] = []
-    columns = (table[name].to_numpy() for name in ("event", "client", "version", "detail"))
-    for at, event, client, generation, detail in zip(table.index.to_numpy(), *columns, strict=True):
-        name, _, how = str(detail).partition(" ")
+    columns = (table[name].to_numpy() for name in ("event", "client", "version", "session", "trusted"))
+    for at, event, client, generation, name, trusted in zip(table.index.to_numpy(), *columns, strict=True):
         if event == "session_lost":
             gone[name] = int(at)
             continue
-        if how == "trusted":  # nobody asked the store
+        if trusted:  # nobody asked the store
             continue
         problem, witness = "", -1
         if name in gone:
@@ -55,9 +54,8 @@ def not_outlived(case: Case) -> Finding:
     used: dict[int, tuple[float, int]] = {}
     broken: list[int] = []
     before: list[int] = []
-    columns = (table[name].to_numpy() for name in ("t", "event", "client", "detail"))
-    for at, t, event, client, detail in zip(table.index.to_numpy(), *columns, strict=True):
-        trusted = str(detail).endswith(" trusted")
+    columns = (table[name].to_numpy() for name in ("t", "event", "client", "trusted"))
+    for at, t, event, client, trusted in zip(table.index.to_numpy(), *columns, strict=True):
         if (
             event == "session_resumed"
             and client in used

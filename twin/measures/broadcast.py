@@ -62,8 +62,8 @@ def measure_broadcast(record: Record, read: Messages | None = None) -> dict[str,
         arrived = messages["received"]
         arrived = arrived.where(arrived.client >= 0)
         count = len(messages["delivered"].t)
-        found["duplicated_share"] = float(np.sum(arrived.word == "duplicate")) / count
-        found["reordered_share"] = float(np.sum(arrived.word == "late")) / count
+        found["duplicated_share"] = float(np.sum(arrived.how == "duplicate")) / count
+        found["reordered_share"] = float(np.sum(arrived.how == "late")) / count
     _, when, acknowledged = messages.names
     settled = acknowledged & (when <= end - SETTLE)
     stayed = np.setdiff1d(np.arange(record.scenario.clients.count), record.columns.of("gave_up").client)
@@ -100,8 +100,8 @@ def _buffers(record: Record) -> dict[str, float]:
     nodes, bus = (record.columns.of(name) for name in ("node_buffer", "bus_buffer"))
     nodes = nodes.at(~np.isin(nodes.node, record.columns.of("node_stopped").node))
     return {
-        "node_buffer_peak": max(map(float, nodes.detail.spelled()), default=0.0),
-        "bus_buffer_peak": max(map(float, bus.detail.spelled()), default=0.0),
+        "node_buffer_peak": float(nodes.numbers("waiting").max(initial=0)),
+        "bus_buffer_peak": float(bus.numbers("waiting").max(initial=0)),
     }
 
 
@@ -184,7 +184,7 @@ def _recovered(messages: Messages) -> Array:
     """
     gaps, answers = messages["gap"], messages["recovered"]
     order = np.lexsort((answers.t, answers.client))
-    client, t, word = answers.client[order], answers.t[order], answers.word[order]
+    client, t, how = answers.client[order], answers.t[order], answers.how[order]
     places, _, _ = messages.names
     rank = np.searchsorted(places, gaps.place)
     good = np.zeros(len(gaps.t), dtype=bool)
@@ -192,7 +192,7 @@ def _recovered(messages: Messages) -> Array:
         low, high = np.searchsorted(client, who, "left"), np.searchsorted(client, who, "right")
         first = low + np.searchsorted(t[low:high], when, "left")
         if first < high:
-            good[i] = word[first] == "replayed"
+            good[i] = how[first] == "replayed"
         elif rank[i] < len(places) and places[rank[i]] == gaps.place[i] and 0 <= who < len(messages.applied):
             good[i] = np.isfinite(messages.applied[who, rank[i]])
     return good

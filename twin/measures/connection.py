@@ -169,7 +169,7 @@ def course(record: Record) -> Course:
         half_open(events, held),
         len(attempts),
         most_within(attempts, PEAK_WINDOW),
-        events.detail.at(event.isin("connect_failed") & since).counts(),
+        events.words("reason").at(event.isin("connect_failed") & since).counts(),
         int(np.sum(event.isin("gave_up"))),
         sum(held.values()),
         lambda wanted: _time_to(events, first, wanted),
@@ -283,7 +283,7 @@ def lasts(events: Events, kinds: Sequence[str]) -> Array:
     begun, over = (events.at(events.event.isin(name)) for name in ("fault", "healed"))
     healed = dict(zip(over.node.tolist(), over.t.tolist(), strict=True))
     still = [healed.get(which, -np.inf) < when for when, which in zip(begun.t, begun.node.tolist(), strict=True)]
-    lasting: Array = begun.detail.isin(*kinds) & np.array(still, dtype=bool)
+    lasting: Array = begun.words("kind").isin(*kinds) & np.array(still, dtype=bool)
     return lasting
 
 

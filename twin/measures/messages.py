@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from twin.measures.base import Array
-from twin.record.columns import Words
+from twin.record.columns import Own
 from twin.record.record import MESSAGE_EVENTS, Record
 
 _EPOCHS_APART = 1 << 40
@@ -16,9 +16,8 @@ _EPOCHS_APART = 1 << 40
 class Rows:
     """Message events of one name, in order of time; arrays of shape (rows,).
 
-    `place` orders all (epoch, version) as one number, -1 without a version; `key` is the publisher's number of the
-    message, -1 where the event names none; `word` is that of the detail that says how; `registered` is its fourth word
-    as a number (`published` only), -1 without one; `at` is the row in the record.
+    `place` orders all (epoch, version) as one number, -1 without a version; `epoch`, `key`, `how` and `registered` are
+    the own columns of the event, where it has them (-1 or "" else); `at` is the row in the record.
     """
 
     t: Array
@@ -29,7 +28,7 @@ class Rows:
     epoch: Array
     key: Array
     place: Array
-    word: Array
+    how: Array
     registered: Array
     at: Array
 
@@ -47,7 +46,6 @@ class Messages:
 
     def __init__(self, record: Record) -> None:
         self.record = record
-        self._details = _Details(record.columns.detail.at(record.columns.event.isin(*MESSAGE_EVENTS)))
         self._rows: dict[str, Rows] = {}
 
     def __getitem__(self, name: str) -> Rows:
@@ -56,22 +54,33 @@ class Messages:
         return self._rows[name]
 
     def _read(self, name: str) -> Rows:
-        at, read = self.record.columns.where(name), self._details
-        events, gap_or_answer = self.record.columns.at(at), name in ("gap", "recovered")
-        say = events.detail.say
+        at = self.record.columns.where(name)
+        events, own = self.record.columns.at(at), self._own[name]
+        epochs = own.of_texts("epoch")
+        places = np.searchsorted(self._epochs, epochs) * _EPOCHS_APART
         return Rows(
             events.t,
             events.client,
             events.node,
             events.attempt,
             events.version,
-            say(read.epoch),
-            np.full(len(at), -1) if gap_or_answer else say(read.second),
-            np.where(events.version >= 0, say(read.place) + events.version, -1),
-            say(read.word_2 if gap_or_answer else read.word_3),
-            say(read.fourth),
+            own.detail.say(epochs),
+            _column(own, "key", -1),
+            np.where(events.version >= 0, own.detail.say(places) + events.version, -1),
+            _column(own, "how", ""),
+            _column(own, "registered", -1),
             at,
         )
+
+    @cached_property
+    def _own(self) -> dict[str, Own]:
+        """The own columns of each message event."""
+        return {name: self.record.columns.own(name) for name in MESSAGE_EVENTS}
+
+    @cached_property
+    def _epochs(self) -> Array:
+        """Every epoch that is named, in order."""
+        return np.unique(np.concatenate([own.of_texts("epoch") for own in self._own.values()]))
 
     @cached_property
     def known(self) -> tuple[Array, Array]:
@@ -92,8 +101,8 @@ class Messages:
     @cached_property
     def published_of(self) -> Array:
         """When the message of each delivery was published, in seconds; NaN for one that never was."""
-        details = self.record.columns.detail.at(self["delivered"].at)
-        return details.say(self.published_at(self._details.second))
+        own = self._own["delivered"]
+        return own.detail.say(self.published_at(own.of_texts("key")))
 
     @cached_property
     def latency(self) -> Array:
@@ -144,7 +153,7 @@ class Messages:
         if not len(places):
             return times
         recovered = self["recovered"]
-        jumps = recovered.where(recovered.word == "snapshot")
+        jumps = recovered.where(recovered.how == "snapshot")
         rank = np.searchsorted(places, jumps.place, side="right") - 1
         for client, place, t in zip(jumps.client, rank, jumps.t, strict=True):
             if place >= 0 and 0 <= client < len(times):
@@ -166,26 +175,8 @@ def _runs(values: Array) -> tuple[Array, Array]:
     return heads, np.diff(heads, append=len(values))
 
 
-class _Details:
-    """What the words of details mean, read once for each text and not for each event; arrays of shape (texts,).
-
-    `epoch`, `second` and `fourth` are the first, second and fourth word as numbers, -1 without one, `word_2` and
-    `word_3` the words themselves, and `place` is where the epoch begins among the places of all.
-    """
-
-    def __init__(self, details: Words) -> None:
-        words: list[list[str]] = [[] for _ in details.texts]
-        used = details.used()
-        for i in used.tolist():
-            words[i] = details.texts[i].split()
-        self.epoch, self.second, self.fourth = (
-            np.array([_number(parts, i) for parts in words], np.int64) for i in (0, 1, 3)
-        )
-        self.word_2, self.word_3 = (
-            np.array([parts[i] if len(parts) > i else "" for parts in words], object) for i in (1, 2)
-        )
-        self.place = np.searchsorted(np.unique(self.epoch[used]), self.epoch) * _EPOCHS_APART
-
-
-def _number(words: list[str], place: int) -> int:
-    return int(words[place]) if len(words) > place and words[place].isdigit() else -1
+def _column(own: Own, name: str, absent: int | str) -> Array:
+    """Return an own column, one value in every row in place of one that the event does not have."""
+    if any(column.name == name for column in own.of.columns):
+        return own.values(name)
+    return np.broadcast_to(np.array(absent, object if absent == "" else np.int64), len(own.detail.places))

@@ -32,7 +32,7 @@ def measure_planned(record: Record) -> dict[str, float]:
         return {}
     since = attempts.t[attempts.t >= begun.t[0]]
     found = {"peak_reconnect_rate": most_within(since, RATE_WINDOW) / RATE_WINDOW}
-    begun = begun.at(begun.detail.isin("drain"))
+    begun = begun.at(begun.words("kind").isin("drain"))
     took = []
     for when, which in zip(begun.t, begun.node, strict=True):
         over = drained.t[(drained.node == which) & (drained.t >= when)]

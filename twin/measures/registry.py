@@ -75,7 +75,7 @@ def _churn(record: Record) -> dict[str, float]:
 def _resumed(record: Record) -> Waits:
     """Return for each hang that ended, and for which the node had been taken out, how long it took to be in again."""
     healed, marks = record.columns.of("healed"), record.columns.of("marked_up", "marked_down")
-    healed, up = healed.at(healed.detail.isin("hang")), marks.event.isin("marked_up")
+    healed, up = healed.at(healed.words("kind").isin("hang")), marks.event.isin("marked_up")
     seconds, watched = [], []
     for when, which in zip(healed.t.tolist(), healed.node.tolist(), strict=True):
         mine = marks.node == which

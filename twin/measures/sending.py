@@ -22,7 +22,7 @@ def held_bytes(record: Record) -> tuple[NDArray[np.float64], NDArray[np.float64]
     size = record.scenario.clients.sends.payload_bytes
     kept, gone = record.columns.of("kept"), record.columns.of("discarded")
     flushed = record.columns.of("sent")
-    flushed = flushed.at(flushed.detail.isin("flushed"))
+    flushed = flushed.at(flushed.flags("flushed"))
     kept_names, gone_names = (some.client * (1 << 32) + some.version for some in (kept, gone))
     less = np.concatenate([gone.t[np.isin(gone_names, kept_names)], flushed.t])
     times = np.concatenate([kept.t, less])

@@ -32,7 +32,7 @@ def measure_sessions(record: Record) -> dict[str, float]:
     count = scenario.clients.count
     found = {
         "lost_sessions": float(np.sum(event.isin("session_lost"))) / count,
-        "refused_per_client": float(np.sum(event.isin("connect_failed") & events.detail.isin("503"))) / count,
+        "refused_per_client": float(np.sum(event.isin("connect_failed") & events.words("reason").isin("503"))) / count,
     }
     started, resumed = (int(np.sum(event.isin(name))) for name in ("session_started", "session_resumed"))
     if started + resumed:

@@ -37,9 +37,10 @@ def unwitnessed(record: Record) -> list[str]:
 
 def _begun(fault: Fault, events: Events) -> Events:
     """Return the events that say that a fault began, or that it had no effect."""
-    said = events.event.isin("fault", "no_effect") & events.detail.isin(fault.kind)
+    kind = events.words("kind")
+    said = events.event.isin("fault", "no_effect") & kind.isin(fault.kind)
     if fault.kind == "join":  # nothing goes wrong, so it is no event `fault`
-        said = events.event.isin("node_starting") | (events.event.isin("no_effect") & events.detail.isin("join"))
+        said = events.event.isin("node_starting") | (events.event.isin("no_effect") & kind.isin("join"))
     said &= (events.node == _whom(fault)) & (np.abs(events.t - fault.at) < ON_TIME)
     return events.at(said if fault.client is None else said & (events.client == fault.client))
 
@@ -58,7 +59,7 @@ def _seen(fault: Fault, events: Events, messages: Messages | None, end: float) -
     when = float(begun.t[0])
     later = events.at(events.t >= when)
     if messages is not None and fault.kind in BUS_FAULTS and fault.kind not in EFFECTS:
-        healed = later.event.isin("healed") & later.detail.isin(fault.kind) & (later.node == whom)
+        healed = later.event.isin("healed") & later.words("kind").isin(fault.kind) & (later.node == whom)
         over = later.t[healed & (later.client == (-1 if fault.client is None else fault.client))]
         return _felt(fault, messages, when, float(over[0]) if len(over) else end)
     effects = EFFECTS.get(fault.kind, EFFECTS_OF_OTHERS)

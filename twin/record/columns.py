@@ -1,6 +1,6 @@
 """Events as columns: a few arrays in place of a row of Python's objects for each event."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,22 +10,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from twin.record.events import SORT_OF, TYPES
+from twin.record.typed import EMPTY, Event, Row, Sort
+
+__all__ = ["COLUMNS", "SCHEMA", "Array", "Events", "Own", "Row", "Words", "distinct", "words_of"]
+
 Array = np.ndarray[Any, Any]
-Row = tuple[float, str, int, int, int, int, str]
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 _TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_string()}
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
 
 
-def distinct(numbers: Array, most: int) -> tuple[Array, Array]:
+def distinct(numbers: Array, bound: int) -> tuple[Array, Array]:
     """Return the numbers that are there, in order, and for each one which of these it is.
 
     Args:
-        numbers: whole numbers from 0 and below `most`, which is not far above how many there are.
-        most: what is looked through, in place of sorting the numbers.
+        numbers: whole numbers from 0 and below `bound`, which is not far above how many there are.
+        bound: what is looked through, in place of sorting the numbers.
     """
-    seen = np.zeros(most, bool)
+    seen = np.zeros(bound, bool)
     seen[numbers] = True
     return np.flatnonzero(seen), (np.cumsum(seen) - 1)[numbers]
 
@@ -83,6 +87,53 @@ class Words:
         return pa.DictionaryArray.from_arrays(pa.array(self.places), texts).cast(pa.large_string())
 
 
+def words_of(column: pa.ChunkedArray) -> Words:
+    """Return a column of texts of a table of Arrow."""
+    if not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(column.cast(pa.large_string()))
+    column = column.unify_dictionaries().combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    return Words(column.indices.to_numpy(), column.dictionary.to_pylist())
+
+
+@dataclass(frozen=True)
+class Own:
+    """The own columns of events of one type, read once for each text and not for each event.
+
+    Attributes:
+        of: the type.
+        detail: the events' details.
+    """
+
+    of: type[Event]
+    detail: Words
+
+    @cached_property
+    def _of_texts(self) -> dict[str, Array]:
+        """For each own column its value of each of `detail.texts`, empty for one that is in no row."""
+        used, columns = self.detail.used(), self.of.columns
+        read = [self.of.unpack(self.detail.texts[place]) for place in used.tolist()]
+        found = {one.name: np.full(len(self.detail.texts), one.empty, _DTYPES[one.sort]) for one in columns}
+        for column, values in zip(columns, zip(*read, strict=True), strict=False):  # none without a row
+            found[column.name][used] = values
+        return found
+
+    def of_texts(self, column: str) -> Array:
+        """Return an own column's value for each of `detail.texts`, empty for one that is in no row; (texts,).
+
+        Raises:
+            KeyError: the type has no such column.
+        """
+        return self._of_texts[column]
+
+    def values(self, column: str) -> Array:
+        """Return an own column, shape (events,): numbers, booleans, or texts as objects."""
+        return self.detail.say(self.of_texts(column))
+
+
+_DTYPES: dict[Sort, Any] = {"number": np.int64, "text": object, "flag": np.bool_}
+
+
 @dataclass(frozen=True)
 class Events:
     """Events of a run, a column each, shape (rows,); -1 and "" stand for "does not apply".
@@ -112,14 +163,8 @@ class Events:
     @classmethod
     def of_table(cls, table: pa.Table) -> "Events":
         """Return the events of a table of Arrow with the columns of `SCHEMA`."""
-
-        def words(name: str) -> Words:
-            column = pc.dictionary_encode(table[name]).combine_chunks()
-            column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-            return Words(column.indices.to_numpy(), column.dictionary.to_pylist())
-
         numbers = {name: table[name].to_numpy() for name in COLUMNS if name not in ("event", "detail")}
-        return cls(event=words("event"), detail=words("detail"), **numbers)
+        return cls(event=words_of(table["event"]), detail=words_of(table["detail"]), **numbers)
 
     def __len__(self) -> int:
         return len(self.t)
@@ -176,6 +221,52 @@ class Events:
     def of(self, *names: str) -> "Events":
         """Return the events of the given names."""
         return self.at(self.where(*names))
+
+    def own(self, name: str) -> Own:
+        """Return the own columns of the events of one name, in their order.
+
+        Raises:
+            KeyError: there is no such event.
+        """
+        return Own(TYPES[name], self.detail.at(self.where(name)))
+
+    def numbers(self, column: str) -> Array:
+        """Return an own column of whole numbers, -1 for events that do not have it, shape (rows,)."""
+        return self._column(column, "number")
+
+    def flags(self, column: str) -> Array:
+        """Return an own column that is true or false, false for events that do not have it, shape (rows,)."""
+        return self._column(column, "flag")
+
+    def _column(self, column: str, sort: Sort) -> Array:
+        found = np.full(len(self), EMPTY[sort], _DTYPES[sort])
+        for rows, own in self._having(column, sort):
+            found[rows] = own.values(column)
+        return found
+
+    def words(self, column: str) -> Words:
+        """Return an own column of texts, empty for events that do not have it."""
+        places, texts = np.zeros(len(self), np.int64), [""]
+        for rows, own in self._having(column, "text"):
+            places[rows] = own.detail.places + len(texts)
+            texts += own.of_texts(column).tolist()
+        return Words(places, texts)
+
+    def _having(self, column: str, sort: Sort) -> Iterator[tuple[Array, Own]]:
+        """Yield the rows and own columns of the events that have a column, of each name that is there.
+
+        Raises:
+            KeyError: no event has a column of this name and sort.
+        """
+        if SORT_OF.get(column) != sort:
+            raise KeyError(f"no event has a column {column} that is a {sort}")
+        for name in dict.fromkeys(self.event.texts):
+            if (
+                name in TYPES
+                and any(one.name == column for one in TYPES[name].columns)
+                and len(rows := self.where(name))
+            ):
+                yield rows, Own(TYPES[name], self.detail.at(rows))
 
     def rows(self) -> list[Row]:
         """Return the events as rows of Python's objects."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import platform
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -11,7 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +19,9 @@ from twin.files import parquet
 from twin.files.reading import RECORD
 from twin.files.writing import replacing
 from twin.record.columns import COLUMNS, SCHEMA, Events, Row
-from twin.record.schema import migrated, stored
+from twin.record.events import COUNTS, EVENTS, MESSAGE_EVENTS, OF_CLIENTS, TYPES
+from twin.record.schema import migrated, stored, version_of
+from twin.record.stored import OWN_SORTS, ROW_SORTS, events_of, odd_detail, plain, table_of
 from twin.scenario.fields import show
 from twin.scenario.renamed import with_new_names_of_a_record
 from twin.scenario.scenario import Scenario
@@ -44,30 +44,6 @@ __all__ = [
     "versions",
 ]
 
-MESSAGE_EVENTS = frozenset({"published", "received", "delivered", "gap", "recovered", "acked", "resent", "consistent"})
-"""Events of the broadcast; all others are of connections and the cluster."""
-EVENTS = MESSAGE_EVENTS | frozenset(
-    {
-        *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
-        *("session_started", "session_resumed", "session_lost", "marked_down", "marked_up", "server_connections"),
-        *("sent", "kept", "discarded", "arrived", "node_starting", "registered", "fenced", "scaled"),
-        *("node_started", "node_stopped", "drained", "bus_lost", "bus_joined", "fault", "no_effect", "healed"),
-        *("node_buffer", "bus_buffer"),
-    }
-)
-
-OF_CLIENTS = frozenset(
-    {
-        *("attempt_connect", "connected", "connect_failed", "disconnected", "heartbeat_missed", "gave_up"),
-        *("session_started", "session_resumed", "session_lost", "sent", "kept", "discarded", "arrived"),
-        *("delivered", "gap", "recovered"),
-    }
-)
-"""Events that say which client they are of."""
-COUNTS = frozenset({"server_connections", "node_buffer", "bus_buffer"})
-"""Events whose detail is a whole number."""
-
-_SORTS: dict[str, parquet.Sort] = {name: "text" if name in ("event", "detail") else "number" for name in COLUMNS}
 MOST_EVENTS = 200_000_000
 """Events of a record: a run of ten million clients has some for each of them."""
 MOST_REPLICATION = 2**31
@@ -170,8 +146,21 @@ class Record:
         return list(self.provenance.get("void_before", []))
 
     def select(self, *names: str) -> pd.DataFrame:
-        """Return the events of the given names."""
-        return self.events[self.events["event"].isin(names)]
+        """Return the events of the given names: the columns of `events`, and the own ones of these events behind them.
+
+        Own columns that an event of another name has do not apply to it: -1, "" or false.
+
+        Raises:
+            KeyError: there is no event of such a name.
+        """
+        found = self.columns.at(at := self.columns.where(*names))
+        table = self.events.iloc[at].copy()
+        for name, sort in {one.name: one.sort for event in names for one in TYPES[event].columns}.items():
+            if sort == "text":
+                table[name] = found.words(name).spelled()
+            else:
+                table[name] = found.numbers(name) if sort == "number" else found.flags(name)
+        return table
 
     def digest(self) -> str:
         """Return a SHA-256 over the events, the same for the same events to the last bit."""
@@ -183,12 +172,17 @@ class Record:
 
         Raises:
             ScenarioError: the file cannot be written.
+            ValueError: a detail is none of its event.
         """
-        table = self.columns.table().replace_schema_metadata(
-            {b"stormlab": json.dumps(stored(self.provenance), sort_keys=True).encode()}
-        )
-        with replacing(path) as file:
-            pq.write_table(table, file, compression="zstd")
+        table = table_of(self.columns)
+        said = json.dumps(stored(self.provenance), sort_keys=True)
+        # Arrow's own schema, which would say the same again, is left out
+        with (
+            replacing(path) as file,
+            pq.ParquetWriter(file, table.schema, compression="zstd", store_schema=False) as to,
+        ):
+            to.write_table(table)
+            to.add_key_value_metadata({"stormlab": said})
         return Path(path)
 
     @classmethod
@@ -198,21 +192,33 @@ class Record:
         Raises:
             ScenarioError: the file is missing or is not a record.
         """
+        return cls.load_with_version(path)[0]
+
+    @classmethod
+    def load_with_version(cls, path: str | Path) -> tuple["Record", int]:
+        """Read a record and the version of its file's form; see `load`."""
         try:
-            found = parquet.read(path, RECORD, _SORTS, MOST_EVENTS)
-            table = found.table.cast(SCHEMA)
+            found = parquet.read(path, RECORD, ROW_SORTS, MOST_EVENTS, OWN_SORTS)
             provenance = json.loads(found.metadata[b"stormlab"])
         except (KeyError, ValueError, RecursionError, pa.ArrowException):
             raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
         if not isinstance(provenance, dict):
             raise ScenarioError(f"{path}: is no record of this lab: its provenance is no table.")
         try:
-            record = cls(Events.of_table(table), migrated(provenance))
+            version, provenance = version_of(provenance), migrated(provenance)
         except ValueError as error:
             raise ScenarioError(f"{path}: is no record that can be read: {error}.") from None
+        try:
+            table = plain(found.table, version)
+        except (KeyError, ValueError, pa.ArrowException):
+            raise ScenarioError(f"{path}: is not a Parquet record of this lab.") from None
+        try:
+            record = cls(events_of(table, version), provenance)
+        except ValueError as error:
+            raise ScenarioError(f"{path}: is no record of this lab: {error}.") from None
         if problem := record.problem():
             raise ScenarioError(f"{path}: is no record of this lab: {problem}.")
-        return record
+        return record, version
 
     def problem(self) -> str:
         """Return what makes this no record that can be examined, or an empty text."""
@@ -228,7 +234,7 @@ class Record:
             clients = Scenario.parse(scenario, "scenario").clients.count
         except ScenarioError as error:
             return str(error).removesuffix(".")
-        return self._odd_names() or self._odd_numbers(clients) or self._odd_details()
+        return self._odd_names() or self._odd_numbers(clients) or odd_detail(self.columns)
 
     def _odd_names(self) -> str:
         unknown = sorted(self.columns.names() - EVENTS)
@@ -246,21 +252,3 @@ class Record:
                 return f"{name} is {outside[0]}; allowed is from {low:,} to {high:,}"
         nobody = self.columns.event.at((self.columns.client < 0) & self.columns.event.isin(*OF_CLIENTS)).spelled()
         return f"client is -1 of the event {nobody[0]}; allowed is a client's number" if len(nobody) else ""
-
-    def _odd_details(self) -> str:
-        """Numbers in details that are none, or do not fit in an array."""
-        for names, check, allowed in (
-            (COUNTS, re.compile(r"\d{1,18}", re.ASCII).fullmatch, "a whole number"),
-            (MESSAGE_EVENTS, _fits, "words, the numbers among them of 18 digits at most"),
-        ):
-            of_these = self.columns.of(*names)
-            odd = of_these.at(of_these.detail.say([not check(text) for text in of_these.detail.texts], bool))
-            if len(odd):
-                _, event, *_, detail = odd.at(np.arange(1)).rows()[0]
-                return f"detail is {show(detail)} of the event {event}; allowed is {allowed}"
-        return ""
-
-
-def _fits(detail: str) -> bool:
-    """Tell whether every word of digits is a number that an array can hold."""
-    return all(word.isascii() and len(word) <= 18 for word in detail.split() if word.isdigit())

@@ -2,7 +2,8 @@
 
 A rule keeps only what the real balancer keeps. `choose` names a server, `take` and `release` follow its connections.
 All servers have weight 1; only HAProxy's slowstart makes one weigh less for a while. `twin/rules/rotation.py` has
-HAProxy's round robin, `twin/rules/ring.py` its consistent hashing and its random choice.
+HAProxy's round robin, `twin/rules/ring.py` its consistent hashing and its random choice, `twin/rules/ketama.py` nginx's
+consistent hashing.
 Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 `src/http/modules/ngx_http_upstream_least_conn_module.c`, `..._ip_hash_module.c`, `..._random_module.c` and
 `src/http/ngx_http_upstream_round_robin.c`.
@@ -11,6 +12,7 @@ Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 from collections.abc import Callable, MutableSequence, Sequence
 
 from twin.rules.choice import FULL_WEIGHT, WEIGHT_RANGE, Counting, Rule, Usable, ipv4_number
+from twin.rules.ketama import next_upwards, ring
 from twin.rules.ring import ConsistentSource, RandomOfTwo
 from twin.rules.rotation import RoundRobin
 
@@ -81,6 +83,8 @@ def fewest_first(usable: Usable, avoid: int, loads: Sequence[int], since: Sequen
 class Source(Counting):
     """HAProxy `source` with the default map-based hash: the address modulo the number of usable servers."""
 
+    hashes_address = True
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the same server for the same address as long as the set of usable servers stays."""
         return mapped(usable, ipv4_number(address))
@@ -142,6 +146,8 @@ def least_connected(peers: Sequence[int], connections: Sequence[int]) -> list[in
 class IpHash(SmoothRoundRobin):
     """nginx `ip_hash`: a hash of the first three bytes of an IPv4 address, rehashed past peers that are down."""
 
+    hashes_address = True
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer that the /24 of `address` hashes to; after 20 rehashes, plain round robin."""
         peer = hashed(usable, avoid, ipv4_number(address))
@@ -189,7 +195,28 @@ class NginxRandomOfTwo(SmoothRoundRobin):
         return found if found >= 0 else super().choose(usable, avoid, address, draw)
 
 
-RULES: dict[tuple[str, str], Callable[[int], Rule]] = {
+class HashConsistent(SmoothRoundRobin):
+    """nginx `hash $remote_addr consistent`: the next point upwards of the hash of an address, on a ring of the servers'
+    names; until it is told these, the servers are called 1, 2, 3.
+    """
+
+    hashes_address = hashes_names = True
+
+    def __init__(self, servers: int) -> None:
+        super().__init__(servers)
+        self.name_servers([str(server + 1) for server in range(servers)])
+
+    def name_servers(self, names: Sequence[str]) -> None:
+        """Give each server the points of its name."""
+        self.points, self.owners = ring(names)
+
+    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
+        """Return the peer that the address falls on; a lone one, and after 20 steps any one, by plain round robin."""
+        peer = next_upwards(self.points, self.owners, usable, address, avoid) if len(usable) > 1 else -1
+        return peer if peer >= 0 else super().choose(usable, avoid, address, draw)
+
+
+RULES: dict[tuple[str, str], type[Counting]] = {
     ("haproxy", "roundrobin"): RoundRobin,
     ("haproxy", "leastconn"): LeastConn,
     ("haproxy", "source"): Source,
@@ -199,11 +226,14 @@ RULES: dict[tuple[str, str], Callable[[int], Rule]] = {
     ("nginx", "least_conn"): NginxLeastConn,
     ("nginx", "ip_hash"): IpHash,
     ("nginx", "random_two"): NginxRandomOfTwo,
+    ("nginx", "hash_consistent"): HashConsistent,
 }
+"""The choice rules of each kind of balancer, by their names in a scenario; each is made for a number of servers."""
 
 __all__ = [
     "RULES",
     "ConsistentSource",
+    "HashConsistent",
     "IpHash",
     "LeastConn",
     "NginxLeastConn",

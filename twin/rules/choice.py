@@ -1,7 +1,8 @@
 """What all choice rules of balancers have in common, and the weight of a server that has just come back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 Usable = Sequence[bool]
 
@@ -42,13 +43,28 @@ class Rule(Protocol):
     def weigh(self, server: int, weight: int) -> None:
         """Note the effective weight of `server`, from 1 to `FULL_WEIGHT`."""
 
+    def name_servers(self, names: Sequence[str]) -> None:
+        """Note the names of the servers in the configuration, `address:port` each."""
 
-class Counting:
-    """A rule that counts connections and knows weights."""
+
+class Counting(ABC):
+    """A rule that counts connections and knows weights.
+
+    Attributes:
+        hashes_address: whether all clients of one address get the same server.
+        hashes_names: whether the names of the servers decide, too.
+    """
+
+    hashes_address: ClassVar[bool] = False
+    hashes_names: ClassVar[bool] = False
 
     def __init__(self, servers: int) -> None:
         self.connections = [0] * servers
         self.weights = [FULL_WEIGHT] * servers
+
+    @abstractmethod
+    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
+        """Return the index of a usable server, or -1; see `Rule`."""
 
     def take(self, server: int) -> None:
         """Note one more connection to `server`."""
@@ -58,12 +74,15 @@ class Counting:
         """Note one connection less to `server`."""
         self.connections[server] -= 1
 
-    def mark(self, server: int, up: bool) -> None:
+    def mark(self, server: int, up: bool) -> None:  # noqa: B027 (nothing, unless a rule does something)
         """Nothing to note: `choose` is told who is usable."""
 
     def weigh(self, server: int, weight: int) -> None:
         """Note the effective weight of `server`."""
         self.weights[server] = weight
+
+    def name_servers(self, names: Sequence[str]) -> None:  # noqa: B027 (nothing, unless a rule does something)
+        """Nothing to note: the servers are told apart by their places."""
 
 
 def slowstart_weight(steps: int, slowstart: int) -> int:

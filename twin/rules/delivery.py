@@ -90,10 +90,10 @@ class Broker:
         self._keys[key] = (now + self.window, message)
         return Stamp(message, True)
 
-    def after(self, version: int, most: int | None = None) -> list[Message]:
-        """Return logged messages of this epoch above `version`, the oldest first, at most `most`."""
+    def after(self, version: int, limit: int | None = None) -> list[Message]:
+        """Return logged messages of this epoch above `version`, the oldest first, at most `limit`."""
         skip = max(0, version - (self.version - len(self.log)))
-        return list(islice(self.log, skip, None if most is None else skip + most))
+        return list(islice(self.log, skip, None if limit is None else skip + limit))
 
     def recover(self, epoch: int, version: int) -> RecoveryAnswer:
         """Answer a client that stands at (epoch, version); epoch 0 is one that has never seen a message."""
@@ -125,11 +125,11 @@ class Cursor:
         self.version = version
         self.committed = (epoch, version)
 
-    def read(self, broker: Broker, most: int | None = None) -> list[Message]:
+    def read(self, broker: Broker, limit: int | None = None) -> list[Message]:
         """Return the next messages and stand behind them; a new epoch is read from its beginning."""
         if broker.epoch != self.epoch:
             self.epoch, self.version = broker.epoch, 0
-        found = broker.after(self.version, most)
+        found = broker.after(self.version, limit)
         if found:
             self.version = found[-1].version
         return found

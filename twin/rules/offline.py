@@ -28,15 +28,15 @@ class OfflineQueue:
     """The messages that one client keeps.
 
     Args:
-        most: messages at most; 0 keeps none.
-        most_bytes: bytes of their payloads at most; 0 is no bound.
+        max_messages: messages at most; 0 keeps none.
+        max_bytes: bytes of their payloads at most; 0 is no bound.
         overflow: which message is dropped when one does not fit: the `oldest` ones, or the `newest`, which is the new
             one itself.
     """
 
-    def __init__(self, most: int, most_bytes: int, overflow: Overflow) -> None:
-        self.most = most
-        self.most_bytes = most_bytes
+    def __init__(self, max_messages: int, max_bytes: int, overflow: Overflow) -> None:
+        self.max_messages = max_messages
+        self.max_bytes = max_bytes
         self.overflow = overflow
         self.held = 0
         self._kept: deque[tuple[int, int]] = deque()
@@ -46,7 +46,7 @@ class OfflineQueue:
 
     def offer(self, number: int, size: int) -> list[int]:
         """Keep a message of `size` bytes and return the numbers of those that are dropped, perhaps its own."""
-        alone_too_large = self.most == 0 or (self.most_bytes and size > self.most_bytes)
+        alone_too_large = self.max_messages == 0 or (self.max_bytes and size > self.max_bytes)
         if alone_too_large or (self.overflow == "newest" and not self._fits(size)):
             return [number]
         dropped = []
@@ -66,4 +66,4 @@ class OfflineQueue:
         return kept
 
     def _fits(self, size: int) -> bool:
-        return len(self._kept) < self.most and (not self.most_bytes or self.held + size <= self.most_bytes)
+        return len(self._kept) < self.max_messages and (not self.max_bytes or self.held + size <= self.max_bytes)

@@ -107,6 +107,8 @@ class Ring(Counting):
 class ConsistentSource(Ring):
     """HAProxy `balance source` with `hash-type consistent`."""
 
+    hashes_address = True
+
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the server nearest to the hash of the address."""
         return consistent_choice(self.points, self.owners, usable, ipv4_number(address), avoid, sum(usable) == 1)

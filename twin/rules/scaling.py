@@ -115,16 +115,16 @@ def down_limit(current: int, ups: Sequence[Change], downs: Sequence[Change], rul
     return max(allowed) if rules.select == "min" else min(allowed)
 
 
-def plain_limit(current: int, wanted: int, least: int, most: int) -> Decision:
+def plain_limit(current: int, wanted: int, min_replicas: int, max_replicas: int) -> Decision:
     """Bound a change when the autoscaler has no behaviour: at most twice the replicas, or 4.
 
     Source: `convertDesiredReplicasWithRules`, `calculateScaleUpLimit`.
     """
     limit = max(2 * current, 4)
-    if wanted < least:
-        return Decision(least, "TooFewReplicas")
-    if wanted > min(limit, most):
-        return Decision(min(limit, most), "ScaleUpLimit" if most > limit else "TooManyReplicas")
+    if wanted < min_replicas:
+        return Decision(min_replicas, "TooFewReplicas")
+    if wanted > min(limit, max_replicas):
+        return Decision(min(limit, max_replicas), "ScaleUpLimit" if max_replicas > limit else "TooManyReplicas")
     return Decision(wanted, "DesiredWithinRange")
 
 
@@ -133,8 +133,8 @@ class DesiredReplicas:
     """The decisions of one autoscaler over time, and what it remembers of them.
 
     Attributes:
-        least: minimum number of replicas (`minReplicas`); with 0 it may scale to nothing.
-        most: maximum number of replicas (`maxReplicas`).
+        min_replicas: minimum number of replicas (`minReplicas`); with 0 it may scale to nothing.
+        max_replicas: maximum number of replicas (`maxReplicas`).
         behavior: rules of each direction; None is an autoscaler without the field, which has one window and the limit
             of `plain_limit`.
         window: seconds of the scale-down window without a behaviour.
@@ -143,8 +143,8 @@ class DesiredReplicas:
         downs: scale-downs that were made.
     """
 
-    least: int
-    most: int
+    min_replicas: int
+    max_replicas: int
     behavior: Behavior | None = None
     window: float = DOWNSCALE_WINDOW
     recommendations: list[tuple[int, float]] = field(default_factory=list)
@@ -164,17 +164,17 @@ class DesiredReplicas:
         """
         if not self.recommendations:
             self.recommendations.append((current, now))
-        if current == 0 and self.least != 0:
+        if current == 0 and self.min_replicas != 0:
             return Decision(0, "ScalingDisabled")
-        if current > self.most:
-            decision = Decision(self.most, "TooManyReplicas")
-        elif current < self.least:
-            decision = Decision(self.least, "TooFewReplicas")
+        if current > self.max_replicas:
+            decision = Decision(self.max_replicas, "TooManyReplicas")
+        elif current < self.min_replicas:
+            decision = Decision(self.min_replicas, "TooFewReplicas")
         elif wanted is None:
             return Decision(current, "DesiredWithinRange")
         elif self.behavior is None:
             stable = self.stabilize_plainly(wanted, now)
-            decision = plain_limit(current, stable, self.least, self.most)
+            decision = plain_limit(current, stable, self.min_replicas, self.max_replicas)
             decision = Decision(decision.replicas, decision.reason, stable != wanted)
         else:
             stable = self.stabilize(current, wanted, now)
@@ -223,12 +223,14 @@ class DesiredReplicas:
         behavior = self.behavior or Behavior()
         if wanted > current:
             limit = max(current, up_limit(current, self.ups, self.downs, behavior.up, now))
-            if wanted > min(limit, self.most):
-                return Decision(min(limit, self.most), "ScaleUpLimit" if self.most > limit else "TooManyReplicas")
+            if wanted > min(limit, self.max_replicas):
+                reason = "ScaleUpLimit" if self.max_replicas > limit else "TooManyReplicas"
+                return Decision(min(limit, self.max_replicas), reason)
         elif wanted < current:
             limit = min(current, down_limit(current, self.ups, self.downs, behavior.down, now))
-            if wanted < max(limit, self.least):
-                return Decision(max(limit, self.least), "ScaleDownLimit" if self.least < limit else "TooFewReplicas")
+            if wanted < max(limit, self.min_replicas):
+                reason = "ScaleDownLimit" if self.min_replicas < limit else "TooFewReplicas"
+                return Decision(max(limit, self.min_replicas), reason)
         return Decision(wanted, "DesiredWithinRange")
 
     def store(self, before: int, after: int, now: float) -> None:

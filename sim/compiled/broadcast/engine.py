@@ -56,7 +56,7 @@ COSTED = (
     *("client_delivery", "client_delivery_more", "client_send", "bus_word", "balancer_word", "balancer_word_more"),
 )
 """Parts in the order of their costs in the kernel."""
-HABITS = slice(at.HABITS[0] - layout.COSTS, at.HABITS[-1] + 1 - layout.COSTS)
+COLD_STARTS = slice(at.COLD_STARTS[0] - layout.COSTS, at.COLD_STARTS[-1] + 1 - layout.COSTS)
 """Those that are done in one step; see `sim.machine.cold_start`."""
 
 
@@ -64,7 +64,7 @@ def costs_of(machine: Machine) -> list[Cost]:
     """Return what the parts of a broadcast cost, in the order of `sim.compiled.broadcast.layout`."""
     free = DISK_PARTS if machine.disk is None else {}
     found = [Cost.constant(0.0) if name in free else machine.cost(name) for name in COSTED]
-    found[HABITS] = [Cost(cost.curves) for cost in found[HABITS]]
+    found[COLD_STARTS] = [Cost(cost.curves) for cost in found[COLD_STARTS]]
     found.append(Cost.constant(0.0))
     assert len(found) == at.BROADCAST_COSTS
     return found
@@ -136,7 +136,7 @@ class Broadcast:
         scenario, keys, nodes = self.scenario, int(c["n_keys"]) + 1, self.scenario.nodes.count
         c["epoch"], c["up"], c["caller_of"] = 1, True, -1
         c["disk_idle_since"] = -1.0
-        self._keep("habits", np.full(int(self.world["n_procs"]) * len(at.HABITS), -1.0))
+        self._keep("cold_starts", np.full(int(self.world["n_procs"]) * len(at.COLD_STARTS), -1.0))
         c["unsent"]["first"] = c["unsent"]["last"] = -1
         for name in ("asking", "subscribed", "blocked", "pending"):
             c[f"first_{name}"] = c[f"last_{name}"] = -1

@@ -108,9 +108,9 @@ def most_of_some_events(w: Any) -> int:
 
 
 @jit
-def is_short(pool: Any, most: int) -> bool:
+def is_short(pool: Any, needed: int) -> bool:
     """Tell whether a pool has fewer places left."""
-    return pool.room - pool.used < most
+    return pool.room - pool.used < needed
 
 
 @jit

@@ -10,8 +10,8 @@ from sim.compiled.broadcast.layout import (
     ARRIVING,
     ASKING,
     CLIENT_SEND,
+    COLD_STARTS,
     DOWN,
-    HABITS,
     HEARD,
     MOST_OF_BATCH,
     NODE_FANOUT,
@@ -181,7 +181,7 @@ def step_seconds(w: Any, number: int, waiting: int, asleep: float, away: float) 
     else:
         item.asleep = max(item.asleep, asleep)
         seconds = seconds_of(w, whole(item.cost), waiting, item.asleep, speed)
-        if item.cost >= HABITS[0] and item.cost <= HABITS[-1]:
+        if item.cost >= COLD_STARTS[0] and item.cost <= COLD_STARTS[-1]:
             before = pause(w, number, whole(item.cost))
             seconds = max(seconds, seconds_after(w, whole(item.cost), waiting, before, speed))
     if item.stage != WHOLE:
@@ -215,7 +215,7 @@ def begin_batch(w: Any, item: Any, waiting: int, asleep: float, speed: int) -> N
 @jit
 def pause(w: Any, number: int, cost: int) -> float:
     """Return how long a process has not done something that it does now and then. See `sim.machine.cold_start`."""
-    last = f8_at(cast(w).habits, number * len(HABITS) + cost - HABITS[0])
+    last = f8_at(cast(w).cold_starts, number * len(COLD_STARTS) + cost - COLD_STARTS[0])
     before = w.now - last.v
     last.v = w.now
     return before

@@ -13,7 +13,7 @@ from sim.compiled.toolchain.jit import accessor, jit
 (BUS_STAMP, BUS_PUBLISH, BUS_COMMAND, BUS_READ, PUBLISHER_ACK) = range(COSTS, COSTS + 5)
 (BUS_SYNC, PUBLISHER_SEND, PUBLISHER_ANSWER) = range(COSTS + 5, COSTS + 8)
 (NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER) = range(COSTS + 8, COSTS + 12)
-HABITS = (BUS_SYNC, PUBLISHER_SEND, PUBLISHER_ANSWER, NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
+COLD_STARTS = (BUS_SYNC, PUBLISHER_SEND, PUBLISHER_ANSWER, NODE_POLL, NODE_RECEIVE, NODE_ACK, NODE_ANSWER)
 (NODE_FANOUT, NODE_FANOUT_MORE, NODE_READ, RELAY, RELAY_MORE, READ, READ_MORE, CLIENT_SEND) = range(
     COSTS + 12, COSTS + 20
 )
@@ -131,7 +131,7 @@ BROADCAST = record(
     ("?", "timing"),
     # records
     ("i8", "times keys pending until registered_of acked_of unclaimed callers epochs endpoints fanouts subscribers"),
-    ("i8", "messaging lists scratch habits"),  # habits: when each process did each of them last
+    ("i8", "messaging lists scratch cold_starts"),  # cold_starts: when each process did each of them last
     (POOL, "cells frames batches jobs parcels calls commands tasks stamped subscriptions awaitings holes noted"),
     ("i8", "bundles"),
 )

@@ -36,6 +36,7 @@ CHOICES = [
     ("nginx", "round_robin"),
     ("nginx", "least_conn"),
     ("nginx", "ip_hash"),
+    ("nginx", "hash_consistent"),
 ]
 HAPROXY_CHOICES = [choice for choice in CHOICES if choice[0] == "haproxy"]
 
@@ -50,6 +51,7 @@ class Twin:
     def __init__(self, farm: SimpleNamespace, kind: str, algorithm: str, links: ExitStack) -> None:
         self.farm = farm
         self.rule: Rule = RULES[(kind, algorithm)](3)
+        self.rule.name_servers([f"127.0.0.1:{port}" for port in farm.node_ports])
         self.usable = [True] * 3
         self.links = links
         self.open: list[tuple[int, ClientConnection]] = []

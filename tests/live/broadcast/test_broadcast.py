@@ -137,7 +137,7 @@ def test_the_publisher_resends_what_a_partitioned_node_does_not_acknowledge(
     messages = Messages(of(broadcast, "stream", "partition"))
     assert len(messages["resent"].t) > 0
     received = messages["received"]
-    twice = received.where((received.word == "duplicate") & (received.client < 0))
+    twice = received.where((received.how == "duplicate") & (received.client < 0))
     assert set(twice.node) >= {1}
 
 

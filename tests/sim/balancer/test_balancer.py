@@ -207,6 +207,20 @@ def test_ip_hash_keeps_each_24_on_its_peer(profile):
     assert homes["node"].nunique() > 1
 
 
+def test_a_consistent_hash_moves_only_the_dead_nodes_addresses_and_hashes_ports(profile):
+    balancer = {"kind": "nginx", "algorithm": "hash_consistent"}
+    faults = [{"at": 1.0, "kind": "kill", "node": 1}]
+    scenario = small(balancer=balancer, clients={"count": 60, "addresses": 30}, faults=faults)
+    homes = []
+    for replication in range(2):
+        found = simulate(scenario, replication, profile).select("connected")
+        nodes = found.groupby(found["client"] % 30)["node"].unique()
+        assert all(len(one) == (2 if one[0] == 1 else 1) for one in nodes)
+        assert {one[1] for one in nodes if one[0] == 1} == {2, 3}, "its addresses are spread over the others"
+        homes.append([one[0] for one in nodes])
+    assert homes[0] != homes[1], "each run has other ports"
+
+
 @pytest.mark.parametrize("kind", ["haproxy", "nginx"])
 def test_a_reload_with_a_hard_stop_drops_everyone_then_and_without_one_nobody(kind, profile):
     faults = [{"at": 2.0, "kind": "reload"}]

@@ -52,3 +52,14 @@ def test_connections_of_before_a_change_of_version_count_on_where_they_were():
     one.release(0)
     one.release(0)
     assert (stable.connections, following.connections) == ([0, 0], [0, 0])
+
+
+def test_both_pools_know_the_names_of_the_servers():
+    told = []
+
+    class Named(LeastConn):
+        def name_servers(self, names):
+            told.append(names)
+
+    TwoPools(Named(2), Named(2), 2).name_servers(["a:1", "a:2"])
+    assert told == [["a:1", "a:2"]] * 2

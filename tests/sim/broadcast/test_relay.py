@@ -42,7 +42,7 @@ def test_a_message_passes_the_relay_once_on_its_way_to_the_node():
     assert later == pytest.approx(0.0, abs=1e-9) or later == pytest.approx(cost_of("publisher_answer"), abs=1e-9)
 
 
-def test_only_nodes_on_whose_link_a_fault_acts_have_a_relay_and_none_with_machines_of_their_own():
+def test_only_nodes_on_whose_link_a_fault_acts_have_a_relay():
     world = World(talk(nodes={"count": 3}, clients={"count": 6}), 0, knowing_profile())
     assert [fanout.link.relay is not None for fanout in world.broadcast.fanouts] == [True, False, False]
     apart = World(talk(host={"placement": "separate"}), 0, knowing_profile())

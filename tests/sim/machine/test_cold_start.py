@@ -9,14 +9,14 @@ from twin.costs.curve import COLD_AFTER, Curve
 LONE, WARM = 0.0002, 0.00002
 
 
-def habit(env):
+def cold(env):
     """Return a cost that is ten times as large for a process that comes to it cold."""
     return ColdStart(env, Cost([Curve([1, 16], [LONE, WARM])], first_part=0.5))
 
 
 def test_what_has_not_been_done_for_a_while_is_cold_even_in_a_process_that_is_busy():
     env = simpy.Environment()
-    process, cost, times = Process(Cores(env, 1, 1.0)), habit(env), []
+    process, cost, times = Process(Cores(env, 1, 1.0)), cold(env), []
 
     def done(_):
         times.append(env.now)
@@ -30,7 +30,7 @@ def test_what_has_not_been_done_for_a_while_is_cold_even_in_a_process_that_is_bu
 
 def test_what_is_done_again_at_once_is_warm_and_in_between_it_depends_on_the_pause():
     env = simpy.Environment()
-    process, cost = Process(Cores(env, 1, 1.0)), habit(env)
+    process, cost = Process(Cores(env, 1, 1.0)), cold(env)
     for _ in range(3):
         process.work(cost)
     env.run()

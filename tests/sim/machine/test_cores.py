@@ -149,8 +149,8 @@ def test_steps_go_up_with_the_cores_at_work_from_the_first_to_the_last(cores, st
 
 
 def test_a_core_is_slower_while_another_one_of_its_machine_works():
-    env, crowd = simpy.Environment(), CoreContention(2, 1)
-    one, other = (Process(Cores(env, 1, SLICE, crowd=crowd)) for _ in range(2))
+    env, contention = simpy.Environment(), CoreContention(2, 1)
+    one, other = (Process(Cores(env, 1, SLICE, contention=contention)) for _ in range(2))
     cost = Cost([Curve([16], [0.01])] * LEVELS_OF_PACE + [Curve([16], [0.02])] * LEVELS_OF_PACE)
     times, others = [], []
     one.work(cost, note(times, env))
@@ -161,7 +161,7 @@ def test_a_core_is_slower_while_another_one_of_its_machine_works():
     env.run()
     assert times == pytest.approx([0.01, 0.04])
     assert others == pytest.approx([0.025])
-    assert crowd.at_work == 0
+    assert contention.at_work == 0
 
 
 def test_who_lost_its_core_finds_its_caches_the_colder_the_longer_others_had_it():

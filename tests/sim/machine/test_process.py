@@ -67,7 +67,7 @@ def test_the_cost_of_an_item_is_asked_with_the_queue_and_the_sleep_before_it():
 
 
 @pytest.mark.parametrize(("slept", "warm"), [(0.0, 100), (COLD_AFTER / 4, 75), (COLD_AFTER, 0), (1.0, 0)])
-def test_a_process_cools_while_it_sleeps(slept, warm):
+def test_a_process_grows_cold_while_it_sleeps(slept, warm):
     assert warm_after_sleep(100, slept) == warm
 
 

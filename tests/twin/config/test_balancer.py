@@ -46,6 +46,22 @@ def test_nginx_has_one_choice_rule(sticky, rule):
 
 
 @pytest.mark.parametrize(
+    ("algorithm", "line"),
+    [
+        ("round_robin", ""),
+        ("ip_hash", "ip_hash;"),
+        ("random_two", "random two least_conn;"),
+        ("hash_consistent", "hash $remote_addr consistent;"),
+    ],
+)
+def test_nginx_is_told_the_choice_rule_in_its_own_words(algorithm, line):
+    text = NGINX.of_run(small(balancer={"kind": "nginx", "algorithm": algorithm}), 8000, [8001], Path("/run/x"))
+    first, second = text[text.index("upstream cluster {") :].splitlines()[1:3]
+    assert first.strip() == "zone cluster 256k;"
+    assert second.strip() == line or (not line and second.strip().startswith("server 127.0.0.1:8001 "))
+
+
+@pytest.mark.parametrize(
     ("sticky", "there", "gone"),
     [
         ("none", ["balance leastconn"], ["cookie", "hash-type"]),

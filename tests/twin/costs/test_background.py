@@ -38,7 +38,7 @@ def test_what_the_background_takes_makes_everything_else_longer():
     assert host.curves("balancer_close")[0](1) == pytest.approx(cost_of("balancer_close"))
 
 
-def test_a_slowed_curve_costs_more_by_the_same_factor_at_any_load_and_after_any_sleep():
+def test_a_slowed_curve_costs_more_by_one_factor_at_any_load_and_after_any_sleep():
     curve = Curve([1, 16, 64], [3e-3, 1e-3, 5e-4], wake=0.2)
     half = curve.slowed(0.5)
     for waiting in (1, 16, 40, 64, 100):
@@ -72,8 +72,8 @@ def test_a_profile_that_knows_all_says_nothing(recwarn):
     ],
 )
 def test_pings_that_leave_a_process_nothing_of_its_core_are_refused(changes, room, field):
-    crowd = {"clients": {"count": 60, "heartbeat": {"interval": 0.0}}}
-    scenario = small(**crowd).vary(**changes)
+    many = {"clients": {"count": 60, "heartbeat": {"interval": 0.0}}}
+    scenario = small(**many).vary(**changes)
     with pytest.raises(ScenarioError, match=rf"^{field}; allowed is so much that .* leave the {room} more than 10%"):
         sim.simulate(scenario, 0, knowing_profile())
     assert len(sim.simulate(scenario, 0, small_profile()).events)

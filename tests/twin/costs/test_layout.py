@@ -9,9 +9,8 @@ import sim
 from tests.costs import cost_of
 from tests.sim import digests
 from tests.strategies import small, small_profile
-from twin.costs.broadcast import DISK_PARTS
 from twin.costs.layout import FIRST_LAYOUT, USUAL, VERSION, behind_each, laid_out, migrated, room_of
-from twin.costs.parts import PARTS
+from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.profile import REFERENCE, HostProfile
 from twin.errors import ScenarioError
 from twin.scenario.balancer.kinds import KINDS
@@ -30,7 +29,7 @@ def first_layout(data):
 
 
 def test_every_part_belongs_to_a_room():
-    assert {room_of(name) for name in PARTS | DISK_PARTS} == set(USUAL)
+    assert {room_of(name) for name in PARTS | OPTIONAL_PARTS} == set(USUAL)
     names = ("exit_delay", "start_node", "haproxy_cut", "balancer_close", "bus_sync")
     assert [room_of(name) for name in names] == ["node", "node", "balancer", "balancer", "bus"]
     assert set(FIRST_LAYOUT) == set(KINDS)
@@ -59,7 +58,8 @@ def test_a_profile_of_the_first_layout_may_lack_nginx_and_is_saved_in_that_of_to
     profile = HostProfile.model_validate(old)
     assert (profile.balancers, profile.of("balancer", "nginx")) == (["haproxy"], {})
     saved = json.loads(profile.save(tmp_path / "new.json").read_text())
-    assert (saved["version"], sorted(saved["parts"])) == (VERSION, sorted(USUAL))
+    assert (saved["version"], sorted(saved["parts"])) == (VERSION, sorted(profile.parts))
+    assert set(profile.parts) == {room_of(name) for name in PARTS}
 
 
 def test_what_is_no_table_of_parts_is_said_as_ever(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from tests.messages import good_end, good_rows
 from tests.messages import record as good_record
+from tests.old_records import saved_as
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.files.reading import (
@@ -171,8 +172,8 @@ def test_as_many_tables_as_are_allowed_may_be_nested():
 def spoilt_record(path, columns=None, **provenance):
     """Write a record in which some columns (None: leave it out) or fields are not what they should be."""
     good = good_record(good_rows() + good_end())
-    table = Record.of_frame(good.events, {**good.provenance, **provenance}).save(path)
-    read = pq.read_table(table)
+    spoilt = Record.of_frame(good.events, {**good.provenance, **provenance})
+    read = pq.read_table(saved_as(spoilt, path) if "detail" in (columns or {}) else spoilt.save(path))
     for name, value in (columns or {}).items():
         place = read.schema.get_field_index(name)
         read = read.remove_column(place) if value is None else read.set_column(place, name, pa.array(value(read)))
@@ -204,20 +205,32 @@ def replaced(column, text, other):
             {"columns": {"client": lambda table: [-1] * len(table)}},
             "client is -1 of the event attempt_connect; allowed is a client's number",
         ),
-        ({"columns": {"detail": last("detail", "x")}}, "detail is 'x' of the event server_connections; allowed is a "),
         (
-            {"columns": {"detail": last("detail", "9" * 30)}},
-            "of the event server_connections; allowed is a whole",
+            {"columns": {"detail": last("detail", "x")}},
+            "detail is 'x' of the event server_connections; allowed is count",
         ),
-        ({"columns": {"detail": last("detail", "²")}}, "of the event server_connections; allowed is a whole"),
+        ({"columns": {"detail": last("detail", "9" * 30)}}, "of the event server_connections; allowed is count"),
+        (
+            {"columns": {"detail": last("detail", "²")}},
+            "of the event server_connections; allowed is count .a whole number",
+        ),
         (
             {"columns": {"detail": replaced("detail", "1 1", "1 ²")}},
-            "detail is '1 ²' of the event .*; allowed is words, the numbers among them of 18 digits at most",
+            "detail is '1 ²' of the event .*; allowed is epoch .a whole number of at most 18 digits., key",
         ),
         (
             {"columns": {"detail": replaced("detail", "1 1", f"1 {10**30}")}},
-            "of the event .*; allowed is words, the numbers among them of 18 digits at most",
+            "of the event .*; allowed is epoch .a whole number of at most 18 digits., key",
         ),
+        ({"columns": {"count": last("count", -5)}}, "count is -5 of the event server_connections; allowed is count"),
+        ({"columns": {"count": last("count", -1)}}, "count is -1 of the event server_connections; allowed is count"),
+        ({"columns": {"count": None}}, "count is -1 of the event server_connections; allowed is count"),
+        ({"columns": {"count": last("count", 10**18)}}, "count is 10{18} of the event server_connections; allowed is"),
+        (
+            {"columns": {"outcome": replaced("outcome", "acknowledged", "x y")}},
+            "epoch is 1, key is 1, outcome is 'x y', registered is 3 of the event published; allowed is epoch",
+        ),
+        ({"columns": {"count": lambda table: ["many"] * len(table)}}, "is not a Parquet record of this lab"),
         ({"columns": {"t": last("t", None)}}, "is not a Parquet record of this lab"),
         ({"columns": {"detail": None}}, "is not a Parquet record of this lab"),
         ({"columns": {"t": lambda table: ["soon"] * len(table)}}, "is not a Parquet record of this lab"),

@@ -6,17 +6,17 @@ import pytest
 from tests.commands import ROOT
 from tests.files import files
 from tests.messages import good_rows, record
+from tests.old_records import saved_as
 from twin.errors import ScenarioError
 from twin.record import schema
 from twin.record.record import Record
 
 
 def written(path, **changes):
-    """Save a record whose provenance in the file is changed; None removes."""
+    """Save a record whose provenance in the file is changed."""
     record(good_rows()).save(path)
     table = pq.read_table(path)
     said = json.loads(table.schema.metadata[b"stormlab"]) | changes
-    said = {name: value for name, value in said.items() if value is not None}
     pq.write_table(table.replace_schema_metadata({b"stormlab": json.dumps(said).encode()}), path)
     return path
 
@@ -28,7 +28,7 @@ def test_a_file_names_its_version_and_the_record_does_not(tmp_path):
 
 
 def test_a_file_of_before_there_were_versions_is_read_with_what_it_said(tmp_path):
-    path = written(tmp_path / "old.parquet", schema=None, starved_before=["others took 0.4 cores"])
+    path = saved_as(record(good_rows()), tmp_path / "old.parquet", 1, starved_before=["others took 0.4 cores"])
     found = Record.load(path)
     assert found.void_before == ["others took 0.4 cores"]
     assert "starved_before" not in found.provenance

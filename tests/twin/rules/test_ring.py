@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.rules.choice import FULL_WEIGHT
-from twin.rules.ring import ConsistentSource, RandomOfTwo, Ring, full_hash
+from twin.rules.ring import ConsistentSource, RandomOfTwo, full_hash
 
 numbers = st.integers(0, 2**32 - 1)
 flags = st.lists(st.booleans(), min_size=2, max_size=8)
@@ -32,7 +32,7 @@ def test_the_hash_changes_half_of_the_bits_when_one_changes():
 
 @given(flags, numbers)
 def test_the_nearest_point_wins(up, value):
-    ring = Ring(len(up))
+    ring = ConsistentSource(len(up))
     server = ring.nearest(value, up, -1)
     if not any(up):
         assert server == -1
@@ -77,7 +77,7 @@ def test_a_lone_server_gets_everything():
 
 @given(numbers, st.integers(1, FULL_WEIGHT))
 def test_a_server_that_weighs_less_gains_nothing_and_loses_only_its_own(value, weight):
-    ring = Ring(4)
+    ring = ConsistentSource(4)
     before = ring.nearest(value, [True] * 4, -1)
     ring.weigh(2, weight)
     after = ring.nearest(value, [True] * 4, -1)
@@ -85,7 +85,7 @@ def test_a_server_that_weighs_less_gains_nothing_and_loses_only_its_own(value, w
 
 
 def test_a_starting_server_draws_its_share_of_the_ring():
-    ring = Ring(2)
+    ring = ConsistentSource(2)
     ring.weigh(0, 1)
     got = [ring.nearest(n * 2**32 // 10_000, [True] * 2, -1) for n in range(10_000)]
     assert 0 < got.count(0) < 2_000  # one point of seventeen
@@ -93,7 +93,7 @@ def test_a_starting_server_draws_its_share_of_the_ring():
 
 def at(server, servers=3):
     """A number for which the ring goes to `server`."""
-    ring = Ring(servers)
+    ring = ConsistentSource(servers)
     return next(n / 1000 for n in range(1000) if ring.nearest(int(n / 1000 * 2**32), [True] * servers, -1) == server)
 
 

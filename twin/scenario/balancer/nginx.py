@@ -31,8 +31,10 @@ class Nginx(BalancerSettings):
     relists: ClassVar[bool] = True
 
     kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
-    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two"] = Field(
-        "round_robin", description="Choice rule; random_two is random two least_conn."
+    algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two", "hash_consistent"] = Field(
+        "round_robin",
+        description="Choice rule; random_two is random two least_conn, hash_consistent is hash $remote_addr "
+        "consistent.",
     )
     max_fails: Annotated[int, Field(ge=0, le=100)] = Field(
         1, description="Failed connects that take a peer out of rotation; 0 never does."
