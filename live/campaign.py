@@ -1,4 +1,4 @@
-"""Many short live runs with random faults; the invariants are checked on every record.
+"""Many short live runs with random mechanisms and faults; the invariants are checked on every record.
 
 Run number n of a seed is always the same scenario, so that a violation can be looked for again. Chance in the machine's
 own timing stays: the same run may take another course.
@@ -6,7 +6,7 @@ own timing stays: the same run may take another course.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from live.limits import check
 from live.runs import ONCE_MORE, run
@@ -24,9 +24,15 @@ MOST_FAULTS = 3
 LATE = 0.006
 """Seconds after a message is due within which a kill or a hang comes: in the middle of its way through the nodes."""
 
-OfNode = Literal["kill", "hang", "restart", "bus_cut", "partition", "delay"]
-ON_NODES: tuple[OfNode, ...] = ("kill", "hang", "restart", "bus_cut", "partition", "delay")
-KINDS = (*ON_NODES, "bus_down", "stall")
+BUSES = ("any", "stream", "pubsub")
+"""What may be asked of the broadcast: over whichever bus, or none at all; over this one."""
+OF_PROCESS = ("kill", "hang", "restart", "drain")
+OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
+"""Faults that are seen by what messages do."""
+OF_NODE = frozenset({*OF_PROCESS, "blackhole", "join", "bus_cut", "partition", "delay"})
+AT_ONCE = frozenset({"restart", "drain", "bus_cut", "join"})
+"""Faults that have no duration."""
+KINDS = (*OF_PROCESS, "blackhole", "join", *OF_MESSAGES, "bus_down")
 
 
 class _Dice:
@@ -45,77 +51,148 @@ class _Dice:
         return options[int(self.between(0, len(options)))]
 
 
-def make(seed: int, number: int, bus: str = "stream") -> Scenario:
-    """Return the scenario of one run: settings and one to three faults, at random.
+def make(seed: int, number: int, bus: str = "any") -> Scenario:
+    """Return the scenario of one run: mechanisms, their settings and up to three faults, at random.
 
     Args:
         seed: of the campaign.
         number: of the run, from 0.
-        bus: kind of the bus: stream or pubsub.
+        bus: kind of the bus over which something is broadcast, stream or pubsub; any: one of them, or nothing is.
     """
     dice = _Dice(seed, number)
-    rate = dice.choose(10.0, 20.0, 40.0)
+    kind = dice.choose("stream", "pubsub", "none") if bus == "any" else bus
     data: dict[str, Any] = {
         "name": f"campaign-{bus}-{number}",
         "seed": seed,
         "duration": DURATION,
-        "clients": {
-            "count": CLIENTS,
-            "connect_rate": 200.0,
-            "open_timeout": 1.0,
-            "reconnect": {"base": 0.05, "cap": 0.2, "jitter": "full"},
-            "heartbeat": dice.choose({"interval": 0.0}, {"interval": 0.3, "timeout": 0.3}),
-            "recovery": {"timeout": 0.3},
-        },
+        "clients": _clients(dice),
         "balancer": {"kind": "haproxy", "retries": 0, "check": {"inter": 0.1, "fall": 2, "rise": 1, "timeout": 0.3}},
         "nodes": {"count": NODES},
         "bus": {
-            "kind": bus,
+            "kind": "valkey" if kind == "none" else kind,
             "persist": dice.choose(True, False),
             "max_length": dice.choose(10_000, 10_000, 10),
             "lease": 0.6,
             "retry": {"cap": 0.2, "timeout": dice.choose(0.5, 5.0)},
         },
-        "publisher": {
-            "rate": rate,
-            "payload_bytes": dice.choose(0, 64, 4096),
-            "ack_timeout": 0.3,
-            "threshold": dice.choose("all", "majority", 1),
-            "scope": dice.choose("node", "node", "client"),
-        },
-        "slow_consumer": {
-            "policy": dice.choose("close", "coalesce"),
-            "limit_bytes": dice.choose(2**20, 2**16),
-        },
-        "faults": _faults(dice, rate),
+        "sessions": _sessions(dice),
     }
-    if bus == "pubsub":  # without recovery a client shows what its node missed
+    rate = dice.choose(10.0, 20.0, 40.0)
+    if kind != "none":
+        data |= _broadcast(dice, rate)
+    if kind == "pubsub":  # without recovery a client shows what its node missed
         data["clients"]["recovery"]["recover"] = dice.choose(True, False)
+    if dice.choose(True, False):
+        data["nodes"]["lifetime"] = {"mean": dice.between(0.5, 2.0), "jitter": dice.between(0.0, 1.0)}
+    if dice.choose(True, False):
+        data |= _registry(dice)
+    data["faults"] = _faults(dice, _kinds(data), rate)
     return Scenario.parse(data, f"campaign run {number}")
 
 
-def _faults(dice: _Dice, rate: float) -> list[dict[str, Any]]:
+def _clients(dice: _Dice) -> dict[str, Any]:
+    sends = {"rate": dice.choose(2.0, 10.0), "payload_bytes": dice.choose(8, 4096)}
+    return {
+        "count": CLIENTS,
+        "connect_rate": 200.0,
+        "open_timeout": 1.0,
+        "reconnect": {"base": 0.05, "cap": 0.2, "jitter": "full"},
+        "heartbeat": dice.choose({"interval": 0.0}, {"interval": 0.3, "timeout": 0.3}),
+        "recovery": {"timeout": 0.3},
+        "sends": dice.choose({}, sends),
+        "offline": {"messages": dice.choose(0, 3, 100), "overflow": dice.choose("oldest", "newest")},
+    }
+
+
+def _sessions(dice: _Dice) -> dict[str, Any]:
+    return {
+        "store": dice.choose("none", "memory", "redis"),
+        "expiry": dice.choose(1800.0, 1.0),
+        "refresh": dice.choose(True, False),
+        "login_iterations": dice.choose(1_000, 1_000, 20_000),
+        "when_down": dice.choose("refuse", "trust"),
+        "on_refusal": dice.choose("login", "login", "stop"),
+    }
+
+
+def _broadcast(dice: _Dice, rate: float) -> dict[str, Any]:
+    publisher = {
+        "rate": rate,
+        "payload_bytes": dice.choose(0, 64, 4096),
+        "ack_timeout": 0.3,
+        "threshold": dice.choose("all", "majority", 1),
+        "scope": dice.choose("node", "node", "client"),
+    }
+    slow = {"policy": dice.choose("close", "coalesce"), "limit_bytes": dice.choose(2**20, 2**16)}
+    return {"publisher": publisher, "slow_consumer": slow}
+
+
+def _registry(dice: _Dice) -> dict[str, Any]:
+    registry: dict[str, Any] = {"heartbeat": 0.1, "ttl": dice.choose(0.3, 0.8), "sync": 0.1}
+    rebalance = {"pace": dice.choose(10.0, 50.0), "slack": 0.1}
+    registry["rebalance"] = dice.choose(None, rebalance)
+    target = dice.choose(5, 8, 12)  # one node more, as many as there are, one fewer
+    scaling = {"target": target, "minimum": NODES - 1, "maximum": NODES + 2, "sync_period": 0.4, "lead": 0.2}
+    scaling["down"] = {"window": 0.0, "policies": [{"kind": "pods", "value": 1, "period": 1.0}]}
+    return {"registry": registry, "autoscaling": dice.choose(None, scaling)}
+
+
+def _kinds(data: dict[str, Any]) -> list[str]:
+    """Return the kinds of fault that somebody sees in a scenario with these mechanisms."""
+    kinds = [*OF_PROCESS, "blackhole"]
+    if "publisher" in data:
+        kinds += OF_MESSAGES
+    if "publisher" in data or data["sessions"]["store"] == "redis" or "registry" in data:
+        kinds.append("bus_down")
+    if "registry" in data and data["autoscaling"] is None:
+        kinds.append("join")
+    return kinds
+
+
+def _faults(dice: _Dice, kinds: list[str], rate: float) -> list[dict[str, Any]]:
     nodes = list(range(1, NODES + 1))
-    kinds = list(KINDS)
     faults = []
     for _ in range(int(dice.between(1, MOST_FAULTS + 1))):
         kind = dice.choose(*kinds)
-        if kind in ("kill", "bus_down", "stall"):
+        if kind in ("kill", "bus_down", "stall", "join"):
             kinds.remove(kind)  # two nodes stay alive, and the bus goes down once
         at = dice.between(0.2, 0.8)
         if kind in ("kill", "hang"):
             at = round(at * rate) / rate + dice.between(0.0, LATE)
         fault: dict[str, Any] = {"kind": kind, "at": at}
-        if kind in ON_NODES:
+        if kind == "join":
+            fault["node"] = NODES + 1
+        elif kind in OF_NODE:
             fault["node"] = nodes.pop(int(dice.between(0, len(nodes))))
         if kind == "stall":
             fault["client"] = int(dice.between(0, CLIENTS))
         if kind == "delay":
             fault["delay"] = dice.between(0.02, 0.2)
-        if kind not in ("kill", "restart", "bus_cut"):
+        if kind == "drain":
+            fault |= {"lead": dice.between(0.0, 0.3), "pace": dice.choose(20.0, 100.0)}
+        if kind not in AT_ONCE and not (kind == "kill" and dice.choose(True, False)):
             fault["duration"] = dice.between(0.4, LAST_HEAL - at)  # longer than what a witness leaves out
         faults.append(fault)
     return faults
+
+
+def _names(scenario: Scenario) -> list[str]:
+    return [fault.kind for fault in scenario.faults]
+
+
+def mechanisms(scenario: Scenario) -> list[str]:
+    """Return what a run has beside clients, balancer and nodes, in a few words."""
+    registry = scenario.registry
+    there = {
+        f"broadcast over {scenario.bus.kind}": scenario.publisher is not None,
+        f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
+        "sends": scenario.clients.sends.rate > 0,
+        "lifetimes": scenario.nodes.lifetime is not None,
+        "registry": registry is not None,
+        "rebalancing": registry is not None and registry.rebalance is not None,
+        "autoscaling": scenario.autoscaling is not None,
+    }
+    return [name for name, is_there in there.items() if is_there]
 
 
 @dataclass(frozen=True)
@@ -133,19 +210,20 @@ class Outcome:
     lost_share: float
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as it appears in JSON, with its scenario's faults."""
+        """Return the outcome as it appears in JSON, with its scenario's mechanisms and faults."""
         record = self.audit.record
         faults = [fault.model_dump(exclude_none=True) for fault in record.scenario.faults]
         found = self.audit.as_dict()
         found["void"] = record.void
-        return {"run": self.number, "faults": faults, "lost_share": self.lost_share, **found}
+        what = mechanisms(record.scenario)
+        return {"run": self.number, "mechanisms": what, "faults": faults, "lost_share": self.lost_share, **found}
 
 
 def campaign(
     runs: int,
     seed: int,
     first: int = 0,
-    bus: str = "stream",
+    bus: str = "any",
     progress: Callable[[float, str], None] | None = None,
 ) -> Iterator[Outcome]:
     """Do the runs `first` to `first + runs - 1` of a seed, one after the other, and yield what came of each.
@@ -156,7 +234,7 @@ def campaign(
         runs: how many.
         seed: of all random numbers.
         first: number of the first run.
-        bus: kind of the bus: stream or pubsub.
+        bus: kind of the bus over which something is broadcast: stream, pubsub, or any (also none).
         progress: told how far the campaign is, as a share, and what is going on.
 
     Raises:
@@ -166,14 +244,14 @@ def campaign(
     """
     if not 1 <= runs <= MOST_RUNS:
         raise ScenarioError(f"runs is {runs}; allowed is 1 to {MOST_RUNS}.")
-    if bus not in ("stream", "pubsub"):
-        raise ScenarioError(f"bus is '{bus}'; allowed is 'stream' or 'pubsub'.")
+    if bus not in BUSES:
+        raise ScenarioError(f"bus is '{bus}'; allowed is 'any', 'stream' or 'pubsub'.")
     scenarios = [make(seed, number, bus) for number in range(first, first + runs)]
     check(scenarios[0])
     for i, scenario in enumerate(scenarios):
         number = first + i
         if progress is not None:
-            progress(i / runs, f"run {number}: {', '.join(fault.kind for fault in scenario.faults)}")
+            progress(i / runs, f"run {number}: {', '.join([*mechanisms(scenario), *_names(scenario)])}")
         for _ in range(1 + ONCE_MORE):
             record = run(scenario, number)
             if not record.disturbed:

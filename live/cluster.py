@@ -5,26 +5,26 @@ import signal
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from live.balancer.balancer import start_balancer
-from live.broadcast.broadcast import Broadcast, collect, relayed
-from live.broadcast.bus import Bus
-from live.broadcast.leftovers import Keeper
 from live.conditions import Conditions
 from live.control.address import Address
+from live.control.attaching import MODULES
+from live.control.collecting import collect
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.limits import check
 from live.machine import placement
-from live.machine.timing import Timing, stood_still
+from live.machine.timing import ScheduledAction, Timing, stood_still
 from live.node import lives
-from live.node.base import FENCED
 from live.node.kinds import RUNTIMES
-from live.registry.autoscaler import Elastic
-from live.sessions.sessions import Sessions
+from live.ports import ClusterPart, SomePart
+from live.rooms import ROOMS, Room
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario
@@ -42,33 +42,42 @@ class Cluster:
     measured: ClassVar[bool] = True
     """Whether times are taken: its cores are then kept from falling asleep, which takes all of them."""
 
-    def __init__(self, scenario: Scenario, replication: int, redis_url: str | Address | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        replication: int,
+        redis_url: str | Address | None = None,
+        more: Sequence[Room] = (),
+    ) -> None:
         check(scenario, redis_url)
         self.scenario = scenario
         self.replication = replication
+        self.redis_url = redis_url
         self.events: list[tuple[float, str, int, str, int]] = []
         self.killed: list[int] = []
         self.restarting: set[int] = set()
-        self.standings = [Standing("up" if i < scenario.nodes.count else "dead") for i in range(scenario.slots)]
-        self.bus_standing = Standing()
+        later = scenario.slots - scenario.nodes.count
+        self.standings = [Standing() for _ in range(scenario.nodes.count)]
+        self.standings += [Standing("dead", absent=True) for _ in range(later)]
         self.stalls = defaultdict[int, Hold](Hold)
         self.delays = defaultdict[int, float](float)
         self.place = placement.placement(scenario)
         self._lock = threading.Lock()
         self.helpers: list[threading.Thread] = []
         self._exit = contextlib.ExitStack()
-        self.broadcast: Broadcast | None = None
-        self.sessions: Sessions | None = None
-        self.keeper: Keeper | None = None
-        self.elastic: Elastic | None = None
+        self.parts: list[ClusterPart] = []
+        self.nodes: list[ChildProcess] = []
+        self.joined: dict[int, ChildProcess] = {}
+        self.swarm: list[ChildProcess] = []
+        self.port, *self.node_ports = placement.free_ports(1 + scenario.slots)
         with contextlib.ExitStack() as undo:
-            undo.callback(self._forget)  # when nobody writes any more
+            undo.callback(self._close)  # when nobody writes any more
             self.stage = undo.enter_context(Stage())
             self.supervisor = Supervisor(self.stage)
             undo.callback(self.supervisor.close)
             if self.measured:
                 placement.keep_awake(self.stage, self.place.all)
-            self._start(redis_url, undo)
+            self._start([*ROOMS, *more], undo)
             self._exit = undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -77,109 +86,105 @@ class Cluster:
     def __exit__(self, *error: object) -> None:
         self._exit.close()
 
-    def _forget(self) -> None:
-        """Leave nothing behind in the user's own server."""
-        for one in (self.keeper, self.elastic, self.sessions, self.broadcast):
-            if one is not None:
-                one.close()
+    def _close(self) -> None:
+        """Let every part clean up, also if another one fails to, the last one first."""
+        with contextlib.ExitStack() as undo:
+            for part in self.parts:
+                undo.callback(part.close)
+
+    def add(self, part: ClusterPart) -> None:
+        """Add a mechanism."""
+        self.parts.append(part)
+
+    def room(self, kind: type[SomePart]) -> SomePart | None:
+        """Return what a mechanism has added, by its class; None if it is not there."""
+        return next(iter(self.rooms(kind)), None)
+
+    def rooms(self, kind: type[SomePart]) -> list[SomePart]:
+        """Return all that mechanisms have added, by its class."""
+        return [part for part in self.parts if isinstance(part, kind)]
 
     def note(self, t: float, event: str, node: int = -1, detail: str = "", client: int = -1) -> None:
         """Note an event of the cluster at the monotonic time `t`; may be called from any thread."""
         with self._lock:
             self.events.append((t, event, node, detail, client))
 
-    def _start(self, redis_url: str | Address | None, undo: contextlib.ExitStack) -> None:
+    def _start(self, rooms: Sequence[Room], undo: contextlib.ExitStack) -> None:
         scenario, began = self.scenario, time.monotonic()
-        dark = sorted({fault.node for fault in scenario.faults if fault.kind == "blackhole" and fault.node is not None})
-        last = 2 + scenario.slots
-        end = last + len(relayed(scenario))
-        ports = placement.free_ports(end + len(dark))
-        self.port, self.node_ports = ports[0], ports[2:last]
-        ways = dict(zip(dark, ports[end:], strict=True))
-        bus = None
-        if scenario.bus.kind != "none" or scenario.registry is not None:
-            bus = Bus(self.stage, ports[1], self.place.cluster, redis_url, scenario.bus)
-            if scenario.publisher is not None:
-                self.broadcast = Broadcast(
-                    self.stage, scenario, self.replication, bus, self.place.cluster, ports[last:end]
-                )
-        self.elastic = Elastic(self, bus) if bus is not None and scenario.registry is not None else None
-        self.server = bus
-        if scenario.sessions.store != "none":
-            self.sessions = Sessions(scenario, self.replication, bus)
-        self.nodes = [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
-        first, self.swarm = 0, list[ChildProcess]()
-        while first < scenario.clients.count:
-            count = min(scenario.clients.per_process, scenario.clients.count - first)
-            self.swarm.append(self._start_swarm(first, count))
-            first += count
+        for attach in rooms:
+            attach(self)
+        self.nodes += [self.start_node(number) for number in range(1, scenario.nodes.count + 1)]
+        count, size = scenario.clients.count, scenario.clients.per_process
+        self.swarm += [self._start_swarm(first, min(size, count - first)) for first in range(0, count, size)]
         self.watch = placement.Watch(self.stage, self.place.all)
         for node in self.nodes:
             node.hear()
-        self.links = {number: self._start_link(number, port) for number, port in ways.items()}
-        for link in self.links.values():
-            link.hear()
+        for part in self.parts:
+            part.before_balancer()
         self.balancer = start_balancer(
             self.stage,
             scenario,
             self.port,
-            [ways.get(number, port) for number, port in enumerate(self.node_ports, 1)],
+            [self.port_of(number) for number in range(1, scenario.slots + 1)],
             self.place.cluster,
             lambda t, e, n, d: self.note(t, e, n, d),
         )
         undo.callback(self.balancer.close)
         self.supervisor.others.append(self.balancer.disturbed)
         self.balancer.wait_ready(READY_WITHIN)
-        for part in self.swarm:
-            part.hear()
-        self.bus = bus.wait_ready(READY_WITHIN) | bus.describe() if bus is not None else {}
-        if self.elastic is not None:
-            self.elastic.start()
-        if self.broadcast is not None:
-            self.broadcast.wait_ready()
-        if self.sessions is not None:
-            self.sessions.wait_ready(self.nodes)
-        if bus is not None:
-            topic = [self.broadcast.topic.head, self.broadcast.topic.log] if self.broadcast is not None else []
-            slots = [self.elastic.slots.generations, self.elastic.slots.log] if self.elastic is not None else []
-            self.keeper = Keeper(bus, topic + slots)
-            self.keeper.begin()
-        self.conditions = Conditions(self.stage.folder, bus)
+        for swarm in self.swarm:
+            swarm.hear()
+        for part in self.parts:
+            part.wait_ready()
+        self.conditions = Conditions(self.stage.folder)
         self.timing = Timing()
         self.start_up = time.monotonic() - began
+
+    def port_of(self, number: int) -> int:
+        """Return the port at which the balancer reaches a node: its own, or that of a relay in front of it."""
+        ports = (part.in_front(number) for part in self.parts)
+        return next((port for port in ports if port is not None), self.node_ports[number - 1])
 
     def node_config(self, number: int) -> dict[str, Any]:
         """Return what node `number` has to know."""
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
         nodes = self.scenario.nodes
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
-        if self.broadcast is not None:
-            config["broadcast"] = self.broadcast.of_node(number)
-        if self.elastic is not None:
-            config["registry"] = self.elastic.of_node(number)
-        if nodes.lifetime is not None:
-            draws = {"seed": self.scenario.seed, "replication": self.replication}
-            config["lifetime"] = nodes.lifetime.model_dump() | draws
-        if self.sessions is not None:
-            config["sessions"] = self.sessions.of_node()
-        config["sends"] = self.scenario.clients.sends.rate > 0
-        return config
+        return self._with_tables(config, [part.of_node(number) for part in self.parts])
+
+    @staticmethod
+    def _with_tables(config: dict[str, Any], tables: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return settings with what each part adds; modules that several name are all attached."""
+        modules = [module for table in tables for module in table.get(MODULES, ())]
+        for table in tables:
+            config |= table
+        return config | ({MODULES: modules} if modules else {})
 
     def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
-        program = RUNTIMES[self.scenario.nodes.runtime].program
-        part = self.stage.python(
-            f"node {number}", program, config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+        node = self.stage.python(
+            f"node {number}",
+            RUNTIMES[self.scenario.nodes.runtime].program,
+            config,
+            [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus,
         )
-        if "registry" in config:
-            part.may_end.add(FENCED)
-        return part
+        for part in self.parts:
+            part.node_started(number, node)
+        return node
 
-    def _start_link(self, number: int, port: int) -> ChildProcess:
-        """Start the relay between the balancer and a node whose packets will be dropped."""
-        config = {"port": port, "host": "127.0.0.1", "to_port": self.node_ports[number - 1]}
-        return self.stage.python(f"link {number}", "live.network.blackhole", config, self.place.cluster)
+    def node(self, number: int) -> ChildProcess:
+        """Return the latest process of a node that is there, or was."""
+        return self.nodes[number - 1] if number <= len(self.nodes) else self.joined[number]
+
+    def renew_node(self, number: int) -> ChildProcess:
+        """Start a process of a node that has none, and keep it as its latest one."""
+        process = self.start_node(number)
+        if number <= len(self.nodes):
+            self.nodes[number - 1] = process
+        else:
+            self.joined[number] = process
+        return process
 
     @property
     def _pinned(self) -> bool:
@@ -196,16 +201,10 @@ class Cluster:
             "connect_rate": clients.connect_rate,
             "open_timeout": clients.open_timeout,
             "addresses": clients.addresses,
-            "named": self.scenario.registry is not None or self.scenario.nodes.lifetime is not None,
             "reconnect": clients.reconnect.model_dump(),
             "heartbeat": clients.heartbeat.model_dump(),
         }
-        if self.broadcast is not None:
-            config["broadcast"] = self.broadcast.of_clients()
-        if self.sessions is not None:
-            config["sessions"] = self.sessions.of_clients()
-        if clients.sends.rate:
-            config["sends"] = clients.sends.model_dump() | {"offline": clients.offline.model_dump()}
+        config = self._with_tables(config, [part.of_clients() for part in self.parts])
         return self.stage.python(f"swarm {first}", "live.client.client", config, self.place.clients)
 
     def warm_up(self) -> float:
@@ -224,12 +223,12 @@ class Cluster:
             draw = stratified(self.scenario.seed, self.replication, 0, Purpose.CHECK_PHASE)
             start += (self._last_check() - start - draw * inter) % inter
         first = start - self.scenario.warm_up - WARM_UP_SLACK
-        if self.elastic is not None:
-            self.elastic.begin(start)
-        for part in self.swarm:
-            part.tell(warm=first, start=start)
-        for part in self.swarm:
-            part.hear(start - time.monotonic() + LATE)
+        for part in self.parts:
+            part.warm_up(start)
+        for swarm in self.swarm:
+            swarm.tell(warm=first, start=start)
+        for swarm in self.swarm:
+            swarm.hear(start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
             self.supervisor.check()  # who was stopped meanwhile is the reason
@@ -237,11 +236,8 @@ class Cluster:
                 f"the clients could not connect at clients.connect_rate {self.scenario.clients.connect_rate:g} a "
                 f"second ({late:.1f} s late); set a lower rate."
             )
-        if self.broadcast is not None:
-            self.broadcast.publisher.tell(start=start)
-            self.broadcast.buffers.begin()
-        if self.sessions is not None:
-            self.sessions.begin(self.nodes, start)
+        for part in self.parts:
+            part.begin(start)
         return start
 
     def _last_check(self) -> float:
@@ -263,47 +259,68 @@ class Cluster:
         """
         self.supervisor.check()
         lives.attend(self)
-        if self.elastic is not None:
-            self.elastic.attend()
+        for part in self.parts:
+            part.attend()
+
+    def about_to_run(self) -> None:
+        """Look at everything that a run depends on, before the first step of its schedule."""
+        self.watch.begin()
+        self.conditions.begin()
+        for part in self.parts:
+            part.about_to_run()
+
+    def steps(self) -> list[ScheduledAction]:
+        """Return what the parts do on a schedule, with times in seconds after the start of the run."""
+        return [step for part in self.parts for step in part.steps()]
 
     def finish(self, start: float) -> list[Row]:
         """Collect the events of all processes; times become seconds since `start`."""
-        scenario = self.scenario
         rows = [row(t - start, event, client, node, detail=detail) for t, event, node, detail, client in self.events]
         counts = self.balancer.connections()
         if counts is not None:
             end = time.monotonic() - start
-            rows += [row(end, "server_connections", node=i, detail=str(n)) for i, n in enumerate(counts, 1)]
-        for part in self.swarm:
-            rows += collect(self.stage, part, start)
-        for part in [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]:
-            part.signal(signal.SIGCONT)  # one that hangs tells what it noted before
-        if self.elastic is not None:
-            rows += self.elastic.finish(start)
+            told = [ServerConnections.pack(count) for count in counts]
+            rows += [row(end, "server_connections", node=i, detail=detail) for i, detail in enumerate(told, 1)]
+        for swarm in self.swarm:
+            rows += collect(self.stage, swarm, start)
+        for node in self.all_nodes:
+            node.signal(signal.SIGCONT)  # one that hangs tells what it noted before
+        for part in self.parts:
+            rows += part.finish(start)
         for helper in self.helpers:  # two must not listen to one node
             helper.join(READY_WITHIN)
-        nodes = [*self.nodes, *(self.elastic.extra.values() if self.elastic is not None else ())]
-        if self.broadcast is not None:
-            rows += self.broadcast.buffers.finish(start)
-            rows += collect(self.stage, self.broadcast.publisher, start)
-        if self.broadcast is not None or self.sessions is not None or scenario.clients.sends.rate:
-            for part in nodes:
-                if part.running:
-                    with contextlib.suppress(*([ClusterError] if self._may_end(part) else [])):
-                        rows += collect(self.stage, part, start)
+        if any(part.nodes_tell for part in self.parts):
+            for node in self.all_nodes:
+                if node.running:
+                    rows += self._told_by(node, start)
         return rows
+
+    @property
+    def all_nodes(self) -> list[ChildProcess]:
+        """The processes of all nodes, those that came later included."""
+        return [*self.nodes, *self.joined.values()]
+
+    def _told_by(self, node: ChildProcess, start: float) -> list[Row]:
+        """Return what a node has noted; nothing if it has ended meanwhile, as it was told to."""
+        try:
+            return collect(self.stage, node, start)
+        except ClusterError:
+            told = [self.node(number) for number in (*self.killed, *self.restarting)]
+            if node in told or any(part.may_be_gone(node) for part in self.parts):
+                return []
+            raise
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the record's provenance says of the parts."""
+        return {name: found for part in self.parts for name, found in part.describe().items()}
 
     @property
     def timed(self) -> list[ChildProcess]:
         """The parts that tell how late their timers were."""
-        return [*self.swarm, *([self.broadcast.publisher] if self.broadcast is not None else [])]
+        return [*self.swarm, *(process for part in self.parts for process in part.timed())]
 
     def disturbances(self, start: float) -> list[str]:
         """Return why a run that is over does not count, as parts of a sentence; none if it does."""
         still = [stood_still(part.name, part.timers) for part in self.timed]
-        return [*self.timing.slips(start), *(one for one in still if one), *self.conditions.changes()]
-
-    def _may_end(self, part: ChildProcess) -> bool:
-        """Tell whether a node's process was told to end, so that it may be gone before it tells anything."""
-        told = [self.nodes[number - 1] for number in (*self.killed, *self.restarting)]
-        return part in told or (self.elastic is not None and part in self.elastic.leaving)
+        changes = [change for part in self.parts for change in part.changes()]
+        return [*self.timing.slips(start), *(one for one in still if one), *self.conditions.changes(), *changes]

@@ -1,4 +1,4 @@
-"""What a run silently depends on beside its own processes: the clock, the disk, its share of the cores, the server.
+"""What a run silently depends on beside its own processes: the clock, the disk, its share of the cores.
 
 Each is looked at before and after a run; a change in between makes the run void.
 """
@@ -8,10 +8,6 @@ import os
 import time
 from pathlib import Path
 
-import redis
-
-from live.broadcast.bus import Bus
-from live.broadcast.server_watch import ServerWatch
 from live.machine.timing import TOLERANCE
 
 LEAST_ROOM = 1 << 20
@@ -24,31 +20,17 @@ class Conditions:
 
     Args:
         folder: of the run.
-        bus: its server, or None; one of the user's own is asked whether it is still the same process.
     """
 
-    def __init__(self, folder: Path, bus: Bus | None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.bus = bus if bus is not None and bus.part is None else None
-        self.watch = None if self.bus is None else ServerWatch(self.bus)
-        self._look()
+        self.begin()
 
     def begin(self) -> None:
-        """Look at everything before the run, and at the user's own server while it lasts."""
-        self._look()
-        if self.watch is not None:
-            self.watch.begin()
-
-    def close(self) -> None:
-        """Look at nothing any more."""
-        if self.watch is not None:
-            self.watch.close()
-
-    def _look(self) -> None:
+        """Look at everything before the run."""
         self._wall = time.time() - time.monotonic()
         self._asleep = _asleep()
         self._throttled = throttled()
-        self._server = self._identity()
 
     def changes(self) -> list[str]:
         """Return what has changed since then, as parts of a sentence."""
@@ -63,20 +45,7 @@ class Conditions:
         disk = os.statvfs(self.folder)
         if disk.f_bavail * disk.f_frsize < LEAST_ROOM:
             found.append(f"the disk of {self.folder.parent} is full")
-        if self._identity() != self._server:
-            found.append(f"the server at {self.bus.url if self.bus else ''} was started anew, or evicted keys")
-        elif self.watch is not None and (silent := self.watch.trouble()):
-            found.append(silent)
         return found
-
-    def _identity(self) -> tuple[str, str]:
-        """Return which process the user's own server is, and how many keys it has evicted."""
-        if self.bus is None:
-            return "", ""
-        with contextlib.suppress(redis.RedisError), contextlib.closing(self.bus.client()) as client:
-            info = client.info()
-            return str(info.get("run_id", "")), str(info.get("evicted_keys", ""))
-        return "gone", ""
 
 
 def _asleep() -> float:

@@ -1,24 +1,35 @@
-"""Faults done to real processes on the scenario's schedule."""
+"""Faults done to real processes on the scenario's schedule.
 
-import contextlib
-import signal
-import threading
+What a kind of fault does belongs to the room on which it acts, and is registered there: a table `KINDS` in its module
+`faults`. Here is only what all have in common: when they begin and end, whether they have an effect, and what is noted.
+"""
+
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from live.control.process import READY_WITHIN
+from live.balancer import faults as of_balancer
+from live.broadcast import faults as of_broadcast
+from live.client import faults as of_client
 from live.machine.timing import ScheduledAction
-from live.node.lives import replace
-from twin.errors import ClusterError, HostError
-from twin.rules.faults import Standing, acts
+from live.network import faults as of_network
+from live.node import faults as of_node
+from live.ports import Effect
+from live.registry import faults as of_registry
 from twin.scenario.faults import Fault
 
 if TYPE_CHECKING:
-    from live.broadcast.broadcast import Broadcast
-    from live.broadcast.bus import Bus
     from live.ports import Cluster
 
-_SIGNALS = {"hang": signal.SIGSTOP, "kill": signal.SIGKILL, "restart": signal.SIGTERM}
+KINDS: "dict[str, Callable[[Cluster, Fault], Effect]]" = {
+    **of_node.KINDS,
+    **of_network.KINDS,
+    **of_client.KINDS,
+    **of_balancer.KINDS,
+    **of_broadcast.KINDS,
+    **of_registry.KINDS,
+}
+"""What each kind of fault does, by its name in a scenario; `live.limits` refuses the others."""
 
 
 def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[ScheduledAction]":
@@ -42,156 +53,37 @@ class Injection:
     """One fault of the schedule: `twin.rules.faults` decides what it does when it begins, and what ends with it.
 
     Attributes:
-        kind: what it is to its target; the bus is killed.
+        effect: what it does.
         life: of the process that it acts on; None if it had no effect, or has not begun.
     """
 
     def __init__(self, cluster: "Cluster", fault: Fault) -> None:
         self.cluster = cluster
         self.fault = fault
-        self.kind = "kill" if fault.kind == "bus_down" else fault.kind
+        self.effect = KINDS[fault.kind](cluster, fault)
         self.life: int | None = None
-        self.standing: Standing | None = None
-        if fault.kind == "bus_down":
-            self.standing = cluster.bus_standing
-        elif fault.node is not None:
-            self.standing = cluster.standings[fault.node - 1]
 
     def begin(self) -> None:
         """Do it, or note that it has no effect."""
-        cluster, fault = self.cluster, self.fault
-        cluster.attend()  # who has ended by now is gone
-        if self._has_ended() and self.standing is not None and self.standing.phase != "dead":
-            self.standing.ended()  # by itself: its slot was taken, say
-        self.life = 0 if self.standing is None else self.standing.begin(self.kind)
-        if fault.kind == "bus_cut" and not acts("bus_cut", cluster.bus_standing.phase, ""):
-            self.life = None
+        self.cluster.attend()  # who has ended by now is gone
+        self.life = self.effect.begins()
         if self.life is None:
-            note(cluster, "no_effect", fault)
+            note(self.cluster, "no_effect", self.fault)
             return
-        if fault.kind != "join":
-            note(cluster, "fault", fault)
-        _begin(cluster, fault)
-
-    def _has_ended(self) -> bool:
-        number, nodes = self.fault.node, self.cluster.nodes
-        return number is not None and number <= len(nodes) and not nodes[number - 1].running
+        if self.effect.announced:
+            note(self.cluster, "fault", self.fault)
+        self.effect.begin()
 
     def end(self) -> None:
         """Its duration has passed: end what it has done, if that is not over yet, or goes on by another fault."""
-        if self.life is None:
+        if self.life is None or not self.effect.over(self.life):
             return
-        cluster, fault, over = self.cluster, self.fault, True
-        if self.standing is not None:
-            over = self.standing.over(self.kind, self.life)
-        elif fault.client is not None:
-            over = cluster.stalls[fault.client].over()
-        if over:
-            _heal(cluster, fault)
-
-
-def _begin(cluster: "Cluster", fault: Fault) -> None:
-    kind, number = fault.kind, fault.node or 0
-    if kind == "join":
-        assert cluster.elastic is not None
-        _see_off(cluster, number)
-        cluster.elastic.join(number)
-    elif kind == "reload":
-        cluster.balancer.reload()
-    elif kind == "drain":
-        cluster.nodes[number - 1].let_end()
-        cluster.nodes[number - 1].tell(drain=fault.lead or 0.0, pace=fault.pace or 0.0)
-        cluster.restarting.add(number)
-    elif kind == "restart" and cluster.standings[number - 1].phase == "dead":
-        _see_off(cluster, number)
-        replace(cluster, number, kind)
-    elif kind in _SIGNALS:
-        cluster.nodes[number - 1].signal(_SIGNALS[kind])
-        if kind == "restart":
-            cluster.restarting.add(number)
-        elif kind == "kill":  # what the process was told has come to nothing
-            cluster.killed.append(number)
-            cluster.restarting.discard(number)
-    elif kind == "stall":
-        assert fault.client is not None
-        if cluster.stalls[fault.client].begin():
-            _stall(cluster, fault, True)
-    elif kind == "blackhole":
-        cluster.links[number].tell(drop=True)
-    elif kind == "bus_down":
-        _server(cluster).kill()
-    elif kind == "bus_cut":
-        _broadcast(cluster).cut(number)
-    elif kind == "partition":
-        _relay(cluster, number, cut=True)
-    else:
-        _slow(cluster, number, fault.delay or 0.0)
-
-
-def _heal(cluster: "Cluster", fault: Fault) -> None:
-    kind, number = fault.kind, fault.node or 0
-    if kind == "bus_down":
-        begun = cluster.bus_standing.boots()
-        _server(cluster).start_again()
-        threading.Thread(target=_answers_again, args=(cluster, fault, begun), daemon=True).start()
-        return
-    if kind == "kill":
-        _see_off(cluster, number)
-        replace(cluster, number, kind)
-        return
-    note(cluster, "healed", fault)
-    if kind == "hang":
-        cluster.nodes[number - 1].signal(signal.SIGCONT)
-    elif kind == "blackhole":
-        cluster.links[number].tell(drop=False)
-    elif kind == "stall":
-        _stall(cluster, fault, False)
-    elif kind == "partition":
-        _relay(cluster, number, cut=False)
-    else:
-        _slow(cluster, number, -(fault.delay or 0.0))
+        if self.effect.heals:  # noted before what it lets happen
+            note(self.cluster, "healed", self.fault)
+        self.effect.end()
 
 
 def note(cluster: "Cluster", event: str, fault: Fault) -> None:
-    """Note that a fault begins or is over."""
+    """Note that a fault begins, has no effect, or is over."""
     node, client = (-1 if number is None else number for number in (fault.node, fault.client))
     cluster.note(time.monotonic(), event, node, fault.kind, client)
-
-
-def _see_off(cluster: "Cluster", number: int) -> None:
-    """Wait until a node that was killed is gone, its port free."""
-    if number in cluster.killed:
-        cluster.nodes[number - 1].wait(READY_WITHIN)
-        cluster.attend()
-
-
-def _broadcast(cluster: "Cluster") -> "Broadcast":
-    assert cluster.broadcast is not None  # such a fault needs a publisher
-    return cluster.broadcast
-
-
-def _server(cluster: "Cluster") -> "Bus":
-    assert cluster.server is not None  # such a fault needs a publisher, or sessions on the bus
-    return cluster.server
-
-
-def _stall(cluster: "Cluster", fault: Fault, on: bool) -> None:
-    assert fault.client is not None
-    cluster.swarm[fault.client // cluster.scenario.clients.per_process].tell(stall=fault.client, on=on)
-
-
-def _relay(cluster: "Cluster", number: int, **orders: Any) -> None:
-    _broadcast(cluster).relays[number].tell(**orders)
-
-
-def _slow(cluster: "Cluster", number: int, delay: float) -> None:
-    """Let a node's link to the bus take so many seconds longer than it does; below 0, shorter."""
-    cluster.delays[number] = max(0.0, cluster.delays[number] + delay)
-    _relay(cluster, number, delay=cluster.delays[number])
-
-
-def _answers_again(cluster: "Cluster", fault: Fault, begun: int) -> None:
-    with contextlib.suppress(ClusterError, HostError, OSError):
-        _server(cluster).wait_ready(READY_WITHIN)
-        if cluster.bus_standing.listens(begun):
-            note(cluster, "healed", fault)

@@ -34,7 +34,10 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if scenario.host.placement == "separate":
         raise ScenarioError("host.placement is 'separate'; a live run, on one machine, allows pinned or free.")
     if any(fault.kind == "outage" for fault in scenario.faults):
-        raise ScenarioError("faults has an 'outage'; a live run allows the other kinds of fault.")
+        raise ScenarioError(
+            "faults has an 'outage'; a live run allows the other kinds of fault, as no process of the lab can take the "
+            "power from machines: predict it."
+        )
     messages = 0 if scenario.publisher is None else len(scenario.publisher.times(scenario.duration))
     if messages * scenario.clients.count > MOST_DELIVERIES:
         raise ScenarioError(
@@ -49,5 +52,7 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
         if any(fault.kind == "bus_down" for fault in scenario.faults):
             raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
+        if scenario.bus.servers == "several" and len(scenario.uses) > 1:
+            raise ScenarioError("bus.servers is 'several': --redis-url names one server; leave it out, or set 'one'.")
         answers(redis_url)
         check_permissions(address_of(redis_url), scenario)

@@ -3,7 +3,6 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -83,7 +82,7 @@ def _warn(text: str) -> None:
 
 def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, progress: Progress | None) -> Record:
     """Run the scenario, as `run`, which has checked it; VoidError if the run is void before it is over."""
-    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster, closing(cluster.conditions):
+    with interrupt.remembered(), Cluster(scenario, replication, redis_url) as cluster:
         start = cluster.warm_up()
         began = _follow(cluster, start, progress)
         behaviour = cluster.watch.report()
@@ -103,7 +102,8 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
             "kept_awake": cluster.place.all,
             "balancer": cluster.balancer.describe(),
-            "bus": cluster.bus,
+            "bus": {},
+            **cluster.describe(),
             "profile": _profile(scenario),
             "versions": versions(*RUNTIMES[scenario.nodes.runtime].packages, "redis", "psutil", "pandas", "pyarrow"),
         }
@@ -118,10 +118,8 @@ def _follow(cluster: Cluster, start: float, progress: Progress | None) -> dateti
     """
     scenario, timing = cluster.scenario, cluster.timing
     steps = faults.schedule(cluster, list(scenario.faults))
-    if cluster.elastic is not None:
-        steps = sorted(steps + cluster.elastic.steps(), key=lambda step: step.at)
-    cluster.watch.begin()
-    cluster.conditions.begin()
+    steps = sorted(steps + cluster.steps(), key=lambda step: step.at)
+    cluster.about_to_run()
     began, now = datetime.now(UTC), time.monotonic() - start
     timing.timers.woke(start + min(now, 0.0), "look")
     while (now := time.monotonic() - start) < scenario.duration:

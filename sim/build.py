@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
-from sim.broadcast.bus import Bus
 from sim.client.client import Client
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
+from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
 from sim.ports import ClientPart, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
 from sim.registry.registry import Registrar, RegistryCosts
-from sim.sending.outbox import Uplink
+from sim.sending.outbox import Outboxes
+from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
@@ -45,7 +46,7 @@ class Mechanisms:
         looks: whether the registrar looks at the registry; given marks stand in for that.
 
     Attributes:
-        bus: the shared server, for messages or for sessions.
+        servers: the shared servers, by what they are used for.
     """
 
     def __init__(self, run: Run, core: Core, machine: Machine, cores: Mapping[str, Cores], looks: bool) -> None:
@@ -54,19 +55,23 @@ class Mechanisms:
         self.nodes = nodes
         self.broadcast: Broadcast | None = None
         self.registrar: Registrar | None = None
+        self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
-        self.uplink: Uplink | None = None
-        self.bus: Bus | None = None
+        self.outboxes: Outboxes | None = None
+        self.servers = servers = SharedServers(run, cores, machine)
+        if scenario.publisher is not None or scenario.clients.sends.rate:
+            uplink = Uplink(run, balancer, nodes, clients)
         if scenario.publisher is not None:
-            self.broadcast = Broadcast(run, balancer, nodes, clients, cores, machine)
-            self.bus = self.broadcast.bus
+            bus = servers.of["messages"]
+            self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
         if scenario.registry is not None:
-            self.registrar = Registrar(run, scenario.registry, nodes, balancer, looks)
+            self.registrar = Registrar(run, scenario.registry, nodes, balancer, servers.of["registry"], looks)
+            if scenario.autoscaling is not None:
+                self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":
-            self.sessions = Sessions(run, nodes, cores, machine)
-            self.bus = self.sessions.bus
+            self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
-            self.uplink = Uplink(run, balancer, nodes, clients)
+            self.outboxes = Outboxes(run, uplink, clients)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
@@ -76,10 +81,10 @@ class Mechanisms:
             client.parts = tuple(self._parts_of_client(client))
 
     def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
-        """Return what the registry costs, on the bus's server if there is one; None if the profile does not know it."""
+        """Return what the registry costs; None if the profile does not know it."""
         if not machine.knows(registry_parts(self.run.scenario.balancer.relists)):
             return None
-        server = self.bus.process if self.bus is not None else Process(cores["bus"])
+        server = self.servers.of["registry"].process
         busy = machine.busy["node"]
         background = busy[len(busy) // 2] if busy else 0.0
         return RegistryCosts(machine, server, Process(cores["registrar"]), background)
@@ -91,6 +96,8 @@ class Mechanisms:
             found.append(self.sessions.authenticators[node.number - 1])
         if self.registrar is not None:
             found.append(self.registrar.registrations[node.number - 1])
+        if self.autoscaler is not None:
+            found.append(self.autoscaler.ends[node.number - 1])
         if lifetime is not None:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
@@ -103,16 +110,16 @@ class Mechanisms:
             found.append(self.sessions.members[client.number])
         if self.broadcast is not None:
             found.append(self.broadcast.subscribers[client.number])
-        if self.uplink is not None:
-            found.append(self.uplink.outboxes[client.number])
+        if self.outboxes is not None:
+            found.append(self.outboxes.of[client.number])
         return found
 
     def begin(self) -> None:
         """Everybody is connected, and the run starts."""
         if self.registrar is not None:
             self.registrar.begin()
-            if self.run.scenario.autoscaling is not None:
-                Autoscaler(self.run, self.run.scenario.autoscaling, self.registrar, self.nodes)
+        if self.autoscaler is not None:
+            self.autoscaler.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""

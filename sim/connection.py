@@ -74,7 +74,9 @@ class Frame:
     """What is sent over connections.
 
     Attributes:
-        body: a message, the answer to a question, or the (epoch, version) where a client stands.
+        body: a message, the answer to a question, the (epoch, version) where a client stands, or whose message it is
+            and its number.
+        mechanism: to which it belongs, for the node that reads it.
         size: bytes with the header; what a client sends counts against no limit.
         detail: epoch and number of a message, as events show them.
         left: connections over which it is still to be written.
@@ -86,6 +88,7 @@ class Frame:
     detail: str = ""
     left: int = field(default=0)
     question: bool = False
+    mechanism: str = ""
 
 
 @dataclass(frozen=True)

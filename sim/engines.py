@@ -45,6 +45,7 @@ def uncovered(scenario: Scenario, profile: HostProfile | None = None) -> str:
         "a client may not answer a node that ends": unread and bool(kinds & {"restart", "drain"}),
         "the clients of a broadcast have machines of their own": scenario.publisher is not None
         and scenario.host.placement == "separate",
+        "a broadcast goes through an outage": scenario.publisher is not None and "outage" in kinds,
         "there are sessions": scenario.sessions.store != "none",
         "the clients' heartbeat adapts to the network": clients.heartbeat.max_interval > 0,
         "the scenario has a registry": scenario.registry is not None,

@@ -10,6 +10,7 @@ from sim.machine.process import Cost, Process
 from twin.draws import Purpose
 from twin.record.record import Row
 from twin.rules.choice import Rule
+from twin.rules.faults import Standing
 from twin.scenario.scenario import Scenario
 
 Done = TypeVar("Done")
@@ -108,12 +109,16 @@ class NodePart(Protocol):
         """The balancer has forgotten a connection to the node."""
         return None
 
-    def leaving(self) -> None:
-        """The node begins to drain."""
-        return None
+    def leaving(self) -> Work[None]:
+        """The node is about to drain, and waits for this."""
+        yield from ()
 
     def ended(self, how: End) -> None:
         """The node's process has been told to end, or was killed; a drained one has closed its connections."""
+        return None
+
+    def gone(self) -> None:
+        """The node's process is no more, however it has ended."""
         return None
 
     def started(self, healed: bool) -> None:
@@ -127,6 +132,40 @@ class Gate(Protocol):
     def admit(self, attempt: Attempt) -> Work[Refusal | None]:
         """Read a handshake; return why it is refused, or None. A node asks in order, and the first refusal counts."""
         ...
+
+
+# What faults do
+
+
+class Effect(Protocol):
+    """One fault of the schedule, in the room on which it acts; `sim.faults` lists the kinds and does the rest.
+
+    Attributes:
+        kind: by which name the bookkeeping (`twin.rules.faults`) knows it.
+        standing: whose bookkeeping says whether it has an effect, and when that is over; None: it always has one.
+        announced: whether its begin is noted as a `fault`.
+    """
+
+    kind: str
+    standing: Standing | None = None
+    announced: bool = True
+
+    def begins(self) -> int | None:
+        """Its time has come: return the life that it belongs to, None if it has no effect."""
+        return 0 if self.standing is None else self.standing.begin(self.kind)
+
+    def begin(self) -> Work[None]:
+        """Do it."""
+        yield from ()
+
+    def over(self, life: int) -> bool:
+        """Its duration has passed: tell whether its effect ends with it."""
+        return self.standing is None or self.standing.over(self.kind, life)
+
+    def end(self) -> Work[bool]:
+        """End its effect, and tell whether it is healed by that; False where the room itself notes when it is."""
+        yield from ()
+        return True
 
 
 # The core, as its rooms see each other

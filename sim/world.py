@@ -19,6 +19,7 @@ from sim.node.kinds import RUNTIMES
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 
@@ -54,7 +55,7 @@ class World:
         beside = {name: groups[place] for name, place in machine.of_service.items()}
         self.mechanisms = Mechanisms(self, core, machine, beside, looks=not self.marks_given)
         self.broadcast = self.mechanisms.broadcast
-        self.bus = self.mechanisms.bus
+        self.servers = self.mechanisms.servers
         self.sessions = self.mechanisms.sessions
         self.registrar = self.mechanisms.registrar
         if self.registrar is not None:
@@ -164,7 +165,7 @@ class World:
         self.rows += self.mechanisms.finish()
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
-            self.note("server_connections", node=number, detail=str(count))
+            self.note("server_connections", node=number, detail=ServerConnections.pack(count))
         return self.rows
 
 

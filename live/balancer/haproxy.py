@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from live.balancer.base import Balancer
-from twin.config.haproxy import HAPROXY
+from twin.config.haproxy import HAPROXY, state_file
 from twin.errors import HostError
 
 _STATE = re.compile(r"Server cluster/n(\d+) is (UP|DOWN)(?:, reason: ([^,.]*))?")
@@ -116,7 +116,9 @@ class HAProxyBalancer(Balancer):
         return [line for line in data.decode().splitlines() if line.strip()]
 
     def reload(self) -> None:
-        """Start a new process that takes the listeners over from the old one."""
+        """Start a new process that takes the listeners over, and what a registrar has told the old one of servers."""
+        if self.scenario.registry is not None:
+            state_file(self.stage.folder).write_text("\n".join(self.ask("show servers state")) + "\n")
         self.part.let_end()
         command = [self.program, "-db", "-f", str(self.path), "-x", str(self.socket), "-sf", str(self.part.pid)]
         self.part = self.stage.start("haproxy", command, self.cpus)

@@ -1,23 +1,28 @@
-"""The parts of a cluster that are there only when something is broadcast: publisher, relays, and what all are told."""
+"""The parts of a cluster that are there only when something is broadcast: the publisher, and what all are told."""
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from live.broadcast import wire
 from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
+from live.broadcast.server import server_of
 from live.control.address import Address
+from live.control.collecting import collect
 from live.control.process import READY_WITHIN, ChildProcess, Stage
+from live.ports import ClusterPart
 from twin.errors import ClusterError
 from twin.record.record import Row
-from twin.scenario.faults import through_relay
 from twin.scenario.scenario import Scenario
 
+if TYPE_CHECKING:
+    from live.ports import Cluster
 
-class Broadcast:
+
+class Broadcast(ClusterPart):
     """The broadcast of one run.
 
     Args:
@@ -26,11 +31,19 @@ class Broadcast:
         replication: which random numbers to use.
         bus: the server, which need not answer yet.
         cpus: where its processes run.
-        ports: free ones, one for each node that `relayed` names.
+        reach: returns the address at which a node reaches the server; the server's own by default.
     """
 
+    nodes_tell = True
+
     def __init__(
-        self, stage: Stage, scenario: Scenario, replication: int, bus: Bus, cpus: list[int], ports: list[int]
+        self,
+        stage: Stage,
+        scenario: Scenario,
+        replication: int,
+        bus: Bus,
+        cpus: list[int],
+        reach: Callable[[int], Address] | None = None,
     ) -> None:
         assert scenario.publisher is not None
         self.stage = stage
@@ -41,11 +54,7 @@ class Broadcast:
         self.settings = scenario.publisher
         self.topic = Topic(run_prefix(), scenario.bus.max_length, scenario.bus.idempotency_window, first_life(bus))
         self.buffers = BufferWatch(bus, self.topic.prefix)
-        self.relays: dict[int, ChildProcess] = {}
-        self.ports = dict(zip(relayed(scenario), ports, strict=True))
-        for node, port in self.ports.items():
-            config = {"port": port, "to": bus.address.way}
-            self.relays[node] = stage.python(f"relay {node}", "live.broadcast.relay", config, cpus)
+        self.reach = reach or (lambda number: bus.address)
         self.publisher = self._start_publisher()
 
     def _access(self, address: Address) -> dict[str, Any]:
@@ -75,32 +84,35 @@ class Broadcast:
         return self.stage.python("publisher", "live.broadcast.publisher", config, self.cpus)
 
     def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know, as a table of its settings."""
+        return {"broadcast": self.for_node(number)}
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know, as a table of their settings."""
+        return {"broadcast": self.for_clients()}
+
+    def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know."""
-        address = self.bus.address
-        if number in self.ports:
-            address = address.through(self.ports[number])
         return {
-            **self._access(address),
+            **self._access(self.reach(number)),
             "kind": self.scenario.bus.kind,
             "scope": self.settings.scope,
             "policy": self.scenario.slow_consumer.policy,
             "limit_bytes": self.scenario.slow_consumer.limit_bytes,
         }
 
-    def of_clients(self) -> dict[str, Any]:
+    def for_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
         recovery = self.scenario.clients.recovery
         largest = max(self.scenario.slow_consumer.limit_bytes, self.settings.payload_bytes + wire.LARGEST_HEADER)
         return {**recovery.model_dump(), "confirm": self.settings.scope == "client", "max_size": largest}
 
     def wait_ready(self) -> None:
-        """Wait until every node is registered with the publisher, and the relays pass everything on.
+        """Wait until every node is registered with the publisher.
 
         Raises:
             ClusterError: that took too long.
         """
-        for relay in self.relays.values():
-            relay.hear()
         try:
             self.publisher.hear(READY_WITHIN)
         except ClusterError:
@@ -111,27 +123,30 @@ class Broadcast:
         name = f"{self.topic.prefix}node-{node}-"
         return self.bus.cut(name + "reader") + self.bus.cut(name + "again")
 
+    def begin(self, start: float) -> None:
+        """Let the publisher begin, and look at what waits on the bus."""
+        self.publisher.tell(start=start)
+        self.buffers.begin()
+
+    def finish(self, start: float) -> list[Row]:
+        """Return what has waited on the bus, and what the publisher has noted; times become seconds since `start`."""
+        return self.buffers.finish(start) + collect(self.stage, self.publisher, start)
+
+    def timed(self) -> list[ChildProcess]:
+        """Return the publisher."""
+        return [self.publisher]
+
     def close(self) -> None:
         """Leave nothing behind in the user's own server."""
         self.buffers.close()
         self.bus.forget_all(self.topic.prefix)
 
 
-def relayed(scenario: Scenario) -> list[int]:
-    """Return the nodes that reach the bus through a relay, because a fault of the scenario acts on their link."""
-    return through_relay(scenario.faults, scenario.host.placement)
-
-
-def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
-    """Ask a part for its events, and note on it how late its timers were; times become seconds since `start`.
-
-    Raises:
-        ClusterError: it does not answer.
-    """
-    path = stage.folder / f"events-{part.pid}.json"
-    part.tell(finish=str(path))
-    message = part.hear(60.0)
-    while "done" not in message:
-        message = part.hear(60.0)
-    part.timers = message.get("timers", {})
-    return [(t - start, *rest) for t, *rest in json.loads(path.read_text())]
+def attach(cluster: "Cluster") -> None:
+    """Add it to a cluster in which something is broadcast."""
+    scenario = cluster.scenario
+    if scenario.publisher is not None:
+        server = server_of(cluster, "messages")
+        one = Broadcast(cluster.stage, scenario, cluster.replication, server.bus, cluster.place.cluster, server.reach)
+        server.keeper.keys += [one.topic.head, one.topic.log]
+        cluster.add(one)

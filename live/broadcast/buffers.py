@@ -7,6 +7,7 @@ import time
 import redis
 
 from live.broadcast.bus import Bus
+from twin.record.events import BusBuffer
 from twin.record.record import Row, row
 
 EVERY = 0.2
@@ -62,6 +63,6 @@ class BufferWatch:
         """Return an event for each node for which something has waited; times become seconds since `start`."""
         self.close()
         return [
-            row(when - start, "bus_buffer", node=number, detail=str(count))
+            row(when - start, "bus_buffer", node=number, detail=BusBuffer.pack(count))
             for number, (count, when) in sorted(self.peaks.items())
         ]

@@ -114,6 +114,7 @@ class Bus:
         cpus: where it runs.
         url: of the user's own server, which is used as it is.
         settings: of the embedded server: whether it persists, and when it cuts a subscriber that does not read.
+        name: what distinguishes the embedded server from others of the run.
     """
 
     def __init__(
@@ -123,15 +124,17 @@ class Bus:
         cpus: list[int],
         url: str | Address | None = None,
         settings: broadcast.Bus | None = None,
+        name: str = "",
     ) -> None:
         self.stage = stage
+        self.name = f"valkey {name}".rstrip()
         self.part: ChildProcess | None = None
         self.cpus = cpus
         self.command: list[str] = []
         if url is None:
             self.address = Address("127.0.0.1", port, password=secrets.token_urlsafe(PASSWORD_BYTES))
-            self.command = _command(stage, self.address, settings or broadcast.Bus())
-            self.part = stage.start("valkey", self.command, cpus)
+            self.command = _command(stage.folder, self.address, settings or broadcast.Bus(), name)
+            self.part = stage.start(self.name, self.command, cpus)
         else:
             self.address = address_of(url)
 
@@ -184,7 +187,7 @@ class Bus:
 
     def start_again(self) -> None:
         """Start the embedded server anew on its port: with its data when it persists, else empty."""
-        self.part = self.stage.start("valkey", self.command, self.cpus)
+        self.part = self.stage.start(self.name, self.command, self.cpus)
 
     def cut(self, name: str) -> int:
         """Close every connection whose name begins with `name` (CLIENT KILL) and return how many there were: none while
@@ -216,8 +219,9 @@ class Bus:
                     client.delete(*mine)
 
 
-def _command(stage: Stage, address: Address, settings: broadcast.Bus) -> list[str]:
-    """Return how to start the embedded server; its password is in a file of the run's folder.
+def _command(folder: Path, address: Address, settings: broadcast.Bus, name: str) -> list[str]:
+    """Return how to start the embedded server; its password is in a file of the run's folder, its data in a folder of
+    its own.
 
     With `persist` each answer waits until the data is on disk (`appendfsync always`): with `everysec` the server may
     hold back a write for up to 2 s while the disk is busy, and a SIGKILL then loses what it had acknowledged. Source:
@@ -225,10 +229,12 @@ def _command(stage: Stage, address: Address, settings: broadcast.Bus) -> list[st
     """
     limits = settings.output_buffer
     buffer = f"pubsub {limits.hard_bytes} {limits.soft_bytes} {limits.soft_seconds}"
-    path = stage.folder / f"valkey-{address.port}.conf"
+    path = folder / f"valkey-{address.port}.conf"
+    data = folder / name
+    data.mkdir(exist_ok=True)
     _write_private(path, f"requirepass {address.password}\n")
     command = [str(get_binary_path()), str(path), "--port", str(address.port), "--bind", address.host]
-    command += ["--dir", str(stage.folder)]
+    command += ["--dir", str(data)]
     command += ["--save", "", "--client-output-buffer-limit", buffer]
     return [*command, "--appendonly", "yes" if settings.persist else "no", "--appendfsync", "always"]
 

@@ -14,8 +14,9 @@ from live.broadcast import wire
 from live.broadcast.broker import place
 from live.broadcast.link import Access
 from live.broadcast.subscriber import Subscriber
+from live.control.noted import Event, Own
 from live.node.connection import BoundedConnection
-from live.node.part import Event, NodePart, Take
+from live.node.part import NodePart, Take
 from twin.rules.delivery import RecoveryAnswer, SeenVersions
 from twin.rules.slow_consumer import Outlet, is_too_large
 
@@ -81,16 +82,16 @@ class FanOut(NodePart):
         """Bytes at which a connection counts as full and as relieved: `Outlet.pay` asks for half of the limit."""
         return self.limit // 2, self.limit // 2
 
-    def note(self, event: str, version: int, detail: str) -> None:
+    def note(self, event: str, version: int, own: Own) -> None:
         """Note an event of this node."""
         if self.noted:
-            self.events.append((time.monotonic(), event, -1, self.number, -1, version, detail))
+            self.events.append((time.monotonic(), event, -1, self.number, -1, version, own))
 
     def take(self, data: bytes) -> None:
         """Take a message from the bus: fan it out if it is new, and acknowledge it."""
         epoch, version, key = place(data)
         fresh = self.seen.first(epoch, version)
-        self.note("received", version, f"{epoch} {key}" if fresh else f"{epoch} {key} duplicate")
+        self.note("received", version, (epoch, key, "" if fresh else "duplicate"))
         if fresh:
             self.newest = max(self.newest, (epoch, version))
             self.fan_out(data)
@@ -132,7 +133,7 @@ class FanOut(NodePart):
     def finish(self) -> list[Event]:
         """Return all events, with the most bytes that waited for the clients."""
         waiting, when = self.most_waiting
-        buffer = (when, "node_buffer", -1, self.number, -1, -1, str(waiting))
+        buffer = (when, "node_buffer", -1, self.number, -1, -1, (waiting,))
         return [*self.events, buffer] if waiting else self.events
 
     def started(self) -> None:

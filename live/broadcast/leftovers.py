@@ -37,10 +37,10 @@ class Keeper:
 
     Args:
         bus: nothing is done on an embedded server, which ends with the run.
-        keys: some may not be there yet.
+        keys: some may not be there yet; more may be added until it begins.
     """
 
-    def __init__(self, bus: Bus, keys: Iterable[str]) -> None:
+    def __init__(self, bus: Bus, keys: Iterable[str] = ()) -> None:
         self.bus = bus
         self.keys = list(keys)
         self._over = threading.Event()

@@ -16,12 +16,11 @@ import uvloop
 from live.broadcast.broker import body, stamped
 from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
 from live.control.given import configuration
+from live.control.noted import Event, Own
 from live.control.stdio import lines, say
 from live.machine.timing import Timers
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, publish_times
 from twin.rules.delivery import Message
-
-Event = tuple[float, str, int, int, int, int, str]
 
 
 class Publisher:
@@ -49,9 +48,9 @@ class Publisher:
         self.timers, self.start = Timers(), 0.0
         self._tasks: list[asyncio.Task[None]] = []
 
-    def note(self, t: float, event: str, version: int, detail: str, node: int = -1, attempt: int = -1) -> None:
+    def note(self, t: float, event: str, version: int, own: Own, node: int = -1, attempt: int = -1) -> None:
         """Note an event at the monotonic time `t`."""
-        self.events.append((t, event, -1, node, attempt, version, detail))
+        self.events.append((t, event, -1, node, attempt, version, own))
 
     def listen(self) -> None:
         """Subscribe to what nodes say, and look after what is pending."""
@@ -81,16 +80,16 @@ class Publisher:
             if self.under_way is not None and len(self.unclaimed) < MOST_UNCLAIMED:
                 self.unclaimed.append((node, epoch, version))
             return
-        detail = f"{epoch} {counted.message.key}"
+        named = (epoch, counted.message.key)
         if counted.first:
-            self.note(now, "acked", version, detail, node)
+            self.note(now, "acked", version, named, node)
         if counted.consistent:
-            self.note(now, "consistent", version, detail)
+            self.note(now, "consistent", version, named)
 
     def settle(self, now: float) -> None:
         """See which messages are consistent because the members have changed; they may have left in silence."""
         for message in self.ledger.view(self.registry.members(now)):
-            self.note(now, "consistent", message.version, f"{message.epoch} {message.key}")
+            self.note(now, "consistent", message.version, (message.epoch, message.key))
         self.changed.set()
 
     async def publish_all(self, start: float) -> None:
@@ -108,12 +107,12 @@ class Publisher:
             (reply,) = await self.caller.ask([self.topic.stamp(number, self.payload)], tries)
         except UnansweredError:
             self.under_way = None
-            self.note(asked, "published", -1, f"0 {number} unknown {len(registered)}", attempt=tries[0])
+            self.note(asked, "published", -1, (0, number, "unknown", len(registered)), attempt=tries[0])
             return
         self.under_way = None
         message = stamped(reply, number, self.payload).message
-        detail = f"{message.epoch} {number} acknowledged {len(registered)}"
-        self.note(asked, "published", message.version, detail, attempt=tries[0])
+        own = (message.epoch, number, "acknowledged", len(registered))
+        self.note(asked, "published", message.version, own, attempt=tries[0])
         now = time.monotonic()
         self.ledger.publish(number, message.epoch, message.version, self.payload, registered, now)
         unclaimed, self.unclaimed = self.unclaimed, []
@@ -141,8 +140,8 @@ class Publisher:
 
     async def resend(self, message: Pending) -> None:
         """Send a message to all nodes again."""
-        detail = f"{message.epoch} {message.key}"
-        self.note(time.monotonic(), "resent", message.version, detail, attempt=message.resends)
+        named = (message.epoch, message.key)
+        self.note(time.monotonic(), "resent", message.version, named, attempt=message.resends)
         data = body(Message(message.epoch, message.version, message.key, message.payload))
         try:
             await self.caller.ask([("PUBLISH", self.topic.again, data)])
@@ -153,7 +152,7 @@ class Publisher:
         """Return all events; a message whose publish is under way has an unknown outcome."""
         if self.under_way is not None:
             asked, tries, number, registered = self.under_way
-            self.note(asked, "published", -1, f"0 {number} unknown {registered}", attempt=max(1, tries[0]))
+            self.note(asked, "published", -1, (0, number, "unknown", registered), attempt=max(1, tries[0]))
             self.under_way = None
         return self.events
 

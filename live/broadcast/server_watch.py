@@ -1,4 +1,6 @@
-"""Whether the user's own Redis or Valkey answers all through a run: it is no part of the lab, and nobody supervises it.
+"""Whether the user's own Redis or Valkey is the same all through a run, and answers.
+
+It is no part of the lab, and nobody supervises it.
 
 A server that somebody stops, or that waits for its disk or its fork, lets everything on the bus wait, and no client
 sees an error. So it is asked PING over a connection of its own. Source: Valkey's manual, PING and "Diagnosing latency
@@ -37,10 +39,12 @@ class ServerWatch:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._asked: float | None = None
+        self._identity = "", ""
 
     def begin(self) -> None:
         """Ask from now on."""
         if self.bus.part is None and not self._thread.is_alive():
+            self._identity = self._look()
             self._thread.start()
 
     def close(self) -> None:
@@ -48,6 +52,21 @@ class ServerWatch:
         self._over.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def changes(self) -> list[str]:
+        """Return what is wrong with the server since the run began, as parts of a sentence."""
+        if self.bus.part is not None:
+            return []
+        if self._look() != self._identity:
+            return [f"the server at {self.bus.url} was started anew, or evicted keys"]
+        return [trouble] if (trouble := self.trouble()) else []
+
+    def _look(self) -> tuple[str, str]:
+        """Return which process the server is, and how many keys it has evicted."""
+        with contextlib.suppress(redis.RedisError), contextlib.closing(self.bus.client()) as client:
+            info = client.info()
+            return str(info.get("run_id", "")), str(info.get("evicted_keys", ""))
+        return "gone", ""
 
     def trouble(self) -> str:
         """Return for how long the server was silent, as part of a sentence, or nothing if that was not too long."""

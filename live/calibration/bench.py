@@ -25,8 +25,9 @@ from typing import Any
 import uvloop
 from websockets.asyncio.client import ClientConnection
 
+from live.broadcast.inbox import Inbox
+from live.client.building import equip
 from live.client.client import Client, Swarm
-from live.client.inbox import listen
 from live.control.given import configuration
 from live.control.stdio import lines, say
 from live.node.asyncio_runtime import YOUNG_GARBAGE
@@ -45,7 +46,7 @@ class BenchClients:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.swarm = Swarm({**config, "count": 0})
-        self.sessions: dict[str, Any] | None = config.get("sessions")
+        equip(self.swarm, config)
         self.held: list[asyncio.Task[None]] = []
         self.connections: list[ClientConnection] = []
         self.made = 0
@@ -63,8 +64,8 @@ class BenchClients:
             self._begin(self.batch(message["batch"], message.get("together", True)))
         elif "ask" in message:
             for client in swarm.clients:
-                if client.inbox is not None:
-                    client.inbox.ask()
+                if (inbox := client.part(Inbox)) is not None:
+                    inbox.ask()
         elif "stall" in message:
             swarm.stall(message["stall"], message["on"])
         elif "delivered" in message:
@@ -88,18 +89,12 @@ class BenchClients:
         say(opened=sum(opened), failed=size - sum(opened), why=why, **self._span("connected", "connect_failed"))
 
     def _made(self, size: int) -> list[Client]:
-        """Return new clients with what a broadcast and sessions give them."""
-        swarm = self.swarm
-        clients = [Client(swarm, self.made + i) for i in range(size)]
+        """Return new clients, with the tokens that come next."""
+        clients = self.swarm.make(range(self.made, self.made + size))
         self.made += size
-        if swarm.broadcast is not None:
-            earlier, swarm.clients = swarm.clients, clients
-            listen(swarm, swarm.broadcast)
-            swarm.clients = earlier + clients
-        if self.sessions is not None:
-            for client in clients:
-                client.member = ClientSession(swarm, client.number, self.sessions)
-                client.member.token = self.tokens.pop(0) if self.tokens else ""
+        for client in clients:
+            if (member := client.part(ClientSession)) is not None:
+                member.token = self.tokens.pop(0) if self.tokens else ""
         return clients
 
     async def _attempt(self, client: Client) -> bool:

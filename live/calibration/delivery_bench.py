@@ -45,7 +45,7 @@ class DeliveryBench:
         self.bus.wait_ready(READY_WITHIN)
         self.bus_start = time.monotonic() - began
         self.redis = client_of(self.bus.address)
-        self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster, [])
+        self.broadcast = Broadcast(stage, scenario, 0, self.bus, place.cluster)
         self.wait_until_heard(self.broadcast)
         self.node = self._start_node(stage, 1, self.node_port, "node")
         self.silent = self._start_node(stage, 2, self.silent_port, "client")
@@ -55,7 +55,7 @@ class DeliveryBench:
         )
         self.balancer.wait_ready(READY_WITHIN)
         clients = client_config(scenario, self.port)
-        clients["broadcast"] = {**self.broadcast.of_clients(), "max_size": 2**24}
+        clients["broadcast"] = {**self.broadcast.for_clients(), "max_size": 2**24}
         self.client = stage.python("bench", "live.calibration.bench", clients, place.clients)
         self.client.hear()
         assert self.bus.part is not None
@@ -75,7 +75,7 @@ class DeliveryBench:
 
     def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> ChildProcess:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
-        broadcast = {**self.broadcast.of_node(number), "scope": scope}
+        broadcast = {**self.broadcast.for_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
         node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
         node.hear()

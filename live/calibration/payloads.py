@@ -106,7 +106,7 @@ def _publish(bench: DeliveryBench, size: int) -> float:
     Bench.stop(bench.node.pid)
     with watched() as stage:
         scenario = bench.broadcast.scenario.vary(publisher=of_size)
-        broadcast = Broadcast(stage, scenario, 0, bench.bus, bench.place.cluster, [])
+        broadcast = Broadcast(stage, scenario, 0, bench.bus, bench.place.cluster)
         bench.wait_until_heard(broadcast)
         publisher, spent = broadcast.publisher, []
         start = time.monotonic() + 1.5 / RATE

@@ -34,15 +34,15 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         port, bus_port = placement.free_ports(2)
         bus = Bus(stage, bus_port, place.cluster, None, talk.bus)
         bus.wait_ready(READY_WITHIN)
-        broadcast = Broadcast(stage, talk, 0, bus, place.cluster, [])
+        broadcast = Broadcast(stage, talk, 0, bus, place.cluster)
         at_rest(lambda: [broadcast.publisher.cpu_ns() / 1e9], lambda: [broadcast.publisher.pid])
         sessions = Sessions(scenario.vary(sessions={"store": "redis"}), 0, bus)
         basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
         for name, more in (
             ("start_node", {"registry": _of_registry(bus, port)}),
-            ("start_broadcast", {"broadcast": broadcast.of_node(1)}),
+            ("start_broadcast", {"broadcast": broadcast.for_node(1)}),
             ("start_sends", {"sends": True}),
-            ("start_sessions", {"sessions": sessions.of_node()}),
+            ("start_sessions", {"sessions": sessions.for_node(1)}),
         ):
             listens, rests, pace = _start(stage, place, basic | more)
             found.add(name, LEVEL, listens, pace)

@@ -9,14 +9,20 @@ import gc
 import json
 import logging
 import time
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.http11 import Response
 
+from live.client.building import equip
+from live.client.connection import Inlet, taker
+from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
+from live.control.noted import Event
 from live.control.stdio import lines, say
 from live.machine.timing import Timers
 from live.node.asyncio_runtime import YOUNG_GARBAGE
@@ -26,15 +32,16 @@ from twin.rules.heartbeat import Heartbeat, next_ping
 from twin.rules.idle import Adaptive
 from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
 
-if TYPE_CHECKING:
-    from live.client.inbox import Inbox
-    from live.ports import Event
-    from live.sending.outbox import Outbox
-    from live.sessions.client import ClientSession
+SomePart = TypeVar("SomePart", bound=ClientPart)
+Order = Callable[[dict[str, Any]], None]
 
 
 class Swarm:
-    """What the clients of one process share: settings and the list of events."""
+    """What the clients of one process share: settings, the list of events, and what mechanisms have added.
+
+    Attributes:
+        orders: what the lab may order, by the first word of the message that orders it.
+    """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.uri = f"ws://127.0.0.1:{config['port']}/"
@@ -44,14 +51,36 @@ class Swarm:
         self.reconnect = Reconnect(**config["reconnect"])
         self.heartbeat = Heartbeat(**config["heartbeat"])
         self.addresses: int = config["addresses"]
-        self.broadcast: dict[str, Any] | None = config.get("broadcast")
         self.named: bool = config.get("named", False)
-        self.clients = [Client(self, number) for number in range(config["first"], config["first"] + config["count"])]
+        self.orders: dict[str, Order] = {"stall": lambda message: self.stall(message["stall"], message["on"])}
+        self.clients: list[Client] = []
+        self._makers: list[Callable[[Client], ClientPart]] = []
+        self.make(range(config["first"], config["first"] + config["count"]))
         self.start = 0.0
         self.timers = Timers()
         self.events: list[Event] = []
         self.awaited = len(self.clients)
         self.all_connected = asyncio.Event()
+
+    def make(self, numbers: Iterable[int]) -> "list[Client]":
+        """Return further clients, with all that mechanisms have added."""
+        made = [Client(self, number) for number in numbers]
+        for make in self._makers:
+            for client in made:
+                client.add(make(client))
+        self.clients += made
+        return made
+
+    def equip(self, make: "Callable[[Client], ClientPart]") -> None:
+        """Add a mechanism to each client, those that are made later included."""
+        self._makers.append(make)
+        for client in self.clients:
+            client.add(make(client))
+
+    def work(self) -> "list[Coroutine[Any, Any, None]]":
+        """Return what the clients' parts do by themselves."""
+        parts = (part for client in self.clients for part in client.parts)
+        return [part.run() for part in parts if type(part).run is not ClientPart.run]
 
     def note(self, event: str, client: int, node: int = -1, attempt: int = -1, detail: str = "") -> None:
         """Append one event; the time is CLOCK_MONOTONIC, one clock for the host."""
@@ -60,8 +89,8 @@ class Swarm:
     def stall(self, number: int, stalled: bool) -> None:
         """Let one client stop reading, or go on."""
         for client in self.clients:
-            if client.number == number and client.inbox is not None:
-                client.inbox.stall(stalled)
+            if client.number == number:
+                client.stall(stalled)
 
     def draw(self, client: int, purpose: Purpose, n: int) -> float:
         """Return the uniform number that the simulated client of the same number draws."""
@@ -69,7 +98,12 @@ class Swarm:
 
 
 class Client:
-    """One client, from its first connection until the swarm ends or it gives up."""
+    """One client, from its first connection until the swarm ends or it gives up.
+
+    Attributes:
+        parts: what mechanisms have added.
+        stalled: whether it does not read its connection.
+    """
 
     def __init__(self, swarm: Swarm, number: int) -> None:
         self.swarm = swarm
@@ -85,10 +119,32 @@ class Client:
         self.options: dict[str, Any] = {}
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
-        self.inbox: Inbox | None = None
-        self.member: ClientSession | None = None
-        self.outbox: Outbox | None = None
         self.barred = False
+        self.stalled = False
+        self.connection: ClientConnection | None = None
+        self.parts: tuple[ClientPart, ...] = ()
+        self._before_connect: tuple[Callable[[dict[str, str]], None], ...] = ()
+        self._connected: tuple[tuple[ClientPart, Callable[[ClientConnection, int], Take | None]], ...] = ()
+        self._refused: tuple[Callable[[Response], Next | None], ...] = ()
+        self._disconnected: tuple[Callable[[], None], ...] = ()
+
+    def add(self, part: ClientPart) -> None:
+        """Add a mechanism; of its extension points only those that it overrides are called."""
+        self.parts += (part,)
+        self.options |= part.options
+        kind = type(part)
+        if kind.before_connect is not ClientPart.before_connect:
+            self._before_connect += (part.before_connect,)
+        if kind.connected is not ClientPart.connected:
+            self._connected += ((part, part.connected),)
+        if kind.refused is not ClientPart.refused:
+            self._refused += (part.refused,)
+        if kind.disconnected is not ClientPart.disconnected:
+            self._disconnected += (part.disconnected,)
+
+    def part(self, kind: type[SomePart]) -> SomePart | None:
+        """Return what a mechanism has added, by its class; None if it has added nothing."""
+        return next((one for one in self.parts if isinstance(one, kind)), None)
 
     async def live(self, start: float) -> None:
         """Connect at `start`, stay connected, and come back after every loss."""
@@ -121,8 +177,8 @@ class Client:
         refusal, headers = None, dict[str, str]()
         if swarm.named:
             headers |= {CLIENT_ID: str(self.number), ATTEMPT: str(self.attempts)}
-        if self.member is not None:
-            headers |= self.member.headers()
+        for before_connect in self._before_connect:
+            before_connect(headers)
         try:
             connection = await connect(
                 swarm.uri,
@@ -146,23 +202,39 @@ class Client:
             assert connection.response is not None
             node = int(connection.response.headers["X-Node"])
             swarm.note("connected", self.number, node=node, attempt=self.attempts)
-            if self.member is not None:
-                self.member.admitted(connection.response, node)
             swarm.awaited -= 1
             if swarm.awaited == 0:
                 swarm.all_connected.set()
-            if self.inbox is not None:
-                self.inbox.connected(connection, node)  # type: ignore[arg-type]
-            if self.outbox is not None:
-                self.outbox.connected(connection, node)  # type: ignore[arg-type]
+            self._opened(connection, node)
             return connection
         swarm.note("connect_failed", self.number, attempt=self.attempts, detail=reason)
-        if self.member is not None and refusal is not None:
-            then = self.member.refused(refusal)
-            if then == "login":
+        if refusal is not None and self._refused:
+            then = next((decided for refused in self._refused if (decided := refused(refusal)) is not None), "retry")
+            if then == "at once":
                 return await self.attempt()
             self.barred = then == "stop"
         return None
+
+    def _opened(self, connection: ClientConnection, node: int) -> None:
+        """Let the parts have a connection that has opened."""
+        self.connection = connection
+        takers = [(part, take) for part, connected in self._connected if (take := connected(connection, node))]
+        if isinstance(connection, Inlet):
+            connection.hand_over(taker(takers))
+        else:
+            assert not takers, "who takes frames needs an Inlet"
+        if self.stalled:
+            connection.transport.pause_reading()
+
+    def stall(self, stalled: bool) -> None:
+        """Stop reading, or go on."""
+        self.stalled = stalled
+        connection = self.connection
+        if connection is not None and not connection.transport.is_closing():
+            if stalled:
+                connection.transport.pause_reading()
+            else:
+                connection.transport.resume_reading()
 
     async def stay(self, connection: ClientConnection) -> float:
         """Hold the connection until it is lost, by a close, a broken peer or a missed heartbeat.
@@ -180,10 +252,9 @@ class Client:
         await connection.wait_closed()
         if keepalive is not None:
             keepalive.cancel()
-        if self.inbox is not None:
-            self.inbox.lost()
-        if self.outbox is not None:
-            self.outbox.lost()
+        self.connection = None
+        for disconnected in self._disconnected:
+            disconnected()
         reason = "heartbeat" if self.missed else str(connection.close_code)
         if self.adaptive is not None and reason == "1006":
             self.adaptive.broke(time.monotonic() - self.last_heard)
@@ -229,23 +300,12 @@ class Client:
 
 async def main(config: dict[str, Any]) -> None:
     """Obey the lab: `warm` connects all clients before the run's `start`, `stall` lets one stop reading (`on`) or go
-    on, `finish` writes the events and ends.
+    on, `finish` writes the events and ends; what else may be ordered is that of the mechanisms.
     """
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     swarm = Swarm(config)
-    if swarm.broadcast is not None:
-        from live.client.inbox import listen
-
-        listen(swarm, swarm.broadcast)
-    if "sessions" in config:
-        from live.sessions.client import join
-
-        join(swarm, config["sessions"])
-    if "sends" in config:
-        from live.sending.outbox import equip
-
-        equip(swarm, config["sends"])
+    equip(swarm, config)
     reader = await lines()
     say(ready=True)
     tasks: list[asyncio.Task[None]] = []
@@ -255,15 +315,16 @@ async def main(config: dict[str, Any]) -> None:
             first, rate = message["warm"], config["connect_rate"]
             swarm.start = message["start"]
             tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
-            boxes = [client.outbox for client in swarm.clients if client.outbox is not None]
-            tasks += [asyncio.ensure_future(box.send_all()) for box in boxes]
+            tasks += [asyncio.ensure_future(work) for work in swarm.work()]
             asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
-        elif "stall" in message:
-            swarm.stall(message["stall"], message["on"])
         elif "finish" in message:
             events = list(swarm.events)
             Path(message["finish"]).write_text(json.dumps(events))
             say(done=len(events), timers=swarm.timers.as_dict(swarm.start))
+        else:
+            for order in (swarm.orders[word] for word in message if word in swarm.orders):
+                order(message)
+                break
     del tasks
 
 

@@ -11,10 +11,11 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from live.control.noted import Event
 from live.control.stdio import say
 from live.node.connection import BoundedConnection, bounds
 from live.node.drain import PLACE, drain
-from live.node.part import TEXT, Admission, Event, NodePart, Take
+from live.node.part import TEXT, Admission, NodePart, Take
 
 FENCED = 3
 """Exit status of a node that ended because the registry had given its slot to another one."""

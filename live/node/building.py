@@ -1,8 +1,9 @@
 """Which mechanisms a node has: each room adds its own part when the node's settings have its table."""
 
-from importlib import import_module
+from collections.abc import Iterable
 from typing import Any
 
+from live.control.attaching import Attach, attach_all
 from live.node.base import Node
 
 ROOMS = {
@@ -17,10 +18,8 @@ ROOMS = {
 needs is loaded: a node's start is a cost of its own (`twin.costs.starts`)."""
 
 
-def build(config: dict[str, Any]) -> Node:
-    """Return a node with all that its settings ask for."""
+def build(config: dict[str, Any], more: Iterable[Attach[Node]] = ()) -> Node:
+    """Return a node with all that its settings ask for, and `more`."""
     node = Node(config["number"])
-    for table, module in ROOMS.items():
-        if config.get(table):
-            import_module(module).attach(node, config)
+    attach_all(ROOMS, node, config, more)
     return node

@@ -9,8 +9,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-Event = tuple[float, str, int, int, int, int, str]
-"""What a node notes: time by the host's monotonic clock, name, client, node, attempt, version, detail."""
+from live.control.noted import Event
+
 Take = Callable[[str | bytes], None]
 """Takes a frame of one connection."""
 Admission = Awaitable[Response | None] | Response | None

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from live.broadcast.broadcast import Broadcast
 from live.cluster import Cluster
 from live.control import interrupt
 from live.node import lives
@@ -42,6 +43,21 @@ SERVED: dict[str, Any] = {
 """The cluster that is served when the user names none."""
 
 
+def check_served(scenario: Scenario) -> None:
+    """See whether a page can be a client of a scenario's cluster: it has no password, and nobody keeps it in step.
+
+    Raises:
+        ScenarioError: it can not.
+    """
+    if scenario.publisher is None:
+        raise ScenarioError(f"publisher is missing in {scenario.name}; ./lab serve needs a scenario with one.")
+    if scenario.sessions.store != "none":
+        raise ScenarioError(f"sessions.store is '{scenario.sessions.store}'; ./lab serve allows 'none'.")
+    for name, table in (("registry", scenario.registry), ("nodes.lifetime", scenario.nodes.lifetime)):
+        if table is not None:
+            raise ScenarioError(f"{name} is set; ./lab serve allows none.")
+
+
 class ServedCluster(Cluster):
     """A cluster whose nodes let a page in.
 
@@ -50,15 +66,14 @@ class ServedCluster(Cluster):
         port: of the page, on loopback.
 
     Raises:
-        ScenarioError: the scenario has no publisher.
+        ScenarioError: the scenario has no publisher, or something that a page takes no part in.
         HostError: the port is taken, or see `Cluster`.
     """
 
     measured = False  # nobody takes times of what a page does: the cores may sleep
 
     def __init__(self, scenario: Scenario, port: int) -> None:
-        if scenario.publisher is None:
-            raise ScenarioError(f"publisher is missing in {scenario.name}; ./lab serve needs a scenario with one.")
+        check_served(scenario)
         self.secret = secrets.token_bytes(32)
         self.orders: queue.Queue[Order] = queue.Queue(100)
         self.ended = ""
@@ -67,7 +82,7 @@ class ServedCluster(Cluster):
         except OSError as error:
             raise HostError(f"--port is {port}; it cannot be listened on ({error.strerror}).") from None
         try:
-            super().__init__(scenario.vary(faults=[], clients={"count": 1}), 0)
+            super().__init__(scenario.vary(faults=[], clients={"count": 1, "sends": {"rate": 0.0}}), 0)
         except BaseException:
             self.http.server_close()
             raise
@@ -112,7 +127,7 @@ class ServedCluster(Cluster):
         if action == "start":
             if part.running or number in self.restarting:
                 return False
-            lives.replace(self, number, "start")
+            lives.start(self, number, "start")
         elif not part.running:
             return False
         elif action == "resume" or (action == "hang" and standing.hung.on):
@@ -165,8 +180,9 @@ def serve(
         ClusterError: a part failed; everything was stopped.
     """
     with interrupt.remembered(), ServedCluster(scenario, port) as site:
-        assert site.broadcast is not None
-        site.broadcast.publisher.tell(start=time.monotonic())
+        broadcast = site.room(Broadcast)
+        assert broadcast is not None
+        broadcast.publisher.tell(start=time.monotonic())
         ready(site)
         try:
             while until is None or not until():

@@ -100,6 +100,12 @@ class Membership:
         with contextlib.suppress(*BROKEN, ReplyError):
             await self._ask(*self.slots.leave(self.number, self.generation))
 
+    def give_up(self) -> None:
+        """Give the slot up over the connection that there is, without waiting for the answer."""
+        if self.link is not None and not self.link.reason:
+            reply = self.link.send(*self.slots.leave(self.number, self.generation))
+            reply.add_done_callback(lambda done: done.cancelled() or done.exception())
+
     async def _sign(self) -> None:
         used, mine = time.process_time(), self.connections()
         cpu, self.used = round(1000 * (used - self.used) / self.every), used
@@ -119,7 +125,8 @@ class Membership:
     async def _register(self) -> None:
         while True:
             try:
-                self.generation = int(await self._ask(*self.slots.register(self.number, self.own, self.version)))
+                command = self.slots.register(self.number, self.own, self.version, self.generation)
+                self.generation = int(await self._ask(*command))
             except (*BROKEN, ReplyError):
                 await asyncio.sleep(AGAIN)
             else:

@@ -25,6 +25,7 @@ class Registered(NodePart):
     def __init__(self, node: Node, settings: dict[str, Any]) -> None:
         self.node = node
         self.settings = settings
+        self.has_left = False
         self.orders = {"grid": lambda message: self.member.on_grid(message["grid"])}
 
     def listening(self) -> None:
@@ -44,8 +45,15 @@ class Registered(NodePart):
 
     async def leaving(self) -> None:
         """Give the slot up."""
+        self.has_left = True
         self.signs.cancel()
         await self.member.leave()
+
+    def ended(self) -> None:
+        """So does a node that is told to end at once; it does not wait for an answer."""
+        if not self.has_left and hasattr(self, "member"):
+            self.signs.cancel()
+            self.member.give_up()
 
     def _fenced(self) -> None:
         self.node.status = FENCED

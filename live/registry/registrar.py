@@ -18,13 +18,13 @@ from live.balancer.members import members_of
 from live.broadcast.link import keep_alive
 from live.control.address import Address
 from live.control.given import configuration
+from live.control.noted import Event
 from live.control.resp import BROKEN, ReplyError, RespConnection
 from live.control.stdio import lines, say
 from live.registry.member import ANSWER_WITHIN, open_link
 from live.registry.scripts import Slots, alive
 from twin.rules.registry import Registration, changes, next_sign
 
-Event = tuple[float, str, int, int, int, int, str]
 EAGER = 0.02
 """Seconds between two looks before the run's own times are known."""
 
@@ -42,6 +42,7 @@ class Registrar:
         self.events: list[Event] = []
         self.grid: float | None = None
         self.link: RespConnection | None = None
+        self.lost = False
 
     async def look(self) -> None:
         """Ask who is alive, and tell the balancer what is new."""
@@ -50,7 +51,9 @@ class Registrar:
                 self.link = await open_link(self.address, f"{self.slots.prefix}registrar")
             members = alive(await self.link.ask(ANSWER_WITHIN, *self.slots.members()), time.monotonic())
         except (*BROKEN, ReplyError):
-            return  # who does not answer says nothing about the nodes
+            self._note_lost(True)  # who does not answer says nothing about the nodes
+            return
+        self._note_lost(False)
         todo = changes(self.known, members)
         if todo.gone or todo.came:
             try:
@@ -66,6 +69,13 @@ class Registrar:
         if len(members) >= self.expect > 0:
             self.expect = 0
             say(synced=time.monotonic())
+
+    def _note_lost(self, lost: bool) -> None:
+        """Note when the registry does not answer any more, and when it does again."""
+        if lost != self.lost:
+            self.lost = lost
+            name, reason = ("bus_lost", "registry") if lost else ("bus_joined", "")
+            self.events.append((time.monotonic(), name, -1, -1, -1, -1, reason))
 
     async def run(self) -> None:
         """Look for ever."""

@@ -31,7 +31,9 @@ end
 REGISTER = (
     _NOW
     + """
-local generation = redis.call('HINCRBY', KEYS[1], ARGV[1], 1)
+local latest = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
+local generation = math.max(latest, tonumber(ARGV[6])) + 1
+redis.call('HSET', KEYS[1], ARGV[1], generation)
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 redis.call('DEL', KEYS[3])
 redis.call('HSET', KEYS[3], 'generation', generation, 'address', ARGV[2], 'version', ARGV[3],
@@ -42,7 +44,9 @@ if redis.call('PTTL', KEYS[2]) < 0 then redis.call('PEXPIRE', KEYS[2], ARGV[5]) 
 return generation
 """
 )
-"""KEYS: generations, log, slot. ARGV: number of the slot, address, version, lease in ms, ms that new keys live."""
+"""KEYS: generations, log, slot. ARGV: number of the slot, address, version, lease in ms, ms that new keys live, the
+generation that the node had.
+"""
 
 BEAT = (
     _NOW
@@ -58,7 +62,8 @@ if redis.call('HGET', KEYS[3], 'generation') == ARGV[2] then
   return {'renewed', counts}
 end
 log('fenced', ARGV[1], ARGV[2])
-return {redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] and 'expired' or 'replaced', {}}
+local latest = redis.call('HGET', KEYS[1], ARGV[1])
+return {(not latest or latest == ARGV[2]) and 'expired' or 'replaced', {}}
 """
 )
 """KEYS: generations, log, slot, all slots. ARGV: number of the slot, generation, connections, CPU, lease in ms."""
@@ -126,10 +131,10 @@ class Slots:
     def _lease(self) -> int:
         return max(1, round(self.ttl * 1000))
 
-    def register(self, slot: int, address: str, version: str) -> "Command":
-        """Return the command that takes a slot; its reply is the generation."""
+    def register(self, slot: int, address: str, version: str, before: int = 0) -> "Command":
+        """Return the command that takes a slot; its reply is the generation, above what the node had `before`."""
         keys = (self.generations, self.log, self.slot(slot))
-        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease, self.life)
+        return ("EVALSHA", SHA["register"], 3, *keys, slot, address, version, self._lease, self.life, before)
 
     def beat(self, slot: int, generation: int, connections: int, cpu: int) -> "Command":
         """Return the command that renews a lease."""

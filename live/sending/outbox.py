@@ -6,9 +6,13 @@ A message is a binary frame: number of the client and number of the message, 4 b
 import struct
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from live.client.inbox import Inlet
+from websockets.asyncio.client import ClientConnection
+
+from live.client.connection import Inlet
+from live.client.part import ClientPart
+from live.control.noted import Event
 from twin.draws import Purpose
 from twin.rules.offline import OfflineQueue, due_at
 
@@ -22,7 +26,7 @@ MOST_ARRIVED = 400_000
 """Events of a node with which it notes messages: twice what all clients of a run may send (`twin.scenario.sending`)."""
 
 
-def taker(events: list[tuple[float, str, int, int, int, int, str]], node: int) -> Callable[[str | bytes], None]:
+def taker(events: list[Event], node: int) -> Callable[[str | bytes], None]:
     """Return what notes each message of a client that a node has read.
 
     One above `MOST_ARRIVED` is an OverflowError, which closes its connection (1011): somebody else has sent some.
@@ -38,7 +42,7 @@ def taker(events: list[tuple[float, str, int, int, int, int, str]], node: int) -
     return take
 
 
-class Outbox:
+class Outbox(ClientPart):
     """One client's messages, across all its connections.
 
     Args:
@@ -56,44 +60,43 @@ class Outbox:
         self.queue = OfflineQueue(offline["messages"], offline["bytes"], offline["overflow"])
         self.connection: Inlet | None = None
         self.node = -1
+        self.options = {"create_connection": Inlet}
 
-    async def send_all(self) -> None:
+    async def run(self) -> None:
         """Send or keep each message when it is due, from the start of the run on."""
         phase, start, n = self.swarm.draw(self.number, Purpose.SEND_PHASE, 0), self.swarm.start, 0
         while True:
             await self.swarm.timers.until(start + due_at(n, self.rate, phase), "send")
             if self.connection is not None:
-                self._send(n, "")
+                self._send(n, flushed=False)
             else:
                 self._keep(n)
             n += 1
 
-    def connected(self, connection: Inlet, node: int) -> None:
+    def connected(self, connection: ClientConnection, node: int) -> None:
         """Send what is kept over a new connection, in order."""
-        self.connection, self.node = connection, node
+        self.connection, self.node = cast("Inlet", connection), node
         for n, _ in self.queue.flush():
-            self._send(n, "flushed")
+            self._send(n, flushed=True)
 
-    def lost(self) -> None:
+    def disconnected(self) -> None:
         """The connection is over: keep what is due from now on."""
         self.connection = None
 
-    def _send(self, n: int, detail: str) -> None:
+    def _send(self, n: int, flushed: bool) -> None:
         assert self.connection is not None
-        self.swarm.events.append((time.monotonic(), "sent", self.number, self.node, -1, n, detail))
+        self.swarm.events.append((time.monotonic(), "sent", self.number, self.node, -1, n, (flushed,)))
         self.connection.say(_NAME.pack(self.number, n).ljust(self.size, b"\0"))
 
     def _keep(self, n: int) -> None:
         dropped = self.queue.offer(n, self.size)
         append, now = self.swarm.events.append, time.monotonic()
         if n not in dropped:
-            append((now, "kept", self.number, -1, -1, n, str(self.queue.held)))
+            append((now, "kept", self.number, -1, -1, n, (self.queue.held,)))
         for one in dropped:
-            append((now, "discarded", self.number, -1, -1, one, str(self.queue.held)))
+            append((now, "discarded", self.number, -1, -1, one, (self.queue.held,)))
 
 
-def equip(swarm: "Swarm", config: dict[str, Any]) -> None:
+def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its outbox."""
-    for client in swarm.clients:
-        client.outbox = Outbox(swarm, client.number, config)
-        client.options["create_connection"] = Inlet
+    swarm.equip(lambda client: Outbox(swarm, client.number, config["sends"]))

@@ -5,9 +5,11 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from websockets.asyncio.client import ClientConnection
 from websockets.http11 import Response
 
-from twin.rules.session import Next, OnRefusal, after_refusal
+from live.client.part import ClientPart, Next
+from twin.rules.session import OnRefusal, after_refusal
 
 if TYPE_CHECKING:
     from live.ports import Swarm
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _REASON = re.compile(r'error_description="([a-z]+)"')
 
 
-class ClientSession:
+class ClientSession(ClientPart):
     """One client's session over all its connections.
 
     Args:
@@ -32,36 +34,36 @@ class ClientSession:
         self.on_refusal: OnRefusal = config["on_refusal"]
         self.token = ""
 
-    def headers(self) -> dict[str, str]:
-        """Return what to show: the token, or name and password."""
+    def before_connect(self, headers: dict[str, str]) -> None:
+        """Show the token, or name and password."""
         if self.token:
-            return {"Authorization": f"Bearer {self.token}"}
-        basic = base64.b64encode(":".join(self.user).encode()).decode()
-        return {"Authorization": f"Basic {basic}"}
+            headers["Authorization"] = f"Bearer {self.token}"
+        else:
+            basic = base64.b64encode(":".join(self.user).encode()).decode()
+            headers["Authorization"] = f"Basic {basic}"
 
-    def admitted(self, response: Response, node: int) -> None:
+    def connected(self, connection: ClientConnection, node: int) -> None:
         """Keep the token of a 101."""
-        self.token, generation, how = response.headers["X-Session"].split()
+        assert connection.response is not None
+        self.token, generation, how = connection.response.headers["X-Session"].split()
         name = self.token.partition(".")[0]
-        detail = name if int(generation) > 0 else f"{name} trusted"
-        event = (time.monotonic(), f"session_{how}", self.number, node, -1, int(generation), detail)
-        self.swarm.events.append(event)
+        own = (name,) if how == "started" else (name, int(generation) <= 0)
+        self.swarm.events.append((time.monotonic(), f"session_{how}", self.number, node, -1, int(generation), own))
 
     def refused(self, response: Response) -> Next:
-        """Return what to do after a refusal by a node; one by the balancer says nothing about the session."""
+        """Decide after a refusal by a node: log in at once, say; one by the balancer says nothing about the session."""
         if "X-Node" not in response.headers:
             return "retry"
         then = after_refusal(response.status_code, bool(self.token), self.on_refusal)
         if self.token and then != "retry":
             node, name = int(response.headers["X-Node"]), self.token.partition(".")[0]
             challenge = _REASON.search(response.headers.get("WWW-Authenticate", ""))
-            detail = f"{name} {challenge[1]}" if challenge is not None else name
-            self.swarm.events.append((time.monotonic(), "session_lost", self.number, node, -1, -1, detail))
+            own = (name, challenge[1] if challenge is not None else "")
+            self.swarm.events.append((time.monotonic(), "session_lost", self.number, node, -1, -1, own))
             self.token = ""
-        return then
+        return "at once" if then == "login" else then
 
 
-def join(swarm: "Swarm", config: dict[str, Any]) -> None:
+def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its side of the sessions."""
-    for client in swarm.clients:
-        client.member = ClientSession(swarm, client.number, config)
+    swarm.equip(lambda client: ClientSession(swarm, client.number, config["sessions"]))

@@ -16,8 +16,9 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from live.broadcast.link import keep_alive
+from live.control.noted import Event
 from live.control.stdio import say
-from live.node.part import Admission, Event, NodePart
+from live.node.part import Admission, NodePart
 from live.sessions.accounts import Account, Accounts
 from live.sessions.store import SessionStore, StoreDownError
 from twin.rules.credentials import challenge, name_and_password, shown_credentials

@@ -1,17 +1,23 @@
 """The sessions of one run: what nodes and clients are told, and the server they share."""
 
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.bus import Bus
+from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess
+from live.ports import ClusterPart
 from live.sessions.accounts import ACCOUNTS, Account
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
+
+if TYPE_CHECKING:
+    from live.ports import Cluster
 
 
 def access_config(scenario: Scenario, replication: int, address: Address, prefix: str) -> dict[str, Any]:
@@ -25,16 +31,28 @@ def access_config(scenario: Scenario, replication: int, address: Address, prefix
     }
 
 
-class Sessions:
+class Sessions(ClusterPart):
     """What the lab decides for a run: the nodes' secret, the users' accounts, the server's address.
 
     Args:
         scenario: with sessions.
         replication: which random numbers to use.
         bus: the shared server, needed only for the store `redis`.
+        nodes: returns the processes of the nodes.
+        reach: returns the address at which a node reaches the server; the server's own by default.
     """
 
-    def __init__(self, scenario: Scenario, replication: int, bus: Bus | None) -> None:
+    nodes_tell = True
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        replication: int,
+        bus: Bus | None,
+        nodes: Callable[[], Sequence[ChildProcess]] = tuple,
+        reach: Callable[[int], Address] | None = None,
+    ) -> None:
+        self.nodes = nodes
         settings = scenario.sessions
         self.settings = settings
         self.secret = secrets.token_hex(32)
@@ -42,15 +60,24 @@ class Sessions:
         self.accounts = {
             name: Account.of(password, {1, settings.login_iterations}) for name, password in self.passwords.items()
         }
-        self.store: dict[str, Any] | None = None
         self.bus = bus if settings.store == "redis" else None
         self.running = False
+        self.prefix = run_prefix()
+        self._access: Callable[[int], dict[str, Any] | None] = lambda number: None
         if settings.store == "redis":
             assert bus is not None
-            self.prefix = run_prefix()
-            self.store = access_config(scenario, replication, bus.address, self.prefix)
+            way = reach or (lambda number: bus.address)
+            self._access = lambda number: access_config(scenario, replication, way(number), self.prefix)
 
-    def of_node(self) -> dict[str, Any]:
+    def of_node(self, number: int) -> dict[str, Any]:
+        """Return what a node has to know, as a table of its settings."""
+        return {"sessions": self.for_node(number)}
+
+    def of_clients(self) -> dict[str, Any]:
+        """Return what the clients have to know, as a table of their settings."""
+        return {"sessions": self.for_clients()}
+
+    def for_node(self, number: int) -> dict[str, Any]:
         """Return what a node has to know; one that is started during the run hashes every password in full."""
         settings = self.settings
         return {
@@ -61,7 +88,7 @@ class Sessions:
             "when_down": settings.when_down,
             "accounts": {name: one.as_config() for name, one in self.accounts.items()},
             "begin": 0.0 if self.running else inf,
-            "store": self.store,
+            "store": self._access(number),
         }
 
     def close(self) -> None:
@@ -69,26 +96,36 @@ class Sessions:
         if self.bus is not None:
             self.bus.forget_all(self.prefix)
 
-    def of_clients(self) -> dict[str, Any]:
+    def for_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
         return {"passwords": self.passwords, "on_refusal": self.settings.on_refusal}
 
-    def wait_ready(self, nodes: list[ChildProcess]) -> None:
+    def wait_ready(self) -> None:
         """Wait until every node has a connection to the shared server.
 
         Raises:
             ClusterError: that took too long.
         """
+        nodes = self.nodes()
         for node in nodes:
             node.tell(joined=True)
         for node in nodes:
             if "joined" not in node.hear(READY_WITHIN):
                 raise ClusterError(f"{node.name} did not reach the server of the sessions.")
 
-    def begin(self, nodes: list[ChildProcess], start: float) -> None:
+    def begin(self, start: float) -> None:
         """Let logins cost their hash from `start` on, in seconds of the monotonic clock: before it, everybody has
         logged in long ago.
         """
         self.running = True
-        for node in nodes:
+        for node in self.nodes():
             node.tell(begin=start)
+
+
+def attach(cluster: "Cluster") -> None:
+    """Add them to a cluster that has sessions."""
+    scenario = cluster.scenario
+    if scenario.sessions.store != "none":
+        server = server_of(cluster, "sessions") if scenario.sessions.store == "redis" else None
+        bus, reach = (None, None) if server is None else (server.bus, server.reach)
+        cluster.add(Sessions(scenario, cluster.replication, bus, lambda: cluster.nodes, reach))

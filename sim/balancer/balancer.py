@@ -51,6 +51,7 @@ class Balancer(ABC):
     Attributes:
         workers: its process of each generation; an old one goes on with the connections that it has.
         made: counts its tunnels.
+        first: the generation that began with the last loss of power; what earlier ones had is gone.
         no_server: the HTTP status for a request when no server can be chosen.
         forgets_silent: whether it forgets a connection whose client has left while the node does not answer.
     """
@@ -73,7 +74,7 @@ class Balancer(ABC):
         self.start_time = start_time
         self.start_checks = start_checks
         self.workers = [process]
-        self.generation = 0
+        self.generation = self.first = 0
         self.life = 0
         self.listening = True
         self.draws = 0
@@ -152,6 +153,10 @@ class Balancer(ABC):
         self.rule.name_servers(self.names)
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
+
+    def lost(self, tunnel: Tunnel) -> bool:
+        """Tell whether the process that had a tunnel is gone, so that nothing passes through it any more."""
+        return tunnel.generation < self.first
 
     # Choosing and connecting
 
@@ -304,7 +309,7 @@ class Balancer(ABC):
     def on_client_fin(self, tunnel: Tunnel) -> None:
         """The client's half of a tunnel has ended: pass that on."""
         node = self.nodes[tunnel.server]
-        if self.listening:
+        if self.listening and not self.lost(tunnel):
             self.worker(tunnel).work(self.costs.release, lambda _: node.sees_end(tunnel))
         else:
             node.sees_end(tunnel)
@@ -330,8 +335,7 @@ class Balancer(ABC):
         if not tunnel.upstream_gone:
             tunnel.upstream_gone = True
             self.release(tunnel)
-            for part in self.nodes[tunnel.server].parts:
-                part.disconnected(tunnel)
+            self.nodes[tunnel.server].missed(tunnel)
             if tunnel.generation == self.generation:
                 self.succeeded(tunnel.server)
 
@@ -369,13 +373,7 @@ class Balancer(ABC):
         for worker in self.workers:
             worker.clear()
         self.take_over()
+        self.first = self.generation
         self.listening = False
         for waiting in self.waiting:
             waiting.clear()
-
-    def come_back(self) -> Work[None]:
-        """Start a new process, with fresh counts and checks."""
-        yield self.env.timeout(self.start_time)
-        self.listening = True
-        self.forget()
-        self.start_checks(0.0)

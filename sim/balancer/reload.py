@@ -1,5 +1,7 @@
 """A balancer that takes over a new configuration: a new process beside the old one, which keeps its tunnels a while."""
 
+from collections.abc import Sequence
+
 from sim.balancer.balancer import Balancer
 from sim.machine.process import Process
 from sim.ports import Work
@@ -9,7 +11,9 @@ from twin.config.nginx import HANDOVER
 def reload(balancer: Balancer) -> Work[None]:
     """Start a new generation with fresh counts and checks.
 
-    The new process takes over when it has started, and the old one's time runs from then.
+    The new process takes over when it has started, and the old one's time runs from then. The servers that a registrar
+    has told survive: nginx reads them from its file, HAProxy from the state that the old process has saved. Sources:
+    nginx, "Controlling nginx"; HAProxy 2.8 configuration manual, `load-server-state-from-file`.
     """
     life = balancer.life
     if not balancer.listening:
@@ -20,7 +24,10 @@ def reload(balancer: Balancer) -> Work[None]:
     old = balancer.workers[-1]
     balancer.take_over()
     generation = balancer.generation
+    told, pools = balancer.up, balancer.gray.is_next if balancer.gray is not None else ()
     balancer.forget()
+    if balancer.run.scenario.registry is not None:
+        keep(balancer, told, pools)
     balancer.start_checks(0.0)
     yield from hard_stop(balancer, old, generation)
 
@@ -42,6 +49,37 @@ def relist(balancer: Balancer, up: list[bool]) -> Work[None]:
         if was != is_up:
             balancer.run.note("marked_up" if is_up else "marked_down", node=server, detail="registry")
     yield from hard_stop(balancer, old, generation)
+
+
+def come_back(balancer: Balancer) -> Work[None]:
+    """Start a new process on a machine that was gone, with fresh counts and checks.
+
+    With a registry it has the servers that its configuration lists on disk: nginx's are there, and HAProxy's, which it
+    was told over its runtime socket, are not.
+    """
+    yield balancer.env.timeout(balancer.start_time)
+    balancer.listening = True
+    before, none = balancer.up, [False] * len(balancer.up)
+    balancer.forget()
+    if balancer.run.scenario.registry is not None:
+        keep(balancer, before if balancer.settings.relists else none, none)
+    balancer.start_checks(0.0)
+
+
+def keep(balancer: Balancer, up: Sequence[bool], pools: Sequence[bool]) -> None:
+    """Let a new process have the servers that another one was told.
+
+    Args:
+        balancer: the balancer.
+        up: which servers may get connections.
+        pools: which of them belong to the next version of a gray release; any without one.
+    """
+    if balancer.gray is not None:
+        balancer.gray.is_next = list(pools)
+    for server, is_up in enumerate(up):
+        if is_up != balancer.up[server]:
+            balancer.up[server] = is_up
+            balancer.rule.mark(server, is_up)
 
 
 def hard_stop(balancer: Balancer, old: Process, generation: int) -> Work[None]:

@@ -17,14 +17,18 @@ from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cores import Cores
 from sim.machine.lane import Relay
 from sim.machine.machine import Machine
-from sim.machine.own_loop import Loops
 from sim.machine.process import Process
+from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
 from twin.costs.relay import RELAY_PARTS
+from twin.record.events import TYPES
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
 from twin.scenario.faults import through_relay
+
+MECHANISM = "broadcast"
+"""To whom what clients ask and confirm belongs."""
 
 
 class Broadcast:
@@ -32,10 +36,12 @@ class Broadcast:
 
     Args:
         run: the replication.
+        bus: through which the messages go.
+        uplink: over which clients ask and confirm.
         balancer: through which the frames go.
         nodes: who sends to the clients.
         clients: who gets the messages.
-        cores: of the bus and of the publisher, each by its name.
+        cores: of the publisher, by its name.
         machine: what parts cost.
 
     Attributes:
@@ -45,6 +51,8 @@ class Broadcast:
     def __init__(
         self,
         run: Run,
+        bus: Bus,
+        uplink: Uplink,
         balancer: Balancer,
         nodes: Sequence[Node],
         clients: Sequence[Client],
@@ -53,28 +61,25 @@ class Broadcast:
     ) -> None:
         assert run.scenario.publisher is not None
         self.idle = balancer.idle
-        self.nodes = nodes
         self.scope: str = run.scenario.publisher.scope
-        cost, payload, u = machine.cost, run.scenario.publisher.payload_bytes, machine.host_quantile
-        self.room = round(machine.profile.path(payload, u))
-        server, room = Process(cores["bus"]), machine.profile.bus_path(payload, u)
-        self.bus = Bus(run, server, cost, machine.bus_start, room, machine.disk)
-        process = Process(cores["publisher"])
-        self.publisher = publisher.Publisher(run, process, self.bus, publisher.PublisherCosts(run.env, cost))
+        cost, payload = machine.cost, run.scenario.publisher.payload_bytes
+        self.room = round(machine.profile.path(payload, machine.host_quantile))
+        self.bus = bus
+        self.publisher = publisher.Publisher(
+            run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, cost)
+        )
         self.fanouts = [
-            fanout.Fanout(run, self.bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
+            fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
         ]
         if machine.knows(RELAY_PARTS):
             for number in through_relay(run.scenario.faults, run.scenario.host.placement):
-                self.fanouts[number - 1].link.relay = Process(cores["bus"]), cost("relay_frame")
+                self.fanouts[number - 1].link.relay = Process(bus.process.cores), cost("relay_frame")
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
-        word, further = cost("balancer_word"), cost("balancer_word_more")
-        self.balancer_up = Relay(balancer.worker, word, further, self.relayed_up)
-        read, further, send = cost("client_delivery"), cost("client_delivery_more"), cost("client_send")
-        loops = Loops(run.env, clients)
-        self.swarms = loops.lanes(read, further, self.arrived)
-        self.asking = loops.lanes(send, send, self.asked)
+        read, further = cost("client_delivery"), cost("client_delivery_more")
+        self.swarms = uplink.loops.lanes(read, further, self.arrived)
+        self.uplink = uplink
+        uplink.receivers[MECHANISM] = self.heard
         self.subscribers = [Subscriber(run, self, client) for client in clients]
 
     def finish(self) -> list[Row]:
@@ -85,7 +90,7 @@ class Broadcast:
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
         return [
-            row(when, event, node=one.node.number, detail=str(waiting))
+            row(when, event, node=one.node.number, detail=TYPES[event].pack(waiting))
             for one in self.fanouts
             for event, (waiting, when) in (("node_buffer", one.most_waiting), ("bus_buffer", one.link.most_counted))
             if waiting
@@ -149,15 +154,9 @@ class Broadcast:
 
     def ask(self, tunnel: Tunnel, frame: Frame) -> None:
         """Send a question or a confirmation."""
-        self.asking.pass_on([(tunnel, [frame])])
+        frame.mechanism = MECHANISM
+        self.uplink.say(tunnel, frame)
 
-    def asked(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """A client process has sent frames."""
-        self.balancer_up.pass_on([(tunnel, frames) for tunnel, frames in taken if not tunnel.client_left])
-
-    def relayed_up(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """The balancer has passed frames on to the nodes."""
-        for tunnel, frames in taken:
-            self.idle.touch(tunnel)
-            if not tunnel.upstream_gone and tunnel in self.nodes[tunnel.server].tunnels:
-                self.fanouts[tunnel.server].up.pass_on([(tunnel, frames)])
+    def heard(self, tunnel: Tunnel, frame: Frame, t: float) -> None:
+        """A node has read a question or a confirmation."""
+        self.fanouts[tunnel.server].heard(tunnel, frame)

@@ -25,6 +25,9 @@ from twin.rules.output_buffer import OutputBuffer, connections, look_every
 if TYPE_CHECKING:
     from sim.ports import Run
 
+Lost = Callable[[str], None]
+"""Told at the end of a connection with a word, when the bus has closed it."""
+
 Command = tuple[Cost, Act]
 """What a command costs the broker, and what it does there."""
 
@@ -41,7 +44,7 @@ class BusCosts:
 
 
 class Bus:
-    """The broker's process and all that is connected to it; `on_loss` is called when it starts without its data.
+    """The broker's process and all that is connected to it.
 
     Args:
         world: whose bus.
@@ -50,6 +53,13 @@ class Bus:
         start: seconds that it takes to start.
         room: bytes that a connection to it holds.
         disk: seconds that its disk takes (`sim.broadcast.disk`); None for one that costs nothing.
+        asking: connections to it of nodes that only ask.
+
+    Attributes:
+        links: the ways to it, by the number of the node, 0 for the publisher.
+        subscriptions: those who read messages, by the same number.
+        connections: those who only ask, and are told when their connection breaks.
+        on_loss: called when it starts without its data.
     """
 
     def __init__(
@@ -60,6 +70,7 @@ class Bus:
         start: float,
         room: float,
         disk: tuple[float, float] | None = None,
+        asking: int = 0,
     ) -> None:
         settings = world.scenario.bus
         self.world = world
@@ -68,30 +79,45 @@ class Bus:
         self.settings = settings
         self.costs = BusCosts(cost)
         self.room = room
+        self.ask_only = asking
         self.start_time = start
         self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
         self.broker = Broker(settings.max_length, settings.idempotency_window)
         self.up = True
         self.standing = Standing()
         self.life = 0
+        self.links: dict[int, list[Link]] = {}
         self.subscriptions: dict[int, Subscription] = {}
+        self.connections: dict[Link, Lost] = {}
         self.blocked: dict[int, Act] = {}
         self.asking: dict[simpy.Event, Link] = {}
         self.draws: dict[int, int] = {}
         self.on_loss: list[Callable[[], None]] = []
 
+    # Those who are connected
+
+    def link(self, number: int) -> Link:
+        """Return a new way to the bus, of a node or (0) the publisher."""
+        found = Link(self.env, number)
+        self.links.setdefault(number, []).append(found)
+        return found
+
+    def connect(self, link: Link, lost: Lost) -> None:
+        """Note that the process at the end of a link is connected, and has to be told when that is over."""
+        self.connections[link] = lost
+
     # Those who are subscribed
 
     @cached_property
     def _clock(self) -> Clock:
-        draw, nodes = self.world.draw, self.world.scenario.nodes.count
+        draw, scenario = self.world.draw, self.world.scenario
         return Clock(
             lambda: draw(0, Purpose.BUS_SECOND, 0),
-            look_every(connections(nodes, self.settings.kind)),
+            look_every(connections(scenario.nodes.count, self.settings.kind) + self.ask_only),
             lambda number: draw(number, Purpose.BUS_LOOK, 0),
         )
 
-    def subscribe(self, link: Link, take: Callable[[Any], None], lost: Callable[[str], None]) -> Subscription:
+    def subscribe(self, link: Link, take: Callable[[Any], None], lost: Lost) -> Subscription:
         """Subscribe the process at the end of a link, in place of an earlier subscription of it."""
         limits = self.settings.output_buffer
         buffer = OutputBuffer(limits.hard_bytes, limits.soft_bytes, limits.soft_seconds)
@@ -265,6 +291,9 @@ class Bus:
             link.carry(partial(_answer, reply, (False, [])), False)
         for number in list(self.subscriptions):
             self.leave(number, "closed")
+        connections, self.connections = self.connections, {}
+        for link, lost in connections.items():
+            link.carry(partial(lost, "closed"), False)
         self.blocked.clear()
 
     def start(self) -> "simpy.events.ProcessGenerator":

@@ -7,7 +7,7 @@ from typing import Any
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
-from sim.broadcast.link import Act, Link, Subscription
+from sim.broadcast.link import Act, Subscription
 from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cold_start import ColdStart
 from sim.machine.lane import Lane
@@ -15,6 +15,7 @@ from sim.machine.process import Cost
 from sim.node.node import Node
 from sim.ports import Backend, End, NodePart, Paths, Run, Work
 from twin.draws import Purpose
+from twin.record.events import Delivered, Received
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
 from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
@@ -36,7 +37,6 @@ class FanOutCosts:
         self.answer = ColdStart(env, cost("node_answer"))
         self.fanout = cost("node_fanout")
         self.more = cost("node_fanout_more")
-        self.read = cost("node_read")
 
 
 class Fanout(NodePart):
@@ -50,14 +50,13 @@ class Fanout(NodePart):
         self.balancer = balancer
         self.node = node
         self.costs = costs
-        self.link = Link(self.env, node.number)
+        self.link = bus.link(node.number)
         self.down = Lane(node.process, costs.fanout, costs.more, self.written)
-        self.up = Lane(node.process, costs.read, costs.read, self.heard)
         self.life = 0
         self.seen = SeenVersions()
         self.cursor = Cursor(self.bus.broker.epoch)
-        self.over = False
-        self.joined = True
+        self.over = node.state != "up"  # one that is new later begins then
+        self.joined = not self.over
         self.broken = self.env.event()
         self.newest = (0, 0)
         self.awaiting: dict[tuple[int, int], set[Tunnel]] = {}
@@ -65,8 +64,10 @@ class Fanout(NodePart):
         self.outbox: list[Said] = []
         self.speaking = False
         self.most_waiting = (0, 0.0)
-        self.subscription = self.bus.subscribe(self.link, *self._ends())
-        self._begin()
+        self.subscription: Subscription | None = None
+        if self.joined:
+            self.subscription = self.bus.subscribe(self.link, *self._ends())
+            self._begin()
 
     # Its life
 
@@ -89,7 +90,6 @@ class Fanout(NodePart):
             self.bus.serve(self.link, (self.bus.costs.command, partial(self.bus.push, 0, bye, size)))
         else:
             self.down.clear()
-            self.up.clear()
         self.joined = False
         self.bus.leave(self.node.number)
         self.awaiting.clear()
@@ -99,11 +99,10 @@ class Fanout(NodePart):
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
 
     def started(self, healed: bool) -> None:
-        """A new process listens in place of one that a fault has ended: it joins the bus as one that is new there."""
-        if healed:
-            self.over = False
-            self.seen = SeenVersions()
-            self.env.process(self.join(self.life, ""))
+        """A new process listens: it joins the bus as one that is new there."""
+        self.over = False
+        self.seen = SeenVersions()
+        self.env.process(self.join(self.life, ""))
 
     def disconnected(self, tunnel: Tunnel) -> None:
         """The balancer has forgotten a connection."""
@@ -200,11 +199,10 @@ class Fanout(NodePart):
     def received(self, message: Message) -> None:
         """Fan out what has not been seen; acknowledge what has."""
         first = self.seen.first(message.epoch, message.version)
-        detail = f"{message.epoch} {message.key}"
-        said = detail if first else detail + " duplicate"
+        said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
         if first:
-            self.fan_out(message, detail)
+            self.fan_out(message, Delivered.pack(message.epoch, message.key))
         elif (message.epoch, message.version) not in self.awaiting:
             self.acknowledge(message.epoch, message.version)
 
@@ -255,7 +253,8 @@ class Fanout(NodePart):
         if decision == "close":
             self.paths.cut(tunnel)
             self.node.tunnels.pop(tunnel, None)
-            self.balancer.upstream_closed(tunnel, "1006")
+            self.confirmed(tunnel, None)
+            self.node.pass_on(lambda: self.balancer.upstream_closed(tunnel, "1006"))
         return decision == "send"
 
     def _waiting(self, tunnel: Tunnel) -> int:
@@ -290,24 +289,22 @@ class Fanout(NodePart):
                     assert isinstance(frame.body, Message)
                     if (frame.body.epoch, frame.body.version) not in self.awaiting:
                         self.acknowledge(frame.body.epoch, frame.body.version)
-        self.paths.relay(taken)
+        self.node.pass_on(lambda: self.paths.relay(taken))
 
     # From the clients
 
-    def heard(self, taken: list[Bundle], began: float, ended: float) -> None:
-        """Clients have said where they stand, or asked what followed. Who asks from one place waits for one answer."""
-        for tunnel, frames in taken:
-            for frame in frames:
-                assert isinstance(frame.body, tuple)
-                tunnel.standing = frame.body
-                self.confirmed(tunnel, frame.body)
-                if self.over:
-                    continue
-                if frame.question and frame.body in self.asked:
-                    self.asked[frame.body].append(tunnel)
-                elif frame.question:
-                    self.asked[frame.body] = [tunnel]
-                    self.env.process(self.look_up(frame.body, self.life))
+    def heard(self, tunnel: Tunnel, frame: Frame) -> None:
+        """A client has said where it stands, or asked what followed. Who asks from one place waits for one answer."""
+        assert isinstance(frame.body, tuple)
+        tunnel.standing = frame.body
+        self.confirmed(tunnel, frame.body)
+        if self.over or not frame.question:
+            return
+        if frame.body in self.asked:
+            self.asked[frame.body].append(tunnel)
+        else:
+            self.asked[frame.body] = [tunnel]
+            self.env.process(self.look_up(frame.body, self.life))
 
     def look_up(self, position: tuple[int, int], life: int) -> Work[None]:
         """Ask the bus what followed a position, and tell the clients that stand there."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
-from sim.broadcast.link import Link
 from sim.machine.cold_start import ColdStart
 from sim.machine.process import MILLISECOND, Cost, Process
+from twin.record.events import Acked, Consistent, Published, Resent
 from twin.record.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, next_failure
 from twin.rules.delivery import Message, Stamp
@@ -43,7 +43,7 @@ class Publisher:
         self.bus = bus
         self.costs = costs
         self.settings = world.scenario.publisher
-        self.link = Link(world.env, 0)
+        self.link = bus.link(0)
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
         self.registry = LeasedNodes(world.scenario.bus.lease)
         self.payload = bytes(self.settings.payload_bytes)
@@ -85,11 +85,11 @@ class Publisher:
         assert self.under_way is not None
         (asked, key, tries, registered), self.under_way = self.under_way, None
         if stamp is None:
-            detail = f"0 {key} unknown {len(registered)}"
+            detail = Published.pack(0, key, "unknown", len(registered))
             self.world.rows.append(row(asked, "published", attempt=max(1, tries[0]), detail=detail))
             return
         now, message = self.env.now, stamp.message
-        detail = f"{message.epoch} {key} acknowledged {len(registered)}"
+        detail = Published.pack(message.epoch, key, "acknowledged", len(registered))
         self.world.rows.append(row(asked, "published", attempt=tries[0], version=message.version, detail=detail))
         self.ledger.publish(key, message.epoch, message.version, message.payload, registered, now)
         unclaimed, self.unclaimed = self.unclaimed, []
@@ -134,16 +134,19 @@ class Publisher:
             if self.under_way is not None and len(self.unclaimed) < MOST_UNCLAIMED:
                 self.unclaimed.append((node, epoch, version))
             return
-        detail = f"{message.epoch} {message.key}"
         if counted.first:
-            self.world.note("acked", node=node, version=message.version, detail=detail)
+            self.world.note("acked", -1, node, -1, Acked.pack(message.epoch, message.key), message.version)
         if counted.consistent:
-            self.world.note("consistent", version=message.version, detail=detail)
+            self.agreed(message)
 
     def settle(self) -> None:
         """See which messages are consistent because a node is not waited for any more."""
         for message in self.ledger.view(self.registry.members(self.env.now)):
-            self.world.note("consistent", version=message.version, detail=f"{message.epoch} {message.key}")
+            self.agreed(message)
+
+    def agreed(self, message: Pending) -> None:
+        """Note that a message is consistent."""
+        self.world.note("consistent", version=message.version, detail=Consistent.pack(message.epoch, message.key))
 
     def watch(self) -> "simpy.events.ProcessGenerator":
         """Notice when the lease of a node runs out."""
@@ -167,7 +170,7 @@ class Publisher:
 
     def send_again(self, message: Pending) -> "simpy.events.ProcessGenerator":
         """Publish a message under its own name; the broker stamps nothing."""
-        detail = f"{message.epoch} {message.key}"
+        detail = Resent.pack(message.epoch, message.key)
         self.world.note("resent", attempt=message.resends, version=message.version, detail=detail)
         again = Message(message.epoch, message.version, message.key, message.payload)
         yield self.process.work(self.costs.send)

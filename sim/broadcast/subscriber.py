@@ -5,6 +5,7 @@ import simpy
 from sim.client.client import Client
 from sim.connection import Attempt, Frame, Tunnel
 from sim.ports import ClientPart, Paths, Run
+from twin.record.events import Delivered, Gap, Received, Recovered
 from twin.rules.delivery import Message, Position, RecoveryAnswer
 
 
@@ -59,13 +60,13 @@ class Subscriber(ClientPart):
         arrival = self.position.arrive(message)
         rows, node = self.run.rows, self.node
         if arrival.kind != "next":
-            text = f"{detail} {arrival.kind}"
+            text = Received.pack(message.epoch, message.key, arrival.kind)
             rows.append((t, "received", self.number, node, -1, message.version, text))
         if arrival.gap:
-            text = f"{epoch} {message.epoch} {message.version}"
+            text = Gap.pack(epoch, message.epoch, message.version)
             rows.append((t, "gap", self.number, node, -1, arrival.gap, text))
         for one in arrival.deliver:
-            text = detail if one is message else f"{one.epoch} {one.key}"
+            text = detail if one is message else Delivered.pack(one.epoch, one.key)
             rows.append((t, "delivered", self.number, node, -1, one.version, text))
         if arrival.ask:
             self.ask()
@@ -76,10 +77,10 @@ class Subscriber(ClientPart):
         """Take an answer or a snapshot that came at `t` seconds."""
         answered = self.position.answer(recovery)
         rows, node = self.run.rows, self.node
-        how = "snapshot" if answered.snapshot else f"replayed {answered.replayed}"
-        rows.append((t, "recovered", self.number, node, -1, recovery.version, f"{recovery.epoch} {how}"))
+        how = ("snapshot",) if answered.snapshot else ("replayed", answered.replayed)
+        rows.append((t, "recovered", self.number, node, -1, recovery.version, Recovered.pack(recovery.epoch, *how)))
         for one in answered.deliver:
-            rows.append((t, "delivered", self.number, node, -1, one.version, f"{one.epoch} {one.key}"))
+            rows.append((t, "delivered", self.number, node, -1, one.version, Delivered.pack(one.epoch, one.key)))
         if answered.ask:
             self.ask()
         if self.confirms and (answered.deliver or answered.snapshot):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import simpy
 
 from sim.client.heartbeat import Beats
-from sim.client.stall import Stall
+from sim.client.stall import StalledReading
 from sim.connection import Attempt, Tunnel
 from sim.machine.process import Alone, Cost, Process
 from sim.ports import ClientPart, Frontend, Next, Run, Upstream
@@ -90,7 +90,7 @@ class Client:
         self.attempts = 0
         self._first_beat: float | None = None
         self.draws = 0
-        self.stall = Stall(self.env, self, swarm.heartbeat, swarm.nodes)
+        self.stall = StalledReading(self.env, self, swarm.heartbeat, swarm.nodes)
         self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.max_interval else None
         self.parts: tuple[ClientPart, ...] = ()
         self.barred = False

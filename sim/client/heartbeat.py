@@ -5,7 +5,7 @@ from typing import Protocol
 
 import simpy
 
-from sim.client.stall import Stall
+from sim.client.stall import StalledReading
 from sim.connection import Tunnel
 from sim.machine.process import Alone, Process
 from sim.ports import Upstream, Work
@@ -27,7 +27,7 @@ class Beating(Protocol):
 
     first_beat: float
     process: Process | Alone
-    stall: Stall
+    stall: StalledReading
 
 
 class Beats:

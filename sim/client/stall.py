@@ -35,7 +35,7 @@ class Reader(Protocol):
         ...
 
 
-class Stall(Hold):
+class StalledReading(Hold):
     """What keeps a client from reading.
 
     Args:

@@ -9,6 +9,7 @@ from sim.compiled.memory import layout as at
 from sim.compiled.state import State
 from twin.measures.connection import Course, half_open, mark_downs, unevenness
 from twin.record.columns import Events, Row, Words
+from twin.record.events import ServerConnections
 
 Array = np.ndarray[Any, Any]
 
@@ -99,7 +100,7 @@ class KernelRun(State):
         """Return the events in order of time as a record takes them, the balancer's counts at the end among them."""
         more = self.broadcast.unfinished() + self.broadcast.buffers() if self.broadcast is not None else []
         more += [
-            (self.scenario.duration, "server_connections", -1, number, -1, -1, str(count))
+            (self.scenario.duration, "server_connections", -1, number, -1, -1, ServerConnections.pack(count))
             for number, count in enumerate(self.connections(), 1)
         ]
         return self._noted().in_order().among(Events.of_rows(more))

@@ -14,14 +14,13 @@ def shed(node: Node, count: int, pace: float) -> Work[None]:
     yield from _request_closes(node, [one for one in node.tunnels if not one.closing][:count], pace, "up")
 
 
-def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None]:
-    """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end.
+def drain(node: Node, lead: float, pace: float) -> Work[None]:
+    """Fail the check, after `lead` seconds stop listening, close `pace` connections a second, end, and start anew.
 
     Args:
         node: the node.
         lead: seconds.
         pace: closes a second; 0 closes all at once.
-        again: start a new process afterwards.
     """
     life = node.life
     yield from node.runs()
@@ -29,7 +28,7 @@ def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None
         return
     node.ready = False
     for part in node.parts:
-        part.leaving()
+        yield from part.leaving()
     yield node.process.sleep(lead)
     yield from node.runs()
     if node.life != life or node.state != "up":  # it died meanwhile, or is restarted
@@ -44,7 +43,7 @@ def drain(node: Node, lead: float, pace: float, again: bool = True) -> Work[None
     node.run.note("drained", node=node.number)
     for part in node.parts:
         part.ended("drained")
-    yield from end(node, life, again)
+    yield from end(node, life)
 
 
 def _request_closes(node: Node, tunnels: Sequence[Tunnel], pace: float, state: State) -> Work[None]:

@@ -33,7 +33,7 @@ def kill(node: Node) -> Work[None]:
     process.threads, process.threads_place = threads, process.deadline - process.cores.time_slice
     ends += [process.work(costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
     yield ends[-1]
-    node.run.note("node_stopped", node=node.number)
+    node.stopped()
 
 
 def restart(node: Node) -> Work[None]:
@@ -62,7 +62,7 @@ def restart(node: Node) -> Work[None]:
         if not tunnel.closing:
             node.close(tunnel, "1001")
     yield from emptied(node)
-    yield from end(node, life, True)
+    yield from end(node, life)
 
 
 def emptied(node: Node) -> Work[None]:
@@ -83,37 +83,29 @@ def emptied(node: Node) -> Work[None]:
             node.drop(tunnel)
 
 
-def end(node: Node, life: int, again: bool) -> Work[None]:
-    """The last connection is gone: end, unless the node has been killed meanwhile.
+def end(node: Node, life: int) -> Work[None]:
+    """The last connection is gone: end, unless the node has been killed meanwhile, and start anew.
 
     Args:
         node: the node.
         life: of the process that is to end.
-        again: start a new process.
     """
     yield node.env.timeout(node.times.stop)
     while node.hung and node.life == life:
         yield node.env.timeout(POLL)
-    if node.life != life:
-        return
-    if again:
+    if node.life == life:
         yield from _renew(node)
-    else:
-        _ended(node)
 
 
 def _renew(node: Node) -> Work[None]:
-    """The process is gone: start a new one, which ends what the old one was told."""
-    ordered = node.standing.order
-    _ended(node)
-    yield from start(node, ordered)
-
-
-def _ended(node: Node) -> None:
+    """The process is gone: start a new one, which ends what the old one was told, unless the node leaves for good."""
+    ordered, leaves = node.standing.order, node.standing.leaving
     node.state = "dead"
     node.half_closed = 0
-    node.standing.ended()
-    node.run.note("node_stopped", node=node.number)
+    node.standing.ended(returns=True)
+    node.stopped()
+    if not leaves:
+        yield from start(node, ordered)
 
 
 def join(node: Node) -> Work[None]:

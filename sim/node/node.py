@@ -66,7 +66,7 @@ class Node:
         self.number = number
         self.process = process
         self.state: State = "up" if number <= run.scenario.nodes.count else "dead"
-        self.standing = Standing("up" if number <= run.scenario.nodes.count else "dead")
+        self.standing = Standing() if self.state == "up" else Standing("dead", absent=True)
         self.ready = True
         self.backlog: deque[Attempt] = deque()
         self.tunnels: dict[Tunnel, None] = {}
@@ -280,7 +280,16 @@ class Node:
     def abandon(self, tunnel: Tunnel, code: str) -> None:
         """Break a connection whose client would not read a close frame."""
         del self.tunnels[tunnel]
-        self.balancer.upstream_closed(tunnel, code)
+        self.pass_on(lambda: self.balancer.upstream_closed(tunnel, code))
+
+    def missed(self, tunnel: Tunnel) -> None:
+        """The balancer has forgotten a connection: the parts hear of it as soon as the node can."""
+
+        def hear() -> None:
+            for part in self.parts:
+                part.disconnected(tunnel)
+
+        self.pass_on(hear)
 
     def pinged_in_vain(self, tunnel: Tunnel) -> None:
         """The client of a connection does not read the node's pings any more."""
@@ -296,9 +305,17 @@ class Node:
         self.tunnels.clear()
         self.held.clear()
         self.accepting = False
+        for part in self.parts:
+            part.ended("killed")
         if self.state != "dead":
             self.state = "dead"
-            self.run.note("node_stopped", node=self.number)
+            self.stopped()
+
+    def stopped(self) -> None:
+        """The process is no more."""
+        self.run.note("node_stopped", node=self.number)
+        for part in self.parts:
+            part.gone()
 
     @property
     def connections(self) -> int:

@@ -6,6 +6,7 @@ from sim.connection import Attempt, Refusal, Tunnel
 from sim.node.node import Node
 from sim.ports import ClientPart, Next, Run
 from sim.sessions.tables import Grant, Tables, Ticket
+from twin.record.events import SessionLost, SessionResumed, SessionStarted
 from twin.rules.session import after_refusal
 
 
@@ -51,7 +52,8 @@ class ClientSession(ClientPart):
             return
         self.ticket = Ticket(grant.name, grant.expires)
         event = "session_started" if grant.started else "session_resumed"
-        detail = grant.name if grant.generation > 0 else f"{grant.name} trusted"
+        trusted = grant.generation <= 0
+        detail = SessionStarted.pack(grant.name) if grant.started else SessionResumed.pack(grant.name, trusted)
         self.run.note(event, self.number, tunnel.server + 1, detail=detail, version=grant.generation)
 
     def refused(self, attempt: Attempt, refusal: Refusal, answer: str) -> Next | None:
@@ -60,7 +62,7 @@ class ClientSession(ClientPart):
             return "retry"
         then = after_refusal(int(answer), self.ticket is not None, self.tables.settings.on_refusal)
         if self.ticket is not None and then != "retry":
-            detail = f"{self.ticket.name} {refusal.reason}"
+            detail = SessionLost.pack(self.ticket.name, refusal.reason)
             self.run.note("session_lost", self.number, attempt.server + 1, detail=detail)
             self.ticket = None
         return "at once" if then == "login" else then

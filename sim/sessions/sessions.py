@@ -1,12 +1,10 @@
 """The sessions of a run: what nodes and clients have to do with them, and how long they last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from sim.broadcast.bus import Bus
-from sim.machine.cores import Cores
 from sim.machine.machine import Machine
-from sim.machine.process import Process
 from sim.node.node import Node
 from sim.ports import Run, Work
 from sim.sessions.authenticator import Authenticator, AuthenticatorCosts
@@ -22,23 +20,20 @@ class Sessions:
     Args:
         run: the replication.
         nodes: all nodes.
-        cores: of what runs beside the nodes, by its name.
+        bus: the shared server; None when each node keeps the sessions of its own clients.
         machine: what parts cost.
 
     Attributes:
-        bus: the shared server; None when each node keeps the sessions of its own clients.
         stores: each node's connection to the shared server.
         authenticators: each node's side.
         members: each client's side.
     """
 
-    def __init__(self, run: Run, nodes: Sequence[Node], cores: Mapping[str, Cores], machine: Machine) -> None:
+    def __init__(self, run: Run, nodes: Sequence[Node], bus: Bus | None, machine: Machine) -> None:
         settings = run.scenario.sessions
         self.env = run.env
-        self.bus: Bus | None = None
-        if settings.store == "redis":
-            self.bus = Bus(run, Process(cores["bus"]), machine.cost, machine.bus_start, 0.0, machine.disk)
-        bus, costs = self.bus, AuthenticatorCosts(machine, settings.login_iterations)
+        self.bus = bus
+        costs = AuthenticatorCosts(machine, settings.login_iterations)
         self.costs = costs
         self.tables = Tables(run, nodes, bus)
         self.stores = {} if bus is None else {node.number: StoreConnection(run, node, bus) for node in nodes}

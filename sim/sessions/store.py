@@ -1,7 +1,6 @@
 """A node's connection to the server that keeps the sessions: it is lost with the server, and opened again."""
 
 from sim.broadcast.bus import Bus, outcome
-from sim.broadcast.link import Link
 from sim.node.node import Node
 from sim.ports import Run, Work
 
@@ -18,21 +17,21 @@ class StoreConnection:
         self.run = run
         self.node = node
         self.bus = bus
-        self.link = Link(run.env, node.number)
+        self.link = bus.link(node.number)
         self.cost = run.cost("node_ack")
         self.life = node.life
         self._connected = False
         if node.state == "up":  # one that joins later connects then
-            self._subscribe()
+            self._connect()
 
     @property
     def joined(self) -> bool:
         """Whether the node that is there now has a connection."""
         return self._connected and self.life == self.node.life
 
-    def _subscribe(self) -> None:
+    def _connect(self) -> None:
         self._connected, self.life = True, self.node.life
-        self.bus.subscribe(self.link, lambda _: None, self._lost)
+        self.bus.connect(self.link, self._lost)
 
     def _lost(self, reason: str) -> None:
         if self.joined:
@@ -61,7 +60,7 @@ class StoreConnection:
             if life != node.life:
                 return
             if outcome(reply)[0]:
-                self._subscribe()
+                self._connect()
                 if reason:
                     self.run.note("bus_joined", node=node.number)
                 return

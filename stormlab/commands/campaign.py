@@ -32,7 +32,10 @@ def campaign(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of all runs.", min=0)] = 1,
     first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0, max=10**9)] = 0,
-    bus: Annotated[str, typer.Option(help="Kind of the bus: stream or pubsub.")] = "stream",
+    bus: Annotated[
+        str,
+        typer.Option(help="Bus over which something is broadcast: stream or pubsub; any: one of them, or nothing is."),
+    ] = "any",
     replications: Annotated[
         int,
         typer.Option(help="Simulate each run so often and compare what its clients lost; 0 does not.", min=0, max=1000),
@@ -45,18 +48,21 @@ def campaign(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Run many short broadcasts with random faults on real processes, and check the invariants on each record.
+    """Run many short scenarios with random mechanisms and faults on real processes, and check the invariants on each
+    record.
 
-    Every violation is printed with the events that show it and the number of its run. Exit status 1 when one is found,
-    or when no run could be judged because no fault had a witnessed effect. With --replications also the share of
-    (client, message) that each run lost is held against its simulation with the same random numbers.
+    Each run draws whether it has a broadcast, sessions, messages of the clients, a registry, rebalancing, autoscaling
+    and lifetimes of connections, and up to three faults. Every violation is printed with the events that show it and
+    the number of its run. Exit status 1 when one is found, or when no run could be judged because no fault had a
+    witnessed effect. With --replications also the share of (client, message) that each run with a broadcast lost is
+    held against its simulation with the same random numbers.
 
     With --disturb parts are killed and stopped, the lab is interrupted, the cores are taken or the disk is filled in
     three runs of four. A disturbed run must not count, another must not be void, nothing may stay behind, and every
     message must name the cause; else the exit status is 1.
     """
     if disturbed:
-        for name, value, default in (("--bus", bus, "stream"), ("--replications", replications, 0)):
+        for name, value, default in (("--bus", bus, "any"), ("--replications", replications, 0)):
             if value != default:
                 raise ScenarioError(f"{name} is {value}; with --disturb it is not allowed.")
         raise typer.Exit(1 if disturb(runs or RUNS, seed, first, as_json) else 0)
@@ -92,6 +98,7 @@ def found_by(
     campaign, and the rest is `missing`.
     """
     from live.campaign import campaign as run_all
+    from live.campaign import mechanisms
     from live.machine.placement import BusyHostWarning
     from stormlab.tables import print_audit
 
@@ -108,12 +115,13 @@ def found_by(
             for outcome in run_all(
                 runs, seed, first, bus, lambda share, text: bar.update(task, description=text, completed=share)
             ):
-                if replications:
+                if replications and outcome.audit.record.scenario.publisher is not None:
                     bands[outcome.number] = predicted_loss(outcome.audit.record, replications)
                 outcomes.append(outcome)
                 if outcome.audit.verdict != "pass" and not as_json:
-                    kinds = ", ".join(fault.kind for fault in outcome.audit.record.scenario.faults)
-                    print_audit(bar.console, f"run {outcome.number} of seed {seed} ({kinds})", outcome.audit)
+                    found = outcome.audit.record.scenario
+                    what = ", ".join([*mechanisms(found), *(fault.kind for fault in found.faults)])
+                    print_audit(bar.console, f"run {outcome.number} of seed {seed} ({what})", outcome.audit)
         except (LabError, KeyboardInterrupt) as error:
             if not outcomes:
                 raise
@@ -138,9 +146,10 @@ def print_campaign(outcomes: "list[Outcome]", bands: "Mapping[int, Band]", total
         )
         for outcome in outcomes:
             found = losses(outcome, bands)
-            if not found["inside"]:
+            if found and not found["inside"]:
                 low, high = found["predicted_loss"]
                 out.print(f"  run {outcome.number}: lost {outcome.lost_share:.4f}, predicted {low:.4f} to {high:.4f}")
+    out.print("Mechanisms: " + ", ".join(f"{kind} {n}" for kind, n in total["mechanisms"].items()), highlight=False)
     out.print("Faults: " + ", ".join(f"{kind} {n}" for kind, n in total["faults"].items()), highlight=False)
 
 
@@ -164,7 +173,10 @@ def summary(outcomes: list[Any], bands: "Mapping[int, Band]" = MappingProxyType(
     """Return the counts over all runs of a campaign: `judged` are those whose faults were all witnessed or that broke
     an invariant. The losses are those of the runs that have a band.
     """
+    from live.campaign import mechanisms
+
     verdicts = Counter(outcome.audit.verdict for outcome in outcomes)
+    there = Counter(name for outcome in outcomes for name in mechanisms(outcome.audit.record.scenario))
     kinds = Counter(fault.kind for outcome in outcomes for fault in outcome.audit.record.scenario.faults)
     total = {
         "judged": verdicts["pass"] + verdicts["fail"],
@@ -172,6 +184,7 @@ def summary(outcomes: list[Any], bands: "Mapping[int, Band]" = MappingProxyType(
         "violations": sum(finding.count for outcome in outcomes for finding in outcome.audit.findings.values()),
         "delivered": sum(int(outcome.audit.record.events["event"].eq("delivered").sum()) for outcome in outcomes),
         "with_loss": sum(outcome.lost_share > 0 for outcome in outcomes),
+        "mechanisms": dict(sorted(there.items())),
         "faults": dict(sorted(kinds.items())),
     }
     compared = [one for one in outcomes if one.number in bands]

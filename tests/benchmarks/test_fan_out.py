@@ -21,7 +21,7 @@ from websockets.asyncio.server import broadcast, serve
 from live.broadcast.broker import READ, STAMP, Topic, body, place
 from live.broadcast.bus import Bus, client_of
 from live.broadcast.fanout import FanOut, WatchedConnection
-from live.client.inbox import Inlet
+from live.client.connection import Inlet
 from live.control.address import Address
 from live.control.process import Stage
 from live.machine import placement

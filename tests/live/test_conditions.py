@@ -1,73 +1,36 @@
 """What a run depends on silently: a change of it makes the run void."""
 
 import os
-import signal
-import threading
-import time
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from live import conditions
-from live.broadcast.bus import Bus
 from live.conditions import Conditions, throttled
-from live.control.process import Stage
-from live.machine import placement
 
 
 def test_nothing_has_changed(folder: Path) -> None:
-    assert Conditions(folder, None).changes() == []
+    assert Conditions(folder).changes() == []
 
 
 def test_a_clock_that_was_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Conditions(folder, None)
+    found = Conditions(folder)
     right = conditions.time.time
     monkeypatch.setattr(conditions.time, "time", lambda: right() - 3.0)
     assert found.changes() == ["the machine's clock was set by -3.00 s"]
 
 
 def test_a_machine_that_slept_in_between(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Conditions(folder, None)
+    found = Conditions(folder)
     monkeypatch.setattr(conditions, "_asleep", lambda: found._asleep + 60.0)
     assert found.changes() == ["the machine slept for 60.0 s"]
 
 
 def test_a_full_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Conditions(folder / "run", None)
+    found = Conditions(folder / "run")
     monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=10, f_frsize=4096))
     assert found.changes() == [f"the disk of {folder} is full"]
-
-
-def test_a_server_that_was_started_anew(folder: Path) -> None:
-    class Client:
-        def info(self) -> dict[str, str]:
-            return {"run_id": ids.pop(0), "evicted_keys": "0"}
-
-        def close(self) -> None:
-            pass
-
-    ids = ["a", "b"]
-    bus = SimpleNamespace(part=None, url="redis://127.0.0.1:1", client=Client)
-    found = Conditions(folder, bus)  # type: ignore[arg-type]
-    assert found.changes() == ["the server at redis://127.0.0.1:1 was started anew, or evicted keys"]
-
-
-@pytest.mark.live
-def test_a_server_of_the_users_that_is_silent_for_a_while(folder: Path, stage: Stage) -> None:
-    server = Bus(stage, placement.free_ports(1)[0], [])
-    server.wait_ready(10)
-    assert server.part is not None
-    bus = Bus(stage, 0, [], server.address)
-    with closing(Conditions(folder, bus)) as found:
-        found.begin()
-        server.part.signal(signal.SIGSTOP)
-        time.sleep(0.5)
-        server.part.signal(signal.SIGCONT)
-        assert found.changes()[0].startswith(f"the server at {bus.url} was silent for 0.")
-    names = {thread.name for thread in threading.enumerate()}
-    assert not any("_watch" in name for name in names), names
 
 
 @pytest.mark.parametrize(
@@ -92,6 +55,6 @@ def test_the_quota_of_a_control_group(
 
 
 def test_a_quota_that_held_the_lab_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Conditions(folder, None)
+    found = Conditions(folder)
     monkeypatch.setattr(conditions, "throttled", lambda: found._throttled + 2.0)
     assert found.changes() == ["the CPU quota of the lab's control group held it back for 2.00 s"]

@@ -13,6 +13,7 @@ from twin.scenario.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 PUBLISHER = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
+TALK = {"bus": {"kind": "stream"}, "publisher": {}}
 SESSIONS = {"sessions": {"store": "memory"}}
 
 
@@ -38,6 +39,12 @@ def test_auto_takes_the_compiled_engine_and_says_in_a_sentence_when_it_cannot():
         ({"clients": {"heartbeat": {"max_interval": 30.0}}}, "the clients' heartbeat adapts to the network"),
         ({"sessions": {"store": "memory"}}, "there are sessions"),
         ({"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
+        (TALK | {"faults": [{"at": 1.0, "kind": "outage"}]}, "a broadcast goes through an outage"),
+        (TALK | {"faults": [{"at": 1.0, "kind": "blackhole", "node": 1}]}, "the scenario has a blackhole"),
+        (TALK | {"sessions": {"store": "redis"}}, "there are sessions"),
+        (TALK | {"clients": {"sends": {"rate": 1.0}}}, "the clients send"),
+        (TALK | {"registry": {}}, "the scenario has a registry"),
+        (TALK | {"nodes": {"lifetime": {"mean": 60.0}}}, "the nodes end connections by themselves"),
     ],
 )
 def test_what_only_the_simpy_model_has_is_left_to_it(changes, why):

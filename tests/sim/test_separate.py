@@ -24,7 +24,7 @@ def test_bus_and_publisher_have_cores_of_their_own():
         small(host=SEPARATE, bus={"kind": "stream"}, publisher={"rate": 10.0}, nodes={"count": 4}), 0, small_profile()
     )
     processes = [world.balancer.workers[0], *[node.process for node in world.nodes]]
-    processes += [world.bus.process, world.broadcast.publisher.process]
+    processes += [world.broadcast.bus.process, world.broadcast.publisher.process]
     assert len({id(process.cores) for process in processes}) == 7
     assert [len(process.cores.idle) + len(process.cores.running) for process in processes] == [1] * 7
 

@@ -5,8 +5,8 @@ checks of its own. A gray release is a second backend, to which a hash of the cl
 It has a server for each slot, too: in which of the two backends a node comes into service is said by its version in the
 registry, not by this file.
 
-Sources: HAProxy 2.8 configuration manual (`disabled`, `use_backend`, `crc32`, `mod`, `nbsrv`) and management guide
-(`set server`).
+Sources: HAProxy 2.8 configuration manual (`disabled`, `use_backend`, `crc32`, `mod`, `nbsrv`,
+`load-server-state-from-file`) and management guide (`set server`, `show servers state`).
 """
 
 from collections.abc import Sequence
@@ -104,6 +104,11 @@ def slots(scenario: Scenario, balancer: HAProxy, servers: Sequence[str]) -> str:
     return "".join(f"backend {pool}\n" + indent("\n".join(lines) + "\n", "    ") for pool in pools)
 
 
+def state_file(folder: Path) -> Path:
+    """Return where HAProxy finds the state of its servers when it is reloaded: what it was told over its socket."""
+    return folder / "haproxy.state"
+
+
 class HAProxyConfiguration(Configuration[HAProxy]):
     """A whole configuration file."""
 
@@ -114,10 +119,13 @@ class HAProxyConfiguration(Configuration[HAProxy]):
         """Return HAProxy's configuration of a live run; see the base."""
         balancer, servers = self.settings(scenario), loopback(node_ports)
         stop = f"hard-stop-after {milliseconds(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
+        general = defaults(balancer)
         if scenario.registry is None:
             back = "backend cluster\n" + indent(backend(balancer, servers), "    ")
         else:
             back = slots(scenario, balancer, servers)
+            stop = "\n    ".join([*([stop] if stop else []), f"server-state-file {state_file(folder)}"])
+            general += "load-server-state-from-file global\n"
         return f"""global
     maxconn {sessions_of_run(scenario.clients.count)}
     nbthread 1
@@ -126,7 +134,7 @@ class HAProxyConfiguration(Configuration[HAProxy]):
     {stop}
 defaults
     log global
-{indent(defaults(balancer), "    ")}frontend clients
+{indent(general, "    ")}frontend clients
     bind 127.0.0.1:{port} backlog 4096
     no log
 {indent(routes(scenario), "    ")}{back}"""

@@ -11,10 +11,13 @@ _APART = 1024
 
 
 def acked_received(case: Case) -> Finding:
-    """A node acknowledges only what it has received. What a killed node received is not on record: it is left out."""
+    """A node acknowledges only what it has received. What a node received that has ended is not on record: it is left
+    out.
+    """
     acked, received = case.messages["acked"], case.messages["received"]
     received = received.where(received.client < 0)
     killed = [fault.node or -1 for fault in case.scenario.faults if fault.kind in ("kill", "restart", "drain")]
+    killed += sorted(case.stopped)
     index, first = _first(received)
     mine = _pair(acked)
     found = np.searchsorted(index, mine)
@@ -47,7 +50,8 @@ def consistent_acked(case: Case) -> Finding:
     """A message is declared consistent once, and only when the threshold of nodes has acknowledged it.
 
     Under `all` a node is no longer waited for when its registration has run out. Only a fault of that node, or of the
-    bus, can bring that about; so each node that no fault has touched by then must have acknowledged, and at least one.
+    bus, can bring that about, its end, or logins, which let a node do nothing else; so without sessions each node of
+    the start that no fault has touched by then, and that has not ended, must have acknowledged, and at least one.
     """
     declared, acked, published = (case.messages[name] for name in ("consistent", "acked", "published"))
     assert case.scenario.publisher is not None or not len(declared.t)
@@ -76,18 +80,27 @@ def consistent_acked(case: Case) -> Finding:
     return case.found("consistent_acked", broken, lambda i: said[i])
 
 
-_OF_ONE_NODE = frozenset({"kill", "hang", "restart", "drain", "partition", "bus_cut", "delay", "blackhole"})
+_OF_ONE_NODE = frozenset({"kill", "hang", "restart", "drain", "join", "partition", "bus_cut", "delay", "blackhole"})
 _OF_NO_NODE = frozenset({"stall", "reload"})
 
 
 def _untouched(case: Case, t: float) -> set[int]:
     """Return the nodes that `all` waits for at time `t`, in seconds, whatever has happened: those no fault touched."""
     publisher, faults = case.scenario.publisher, [one for one in case.scenario.faults if one.at <= t]
-    if publisher is None or publisher.threshold != "all" or not case.scenario.faults:
+    if publisher is None or publisher.threshold != "all" or not _may_leave(case):
+        return set()
+    if case.scenario.sessions.store != "none":  # a node that checks passwords gives no signs of life meanwhile
         return set()
     if any(one.kind not in _OF_ONE_NODE | _OF_NO_NODE for one in faults):  # the signs of life of all may be missing
         return set()
-    return set(range(1, case.scenario.nodes.count + 1)) - {one.node for one in faults if one.node is not None}
+    touched = {one.node for one in faults if one.node is not None}
+    return set(range(1, case.scenario.nodes.count + 1)) - touched - case.stopped
+
+
+def _may_leave(case: Case) -> bool:
+    """Tell whether a node may be registered no longer while a message waits for it."""
+    scenario = case.scenario
+    return bool(scenario.faults) or scenario.autoscaling is not None or scenario.sessions.store != "none"
 
 
 def _needed(case: Case, registered: int) -> int:
@@ -97,4 +110,4 @@ def _needed(case: Case, registered: int) -> int:
         return publisher.threshold
     if publisher.threshold == "majority":
         return registered // 2 + 1
-    return 1 if case.scenario.faults else max(1, registered)
+    return 1 if _may_leave(case) else max(1, registered)

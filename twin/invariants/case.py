@@ -22,6 +22,9 @@ from twin.scenario.scenario import Scenario
 MOST_SHOWN = 20
 """Violations of one invariant that are shown with their witness; all are counted."""
 
+STILL_LOGINS = "logins were given up without an answer, or not over at the end of the record"
+"""Why it cannot be said when nodes had time for anything else."""
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -149,8 +152,29 @@ class Case:
     def some_node_is_up(self) -> bool:
         """Whether a node had not stopped, or had been started again, by the end; one that hangs is up."""
         last = self.record.select("node_stopped", "node_started").groupby("node")["event"].last()
-        joined = {fault.node for fault in self.scenario.faults if fault.kind == "join"}
-        return int(last.eq("node_stopped").sum()) < len(joined | set(range(1, self.scenario.nodes.count + 1)))
+        began = set(range(1, self.scenario.nodes.count + 1)) - set(last.index)
+        return bool(began) or bool(last.eq("node_started").any())
+
+    @cached_property
+    def stopped(self) -> set[int]:
+        """The nodes that have ended at some time."""
+        return set(self.record.select("node_stopped", "drained")["node"].tolist())
+
+    @cached_property
+    def logins_over(self) -> float:
+        """When the last login was over that a node had to check during the run, in seconds: a node that does so does
+        nothing else. Minus infinity without logins; infinite if some were given up for want of an answer, or are under
+        way at the end, as nobody tells how long nodes are busy with those.
+        """
+        table = self.record.select("session_lost", "session_started", "connect_failed", "attempt_connect", "connected")
+        lost = table[table["event"].eq("session_lost")]["t"]
+        if not len(lost):
+            return -inf
+        late = table["event"].eq("connect_failed") & table["reason"].eq("timeout") & (table["t"] >= lost.iloc[0])
+        dialling = table[table["client"].ge(0)].groupby("client")["event"].last().eq("attempt_connect")
+        if late.any() or dialling.any():
+            return inf
+        return float(table[table["event"].eq("session_started")]["t"].max())
 
     @property
     def cuts_idle(self) -> bool:

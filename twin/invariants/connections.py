@@ -4,7 +4,7 @@ from math import inf, isfinite
 
 import numpy as np
 
-from twin.invariants.case import Case, Finding, Violation, too_short
+from twin.invariants.case import STILL_LOGINS, Case, Finding, Violation, too_short
 from twin.measures.registry import churns
 
 _STATES = ("attempt_connect", "connected", "connect_failed", "disconnected", "gave_up")
@@ -95,6 +95,10 @@ def back(case: Case) -> Finding:
         return Finding(skipped="the balancer cuts idle connections")
     if not case.some_node_is_up:
         return Finding(skipped="no node was up at the end of the record")
+    if churns(case.scenario) and case.scenario.nodes.backlog < case.scenario.clients.count:
+        return Finding(skipped="those who come back all along may find a full accept queue each time")
+    if not isfinite(max(case.logins_over, 0.0)):
+        return Finding(skipped=STILL_LOGINS)
     _, home = case.last_contact
     away = np.flatnonzero((home < 0) & ~case.gave_up)
     table = case.record.select(*_STATES)

@@ -5,7 +5,7 @@ from math import isfinite
 
 import numpy as np
 
-from twin.invariants.case import Case, Finding, catch_up, too_short
+from twin.invariants.case import STILL_LOGINS, Case, Finding, catch_up, too_short
 from twin.measures.base import Array
 from twin.measures.broadcast import SETTLE
 from twin.measures.messages import Rows
@@ -157,6 +157,8 @@ def reached(case: Case) -> Finding:
         return Finding(skipped=NO_PROMISE)
     if case.healed_at > case.end:
         return Finding(skipped="a fault was not over by the end of the record")
+    if case.logins_over > case.end:
+        return Finding(skipped=STILL_LOGINS)
     return _missing(case, "reached", max(case.healed_at, -case.end))
 
 
@@ -164,6 +166,8 @@ def at_head(case: Case) -> Finding:
     """Once all is well again, every connected client gets past each message published from then on."""
     if not isfinite(case.quiet_from) and case.scenario.faults:
         return Finding(skipped=too_short(case))
+    if case.logins_over > case.end:
+        return Finding(skipped=STILL_LOGINS)
     since = max(case.quiet_from + catch_up(case.scenario), -case.end)
     return _missing(case, "at_head", since, published_from=since)
 
@@ -173,6 +177,7 @@ def _missing(case: Case, invariant: str, since: float, published_from: float = -
     messages = case.messages
     places, when, acknowledged = messages.names
     connected_at, home = case.last_contact
+    since = max(since, case.logins_over)
     grace = catch_up(case.scenario) if invariant == "reached" else SETTLE
     expected = acknowledged & (when >= published_from)
     stayed = (home >= 0) & ~case.gave_up

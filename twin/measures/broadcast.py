@@ -149,7 +149,7 @@ def staleness_curves(record: Record) -> dict[int, Array]:
     ups = record.columns.of("connected")
     ups = ups.at(np.lexsort((ups.t, ups.client)))
     t, client, node = ups.t, ups.client, ups.node
-    lag = np.zeros((record.scenario.nodes.count + 1, len(times)))
+    lag = np.zeros((record.scenario.slots + 1, len(times)))
     members = np.zeros_like(lag)
     for number, covered in enumerate(messages.covered):
         low, high = np.searchsorted(client, number, "left"), np.searchsorted(client, number, "right")
@@ -162,7 +162,7 @@ def staleness_curves(record: Record) -> dict[int, Array]:
         lag[home, columns] += behind
         members[home, columns] += 1
     mean = lag / np.maximum(members, 1)
-    return {number: mean[number] for number in range(1, record.scenario.nodes.count + 1)}
+    return {number: mean[number] for number in range(1, record.scenario.slots + 1)}
 
 
 def acknowledgement_curves(record: Record) -> dict[str, Array]:

@@ -23,7 +23,8 @@ def unwitnessed(record: Record) -> list[str]:
 
     One of which the record says that it could not have any (`no_effect`) is none of them.
     """
-    messages = Messages(record) if any(fault.kind in BUS_FAULTS for fault in record.scenario.faults) else None
+    felt = record.scenario.publisher is not None and any(fault.kind in BUS_FAULTS for fault in record.scenario.faults)
+    messages = Messages(record) if felt else None
     events = record.columns.of(
         *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
         *("node_starting", "node_started"),

@@ -4,7 +4,9 @@ Whoever adds an event adds a class here and a line to one of the lists; its name
 `record.select(...)` and those of a record's file follow.
 """
 
-from twin.record.typed import Event, event, own
+from collections.abc import Sequence
+
+from twin.record.typed import Event, Value, event, own
 
 __all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_SENDING", "OF_SESSIONS",
            "SORT_OF", "TYPES", "Event"]  # fmt: skip
@@ -86,16 +88,20 @@ class NodeStarted(Event):
     """A restarted node listens."""
 
 
-@event("node")
+@event("node?")
 class BusLost(Event):
-    """The node has noticed that its connection to the bus, or to the store of sessions, is broken."""
+    """The node has noticed that its connection to the bus, or to the store of sessions, is broken. Without a node: the
+    registrar finds no registry (`registry`).
+    """
 
     reason: str = own(_REASON)
 
 
-@event("node")
+@event("node?")
 class BusJoined(Event):
-    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins."""
+    """The node reads from the bus again: subscribed again, or its cursor goes on. Not noted when it first joins.
+    Without a node: the registrar finds the registry again.
+    """
 
 
 @event("node? client?")
@@ -325,3 +331,12 @@ COUNTS = frozenset(name for name, one in TYPES.items() if one.is_count())
 """Events whose only own column is a whole number."""
 SORT_OF = {column.name: column.sort for one in TYPES.values() for column in one.columns}
 """Sort of every own column that an event has."""
+
+
+def packed(name: str, own: str | Sequence[Value]) -> str:
+    """Return the detail of an event whose own columns are values in their order, or its only one, a text, as it stands.
+
+    Raises:
+        KeyError: there is no such event.
+    """
+    return own if isinstance(own, str) else TYPES[name].pack(*own)

@@ -77,6 +77,8 @@ class Event:
         required: the common columns that every such event has.
         optional: those that it may have.
         columns: its own ones, in the order of its fields.
+        pack: returns the detail of an event with given values of its own columns; those left out at the end do not
+            apply. A text that is not the last value must not have in it what separates it from the next one.
     """
 
     __slots__ = ()
@@ -84,21 +86,7 @@ class Event:
     required: ClassVar[frozenset[str]]
     optional: ClassVar[frozenset[str]]
     columns: ClassVar[tuple[Column, ...]]
-
-    @classmethod
-    def pack(cls, *values: Any) -> str:
-        """Return the detail of an event with these values of its own columns; those left out at the end do not apply.
-
-        A text that is not the last value must not have in it what separates it from the next one.
-        """
-        last = len(values)
-        while last and values[last - 1] == cls.columns[last - 1].empty:
-            last -= 1
-        text = ""
-        for i in range(last):
-            column = cls.columns[i]
-            text += column.after + column.word(values[i]) if i else column.word(values[0])
-        return text
+    pack: ClassVar[Callable[..., str]]
 
     @classmethod
     def unpack(cls, detail: str) -> tuple[Value, ...]:
@@ -144,6 +132,24 @@ class Event:
 _ALLOWED = {"number": f"a whole number of at most {MOST_DIGITS} digits", "text": "a text", "flag": "or not"}
 
 
+def _packer(columns: tuple[Column, ...]) -> Callable[..., str]:
+    """Return `Event.pack` of a type with these columns; models call it often."""
+    words = [f"{column.after if i else ''}%s" for i, column in enumerate(columns)]
+    forms = ["".join(words[:count]) for count in range(len(words) + 1)]
+    empty = ["" if column.sort == "flag" else column.empty for column in columns]
+
+    def pack(*values: Any) -> str:
+        last = len(values)
+        while last and values[last - 1] == empty[last - 1]:
+            last -= 1
+        return forms[last] % (values if last == len(values) else values[:last])
+
+    def pack_flags(*values: Any) -> str:
+        return pack(*[column.word(value) for column, value in zip(columns, values, strict=False)])
+
+    return pack_flags if any(column.sort == "flag" for column in columns) else pack
+
+
 @lru_cache(REMEMBERED)
 def _unpacked(of: type[Event], detail: str) -> tuple[Value, ...]:
     values, rest, columns = [], detail, of.columns
@@ -176,6 +182,7 @@ def event(common: str = "") -> Callable[[Type], Type]:
         made.optional = frozenset(name.removesuffix("?") for name in common.split() if name.endswith("?"))
         assert made.required | made.optional <= set(COMMON), cls
         made.columns = tuple(Column(one.name, SORTS[cast(type, one.type)], **one.metadata) for one in fields(made))
+        made.pack = staticmethod(_packer(made.columns))
         return made  # type: ignore[no-any-return]
 
     return declared

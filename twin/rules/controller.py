@@ -4,8 +4,13 @@ Every sync period it reads the registry, turns the members into samples, asks `t
 the metric wants and `twin.rules.scaling` how far it may go. The nodes have ordinals as in a StatefulSet: the next one
 to start is the lowest that is free, the first one to end is the highest.
 
+A node whose process has ended for good is a pod that has failed: the controller forgets it, so that its slot is free,
+and starts a new one there at once. One whose process is started again where it was (a kill with a duration, a restart,
+a drain) is a container that the kubelet restarts: the pod stays, and without a sign of life it lacks a metric.
+
 Sources: Kubernetes, `pkg/controller/podautoscaler/horizontal.go` (`reconcileAutoscaler`); "StatefulSets", deployment
-and scaling guarantees.
+and scaling guarantees; `pkg/controller/statefulset/stateful_set_control.go` (`processReplica`: a pod that has failed is
+deleted and created anew); "Pod Lifecycle", restart policy.
 """
 
 from collections.abc import Mapping
@@ -54,18 +59,24 @@ class Controller:
     initial_readiness: float
 
     def decide(
-        self, current: int, replicas: Mapping[int, Replica], members: Mapping[int, Registration], now: float
+        self, current: int, replicas: Mapping[int, Replica], members: Mapping[int, Registration] | None, now: float
     ) -> Decision:
         """Return how many nodes there are to be from `now` on.
 
         Args:
             current: nodes that are wanted at present.
             replicas: the nodes by slot, those that drain included.
-            members: who is alive as the registry says, on the same clock as `now`.
+            members: who is alive as the registry says, on the same clock as `now`; None: it does not answer, and
+                without metrics nothing is changed. What a process has said before that of a node's pod counts nothing.
             now: seconds on any clock that never goes back.
         """
-        pods = [self._pod(slot, replica, members.get(slot)) for slot, replica in sorted(replicas.items())]
-        samples = {str(slot): self._sample(one) for slot, one in members.items() if slot in replicas}
+        mine = {
+            slot: one
+            for slot, one in (members or {}).items()
+            if slot in replicas and one.since >= replicas[slot].started
+        }
+        pods = [self._pod(slot, replica, mine.get(slot)) for slot, replica in sorted(replicas.items())]
+        samples = {str(slot): self._sample(one) for slot, one in mine.items()}
         wanted: int | None
         try:
             if self.metric == "cpu":
@@ -104,3 +115,13 @@ def to_start(wanted: int, replicas: Mapping[int, Replica]) -> list[int]:
 def to_end(wanted: int, replicas: Mapping[int, Replica]) -> list[int]:
     """Return the slots whose nodes have to drain and end, highest first."""
     return sorted((slot for slot, one in replicas.items() if slot > wanted and not one.deleting), reverse=True)
+
+
+def forgets(replica: Replica, returns: bool) -> bool:
+    """Tell whether a node whose process has ended is none any more, so that its slot is free.
+
+    Args:
+        replica: the node.
+        returns: whether whoever has ended its process starts a new one.
+    """
+    return replica.deleting or not returns

@@ -23,7 +23,7 @@ OF_PROCESS = frozenset({"kill", "hang", "restart", "drain", "join", "outage"})
 """Faults that change or need the process of a node."""
 
 
-def acts(kind: str, phase: Phase, order: Order, powered: bool = True) -> bool:
+def acts(kind: str, phase: Phase, order: Order, powered: bool = True, absent: bool = False) -> bool:
     """Tell whether a fault does anything to a node, or to the bus.
 
     Args:
@@ -31,11 +31,14 @@ def acts(kind: str, phase: Phase, order: Order, powered: bool = True) -> bool:
         phase: of the process; a killed one is dead from the signal on.
         order: what the process was told before.
         powered: whether the node has power, so that a process can be started.
+        absent: whether there is no such node at present: it has not joined yet, or was ended for good.
     """
-    if kind in ("blackhole", "partition", "delay"):
-        return True
     if kind == "join":
         return phase == "dead" and powered
+    if absent:
+        return False
+    if kind in ("blackhole", "partition", "delay"):
+        return True
     if kind == "bus_cut":  # what starts has no connection to the bus yet; asked of the bus, too
         return phase == "up"
     if kind == "drain":
@@ -75,29 +78,39 @@ class Standing:
         order: what the process was told.
         life: counts the ends of its processes, and so names the present one.
         powered: no outage keeps it without power.
+        absent: there is no such node at present: it has not joined yet, or was ended for good.
+        leaving: its process was told to end for good, so that no new one takes its place.
+        returns: whoever has ended its last process starts a new one.
         hung: faults that keep the present process stopped.
         dark: faults that let nothing pass between it and the balancer.
         cut: faults that let nothing pass between it and the bus.
     """
 
-    def __init__(self, phase: Phase = "up") -> None:
+    def __init__(self, phase: Phase = "up", absent: bool = False) -> None:
         self.phase: Phase = phase
         self.order: Order = ""
         self.life = 0
         self.powered = True
+        self.absent = absent
+        self.leaving = False
+        self.returns = False
         self.hung = Hold()
         self.dark = Hold()
         self.cut = Hold()
 
-    def begin(self, kind: str) -> int | None:
+    def begin(self, kind: str, returns: bool = False) -> int | None:
         """A fault is injected into the node: return the life that it belongs to, None if it has no effect.
 
         The life is what `over` asks for. A fault without effect is never over, as it never began.
+
+        Args:
+            kind: the fault.
+            returns: whether a kill starts a new process when its duration has passed.
         """
-        if not acts(kind, self.phase, self.order, self.powered):
+        if not acts(kind, self.phase, self.order, self.powered, self.absent):
             return None
         if kind == "kill":
-            self.ended()
+            self.ended(returns)
         elif kind == "hang":
             self.hung.begin()
         elif kind == "blackhole":
@@ -117,7 +130,7 @@ class Standing:
         let pass what waits; the end of any other fault concerns itself only.
         """
         if kind == "kill":  # unless another fault has started a process, or there is no power to start one
-            return self.phase == "dead" and self.life == life and self.powered
+            return self.phase == "dead" and self.life == life and self.powered and not self.absent
         if kind == "hang":  # a process that is gone does not go on
             return self.life == life and self.hung.over()
         if kind == "blackhole":
@@ -126,14 +139,32 @@ class Standing:
             return self.cut.over()
         return True
 
-    def ended(self) -> None:
-        """The process is gone, and with it all that it was told and all that held it."""
+    def leave(self) -> None:
+        """Whoever runs the cluster wants the node no more: its process drains, and no new one takes its place.
+
+        A restart that was ordered before goes on; a node without a process is absent at once.
+        """
+        self.leaving = True
+        if self.phase == "dead":
+            self.absent, self.leaving = True, False
+        else:
+            self.order = self.order or "drain"
+
+    def ended(self, returns: bool = False) -> None:
+        """The process is gone, and with it all that it was told and all that held it.
+
+        Args:
+            returns: whether whoever has ended it starts a new one.
+        """
+        self.absent, self.leaving = self.absent or self.leaving, False
+        self.returns = returns and not self.absent
         self.phase, self.order, self.hung = "dead", "", Hold()
         self.life += 1
 
     def boots(self) -> int:
         """A new process is started; return its life, for `listens`."""
         self.phase, self.order, self.hung = "starting", "", Hold()
+        self.absent, self.leaving, self.returns = False, False, False
         return self.life
 
     def listens(self, life: int) -> bool:
@@ -145,7 +176,7 @@ class Standing:
 
     def lose_power(self) -> None:
         """An outage begins: whatever process there is, is gone, and none can be started."""
-        self.ended()
+        self.ended(True)
         self.powered = False
 
 

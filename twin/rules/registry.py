@@ -3,7 +3,8 @@
 A node registers in a slot and gets a generation, a number that only grows. It must renew its lease before `ttl` seconds
 have passed. A renewal counts only with the present generation of the slot, and only before the lease has ended: a late
 heartbeat never revives what was given up, whoever sends it. This is a fencing token checked where the truth is kept,
-so no clock but the registry's own is asked.
+so no clock but the registry's own is asked. A registry that has lost its data knows no generation: who gives it a sign
+of life registers anew, and says which generation it had, so that generations go on growing.
 
 Sources: Gray & Cheriton, "Leases: an efficient fault-tolerant mechanism for distributed file cache consistency", SOSP
 1989; Kleppmann, "How to do distributed locking", 2016 (fencing tokens); Consul, "TTL checks", for the pattern of a
@@ -17,7 +18,8 @@ from typing import Literal
 from zlib import crc32
 
 Reply = Literal["renewed", "expired", "replaced"]
-"""What the registry says to a heartbeat: it counts; its lease had ended, and nobody took the slot; somebody did."""
+"""What the registry says to a heartbeat: it counts; its lease had ended (or was lost with the registry's data), and
+nobody took the slot; somebody did."""
 
 Pool = Literal["cluster", "next"]
 """The servers of the present version, and those of the next one in a gray release."""
@@ -65,9 +67,9 @@ class Leases:
         """Return who is alive at `now`, by slot. A lease ends `ttl` seconds after the last sign, not later."""
         return {slot: one for slot, one in sorted(self.held.items()) if now < one.at + self.ttl}
 
-    def register(self, slot: int, address: str, version: str, now: float) -> int:
-        """Take a slot, whoever holds it, and return the new generation."""
-        generation = self.generations[slot] = self.generations.get(slot, 0) + 1
+    def register(self, slot: int, address: str, version: str, now: float, before: int = 0) -> int:
+        """Take a slot, whoever holds it, and return the new generation, which is above the one that the node had."""
+        generation = self.generations[slot] = max(self.generations.get(slot, 0), before) + 1
         self.held[slot] = Registration(generation, address, version, at=now, since=now)
         return generation
 
@@ -77,7 +79,7 @@ class Leases:
         if member is not None and member.generation == generation:
             self.held[slot] = replace(member, connections=connections, cpu=cpu, at=now)
             return "renewed"
-        return "expired" if self.generations.get(slot) == generation else "replaced"
+        return "expired" if self.generations.get(slot, generation) == generation else "replaced"
 
     def leave(self, slot: int, generation: int) -> bool:
         """Give a slot up; tell whether it was this generation's to give up."""
@@ -86,6 +88,11 @@ class Leases:
             return False
         del self.held[slot]
         return True
+
+    def forget(self) -> None:
+        """The data of the registry are lost: nobody is registered."""
+        self.generations.clear()
+        self.held.clear()
 
 
 @dataclass(frozen=True)

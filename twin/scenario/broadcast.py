@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from twin.rules.consistency import Scope, Threshold, publish_times
 from twin.rules.slow_consumer import SlowPolicy
 from twin.scenario.fields import Positive, Seconds, Table, refused, show
+from twin.scenario.servers import Servers
 
 BROADCAST_BUSES = ("pubsub", "stream", "kafka")
 """Kinds of bus over which a publisher can broadcast."""
@@ -53,6 +54,10 @@ class Bus(Table):
         description="none: no server; valkey: an embedded server runs, but nothing is published; pubsub: nodes "
         "subscribe, at most once; stream: nodes read with a cursor and replay; kafka: partition log with committed "
         "offsets, in the model only.",
+    )
+    servers: Servers = Field(
+        "one",
+        description="one: messages, shared sessions and registry are on one server; several: each of them has its own.",
     )
     persist: bool = Field(
         False, description="true: a restarted bus has its data (append-only file); false: it begins a new epoch."

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from twin.scenario.fields import Positive, Problem, Seconds, Table
+from twin.scenario.servers import Use
 
 FaultKind = Literal[
     "kill",
@@ -23,15 +24,15 @@ FaultKind = Literal[
     "delay",
 ]
 BUS_FAULTS = frozenset({"bus_down", "bus_cut", "stall", "partition", "delay"})
-"""Faults that only messages can feel."""
+"""Faults that messages can feel."""
+OF_MESSAGES = frozenset({"bus_cut", "stall"})
+"""Faults that nothing else can feel."""
 _NO_NODE = frozenset({"reload", "outage", "bus_down", "stall"})
-MOST_JOINING = 64
+MOST_JOINING = 1000
 """Highest number of a node that joins."""
 _LASTING = ("kill", "hang", "blackhole", "outage", "bus_down", "stall", "partition", "delay")
 LINK_FAULTS = frozenset({"partition", "delay"})
 """Those that act on the way between a node and the bus."""
-WITHOUT_PUBLISHER = ("outage", "blackhole")
-"""Faults whose effect on messages neither world has."""
 
 
 class Fault(Table):
@@ -45,9 +46,10 @@ class Fault(Table):
         "drain: the node is no longer ready, after `lead` it accepts nobody, closes with 1012 `pace` a second, ends; "
         "then a new process; join: a process is started for a node that is new or was killed; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
-        "after `duration` (in predictions only); bus_down: the bus is killed and started again after "
+        "after `duration` (in predictions only); bus_down: the shared `server` is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
-        "partition: nothing passes between the node and the bus; delay: what passes between them takes `delay` longer."
+        "partition: nothing passes between the node and the shared servers; delay: what passes between them takes "
+        "`delay` longer."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Number of the node, from 1; none for a reload, outage, bus_down or stall."
@@ -55,8 +57,14 @@ class Fault(Table):
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
     )
+    server: Use | None = Field(
+        None,
+        description="What the server is used for that a bus_down kills: messages, sessions or registry; left out: the "
+        "one that there is. With bus.servers 'one' it is there for all of them.",
+    )
     delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
-        None, description="Seconds that each direction of the node's link to the bus takes longer; only for a delay."
+        None,
+        description="Seconds that each direction of the node's link to a shared server takes longer; only for a delay.",
     )
     pace: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
         None, description="Connections that a drain closes a second; left out: all at once."
@@ -73,17 +81,19 @@ class Fault(Table):
     )
 
 
-def fault_problem(fault: Fault, nodes: int, clients: int) -> Problem | None:
+def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
     """Return what does not fit, or None; its field is one of the fault.
+
+    A fault may name a node that is there only sometimes. Where there is none at its time, it has no effect.
 
     Args:
         fault: what the scenario asks for.
-        nodes: number of nodes of the cluster.
+        slots: most nodes that the cluster may have.
         clients: number of its clients.
     """
     if fault.kind in _NO_NODE and fault.node is not None:
         return Problem("node", str(fault.node), f"no node for a {fault.kind}")
-    most = MOST_JOINING if fault.kind == "join" else nodes
+    most = MOST_JOINING if fault.kind == "join" else slots
     if fault.kind not in _NO_NODE and not 1 <= (fault.node or 0) <= most:
         return Problem("node", "missing" if fault.node is None else str(fault.node), f"a node from 1 to {most}")
     if fault.kind == "stall" and not 0 <= (-1 if fault.client is None else fault.client) < clients:

@@ -14,11 +14,8 @@ from twin.scenario.fields import Positive, Problem, Seconds, Table, refused, sho
 if TYPE_CHECKING:
     from twin.scenario.faults import Fault
 
-MOST_SLOTS = 64
-"""Nodes that a cluster with a registry may grow to."""
-
-FAULTS = frozenset({"kill", "hang", "drain", "join"})
-"""Faults that a cluster with a registry knows."""
+MOST_SLOTS = 1000
+"""Nodes that a cluster with a registry may grow to, as many as one without may have."""
 
 
 class Canary(Table):
@@ -198,10 +195,8 @@ def elastic_problem(
     if autoscaling is not None and not autoscaling.minimum <= count <= autoscaling.maximum:
         return Problem("nodes.count", str(count), "from autoscaling.minimum to autoscaling.maximum")
     for i, fault in enumerate(faults):
-        if fault.kind not in FAULTS:
-            return Problem(f"faults.{i}.kind", f"'{fault.kind}'", "kill, hang, drain or join with a [registry]")
-        if autoscaling is not None:
-            return Problem(f"faults.{i}.kind", f"'{fault.kind}'", "no fault with [autoscaling]")
+        if fault.kind == "join" and autoscaling is not None:
+            return Problem(f"faults.{i}.kind", "'join'", "any other with [autoscaling], which starts the nodes itself")
         kills = [e for e in faults if e.kind == "kill" and e.node == fault.node and e.at < fault.at]
         dead = any(e.duration is None for e in kills)
         again = any(e.kind == "join" and e.node == fault.node and e.at < fault.at for e in faults)

@@ -16,7 +16,7 @@ from twin.scenario.balancer.haproxy import Check, HAProxy
 from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
-from twin.scenario.faults import BUS_FAULTS, WITHOUT_PUBLISHER, Fault, fault_problem
+from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
@@ -24,6 +24,7 @@ from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_prob
 from twin.scenario.renamed import with_new_names
 from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
+from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
 
 
@@ -201,9 +202,9 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
-        publishes = self.publisher is not None
-        problem = session_problem(self.sessions, self.bus.kind, publishes) or sending_problem(
-            self.clients.sends, self.clients.count, self.duration, publishes
+        clients = self.clients
+        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
+            clients.sends, clients.count, self.duration
         )
         if problem:
             raise refused(*problem)
@@ -213,22 +214,18 @@ class Scenario(Table):
         problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
         if problem:
             raise refused(*problem)
-        for name, table in (("registry", self.registry), ("nodes.lifetime", self.nodes.lifetime)):
-            if table is not None and self.publisher is not None:
-                raise refused(name, "set", "nothing with a [publisher]")
         for i, fault in enumerate(self.faults):
             if fault.at > self.duration:
                 raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
-            problem = fault_problem(fault, self.nodes.count, self.clients.count)
+            problem = fault_problem(fault, self.slots, self.clients.count)
             if problem:
                 raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
-            if fault.kind in WITHOUT_PUBLISHER and self.publisher is not None:
-                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario without a [publisher]")
             if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
                 raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
-            if fault.kind == "bus_down" and self.sessions.store == "redis":
-                continue
-            if fault.kind in BUS_FAULTS and self.publisher is None:
+            problem = server_problem(fault.kind, fault.server, self.bus.servers, self.uses)
+            if problem:
+                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
+            if fault.kind in OF_MESSAGES and self.publisher is None:
                 raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
 
@@ -238,8 +235,9 @@ class Scenario(Table):
             return
         if self.bus.kind not in BROADCAST_BUSES:
             raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
-        if isinstance(publisher.threshold, int) and publisher.threshold > self.nodes.count:
-            raise refused("publisher.threshold", show(publisher.threshold), f"at most nodes.count, {self.nodes.count}")
+        if isinstance(publisher.threshold, int) and publisher.threshold > self.slots:
+            most = "nodes.count" if self.slots == self.nodes.count else "the nodes that there may be"
+            raise refused("publisher.threshold", show(publisher.threshold), f"at most {most}, {self.slots}")
         if publisher.start > self.duration:
             raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
         count = len(publisher.times(self.duration))
@@ -299,6 +297,11 @@ class Scenario(Table):
     def slots(self) -> int:
         """Most nodes that there may be in a run; the balancer knows so many servers."""
         return slots(self.nodes.count, self.autoscaling, self.faults)
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """For what there is a shared server."""
+        return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
 
     @property
     def idle_timeout(self) -> float:

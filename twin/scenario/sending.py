@@ -34,19 +34,16 @@ class Offline(Table):
     )
 
 
-def sending_problem(sends: Sends, clients: int, duration: float, publisher: bool) -> Problem | None:
+def sending_problem(sends: Sends, clients: int, duration: float) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sends: what the scenario asks for.
         clients: how many.
         duration: of a run, in seconds.
-        publisher: whether something is broadcast.
     """
     if not sends.rate:
         return None
-    if publisher:
-        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with a [publisher]")
     if sends.rate * clients * duration > MOST_SENT:
         return Problem("clients.sends.rate", f"{sends.rate:g}", f"such that at most {MOST_SENT} messages are sent")
     return None

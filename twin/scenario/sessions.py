@@ -7,6 +7,9 @@ from pydantic import Field
 from twin.rules.session import OnRefusal, Store, WhenDown
 from twin.scenario.fields import Positive, Problem, Table
 
+STORES = ("valkey", "pubsub", "stream")
+"""Kinds of bus whose server keeps sessions, too."""
+
 HASH_UNIT = 10_000
 """Iterations of the password hash whose cost is calibrated."""
 
@@ -42,18 +45,14 @@ class Sessions(Table):
     )
 
 
-def session_problem(sessions: Sessions, bus: str, publisher: bool) -> Problem | None:
+def session_problem(sessions: Sessions, bus: str) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sessions: what the scenario asks for.
         bus: its kind of bus.
-        publisher: whether something is broadcast.
     """
-    if sessions.store == "none":
-        return None
-    if publisher:
-        return Problem("sessions.store", f"'{sessions.store}'", "'none' with a [publisher]")
-    if sessions.store == "redis" and bus != "valkey":
-        return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; 'redis' needs 'valkey'")
+    if sessions.store == "redis" and bus not in STORES:
+        needs = "'redis' needs 'valkey', 'pubsub' or 'stream'"
+        return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; {needs}")
     return None

@@ -15,6 +15,7 @@ from sim.machine.process import Cost
 from twin.costs.broadcast import DISK_PARTS
 from twin.costs.profile import HostProfile
 from twin.record.columns import Row, Words, distinct
+from twin.record.events import TYPES, Gap, Published, Received, Recovered
 from twin.rules.consistency import MOST_UNCLAIMED
 from twin.rules.frames import message_frame, pushed_message, pushed_word
 from twin.rules.output_buffer import connections, look_every
@@ -228,7 +229,7 @@ class Broadcast:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
         nodes, ends = self._kept["fanouts"], self._kept["endpoints"][1:]
         return [
-            (float(when), event, -1, number, -1, -1, str(waiting))
+            (float(when), event, -1, number, -1, -1, TYPES[event].pack(int(waiting)))
             for number in range(1, len(nodes) + 1)
             for event, waiting, when in (
                 ("node_buffer", nodes[number - 1]["most_waiting"], nodes[number - 1]["waiting_at"]),
@@ -243,7 +244,7 @@ class Broadcast:
         if c["under_way"] == 0:
             return []
         tries = int(self._kept["tasks"][0]["tries"])
-        detail = f"0 {c['under_way']} unknown {c['registered']}"
+        detail = Published.pack(0, int(c["under_way"]), "unknown", int(c["registered"]))
         return [(float(c["asked"]), "published", -1, -1, max(1, tries), -1, detail)]
 
 
@@ -258,19 +259,19 @@ def _words_of_nodes() -> Array:
 def _text(name: tuple[int, int, int], word: str) -> str:
     """Return the detail of an event of a message that is stamped with an epoch, a version and the publisher's key."""
     epoch, _, key = name
-    return f"{epoch} {key} {word}" if word else f"{epoch} {key}"
+    return Received.pack(epoch, key, word)
 
 
 def _with_more(event: int, numbers: tuple[int, ...], names: list[tuple[int, int, int]]) -> tuple[int, int, str]:
     """Return attempt, version and detail of an event with numbers of its own."""
     w, x, y, z = numbers
     if event == layout.PUBLISHED and y < 0:
-        return x, -1, f"0 {w} unknown {z}"
+        return x, -1, Published.pack(0, w, "unknown", z)
     if event == layout.RECOVERED:
-        return -1, y, f"{z} snapshot" if x < 0 else f"{z} replayed {x}"
+        return -1, y, Recovered.pack(z, "snapshot") if x < 0 else Recovered.pack(z, "replayed", x)
     epoch, version, _ = names[y]
     if event == layout.PUBLISHED:
-        return x, version, f"{epoch} {w} acknowledged {z}"
+        return x, version, Published.pack(epoch, w, "acknowledged", z)
     if event == layout.RESENT:
         return x, version, _text(names[y], "")
-    return -1, x, f"{z} {epoch} {version}"
+    return -1, x, Gap.pack(z, epoch, version)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from live.broadcast.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
+from live.broadcast.server import Server
 from live.cluster import Cluster
 from live.control.address import Address
 from live.control.process import Stage
@@ -47,7 +48,7 @@ def test_a_cut_while_the_server_is_away_finds_no_connection(stage: Stage) -> Non
 
 def test_the_users_own_server_is_used_and_none_is_started(own_server: Address, small: Callable[..., Scenario]) -> None:
     with Cluster(small(), 0, own_server) as cluster:
-        assert cluster.bus["server"] == "valkey"
+        assert cluster.describe()["bus"]["server"] == "valkey"
         assert "valkey" not in {part.name for part in cluster.stage.parts}
     with client_of(own_server) as client:
         assert client.ping()
@@ -55,7 +56,7 @@ def test_the_users_own_server_is_used_and_none_is_started(own_server: Address, s
 
 def test_a_cluster_without_a_bus_has_none(small: Callable[..., Scenario]) -> None:
     with Cluster(small(bus={"kind": "none"}), 0) as cluster:
-        assert cluster.bus == {}
+        assert cluster.describe() == {}
         assert "valkey" not in {part.name for part in cluster.stage.parts}
 
 
@@ -131,9 +132,10 @@ def test_who_does_not_know_the_embedded_servers_password_can_do_nothing(
     small: Callable[..., Scenario], until: Callable[..., None]
 ) -> None:
     with Cluster(small(bus={"kind": "stream"}, publisher={"rate": 20.0}), 0) as cluster:
-        assert cluster.server is not None
+        server = cluster.room(Server)
+        assert server is not None
         cluster.warm_up()
-        address = cluster.server.address
+        address = server.bus.address
         with contextlib.closing(client_of(address)) as inside:
             until(lambda: len(inside.keys("stormlab:*")) > 3)
             for command in (("PING",), ("FLUSHALL",), ("SHUTDOWN", "NOSAVE"), ("CONFIG", "GET", "*"), ("MONITOR",)):

@@ -12,6 +12,7 @@ from websockets.protocol import State
 from live.broadcast import wire
 from live.broadcast.broker import body
 from live.broadcast.fanout import MOST_QUESTIONS, FanOut, Recipient
+from twin.record.events import packed
 from twin.rules.delivery import Message, RecoveryAnswer
 from twin.rules.slow_consumer import Outlet
 
@@ -97,7 +98,7 @@ def test_each_version_goes_once_to_each_connection_and_is_acknowledged_each_time
     assert lines[0].frames == lines[1].frames == [frame(one(1)), frame(one(2))]
     assert lines[2].frames == []
     assert bus.said == [("ack", 2, 5, 1), ("ack", 2, 5, 2), ("ack", 2, 5, 1)]
-    assert [(event, version, detail) for _, event, _, _, _, version, detail in fan_out.events] == [
+    assert [(event, version, packed(event, own)) for _, event, _, _, _, version, own in fan_out.events] == [
         ("received", 1, "5 1"),
         ("received", 2, "5 2"),
         ("received", 1, "5 1 duplicate"),

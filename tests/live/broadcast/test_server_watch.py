@@ -1,8 +1,10 @@
 """The user's own server is asked all through a run, and its silence is told."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -62,3 +64,36 @@ def test_the_embedded_server_is_not_asked(own: tuple[Bus, Bus], until: Callable[
     time.sleep(0.2)
     watch.close()
     assert (watch.silent, watch.trouble()) == (0.0, "")
+
+
+def test_a_server_that_was_started_anew() -> None:
+    class Client:
+        def info(self) -> dict[str, str]:
+            return {"run_id": ids.pop(0), "evicted_keys": "0"}
+
+        def ping(self) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    ids = ["a", "b"]
+    bus = SimpleNamespace(part=None, url="redis://127.0.0.1:1", client=Client)
+    watch = ServerWatch(bus)  # type: ignore[arg-type]
+    watch.begin()
+    assert watch.changes() == ["the server at redis://127.0.0.1:1 was started anew, or evicted keys"]
+    watch.close()
+
+
+def test_a_silence_makes_a_run_void_and_the_thread_that_asks_ends(own: tuple[Bus, Bus]) -> None:
+    server, bus = own
+    watch = ServerWatch(bus)
+    watch.begin()
+    assert watch.changes() == []
+    assert server.part is not None
+    server.part.signal(signal.SIGSTOP)
+    time.sleep(0.5)
+    server.part.signal(signal.SIGCONT)
+    assert watch.changes()[0].startswith(f"the server at {bus.url} was silent for 0.")
+    watch.close()
+    assert not any("_watch" in thread.name for thread in threading.enumerate())

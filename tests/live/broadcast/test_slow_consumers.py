@@ -20,10 +20,11 @@ def effects(record: Record) -> dict[str, bool]:
     """What happened to client 5, which stops reading."""
     mine = record.events[record.events["client"] == 5]
     stalled = mine[mine["t"] >= 0.5]
-    words = stalled["detail"].str.split().str
+    answers = record.select("recovered")
+    answers = answers[(answers["client"] == 5) & (answers["t"] >= 0.5)]
     return {
         "gap": bool((stalled["event"] == "gap").any()),
-        "snapshot": bool(((stalled["event"] == "recovered") & (words[1] == "snapshot")).any()),
+        "snapshot": "snapshot" in set(answers["how"]),
         "disconnected": bool((stalled["event"] == "disconnected").any()),
         "connected again": bool((stalled["event"] == "connected").any()),
     }

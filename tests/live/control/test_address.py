@@ -182,7 +182,7 @@ def test_every_part_takes_the_unix_socket_the_user_and_the_database(
         assert {one["user"] for one in found.values()} == {"ann"}
         assert {one["db"] for one in found.values()} == {"2"}
         assert {f"node-{number}" in name for number in (1, 2) for name in found} == {True, False}
-        assert PASSWORD not in repr(cluster.bus)
+        assert PASSWORD not in repr(cluster.describe())
     with contextlib.closing(client_of(address_of(url))) as client:
         assert client.dbsize() == 0
 

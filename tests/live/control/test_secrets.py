@@ -8,11 +8,13 @@ import psutil
 import pytest
 
 from live.broadcast.bus import Bus, client_of
+from live.broadcast.server import Server
 from live.cluster import Cluster
 from live.control.address import PASSWORD_VARIABLE
 from live.control.process import Stage
 from live.machine import placement
 from live.page.serve import ServedCluster
+from live.sessions.sessions import Sessions
 from twin.scenario.scenario import Scenario
 
 pytestmark = [
@@ -47,9 +49,9 @@ def readable() -> dict[str, bytes]:
 
 
 def secrets_of(cluster: Cluster) -> list[str]:
-    if cluster.sessions is None:
+    sessions = cluster.room(Sessions)
+    if sessions is None:
         return []
-    sessions = cluster.sessions
     hashes = [digest for one in sessions.accounts.values() for digest in one.hashes.values()]
     assert len(hashes) == 2 * len(set(sessions.passwords.values())) > 2
     return [sessions.secret, *sessions.passwords.values(), *hashes]
@@ -92,16 +94,17 @@ def test_the_embedded_servers_password_is_nowhere_to_be_read(
     settings: dict[str, Any], small: Callable[..., Scenario]
 ) -> None:
     with Cluster(small(**settings), 0) as cluster:
-        assert cluster.server is not None
-        password = cluster.server.address.password
+        server = cluster.room(Server)
+        assert server is not None
+        password = server.bus.address.password
         cluster.warm_up()
         assert len(password) > 40
         seen = readable()
         assert any(b"valkey-server" in text for text in seen.values())
         files = {str(one): one.read_bytes() for one in cluster.stage.folder.iterdir() if one.is_file()}
-        shown = {**seen, **files, "record": repr((cluster.bus, cluster.finish(0.0))).encode()}
+        shown = {**seen, **files, "record": repr((cluster.describe(), cluster.finish(0.0))).encode()}
         where = {name for name, text in shown.items() if password.encode() in text}
-        assert where == {str(cluster.stage.folder / f"valkey-{cluster.server.address.port}.conf")}
+        assert where == {str(cluster.stage.folder / f"valkey-{server.bus.address.port}.conf")}
 
 
 def test_no_part_shows_the_secret_of_the_page(small: Callable[..., Scenario]) -> None:

@@ -25,6 +25,7 @@ from live.page.node import LARGEST_KEY, tell
 from live.page.serve import SERVED, ServedCluster
 from twin.errors import HostError, ScenarioError
 from twin.rules.token import make_token
+from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
@@ -66,6 +67,22 @@ def join(
         compression=None,
         proxy=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"publisher": None, "bus": {"kind": "valkey"}}, r"^publisher is missing"),
+        ({"sessions": {"store": "memory"}}, r"^sessions\.store is 'memory'; \./lab serve allows 'none'"),
+        ({"registry": {}}, r"^registry is set"),
+        ({"nodes": {"lifetime": {"mean": 5.0}}}, r"^nodes\.lifetime is set"),
+    ],
+)
+def test_what_a_page_takes_no_part_in_is_refused_before_anything_starts(
+    changes: dict[str, Any], says: str, nothing_starts: type[Exception]
+) -> None:
+    with pytest.raises(ScenarioError, match=says):
+        ServedCluster(Scenario.parse(merge(SERVED, changes)), 0)
 
 
 def test_who_is_let_in(site: ServedCluster) -> None:

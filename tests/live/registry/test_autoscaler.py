@@ -27,6 +27,7 @@ from twin.config.haproxy import HAPROXY
 from twin.config.nginx import peers_file
 from twin.errors import ClusterError
 from twin.measures import measure_record
+from twin.rules.faults import Standing
 from twin.rules.registry import tries_next
 from twin.scenario.scenario import Scenario
 
@@ -47,12 +48,8 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
 
     def node(number: int, port: int) -> Any:
         member = {
-            "address": vars(bus.address),
-            "slots": vars(slots),
-            "own": f"127.0.0.1:{port}",
-            "version": "v1",
-            "heartbeat": 0.2,
-            "rebalance": None,
+            **{"address": vars(bus.address), "slots": vars(slots), "own": f"127.0.0.1:{port}"},
+            **{"version": "v1", "heartbeat": 0.2, "rebalance": None},
         }
         config = {"number": number, "port": port, "backlog": 100, "registry": member}
         part = stage.python(f"node {number} {port}", "live.node.node", config)
@@ -95,7 +92,7 @@ def _elastic(stage: Stage, scenario: Scenario, registry: SimpleNamespace) -> tup
     port, *ports = placement.free_ports(3)
     balancer = start_balancer(stage, scenario, port, ports, [], lambda *note: None)
     cluster: Any = SimpleNamespace(scenario=scenario, stage=stage, node_ports=ports, balancer=balancer)
-    cluster.place = SimpleNamespace(cluster=[])
+    cluster.place, cluster.port_of = SimpleNamespace(cluster=[]), lambda number: ports[number - 1]
     elastic = Elastic(cluster, registry.bus)
     registry.slots = elastic.slots
     return port, ports, balancer, elastic
@@ -116,7 +113,7 @@ def test_the_registrar_brings_a_balancer_in_step(
     try:
         balancer.wait_ready(10)
         nodes = [_member(stage, elastic, n, one) for n, one in enumerate(ports, 1)]
-        elastic.start()
+        elastic.wait_ready()
 
         def reached() -> str:
             with contextlib.suppress(InvalidStatus), connect(f"ws://127.0.0.1:{port}/", compression=None) as link:
@@ -173,7 +170,7 @@ def test_the_registrar_takes_a_node_into_the_backend_of_its_version(
     try:
         balancer.wait_ready(10)
         nodes = [_member(stage, elastic, n, ports[n - 1], version=v) for n, v in ((1, "v2"), (2, "v1"))]
-        elastic.start()
+        elastic.wait_ready()
         until(lambda: shares("1", "2"), 5, "not by version")
         stage.end(nodes[0])
         until(lambda: reached(_next_client()) == "2", 5, "the share does not fall back")
@@ -190,7 +187,7 @@ def _next_client() -> int:
 
 
 def _member(stage: Stage, elastic: Any, number: int, port: int, **other: str) -> Any:
-    config = {"number": number, "port": port, "backlog": 100, "registry": {**elastic.of_node(number), **other}}
+    config = {"number": number, "port": port, "backlog": 100, "registry": {**elastic.for_node(number), **other}}
     part = stage.python(f"node {number}", "live.node.node", config)
     part.hear()
     return part
@@ -367,9 +364,15 @@ def test_a_run_leaves_nothing_on_the_users_own_server(
 
 
 def test_a_registry_that_does_not_answer_is_told_in_one_sentence() -> None:
-    cluster = SimpleNamespace(client=redis.Redis(port=1), bus=SimpleNamespace(url="redis://there"))
+    cluster = SimpleNamespace(
+        client=redis.Redis(port=1, retry=None), bus=SimpleNamespace(url="redis://there"), standing=Standing()
+    )
     with pytest.raises(ClusterError, match=r"^the registry at redis://there does not answer: .*\.$"):
         Elastic._ask(cluster, "time")  # type: ignore[arg-type]
+    cluster.standing.begin("kill")
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
+    cluster.standing.boots()  # it starts, and does not answer yet
+    assert Elastic._ask(cluster, "time") is None  # type: ignore[arg-type]
 
 
 def test_the_autoscaler_decides_as_often_as_in_the_model(small: Callable[..., Scenario]) -> None:

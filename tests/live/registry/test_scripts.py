@@ -20,10 +20,11 @@ _numbers = count()
 
 SLOT = st.integers(1, 3)
 STEP = (
-    st.tuples(st.just("register"), SLOT, st.sampled_from(["v1", "v2"]))
+    st.tuples(st.just("register"), SLOT, st.sampled_from(["v1", "v2"]), st.sampled_from([0, 0, 3]))
     | st.tuples(st.just("beat"), SLOT, st.integers(0, 4), st.integers(0, 100))
     | st.tuples(st.just("leave"), SLOT, st.integers(0, 4))
     | st.tuples(st.just("end"), SLOT)
+    | st.tuples(st.just("forget"), SLOT)
 )
 LONG = 600.0
 
@@ -40,8 +41,8 @@ class Real:
     def do(self, *command: Any) -> Any:
         return self.client.execute_command(*command)
 
-    def register(self, slot: int, version: str) -> int:
-        return int(self.do(*self.slots.register(slot, f"h:{slot}", version)))
+    def register(self, slot: int, version: str, before: int = 0) -> int:
+        return int(self.do(*self.slots.register(slot, f"h:{slot}", version, before)))
 
     def beat(self, slot: int, generation: int, connections: int) -> tuple[str, list[int]]:
         return replied(self.do(*self.slots.beat(slot, generation, connections, 5)))
@@ -66,7 +67,7 @@ def test_random_steps_give_the_same_generations_verdicts_and_members(client: Any
     for step in steps:
         slot = step[1]
         if step[0] == "register":
-            assert real.register(slot, step[2]) == rule.register(slot, f"h:{slot}", step[2], 0.0)
+            assert real.register(slot, *step[2:]) == rule.register(slot, f"h:{slot}", step[2], 0.0, step[3])
         elif step[0] == "beat":
             verdict, counts = real.beat(slot, step[2], step[3])
             assert verdict == rule.beat(slot, step[2], step[3], 5, 0.0)
@@ -74,6 +75,9 @@ def test_random_steps_give_the_same_generations_verdicts_and_members(client: Any
                 assert counts == [one.connections for one in rule.members(0.0).values()]
         elif step[0] == "leave":
             assert bool(real.do(*real.slots.leave(slot, step[2]))) == rule.leave(slot, step[2])
+        elif step[0] == "forget":  # what a server without its data knows
+            real.client.delete(*real.slots.names)
+            rule.forget()
         else:  # what the server does when a lease has ended
             real.client.delete(real.slots.slot(slot))
             rule.held.pop(slot, None)

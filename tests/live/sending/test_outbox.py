@@ -12,6 +12,7 @@ from live import measure
 from live.machine.timing import Timers
 from live.sending.outbox import Outbox, taker
 from twin.measures import measure_record
+from twin.record.events import packed
 from twin.rules.offline import due_at
 from twin.scenario.scenario import Scenario
 
@@ -65,9 +66,9 @@ def test_a_message_is_its_client_its_number_and_filling_and_a_node_takes_just_th
     swarm: Any = SimpleNamespace(events=[])
     box, line = Outbox(swarm, 7, {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE}), Line()
     box.connected(line, 3)  # type: ignore[arg-type]
-    box._send(258, "")
+    box._send(258, flushed=False)
     assert line.said == [b"\0\0\0\x07\0\0\x01\x02\0\0\0\0"]
-    assert [one[1:] for one in swarm.events] == [("sent", 7, 3, -1, 258, "")]
+    assert [one[1:] for one in swarm.events] == [("sent", 7, 3, -1, 258, (False,))]
     taken: list[Any] = []
     take = taker(taken, 5)
     for data in (line.said[0], line.said[0][:8], line.said[0][:7], "words of a text frame"):
@@ -82,10 +83,10 @@ def test_what_is_kept_goes_out_in_order_and_what_did_not_fit_is_noted() -> None:
         box._keep(n)
     line = Line()
     box.connected(line, 2)  # type: ignore[arg-type]
-    box.lost()
+    box.disconnected()
     assert box.connection is None
     box.connected(line, 2)  # type: ignore[arg-type]
-    assert [(event, client, node, n, detail) for _, event, client, node, _, n, detail in swarm.events] == [
+    assert [(event, client, node, n, packed(event, own)) for _, event, client, node, _, n, own in swarm.events] == [
         ("kept", 7, -1, 1, "12"),
         ("kept", 7, -1, 2, "24"),
         ("kept", 7, -1, 3, "24"),
@@ -101,7 +102,7 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
         start = time.monotonic()
         swarm: Any = SimpleNamespace(events=[], start=start, timers=Timers(), draw=lambda number, purpose, n: 0.5)
         box = Outbox(swarm, 7, {"rate": 50.0, "payload_bytes": 8, "offline": OFFLINE})
-        sending = asyncio.ensure_future(box.send_all())
+        sending = asyncio.ensure_future(box.run())
         while len(swarm.events) < 2:
             await asyncio.sleep(0.001)
         box.connected(Line(), 1)  # type: ignore[arg-type]
@@ -111,7 +112,7 @@ def test_each_message_is_sent_when_it_is_due_and_kept_while_there_is_no_connecti
         return swarm.events, start
 
     events, start = asyncio.run(run())
-    assert [(event, n, detail) for _, event, _, _, _, n, detail in events[:6]] == [
+    assert [(event, n, packed(event, own)) for _, event, _, _, _, n, own in events[:6]] == [
         ("kept", 0, "8"),
         ("kept", 1, "16"),
         ("sent", 0, "flushed"),

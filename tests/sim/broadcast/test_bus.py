@@ -36,7 +36,8 @@ class Place:
             self.drawn.append((entity, n))
             return u
 
-        scenario = SimpleNamespace(bus=Settings(**settings), nodes=SimpleNamespace(count=3))
+        sessions = SimpleNamespace(store="none")
+        scenario = SimpleNamespace(bus=Settings(**settings), nodes=SimpleNamespace(count=3), sessions=sessions)
         world = SimpleNamespace(env=self.env, scenario=scenario, draw=draw)
         price = {name: Cost.constant(seconds) for name, seconds in PRICES.items()}
         self.bus = Bus(world, Process(Cores(self.env, 1, 1.0)), price.__getitem__, START, ROOM, disk)

@@ -85,3 +85,23 @@ def test_a_node_acknowledges_at_the_earliest_when_it_receives():
     assert "acked_received" not in broken([*rows, row(2.2, "received", node=2, version=2, detail="1 2")])
     assert "acked_received" in broken([*rows, row(2.201, "received", node=2, version=2, detail="1 2")])
     assert "acked_received" in broken([*rows, row(2.1, "received", 0, 2, version=2, detail="1 2")])  # a client did
+
+
+def test_a_node_that_the_autoscaler_has_ended_is_not_waited_for_and_each_other_is():
+    scaling = {"registry": {}, "autoscaling": {"target": 10, "minimum": 1, "maximum": 5}}
+    ended = row(1.9, "drained", node=3)
+    of_ended = [*without(good_rows(), "acked", node=3, version=2), ended]
+    assert "consistent_acked" not in broken(of_ended, **scaling)
+    assert "consistent_acked" in broken(of_ended)
+    of_another = [*without(good_rows(), "acked", node=2, version=2), ended]
+    violation = the("consistent_acked", of_another, **scaling)
+    assert violation.text.endswith("without node 2")
+
+
+def test_a_node_that_checks_passwords_may_not_be_registered_any_more():
+    rows = without(good_rows(), "acked", node=3, version=2)
+    assert "consistent_acked" in broken(rows)
+    assert "consistent_acked" not in broken(rows, sessions={"store": "memory"})
+    for node in (1, 2):
+        rows = without(rows, "acked", node=node, version=2)
+    assert "consistent_acked" in broken(rows, sessions={"store": "memory"})  # by nobody at all

@@ -163,3 +163,32 @@ def test_a_node_that_an_outage_caught_in_its_restart_is_back_with_everything_els
     assert healed_at() == inf
     assert healed_at(row(0.5, "healed", detail="outage")) == inf  # that was another one
     assert healed_at(row(3.5, "healed", detail="outage")) == 3.5
+
+
+def logins(*extra):
+    """Client 0 loses its node at 2 s, its session is unknown, and it logs in by 2.5 s."""
+    refused = [row(2.0, "disconnected", 0, 1, detail="1006"), row(2.1, "attempt_connect", 0, attempt=2)]
+    refused += [row(2.2, "connect_failed", 0, attempt=2, detail="401"), row(2.2, "session_lost", 0, 2, detail="0-1 x")]
+    back = [row(2.2, "attempt_connect", 0, attempt=3), row(2.5, "connected", 0, 2, attempt=3)]
+    back += [row(2.5, "session_started", 0, 2, version=1, detail="0-2")]
+    return Case(record([*good_rows(), *refused, *back, *extra], sessions={"store": "memory"}))
+
+
+def test_logins_are_over_with_the_last_one_unless_nodes_stay_busy():
+    assert Case(record(good_rows())).logins_over == -inf
+    assert logins().logins_over == 2.5
+    away = row(3.0, "disconnected", 1, 2, detail="1006")
+    dials = row(3.1, "attempt_connect", 1, attempt=2)
+    assert logins(away, dials).logins_over == inf
+    given_up = row(4.0, "connect_failed", 1, attempt=2, detail="timeout")
+    assert logins(away, dials, given_up).logins_over == inf
+    refused = row(4.0, "connect_failed", 1, attempt=2, detail="503")
+    assert logins(away, dials, refused).logins_over == 2.5
+
+
+def test_a_node_is_up_that_has_not_ended_or_was_started_again():
+    ended = [row(3.0 + 0.1 * node, "node_stopped", node=node) for node in (1, 2, 3)]
+    assert Case(record([*good_rows(), *ended[:2]])).some_node_is_up
+    assert not Case(record([*good_rows(), *ended])).some_node_is_up
+    assert Case(record([*good_rows(), *ended, row(4.0, "node_started", node=5)])).some_node_is_up
+    assert Case(record([*good_rows(), *ended[:2], row(4.0, "drained", node=3)])).stopped == {1, 2, 3}

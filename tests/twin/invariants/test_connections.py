@@ -124,3 +124,14 @@ def test_of_many_missing_clients_five_are_named_and_all_are_counted():
     found = audit(record([], clients={"count": 8})).findings["states"]
     assert (found.count, [one.client for one in found.violations]) == (8, [0, 1, 2, 3, 4])
     assert found.violations[0].t == 6.0
+
+
+def test_nobody_is_promised_to_come_back_while_logins_keep_nodes_busy():
+    rows = [*good_rows(), row(2.0, "disconnected", 1, 2, detail="1012")]
+    churn = {"nodes": {"lifetime": {"mean": 5.0}}, "clients": {"count": 4, "reconnect": {"base": 0.1, "cap": 0.5}}}
+    assert "back" in broken(rows, **churn)
+    full = audit(record(rows, **churn | {"nodes": {"lifetime": {"mean": 5.0}, "backlog": 3}}))
+    assert "full accept queue" in full.findings["back"].skipped
+    unknown = [row(2.2, "session_lost", 1, 3, detail="1-1 unknown"), row(2.9, "attempt_connect", 1, attempt=2)]
+    late = audit(record([*rows, *unknown], sessions={"store": "memory"}, **churn))
+    assert "logins" in late.findings["back"].skipped

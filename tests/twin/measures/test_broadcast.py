@@ -320,3 +320,14 @@ def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
 def test_a_delivery_of_what_nobody_published_changes_no_measure():
     rows = [*good_rows(), row(4.0, "delivered", 0, 1, version=9, detail="1 99")]
     assert measure_broadcast(record(rows)) == pytest.approx(measure_broadcast(record(good_rows())))
+
+
+def test_a_node_that_came_in_the_run_has_a_staleness_of_its_own():
+    scaling = {"registry": {}, "autoscaling": {"target": 1, "maximum": 5}}
+    moved = [row(1.5, "disconnected", 3, 3, detail="1012"), row(1.5, "attempt_connect", 3, attempt=2)]
+    moved += [row(1.6, "connected", 3, 5, attempt=2)]
+    rows = [*without(good_rows(), "delivered", client=3, version=2), *moved]
+    curves = staleness_curves(record(rows, **scaling))
+    assert set(curves) == {1, 2, 3, 4, 5}
+    assert curves[5][round(2.5 / CURVE_STEP)] == 1.0  # client 3 is the only one there, and stands behind version 2
+    assert not curves[4].any()

@@ -8,8 +8,8 @@ from twin.record.record import Record, row
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 
 
-def record(rows, **sessions):
-    scenario = small(clients={"count": 2}, sessions={"store": "memory", **sessions}, faults=KILL)
+def record(rows, faults=KILL, **sessions):
+    scenario = small(clients={"count": 2}, sessions={"store": "memory", **sessions}, faults=faults)
     return Record.of(rows, {"scenario": scenario.model_dump(exclude_none=True), "replication": 0})
 
 
@@ -141,13 +141,22 @@ def test_a_connection_counts_with_its_own_attempt_only():
     assert found["connect_p99"] == pytest.approx(0.5)
 
 
-def test_a_session_may_be_resumed_until_a_quarter_of_a_second_after_its_expiry():
-    def late(by):
-        rows = [*good(), *lost(0, 5.0, 2), *back(0, 7.0 + by, "session_resumed", "a", 3, 3)]
+def test_who_dials_a_quarter_of_a_second_after_the_expiry_may_resume():
+    def late(by, took=0.1):
+        rows = [*good(), *lost(0, 5.0, 2), *back(0, 7.0 + by + took, "session_resumed", "a", 3, 3, took)]
         return "not_outlived" in broken(rows, expiry=2.0)
 
     assert not late(0.25)
     assert late(0.251)
+    assert not late(0.25, took=0.9)  # a node that checks passwords meanwhile answers late
+
+
+def test_a_node_behind_a_dead_link_goes_on_with_the_sessions_of_those_who_have_left():
+    rows = [*good(), *lost(0, 5.0, 2), *back(0, 7.9, "session_resumed", "a", 3, 3)]
+    for node, outlived in ((2, False), (1, True)):
+        fault = {"at": 0.5, "kind": "blackhole", "node": node}
+        found = audit(record(rows, faults=[fault], expiry=2.0)).findings
+        assert bool(found["not_outlived"].count) is outlived
 
 
 def test_a_higher_generation_of_the_same_client_breaks_nothing():

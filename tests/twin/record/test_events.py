@@ -235,3 +235,46 @@ def test_nobody_else_takes_a_detail_apart(package):
     assert len(files) > 10
     said = {str(file.relative_to(ROOT)): found_in(file.read_text(encoding="utf-8"), reads_words) for file in files}
     assert {file: lines for file, lines in said.items() if lines} == {}
+
+
+def formats(node):
+    """Tell whether a piece of code puts a text together that is noted as an event's detail."""
+    if isinstance(node, ast.Assign) and any(named(one) for one in node.targets):
+        return put_together(node.value)
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        said = [one.value for one in node.keywords if one.arg == "detail"]
+        return any(map(put_together, said + (node.args[1:] if name in ("note", "_note", "row") else [])))
+    is_row = isinstance(node, ast.Tuple) and len(node.elts) == len(Events.of_rows([]).columns())
+    return is_row and put_together(node.elts[-1])
+
+
+def put_together(node):
+    """Tell whether a value is an f-string, the text of something, or a sum or choice of such."""
+    if isinstance(node, ast.BinOp | ast.IfExp):
+        return any(put_together(one) for one in ast.iter_child_nodes(node))
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id == "str"
+    return isinstance(node, ast.JoinedStr)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "run.note('acked', node=1, detail=f'{epoch} {key}')",
+        "self.note(now, 'consistent', 3, f'{epoch} {key}')",
+        "row(1.0, 'server_connections', detail=str(3))",
+        "detail = name if good else f'{name} trusted'",
+        "rows.append((t, 'gap', number, node, -1, version, f'{epoch} {other}'))",
+        "run.note('received', detail=said + f' {kind}')",
+    ],
+)
+def test_code_that_formats_words_is_seen(code):
+    assert found_in(code, formats) == [1]
+
+
+@pytest.mark.parametrize("package", ["twin", "sim", "live", "stormlab"])
+def test_nobody_else_puts_a_detail_together(package):
+    files = [file for file in sorted((ROOT / package).rglob("*.py")) if "record" not in file.parts[len(ROOT.parts) :]]
+    said = {str(file.relative_to(ROOT)): found_in(file.read_text(encoding="utf-8"), formats) for file in files}
+    assert {file: lines for file, lines in said.items() if lines} == {}

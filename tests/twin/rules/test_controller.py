@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.rules.autoscaling import Tolerance
-from twin.rules.controller import Controller, Replica, to_end, to_start
+from twin.rules.controller import Controller, Replica, forgets, to_end, to_start
 from twin.rules.registry import Registration
 from twin.rules.scaling import Behavior, DesiredReplicas, Policy, Rules
 
@@ -54,6 +54,52 @@ def test_a_node_that_drains_counts_no_more():
 
 def test_without_any_member_nothing_is_done():
     assert controller().decide(2, old(2), {}, NOW).replicas == 2
+
+
+def test_without_an_answer_of_the_registry_nothing_is_done():
+    assert controller().decide(2, old(2), None, NOW).replicas == 2
+
+
+def test_a_node_without_a_sign_is_idle_on_the_way_up_and_busy_down():
+    there = members(100, 100)
+    assert (
+        controller().decide(3, old(3), there, NOW).replicas == 4
+    )  # 200 / 3 of 50, times 3: not 200 / 2 of 50, times 3
+    assert controller().decide(4, old(4), members(10, 10), NOW).replicas == 3  # (10 + 10 + 50 + 50) / 4 of 50, times 4
+
+
+def test_what_the_process_before_a_new_node_has_said_does_not_count():
+    replaced = old(2) | {2: Replica(NOW - 0.1)}
+    busy = members(100, 900)
+    assert controller().decide(2, replaced, busy, NOW) == controller().decide(2, replaced, members(100), NOW)
+    assert controller().decide(2, old(2), busy, NOW).replicas == 10
+
+
+@given(
+    wanted=st.integers(1, 9),
+    ends=st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=20),
+    scaled=st.lists(st.integers(1, 9), max_size=5),
+)
+def test_whatever_ends_there_are_as_many_nodes_as_are_wanted(wanted, ends, scaled):
+    replicas: dict[int, Replica] = {}
+
+    def reconcile():
+        replicas.update({slot: Replica(0.0) for slot in to_start(wanted, replicas)})
+        for slot in to_end(wanted, replicas):
+            replicas[slot].deleting = True
+
+    reconcile()
+    for slot, returns in ends:
+        if scaled:
+            wanted = scaled.pop()
+            reconcile()
+        if slot in replicas:
+            stays = not forgets(replicas[slot], returns)
+            if not stays:
+                del replicas[slot]
+            reconcile()
+            assert stays or slot > wanted or not replicas[slot].deleting
+        assert set(range(1, wanted + 1)) <= set(replicas)
 
 
 def test_cpu_is_percent_of_a_core_and_a_starting_node_does_not_count():

@@ -37,6 +37,47 @@ def test_without_power_no_process_is_there_and_none_is_started(kind):
     assert standing.begin(kind) is None
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "delay", "bus_cut"])
+def test_only_a_join_does_something_where_there_is_no_node(kind):
+    standing = Standing("dead", absent=True)
+    assert (standing.begin(kind) is not None) == (kind == "join")
+    standing.listens(standing.boots())
+    assert standing.begin("partition") is not None
+
+
+@pytest.mark.parametrize("order", ["", "drain", "restart"])
+def test_a_node_that_leaves_ends_once_and_is_absent_then(order):
+    standing = Standing()
+    if order:
+        standing.begin(order)
+    standing.leave()
+    assert standing.order == (order or "drain")
+    assert not standing.absent
+    standing.ended(returns=True)
+    assert standing.absent
+    assert not standing.returns
+    assert standing.begin("restart") is None
+
+
+def test_a_kill_of_a_node_that_leaves_starts_no_process_after_its_duration():
+    standing = Standing()
+    standing.leave()
+    life = standing.begin("kill", returns=True)
+    assert standing.absent
+    assert not standing.over("kill", life)
+
+
+def test_a_node_that_is_dead_when_it_has_to_leave_is_absent_at_once():
+    standing = Standing()
+    life = standing.begin("kill", returns=True)
+    assert standing.returns
+    standing.leave()
+    assert standing.absent
+    assert not standing.over("kill", life)
+    standing.boots()  # it is wanted again
+    assert (standing.absent, standing.leaving, standing.returns) == (False, False, False)
+
+
 @pytest.mark.parametrize("kind", ["hang", "blackhole", "partition"])
 def test_what_two_faults_hold_is_over_with_the_later_end(kind):
     standing = Standing()

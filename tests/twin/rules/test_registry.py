@@ -52,6 +52,34 @@ def test_a_replaced_generations_heartbeat_is_refused_even_when_the_slot_is_free(
     assert leases.members(1.2) == {}
 
 
+def test_a_registry_without_its_data_asks_everyone_to_register_anew():
+    leases = Leases(TTL)
+    leases.register(1, "a:1", "v1", 0.0)
+    leases.register(1, "a:1", "v1", 0.5)
+    leases.forget()
+    assert leases.members(0.6) == {}
+    assert leases.beat(1, 2, 0, 0, 0.7) == "expired"
+    assert leases.register(1, "a:1", "v1", 0.8, before=2) == 3
+    assert leases.beat(1, 2, 0, 0, 0.9) == "replaced"  # of a process that was before this one
+
+
+@given(st.lists(st.tuples(st.sampled_from(["sign", "forget", "wait"]), SLOT), max_size=40))
+def test_nodes_that_register_when_they_are_told_to_have_generations_that_only_grow(steps):
+    leases, now = Leases(TTL), 0.0
+    mine = {slot: leases.register(slot, "a:1", "v1", now) for slot in (1, 2, 3)}
+    for what, slot in steps:
+        if what == "forget":
+            leases.forget()
+        elif what == "wait":
+            now += TTL / 2
+        elif leases.beat(slot, mine[slot], 1, 1, now) == "expired":
+            generation = leases.register(slot, "a:1", "v1", now, mine[slot])
+            assert generation == mine[slot] + 1
+            mine[slot] = generation
+        else:
+            assert leases.members(now)[slot].generation == mine[slot]
+
+
 @given(steps=st.lists(STEP, max_size=40))
 def test_only_a_registration_revives_a_slot_and_generations_only_grow(steps):
     leases, now = Leases(TTL), 0.0
@@ -70,7 +98,7 @@ def test_only_a_registration_revives_a_slot_and_generations_only_grow(steps):
             reply = leases.beat(step[1], step[2], 1, 1, now)
             held = step[1] in before and before[step[1]].generation == step[2]
             assert (reply == "renewed") == held
-            assert (reply == "expired") == (not held and latest.get(step[1]) == step[2])
+            assert (reply == "expired") == (not held and latest.get(step[1], step[2]) == step[2])
             assert set(leases.members(now)) == set(before)
         else:
             held = step[1] in leases.held and leases.held[step[1]].generation == step[2]

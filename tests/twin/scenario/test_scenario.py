@@ -88,7 +88,6 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
             "1",
             "only with kind 'kill', 'hang', 'blackhole'",
         ),
-        (STREAM | {"faults": [KILL | {"kind": "blackhole"}]}, "faults.0.kind", "'blackhole'", "without a [publisher]"),
         ({"faults": [KILL | {"pace": 5.0}]}, "faults.0.pace", "5", "only with kind 'drain'"),
         ({"faults": [KILL | {"kind": "drain", "pace": 0.0}]}, "faults.0.pace", "0.0", "more than 0"),
         ({"balancer": {"tunnel_timeout": 0.5}}, "balancer.tunnel_timeout", "0.5", "more than the 0.55 s"),

@@ -2,80 +2,53 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from websockets.asyncio.client import ClientConnection
-from websockets.frames import Frame, Opcode
-from websockets.protocol import Event, State
 
 from live.broadcast import wire
 from live.broadcast.broker import MESSAGE, message
+from live.client.connection import Inlet
+from live.client.part import ClientPart, Take
 from twin.rules.delivery import Message, Position
 
 if TYPE_CHECKING:
     from live.ports import Swarm
 
+Named = tuple[int, int]
+"""Epoch and number of a message, as its events have them."""
 MOST_KNOWN = 4096
 """Frames that a swarm keeps decoded; its clients all get the same ones."""
-
-
-class Inlet(ClientConnection):
-    """A connection that hands binary frames to its client as they are read, without a task to wake for each.
-
-    What comes before the client has taken over the connection is kept for it.
-    """
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.kept: list[bytes] = []
-        self.take: Callable[[bytes], None] = self.kept.append
-
-    def process_event(self, event: Event) -> None:
-        """Take one frame (websockets)."""
-        if type(event) is Frame and event.opcode is Opcode.BINARY and event.fin:
-            self.take(bytes(event.data))
-        else:
-            super().process_event(event)
-
-    def hand_over(self, take: Callable[[bytes], None]) -> None:
-        """From now on give each frame to `take`, those that are kept first."""
-        for data in self.kept:
-            take(data)
-        self.take = take
-
-    def say(self, data: bytes) -> None:
-        """Send one frame without waiting."""
-        if self.protocol.state is State.OPEN:
-            self.protocol.send_binary(data)
-            self.send_data()
 
 
 class Decoder:
     """Decodes each different frame once."""
 
     def __init__(self) -> None:
-        self.known: dict[bytes, tuple[Message, str]] = {}
+        self.known: dict[bytes, tuple[Message, Named]] = {}
 
-    def __call__(self, data: bytes) -> tuple[Message, str]:
-        """Return the message in a frame, and epoch and number as events show them."""
+    def __call__(self, data: bytes) -> tuple[Message, Named]:
+        """Return the message in a frame, and its epoch and number."""
         found = self.known.get(data)
         if found is None:
             if len(self.known) >= MOST_KNOWN:
                 self.known.clear()
             one = message(data)
-            found = self.known[data] = (one, f"{one.epoch} {one.key}")
+            found = self.known[data] = (one, (one.epoch, one.key))
         return found
 
 
-class Inbox:
+class Inbox(ClientPart):
     """One client's messages, across all its connections.
 
     Args:
         swarm: shared settings and list of events.
         number: of the client.
-        config: recover, on_reconnect, timeout (s), confirm (whether the node waits for this client's word).
+        config: recover, on_reconnect, timeout (s), confirm (whether the node waits for this client's word), max_size
+            (bytes of a frame).
     """
+
+    frames = frozenset({MESSAGE, wire.ANSWER})
 
     def __init__(self, swarm: "Swarm", number: int, config: dict[str, Any], decoder: Decoder) -> None:
         self.swarm = swarm
@@ -88,36 +61,27 @@ class Inbox:
         self.connection: Inlet | None = None
         self.node = -1
         self.was_connected = False
-        self.stalled = False
+        self.options = {"create_connection": Inlet, "max_size": config["max_size"]}
         self._timer: asyncio.TimerHandle | None = None
 
-    def connected(self, connection: Inlet, node: int) -> None:
+    def connected(self, connection: ClientConnection, node: int) -> Take:
         """Take over a new connection; ask for what was missed if it is not the first."""
-        self.connection, self.node = connection, node
+        self.connection, self.node = cast("Inlet", connection), node
         if self.was_connected and self.on_reconnect:
             self.ask()
         self.was_connected = True
-        connection.hand_over(self.take)
-        if self.stalled:
-            connection.transport.pause_reading()
+        return self.take
 
-    def lost(self) -> None:
+    def disconnected(self) -> None:
         """The connection is over."""
         self.position.lose_connection()
         self.connection = None
         self._stop_timer()
 
-    def stall(self, stalled: bool) -> None:
-        """Stop reading, or go on."""
-        self.stalled = stalled
-        if self.connection is not None and not self.connection.transport.is_closing():
-            if stalled:
-                self.connection.transport.pause_reading()
-            else:
-                self.connection.transport.resume_reading()
-
-    def take(self, data: bytes) -> None:
-        """Take one frame from the node."""
+    def take(self, data: bytes | str) -> None:
+        """Take one frame from the node; text is none of a run's."""
+        if isinstance(data, str):
+            return
         before = self.position.version
         if data[0] == MESSAGE:
             self._arrive(data)
@@ -127,16 +91,16 @@ class Inbox:
             self.connection.say(wire.standing(self.position.epoch, self.position.version))
 
     def _arrive(self, data: bytes) -> None:
-        one, detail = self.decode(data)
+        one, named = self.decode(data)
         epoch = self.position.epoch
         arrival = self.position.arrive(one)
         append, now = self.swarm.events.append, time.monotonic()
         if arrival.kind != "next":
-            append((now, "received", self.number, self.node, -1, one.version, f"{detail} {arrival.kind}"))
+            append((now, "received", self.number, self.node, -1, one.version, (*named, arrival.kind)))
         if arrival.gap:
-            append((now, "gap", self.number, self.node, -1, arrival.gap, f"{epoch} {one.epoch} {one.version}"))
+            append((now, "gap", self.number, self.node, -1, arrival.gap, (epoch, one.epoch, one.version)))
         for each in arrival.deliver:
-            name = detail if each is one else f"{each.epoch} {each.key}"
+            name = named if each is one else (each.epoch, each.key)
             append((now, "delivered", self.number, self.node, -1, each.version, name))
         if arrival.ask:
             self.ask()
@@ -146,10 +110,10 @@ class Inbox:
         self._stop_timer()
         answered = self.position.answer(found)
         append, now = self.swarm.events.append, time.monotonic()
-        how = "snapshot" if answered.snapshot else f"replayed {answered.replayed}"
-        append((now, "recovered", self.number, self.node, -1, found.version, f"{found.epoch} {how}"))
+        how = ("snapshot",) if answered.snapshot else ("replayed", answered.replayed)
+        append((now, "recovered", self.number, self.node, -1, found.version, (found.epoch, *how)))
         for each in answered.deliver:
-            append((now, "delivered", self.number, self.node, -1, each.version, f"{each.epoch} {each.key}"))
+            append((now, "delivered", self.number, self.node, -1, each.version, (each.epoch, each.key)))
         if answered.ask:
             self.ask()
 
@@ -167,9 +131,7 @@ class Inbox:
             self._timer = None
 
 
-def listen(swarm: "Swarm", config: dict[str, Any]) -> None:
+def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its inbox."""
-    decoder = Decoder()
-    for client in swarm.clients:
-        client.inbox = Inbox(swarm, client.number, config, decoder)
-        client.options |= {"create_connection": Inlet, "max_size": config["max_size"]}
+    decoder, settings = Decoder(), config["broadcast"]
+    swarm.equip(lambda client: Inbox(swarm, client.number, settings, decoder))

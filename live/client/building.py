@@ -1,0 +1,21 @@
+"""Which mechanisms the clients of a process have: each room adds its own part when the settings have its table."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from live.control.attaching import Attach, attach_all
+
+if TYPE_CHECKING:
+    from live.ports import Swarm
+
+ROOMS = {
+    "sessions": "live.sessions.client",
+    "broadcast": "live.broadcast.inbox",
+    "sends": "live.sending.outbox",
+}
+"""Table of the settings -> module whose `attach` adds a part to each client, in the order in which parts are asked."""
+
+
+def equip(swarm: "Swarm", config: dict[str, Any], more: "Iterable[Attach[Swarm]]" = ()) -> None:
+    """Give a swarm all that its settings ask for, and `more`."""
+    attach_all(ROOMS, swarm, config, more)

@@ -1,0 +1,25 @@
+"""The mechanisms of a live cluster: one line each. What a scenario does not ask for is not there."""
+
+from collections.abc import Callable
+
+from live.broadcast import broadcast, server
+from live.network import links
+from live.node import lifetimes
+from live.ports import Cluster
+from live.registry import autoscaler
+from live.sending import sending
+from live.sessions import sessions
+
+Room = Callable[[Cluster], None]
+"""Adds a mechanism to a cluster whose scenario asks for it."""
+
+ROOMS: tuple[Room, ...] = (
+    links.attach,
+    server.attach,
+    broadcast.attach,
+    autoscaler.attach,
+    sessions.attach,
+    sending.attach,
+    lifetimes.attach,
+)
+"""In the order in which they start and are asked: a room may use those before it."""

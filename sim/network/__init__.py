@@ -1,0 +1,1 @@
+"""What connects clients and nodes in the model."""
