@@ -1,5 +1,6 @@
 """What goes wrong, and when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -62,6 +63,8 @@ OF_MESSAGES = frozenset({"bus_cut", "stall"})
 """Faults that nothing else can feel."""
 MOST_JOINING = 1000
 """Highest number of a node that joins."""
+LINK_FAULTS = frozenset({"partition", "delay"})
+"""Those that act on the way between a node and the bus."""
 
 
 class Fault(Table):
@@ -143,3 +146,12 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
         *kinds, last = (f"'{name}'" for name, kind in KINDS.items() if kind.lasts)
         return Problem("duration", f"{fault.duration:g}", f"only with kind {', '.join(kinds)} or {last}")
     return None
+
+
+def through_relay(faults: Sequence[Fault], placement: str) -> list[int]:
+    """Return the nodes that reach the bus through a relay of the lab, because a fault acts on their link; none with
+    machines of their own, where the network itself does what the relay does on one machine.
+    """
+    if placement == "separate":
+        return []
+    return sorted({fault.node or 0 for fault in faults if fault.kind in LINK_FAULTS})
