@@ -107,6 +107,7 @@ def test_nine_tenths_of_the_mean_are_enough_for_a_share():
 def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not():
     again = [
         row(6.0, "node_stopped", node=3),
+        row(6.1, "marked_down", node=3),
         row(7.0, "node_starting", node=3),
         row(7.4, "node_started", node=3),
         row(7.5, "marked_up", node=3),
@@ -119,6 +120,18 @@ def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not(
     assert found["start_to_first"] == inf  # 2 s for the present process; the other one had none in its time
     assert found["nodes_end"] == 3
     assert found["nodes_mean"] == pytest.approx((2 * 2.5 + 3 * 3.5 + 2 * 1.4 + 3 * 2.6) / 10)
+
+
+def test_a_node_that_was_replaced_before_it_left_rotation_is_there_when_it_listens():
+    killed = [
+        row(5.0, "node_stopped", node=1),
+        row(5.0, "node_starting", node=1),
+        row(5.3, "node_started", node=1),
+    ]
+    assert measured(*killed)["start_to_rotation"] == pytest.approx(0.3)
+    out = [killed[0], row(5.0, "marked_down", node=1), *killed[1:]]
+    assert measured(*out)["start_to_rotation"] == inf
+    assert measured(*out, row(6.0, "marked_up", node=1))["start_to_rotation"] == pytest.approx(1.0)
 
 
 def test_what_happens_after_the_run_does_not_change_the_mean_number_of_nodes():
