@@ -304,7 +304,7 @@ def test_a_message_is_expected_of_the_nodes_that_were_registered_then():
     rows = []
     for one in good_rows():
         grown = one[1] == "published" and one[5] == 3
-        rows.append(one[:6] + (one[6].replace("acknowledged 3", "acknowledged 5"),) if grown else one)
+        rows.append((*one[:6], one[6].replace("acknowledged 3", "acknowledged 5")) if grown else one)
     curves = acknowledgement_curves(record(rows))
     assert (int(curves["expected"][-1]), int(curves["whole"][-1])) == (11, 11)
 

@@ -77,7 +77,7 @@ def test_a_threshold_counts_the_nodes_that_there_may_be_and_not_their_numbers():
     with pytest.raises(ScenarioError, match="threshold is 5; allowed is at most the nodes that there may be, 4"):
         small(publisher={"threshold": 5}, **far)
     dead = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "join", "node": 1}]
-    with pytest.raises(ScenarioError, match="threshold is 4; allowed is at most nodes.count, 3"):
+    with pytest.raises(ScenarioError, match=r"threshold is 4; allowed is at most nodes\.count, 3"):
         small(registry={}, bus={"kind": "stream"}, publisher={"threshold": 4}, faults=dead)
 
 
