@@ -69,7 +69,16 @@ def _churn(record: Record) -> dict[str, float]:
     losses = len(record.columns.where("disconnected"))
     if losses:
         found["away_per_close"] = away_seconds(record) / losses
+    if not record.scenario.faults and _may_give_up(record.scenario):  # with faults it is a measure of connections
+        found["gave_up_share"] = len(record.columns.where("gave_up")) / record.scenario.clients.count
     return found
+
+
+def _may_give_up(scenario: Scenario) -> bool:
+    """Tell whether a client may stop for good: by its reconnect policy, or when its session is refused."""
+    reconnect, sessions = scenario.clients.reconnect, scenario.sessions
+    by_policy = reconnect.max_attempts > 0 or (reconnect.policy == "list" and reconnect.then == "stop")
+    return by_policy or (sessions.store != "none" and sessions.on_refusal == "stop")
 
 
 def _resumed(record: Record) -> Waits:

@@ -146,6 +146,18 @@ def test_a_connection_at_the_end_of_the_warm_up_is_no_churn_and_one_at_the_start
     assert measured(row(0.0, "attempt_connect", 0), row(0.999, "attempt_connect", 0))["churn_peak"] == 2.0
 
 
+def test_who_gives_up_without_any_fault_is_counted_where_clients_may():
+    ends = [row(3.0, "disconnected", 0, 1), row(3.5, "gave_up", 0)]
+    base = {"clients": {"count": 4}, "nodes": {"count": 2}, "registry": {"rebalance": {}}}
+    assert "gave_up_share" not in measured(*ends, scenario=small(**base))
+    for may in ({"max_attempts": 1}, {"policy": "list", "delays": [0.1], "then": "stop"}):
+        scenario = small(**base | {"clients": {"count": 4, "reconnect": may}})
+        assert measured(*ends, scenario=scenario)["gave_up_share"] == 0.25
+        assert measured(scenario=scenario)["gave_up_share"] == 0.0
+    stops = small(**base, sessions={"store": "memory", "on_refusal": "stop"})
+    assert measured(*ends, scenario=stops)["gave_up_share"] == 0.25
+
+
 def test_a_node_that_came_into_rotation_when_its_hang_ended_was_back_at_once():
     scenario = small(registry={}, faults=[{"at": 1.0, "kind": "hang", "node": 2, "duration": 3.0}])
     rows = [row(3.9, "marked_up", node=2), row(4.0, "healed", node=2, detail="hang"), row(4.0, "marked_up", node=2)]
