@@ -50,7 +50,7 @@ def test_a_partition_is_witnessed_by_a_node_that_receives_nothing():
 
 
 @pytest.mark.parametrize("event", ["bus_lost", "fenced", "marked_down"])
-def test_a_partition_while_nothing_is_published_is_witnessed_by_sessions_or_registry(event):
+def test_a_partition_without_messages_is_witnessed_by_sessions_or_registry(event):
     fault = {"at": 4.5, "kind": "partition", "node": 3, "duration": 1.0}
     rows = [*good_rows(), row(4.5, "fault", node=3, detail="partition")]
     effect = row(5.0, event, node=3, detail="1" if event == "fenced" else "")
