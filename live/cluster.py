@@ -19,6 +19,7 @@ from live.limits import check
 from live.machine import placement
 from live.machine.timing import ScheduledAction, Timing, stood_still
 from live.node import lives
+from live.node.kinds import RUNTIMES
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
 from twin.draws import Purpose, stratified
@@ -163,7 +164,10 @@ class Cluster:
         """Start the process of node `number`; it says `listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
         node = self.stage.python(
-            f"node {number}", "live.node.node", config, [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+            f"node {number}",
+            RUNTIMES[self.scenario.nodes.runtime].program,
+            config,
+            [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus,
         )
         for part in self.parts:
             part.node_started(number, node)

@@ -9,6 +9,8 @@ from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
 MOST_CLIENTS = 5000
+LONGEST_RUN = 3600.0
+"""Seconds that a live run may take."""
 MOST_NODES = 16
 MOST_DELIVERIES = 2_000_000
 """Deliveries that one run may note."""
@@ -22,6 +24,8 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         HostError: a program is missing, too few files may be open, or the user's bus does not answer, or does not let
             us do what a run does.
     """
+    if scenario.duration > LONGEST_RUN:
+        raise ScenarioError(f"duration is {scenario.duration:g}; a live run allows at most {LONGEST_RUN:g} s.")
     if scenario.clients.count > MOST_CLIENTS:
         raise ScenarioError(f"clients.count is {scenario.clients.count}; a live run allows at most {MOST_CLIENTS}.")
     if scenario.slots > MOST_NODES:

@@ -12,6 +12,7 @@ from live.control import interrupt
 from live.control.address import Address
 from live.limits import check
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from twin.advice import warn_of
 from twin.costs.profile import HostProfile
 from twin.errors import LabWarning, ScenarioError, VoidError
@@ -104,7 +105,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "bus": {},
             **cluster.describe(),
             "profile": _profile(scenario),
-            "versions": versions("websockets", "uvloop", "redis", "psutil", "pandas", "pyarrow"),
+            "versions": versions(*RUNTIMES[scenario.nodes.runtime].packages, "redis", "psutil", "pandas", "pyarrow"),
         }
     return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
 

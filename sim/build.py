@@ -4,7 +4,7 @@ This is the one place of the model that knows all mechanisms. Clients, balancer 
 the parts that they were given (`sim.ports`), in the order in which they are listed here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.balancer.balancer import Balancer
@@ -12,15 +12,17 @@ from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
+from sim.machine.process import Process
 from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
 from sim.ports import ClientPart, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
-from sim.registry.registry import Registrar
+from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
 
@@ -40,14 +42,14 @@ class Mechanisms:
         run: the replication.
         core: to whose clients and nodes they are attached.
         machine: what parts cost.
-        cores: of what runs beside the nodes.
+        cores: of what runs beside the nodes, by its name (`sim.machine.machine.SERVICES`).
         looks: whether the registrar looks at the registry; given marks stand in for that.
 
     Attributes:
         servers: the shared servers, by what they are used for.
     """
 
-    def __init__(self, run: Run, core: Core, machine: Machine, cores: Cores, looks: bool) -> None:
+    def __init__(self, run: Run, core: Core, machine: Machine, cores: Mapping[str, Cores], looks: bool) -> None:
         scenario, clients, balancer, nodes = run.scenario, core.clients, core.balancer, core.nodes
         self.run = run
         self.nodes = nodes
@@ -70,11 +72,22 @@ class Mechanisms:
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
             self.outboxes = Outboxes(run, uplink, clients)
+        if self.registrar is not None:
+            self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
+
+    def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
+        """Return what the registry costs; None if the profile does not know it."""
+        if not machine.knows(registry_parts(self.run.scenario.balancer.relists)):
+            return None
+        server = self.servers.of["registry"].process
+        busy = machine.busy["node"]
+        background = busy[len(busy) // 2] if busy else 0.0
+        return RegistryCosts(machine, server, Process(cores["registrar"]), background)
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []

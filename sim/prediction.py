@@ -17,14 +17,15 @@ from sim.estimate import announcement
 from sim.run import simulate
 from sim.world import MarkDowns
 from twin.advice import warn_of
+from twin.costs.lacking import warn_of_lacks
 from twin.costs.profile import HostProfile
 from twin.errors import EngineWarning, ScenarioError
 from twin.measures import (
-    CURVE_STEP,
     Messages,
     attempt_counts,
     connected_curve,
     course,
+    curve_times,
     latency_quantiles,
     measure_connections,
     measure_with_bounds,
@@ -107,10 +108,14 @@ def predict(
         ScenarioError: `replications` is not from 1 to 100,000, there is no such profile, or the engine does not know
             the scenario.
     """
-    engine, why = pick(scenario, engine)
+    if profile is None:
+        pick(scenario, engine)  # what there is not is refused before a profile is looked for
+        profile = HostProfile.for_scenario(scenario)
+    engine, why = pick(scenario, engine, profile)
     if why:
         warnings.warn(why, EngineWarning, stacklevel=2)
     warn_of([scenario])
+    warn_of_lacks(profile, [scenario])
     return _predict(scenario, replications, profile, marks, paired, progress, jobs, engine, why)
 
 
@@ -144,7 +149,7 @@ def _predict(
         found += part
         if progress is not None:
             progress(len(found), replications)
-    times = np.arange(0.0, scenario.duration, CURVE_STEP)
+    times = curve_times(scenario.duration)
     measures, bounds = tables([measures for measures, *_ in found])
     return Prediction(
         scenario,
@@ -236,7 +241,7 @@ def predict_given(
     found = []
     told: set[str] = set()
     for i, record in enumerate(records):
-        chosen, why = pick(record.scenario, engine)
+        chosen, why = pick(record.scenario, engine, profile)
         if why and why not in told:
             warnings.warn(why, EngineWarning, stacklevel=2)
             told.add(why)

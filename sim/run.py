@@ -39,7 +39,7 @@ def simulate(
     """
     profile = profile or HostProfile.for_scenario(scenario)
     began = datetime.now(UTC)
-    engine, why = pick(scenario, engine)
+    engine, why = pick(scenario, engine, profile)
     if engine == "compiled":
         from sim.compiled.engine import KernelRun
 

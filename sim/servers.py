@@ -1,5 +1,7 @@
 """The servers that the nodes of a run share: which of them keeps what."""
 
+from collections.abc import Mapping
+
 from sim.broadcast.bus import Bus
 from sim.broadcast.link import Link
 from sim.machine.cores import Cores
@@ -14,20 +16,20 @@ class SharedServers:
 
     Args:
         run: the replication.
-        cores: of the servers.
+        cores: of what runs beside the nodes, by its name.
         machine: what parts cost.
 
     Attributes:
         of: the server of each use.
     """
 
-    def __init__(self, run: Run, cores: Cores, machine: Machine) -> None:
+    def __init__(self, run: Run, cores: Mapping[str, Cores], machine: Machine) -> None:
         scenario = run.scenario
         self.of: dict[Use, Bus] = {}
         together = [scenario.uses] if scenario.bus.servers == "one" else [(use,) for use in scenario.uses]
         for uses in together:
             if uses:
-                self.of |= dict.fromkeys(uses, _server(run, cores, machine, uses))
+                self.of |= dict.fromkeys(uses, _server(run, cores["bus"], machine, uses))
 
     @property
     def all(self) -> list[Bus]:

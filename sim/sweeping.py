@@ -25,6 +25,7 @@ from sim.prediction import replicate
 from sim.workers import side_by_side
 from twin.advice import warn_of
 from twin.analysis.sweeps import Store, Sweep, Variant, assemble, check_replications, key, parts_of, variants, write
+from twin.costs.lacking import warn_of_lacks
 from twin.costs.profile import HostProfile, Need, needs_of
 from twin.errors import EngineWarning, HostError, ScenarioError
 from twin.missing import UnsavedError
@@ -98,11 +99,14 @@ def simulate_variants(
         raise ScenarioError(f"jobs is {jobs}; allowed is -1 (one a core) or 1 to {MOST_JOBS}.")
     profiles = [_profile(one.scenario, profile) for one in combinations]
     code = fingerprint()
-    picked = [pick(one.scenario, engine) for one in combinations]
+    hosts = [_from_json(text) for text in profiles]
+    picked = [pick(one.scenario, engine, host) for one, host in zip(combinations, hosts, strict=True)]
     engines = [one for one, _ in picked]
     for why in dict.fromkeys(why for _, why in picked if why):
         warnings.warn(why, EngineWarning, stacklevel=3)
     warn_of((one.scenario for one in combinations), stacklevel=3)
+    if hosts:
+        warn_of_lacks(hosts[0], (one.scenario for one in combinations), stacklevel=3)
     names = [
         key(one.scenario.model_dump_json(), text, code, which)
         for one, text, which in zip(combinations, profiles, engines, strict=True)

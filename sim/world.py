@@ -15,7 +15,9 @@ from sim.machine.cores import CoreContention, Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
+from sim.node.kinds import RUNTIMES
 from twin.costs.profile import HostProfile
+from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
 from twin.record.events import ServerConnections
 from twin.record.record import Row, row
@@ -50,7 +52,8 @@ class World:
         self.nodes, self.balancer = self._nodes_and_balancer(machine, groups)
         self.clients = self._clients(machine, groups)
         core = Core(self.clients, self.balancer, self.nodes)
-        self.mechanisms = Mechanisms(self, core, machine, groups[-1], looks=not self.marks_given)
+        beside = {name: groups[place] for name, place in machine.of_service.items()}
+        self.mechanisms = Mechanisms(self, core, machine, beside, looks=not self.marks_given)
         self.broadcast = self.mechanisms.broadcast
         self.servers = self.mechanisms.servers
         self.sessions = self.mechanisms.sessions
@@ -67,13 +70,12 @@ class World:
 
     def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
-        nodes = [
-            node.Node(self, i + 1, Process(groups[of]), machine.node_costs, _times(machine))
-            for i, of in enumerate(machine.of_node)
-        ]
+        runtime = RUNTIMES[self.scenario.nodes.runtime](self.cost, start_part(self.scenario))
+        times = _times(machine)
+        nodes = [node.Node(self, i + 1, Process(groups[of]), runtime, times) for i, of in enumerate(machine.of_node)]
         process, start = Process(groups[machine.of_balancer]), machine.balancer_start
         kind = KINDS[self.scenario.balancer.kind]
-        found = kind(self, process, machine.balancer_costs, nodes, start, self.start_checks)
+        found = kind(self, process, nodes, start, self.start_checks)
         for one in nodes:
             one.balancer = found
         return nodes, found
@@ -85,15 +87,7 @@ class World:
         if machine.swarm is not None:
             cores = groups[0] if machine.swarm == machine.groups[0] else self._cores(machine, machine.swarm)
             processes = [Process(cores) for _ in range(-(-settings.count // settings.per_process))]
-        swarm = client.Swarm(
-            self,
-            machine.client_costs,
-            self.balancer,
-            self.nodes,
-            settings.heartbeat.rule(),
-            settings.reconnect.rule(),
-            self.draw_for_reconnect,
-        )
+        swarm = client.Swarm.of(self, self.balancer, self.nodes, self.draw_for_reconnect)
         of = settings.per_process if len(processes) > 1 else settings.count
         return [client.Client(swarm, i, processes[i // of]) for i in range(settings.count)]
 
@@ -179,5 +173,5 @@ def _times(machine: Machine) -> node.Times:
     """Return what takes how long at each node. Ping and pong pass the balancer, and the client answers: an answer to a
     control frame is what a client does to a close frame, too.
     """
-    round_trip = 2 * lone_seconds(machine.balancer_costs.frame) + lone_seconds(machine.client_costs.goodbye)
+    round_trip = 2 * lone_seconds(machine.cost("balancer_frame")) + lone_seconds(machine.cost("client_goodbye"))
     return node.Times(machine.node_stop, machine.table_growth, round_trip)

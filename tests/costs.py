@@ -87,6 +87,24 @@ PAYLOAD_MICROSECONDS = {
 
 NGINX_PAYLOAD_MICROSECONDS = {"balancer_delivery_bytes": (383, 2700)}
 
+OPTIONAL_MICROSECONDS = {
+    "node_beat": 389,
+    "bus_beat": 397,
+    "bus_members": 401,
+    "registrar_look": 409,
+    "registrar_change": 419,
+    "balancer_change": 421,
+    "relay_frame": 431,
+    "client_ping": 433,
+    "balancer_ping": 439,
+    "node_ping": 443,
+    "client_pong": 449,
+    "balancer_pong": 457,
+    "node_pong": 461,
+    "balancer_check": 463,
+}
+"""The same of parts that a profile need not know, for both kinds of balancers."""
+
 STARTS = {
     "start_node": 0.15,
     "start_broadcast": 0.163,
@@ -119,5 +137,5 @@ GOODBYE_AT_THE_CORE = (
 
 def cost_of(*names: str, balancer: str = "haproxy") -> float:
     """Return what these parts cost together, one of each name, in seconds."""
-    whose = MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})
+    whose = MICROSECONDS | OPTIONAL_MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})
     return sum(whose[name] for name in names) / 1e6

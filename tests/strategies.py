@@ -9,6 +9,7 @@ from tests.costs import (
     MICROSECONDS,
     NGINX_MICROSECONDS,
     NGINX_PAYLOAD_MICROSECONDS,
+    OPTIONAL_MICROSECONDS,
     PAYLOAD_MICROSECONDS,
     STARTS,
 )
@@ -44,7 +45,9 @@ FIRST_PARTS = {
 
 
 def small_profile(**changes):
-    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed."""
+    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed: `parts`
+    and `nginx_parts` by their names, as the first layout of profiles had them.
+    """
     return made_profile(**changes) if changes else plain_profile()
 
 
@@ -60,10 +63,13 @@ def equal_profile():
     part = flat(COST)
     kinds = {"parts": MICROSECONDS, "nginx_parts": NGINX_MICROSECONDS}
     plain = plain_profile()
-    return small_profile(**{
-        kind: getattr(plain, kind) | dict.fromkeys(names, part) | {"balancer_accept": flat(0.0)}
-        for kind, names in kinds.items()
-    })  # fmt: skip
+    known = {"parts": plain.by_name(), "nginx_parts": plain.of("balancer", "nginx")}
+    return small_profile(
+        **{
+            kind: known[kind] | dict.fromkeys(names, part) | {"balancer_accept": flat(0.0)}
+            for kind, names in kinds.items()
+        }
+    )
 
 
 def flat(seconds):
@@ -110,6 +116,15 @@ def made_profile(**changes):
     return HostProfile.model_validate(values | changes)
 
 
+@functools.cache
+def knowing_profile():
+    """Return the plain one, of a calibration that knows the registry, the relay, pings and checks, too."""
+    plain = plain_profile()
+    more = {name: flat(cost / 1e6) for name, cost in OPTIONAL_MICROSECONDS.items()}
+    through = {name: part for name, part in more.items() if name.startswith("balancer")}
+    return small_profile(parts=plain.by_name() | more, nginx_parts=plain.of("balancer", "nginx") | through)
+
+
 SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
 """Seconds that a log on disk costs the bus of `disk_profile` on its core, and off it: alone, and in a row."""
 
@@ -117,7 +132,7 @@ SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
 @functools.cache
 def disk_profile():
     """Return the plain one, of a machine whose disk was measured, too."""
-    parts = plain_profile().parts | {"bus_sync": PartCosts(levels=[1, 16], values=[[SYNC], [SYNC]])}
+    parts = plain_profile().by_name() | {"bus_sync": PartCosts(levels=[1, 16], values=[[SYNC], [SYNC]])}
     return small_profile(parts=parts, disk_wait=[DISK_WAIT], disk_wait_in_a_row=[DISK_WAIT_AGAIN])
 
 

@@ -1,31 +1,39 @@
-"""Nobody asks which balancer it is: what a kind does differently is in its own modules.
+"""Nobody asks which balancer it is, or which runtime: what a kind does differently is in its own modules.
 
 An `isinstance` with a kind's class, and a comparison with a kind's name (`==`, `!=`, `in`), is such a question. A table
 keyed by kind is none.
 """
 
 import ast
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
 from live.balancer import balancer, members
+from live.node import kinds as programs
 from sim.balancer import kinds as simulated
 from sim.compiled.balancer import kinds as compiled
+from sim.node import kinds as runtimes
+from sim.node.runtime import Runtime
+from tests.strategies import small
 from twin.config.balancer import CONFIGURATIONS
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import FIRST_LAYOUT, USUAL
 from twin.rules.balancing import RULES
 from twin.rules.idle import LAZY
 from twin.rules.presets import BALANCERS
 from twin.scenario.balancer.kinds import DEFAULT, KINDS, Preset
+from twin.scenario.runtimes import RUNTIME, RuntimeKind
 
 ROOT = Path(__file__).parents[1]
 TOPS = ("stormlab", "twin", "sim", "live")
-CLASSES = {one.__name__ for one in KINDS.values()}
+CLASSES = {one.__name__ for one in (*KINDS.values(), *runtimes.RUNTIMES.values())}
+NAMES = {*KINDS, *get_args(RuntimeKind)}
+"""Of the kinds of balancers, and of the runtimes of nodes."""
 OWN = tuple(
     f"{room}/{kind}"
     for room in ("live/balancer", "sim/balancer", "twin/config", "twin/scenario/balancer")
     for kind in KINDS
-)
+) + tuple(f"{room}/{kind}_runtime" for room in ("live/node", "sim/node") for kind in get_args(RuntimeKind))
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
 
 
@@ -55,7 +63,7 @@ def names(part):
 
 
 def questions(text):
-    """Return the lines of a module that ask for the kind of a balancer."""
+    """Return the lines of a module that ask for the kind of a balancer or of a runtime."""
     found = []
     for part in ast.walk(ast.parse(text)):
         if (
@@ -67,9 +75,9 @@ def questions(text):
         elif isinstance(part, ast.Compare):
             sides = [part.left, *part.comparators]
             plain = [one for one in sides if isinstance(one, ast.Constant | ast.Tuple | ast.List | ast.Set)]
-            asked = any(set(KINDS) & set(names(one)) for one in plain)
+            asked = any(NAMES & set(names(one)) for one in plain)
         elif isinstance(part, ast.MatchValue):
-            asked = bool(set(KINDS) & set(names(part)))
+            asked = bool(NAMES & set(names(part)))
         elif isinstance(part, ast.MatchClass):
             asked = bool(CLASSES & set(names(part.cls)))
         else:
@@ -101,6 +109,8 @@ def test_questions_are_seen():
         "'nginx' in needs",
         "match kind:\n case 'nginx': pass",
         "match one:\n case HAProxy(): pass",
+        "nodes.runtime == 'asyncio'",
+        "isinstance(runtime, AsyncioRuntime)",
     ]
     assert [len(questions(text)) for text in asked] == [1] * len(asked)
     for text in ("{'haproxy': 1}", "isinstance(one, int)", "kind == 'stream'", "load('haproxy')", "name == f(kind)"):
@@ -132,16 +142,26 @@ def test_a_kinds_settings_know_the_rules_that_there_are():
         assert sorted(known) == sorted(algorithm for of, algorithm in RULES if of == kind)
 
 
-def test_nobody_asks_for_the_kind_of_a_balancer():
+def test_nobody_asks_for_the_kind_of_a_balancer_or_of_a_runtime():
     assert asking() == {}, "lines that ask for the kind: let it promise what you need (twin/scenario/balancer/base.py)"
 
 
 def test_every_list_of_kinds_has_the_same_ones():
     rooms = (balancer.KINDS, members.KINDS, simulated.KINDS, compiled.KINDS, CONFIGURATIONS)
-    lists = (*rooms, BALANCER_PARTS, BALANCERS, LAZY, get_args(Preset))
+    lists = (*rooms, FIRST_LAYOUT, BALANCERS, LAZY, get_args(Preset))
     assert [sorted(one) for one in lists] == [sorted(KINDS)] * len(lists)
     assert {kind for kind, _ in RULES} == set(KINDS)
     assert DEFAULT in KINDS
+
+
+def test_every_list_of_runtimes_has_the_same_ones():
+    lists = (runtimes.RUNTIMES, programs.RUNTIMES, get_args(RuntimeKind))
+    assert [sorted(one) for one in lists] == [sorted(get_args(RuntimeKind))] * len(lists)
+    assert RUNTIME == USUAL["node"] == small().nodes.runtime
+    for kind, runtime in runtimes.RUNTIMES.items():
+        assert issubclass(runtime, Runtime)
+        assert runtime.__module__ == f"sim.node.{kind}_runtime"
+        assert find_spec(programs.RUNTIMES[kind].program) is not None
 
 
 def test_a_kind_has_one_name_wherever_it_is_listed():

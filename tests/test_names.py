@@ -14,8 +14,8 @@ WINGS = ("sim/compiled", "sim", "live", "twin/scenario", "twin/rules")
 EVERY_ROOM = {"sim/ports.py", "live/ports.py", "twin/scenario/scenario.py"}
 """Modules that hold the ports, or the tables, of several rooms."""
 
-VOCABULARY = "twin/record/events.py"
-"""Where a class is called as its event is, which may be a noun or a verb that a room has a class for, too."""
+NUMBERED = {"twin/record/events.py", "sim/compiled/vocabulary.py", "sim/compiled/broadcast/vocabulary.py"}
+"""Where a class is called as the event is that it types, or as what of the model it numbers for the kernel."""
 
 LONGEST = 79
 BANNED = re.compile(
@@ -49,7 +49,7 @@ def used_twice(root):
     found = {}
     for path, tree in trees(root, TOPS):
         for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and path != VOCABULARY:
+            if isinstance(node, ast.ClassDef) and path not in NUMBERED:
                 found.setdefault(node.name, []).append(path)
     return {name: paths for name, paths in found.items() if len(paths) > 1 and not mirrored(paths)}
 

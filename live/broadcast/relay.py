@@ -17,7 +17,7 @@ import uvloop
 
 from live.control.given import configuration
 from live.control.stdio import lines, say
-from live.node.connection import MOST_CONNECTIONS
+from live.node.asyncio_runtime import MOST_CONNECTIONS
 
 MOST_HELD = 1 << 22
 """Bytes that one direction of a connection holds until it stops reading."""

@@ -29,7 +29,8 @@ from live.broadcast.inbox import Inbox
 from live.client.building import equip
 from live.client.client import Client, Swarm
 from live.control.given import configuration
-from live.control.stdio import YOUNG_GARBAGE, lines, say
+from live.control.stdio import lines, say
+from live.node.asyncio_runtime import YOUNG_GARBAGE
 from live.sessions.client import ClientSession
 
 NEVER = 86_400.0

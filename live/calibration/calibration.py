@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, rounds
+from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -24,7 +24,7 @@ from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import PartCosts
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import VERSION, laid_out
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
@@ -118,7 +118,8 @@ class Figures:
         return HostProfile(
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=placement.machine(),
-            **self._by_kind(),
+            version=VERSION,
+            parts=self._by_kind(),
             time_slice=TIME_SLICE * (1 + min(3, int(log2(os.cpu_count() or 1)))),
             tick=tick,
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
@@ -128,16 +129,11 @@ class Figures:
             **self.lone,
         )
 
-    def _by_kind(self) -> dict[str, dict[str, PartCosts]]:
-        """Return the parts as a profile has them: each balancer's own, and everybody else's beside the default's."""
-        measured = {kind: _parts(costs, self.first) for kind, costs in self.found.items()}
-        found = {}
-        for kind, where in BALANCER_PARTS.items():
-            own = ("balancer", f"{kind}_")
-            found[where] = {name: part for name, part in measured.get(kind, {}).items() if name.startswith(own)}
-        others = {name: part for name, part in measured[self.kinds[0]].items() if not name.startswith("balancer")}
-        found[BALANCER_PARTS[DEFAULT]] |= others
-        return found
+    def _by_kind(self) -> dict[str, dict[str, dict[str, PartCosts]]]:
+        """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
+        measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
+        balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
+        return measured[self.kinds[0]] | {"balancer": balancers}
 
 
 def _repeat(
@@ -154,6 +150,10 @@ def _repeat(
         _measure(bench, found, figures.wakes, figures.lone, figures.first)
     if not again:
         measure_starts(scenario, found)
+        relay.measure(scenario, found)
+    tell(f"pings and checks of {kind}", 0.35)
+    pings.measure(scenario, found, again)
+    registry.measure(scenario, found, again)
     if broadcast:
         tell(f"a broadcast through {kind}", 0.5)
         measure_broadcast(scenario, found, figures.first, figures.lone, again)

@@ -12,7 +12,9 @@ from live.calibration.workbench import Bench, at_rest, check_opened, client_conf
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from twin.costs.broadcast import PAYLOADS
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 
@@ -75,7 +77,7 @@ class DeliveryBench:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
         broadcast = {**self.broadcast.for_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
-        node = stage.python(f"node {number}", "live.node.node", config, self.place.cluster[:1])
+        node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
         node.hear()
         return node
 

@@ -1,9 +1,9 @@
-"""What a ping and its pong cost the CPU of client, balancer and node.
+"""What a ping and its pong cost the CPU of client, balancer and node, and a check the balancer's.
 
-The model takes pings as free (docs/model.md, part 2), so nothing of this goes into a prediction. It is measured to
-weigh a heartbeat: the CPU time of a cluster whose clients ping, less that of the same cluster whose clients do not, all
-of them idle otherwise. `python -m live.calibration.pings FILE` writes what it finds on this machine;
-`records/ping-costs.json` is such a file.
+It is the CPU time of a cluster whose clients ping, less that of the same cluster whose clients do not, all of them idle
+otherwise; and likewise with pings of the nodes, and with checks. `measure` does so for a host profile.
+`python -m live.calibration.pings FILE` writes what the clients' pings cost at several intervals on this machine;
+`records/ping-costs.json` is such a file, by which a notebook weighs a heartbeat.
 """
 
 import json
@@ -13,8 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from live.calibration.common import LEAST
+from live.calibration.workbench import MeasuredCosts, mean_pace, pace_of
 from live.cluster import Cluster
 from live.machine import placement
+from twin.costs.starts import LEVEL
 from twin.files.writing import write_text
 from twin.scenario.scenario import Scenario
 
@@ -26,11 +29,61 @@ SETTLED = 1.0
 INTERVALS = (0.2, 1.0)
 
 
-def spent(interval: float, clients: int, seconds: float) -> dict[str, float]:
-    """Return the CPU seconds of each kind of process in `seconds` of an idle cluster; interval 0 is without pings."""
+OFTEN = 0.25
+"""Seconds between two pings over each connection, when they are measured for a profile."""
+NODES = 2
+PINGING = 100
+"""Connections over which they are sent."""
+RATE = 100.0
+"""Connections a second that are opened before: a bench is in no hurry, and a busy machine may be late."""
+CHECKED = 0.05
+"""Seconds between two checks of each node."""
+WATCHED = 2.0
+"""Seconds for which each of the clusters is watched."""
+SELDOM = 2.0
+"""The same where they are not measured: a balancer has to see once that its nodes are there."""
+
+
+def measure(scenario: Scenario, costs: MeasuredCosts, of_balancer: bool = False) -> None:
+    """Measure pings, pongs and checks once, with clusters that do nothing else, and append the figures.
+
+    Args:
+        scenario: says which balancer.
+        costs: gets the parts.
+        of_balancer: keep only those of the balancer.
+    """
+    place = placement.placement(scenario)
+    beat = {"interval": 0.0, "timeout": 5.0}
+    quiet: dict[str, Any] = {"clients": {"count": PINGING, "connect_rate": RATE, "heartbeat": beat}}
+    quiet |= {"name": "pings", "duration": SETTLED + WATCHED, "nodes": {"count": NODES}}
+    usual = scenario.balancer.checked_every(SELDOM) | {"kind": scenario.balancer.kind}
+    still = Scenario.parse(quiet).vary(balancer=usual)
+    busy = {
+        "ping": still.vary(clients={"heartbeat": {"interval": OFTEN}}),
+        "pong": still.vary(nodes={"ping_interval": OFTEN, "ping_timeout": 5.0}),
+    }
+    if scenario.balancer.check_interval is not None:
+        busy["check"] = still.vary(balancer=scenario.balancer.checked_every(CHECKED))
+    paces = [pace_of(place)]
+    idle = spent(still, WATCHED)
+    for name, one in busy.items():
+        found = spent(one, WATCHED)
+        paces.append(pace_of(place))
+        times = WATCHED * (NODES * (1 / CHECKED - 1 / SELDOM) if name == "check" else PINGING / OFTEN)
+        for room in ("balancer",) if of_balancer or name == "check" else tuple(found):
+            costs.add(f"{room}_{name}", LEVEL, max(LEAST, (found[room] - idle[room]) / times), mean_pace(paces))
+
+
+def pinging(interval: float, clients: int, seconds: float) -> Scenario:
+    """Return a scenario whose clients ping; interval 0 is without pings."""
     beat = {"interval": interval, "timeout": 5.0}
     data = {"name": "pings", "duration": SETTLED + seconds, "clients": {"count": clients, "heartbeat": beat}}
-    with Cluster(Scenario.parse(data), 0) as cluster:
+    return Scenario.parse(data)
+
+
+def spent(scenario: Scenario, seconds: float) -> dict[str, float]:
+    """Return the CPU seconds of each kind of process in `seconds` of a cluster on which nothing acts."""
+    with Cluster(scenario, 0) as cluster:
         start = cluster.warm_up()
         time.sleep(max(0.0, start + SETTLED - time.monotonic()))
 
@@ -60,10 +113,10 @@ def ping_costs(
         HostError: HAProxy is missing, or too few files may be open.
         ClusterError: a process failed.
     """
-    idle = spent(0.0, clients, seconds)
+    idle = spent(pinging(0.0, clients, seconds), seconds)
     found = {}
     for interval in intervals:
-        busy = spent(interval, clients, seconds)
+        busy = spent(pinging(interval, clients, seconds), seconds)
         found[interval] = {name: (busy[name] - idle[name]) * interval / (clients * seconds) for name in busy}
     return found
 

@@ -18,14 +18,16 @@ from live.calibration.workbench import Bench, MeasuredCosts, Pace, client_config
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
 from twin.costs.curve import LEVELS, PartCosts
-from twin.costs.measured import BALANCER_PARTS
+from twin.costs.layout import laid_out
 from twin.costs.profile import HostProfile
 from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
 from twin.rules.token import make_token
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
 
@@ -75,7 +77,7 @@ class SessionBench(Bench):
             "store": store,
         }
         config = {"number": 1, "port": port, "backlog": 4000, "sessions": sessions}
-        node = self.stage.python("node", "live.node.node", config, self.place.cluster[:1])
+        node = self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
         return node
 
     def replace(self, grown: bool = True) -> None:
@@ -270,18 +272,18 @@ def with_sessions(
     """
     scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}, "balancer": {"retries": 0}})
     placement.check_limits(scenario)
-    changed: dict[str, Any] = {}
-    known_kinds = [one for one in BALANCER_PARTS.items() if profile.knows(one[0])]
+    found_parts: dict[str, dict[str, dict[str, PartCosts]]] = {}
+    known_kinds = [kind for kind in KINDS if profile.knows(kind)]
     with watched() as stage:
         placement.keep_awake(stage, placement.placement(scenario).all)
-        for k, (kind, field) in enumerate(known_kinds):
+        for k, kind in enumerate(known_kinds):
             found = MeasuredCosts()
             for i in range(repeats):
                 if progress is not None:
                     share = (k * repeats + i) / (repeats * len(known_kinds))
                     progress(share, f"sessions behind {kind}, {i + 1} of {repeats}")
                 measure_sessions(scenario.vary(balancer=KINDS[kind].plain()), found, kind != DEFAULT)
-            known = dict(getattr(profile, field))
+            known, measured = profile.by_name(kind), dict[str, PartCosts]()
             for name in SESSION_PARTS:
                 if kind != DEFAULT and not name.startswith("balancer"):
                     continue  # is the same through any balancer
@@ -289,6 +291,7 @@ def with_sessions(
                 values = [found[name][level] for level in levels]
                 paces = [found.paces[name][level] for level in levels] if name in found.paces else []
                 part = PartCosts(levels=levels, values=values, paces=paces)
-                known[name] = part.with_earlier(known[name]) if name in known else part
-            changed[field] = known
-    return HostProfile.model_validate({**profile.model_dump(), **changed})
+                measured[name] = part.with_earlier(known[name]) if name in known else part
+            for room, kinds in laid_out(measured, kind).items():
+                found_parts.setdefault(room, {}).update(kinds)
+    return profile.with_parts(found_parts)

@@ -13,9 +13,11 @@ from live.calibration.workbench import MeasuredCosts, Pace, at_rest, mean_pace, 
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
 from twin.costs.starts import LEVEL
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 PACES = 4
@@ -65,7 +67,7 @@ def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> 
     more to do, and the pace of the cores meanwhile.
     """
     paces = [pace_of(place) for _ in range(PACES)]
-    node: ChildProcess = stage.python("node", "live.node.node", config, place.cluster[:1])
+    node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
     listens = float(node.hear()["cpu"])
     rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
     paces += [pace_of(place) for _ in range(PACES)]

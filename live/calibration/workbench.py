@@ -13,7 +13,9 @@ from live.balancer.base import Balancer
 from live.control.process import READY_WITHIN, ChildProcess, Stage, wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
+from live.node.kinds import RUNTIMES
 from twin.errors import ClusterError
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 QUIET = 0.0003
@@ -174,7 +176,7 @@ class Bench:
 
     def _start_node(self, port: int) -> ChildProcess:
         config = {"number": 1, "port": port, "backlog": 4000}
-        return self.stage.python("node", "live.node.node", config, self.place.cluster[:1])
+        return self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
 
     def pace(self) -> Pace:
         """Return the pace of the cores just now."""

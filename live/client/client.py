@@ -23,8 +23,9 @@ from live.client.connection import Inlet, taker
 from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
 from live.control.noted import Event
-from live.control.stdio import YOUNG_GARBAGE, lines, say
+from live.control.stdio import lines, say
 from live.machine.timing import Timers
+from live.node.asyncio_runtime import YOUNG_GARBAGE
 from twin.draws import Purpose, uniform
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, next_ping

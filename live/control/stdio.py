@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     pass
 
-YOUNG_GARBAGE = (1_000, 5, 10_000)
-"""Thresholds of the garbage collector: small young collections often, full ones over all connections hardly ever."""
-
 
 def say(**message: Any) -> None:
     """Write one line of JSON to the lab."""

@@ -18,7 +18,8 @@ import uvloop
 from websockets.asyncio.server import serve
 
 from live.control.given import configuration
-from live.control.stdio import YOUNG_GARBAGE, say
+from live.control.stdio import say
+from live.node.asyncio_runtime import YOUNG_GARBAGE
 from live.node.building import build
 from live.node.orders import obey
 

@@ -24,10 +24,10 @@ from twin.scenario.addresses import source_address
 
 
 class BalancerCosts:
-    """What the balancer does, and what it costs."""
+    """What the balancer does, and what it costs. To accept a connection is no task: it has no reading before."""
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
-        self.accept = cost("balancer_accept")
+        self.accept = cost("balancer_accept").in_one_step()
         self.request = cost("balancer_request")
         self.refuse = cost("balancer_refused").less(self.request)
         self.relay = cost("balancer_response")
@@ -44,7 +44,6 @@ class Balancer(ABC):
     Args:
         run: the replication.
         process: its first process.
-        costs: what it does, and what it costs.
         nodes: its servers.
         start_time: seconds that a new process takes to start.
         start_checks: starts the checks of a new process, the first one in so many seconds.
@@ -64,14 +63,13 @@ class Balancer(ABC):
         self,
         run: Run,
         process: Process,
-        costs: BalancerCosts,
         nodes: Sequence[Node],
         start_time: float,
         start_checks: Callable[[float], None],
     ) -> None:
         self.run = run
         self.env = run.env
-        self.costs = costs
+        self.costs = self.costs_of(run.cost)
         self.nodes = nodes
         self.start_time = start_time
         self.start_checks = start_checks

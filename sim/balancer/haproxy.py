@@ -14,11 +14,13 @@ from twin.scenario.balancer.haproxy import HAProxy
 
 
 class HAProxyCosts(BalancerCosts):
-    """It cuts a tunnel in another way than it relays a close."""
+    """It cuts a tunnel in another way than it relays a close: task by task, with no reading before. Source: HAProxy,
+    `process_runnable_tasks` in src/task.c.
+    """
 
     def __init__(self, cost: Callable[[str], Cost]) -> None:
         super().__init__(cost)
-        self.cut = cost("haproxy_cut")
+        self.cut = cost("haproxy_cut").in_one_step()
 
 
 class HAProxyBalancer(Balancer):

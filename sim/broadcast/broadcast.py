@@ -6,7 +6,7 @@ writes its whole fan-out, the balancer relays in rounds, a client process reads 
 of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
@@ -15,15 +15,17 @@ from sim.broadcast.subscriber import Subscriber
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.cores import Cores
-from sim.machine.lane import Lane, Relay
+from sim.machine.lane import Relay
 from sim.machine.machine import Machine
-from sim.machine.process import Alone, Process
+from sim.machine.process import Process
 from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
+from twin.costs.relay import RELAY_PARTS
 from twin.record.events import TYPES
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
+from twin.scenario.faults import through_relay
 
 MECHANISM = "broadcast"
 """To whom what clients ask and confirm belongs."""
@@ -39,7 +41,7 @@ class Broadcast:
         balancer: through which the frames go.
         nodes: who sends to the clients.
         clients: who gets the messages.
-        cores: of the publisher.
+        cores: of the publisher, by its name.
         machine: what parts cost.
 
     Attributes:
@@ -54,7 +56,7 @@ class Broadcast:
         balancer: Balancer,
         nodes: Sequence[Node],
         clients: Sequence[Client],
-        cores: Cores,
+        cores: Mapping[str, Cores],
         machine: Machine,
     ) -> None:
         assert run.scenario.publisher is not None
@@ -63,18 +65,19 @@ class Broadcast:
         cost, payload = machine.cost, run.scenario.publisher.payload_bytes
         self.room = round(machine.profile.path(payload, machine.host_quantile))
         self.bus = bus
-        self.publisher = publisher.Publisher(run, Process(cores), bus, publisher.PublisherCosts(run.env, cost))
+        self.publisher = publisher.Publisher(
+            run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, cost)
+        )
         self.fanouts = [
             fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
         ]
+        if machine.knows(RELAY_PARTS):
+            for number in through_relay(run.scenario.faults, run.scenario.host.placement):
+                self.fanouts[number - 1].link.relay = Process(bus.process.cores), cost("relay_frame")
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         read, further = cost("client_delivery"), cost("client_delivery_more")
-        swarms = {client.process for client in clients if isinstance(client.process, Process)}
-        ordered = sorted(swarms, key=lambda swarm: next(c.number for c in clients if c.process is swarm))
-        self.swarms: dict[Process | Alone, Lane] = {
-            swarm: Lane(swarm, read, further, self.arrived) for swarm in ordered
-        }
+        self.swarms = uplink.loops.lanes(read, further, self.arrived)
         self.uplink = uplink
         uplink.receivers[MECHANISM] = self.heard
         self.subscribers = [Subscriber(run, self, client) for client in clients]
@@ -101,7 +104,7 @@ class Broadcast:
 
     def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
-        ready: dict[Process | Alone, list[Bundle]] = {}
+        ready: list[Bundle] = []
         for tunnel, frames in taken:
             if tunnel.client_left:
                 continue
@@ -110,15 +113,14 @@ class Broadcast:
             if subscriber.stall.on or not tunnel.opened or tunnel.held:
                 tunnel.held += frames
                 continue
-            ready.setdefault(process_of(tunnel), []).append((tunnel, frames))
-        for process, bundles in ready.items():
-            self.swarms[process].pass_on(bundles)
+            ready.append((tunnel, frames))
+        self.swarms.pass_on(ready)
 
     def release(self, tunnel: Tunnel) -> None:
         """Let a client read what has gathered on its connection."""
         if tunnel.held and tunnel.opened and not self.subscribers[tunnel.client.number].stall.on:
             held, tunnel.held = tunnel.held, []
-            self.swarms[process_of(tunnel)].pass_on([(tunnel, held)])
+            self.swarms.pass_on([(tunnel, held)])
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A client process has dealt with frames: one after the other, of one client after the other."""
@@ -158,10 +160,3 @@ class Broadcast:
     def heard(self, tunnel: Tunnel, frame: Frame, t: float) -> None:
         """A node has read a question or a confirmation."""
         self.fanouts[tunnel.server].heard(tunnel, frame)
-
-
-def process_of(tunnel: Tunnel) -> Process:
-    """Return the process of a tunnel's client; a scenario with a publisher has no clients on machines of their own."""
-    process = tunnel.client.process
-    assert isinstance(process, Process)
-    return process

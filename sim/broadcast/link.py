@@ -7,6 +7,7 @@ from typing import Any
 
 import simpy
 
+from sim.machine.process import Cost, Process
 from twin.rules.output_buffer import OutputBuffer, second_of, until_look
 
 Act = Callable[[], Any]
@@ -21,6 +22,7 @@ class Link:
         number: of the node, 0 for the publisher.
         delay: seconds that each direction takes.
         cuts: faults that let nothing pass at present.
+        relay: what passes it on, and what that costs; None if nothing does, or it costs nothing.
         most_counted: most bytes that the bus has counted for what is read at its end, and when.
     """
 
@@ -32,6 +34,7 @@ class Link:
         self.stopped: deque[Act] = deque()
         self.held: deque[Act] = deque()
         self.free_at = {True: 0.0, False: 0.0}
+        self.relay: tuple[Process, Cost] | None = None
         self.most_counted = (0, 0.0)
 
     @property
@@ -41,8 +44,15 @@ class Link:
 
     def carry(self, then: Act, up: bool = True) -> None:
         """Call `then` when what is sent now arrives, towards the bus (`up`) or from it."""
+        if self.relay is None:
+            self._carry(then, up)
+        else:
+            process, cost = self.relay
+            process.work(cost, lambda _: self._carry(then, up))
+
+    def _carry(self, then: Act, up: bool) -> None:
         if self.cut:
-            self.held.append(lambda: self.carry(then, up))
+            self.held.append(lambda: self._carry(then, up))
             return
         arrival = max(self.env.now + self.delay, self.free_at[up])
         if arrival <= self.env.now:

@@ -28,9 +28,9 @@ class ClientCosts:
     def __init__(self, cost: Callable[[str], Cost]) -> None:
         self.dial = cost("client_dial")
         self.request = cost("client_request")
-        self.open = cost("client_open")
-        self.refused = cost("client_refused")
-        self.closed = cost("client_closed")
+        self.open = cost("client_open").after(HOPS["client_open"])
+        self.refused = cost("client_refused").after(HOPS["client_refused"])
+        self.closed = cost("client_closed").after(HOPS["client_closed"])
         self.goodbye = cost("client_goodbye")
 
 
@@ -55,6 +55,15 @@ class Swarm:
     heartbeat: Heartbeat
     reconnect: Reconnect
     draw_for_reconnect: Callable[[int, int], float]
+
+    @classmethod
+    def of(
+        cls, run: Run, balancer: Frontend, nodes: Sequence[Upstream], draw_for_reconnect: Callable[[int, int], float]
+    ) -> "Swarm":
+        """Return what the clients of a run share; see the attributes."""
+        clients = run.scenario.clients
+        beat, again = clients.heartbeat.rule(), clients.reconnect.rule()
+        return cls(run, ClientCosts(run.cost), balancer, nodes, beat, again, draw_for_reconnect)
 
 
 class Client:

@@ -74,7 +74,7 @@ class KernelRun(State):
         )
 
     def curve(self) -> Array:
-        """Return the number of connected clients at each `CURVE_STEP` of the run; the run must not be a full one."""
+        """Return the number of connected clients at each `curve_times` of the run; the run must not be a full one."""
         found: Array = np.cumsum(self.kept["curve"])[: len(self.times)]
         return found
 

@@ -45,7 +45,7 @@ from sim.compiled.vocabulary import (
     Exit,
     Pending,
 )
-from sim.node.node import OWN_FILES
+from sim.node.asyncio_runtime import OWN_FILES
 from twin.draws import Purpose
 from twin.scenario.scenario import WARM_UP_SLACK
 

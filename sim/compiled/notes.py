@@ -8,7 +8,7 @@ from typing import Any
 from sim.compiled.memory.layout import client_at, f8_at, i8_at, loss_at, row_at
 from sim.compiled.toolchain.jit import jit, whole
 from sim.compiled.vocabulary import Event
-from twin.measures.connection import CURVE_STEP, PEAK_WINDOW
+from twin.measures.connection import PEAK_WINDOW
 
 
 @jit
@@ -102,7 +102,7 @@ def window_of(w: Any, t: float) -> int:
 @jit
 def bin_of(w: Any, t: float) -> int:
     """Return the first point of the curve that is not before `t`; one more than all if there is none."""
-    k = whole(t / CURVE_STEP) if t > 0.0 else 0
+    k = whole(t / w.curve_step) if t > 0.0 else 0
     k = min(k, w.n_times)
     while k > 0 and f8_at(w.times, k - 1).v >= t:
         k -= 1

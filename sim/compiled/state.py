@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sim.balancer.kinds import KINDS as BALANCERS
+from sim.client.client import ClientCosts
 from sim.compiled.balancer import kinds
 from sim.compiled.client.ahead import MANY
 from sim.compiled.machine.costs import tables_of
@@ -15,8 +17,10 @@ from sim.compiled.vocabulary import FIFOS, TIMEOUTS, Word, Work
 from sim.machine.cores import most_lag
 from sim.machine.machine import Machine
 from sim.machine.process import Cost, lone_seconds, pieces
+from sim.node.kinds import RUNTIMES
 from twin.costs.profile import FIRST_TABLE, LEVELS_OF_PACE, HostProfile
-from twin.measures.connection import CURVE_STEP, window_edges
+from twin.costs.starts import start_part
+from twin.measures.connection import curve_step, curve_times, window_edges
 from twin.rules.backoff import bounds, longest_delay, tells_apart
 from twin.rules.choice import FULL_WEIGHT
 from twin.rules.ring import ring as points_of
@@ -59,6 +63,8 @@ class State:
     ) -> None:
         self.scenario = scenario
         self.machine = Machine(scenario, profile, replication if host < 0 else host)
+        runtime = RUNTIMES[scenario.nodes.runtime]
+        self.node_costs = runtime.costs_of(self.machine.cost, start_part(scenario))
         self.world = np.zeros(1, at.WORLD)
         self.kept: dict[str, Array] = {}
         self.blocks: list[Array] = []
@@ -101,7 +107,7 @@ class State:
             w[name] = getattr(clients, name)
         for name in ("balancer_start", "node_stop", "table_growth", "check_overhead"):
             w[name] = getattr(machine, name)
-        w["start_pieces"] = pieces(machine.node_costs.start)
+        w["start_pieces"] = pieces(self.node_costs.start)
         w["start_share"] = 1.0 / w["start_pieces"]
         w["warm_up"] = scenario.warm_up
         w["n_clients"], w["n_nodes"], w["backlog"] = clients.count, scenario.nodes.count, scenario.nodes.backlog
@@ -125,7 +131,8 @@ class State:
         self._keep("peers", np.zeros(nodes, at.PEER))
 
     def _known_costs(self) -> dict[Work, Cost]:
-        client, balancer, node = self.machine.client_costs, self.machine.balancer_costs, self.machine.node_costs
+        client, node = ClientCosts(self.machine.cost), self.node_costs
+        balancer = BALANCERS[self.scenario.balancer.kind].costs_of(self.machine.cost)
         return {
             Work.DIAL: client.dial,
             Work.REQUEST: client.request,
@@ -190,7 +197,7 @@ class State:
                 groups.append(machine.swarm)
             homes += [groups.index(machine.swarm)] * -(-self.scenario.clients.count // per)
         if self.scenario.publisher is not None:  # the bus and the publisher
-            homes += [len(machine.groups) - 1] * 2
+            homes += [machine.of_service[name] for name in ("bus", "publisher")]
         processes = self._keep("procs", np.zeros(len(homes), at.PROCESS))
         processes["cores"] = homes
         processes["first"] = processes["last"] = range(len(homes))  # each has a block of its own
@@ -305,9 +312,9 @@ class State:
 
     def _notes(self, w: Any) -> None:
         n = self.scenario.clients.count
-        self.times = np.arange(0.0, self.scenario.duration, CURVE_STEP)
+        self.times = curve_times(self.scenario.duration)
         self._keep("times", self.times)
-        w["n_times"] = len(self.times)
+        w["n_times"], w["curve_step"] = len(self.times), curve_step(self.scenario.duration)
         self._keep("curve", np.zeros(len(self.times) + 1, np.int64))
         edges = self._keep("edges", window_edges(self.scenario.duration))
         w["n_edges"] = len(edges)

@@ -5,43 +5,65 @@ made.
 from collections.abc import Callable
 from math import inf
 
-from sim.node.lives import CLOSE_TIMEOUT
-from twin.advice import strikes_in_run
+from sim.node.kinds import RUNTIMES
+from twin.advice import pings_prevent_cuts, strikes_in_run
+from twin.costs.profile import HostProfile
+from twin.costs.relay import RELAY_PARTS
 from twin.rules.balancing import RULES
 from twin.rules.faults import any_meet
+from twin.scenario.faults import through_relay
 from twin.scenario.scenario import Scenario
 
 MOST_PEERS = 63
 """Peers that the compiled engine can tell apart in one request: one bit each of a signed number."""
 
 
-def _has(*kinds: str) -> Callable[[Scenario], bool]:
+Holds = Callable[[Scenario, HostProfile | None], bool]
+"""Tells whether something is so in a scenario on a host; None is one on which the relay of a fault costs nothing."""
+
+
+def _has(*kinds: str) -> Holds:
     """Return what tells whether a scenario has a fault of one of some kinds."""
-    return lambda scenario: any(fault.kind in kinds for fault in scenario.faults)
+    return lambda scenario, _: any(fault.kind in kinds for fault in scenario.faults)
 
 
-def _has_unread_goodbyes(scenario: Scenario) -> bool:
+def _has_unread_goodbyes(scenario: Scenario, profile: HostProfile | None) -> bool:
     """Tell whether a client may be stalled for longer than a node that ends waits for it."""
     stalls = (fault.duration or inf for fault in scenario.faults if fault.kind == "stall")
-    return any(duration > CLOSE_TIMEOUT for duration in stalls) and _has("restart", "drain")(scenario)
+    return any(duration > RUNTIMES[scenario.nodes.runtime].close_timeout for duration in stalls) and _has(
+        "restart", "drain"
+    )(scenario, profile)
 
 
-NOT_COVERED: dict[str, Callable[[Scenario], bool]] = {
+def _relay_costs(scenario: Scenario, profile: HostProfile | None) -> bool:
+    """Tell whether links go through a relay of the lab whose CPU time is known."""
+    relayed = through_relay(scenario.faults, scenario.host.placement)
+    return profile is not None and bool(relayed) and profile.knows_parts(RELAY_PARTS)
+
+
+NOT_COVERED: dict[str, Holds] = {
+    "the nodes run on something else than asyncio": lambda s, _: not RUNTIMES[s.nodes.runtime].compiled,
+    "the relay of a fault takes CPU time": _relay_costs,
     "the scenario has a blackhole": _has("blackhole"),
-    "a killed node is started again": lambda s: any(f.kind == "kill" and f.duration is not None for f in s.faults),
-    "the clients send": lambda s: s.clients.sends.rate > 0,
-    "a fault may find what another has left": lambda s: any_meet(s.faults),
+    "a killed node is started again": lambda s, _: any(f.kind == "kill" and f.duration is not None for f in s.faults),
+    "the clients send": lambda s, _: s.clients.sends.rate > 0,
+    "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
-    "a broadcast goes through an outage": lambda s: s.publisher is not None and _has("outage")(s),
-    "there are sessions": lambda s: s.sessions.store != "none",
-    "the clients' heartbeat adapts to the network": lambda s: s.clients.heartbeat.max_interval > 0,
-    "the scenario has a registry": lambda s: s.registry is not None,
-    "the nodes end connections by themselves": lambda s: s.nodes.lifetime is not None,
-    "the nodes ping": lambda s: s.nodes.ping_interval > 0,
-    "a server of the balancer has a slowstart": lambda s: s.balancer.ramps_up,
-    "the balancer hashes the names of its servers": lambda s: RULES[s.balancer.kind, s.balancer.algorithm].hashes_names,
-    "the balancer's idle timeout can end within the run": strikes_in_run,
-    f"a balancer that tries peer after peer has more than {MOST_PEERS} nodes": lambda s: (
+    "the clients of a broadcast have machines of their own": lambda s, _: (
+        s.publisher is not None and s.host.placement == "separate"
+    ),
+    "a broadcast goes through an outage": lambda s, _: s.publisher is not None and _has("outage")(s, _),
+    "there are sessions": lambda s, _: s.sessions.store != "none",
+    "the clients' heartbeat adapts to the network": lambda s, _: s.clients.heartbeat.max_interval > 0,
+    "the scenario has a registry": lambda s, _: s.registry is not None,
+    "the nodes end connections by themselves": lambda s, _: s.nodes.lifetime is not None,
+    "the nodes ping": lambda s, _: s.nodes.ping_interval > 0,
+    "a server of the balancer has a slowstart": lambda s, _: s.balancer.ramps_up,
+    "the balancer hashes the names of its servers": lambda s, _: (
+        RULES[s.balancer.kind, s.balancer.algorithm].hashes_names
+    ),
+    "the balancer's idle timeout can end within the run": lambda s, _: strikes_in_run(s) and not pings_prevent_cuts(s),
+    f"a balancer that tries peer after peer has more than {MOST_PEERS} nodes": lambda s, _: (
         s.balancer.tries_peers and s.nodes.count > MOST_PEERS
     ),
 }

@@ -23,8 +23,8 @@ from simpy.events import NORMAL
 from sim.machine.process import Item, Process, Step, warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
 
-ROUNDING = 1e-12
-"""Seconds by which two sums of the same times may differ."""
+ROUNDING = 1e-10
+"""Seconds by which two sums of the same times may differ: a time within a day has 15 ps."""
 
 
 def ticked(since: float, now: float, tick: float, clock: float) -> bool:

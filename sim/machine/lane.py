@@ -6,9 +6,12 @@ uvloop queues writes and does them at the end of an iteration (`_exec_queued_wri
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import simpy
 
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.process import Batch, Cost, Process
+from sim.machine.process import Cost
 
 CHUNK = 8
 """Most connections of one batch. Between two batches others may have the core, and what is done is handed over."""
@@ -16,6 +19,25 @@ CHUNK = 8
 
 Taken = Callable[[list[Bundle], float, float], None]
 """Receives what a batch has dealt with, and when it began and ended with the connections, one after the other."""
+
+
+class Loop(Protocol):
+    """Who reads or writes frames: a process, or a client with a machine of its own."""
+
+    def work_on(self, cost: Cost, count: int, begin: Callable[[int], float], then: Callable[[Any], None]) -> None:
+        """Queue work on `count` connections that are ready at once; see `sim.machine.process.Batch`."""
+        ...
+
+
+class Ended(Protocol):
+    """The end of a batch.
+
+    Attributes:
+        span: seconds of the part that is done one connection after the other.
+    """
+
+    env: simpy.Environment
+    span: float
 
 
 class Lane:
@@ -28,7 +50,7 @@ class Lane:
         then: receives each batch when it is done.
     """
 
-    def __init__(self, process: Process, cost: Cost, more: Cost, then: Taken) -> None:
+    def __init__(self, process: Loop, cost: Cost, more: Cost, then: Taken) -> None:
         self.process = process
         self.cost = cost
         self.more = more
@@ -72,7 +94,7 @@ class Lane:
             further = sum([len(frames) for _, frames in taken]) - len(taken)
             return further * self.more.seconds(further, 0.0, level) if further else 0.0
 
-        def done(batch: Batch) -> None:
+        def done(batch: Ended) -> None:
             now = batch.env.now
             self.then(taken, now - batch.span, now)
 
@@ -84,23 +106,23 @@ class Lane:
 
 
 class Relay:
-    """The frames that wait for the balancer, in one direction: a lane for each of its processes.
+    """The frames that wait for one of several loops, in one direction: a lane for each of them.
 
     Args:
-        worker: returns the process that has a connection.
+        worker: returns the loop that has a connection: a process of the balancer, or a client's.
         cost, more, then: as of a `Lane`.
     """
 
-    def __init__(self, worker: Callable[[Tunnel], Process], cost: Cost, more: Cost, then: Taken) -> None:
+    def __init__(self, worker: Callable[[Tunnel], Loop], cost: Cost, more: Cost, then: Taken) -> None:
         self.worker = worker
         self.cost = cost
         self.more = more
         self.then = then
-        self.lanes: dict[Process, Lane] = {}
+        self.lanes: dict[Loop, Lane] = {}
 
     def pass_on(self, bundles: Iterable[Bundle]) -> None:
         """Queue what another process has handed over, each connection at the process that has it."""
-        ready: dict[Process, list[Bundle]] = {}
+        ready: dict[Loop, list[Bundle]] = {}
         for bundle in bundles:
             ready.setdefault(self.worker(bundle[0]), []).append(bundle)
         for process, ours in ready.items():

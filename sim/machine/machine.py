@@ -1,32 +1,19 @@
 """What the machine of a run costs and how its cores are shared out: the same for every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sim.balancer.kinds import KINDS
-from sim.client import client
 from sim.machine.process import Cost
-from sim.node import node
+from twin.costs.background import BACKGROUND_PARTS
+from twin.costs.lacking import ROOMS, background
+from twin.costs.layout import room_of
 from twin.costs.profile import PACE_STEP, HostProfile
-from twin.costs.starts import start_part
+from twin.costs.rounds import round_of
 from twin.draws import Purpose, drawn_once, stratified
 from twin.scenario.scenario import Scenario
 
 MOST_CONTENTION_STEPS = 4
 """Steps in which the cores of a large machine are slower the more of them work."""
-
-ONE_STEP = frozenset({"balancer_accept", "node_exit", "node_goodbye", "haproxy_cut"})
-"""Parts that begin with no reading: what each does comes out before the next one is begun. Sources: Linux,
-`task_work_run` in kernel/task_work.c; `websockets`, asyncio/server.py (`_close`, a task for each connection); HAProxy,
-`process_runnable_tasks` in src/task.c; an accept has no task."""
-
-OWN_ROUNDS = {
-    "node_fanout": "node_fanout",
-    "balancer_delivery": "{}_delivery",
-    "client_delivery": "client_delivery",
-}
-"""Parts whose share of the first part of a round is measured by itself, and its name in the profile; {} is the kind of
-the balancer."""
 
 WORDS = {
     "bus_word": "bus_publish",
@@ -34,6 +21,10 @@ WORDS = {
     "balancer_word_more": "balancer_delivery_more",
 }
 """Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
+
+
+SERVICES = ("bus", "publisher", "registrar")
+"""What runs beside balancer and nodes, each on a machine of its own where balancer and nodes have some."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +51,11 @@ class Machine:
         groups: cores of the cluster.
         of_node: for each node the place of its group.
         of_balancer: the place of the balancer's group.
+        of_service: the place of the group of each of `SERVICES`.
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
             Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
+        busy: room -> share of the core of one of its processes that the background takes, at each level of speed.
         contention_steps: in how many steps cores are slower the more of them work; 0 if each is alone on its machine.
     """
 
@@ -76,9 +69,7 @@ class Machine:
             name: profile.first(name, stratified(scenario.seed, host, i, Purpose.ROUND))
             for i, name in enumerate(profile.first_part)
         }
-        self.client_costs = client.ClientCosts(self.cost)
-        self.balancer_costs = KINDS[kind].costs_of(self.cost)
-        self.node_costs = node.NodeCosts(self.cost, start_part(scenario))
+        self.busy = {room: background(profile, scenario, room, self.contention_steps) for room in ROOMS}
         self.host_quantile = u = stratified(scenario.seed, host, 0, Purpose.HOST)
         self.balancer_start = profile.start(kind, u)
         self.node_stop = profile.lone("node_stop", u)
@@ -93,12 +84,14 @@ class Machine:
         kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
         payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
         name = WORDS.get(name, name)
-        who = kind if name.startswith(("balancer", "haproxy")) else "node" if name.startswith("node") else name
-        who = OWN_ROUNDS.get(name, who).format(kind)
-        who = "client_refused" if name == "client_denied" else who
-        first_part = 0.0 if name in ONE_STEP else self._shares.get(who, 0.0)
-        curves = self.profile.curves(name, kind, self.contention_steps, payload)
-        return Cost(curves, first_part, client.HOPS.get(name, 0))
+        room, runtime = room_of(name), self.scenario.nodes.runtime
+        busy = () if name in BACKGROUND_PARTS else self.busy.get(room, ())
+        curves = self.profile.curves(name, kind, self.contention_steps, payload, runtime, busy)
+        return Cost(curves, self._shares.get(round_of(name, kind), 0.0))
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Tell whether some parts were calibrated."""
+        return self.profile.knows_parts(names, self.scenario.balancer.kind)
 
     @property
     def bus_start(self) -> float:
@@ -110,7 +103,7 @@ class Machine:
         self.groups: list[range] = []
         self.swarm: range | None = None
         if self.scenario.host.placement == "separate":
-            self.groups = [range(i, i + 1) for i in range(nodes + 1)]
+            self.groups = [range(i, i + 1) for i in range(1 + nodes + len(SERVICES))]
             self.of_balancer, self.of_node = 0, list(range(1, nodes + 1))
         elif self.scenario.host.placement == "free" or count == 1:
             self.groups = [range(count)]
@@ -121,6 +114,9 @@ class Machine:
             self.groups = [range(i, i + 1) for i in range(half)]
             self.of_balancer, self.of_node = 0, [i % half for i in range(nodes)]
             self.swarm = range(half, count)
+        apart = self.swarm is None
+        last = len(self.groups) - 1
+        self.of_service = {name: 1 + nodes + i if apart else last for i, name in enumerate(SERVICES)}
 
     def pace(self, core: int) -> Pace:
         """Return how fast a core is. Those of one machine go through the same look, each through its own series."""

@@ -69,6 +69,14 @@ class Cost:
         """Return a cost that depends neither on load nor on the core's speed."""
         return cls([_flat(seconds)])
 
+    def in_one_step(self) -> "Cost":
+        """Return the cost of something that begins with no reading: it comes out before the next one is begun."""
+        return Cost(self.curves, 0.0, self.hops)
+
+    def after(self, hops: int) -> "Cost":
+        """Return the same with so many rounds between the two steps."""
+        return Cost(self.curves, self.first_part, hops)
+
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
         return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)

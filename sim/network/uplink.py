@@ -12,7 +12,7 @@ from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
 from sim.machine.lane import Lane, Relay
-from sim.machine.process import Process
+from sim.machine.own_loop import Loops
 from sim.node.node import Node
 from sim.ports import Run
 
@@ -30,6 +30,7 @@ class Uplink:
         clients: who sends them.
 
     Attributes:
+        loops: which loop has the frames of a client.
         receivers: who takes the frames of a mechanism, by its name.
     """
 
@@ -41,19 +42,14 @@ class Uplink:
         relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
-        self.swarms = {
-            process: Lane(process, send, send, self.sent)
-            for process in dict.fromkeys(client.process for client in clients)
-            if isinstance(process, Process)
-        }
+        self.loops = Loops(run.env, clients)
+        self.swarms = self.loops.lanes(send, send, self.sent)
         self.lanes = [Lane(node.process, read, read, self.arrived) for node in nodes]
         self.lives = [node.life for node in nodes]
 
     def say(self, tunnel: Tunnel, frame: Frame) -> None:
         """Let the process of a connection's client write a frame."""
-        process = tunnel.client.process
-        assert isinstance(process, Process)  # no frames from clients on machines of their own
-        self.swarms[process].send([tunnel], frame)
+        self.swarms.pass_on([(tunnel, [frame])])
 
     def sent(self, taken: list[Bundle], began: float, ended: float) -> None:
         """Client processes have written frames: they reach the balancer where its process and the connection live."""

@@ -11,13 +11,6 @@ from sim.node.node import POLL, Node
 from sim.ports import Work
 from twin.costs.profile import FIRST_TABLE
 
-CLOSE_TIMEOUT = 10.0
-"""Seconds for which a node waits for the answer to a close frame. Source: `websockets`, asyncio/server.py (`serve`)."""
-
-POOL = 4
-"""Further threads of a node. The kernel kills them, too; they want the core while it frees the process, get it when
-the process first gives it up, and end at once. Source: libuv, src/threadpool.c; seen with sched_switch."""
-
 
 def kill(node: Node) -> Work[None]:
     """SIGKILL: the kernel frees the memory, then closes the sockets one by one; in between others may come.
@@ -36,7 +29,8 @@ def kill(node: Node) -> Work[None]:
         node.stop_listening()
 
     ends = [process.work(costs.exit_delay, gone)]
-    process.threads, process.threads_place = POOL, process.deadline - process.cores.time_slice
+    threads = node.runtime.further_threads
+    process.threads, process.threads_place = threads, process.deadline - process.cores.time_slice
     ends += [process.work(costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
     yield ends[-1]
     node.stopped()
@@ -77,7 +71,7 @@ def emptied(node: Node) -> Work[None]:
     Another fault may end that wait.
     """
     env, life, state = node.env, node.life, node.state
-    deadline = env.now + CLOSE_TIMEOUT
+    deadline = env.now + node.runtime.close_timeout
 
     def goes_on() -> bool:
         return node.life == life and node.state == state

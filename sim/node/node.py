@@ -9,8 +9,9 @@ from typing import Literal
 import simpy
 
 from sim.connection import Attempt, Refusal, Tunnel
-from sim.machine.process import Cost, Process
+from sim.machine.process import Process
 from sim.node.pings import Pings
+from sim.node.runtime import Runtime
 from sim.ports import Backend, Gate, NodePart, Run, Work
 from twin.costs.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
@@ -20,28 +21,10 @@ SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
 tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
 
-OWN_FILES = 16
-"""Files that a node has open besides its connections. Source: /proc/PID/fd of a node."""
-
 POLL = 0.001
 """Seconds between two looks whether a process goes on, or whether its last connection is gone."""
 
 State = Literal["up", "dead", "stopping", "draining"]
-
-
-class NodeCosts:
-    """What a node does, and what it costs; `start` names the part that its start is."""
-
-    def __init__(self, cost: Callable[[str], Cost], start: str) -> None:
-        self.accept = cost("node_accept")
-        self.handshake = cost("node_handshake")
-        self.exit_delay = cost("exit_delay")
-        self.exit = cost("node_exit")
-        self.goodbye = cost("node_goodbye")
-        self.leave = cost("node_leave")
-        self.forget = cost("node_forget")
-        self.abandoned = cost("node_abandoned")
-        self.start = cost(start)
 
 
 @dataclass(frozen=True)
@@ -74,10 +57,11 @@ class Node:
 
     balancer: Backend
 
-    def __init__(self, run: Run, number: int, process: Process, costs: NodeCosts, times: Times) -> None:
+    def __init__(self, run: Run, number: int, process: Process, runtime: Runtime, times: Times) -> None:
         self.run = run
         self.env = run.env
-        self.costs = costs
+        self.runtime = runtime
+        self.costs = runtime.costs
         self.times = times
         self.number = number
         self.process = process
@@ -146,26 +130,26 @@ class Node:
         return True
 
     def _listen(self) -> None:
-        """Wait for the loop to see the listening socket; it accepts one connection a round.
-
-        Source: libuv 1.45 and later, `uv__server_io` in src/unix/stream.c.
-        """
+        """Wait for the loop to see the listening socket."""
         self.accepting = True
         self.process.work(self.costs.accept, self._accepted)
 
     def _accepted(self, _: simpy.Event) -> None:
-        """Take a connection out of the queue and read its handshake in the next round."""
+        """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
         self.accepting = False
-        if self.backlog:
+        for _round in range(min(self.runtime.accepts, len(self.backlog))):
             attempt = self.backlog.popleft()
             self.opening += 1
             self._make_room()
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
-                self.process.work(self.costs.handshake, lambda _: self.admitted(attempt))
+                self.process.work(self.costs.handshake, partial(self._read, attempt))
         if self.backlog:
             self._listen()
+
+    def _read(self, attempt: Attempt, _: simpy.Event) -> None:
+        self.admitted(attempt)
 
     def _ask_gates(self, attempt: Attempt) -> Work[None]:
         """Let the gates read a handshake, one after the other, and answer it if the process is still there."""
@@ -188,7 +172,7 @@ class Node:
 
     def warmed_up(self) -> None:
         """The first connections are there, and the table of open files has grown for them."""
-        while OWN_FILES + len(self.tunnels) > self.table:
+        while self.runtime.own_files + len(self.tunnels) > self.table:
             self.table *= 2
 
     def _make_room(self) -> None:
@@ -196,7 +180,7 @@ class Node:
 
         Source: Linux, `expand_fdtable` in fs/file.c.
         """
-        if OWN_FILES + len(self.tunnels) + self.opening > self.table:
+        if self.runtime.own_files + len(self.tunnels) + self.opening > self.table:
             self.table *= 2
             self.process.stop()
             self.env.timeout(self.times.table_growth).callbacks.append(self._has_room)

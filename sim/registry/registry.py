@@ -10,15 +10,58 @@ from typing import Any
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.reload import relist
+from sim.machine.machine import Machine
+from sim.machine.process import Cost, Process
 from sim.node.drain import drain, shed
 from sim.node.node import POLL, Node
 from sim.ports import End, NodePart, Run, Work
 from sim.registry.connection import AGAIN, Answer, RegistryConnection, RegistryServer
+from twin.costs.registry import CHANGE_PARTS
 from twin.draws import Purpose, stratified
 from twin.record import events
 from twin.rules.lifetime import give_away, surplus
 from twin.rules.registry import Leases, Registration, Reply, changes, next_sign
 from twin.scenario.registry import Rebalance, Registry
+
+
+class RegistryCosts:
+    """What a registry costs everybody.
+
+    Args:
+        machine: what parts cost; it need not know those of a balancer that reads a new list of its servers.
+        server: the process of the registry.
+        registrar: the process that looks at it.
+        background: share of a node's core that pings take, which its sign of life tells, too.
+    """
+
+    def __init__(self, machine: Machine, server: Process, registrar: Process, background: float = 0.0) -> None:
+        cost = machine.cost
+        self.server = server
+        self.registrar = registrar
+        self.background = background
+        self.beat = cost("node_beat")
+        self.renew = cost("bus_beat")
+        self.members = cost("bus_members")
+        self.look = cost("registrar_look")
+        known = machine.knows(CHANGE_PARTS)
+        self.change = cost("registrar_change") if known else Cost.constant(0.0)
+        self.obey = cost("balancer_change") if known else Cost.constant(0.0)
+
+    def sign(self, node: Node) -> Work[None]:
+        """A node gives a sign of life, for which the server has work if it is there."""
+        yield node.process.work(self.beat)
+
+    def ask(self, up: bool) -> Work[None]:
+        """The registrar asks who is alive; a server that is not `up` answers nothing."""
+        if up:
+            yield self.server.work(self.members)
+        yield self.registrar.work(self.look)
+
+    def tell(self, balancer: Process, changes: int) -> Work[None]:
+        """The registrar tells the balancer of its servers, one command after the other."""
+        for _ in range(changes):
+            yield self.registrar.work(self.change)
+            yield balancer.work(self.obey)
 
 
 class Registrar:
@@ -33,6 +76,7 @@ class Registrar:
         looks: whether the registrar looks; given marks stand in for that.
 
     Attributes:
+        costs: of what it does; None if they are not known, and it then costs nothing.
         registrations: each node's side.
         leases: the registry.
         known: what the balancer has been told.
@@ -49,6 +93,7 @@ class Registrar:
         looks: bool,
     ) -> None:
         self.run = run
+        self.costs: RegistryCosts | None = None
         self.env = run.env
         self.settings = settings
         self.nodes = nodes
@@ -141,6 +186,8 @@ class Registrar:
 
     def _beat(self, number: int, generation: int, connections: int, cpu: int) -> Reply:
         """Renew a lease, at the registry, which notes what it refuses."""
+        if self.costs is not None:
+            self.costs.server.work(self.costs.renew)
         reply = self.leases.beat(number, generation, connections, cpu, self.env.now)
         if reply != "renewed":
             self.run.note("fenced", node=number, detail=events.Fenced.pack(generation))
@@ -156,8 +203,15 @@ class Registrar:
                 yield self.env.timeout(POLL)
             if not self._serves(node, life):
                 return
+            if self.costs is not None:
+                yield from self.costs.sign(node)
+                if not self._serves(node, life):
+                    return
             used = node.process.used
-            cpu = round(1000 * (used - self.spent[number]) / every)
+            share = (used - self.spent[number]) / every
+            if self.costs is not None:
+                share += self.costs.background * max(0.0, 1.0 - share)
+            cpu = round(1000 * share)
             self.spent[number] = used
             mine = node.connections
             act = partial(self._beat, number, self.generation[number], mine, cpu)
@@ -191,8 +245,10 @@ class Registrar:
         scenario, every = self.run.scenario, self.settings.sync
         due = stratified(scenario.seed, self.run.replication, 0, Purpose.SYNC_PHASE) * every
         while True:
-            yield self.env.timeout(due - self.env.now)
+            yield self.env.timeout(max(0.0, due - self.env.now))
             due += every
+            if self.costs is not None:
+                yield from self.costs.ask(self.server.up)
             balancer, members = self.balancer, self.ask_members()
             if (members is None) != self.lost:
                 self.lost = members is None
@@ -210,6 +266,8 @@ class Registrar:
             if scenario.balancer.relists:
                 self.env.process(relist(balancer, [number + 1 in members for number in range(scenario.slots)]))
                 continue
+            if self.costs is not None:
+                yield from self.costs.tell(balancer.workers[-1], len(todo.gone) + len(todo.came))
             for slot, _ in todo.gone:
                 balancer.mark(slot - 1, False, "registry")
             for slot, member in todo.came:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sim.broadcast.bus import outcome
 from sim.broadcast.link import Act
+from sim.client.client import HOPS
 from sim.connection import Attempt, Refusal
 from sim.machine.machine import Machine
 from sim.machine.process import Cost
@@ -44,7 +45,7 @@ class AuthenticatorCosts:
         self.unknown = cost("node_unknown")
         self.serve = cost("bus_session")
         self.relay_denied = cost("balancer_denied")
-        self.read_denied = cost("client_denied")
+        self.read_denied = cost("client_denied").after(HOPS["client_denied"])
         self.pieces = max(1, ceil(hash_seconds / HASH_PIECE))
         self.hash = Cost.constant(hash_seconds / self.pieces)
 

@@ -77,7 +77,7 @@ def sweep(
     """
     axes = axes_of(vary)
     wanted = Wanted(against, fixed_of(where or [], against, axes), names_of(measure or []), target, figure)
-    work = Work(replications, jobs, scheduler, engine, folder)
+    work = SweepWork(replications, jobs, scheduler, engine, folder)
     run(Scenario.load(scenario, overrides), axes, wanted, work, as_json)
 
 
@@ -93,7 +93,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Work:
+class SweepWork:
     """How a sweep is simulated; see `sim.sweep`."""
 
     replications: int
@@ -103,7 +103,7 @@ class Work:
     folder: Path | None
 
 
-def run(spec: Scenario, axes: dict[str, list[Any]], wanted: Wanted, work: Work, as_json: bool) -> None:
+def run(spec: Scenario, axes: dict[str, list[Any]], wanted: Wanted, work: SweepWork, as_json: bool) -> None:
     """Simulate a sweep, print its table and draw its figure.
 
     Raises:
@@ -185,7 +185,7 @@ def names_of(measures: list[str]) -> list[str]:
     return names
 
 
-def simulated(spec: Scenario, axes: dict[str, list[Any]], work: Work, folder: Path, missing: Missing) -> "Sweep":
+def simulated(spec: Scenario, axes: dict[str, list[Any]], work: SweepWork, folder: Path, missing: Missing) -> "Sweep":
     """Return the sweep; a table that cannot be written is `missing`."""
     import sim
 

@@ -57,6 +57,7 @@ def test_as_many_deliveries_as_a_run_may_note_and_not_one_message_more(small: Sm
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"duration": 3601.0}, r"^duration is 3601; a live run allows at most 3600 s\.$"),
         ({"host": {"placement": "separate"}}, r"^host\.placement is 'separate'"),
         ({"faults": [{"at": 1.0, "kind": "outage", "duration": 0.5}]}, r"^faults has an 'outage'"),
         ({"bus": {"kind": "kafka"}, "publisher": {"rate": 1.0}}, r"^bus\.kind is 'kafka'"),

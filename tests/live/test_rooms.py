@@ -46,7 +46,7 @@ def test_a_scenario_that_asks_for_nothing_has_no_part(small: Small) -> None:
     assert [attached(room, bare) for room in ROOMS] == [None] * len(ROOMS)
 
 
-def test_lifetimes_reach_nodes_with_the_draws_of_the_model_and_clients_say_who_they_are(small: Small) -> None:
+def test_lifetimes_reach_nodes_with_the_draws_of_the_model(small: Small) -> None:
     part = attached(lifetimes.attach, small(seed=9, nodes={"lifetime": {"mean": 5.0, "jitter": 0.2}}))
     assert part.of_node(1) == {"lifetime": {"mean": 5.0, "jitter": 0.2, "seed": 9, "replication": 3}}
     assert part.of_clients() == {"named": True}
@@ -61,7 +61,7 @@ def test_what_clients_send_reaches_them_and_nodes_note_it(small: Small) -> None:
     assert part.nodes_tell
 
 
-def test_a_node_that_starts_during_a_run_hashes_passwords_in_full_from_the_beginning(small: Small) -> None:
+def test_a_node_that_starts_during_a_run_hashes_in_full_from_the_beginning(small: Small) -> None:
     part = attached(sessions.attach, small(sessions={"store": "memory", "login_iterations": 10}))
     first = part.of_node(1)["sessions"]
     part.begin(5.0)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from sim import predict, predict_given, simulate, sweep
 from sim.engines import pick, uncovered
 from tests.broadcasts import talks
-from tests.strategies import small, small_profile, storms
+from tests.strategies import knowing_profile, small, small_profile, storms
 from twin.errors import EngineWarning, ScenarioError
 from twin.scenario.scenario import Scenario
 
@@ -36,7 +36,7 @@ def test_the_scenarios_made_for_scale_are_covered(name):
 
 
 def test_a_prediction_and_a_sweep_say_why_the_fast_engine_is_not_used():
-    scenario, profile = small(**SESSIONS), small_profile()
+    scenario, profile = small(**SESSIONS), knowing_profile()
     with pytest.warns(EngineWarning, match="^The SimPy model is used, because there are sessions") as seen:
         one = predict(scenario, 1, profile, jobs=1)
     assert len(seen) == 1
@@ -54,8 +54,8 @@ def test_a_prediction_and_a_sweep_say_why_the_fast_engine_is_not_used():
 def test_nothing_is_said_where_the_engine_is_the_wanted_one():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert predict(small(), 1, small_profile(), jobs=1).engine_reason == ""
-        assert predict(small(**SESSIONS), 1, small_profile(), jobs=1, engine="simpy").engine_reason == ""
+        assert predict(small(), 1, knowing_profile(), jobs=1).engine_reason == ""
+        assert predict(small(**SESSIONS), 1, knowing_profile(), jobs=1, engine="simpy").engine_reason == ""
 
 
 def test_an_engine_that_does_not_exist_or_does_not_cover_the_scenario_is_refused():

@@ -183,7 +183,7 @@ def test_a_prediction_has_a_row_a_curve_and_the_reconnects_of_each_replication(p
 
 def test_a_paired_prediction_varies_the_host_alone():
     part = PartCosts(levels=[16], values=[[0.002, 0.1]], paces=[[0.001, 0.002]])
-    parts = {**small_profile().parts, "exit_delay": part}
+    parts = {**small_profile().by_name(), "exit_delay": part}
     slow = small_profile(parts=parts, speed=[[[0.001] * 50 + [0.002] * 50]])
     marks = [(1.6, 1, False)]
     prediction = predict(small(faults=KILL), 4, slow, marks=marks, paired=3, jobs=1)

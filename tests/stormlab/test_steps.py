@@ -87,7 +87,7 @@ def test_the_last_record_of_a_run_takes_the_place_of_those_before(tmp_path, prof
 
 def test_a_look_of_another_lab_survives_the_calibration_of_sessions(tmp_path, profile, monkeypatch):
     own = tmp_path / "host.json"
-    known = profile.model_copy(update={"parts": {k: v for k, v in profile.parts.items() if k not in SESSION_PARTS}})
+    known = profile.without(SESSION_PARTS)
     for module in (steps, twin.costs.profile):
         monkeypatch.setattr(module, "CALIBRATED", known.save(own))
 

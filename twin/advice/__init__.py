@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from twin.advice.later import later_advice
 from twin.advice.limits import limit_advice
-from twin.advice.silence import cuts_idle, idle_advice, strikes_in_run
+from twin.advice.silence import cuts_idle, idle_advice, pings_prevent_cuts, strikes_in_run
 from twin.advice.times import time_advice
 from twin.errors import ScenarioWarning
 from twin.scenario.scenario import Scenario
@@ -20,6 +20,7 @@ __all__ = [
     "idle_advice",
     "later_advice",
     "limit_advice",
+    "pings_prevent_cuts",
     "strikes_in_run",
     "time_advice",
     "warn_of",

@@ -14,11 +14,27 @@ def cuts_idle(scenario: Scenario) -> bool:
     return not survives(scenario.idle_timeout, scenario.longest_silence, lazy)
 
 
+PATIENCE = 60.0
+"""Seconds by which pings, and the notice of a lost peer, may be late at most on a host that is not hopelessly slow."""
+
+
 def strikes_in_run(scenario: Scenario) -> bool:
     """Tell whether a connection can have been silent for the balancer's timeout by the end of a run; the oldest ones
     were opened at the beginning of the warm-up.
     """
     return scenario.idle_timeout < scenario.duration + scenario.warm_up + WARM_UP_SLACK
+
+
+def pings_prevent_cuts(scenario: Scenario) -> bool:
+    """Tell whether no connection can be silent for the balancer's timeout, however long the run is.
+
+    A client that pings is heard at each interval, and gives up a peer that does not answer; only a client that does not
+    read, or a connection whose node stands still or is cut off, may stay silent for longer.
+    """
+    beat = scenario.clients.heartbeat
+    longest = beat.interval + beat.timeout + beat.close_timeout + PATIENCE
+    stands_still = any(fault.kind in ("hang", "stall", "blackhole") for fault in scenario.faults)
+    return beat.interval > 0 and not beat.max_interval and not stands_still and scenario.idle_timeout > longest
 
 
 def timeout_field(scenario: Scenario) -> str:

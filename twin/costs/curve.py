@@ -169,6 +169,13 @@ class Curve:
         more.lone, more.wake = self.lone + seconds, self.wake
         return more
 
+    def slowed(self, share: float) -> "Curve":
+        """Return this cost where something else takes a share of the core all the time."""
+        factor = 1.0 / (1.0 - share)
+        slower = Curve(self.levels, [factor * cost for cost in self.costs])
+        slower.lone, slower.wake = factor * self.lone, factor * self.wake
+        return slower
+
     def __call__(self, waiting: int, asleep: float = 0.0) -> float:
         """Return the cost in seconds of one of `waiting` items for a process that slept `asleep` seconds before it."""
         table = self.table

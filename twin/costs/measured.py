@@ -1,17 +1,18 @@
 """What a host profile holds: the figures of the calibrations of one machine, and how further ones join them."""
 
+from collections.abc import Container
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
+from twin.costs.layout import USUAL, VERSION, migrated, room_of
 from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.sessions import SESSION_PARTS
+from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
 
-BALANCER_PARTS = {"haproxy": "parts", "nginx": "nginx_parts"}
-"""Kind of balancer -> field of a profile in which its parts are; that of the default kind has everybody else's, too."""
 MOST_LOOKS = 16
 """Looks at the speed of the cores that a profile keeps, the latest ones."""
 
@@ -21,15 +22,19 @@ Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
+Parts = dict[str, PartCosts]
+"""Parts by their names."""
+
+
 class Measured(BaseModel):
-    """Everything that was measured on a machine. See `twin.costs.parts` for the names in `parts`."""
+    """Everything that was measured on a machine. See `twin.costs.parts` for the names of the parts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    version: int = Field(VERSION, ge=VERSION, le=VERSION, description="Of the layout of `parts`.")
     made: str = Field(description="When, ISO 8601.")
     machine: dict[str, Any] = Field(description="CPU, cores, system.")
-    parts: dict[str, PartCosts]
-    nginx_parts: dict[str, PartCosts] = Field(
-        {}, description="Balancer parts measured with nginx, where it is installed."
+    parts: dict[str, dict[str, Parts]] = Field(
+        description="Room -> kind -> name of a part -> what it costs; see `twin.costs.layout`."
     )
     first_part: dict[str, Shares] = Field(
         description="Share of an item's cost that a process with many items ready spends on all of them before it "
@@ -94,23 +99,45 @@ class Measured(BaseModel):
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
-    def through(self, balancer: str) -> dict[str, PartCosts]:
-        """Return the parts that were measured with this kind of balancer; see `BALANCER_PARTS`."""
-        found: dict[str, PartCosts] = getattr(self, BALANCER_PARTS[balancer])
-        return found
+    def of(self, room: str, kind: str = "") -> Parts:
+        """Return the parts of a room of one kind, by default the usual one; none if they were not measured."""
+        return self.parts.get(room, {}).get(kind or USUAL[room], {})
+
+    def by_name(self, balancer: str = DEFAULT) -> Parts:
+        """Return all parts with one kind of balancer, and the usual kind of all other rooms."""
+        rooms = {**USUAL, "balancer": balancer}
+        return {name: part for room, kind in rooms.items() for name, part in self.of(room, kind).items()}
+
+    @property
+    def balancers(self) -> list[str]:
+        """The kinds of balancers of which parts were measured."""
+        return list(self.parts.get("balancer", {}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _migrate(cls, data: Any) -> Any:
+        return migrated(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for kind, where in BALANCER_PARTS.items():
-            parts = self.through(kind)
-            for name, part in parts.items():
-                if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
-                    raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
-            refusal, request = (parts.get(f"balancer_{what}") for what in ("refused", "request"))
-            if refusal is not None and request is not None and refusal.levels != request.levels:
-                levels = f"those of balancer_request, {show(request.levels)}"
-                raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
+        for room, kinds in self.parts.items():
+            if room not in USUAL:
+                raise refused("parts", show(room), f"the rooms {', '.join(USUAL)}")
+            for kind, parts in kinds.items():
+                self._check_parts(room, kind, parts)
         return self
+
+    def _check_parts(self, room: str, kind: str, parts: Parts) -> None:
+        where = f"parts.{room}.{kind}"
+        for name, part in parts.items():
+            if room_of(name) != room:
+                raise refused(f"{where}.{name}", "set", f"only in parts.{room_of(name)}")
+            if name in PAYLOAD_PARTS and part.levels != list(PAYLOADS):
+                raise refused(f"{where}.{name}.levels", show(part.levels), f"the payloads {list(PAYLOADS)}")
+        refusal, request = (parts.get(f"balancer_{what}") for what in ("refused", "request"))
+        if refusal is not None and request is not None and refusal.levels != request.levels:
+            levels = f"those of balancer_request, {show(request.levels)}"
+            raise refused(f"{where}.balancer_refused.levels", show(refusal.levels), levels)
 
     def with_earlier(self, earlier: Self) -> Self:
         """Return this profile with the repeats of an earlier one of the same machine, at most `MOST_REPEATS` of each.
@@ -121,25 +148,18 @@ class Measured(BaseModel):
         """
         if earlier.machine != self.machine:
             return self
-        if not set(BROADCAST_PARTS) <= set(earlier.parts):
-            known = {name: part for name, part in earlier.parts.items() if name not in BROADCAST_PARTS}
-            earlier = earlier.model_copy(update={"parts": known})
+        if not set(BROADCAST_PARTS) <= set(earlier.by_name()):
+            earlier = earlier.without(BROADCAST_PARTS)
 
         def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
             return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
-
-        def parts(new: dict[str, PartCosts], old: dict[str, PartCosts]) -> dict[str, PartCosts]:
-            merged = {name: part for name, part in old.items() if name not in new}
-            for name, part in new.items():
-                merged[name] = part.with_earlier(old[name]) if name in old else part
-            return merged
 
         names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
         lone = {name: getattr(self, name) for name in names}
         return type(self).model_validate(
             {
                 **self.model_dump(),
-                **{where: parts(getattr(self, where), getattr(earlier, where)) for where in BALANCER_PARTS.values()},
+                "parts": _both(self.parts, earlier.parts),
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
@@ -154,8 +174,37 @@ class Measured(BaseModel):
 
     def with_sessions_of(self, measured: Self) -> Self:
         """Return this profile with the parts of sessions of another one, in place of its own."""
-        changed = {}
-        for field in BALANCER_PARTS.values():
-            sessions = {name: part for name, part in getattr(measured, field).items() if name in SESSION_PARTS}
-            changed[field] = getattr(self, field) | sessions
-        return type(self).model_validate({**self.model_dump(), **changed})
+        return self.with_parts(measured.only(SESSION_PARTS).parts)
+
+    def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
+        """Return this profile with some parts, by room and kind, in place of its own of the same names."""
+        changed = {room: dict(kinds) for room, kinds in self.parts.items()}
+        for room, kinds in parts.items():
+            for kind, own in kinds.items():
+                known = changed.setdefault(room, {})
+                known[kind] = known.get(kind, {}) | own
+        return type(self).model_validate({**self.model_dump(), "parts": changed})
+
+    def only(self, names: Container[str]) -> Self:
+        """Return this profile with no parts but some."""
+        kept = {
+            room: {kind: {n: part for n, part in parts.items() if n in names} for kind, parts in kinds.items()}
+            for room, kinds in self.parts.items()
+        }
+        return self.model_copy(update={"parts": kept})
+
+    def without(self, names: Container[str]) -> Self:
+        """Return this profile without some parts."""
+        every = {name for kinds in self.parts.values() for parts in kinds.values() for name in parts}
+        return self.only({name for name in every if name not in names})
+
+
+def _both(new: dict[str, dict[str, Parts]], old: dict[str, dict[str, Parts]]) -> dict[str, dict[str, Parts]]:
+    """Return the parts of two profiles; those that both have keep the measurements of both."""
+    merged = {room: {kind: dict(parts) for kind, parts in kinds.items()} for room, kinds in old.items()}
+    for room, kinds in new.items():
+        for kind, parts in kinds.items():
+            known = merged.setdefault(room, {}).setdefault(kind, {})
+            for name, part in parts.items():
+                known[name] = part.with_earlier(known[name]) if name in known else part
+    return merged

@@ -5,6 +5,7 @@ import json
 import os
 import warnings
 from bisect import bisect_left
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -22,7 +23,9 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, PartCosts, quantile
-from twin.costs.measured import BALANCER_PARTS, Measured
+from twin.costs.lacking import check_background
+from twin.costs.layout import room_of
+from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
@@ -30,8 +33,9 @@ from twin.errors import ProfileWarning, ScenarioError
 from twin.files.places import DATA
 from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
-from twin.scenario.balancer.kinds import DEFAULT
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
+from twin.scenario.runtimes import RUNTIME
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -78,18 +82,27 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
 class HostProfile(Measured):
     """What one machine costs."""
 
-    def curves(self, name: str, balancer: str = DEFAULT, contention_steps: int = 0, payload: int = 0) -> list[Curve]:
+    def curves(
+        self,
+        name: str,
+        balancer: str = DEFAULT,
+        contention_steps: int = 0,
+        payload: int = 0,
+        runtime: str = RUNTIME,
+        busy: tuple[float, ...] = (),
+    ) -> list[Curve]:
         """Return the cost of a part at each of the `LEVELS_OF_PACE` speed levels of a core, the fastest first.
 
         First come those of a core while no other works; then, in `contention_steps` steps, the same while more and more
         do. The parts were measured one by one, the looks at the cores with all of them at work. A message has a
-        `payload` of so many bytes.
+        `payload` of so many bytes. At each of the levels the background takes a share `busy` of the core, see
+        `twin.costs.background`; empty is none.
 
         Raises:
             ScenarioError: the profile was made without this kind of balancer, and the part is the balancer's.
         """
-        part, larger = self._part(name, balancer), payload_part(name) if payload > SMALL_PAYLOAD else None
-        key = (name, balancer, contention_steps, payload if larger is not None else 0)
+        part, larger = self._part(name, balancer, runtime), payload_part(name) if payload > SMALL_PAYLOAD else None
+        key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0, busy)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
             wake = median(self.wake.get(who, [0.0]))
@@ -99,22 +112,26 @@ class HostProfile(Measured):
             paces = [pace / contended * more for more in slower for pace in self.speeds]
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:
-                of_bytes = self._part(larger, balancer)
+                of_bytes = self._part(larger, balancer, runtime)
                 more = [of_payload(payload, of_bytes.costs_at(pace, slow)) for pace in paces]
                 curves = [curve.plus(seconds) for curve, seconds in zip(curves, more, strict=True)]
+            if busy:
+                curves = [curve.slowed(share) for curve, share in zip(curves, busy, strict=True)]
             self._curves[key] = curves
         return self._curves[key]
 
-    def _part(self, name: str, balancer: str) -> PartCosts:
-        if not name.startswith("balancer"):
-            return self.parts[name]
-        known = self.through(balancer)
+    def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
+        room = room_of(name)
+        if room != "balancer":
+            return self.of(room, runtime if room == "node" else "")[name]
+        first = name.split("_", 1)[0]
+        known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
             raise ScenarioError(f"balancer.kind is '{balancer}'; this host profile was calibrated without {balancer}.")
         return known[name]
 
     @cached_property
-    def _curves(self) -> dict[tuple[str, str, int, int], list[Curve]]:
+    def _curves(self) -> dict[tuple[str, str, str, int, int, tuple[float, ...]], list[Curve]]:
         return {}
 
     def slowness(self, who: str) -> float:
@@ -128,9 +145,10 @@ class HostProfile(Measured):
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
-            for balancer in BALANCER_PARTS:
-                for name, part in self.through(balancer).items():
-                    whose = balancer if name.startswith("balancer") else name.split("_")[0]
+            kinds = [(kind, parts) for of_room in self.parts.values() for kind, parts in of_room.items()]
+            for kind, parts in kinds:
+                for name, part in parts.items():
+                    whose = kind if name.startswith("balancer") else name.split("_")[0]
                     if who == whose and name not in PAYLOAD_PARTS:
                         some, others = part.scatter()
                         paces += some
@@ -203,11 +221,15 @@ class HostProfile(Measured):
     @property
     def knows_disk(self) -> bool:
         """Whether it was calibrated what the log of a bus that persists costs; if not, it costs nothing."""
-        return set(DISK_PARTS) <= set(self.parts) and bool(self.disk_wait and self.disk_wait_in_a_row)
+        return set(DISK_PARTS) <= set(self.of("bus")) and bool(self.disk_wait and self.disk_wait_in_a_row)
+
+    def knows_parts(self, names: Iterable[str], balancer: str = DEFAULT) -> bool:
+        """Tell whether some parts were calibrated, those of the balancer with this kind of it."""
+        return set(names) <= set(self.by_name(balancer))
 
     def once(self, name: str, u: float) -> float:
         """Return the cost of a part that is kept without a pace, in seconds, at quantile `u` of its repeats."""
-        return quantile(sorted(value for repeats in self.parts[name].values for value in repeats), u)
+        return quantile(sorted(value for repeats in self._part(name, DEFAULT).values for value in repeats), u)
 
     def must_know(self, scenario: "Scenario") -> None:
         """Make sure that everything that a scenario needs was calibrated.
@@ -219,6 +241,10 @@ class HostProfile(Measured):
         self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
+        runtime = scenario.nodes.runtime
+        if not self.of("node", runtime):
+            raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
+        check_background(self, scenario)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             self.must_know_broadcast(kind)
         if sessions != "none":
@@ -238,8 +264,8 @@ class HostProfile(Measured):
 
     def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
-        here = self.parts | self.through(balancer)
-        relayed = "balancer_delivery_bytes" in self.through(balancer)
+        here = self.by_name() | self.of("balancer", balancer)
+        relayed = "balancer_delivery_bytes" in self.of("balancer", balancer)
         return bool(relayed and set(BROADCAST_PARTS) <= set(here) and self.bus_start and self.path_bytes_large)
 
     def must_know_sessions(self, balancer: str, shared: bool) -> None:
@@ -256,8 +282,8 @@ class HostProfile(Measured):
 
     def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
-        relayed = "balancer_denied" in self.through(balancer)
-        return relayed and set(SESSION_PARTS) <= set(self.parts)
+        relayed = "balancer_denied" in self.of("balancer", balancer)
+        return relayed and set(SESSION_PARTS) <= set(self.by_name())
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -301,7 +327,7 @@ class HostProfile(Measured):
             profile = None
         except ValueError as error:
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
-        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.parts):
+        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.by_name()):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."
@@ -334,7 +360,7 @@ class HostProfile(Measured):
         has = "no profile yet"
         if CALIBRATED.exists():
             own = cls.load("calibrated")
-            kind = next((need for need in needs if need in BALANCER_PARTS), DEFAULT)
+            kind = next((need for need in needs if need in KINDS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
             known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
             missing = [need for need in needs if not known[need]]

@@ -77,13 +77,13 @@ def whole(name: str, value: object) -> int:
     return int(found)
 
 
-def asked(expected: object, what: str, most: float, judge: Callable[[], Answer]) -> Answer:
+def asked(expected: object, what: str, limit: float, judge: Callable[[], Answer]) -> Answer:
     """Ask for an expectation first, and judge only then.
 
     Args:
         expected: the reader's; None is none yet.
         what: the quantity with its unit.
-        most: what it can be at most; it is not below 0.
+        limit: what it can be at most; it is not below 0.
         judge: judges the settings.
     """
     if expected is None:
@@ -92,8 +92,8 @@ def asked(expected: object, what: str, most: float, judge: Callable[[], Answer])
         value = number("expected", expected)
     except ScenarioError as error:
         return Answer(False, str(error))
-    if not 0 <= value <= most:
-        return Answer(False, f"expected is {value:g}, but {what} lies from 0 to {most:g}.")
+    if not 0 <= value <= limit:
+        return Answer(False, f"expected is {value:g}, but {what} lies from 0 to {limit:g}.")
     return judge().against(value)
 
 

@@ -164,29 +164,29 @@ def check_resends(
 
     def judge() -> Answer:
         try:
-            timeout, most = number("ack_timeout", ack_timeout), whole("max_resends", max_resends)
-            varied = scenario.vary(publisher={"ack_timeout": timeout, "max_resends": most})
+            timeout, resends = number("ack_timeout", ack_timeout), whole("max_resends", max_resends)
+            varied = scenario.vary(publisher={"ack_timeout": timeout, "max_resends": resends})
         except (ScenarioError, TypeError, ValueError) as error:
             return Answer(False, f"the publisher does not take these settings. {error}")
-        answer = _resent(scenario, timeout, most, varied, predict)
+        answer = _resent(scenario, timeout, resends, varied, predict)
         return replace(answer, why=unlike(scenario, lab) + answer.why)
 
     return asked(expected, "the upper end of the 95 % interval of consistent_p99 in s", scenario.duration, judge)
 
 
-def _resent(scenario: Scenario, timeout: float, most: int, varied: Scenario, predict: Predict) -> Answer:
+def _resent(scenario: Scenario, timeout: float, resends: int, varied: Scenario, predict: Predict) -> Answer:
     """Judge resends that the publisher takes."""
-    last, longest = timeout * most, scenario.bus.retry.cap
+    last, longest = timeout * resends, scenario.bus.retry.cap
     if last <= longest:
         return Answer(
             False,
             f"the last resend comes {last:g} s after the message, but the node may be away for {longest:g} s, and then "
             "nothing repairs it: let it come later than that.",
         )
-    if most > 1 and last - timeout > longest:
+    if resends > 1 and last - timeout > longest:
         return Answer(
             False,
-            f"resend number {most} comes after {last:g} s, but number {most - 1} comes after the longest absence "
+            f"resend number {resends} comes after {last:g} s, but number {resends - 1} comes after the longest absence "
             f"already, {longest:g} s: a publisher whose bus is gone for long would repeat all the more. Allow fewer.",
         )
     prediction = predict(varied)

@@ -21,7 +21,7 @@ MOST = 1e9
 LONGEST_NAME = 100
 
 
-class UnansweredError(LabError):
+class MissingAnswerError(LabError):
     """A lab does not go on; the text says which number it waits for. Notebooks show this sentence and no traceback."""
 
     def _render_traceback_(self) -> list[str]:
@@ -73,11 +73,11 @@ class Sheet:
             group: what is said before the names, where a lab has several scenarios.
 
         Raises:
-            UnansweredError: a number is missing, is none, or cannot be.
+            MissingAnswerError: a number is missing, is none, or cannot be.
         """
         missing = [name for name, value in numbers.items() if value is None or value is Ellipsis]
         if missing:
-            raise UnansweredError(
+            raise MissingAnswerError(
                 f"First your own numbers: {', '.join(map(_with_unit, missing))} {'is' if len(missing) == 1 else 'are'} "
                 "still empty. A guess is enough; put it in place of None and run the cell again."
             )
@@ -93,10 +93,10 @@ class Sheet:
             settings: what the reader chose.
 
         Raises:
-            UnansweredError: step 2 has no predictions yet.
+            MissingAnswerError: step 2 has no predictions yet.
         """
         if not self.predictions:
-            raise UnansweredError("First step 2: this sheet has no predictions yet. Fill its cell in and run it.")
+            raise MissingAnswerError("First step 2: this sheet has no predictions yet. Fill its cell in and run it.")
         if answer.expected is not None:  # without an expectation nothing was judged
             self.tries.append(Try(settings, answer.expected, answer.found, answer.right, answer.why))
         return answer
@@ -153,17 +153,17 @@ def _possible(name: str, value: object, duration: float) -> float:
     """Return a prediction as a number that can be.
 
     Raises:
-        UnansweredError: it is none, or cannot be.
+        MissingAnswerError: it is none, or cannot be.
     """
     unit = MEASURES[name].unit if name in MEASURES else ""
     most = duration if unit == "s" else 1.0 if unit == "1" and name.endswith("_share") else MOST
     try:
         found = number(name, value)
     except ScenarioError as error:
-        raise UnansweredError(f"First your own numbers: {error}") from None
+        raise MissingAnswerError(f"First your own numbers: {error}") from None
     if not 0 <= found <= most:
         why = ", the length of the run in seconds" if unit == "s" else ""
-        raise UnansweredError(f"First your own numbers: {name} is {found:g}; it can be from 0 to {most:g}{why}.")
+        raise MissingAnswerError(f"First your own numbers: {name} is {found:g}; it can be from 0 to {most:g}{why}.")
     return found
 
 

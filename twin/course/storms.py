@@ -15,6 +15,7 @@ from twin.analysis.comparison import Predicted
 from twin.analysis.sweeps import Sweep, Variant
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.costs.curve import PartCosts
+from twin.costs.layout import VERSION, behind_each
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
@@ -99,8 +100,8 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
         {
             "made": "given",
             "machine": {"cpu": "given", "cores": 64},
-            "parts": parts,
-            "nginx_parts": {name: part for name, part in parts.items() if name.startswith("balancer")},
+            "version": VERSION,
+            "parts": behind_each(parts),
             "first_part": {name: [FIRST] for name in (*PROGRAMS, *CLIENT_ROUNDS)},
             "speed": [[[1e-3] * 10]],
             "wake": {name: [0.0] for name in ("client", *PROGRAMS)},

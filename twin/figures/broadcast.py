@@ -12,8 +12,8 @@ from matplotlib.ticker import FuncFormatter
 
 from twin.analysis.bands import interval_name, shares
 from twin.analysis.comparison import Comparison, in_words
-from twin.figures.style import BLUE, GREY, VERMILION
-from twin.measures import CURVE_STEP, latency_quantiles, staleness_curves
+from twin.figures.style import BLUE, GREY, VERMILION, run_time
+from twin.measures import curve_times, latency_quantiles, staleness_curves
 from twin.measures.base import Array
 from twin.measures.broadcast import SHARES, acknowledgement_curves
 from twin.record.record import Record
@@ -83,7 +83,7 @@ def staleness_figure(record: Record) -> Figure:
     axes = figure.subplots()
     for i, (node, curve) in enumerate(staleness_curves(record).items()):
         axes.plot(
-            np.arange(len(curve)) * CURVE_STEP,
+            curve_times(record.scenario.duration),
             curve,
             _STYLES[i // len(NODE_COLOURS) % len(_STYLES)],
             color=NODE_COLOURS[i % len(NODE_COLOURS)],
@@ -105,7 +105,7 @@ def acknowledgements_figure(record: Record) -> Figure:
     axes = figure.subplots()
     curves = acknowledgement_curves(record)
     nodes = record.scenario.nodes.count
-    times = np.arange(len(curves["acked"])) * CURVE_STEP
+    times = curve_times(record.scenario.duration)
     axes.plot(times, curves["published"] * nodes, color=GREY, lw=1.2, ls=":", label=f"expected: {nodes} a message")
     axes.plot(times, curves["acked"], color=BLUE, lw=1.5, label="acknowledged by a node")
     axes.plot(times, curves["consistent"] * nodes, color="#009E73", lw=1.2, label=f"consistent messages, times {nodes}")
@@ -127,6 +127,5 @@ def _faults(axes: Axes, record: Record) -> None:
         axes.axvline(fault.at, color=GREY, lw=0.8, ls=":")
         axes.annotate(fault.kind + whom, (fault.at, 1.0), (3, -3), xycoords=("data", "axes fraction"),
                       textcoords="offset points", rotation=90, va="top", fontsize=8, color=GREY)  # fmt: skip
-    axes.set_xlim(0, record.scenario.duration)
-    axes.set_xlabel("time since the start of the run (s)")
+    run_time(axes, record.scenario.duration)
     axes.grid(alpha=0.25)

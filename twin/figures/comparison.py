@@ -7,8 +7,8 @@ import numpy as np
 
 from twin.analysis.bands import Band, interval_name, shares
 from twin.analysis.comparison import Comparison, Predicted, Row, in_words
-from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band
-from twin.measures import CURVE_STEP, MEASURES, connected_curve
+from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band, run_time
+from twin.measures import MEASURES, connected_curve, curve_times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
     for i, record in enumerate(comparison.counted):
         curve = connected_curve(record)
         label = f"measured, {in_words(comparison.records)}" if i == 0 else None
-        axes.plot(np.arange(len(curve)) * CURVE_STEP, curve, color=VERMILION, lw=1.0, alpha=0.85, label=label)
+        axes.plot(curve_times(record.scenario.duration), curve, color=VERMILION, lw=1.0, alpha=0.85, label=label)
     count = comparison.scenario.clients.count
     bottom = min(float(low.min()), count * 0.5)
     for fault in comparison.scenario.faults:
@@ -64,9 +64,8 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
         axes.axvline(fault.at, color=GREY, lw=0.8, ls=":")
         axes.annotate(what, (fault.at, 1.0), (3, -3), xycoords=("data", "axes fraction"), textcoords="offset points",
                       rotation=90, va="top", fontsize=8, color=GREY)  # fmt: skip
-    axes.set_xlim(0, comparison.scenario.duration)
+    run_time(axes, comparison.scenario.duration)
     axes.set_ylim(max(0.0, bottom - 0.08 * count), 1.06 * count)
-    axes.set_xlabel("time since the start of the run (s)")
     axes.set_ylabel("connected clients")
     axes.legend(loc="lower right", frameon=False, fontsize=9)
 

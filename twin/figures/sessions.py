@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from twin.figures.style import COLOURS, DASHES, GREY
+from twin.figures.style import COLOURS, DASHES, GREY, run_time
 from twin.measures.sending import FLUSH_WINDOW, held_bytes, read_times
 from twin.record.record import Record
 
@@ -31,12 +31,11 @@ def queue_figure(records: Mapping[str, Record]) -> Figure:
         read.step(edges[:-1], counts, where="post", label=name, **look)
         for axes in (kept, read):
             axes.axvline(float(record.select("fault")["t"].iloc[0]), color=GREY, lw=1.2, ls=":")
-            axes.set_xlim(0, end)
+            run_time(axes, end)
     kept.set_ylabel("payload kept by all clients (kB)")
     read.set_ylabel("messages read in 100 ms")
     read.legend(loc="best", frameon=False, fontsize=9)
     for axes in (kept, read):
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("time since the start of the run (s)")
         axes.grid(alpha=0.25)
     return figure

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#767676"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
+LONG_RUN = 7200.0
+"""Seconds from which on the time of a run is shown in hours."""
+HOUR = 3600.0
+TICKS = 8
+"""About how many hours are marked at an axis of a long run."""
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -35,6 +40,25 @@ def is_void(axes: "Axes", record: Record) -> bool:
     if record.void:
         axes.text(0.5, 0.5, "this run does not count", transform=axes.transAxes, ha="center", color=GREY, fontsize=9)
     return bool(record.void)
+
+
+def run_time(axes: "Axes", end: float, label: bool = True) -> None:
+    """Let the horizontal axis be the time of a run, from 0 to `end` seconds: in hours if that is long.
+
+    Args:
+        axes: what is drawn in; the figures in it are seconds.
+        end: of the axis, in seconds.
+        label: whether the axis is named.
+    """
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    unit, name = (HOUR, "h") if end > LONG_RUN else (1.0, "s")
+    axes.set_xlim(0, end)
+    if unit > 1.0:
+        axes.xaxis.set_major_locator(MultipleLocator(unit * max(1, round(end / unit / TICKS))))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t / unit:g}"))
+    if label:
+        axes.set_xlabel(f"time since the start of the run ({name})")
 
 
 def draw_band(axes: "Axes", band: Band, place: float, factor: float = 1.0, size: float = 13) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band
+from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band, run_time
 from twin.measures import MEASURES
 from twin.measures.base import Array
 from twin.scenario.scenario import Scenario
@@ -36,9 +36,8 @@ def zoo_figure(table: pd.DataFrame, rates: Mapping[str, Array], scenario: Scenar
     end = min(scenario.duration, 1.1 * BIN * (last + 1))
     for axes, name in zip(rows, table[LIBRARY], strict=True):
         _storm(axes, rates[name], name, scenario, top)
-        axes.set_xlim(0, end)
+        run_time(axes, end, label=axes is rows[-1])
     rows[0].legend(loc="upper right", frameon=False, fontsize=8, ncols=2)
-    rows[-1].set_xlabel("time since the start of the run (s)")
     rows[0].set_title(f"attempts a second, one run, in bins of {BIN:g} s (log scale)", fontsize=10)
     columns = right.subplots(1, len(RANKED), sharey=True)
     for axes, name in zip(columns, RANKED, strict=True):

@@ -11,6 +11,8 @@ from twin.measures.connection import (
     attempt_counts,
     connected_curve,
     course,
+    curve_step,
+    curve_times,
     marks,
     reconnect_times,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "attempt_counts",
     "connected_curve",
     "course",
+    "curve_step",
+    "curve_times",
     "latency_quantiles",
     "lifetimes",
     "marks",

@@ -4,7 +4,7 @@ import numpy as np
 
 from twin.measures.base import Array, Measure, percentiles
 from twin.measures.censoring import Waits
-from twin.measures.connection import CURVE_STEP
+from twin.measures.connection import curve_times
 from twin.measures.messages import Messages
 from twin.record.record import Record
 
@@ -138,13 +138,13 @@ def staleness(messages: Messages, end: float) -> float:
 
 
 def staleness_curves(record: Record) -> dict[int, Array]:
-    """Return for each node how many messages its clients lag behind the head on average, each `CURVE_STEP`.
+    """Return for each node how many messages its clients lag behind the head on average, at each `curve_times`.
 
     A client belongs to the node that it was last connected to, also while it is not connected; a node without clients
     lags by 0. Shape of each curve: (points,).
     """
     messages = Messages(record)
-    times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
+    times = curve_times(record.scenario.duration)
     head = np.searchsorted(messages.head, times, side="right")
     ups = record.columns.of("connected")
     ups = ups.at(np.lexsort((ups.t, ups.client)))
@@ -166,11 +166,11 @@ def staleness_curves(record: Record) -> dict[int, Array]:
 
 
 def acknowledgement_curves(record: Record) -> dict[str, Array]:
-    """Return how many events of the publisher there were by each `CURVE_STEP`, shape (points,) each.
+    """Return how many events of the publisher there were by each `curve_times`, shape (points,) each.
 
     Keys: `published` (those the broker acknowledged), `acked`, `resent`, `consistent`.
     """
-    times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
+    times = curve_times(record.scenario.duration)
     messages = Messages(record)
     published = messages["published"]
     curves = {"published": published.t[published.place >= 0]}

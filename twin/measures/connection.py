@@ -4,6 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from twin.record.record import EVENTS, MESSAGE_EVENTS, Record
 from twin.scenario.scenario import Scenario
 
 CURVE_STEP = 0.02
-"""Seconds between the points of a curve."""
+"""Seconds between the points of a curve over a run of an hour or less."""
+HOUR = 3600.0
 PEAK_WINDOW = 0.1
 """Seconds of the window in which attempts are counted for the peak."""
 SCHEDULE_DIGITS = 2
@@ -181,9 +183,21 @@ def reconnect_times(record: Record) -> Mapping[int, float]:
     return course(record).reconnect_times()
 
 
+def curve_step(duration: float) -> float:
+    """Return the seconds between two points of a curve over a run: so many `CURVE_STEP` as the run has hours, so that
+    a curve never has more points than one over an hour.
+    """
+    return CURVE_STEP * max(1, ceil(duration / HOUR))
+
+
+def curve_times(duration: float) -> Array:
+    """Return the times of the points of a curve over a run, in seconds."""
+    return np.arange(0.0, duration, curve_step(duration))
+
+
 def connected_curve(record: Record) -> Array:
-    """Return the number of connected clients at each `CURVE_STEP` of the run, shape (points,)."""
-    times = np.arange(0.0, record.scenario.duration, CURVE_STEP)
+    """Return the number of connected clients at each `curve_times` of the run, shape (points,)."""
+    times = curve_times(record.scenario.duration)
     ups, downs = (np.sort(record.columns.of(name).t) for name in ("connected", "disconnected"))
     return np.searchsorted(ups, times, side="right") - np.searchsorted(downs, times, side="right")
 

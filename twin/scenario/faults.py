@@ -1,5 +1,6 @@
 """What goes wrong, and when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -26,7 +27,7 @@ FaultKind = Literal[
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultTarget:
     """What a kind of fault acts on.
 
     Attributes:
@@ -40,20 +41,20 @@ class Kind:
     felt: bool = False
 
 
-KINDS: dict[FaultKind, Kind] = {
-    "kill": Kind("node", lasts=True),
-    "hang": Kind("node", lasts=True),
-    "blackhole": Kind("node", lasts=True),
-    "restart": Kind("node"),
-    "drain": Kind("node"),
-    "join": Kind("node"),
-    "reload": Kind("balancer"),
-    "outage": Kind("machines", lasts=True),
-    "bus_down": Kind("server", lasts=True, felt=True),
-    "bus_cut": Kind("node", felt=True),
-    "stall": Kind("client", lasts=True, felt=True),
-    "partition": Kind("node", lasts=True, felt=True),
-    "delay": Kind("node", lasts=True, felt=True),
+KINDS: dict[FaultKind, FaultTarget] = {
+    "kill": FaultTarget("node", lasts=True),
+    "hang": FaultTarget("node", lasts=True),
+    "blackhole": FaultTarget("node", lasts=True),
+    "restart": FaultTarget("node"),
+    "drain": FaultTarget("node"),
+    "join": FaultTarget("node"),
+    "reload": FaultTarget("balancer"),
+    "outage": FaultTarget("machines", lasts=True),
+    "bus_down": FaultTarget("server", lasts=True, felt=True),
+    "bus_cut": FaultTarget("node", felt=True),
+    "stall": FaultTarget("client", lasts=True, felt=True),
+    "partition": FaultTarget("node", lasts=True, felt=True),
+    "delay": FaultTarget("node", lasts=True, felt=True),
 }
 """The kinds of faults; what each does is registered in the rooms of both worlds (`sim.faults`, `live.faults`)."""
 BUS_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.felt)
@@ -62,6 +63,8 @@ OF_MESSAGES = frozenset({"bus_cut", "stall"})
 """Faults that nothing else can feel."""
 MOST_JOINING = 1000
 """Highest number of a node that joins."""
+LINK_FAULTS = frozenset({"partition", "delay"})
+"""Those that act on the way between a node and the bus."""
 
 
 class Fault(Table):
@@ -143,3 +146,12 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
         *kinds, last = (f"'{name}'" for name, kind in KINDS.items() if kind.lasts)
         return Problem("duration", f"{fault.duration:g}", f"only with kind {', '.join(kinds)} or {last}")
     return None
+
+
+def through_relay(faults: Sequence[Fault], placement: str) -> list[int]:
+    """Return the nodes that reach the bus through a relay of the lab, because a fault acts on their link; none with
+    machines of their own, where the network itself does what the relay does on one machine.
+    """
+    if placement == "separate":
+        return []
+    return sorted({fault.node or 0 for fault in faults if fault.kind in LINK_FAULTS})

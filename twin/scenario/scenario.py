@@ -22,6 +22,7 @@ from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
 from twin.scenario.renamed import with_new_names
+from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
@@ -130,6 +131,7 @@ class Nodes(Table):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
+    runtime: RuntimeKind = Field(RUNTIME, description="What the nodes run on: asyncio is Python's, with uvloop.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
     )
@@ -146,7 +148,8 @@ class HostSettings(Table):
     placement: Literal["pinned", "free", "separate"] = Field(
         "pinned",
         description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
-        "separate: balancer, nodes and clients on machines of their own, whatever `cores` (in predictions only).",
+        "separate: balancer, nodes, clients, bus and publisher on machines of their own, whatever `cores` (in "
+        "predictions only).",
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."
@@ -159,6 +162,9 @@ class HostSettings(Table):
 WARM_UP_SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
 
+LONGEST_RUN = 86_400.0
+"""Seconds that a run may take: a day."""
+
 MOST_MESSAGES = 100_000
 """Messages that one run may publish."""
 
@@ -169,7 +175,9 @@ class Scenario(Table):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
     teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
-    duration: Annotated[float, Field(gt=0, le=3600)] = Field(10.0, description="Length of a run in seconds.")
+    duration: Annotated[float, Field(gt=0, le=LONGEST_RUN)] = Field(
+        10.0, description="Length of a run in seconds; at most a day, and an hour in a live run."
+    )
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),
@@ -194,14 +202,12 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
-        clients, placement = self.clients, self.host.placement
-        problem = session_problem(self.sessions, self.bus.kind, placement) or sending_problem(
-            clients.sends, clients.count, self.duration, placement
+        clients = self.clients
+        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
+            clients.sends, clients.count, self.duration
         )
         if problem:
             raise refused(*problem)
-        if self.publisher is not None and self.host.placement == "separate":
-            raise refused("host.placement", "'separate'", "'pinned' or 'free' with a [publisher]")
         if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
             allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
             raise refused(f"balancer.{self.balancer.idle_field}", f"{self.idle_timeout:g}", allowed)

@@ -34,19 +34,16 @@ class Offline(Table):
     )
 
 
-def sending_problem(sends: Sends, clients: int, duration: float, placement: str) -> Problem | None:
+def sending_problem(sends: Sends, clients: int, duration: float) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sends: what the scenario asks for.
         clients: how many.
         duration: of a run, in seconds.
-        placement: of the processes.
     """
     if not sends.rate:
         return None
-    if placement == "separate":
-        return Problem("clients.sends.rate", f"{sends.rate:g}", "0 with host.placement 'separate'")
     if sends.rate * clients * duration > MOST_SENT:
         return Problem("clients.sends.rate", f"{sends.rate:g}", f"such that at most {MOST_SENT} messages are sent")
     return None

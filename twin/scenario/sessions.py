@@ -45,17 +45,14 @@ class Sessions(Table):
     )
 
 
-def session_problem(sessions: Sessions, bus: str, placement: str) -> Problem | None:
+def session_problem(sessions: Sessions, bus: str) -> Problem | None:
     """Return what does not fit, or None.
 
     Args:
         sessions: what the scenario asks for.
         bus: its kind of bus.
-        placement: of its processes.
     """
     if sessions.store == "redis" and bus not in STORES:
         needs = "'redis' needs 'valkey', 'pubsub' or 'stream'"
         return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; {needs}")
-    if sessions.store == "redis" and placement == "separate":
-        return Problem("sessions.store", "'redis'", "'none' or 'memory' with host.placement 'separate'")
     return None

@@ -122,7 +122,7 @@ WORLD = record(
     ("i8", "heap heap_n heap_room"),
     ("?", "has_gap"),
     ("i8", "fifos heads first_fifo wheel"),
-    ("f8", "wheel_rate"),
+    ("f8", "wheel_rate curve_step"),
     ("i8", "wheel_bucket wheel_n slots soon soon_copy soon_first soon_n ahead_who ahead_counts ahead_drawn"),
     # what comes and goes
     (POOL, "blocks tunnels attempts"),

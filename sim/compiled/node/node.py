@@ -11,8 +11,7 @@ from sim.compiled.memory.layout import checker_at, item_at, node_at, process_at,
 from sim.compiled.memory.pools import drop_attempt, drop_tunnel, hold_attempt, hold_tunnel
 from sim.compiled.toolchain.jit import jit, whole
 from sim.compiled.vocabulary import Item, NodeState, Pending, Work
-from sim.node.lives import POOL
-from sim.node.node import OWN_FILES
+from sim.node.asyncio_runtime import OWN_FILES, POOL
 
 
 @jit

@@ -12,9 +12,9 @@ from live.calibration import calibration
 from live.calibration.common import PUBLISHED
 from live.machine import placement
 from live.machine.speed import BURST, REST
-from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS, PAYLOADS
+from twin.costs.broadcast import PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS, LEVELS
-from twin.costs.parts import PARTS
+from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.profile import PACE_STEP, HostProfile
 from twin.costs.starts import START_PARTS
 from twin.errors import HostError
@@ -23,6 +23,7 @@ from twin.scenario.scenario import Scenario
 pytestmark = [pytest.mark.live, pytest.mark.timeout(420)]  # minutes of measuring, beside other tests
 
 REPEATS = 1
+OF_NGINX = {name for name in PARTS if name.startswith("balancer")} | {"balancer_ping", "balancer_pong"}
 
 
 def has_nginx() -> bool:
@@ -41,18 +42,18 @@ def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
 
 def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
-    assert set(PARTS) | set(DISK_PARTS) <= set(profile.parts)
+    assert set(profile.by_name()) == set(PARTS) | set(OPTIONAL_PARTS)
     assert profile.knows_disk
-    for name, part in profile.parts.items():
+    for name, part in profile.by_name().items():
         assert set(part.levels) <= set(PAYLOADS if name in PAYLOAD_PARTS else BROADCAST_LEVELS), name
         assert part.levels == sorted(part.levels), name
         assert all(len(values) >= REPEATS for values in part.values), name
     for name in ("client_delivery", "balancer_delivery"):
-        assert profile.parts[name].levels == list(BROADCAST_LEVELS)
-    assert profile.parts["node_ack"].levels == list(LEVELS)
+        assert profile.by_name()[name].levels == list(BROADCAST_LEVELS)
+    assert profile.by_name()["node_ack"].levels == list(LEVELS)
     for name in ("publisher_send", "publisher_answer"):  # alone, and in a row
-        assert profile.parts[name].levels == [1, PUBLISHED]
-    assert set(PAYLOAD_PARTS) <= set(profile.parts)
+        assert profile.by_name()[name].levels == [1, PUBLISHED]
+    assert set(PAYLOAD_PARTS) <= set(profile.by_name())
 
 
 def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
@@ -60,7 +61,7 @@ def test_a_large_payload_costs_clients_and_bus_more_than_a_middling_one(
 ) -> None:
     profile = calibrated[0]
     for name in ("client_delivery_bytes", "bus_stamp_bytes", "balancer_delivery_bytes"):
-        middling, large = (min(values) for values in profile.parts[name].values)
+        middling, large = (min(values) for values in profile.by_name()[name].values)
         assert middling < large, name
     assert min(profile.path_bytes_large) > 2 * max(PAYLOADS)
 
@@ -74,17 +75,17 @@ def test_a_bus_connection_holds_more_than_a_message_and_less_than_a_clients_path
 
 
 def test_the_costs_are_those_of_microseconds_not_of_seconds(calibrated: tuple[HostProfile, object]) -> None:
-    for name, part in calibrated[0].parts.items():
+    for name, part in calibrated[0].by_name().items():
         for values in part.values if name not in START_PARTS else ():
             assert all(0.0 <= value < 0.05 for value in values), name
     for name in ("client_dial", "client_request", "client_open", "balancer_response", "node_handshake"):
-        assert all(value > 1e-6 for values in calibrated[0].parts[name].values for value in values), name
+        assert all(value > 1e-6 for values in calibrated[0].by_name()[name].values for value in values), name
 
 
 def test_a_hash_is_dearer_than_a_session_and_asking_for_one_dearer_than_giving_it(
     calibrated: tuple[HostProfile, object],
 ) -> None:
-    at = {name: dict(zip(part.levels, part.values, strict=True)) for name, part in calibrated[0].parts.items()}
+    at = {name: dict(zip(part.levels, part.values, strict=True)) for name, part in calibrated[0].by_name().items()}
     most = LEVELS[-1]
     assert at["node_hash"][LEVELS[1]][0] > at["node_session"][most][0]
     assert at["node_look_up"][most][0] + at["node_found"][most][0] > at["bus_session"][most][0]
@@ -129,8 +130,8 @@ def test_what_a_wake_up_costs_is_a_share(calibrated: tuple[HostProfile, object])
 
 
 def test_nginx_is_calibrated_too_where_it_is_installed(calibrated: tuple[HostProfile, object]) -> None:
-    names = set(calibrated[0].nginx_parts)
-    assert names == ({name for name in PARTS if name.startswith("balancer")} if has_nginx() else set())
+    names = set(calibrated[0].of("balancer", "nginx"))
+    assert names == (OF_NGINX if has_nginx() else set())
 
 
 def test_progress_goes_from_nothing_to_all(calibrated: tuple[object, list[tuple[float, str]]]) -> None:

@@ -79,7 +79,7 @@ def test_a_fan_out_follows_its_read_and_its_last_delivery_follows_all_work():
 
 
 def test_messages_that_wait_together_cost_less_than_one_by_one():
-    parts = small_profile().parts
+    parts = small_profile().by_name()
     as_dear = {name: parts[name.removesuffix("_more")] for name in parts if name.endswith("_more")}
     scenario = broadcast("pubsub", clients={"count": 100}, publisher={"rate": 100.0, "stop": 2.0})
     dear, less = (
@@ -231,7 +231,7 @@ def test_a_word_of_a_client_reaches_the_publisher_after_the_sum_of_its_parts():
 
 
 def test_a_profile_without_the_parts_of_a_broadcast_says_so():
-    old = {name: part for name, part in small_profile().parts.items() if name not in BROADCAST_PARTS}
+    old = {name: part for name, part in small_profile().by_name().items() if name not in BROADCAST_PARTS}
     with pytest.raises(ScenarioError, match="calibrated without a broadcast"):
         predict(broadcast(), 1, small_profile(parts=old))
     assert len(simulate(small(), 0, small_profile(parts=old)).events)

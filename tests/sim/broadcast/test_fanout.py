@@ -12,7 +12,7 @@ def cluster(**parts):
     some = {name: PartCosts(levels=[16], values=[[seconds]]) for name, seconds in parts.items()}
     data = {"clients": {"count": 2}, "nodes": {"count": 1}, "bus": {"kind": "stream", "lease": 100.0}}
     scenario = small(**data, publisher={"start": 1.0, "messages": 1}, host={"cores": 8, "placement": "free"})
-    one = World(scenario, 0, small_profile(parts=profile.parts | some))
+    one = World(scenario, 0, small_profile(parts=profile.by_name() | some))
     one.run()
     return {event: [t for t, name, client, *_ in one.rows if name == event and (event != "received" or client < 0)]
             for event in ("published", "received", "delivered", "acked", "consistent")}  # fmt: skip

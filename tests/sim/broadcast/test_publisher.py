@@ -97,7 +97,7 @@ def test_a_publisher_that_finds_no_bus_blocks_and_catches_up_in_a_burst():
 def test_messages_close_together_cost_the_publisher_less_than_rare_ones():
     alone, together = 8e-4, 1e-4
     part = PartCosts(levels=[1, 16], values=[[alone], [(alone + 15 * together) / 16]])
-    profile = small_profile(parts={**small_profile().parts, "publisher_send": part, "publisher_answer": part})
+    profile = small_profile(parts={**small_profile().by_name(), "publisher_send": part, "publisher_answer": part})
     fault = [{"at": 1.05, "kind": "bus_down", "duration": 0.45}]
     bus = {"kind": "stream", "persist": True, "retry": {"base": 0.01, "cap": 0.02, "retries": 1000}}
     bus["lease"] = 100.0

@@ -6,7 +6,8 @@ import pytest
 
 from sim.compiled.subset import MOST_PEERS, NOT_COVERED, listed
 from sim.engines import pick, uncovered
-from tests.strategies import small
+from sim.node.asyncio_runtime import AsyncioRuntime
+from tests.strategies import knowing_profile, small
 from twin.errors import ScenarioError
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +19,10 @@ def faults(*some):
     return {"faults": list(some)}
 
 
+RUNTIME, RELAY = "the nodes run on something else than asyncio", "the relay of a fault takes CPU time"
 EXAMPLES = {
+    RUNTIME: {},
+    RELAY: faults({"at": 1.0, "kind": "delay", "node": 1, "delay": 0.1}) | PUBLISHER,
     "the scenario has a blackhole": faults({"at": 1.0, "kind": "blackhole", "node": 1}),
     "a killed node is started again": faults({**KILL, "duration": 1.0}),
     "the clients send": {"clients": {"sends": {"rate": 1.0}}},
@@ -27,6 +31,7 @@ EXAMPLES = {
         {"at": 1.0, "kind": "stall", "client": 1, "duration": 11.0}, {"at": 2.0, "kind": "restart", "node": 1}
     )
     | PUBLISHER,
+    "the clients of a broadcast have machines of their own": {"host": {"placement": "separate"}} | PUBLISHER,
     "a broadcast goes through an outage": faults({"at": 1.0, "kind": "outage"}) | PUBLISHER,
     "there are sessions": {"sessions": {"store": "memory"}},
     "the clients' heartbeat adapts to the network": {"clients": {"heartbeat": {"max_interval": 30.0}}},
@@ -64,15 +69,17 @@ def test_everything_that_is_not_covered_has_an_example():
 
 
 @pytest.mark.parametrize("why", NOT_COVERED)
-def test_what_only_the_simpy_model_has_is_left_to_it(why):
-    scenario = small(**EXAMPLES[why])
-    assert [reason for reason, holds in NOT_COVERED.items() if holds(scenario)] == [why]
-    assert pick(scenario, "auto") == (
+def test_what_only_the_simpy_model_has_is_left_to_it(why, monkeypatch):
+    if why == RUNTIME:
+        monkeypatch.setattr(AsyncioRuntime, "compiled", False)
+    scenario, profile = small(**EXAMPLES[why]), knowing_profile() if why == RELAY else None
+    assert [reason for reason, holds in NOT_COVERED.items() if holds(scenario, profile)] == [why]
+    assert pick(scenario, "auto", profile) == (
         "simpy",
         f"The SimPy model is used, because {why}, which the compiled engine does not cover.",
     )
     with pytest.raises(ScenarioError) as refused:
-        pick(scenario, "compiled")
+        pick(scenario, "compiled", profile)
     assert str(refused.value) == f"engine is 'compiled'; it does not cover this: {why}; allowed is auto or simpy."
 
 

@@ -1,8 +1,9 @@
 import pytest
 
 from sim import simulate
+from sim.node.asyncio_runtime import OWN_FILES
 from sim.node.lives import kill
-from sim.node.node import OWN_FILES, POLL
+from sim.node.node import POLL
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
@@ -243,7 +244,7 @@ def test_a_restart_says_goodbye_starts_a_new_process_and_everyone_is_back(profil
 
 def test_a_client_knows_of_the_close_before_its_node_has_ended_the_connection():
     def restart(seconds):
-        parts = small_profile().parts
+        parts = small_profile().by_name()
         dear = PartCosts(levels=[16], values=[[seconds]])
         faults = [{"at": 1.0, "kind": "restart", "node": 1}]
         scenario = small(host={"placement": "separate"}, faults=faults)

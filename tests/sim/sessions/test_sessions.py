@@ -234,6 +234,6 @@ def test_nginx_relays_a_refusal_too(profile):
 
 
 def test_a_profile_without_sessions_is_refused_in_one_sentence(profile):
-    old = profile.model_copy(update={"parts": {n: p for n, p in profile.parts.items() if n != "node_session"}})
+    old = profile.without(["node_session"])
     with pytest.raises(ScenarioError, match=r"sessions\.store is not 'none'; this host profile was calibrated without"):
         simulate(sessions(), 0, old)

@@ -14,13 +14,14 @@ from twin.costs.profile import REFERENCE, HostProfile
 from twin.errors import ScenarioError
 
 ONE = [[1.0]]
+LEAVE = "parts.node.asyncio.node_leave"
 ODD = [nan, inf, -inf, -1.0, 1e308, 10**30, "x", "", None, True, [], {}, [[[]]], {"a": 1}]
 
 
 def spoilt_part(**changes):
     """A profile's data in which one part, of one level, is not what it should be."""
     data = small_profile().model_dump()
-    data["parts"]["node_leave"] = {"levels": [16], "values": ONE, "paces": ONE} | changes
+    data["parts"]["node"]["asyncio"]["node_leave"] = {"levels": [16], "values": ONE, "paces": ONE} | changes
     return data
 
 
@@ -32,17 +33,32 @@ def spoilt(**changes):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (spoilt_part(values=ONE * 2), "parts.node_leave.values is 2 lists; allowed is one for each of the 1 levels"),
-        (spoilt_part(levels=[1, 16]), "parts.node_leave.values is 1 lists; allowed is one for each of the 2 levels"),
-        (spoilt_part(paces=[[1.0, 2.0]]), "parts.node_leave.paces is [2] long; allowed is as many as values"),
-        (spoilt_part(levels=[16, 1]), "parts.node_leave.levels is [16, 1]; allowed is numbers that grow"),
-        (spoilt_part(levels=[1]), "parts.node_leave.levels is [1]; allowed is numbers that grow, and not 1 alone"),
-        (spoilt_part(levels=[10**12]), "parts.node_leave.levels.0 is 1000000000000; allowed is at most 1048576"),
-        (spoilt_part(values=[[]]), "parts.node_leave.values.0 is []; allowed is at least 1 entries"),
-        (spoilt_part(values=[[nan]]), "parts.node_leave.values.0.0 is nan; allowed is a finite number"),
-        (spoilt_part(values=[[-1e-6]]), "parts.node_leave.values.0.0 is -1e-06; allowed is at least 0"),
-        (spoilt_part(values=[[inf]]), "parts.node_leave.values.0.0 is inf; allowed is a finite number"),
-        (spoilt_part(paces=[[0.0]]), "parts.node_leave.paces.0.0 is 0.0; allowed is at least 1e-09"),
+        (
+            spoilt_part(values=ONE * 2),
+            f"{LEAVE}.values is 2 lists; allowed is one for each of the 1 levels",
+        ),
+        (
+            spoilt_part(levels=[1, 16]),
+            f"{LEAVE}.values is 1 lists; allowed is one for each of the 2 levels",
+        ),
+        (
+            spoilt_part(paces=[[1.0, 2.0]]),
+            f"{LEAVE}.paces is [2] long; allowed is as many as values",
+        ),
+        (spoilt_part(levels=[16, 1]), f"{LEAVE}.levels is [16, 1]; allowed is numbers that grow"),
+        (
+            spoilt_part(levels=[1]),
+            f"{LEAVE}.levels is [1]; allowed is numbers that grow, and not 1 alone",
+        ),
+        (
+            spoilt_part(levels=[10**12]),
+            f"{LEAVE}.levels.0 is 1000000000000; allowed is at most 1048576",
+        ),
+        (spoilt_part(values=[[]]), f"{LEAVE}.values.0 is []; allowed is at least 1 entries"),
+        (spoilt_part(values=[[nan]]), f"{LEAVE}.values.0.0 is nan; allowed is a finite number"),
+        (spoilt_part(values=[[-1e-6]]), f"{LEAVE}.values.0.0 is -1e-06; allowed is at least 0"),
+        (spoilt_part(values=[[inf]]), f"{LEAVE}.values.0.0 is inf; allowed is a finite number"),
+        (spoilt_part(paces=[[0.0]]), f"{LEAVE}.paces.0.0 is 0.0; allowed is at least 1e-09"),
         (spoilt(node_stop=[nan]), "node_stop.0 is nan; allowed is a finite number"),
         (spoilt(node_stop=[]), "node_stop is []; allowed is at least 1 entries"),
         (spoilt(tick=-1.0), "tick is -1.0; allowed is at least 0"),
@@ -62,7 +78,7 @@ def test_a_profile_with_figures_that_nobody_can_have_measured_is_refused(data, s
 def test_a_profile_with_a_disk_keeps_the_repeats_of_an_earlier_one_without():
     twice, once = disk_profile().with_earlier(disk_profile()), disk_profile().with_earlier(small_profile())
     assert (twice.disk_wait, once.disk_wait) == ([DISK_WAIT] * 2, [DISK_WAIT])
-    assert [len(values) for values in twice.parts["bus_sync"].values] == [2, 2]
+    assert [len(values) for values in twice.by_name()["bus_sync"].values] == [2, 2]
     assert small_profile().with_earlier(disk_profile()).knows_disk
 
 
@@ -71,7 +87,7 @@ def test_a_new_calibration_of_the_same_machine_keeps_the_earlier_repeats():
     merged = later.with_earlier(earlier)
     assert merged.made == "later"
     assert merged.node_stop == [0.1, 0.3]
-    assert all(len(values) == 4 for values in merged.parts["node_leave"].values)
+    assert all(len(values) == 4 for values in merged.by_name()["node_leave"].values)
     assert len(merged.speed) == 2
     for _ in range(90):
         merged = later.with_earlier(merged)
@@ -95,12 +111,12 @@ def test_a_calibration_of_another_machine_is_forgotten():
 
 def test_parts_of_a_broadcast_that_were_taken_apart_in_another_way_are_not_kept():
     whole = small_profile()
-    halves = {name: part for name, part in whole.parts.items() if name != "node_answer"}
+    halves = {name: part for name, part in whole.by_name().items() if name != "node_answer"}
     merged = whole.with_earlier(small_profile(parts=halves))
-    assert len(merged.parts["node_ack"].values[0]) == len(whole.parts["node_ack"].values[0])
-    assert len(merged.parts["client_open"].values[0]) == 2 * len(whole.parts["client_open"].values[0])
-    kept = small_profile(parts={name: part for name, part in whole.parts.items() if name not in BROADCAST_PARTS})
-    assert set(kept.with_earlier(whole).parts) == set(whole.parts)
+    assert len(merged.by_name()["node_ack"].values[0]) == len(whole.by_name()["node_ack"].values[0])
+    assert len(merged.by_name()["client_open"].values[0]) == 2 * len(whole.by_name()["client_open"].values[0])
+    kept = small_profile(parts={name: part for name, part in whole.by_name().items() if name not in BROADCAST_PARTS})
+    assert set(kept.with_earlier(whole).by_name()) == set(whole.by_name())
 
 
 def places(value, here=()):

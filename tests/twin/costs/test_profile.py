@@ -182,7 +182,7 @@ def test_a_profile_with_a_byte_order_mark_is_read(tmp_path):
 
 
 def test_a_profile_of_an_older_lab_says_what_to_do(tmp_path, profile):
-    parts = {name: part for name, part in profile.parts.items() if name != "haproxy_cut"}
+    parts = {name: part for name, part in profile.by_name().items() if name != "haproxy_cut"}
     path = small_profile(parts=parts).save(tmp_path / "old.json")
     with pytest.raises(ScenarioError, match=r"old.json was made by an older version .*; run \./lab calibrate again\.$"):
         HostProfile.load(str(path))
@@ -223,14 +223,13 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
 
 
 def test_the_reference_profile_ships_with_the_lab():
-    assert set(HostProfile.load("reference").parts) - set(DISK_PARTS) == set(PARTS)
+    assert set(HostProfile.load("reference").by_name()) - set(DISK_PARTS) == set(PARTS)
 
 
 @pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
 def test_a_profile_knows_the_disk_only_with_all_its_figures_and_is_good_without(missing):
     whole = disk_profile()
-    parts = {name: part for name, part in whole.parts.items() if name != missing}
-    found = whole.model_copy(update={"parts": parts} | ({missing: []} if missing != "bus_sync" else {}))
+    found = whole.without([missing]).model_copy(update={missing: []} if missing != "bus_sync" else {})
     assert (whole.knows_disk, found.knows_disk) == (True, False)
     assert found.knows_broadcast()
 
@@ -239,13 +238,6 @@ def test_a_profile_that_was_made_without_haproxy_says_so(profile):
     bare = small_profile(balancer_start={"nginx": [0.02]})
     with pytest.raises(ScenarioError, match=r"^balancer.kind is 'haproxy'; .* was calibrated without haproxy\.$"):
         sim.predict(small(), 1, bare, engine="simpy")
-
-
-def without(profile, *names):
-    keep = {name: part for name, part in profile.nginx_parts.items() if name not in names}
-    return profile.model_copy(
-        update={"parts": {n: p for n, p in profile.parts.items() if n not in names}, "nginx_parts": keep}
-    )
 
 
 @pytest.mark.parametrize(
@@ -261,7 +253,7 @@ def without(profile, *names):
 def test_what_a_scenario_needs_must_be_in_its_profile(profile, changes, missing, sentence):
     scenario = small(**changes)
     profile.must_know(scenario)
-    lacking = without(profile, *missing) if missing else profile.model_copy(update={"nginx_parts": {}})
+    lacking = profile.without(missing) if missing else small_profile(nginx_parts={})
     with pytest.raises(ScenarioError) as caught:
         lacking.must_know(scenario)
     assert str(caught.value).startswith(sentence)

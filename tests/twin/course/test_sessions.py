@@ -93,7 +93,7 @@ def test_costs_by_hand():
 
 def test_a_profile_that_knows_no_sessions_says_how_to_mend_it():
     profile = small_profile()
-    old = profile.model_copy(update={"parts": {k: v for k, v in profile.parts.items() if k not in SESSION_PARTS}})
+    old = profile.without(SESSION_PARTS)
     for cost in (lambda: hash_seconds(old, 50_000), lambda: look_up_seconds(old)):
         with pytest.raises(ScenarioError, match=r"calibrated without sessions: run \./lab calibrate again"):
             cost()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.strategies import small
 from twin.course.answers import Answer
-from twin.course.sheet import Sheet, UnansweredError
+from twin.course.sheet import MissingAnswerError, Sheet
 from twin.errors import ScenarioError
 
 GOOD = {"reconnect_p50": 1.5, "lost_share": "0.25", "my_peak": 100}
@@ -37,7 +37,7 @@ def test_numbers_are_taken_as_they_are_meant(sheet):
     ],
 )
 def test_nothing_goes_on_without_numbers_that_can_be(numbers, said, sheet):
-    with pytest.raises(UnansweredError) as stopped:
+    with pytest.raises(MissingAnswerError) as stopped:
         sheet.predict(small(), numbers)
     assert str(stopped.value).startswith("First your own numbers: ")
     assert said in str(stopped.value)
@@ -46,7 +46,7 @@ def test_nothing_goes_on_without_numbers_that_can_be(numbers, said, sheet):
 
 
 def test_a_transfer_question_waits_for_step_2(sheet):
-    with pytest.raises(UnansweredError, match="First step 2"):
+    with pytest.raises(MissingAnswerError, match="First step 2"):
         sheet.answered(Answer(True, "good", 1.0, 1.0))
     sheet.predict(small(), GOOD)
     assert sheet.answered(Answer(True, "good", 1.0, 1.0), inter=1).right

@@ -65,7 +65,8 @@ def test_the_nodes_of_a_given_host_do_as_many_handshakes_a_second_as_said():
 
 def test_a_scaled_host_is_as_much_slower():
     one, fifty = given_host(500.0), given_host(500.0, scale=50.0)
-    assert fifty.parts["node_handshake"].values[0][0] == pytest.approx(50 * one.parts["node_handshake"].values[0][0])
+    slow, usual = (host.by_name()["node_handshake"].values[0][0] for host in (fifty, one))
+    assert slow == pytest.approx(50 * usual)
     with pytest.raises(ScenarioError, match=r"^handshake_rate is 0; allowed is more than 0\.$"):
         given_host(0.0)
 
@@ -145,7 +146,7 @@ def test_a_size_is_judged_by_a_sweep(host):
 
 
 def test_a_refusal_costs_what_it_does_in_the_reference_profile():
-    parts = HostProfile.load("reference").parts
+    parts = HostProfile.load("reference").by_name()
     for level in (16, 64, 256):
         refused, there, back = (
             np.median(parts[f"balancer_{name}"].values[parts[f"balancer_{name}"].levels.index(level)])

@@ -19,10 +19,6 @@ from twin.errors import ScenarioError
             "sessions.store is 'redis'; allowed is 'none' or 'memory' with bus.kind 'kafka'",
         ),
         (
-            {"sessions": {"store": "redis"}, "host": {"placement": "separate"}},
-            "sessions.store is 'redis'; allowed is 'none' or 'memory' with host.placement 'separate'",
-        ),
-        (
             {"sessions": {"store": "memory"}, "faults": [{"at": 1.0, "kind": "bus_down"}]},
             "faults.0.kind is 'bus_down'; allowed is only in a scenario with a [publisher]",
         ),
@@ -34,10 +30,6 @@ from twin.errors import ScenarioError
         ({"clients": {"sends": {"payload_bytes": 4}}}, "clients.sends.payload_bytes is 4; allowed is at least 8"),
         ({"clients": {"sends": {"rate": 1000.0}}}, "clients.sends.rate is 1000; allowed is such that at most 200000"),
         ({"clients": {"offline": {"overflow": "middle"}}}, "clients.offline.overflow is 'middle'; allowed is one of"),
-        (
-            {"clients": {"sends": {"rate": 1.0}}, "host": {"placement": "separate"}},
-            "clients.sends.rate is 1; allowed is 0 with host.placement 'separate'",
-        ),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(changes, says):

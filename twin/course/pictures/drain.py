@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from twin.course.drain import RATE_LIMIT, TIME_LIMIT, reconnect_rate
 from twin.figures.style import BLUE, GREY, VERMILION
-from twin.measures import CURVE_STEP, connected_curve
+from twin.measures import connected_curve, curve_times
 from twin.record.record import Record
 
 
@@ -28,7 +28,7 @@ def ways_figure(simulated: Mapping[str, Record], measured: Mapping[str, Sequence
             times, rate = reconnect_rate(run)
             upper.plot(times, rate, style, color=colour, lw=1.3, label=label)
             away = run.scenario.clients.count - connected_curve(run)
-            lower.plot([i * CURVE_STEP for i in range(len(away))], away, style, color=colour, lw=1.1)
+            lower.plot(curve_times(run.scenario.duration), away, style, color=colour, lw=1.1)
         for fault in record.scenario.faults:
             for axes in (upper, lower):
                 axes.axvline(fault.at, color=GREY, lw=0.8, ls=":")

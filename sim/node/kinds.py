@@ -1,0 +1,6 @@
+"""The kinds of runtimes of nodes in the model, listed here."""
+
+from sim.node.asyncio_runtime import AsyncioRuntime
+from sim.node.runtime import Runtime
+
+RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime}

@@ -1,0 +1,91 @@
+"""What a host profile knows of the parts that it need not know, and what it says about those that it lacks."""
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
+from twin.costs.layout import room_of
+from twin.costs.registry import registry_parts
+from twin.costs.relay import RELAY_PARTS
+from twin.errors import ProfileWarning, ScenarioError
+from twin.scenario.faults import through_relay
+
+if TYPE_CHECKING:
+    from twin.costs.curve import Curve
+    from twin.scenario.scenario import Scenario
+
+ROOMS = ("client", "balancer", "node")
+"""Whose processes have something to do in the background."""
+
+
+class Known(Protocol):
+    """A host profile, as is asked here."""
+
+    def knows_parts(self, names: Iterable[str], balancer: str = ...) -> bool:
+        """Tell whether some parts were calibrated, those of the balancer with this kind of it."""
+        ...
+
+    def curves(
+        self, name: str, balancer: str = ..., contention_steps: int = ..., payload: int = ..., runtime: str = ...
+    ) -> "Sequence[Curve]":
+        """Return the cost of a part at each level of speed of a core."""
+        ...
+
+
+def background(profile: Known, scenario: "Scenario", room: str, contention_steps: int = 0) -> tuple[float, ...]:
+    """Return which share of the core of a process of a room the background takes, at each level as in `curves`; empty
+    if that is none, or the profile does not know it. See `twin.costs.background`.
+    """
+    kind = scenario.balancer.kind
+    often = {name: rate for name, rate in rates(scenario).items() if room_of(name) == room}
+    known = [name for name in often if profile.knows_parts([name], kind)]
+    costs = [profile.curves(name, kind, contention_steps, 0, scenario.nodes.runtime) for name in known]
+    return tuple(
+        min(MOST_BUSY, sum(often[name] * curve(1) for name, curve in zip(known, at, strict=True)))
+        for at in zip(*costs, strict=True)
+    )
+
+
+def check_background(profile: Known, scenario: "Scenario") -> None:
+    """Make sure that what goes on in the background leaves something of each core.
+
+    Raises:
+        ScenarioError: it does not, on a core of medium speed.
+    """
+    for room in ROOMS:
+        busy = background(profile, scenario, room)
+        if busy and busy[len(busy) // 2] >= MOST_BUSY:
+            beat, pings = scenario.clients.heartbeat.interval, scenario.nodes.ping_interval
+            field, every = ("clients.heartbeat.interval", beat) if beat else ("nodes.ping_interval", pings)
+            raise ScenarioError(
+                f"{field} is {every:g}; allowed is so much that pings and checks leave the {room} more than "
+                f"{1 - MOST_BUSY:.0%} of its core."
+            )
+
+
+def lacks(profile: Known, scenario: "Scenario") -> list[str]:
+    """Return what a scenario has that a profile does not know, and that therefore costs nothing."""
+    kind, asked = scenario.balancer.kind, rates(scenario)
+    relayed = through_relay(scenario.faults, scenario.host.placement)
+    needs = {
+        "pings and pongs": [name for name in PING_PARTS if name in asked],
+        "the balancer's checks": [name for name in CHECK_PARTS if name in asked],
+        "the registry": sorted(registry_parts(scenario.balancer.relists)) if scenario.registry is not None else [],
+        "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
+    }
+    return [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
+
+
+def warn_of_lacks(profile: Known, scenarios: "Iterable[Scenario]", stacklevel: int = 2) -> None:
+    """Warn of what some scenarios have that a profile does not know; `stacklevel` is that of `warnings.warn`."""
+    lacking = list(dict.fromkeys(what for scenario in scenarios for what in lacks(profile, scenario)))
+    if lacking:
+        *first, last = lacking
+        said = f"{', '.join(first)} and {last}" if first else last
+        warnings.warn(
+            f"This host profile does not know what CPU time goes to {said}, so it is taken as none; run "
+            "./lab calibrate.",
+            ProfileWarning,
+            stacklevel=stacklevel + 1,
+        )
