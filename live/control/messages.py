@@ -37,7 +37,8 @@ class Struct:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls.fields = cls.fields | get_annotations(cls)
+        own = {name: kind for name, kind in get_annotations(cls).items() if getattr(kind, "__origin__", None) is not ClassVar}
+        cls.fields = cls.fields | own
 
     def __init__(self, *places: Any, **named: Any) -> None:
         names = list(self.fields)
@@ -73,9 +74,10 @@ class Message(Struct):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if Message.known.setdefault(cls.__name__, cls) is not cls:
-            other = Message.known[cls.__name__].__module__
-            raise TypeError(f"{cls.__module__}: a message {cls.__name__} is in {other}, too; names are for one each")
+        other = Message.known.setdefault(cls.__name__, cls).__module__
+        if other != cls.__module__:
+            raise TypeError(f"{cls.__module__} names a message {cls.__name__}, as {other} does; a name is for one only")
+        Message.known[cls.__name__] = cls
 
 
 SomeMessage = TypeVar("SomeMessage", bound=Message)
@@ -117,14 +119,14 @@ def take(value: Any, kind: Any, where: str) -> Any:
 
     Args:
         value: as `json` returns it.
-        kind: float, int, str, bool, None, a `Struct` or dataclass; a list, sequence, tuple or dict of such; a Literal
-            or a union; `object` allows anything.
+        kind: float, int, str, bool, None, a `Struct` or dataclass; a list, sequence or tuple of such, or a dict with
+            texts as keys; a Literal or a union; `Any` allows anything.
         where: name of the value, for the error.
 
     Raises:
         MessageError: it is not of that type.
     """
-    if kind is object or (kind in (int, str, bool) and type(value) is kind):
+    if kind is Any or (kind in (int, str, bool) and type(value) is kind):
         return value
     if kind is float and type(value) in (int, float):
         return float(value)
