@@ -17,9 +17,10 @@ from live.broadcast.bus import Bus, client_of, plain_link
 from live.calibration.common import add
 from live.calibration.workbench import MeasuredCosts, pace_of
 from live.control.messages import Listening
-from live.control.process import READY_WITHIN, ChildProcess, Stage, process_cpu_ns
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from live.control.supervisor import watched
+from live.control.usage import process_cpu_ns
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.registry.messages import Synced

@@ -12,7 +12,8 @@ from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
 from live.calibration.messages import AllLost, AwaitLoss, Batch, Opened
 from live.control.messages import Listening, Ready
-from live.control.process import READY_WITHIN, ChildProcess, Stage, wants_a_core
+from live.control.process import READY_WITHIN, ChildProcess, Stage
+from live.control.usage import wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
 from live.node.kinds import RUNTIMES

@@ -37,7 +37,11 @@ class Struct:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        own = {name: kind for name, kind in get_annotations(cls).items() if getattr(kind, "__origin__", None) is not ClassVar}
+        own = {
+            name: kind
+            for name, kind in get_annotations(cls).items()
+            if getattr(kind, "__origin__", None) is not ClassVar
+        }
         cls.fields = cls.fields | own
 
     def __init__(self, *places: Any, **named: Any) -> None:

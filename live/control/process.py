@@ -22,12 +22,11 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 from live.control import interrupt
 from live.control.address import PASSWORD_VARIABLE
 from live.control.folder import temporary
 from live.control.messages import Lateness, Message, MessageError, SomeMessage, decode, encode
+from live.control.usage import process_cpu_ns
 from twin.errors import ClusterError, VoidError
 
 if TYPE_CHECKING:
@@ -257,47 +256,6 @@ def ending(status: int) -> str:
         return f"was ended by {signal.Signals(-status).name}"
     except ValueError:  # a signal for real time
         return f"was ended by signal {-status}"
-
-
-def process_cpu_ns(pid: int) -> int:
-    """Return the CPU time a process has used so far, in nanoseconds (Linux schedstat, else psutil)."""
-    try:
-        return _schedstat(pid, 0)
-    except FileNotFoundError:
-        times = psutil.Process(pid).cpu_times()
-        return int((times.user + times.system) * 1e9)
-
-
-def queued_ns(pid: int) -> int:
-    """Return for how long a process has wanted a core that others had, in nanoseconds; 0 where /proc does not tell.
-
-    Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat.
-    """
-    try:
-        return _schedstat(pid, 1)
-    except FileNotFoundError:
-        return 0
-
-
-def _schedstat(pid: int, field: int) -> int:
-    return sum(
-        int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[field])
-        for task in os.listdir(f"/proc/{pid}/task")
-    )
-
-
-def wants_a_core(pid: int) -> bool:
-    """Tell whether a thread of a process has a core or waits for one; never where /proc does not tell.
-
-    Source: proc_pid_stat(5), field `state`: R is running or runnable.
-    """
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            if Path(f"/proc/{pid}/task/{task}/stat").read_text().rpartition(")")[2].split()[0] == "R":
-                return True
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return False
 
 
 class Stage:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from live.control.messages import Done, Finish, Message, Nothing
-from live.control.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
+from live.control.process import Stage, ends_with_parent
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
 
@@ -323,41 +323,6 @@ def test_a_part_runs_only_on_the_cpus_it_is_given(stage: Stage) -> None:
     assert os.sched_getaffinity(stage.start("sleeper", ["sleep", "600"], [cpu]).pid) == {cpu}
 
 
-def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
-    code = "import sys\nfor line in sys.stdin: print(sum(range(20_000_000 if 'work' in line else 1)), flush=True)"
-    part = stage.start("worker", [sys.executable, "-c", code])
-    part.tell(Finish("rest"))
-    part.read_line()
-    idle = part.cpu_ns()
-    time.sleep(0.2)
-    rested = part.cpu_ns()
-    part.tell(Finish("work"))
-    part.read_line(60)
-    worked = part.cpu_ns()
-    assert rested - idle < 50e6
-    assert worked - rested > 50e6
-    times = psutil.Process(part.pid).cpu_times()
-    assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)
-
-
-def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(until: Callable[..., None]) -> None:
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    idle = subprocess.Popen([sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
-    try:
-        assert idle.stdout is not None
-        idle.stdout.readline()
-        until(lambda: not wants_a_core(idle.pid))
-        until(lambda: wants_a_core(busy.pid))
-        busy.send_signal(signal.SIGSTOP)
-        until(lambda: not wants_a_core(busy.pid))
-    finally:
-        for one in (busy, idle):
-            one.kill()
-            one.communicate()
-    assert not wants_a_core(busy.pid)
-
-
 @pytest.mark.skipif(not ends_with_parent(), reason="setpriv is not there")
 def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
     script = (
@@ -376,9 +341,3 @@ def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[...,
         lab.communicate()
     until(lambda: not psutil.pid_exists(int(part)) or not alive(psutil.Process(int(part))))
     shutil.rmtree(folder)
-
-
-def test_a_process_that_wants_a_core_that_another_has_is_queued(stage: Stage, until: Callable[..., None]) -> None:
-    rivals = [stage.start(f"rival {i}", [sys.executable, "-c", "while True: pass"], [0]) for i in range(2)]
-    until(lambda: all(queued_ns(one.pid) > 10_000_000 for one in rivals))
-    assert all(process_cpu_ns(one.pid) > 0 for one in rivals)
