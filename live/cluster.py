@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from live.balancer.balancer import start_balancer
-from live.client.messages import Connected, Warm
+from live.client.messages import AllConnected, Warm
 from live.conditions import Conditions
 from live.control.address import Address
 from live.control.attaching import MODULES
@@ -231,7 +231,7 @@ class Cluster:
         for swarm in self.swarm:
             swarm.tell(Warm(first, start))
         for swarm in self.swarm:
-            swarm.hear(Connected, start - time.monotonic() + LATE)
+            swarm.hear(AllConnected, start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
             self.supervisor.check()  # who was stopped meanwhile is the reason

@@ -107,7 +107,7 @@ class Delay(OnLinks):
         delays = self.cluster.delays
         delays[self.number] = max(0.0, delays[self.number] + delay)
         for server in self.servers:
-            server.relays[self.number].tell(messages.Delay(delays[self.number]))
+            server.relays[self.number].tell(messages.SetDelay(delays[self.number]))
 
 
 KINDS = {"bus_down": BusDown, "bus_cut": BusCut, "partition": Partition, "delay": Delay}

@@ -1,7 +1,7 @@
 """What the lab orders the publisher and the relays between nodes and bus to do, and what a relay is told first."""
 
 from live.control.address import Way
-from live.control.messages import Message, Struct
+from live.control.messages import ControlMessage, Struct
 
 
 class RelaySettings(Struct):
@@ -16,19 +16,19 @@ class RelaySettings(Struct):
     to: Way
 
 
-class Publish(Message):
+class Publish(ControlMessage):
     """An order to the publisher: the run begins at `start`, by the monotonic clock."""
 
     start: float
 
 
-class Cut(Message):
+class Cut(ControlMessage):
     """An order to a relay: let nothing pass (`on`), or let it pass again."""
 
     on: bool
 
 
-class Delay(Message):
+class SetDelay(ControlMessage):
     """An order to a relay: make each direction slower by so many seconds."""
 
     seconds: float

@@ -1,8 +1,8 @@
 """A user-space relay between one node and the bus, where the kernel cannot hold packets back.
 
 Run as `python -m live.broadcast.relay`; its settings are `RelaySettings`. The order `Cut` stops everything in both
-directions and closes nothing, as a network that drops packets does; `Delay` makes each direction slower. What is held
-back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a direction.
+directions and closes nothing, as a network that drops packets does; `SetDelay` makes each direction slower. What is
+held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a direction.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import deque
 
-from live.broadcast.messages import Cut, Delay, RelaySettings
+from live.broadcast.messages import Cut, RelaySettings, SetDelay
 from live.control.given import configuration
 from live.control.messages import Listening, on
 from live.control.running import run
@@ -128,12 +128,12 @@ async def main(settings: RelaySettings) -> None:
         else:
             state.open.set()
 
-    def delay(order: Delay) -> None:
+    def delay(order: SetDelay) -> None:
         state.delay = order.seconds
 
     await asyncio.start_server(serve, "127.0.0.1", settings.port)
     say(Listening(time.monotonic(), time.process_time()))
-    await obey(on(Cut, cut) | on(Delay, delay))
+    await obey(on(Cut, cut) | on(SetDelay, delay))
 
 
 if __name__ == "__main__":

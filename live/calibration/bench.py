@@ -1,7 +1,7 @@
 """The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
 
-Run as `python -m live.calibration.bench`. What it obeys is in `live.calibration.messages`; besides, `Stall` of a swarm
-lets a client stop reading, and `Nothing` costs what hearing a message costs.
+Run as `python -m live.calibration.bench`. What it obeys is in `live.calibration.messages`; besides, `SetStall` of a
+swarm lets a client stop reading, and `Nothing` costs what hearing a message costs.
 
 A client that failed or was lost decides when it would try again and sets a timer, as one of a swarm does.
 """
@@ -21,14 +21,14 @@ from live.calibration.messages import (
     AskDelivered,
     AskMissed,
     AwaitLoss,
-    Batch,
     Delivered,
+    OpenBatch,
     Opened,
     Tokens,
 )
 from live.client.building import equip
 from live.client.client import Client, Swarm
-from live.client.messages import Stall
+from live.client.messages import SetStall
 from live.control.given import configuration
 from live.control.messages import Nothing, Orders, Ready, on
 from live.control.running import run
@@ -62,9 +62,9 @@ class BenchClients:
         swarm = self.swarm
         return (
             on(Tokens, self._take_tokens)
-            | on(Batch, self._batch)
+            | on(OpenBatch, self._batch)
             | on(AskMissed, lambda order: self._ask_missed())
-            | on(Stall, lambda order: swarm.stall(order.number, order.on))
+            | on(SetStall, lambda order: swarm.stall(order.number, order.on))
             | on(AskDelivered, lambda order: say(Delivered(*self._span("delivered"))))
             | on(Abandon, lambda order: self._begin(self.abandon(order.after)))
             | on(AwaitLoss, lambda order: self._begin(self.closed()))
@@ -74,7 +74,7 @@ class BenchClients:
     def _take_tokens(self, order: Tokens) -> None:
         self.tokens[:] = order.tokens
 
-    def _batch(self, order: Batch) -> None:
+    def _batch(self, order: OpenBatch) -> None:
         if order.port is not None:
             self.swarm.uri = f"ws://127.0.0.1:{order.port}/"
         self._begin(self.batch(order.size, order.together))

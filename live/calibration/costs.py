@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 
-from live.calibration.messages import Abandon, AllLost, AwaitLoss, Batch, Opened
+from live.calibration.messages import Abandon, AllLost, AwaitLoss, OpenBatch, Opened
 from live.calibration.workbench import Bench, MeasuredCosts, check_opened, mean_pace
 from live.machine import placement
 from live.node.messages import Closed
@@ -69,7 +69,7 @@ def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
     client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
     bench.stop(node, balancer)
     spent = [bench.cpu()]
-    bench.client.tell(Batch(level, bench.port))
+    bench.client.tell(OpenBatch(level, bench.port))
     spent.append(bench.settle())
     bench.go_on(balancer)
     spent.append(bench.settle())
@@ -94,7 +94,7 @@ def refusals(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     found, paces = [], [bench.pace()]
     for _ in range(batches):
         bench.stop(balancer)
-        bench.client.tell(Batch(level, bench.refusing_port))
+        bench.client.tell(OpenBatch(level, bench.refusing_port))
         bench.settle()
         bench.stop(client)
         before = bench.refusing.cpu_ns()
@@ -125,7 +125,7 @@ def wake_ups(bench: Bench, costs: MeasuredCosts, wakes: dict[str, list[float]]) 
     level = LEVELS[-2]
     bench.drop()
     start, before = bench.settle(), bench.pace()
-    bench.client.tell(Batch(SERIES, bench.port, together=False))
+    bench.client.tell(OpenBatch(SERIES, bench.port, together=False))
     check_opened(bench.client.hear(Opened, 30))
     each = [(after - then) / SERIES for after, then in zip(bench.settle(), start, strict=True)]
     pace = mean_pace([before, bench.pace()])

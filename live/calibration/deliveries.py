@@ -13,7 +13,7 @@ from live.calibration.common import BATCHES, add
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.messages import AllLost, AskDelivered, AwaitLoss, Delivered
 from live.calibration.workbench import Bench, MeasuredCosts, pace_of
-from live.client.messages import Stall
+from live.client.messages import SetStall
 from live.machine import placement
 from live.node.messages import Look, Seen
 from twin.costs.broadcast import PAYLOADS
@@ -114,7 +114,7 @@ def path_bytes(bench: DeliveryBench, size: int) -> float:
         bench.publish(1, payload)
         bench.settle()
     last = bench.made - 1
-    bench.client.tell(Stall(last, True))
+    bench.client.tell(SetStall(last, True))
     bench.settle()
     sent = 0
     for _ in range(MOST_LARGE):
@@ -126,7 +126,7 @@ def path_bytes(bench: DeliveryBench, size: int) -> float:
             break
     else:
         raise ClusterError("calibration: a client that does not read was not cut.")
-    bench.client.tell(Stall(last, False))
+    bench.client.tell(SetStall(last, False))
     bench.client.tell(AwaitLoss())
     bench.client.hear(AllLost, 30)
     bench.open = 0

@@ -8,7 +8,7 @@ from live.broadcast.broadcast import Broadcast
 from live.broadcast.broker import SCRIPTS
 from live.broadcast.bus import Bus, client_of, plain_link
 from live.calibration.common import PAYLOAD, PUBLISHED, RATE, RUN_IN
-from live.calibration.messages import AskMissed, Batch, Opened
+from live.calibration.messages import AskMissed, OpenBatch, Opened
 from live.calibration.workbench import Bench, at_rest, check_opened, client_config
 from live.control.messages import Listening, Nothing, Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
@@ -112,7 +112,7 @@ class DeliveryBench:
     def connect(self, connections: int) -> None:
         """Have so many clients connected."""
         if connections > self.open:
-            self.client.tell(Batch(connections - self.open))
+            self.client.tell(OpenBatch(connections - self.open))
             check_opened(self.client.hear(Opened, 30))
             self.made += connections - self.open
             self.open = connections

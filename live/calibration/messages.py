@@ -3,16 +3,16 @@
 Times are by the monotonic clock; 0 where there was no such event.
 """
 
-from live.control.messages import Message
+from live.control.messages import ControlMessage
 
 
-class Tokens(Message):
+class Tokens(ControlMessage):
     """An order: the clients that come next show these, one each, when they have sessions."""
 
     tokens: list[str]
 
 
-class Batch(Message):
+class OpenBatch(ControlMessage):
     """An order: so many new clients try once to connect, all at once or one after the other; the answer is `Opened`.
 
     Attributes:
@@ -24,7 +24,7 @@ class Batch(Message):
     together: bool = True
 
 
-class Span(Message):
+class Span(ControlMessage):
     """When the first and the last of some events were."""
 
     first: float
@@ -39,11 +39,11 @@ class Opened(Span):
     why: list[str]
 
 
-class AskMissed(Message):
+class AskMissed(ControlMessage):
     """An order: each client asks its node what it missed."""
 
 
-class AskDelivered(Message):
+class AskDelivered(ControlMessage):
     """A question: when were the first and the last delivery since this was asked last? The answer is `Delivered`."""
 
 
@@ -51,13 +51,13 @@ class Delivered(Span):
     """When they were."""
 
 
-class Abandon(Message):
+class Abandon(ControlMessage):
     """An order: each client pings its node and breaks its connection off after so many seconds."""
 
     after: float
 
 
-class AwaitLoss(Message):
+class AwaitLoss(ControlMessage):
     """A question: when is every connection lost that is open? The answer is `AllLost`."""
 
 

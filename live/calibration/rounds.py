@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from live.calibration.messages import AllLost, AwaitLoss, Batch, Opened, Span
+from live.calibration.messages import AllLost, AwaitLoss, OpenBatch, Opened, Span
 from live.calibration.workbench import Bench
 from live.machine import placement
 from twin.errors import ClusterError
@@ -104,7 +104,7 @@ def _dial(bench: Bench) -> tuple[float, float]:
     with socket.create_server(("127.0.0.1", 0), backlog=SIZE) as server, selectors.DefaultSelector() as selector:
         server.setblocking(False)
         selector.register(server, selectors.EVENT_READ)
-        bench.client.tell(Batch(SIZE, server.getsockname()[1]))
+        bench.client.tell(OpenBatch(SIZE, server.getsockname()[1]))
         dialled: list[float] = []
         sent: list[float] = []
         raw: list[socket.socket] = []
@@ -136,7 +136,7 @@ def _answers(bench: Bench, port: int, answering: int, opened: bool) -> float:
 
     def gather() -> None:
         os.kill(answering, signal.SIGSTOP)
-        bench.client.tell(Batch(SIZE, port))
+        bench.client.tell(OpenBatch(SIZE, port))
         time.sleep(0.02)
         bench.settle()
         os.kill(bench.client.pid, signal.SIGSTOP)

@@ -14,7 +14,7 @@ from typing import Any
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
 from live.calibration.costs import BATCHES, accepts
-from live.calibration.messages import Batch, Opened, Tokens
+from live.calibration.messages import OpenBatch, Opened, Tokens
 from live.calibration.workbench import Bench, MeasuredCosts, Pace, client_config, mean_pace
 from live.control.messages import Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
@@ -22,7 +22,7 @@ from live.control.supervisor import watched
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
-from live.sessions.messages import Join, Joined
+from live.sessions.messages import AskJoined, Joined
 from twin.costs.curve import LEVELS, PartCosts
 from twin.costs.layout import laid_out
 from twin.costs.profile import HostProfile
@@ -86,7 +86,7 @@ class SessionBench(Bench):
     def replace(self, grown: bool = True) -> None:
         """Start a new node, and wait until it has its connection to the server."""
         super().replace(grown)
-        self.node.tell(Join())
+        self.node.tell(AskJoined())
         self.node.hear(Joined)
 
     def tokens(self, kind: str, count: int) -> None:
@@ -149,7 +149,7 @@ def _gather(bench: SessionBench, level: int) -> None:
     """Let requests gather before the node."""
     balancer = bench.balancer.forwarder()
     bench.stop(bench.node.pid, balancer)
-    bench.client.tell(Batch(level, bench.port))
+    bench.client.tell(OpenBatch(level, bench.port))
     bench.settle()
     bench.go_on(balancer)
     bench.settle()

@@ -10,7 +10,7 @@ from typing import Any
 
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
-from live.calibration.messages import AllLost, AwaitLoss, Batch, Opened
+from live.calibration.messages import AllLost, AwaitLoss, OpenBatch, Opened
 from live.control.messages import Listening, Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.usage import wants_a_core
@@ -189,7 +189,7 @@ class Bench:
     def warm(self) -> None:
         """Do handshakes and refusals that nobody measures; the client's table of open files grows meanwhile."""
         for port, size in ((self.port, MOST_FILES), (self.refusing_port, 64)):
-            self.client.tell(Batch(size, port))
+            self.client.tell(OpenBatch(size, port))
             self.client.hear(Opened, 30)
         self.drop()
 
@@ -228,7 +228,7 @@ class Bench:
         """Return what telling the client to start a batch and its answer cost it, in CPU seconds."""
         before = self.client.cpu_ns()
         for _ in range(16):
-            self.client.tell(Batch(0, self.port))
+            self.client.tell(OpenBatch(0, self.port))
             self.client.hear(Opened)
             time.sleep(0.004)
         return (self.client.cpu_ns() - before) / 1e9 / 16
@@ -236,7 +236,7 @@ class Bench:
     def connect(self, connections: int) -> tuple[float, float, float]:
         """Open connections, wait until all is quiet and return `cpu`."""
         if connections:
-            self.client.tell(Batch(connections, self.port))
+            self.client.tell(OpenBatch(connections, self.port))
             check_opened(self.client.hear(Opened, 30))
         self.settle()
         return self.cpu()

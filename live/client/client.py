@@ -19,7 +19,7 @@ from websockets.http11 import Response
 
 from live.client.building import equip
 from live.client.connection import Inlet, taker
-from live.client.messages import Connected, Stall, Warm
+from live.client.messages import AllConnected, SetStall, Warm
 from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
 from live.control.messages import Done, Finish, Ready, on
@@ -53,7 +53,7 @@ class Swarm:
         self.heartbeat = Heartbeat(**config["heartbeat"])
         self.addresses: int = config["addresses"]
         self.named: bool = config.get("named", False)
-        self.orders = on(Stall, lambda order: self.stall(order.number, order.on))
+        self.orders = on(SetStall, lambda order: self.stall(order.number, order.on))
         self.clients: list[Client] = []
         self._makers: list[Callable[[Client], ClientPart]] = []
         self.make(range(config["first"], config["first"] + config["count"]))
@@ -312,7 +312,7 @@ async def main(config: dict[str, Any]) -> None:
         swarm.start = order.start
         tasks[:] = [asyncio.ensure_future(client.live(order.first + client.number / rate)) for client in swarm.clients]
         tasks.extend(asyncio.ensure_future(work) for work in swarm.work())
-        asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(Connected()))
+        asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(AllConnected()))
 
     def finish(order: Finish) -> None:
         events = list(swarm.events)

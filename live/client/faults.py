@@ -23,7 +23,7 @@ class Stall(Effect):
     def begin(self) -> None:
         """Stop reading."""
         if self.hold.begin():
-            self.swarm.tell(messages.Stall(self.number, True))
+            self.swarm.tell(messages.SetStall(self.number, True))
 
     def over(self, life: int) -> bool:
         """Tell whether it reads again: no other stall goes on."""
@@ -31,7 +31,7 @@ class Stall(Effect):
 
     def end(self) -> None:
         """Let it read again."""
-        self.swarm.tell(messages.Stall(self.number, False))
+        self.swarm.tell(messages.SetStall(self.number, False))
 
 
 KINDS = {"stall": Stall}

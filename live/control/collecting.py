@@ -2,7 +2,7 @@
 
 import json
 
-from live.control.messages import Done, Finish, Message
+from live.control.messages import ControlMessage, Done, Finish
 from live.control.process import ChildProcess, Stage
 from twin.record.events import packed
 from twin.record.record import Row
@@ -19,8 +19,8 @@ def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
     """
     path = stage.folder / f"events-{part.pid}.json"
     part.tell(Finish(str(path)))
-    message = part.hear(Message, TELLS_WITHIN)
+    message = part.hear(ControlMessage, TELLS_WITHIN)
     while not isinstance(message, Done):  # what it said before that nobody waited for
-        message = part.hear(Message, TELLS_WITHIN)
+        message = part.hear(ControlMessage, TELLS_WITHIN)
     part.timers = message.timers
     return [(t - start, event, *places, packed(event, own)) for t, event, *places, own in json.loads(path.read_text())]

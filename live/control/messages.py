@@ -67,27 +67,27 @@ class Struct:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
 
 
-class Message(Struct):
+class ControlMessage(Struct):
     """A message; a subclass is known by its name as soon as it is defined.
 
     Attributes:
         known: all that this process has loaded.
     """
 
-    known: ClassVar[dict[str, type["Message"]]] = {}
+    known: ClassVar[dict[str, type["ControlMessage"]]] = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        other = Message.known.setdefault(cls.__name__, cls).__module__
+        other = ControlMessage.known.setdefault(cls.__name__, cls).__module__
         if other != cls.__module__:
             raise TypeError(f"{cls.__module__} names a message {cls.__name__}, as {other} does; a name is for one only")
-        Message.known[cls.__name__] = cls
+        ControlMessage.known[cls.__name__] = cls
 
 
-SomeMessage = TypeVar("SomeMessage", bound=Message)
+SomeMessage = TypeVar("SomeMessage", bound=ControlMessage)
 
 
-def encode(message: Message) -> bytes:
+def encode(message: ControlMessage) -> bytes:
     """Return the line of a message."""
     return json.dumps({TYPE: type(message).__name__} | vars(message), default=vars).encode() + b"\n"
 
@@ -203,7 +203,7 @@ def _shown(value: object) -> str:
 
 Order = Callable[[Any], Awaitable[None] | None]
 """Obeys a message. One that is awaited holds up those that come after it."""
-Orders = dict[type[Message], Order]
+Orders = dict[type[ControlMessage], Order]
 """What obeys each type of message, as `on` returns it."""
 
 
@@ -215,7 +215,7 @@ def on(kind: type[SomeMessage], obey: Callable[[SomeMessage], Awaitable[None] | 
 # What more than one room says
 
 
-class Finish(Message):
+class Finish(ControlMessage):
     """An order: write the events to a file, as JSON, and answer `Done`."""
 
     path: str
@@ -242,22 +242,22 @@ class Lateness(Struct):
     at: float
 
 
-class Done(Message):
+class Done(ControlMessage):
     """So many events were written, and so late were the timers, where a process watches them."""
 
     events: int
     timers: Lateness | None = None
 
 
-class Nothing(Message):
+class Nothing(ControlMessage):
     """An order that asks for nothing: what it costs to hear one is measured."""
 
 
-class Ready(Message):
+class Ready(ControlMessage):
     """A process can be told what to do, or all that it waits for is there."""
 
 
-class Listening(Message):
+class Listening(ControlMessage):
     """A process listens since `at`, by the monotonic clock, and has used `cpu` seconds of CPU time for its start."""
 
     at: float

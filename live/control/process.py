@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from live.control import interrupt
 from live.control.address import PASSWORD_VARIABLE
 from live.control.folder import temporary
-from live.control.messages import Lateness, Message, MessageError, SomeMessage, decode, encode
+from live.control.messages import ControlMessage, Lateness, MessageError, SomeMessage, decode, encode
 from live.control.usage import process_cpu_ns
 from twin.errors import ClusterError, VoidError
 
@@ -131,7 +131,7 @@ class ChildProcess:
             self.process.stdin.write(json.dumps(config, default=vars).encode() + b"\n")
             self.process.stdin.flush()
 
-    def tell(self, message: Message) -> None:
+    def tell(self, message: ControlMessage) -> None:
         """Send one message to a part of ours.
 
         Raises:
@@ -148,7 +148,7 @@ class ChildProcess:
         """Return the part's next message.
 
         Args:
-            kind: its type; `Message` is any that the lab knows.
+            kind: its type; `ControlMessage` is any that the lab knows.
             timeout: seconds.
 
         Raises:
@@ -156,7 +156,7 @@ class ChildProcess:
         """
         line = self.read_line(timeout)
         try:
-            return decode(line, {name: one for name, one in Message.known.items() if issubclass(one, kind)})
+            return decode(line, {name: one for name, one in ControlMessage.known.items() if issubclass(one, kind)})
         except MessageError as error:
             raise self.failure(f"has said what the lab does not understand ({error})") from None
 

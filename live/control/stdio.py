@@ -4,10 +4,10 @@ import asyncio
 import sys
 from collections.abc import Iterable
 
-from live.control.messages import Message, Orders, decode, encode
+from live.control.messages import ControlMessage, Orders, decode, encode
 
 
-def say(message: Message) -> None:
+def say(message: ControlMessage) -> None:
     """Write one message to the lab."""
     sys.stdout.write(encode(message).decode())
     sys.stdout.flush()
@@ -40,5 +40,5 @@ def obey_waiting(orders: Orders, given: Iterable[str] = sys.stdin) -> None:
         orders[type(message)](message)
 
 
-def _named(orders: Orders) -> dict[str, type[Message]]:
+def _named(orders: Orders) -> dict[str, type[ControlMessage]]:
     return {kind.__name__: kind for kind in orders}

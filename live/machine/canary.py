@@ -13,7 +13,7 @@ import time
 from live.control.given import configuration
 from live.control.messages import on
 from live.control.stdio import obey_waiting, say
-from live.machine.messages import Report, Waits
+from live.machine.messages import Report, WakeUpDelays
 
 PERIOD = 0.02
 
@@ -38,7 +38,7 @@ def main(cpus: list[int]) -> None:
     def report(order: Report) -> None:
         every = sorted(delay for mine in delays for delay in list(mine))
         last = len(every) - 1
-        say(Waits(every[last // 2], every[last * 99 // 100], every[last]) if every else Waits())
+        say(WakeUpDelays(every[last // 2], every[last * 99 // 100], every[last]) if every else WakeUpDelays())
         for mine in delays:
             mine.clear()
 

@@ -18,7 +18,7 @@ import psutil
 
 from live.control.messages import plain
 from live.control.process import ChildProcess, Stage
-from live.machine.messages import Report, Waits
+from live.machine.messages import Report, WakeUpDelays
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
 
@@ -216,7 +216,7 @@ class Watch:
     def report(self) -> dict[str, Any]:
         """Return the delays of the canary, the share of a core that others took, and why the run is starved if so."""
         self.part.tell(Report())
-        waits = self.part.hear(Waits)
+        waits = self.part.hear(WakeUpDelays)
         elapsed = time.monotonic() - self._since
         others = max(0.0, (_busy_seconds() - self._busy) - (self._own_seconds() - self._own)) / elapsed
         why = []

@@ -1,6 +1,6 @@
 """What the lab orders a link to do, and what a link is told first."""
 
-from live.control.messages import Message, Struct
+from live.control.messages import ControlMessage, Struct
 
 
 class LinkSettings(Struct):
@@ -16,7 +16,7 @@ class LinkSettings(Struct):
     to_port: int
 
 
-class Drop(Message):
+class Drop(ControlMessage):
     """An order: let nothing pass (`on`), or let it pass again."""
 
     on: bool

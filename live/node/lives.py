@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess
 from live.node.base import FENCED
-from live.node.messages import Drain, Drained
+from live.node.messages import Drained, StartDrain
 from twin.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def see_off(cluster: "Cluster", number: int) -> None:
 def drain(cluster: "Cluster", number: int, lead: float, pace: float) -> None:
     """Let a node drain and end (`live.node.drain`); a new process takes its place unless it leaves for good."""
     cluster.node(number).let_end()
-    cluster.node(number).tell(Drain(lead, pace))
+    cluster.node(number).tell(StartDrain(lead, pace))
     cluster.restarting.add(number)
 
 

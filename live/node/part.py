@@ -9,7 +9,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from live.control.messages import Message, Order
+from live.control.messages import ControlMessage, Order
 from live.control.noted import Event
 
 Take = Callable[[str | bytes], None]
@@ -33,7 +33,7 @@ class NodePart:
 
     options: Mapping[str, Any] = {}
     frames: frozenset[int] = frozenset()
-    orders: Mapping[type[Message], Order] = {}
+    orders: Mapping[type[ControlMessage], Order] = {}
 
     def admit(self, connection: ServerConnection, request: Request) -> Admission:
         """Look at a handshake that is no health check; the first refusal counts."""

@@ -19,7 +19,7 @@ from live.broadcast.messages import Publish
 from live.cluster import Cluster
 from live.control import interrupt
 from live.node import lives
-from live.node.messages import Drain
+from live.node.messages import StartDrain
 from live.page.server import Order, PageServer
 from twin.errors import ClusterError, HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
@@ -144,7 +144,7 @@ class ServedCluster(Cluster):
                 standing.over("hang", standing.life)
                 part.signal(signal.SIGCONT)
             part.let_end()
-            part.tell(Drain(DRAIN_LEAD, DRAIN_PACE))
+            part.tell(StartDrain(DRAIN_LEAD, DRAIN_PACE))
             self.restarting.add(number)
         else:
             part.signal({"kill": signal.SIGKILL, "hang": signal.SIGSTOP}[action])

@@ -13,7 +13,7 @@ from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess
 from live.ports import ClusterPart
 from live.sessions.accounts import ACCOUNTS, Account
-from live.sessions.messages import HashFrom, Join, Joined
+from live.sessions.messages import AskJoined, HashFrom, Joined
 from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Sessions(ClusterPart):
         """
         nodes = self.nodes()
         for node in nodes:
-            node.tell(Join())
+            node.tell(AskJoined())
         for node in nodes:
             node.hear(Joined, READY_WITHIN)
 

@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from live.client.connection import Inlet
 from live.client.part import ClientPart
 from live.client.part import Take as ClientTake
-from live.control.messages import Message, on
+from live.control.messages import ControlMessage, on
 from live.control.stdio import say
 from live.node.base import Node
 from live.node.part import NodePart
@@ -27,11 +27,11 @@ GREETING = 71
 """First byte of a greeting, "G": one that no other mechanism has."""
 
 
-class AskGreetings(Message):
+class AskGreetings(ControlMessage):
     """A question to a swarm: how many greetings did each client get?"""
 
 
-class Greetings(Message):
+class Greetings(ControlMessage):
     """So many from each node."""
 
     by_client: dict[str, dict[str, int]]

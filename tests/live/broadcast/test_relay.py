@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from live.broadcast.bus import Bus
-from live.broadcast.messages import Cut, Delay, RelaySettings
+from live.broadcast.messages import Cut, RelaySettings, SetDelay
 from live.broadcast.relay import MOST_HELD, LinkState
 from live.control.address import Address
 from live.control.messages import Listening
@@ -61,7 +61,7 @@ def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Chil
     part, address, _ = relay
 
     async def check(link: RespConnection) -> None:
-        part.tell(Delay(0.1))
+        part.tell(SetDelay(0.1))
         for _ in range(10_000):  # until the relay has heard of it
             began = time.monotonic()
             await link.send("PING")
@@ -71,7 +71,7 @@ def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Chil
         replies = await asyncio.gather(*(link.send("ECHO", i) for i in range(50)))
         assert time.monotonic() - began >= 0.2
         assert replies == [str(i).encode() for i in range(50)]
-        part.tell(Delay(0.0))
+        part.tell(SetDelay(0.0))
         assert await link.ask(5.0, "PING") == b"PONG"
 
     talk(address, check)
@@ -83,7 +83,7 @@ def test_large_replies_pass_unharmed(relay: tuple[ChildProcess, Address, Bus]) -
 
     async def check(link: RespConnection) -> None:
         await link.ask(5.0, "SET", "blob", blob)
-        part.tell(Delay(0.05))
+        part.tell(SetDelay(0.05))
         assert await link.ask(5.0, "GET", "blob") == blob
 
     talk(address, check)

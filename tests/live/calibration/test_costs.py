@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from live.calibration import costs as room
-from live.calibration.messages import Abandon, AwaitLoss, Batch, Opened
+from live.calibration.messages import Abandon, AwaitLoss, OpenBatch, Opened
 from live.calibration.workbench import MeasuredCosts
 from live.node.messages import Closed
 from twin.costs.curve import LEVELS
@@ -120,7 +120,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 def test_each_step_of_a_handshake_is_that_of_the_one_who_may_run(bench: Script) -> None:
     found = MeasuredCosts()
     room.handshakes(bench, found, 16)  # type: ignore[arg-type]
-    assert bench.told == [Batch(16, bench.port)] * 4
+    assert bench.told == [OpenBatch(16, bench.port)] * 4
     all_ = set(NAMES)
     assert bench.looks == [{"client"}, {"client", "balancer"}, {"client", "node"}, {"balancer", "node"}, all_] * 4
     firsts = [5 * batch for batch in range(4)]
@@ -154,7 +154,7 @@ def test_a_handshake_that_fails_or_a_refusal_that_is_none_ends_the_calibration(b
 def test_a_refusal_is_charged_to_the_balancer_first_and_then_to_the_client(bench: Script) -> None:
     found = MeasuredCosts()
     room.refusals(bench, found, 64)  # type: ignore[arg-type]
-    assert bench.told == [Batch(64, 9)] * 2
+    assert bench.told == [OpenBatch(64, 9)] * 2
     assert bench.looks == [set(NAMES), {"balancer", "node"}, set(NAMES)] * 2
     assert found["balancer_refused"][64] == pytest.approx([unit(n, 3) / 64 for n in (2, 5)])
     assert found["client_refused"][64] == pytest.approx([unit(n, CLIENT) / 64 for n in (3, 6)])
@@ -202,7 +202,7 @@ def test_a_wake_up_is_what_a_lone_handshake_costs_more_as_a_share_of_the_cold_pa
     wakes: dict[str, list[float]] = {"client": [], "haproxy": [], "node": []}
     room.wake_ups(bench, found, wakes)  # type: ignore[arg-type]
     assert wakes == {"client": [pytest.approx(0.25)], "haproxy": [pytest.approx(0.5)], "node": [pytest.approx(0.75)]}
-    assert bench.told == ["drop", Batch(room.SERIES, bench.port, together=False)]
+    assert bench.told == ["drop", OpenBatch(room.SERIES, bench.port, together=False)]
 
 
 def test_what_a_killed_node_leaves_to_do_is_charged_step_by_step(bench: Script) -> None:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from live.control.process import Stage
-from live.machine.messages import Report, Waits
+from live.machine.messages import Report, WakeUpDelays
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -69,7 +69,7 @@ def test_a_part_imports_the_code_that_started_it_wherever_the_lab_stands(
     with Stage() as stage:
         canary = stage.python("canary", "live.machine.canary", [0])
         canary.tell(Report())
-        canary.hear(Waits)
+        canary.hear(WakeUpDelays)
         said = "import live, sim, twin; print([m.__file__ for m in (live, sim, twin)], flush=True)"
         part = stage.start("asked", [sys.executable, "-P", "-c", said])
         assert part.process.stdout is not None

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.control.messages import Done, Finish, Message, Nothing
+from live.control.messages import ControlMessage, Done, Finish, Nothing
 from live.control.process import Stage, ends_with_parent
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
@@ -218,7 +218,7 @@ def test_a_part_answers_messages_in_order(stage: Stage) -> None:
     assert [part.hear(Finish), part.hear(Done)] == [Finish("ü"), Done(2)]
 
 
-def test_what_a_part_says_that_is_no_message_or_another_one_is_an_error_that_names_it(stage: Stage) -> None:
+def test_what_a_part_says_that_is_no_message_or_another_one_is_an_error(stage: Stage) -> None:
     part = stage.start("echo", [sys.executable, "-c", ECHO])
     part.tell(Finish("x"))
     with pytest.raises(ClusterError, match=r"^echo has said what .* 'Finish' is unknown; allowed is Done\)"):
@@ -228,13 +228,13 @@ def test_what_a_part_says_that_is_no_message_or_another_one_is_an_error_that_nam
         part.hear(Done)
     part.give("hello")
     with pytest.raises(ClusterError, match="is no message"):
-        part.hear(Message)
+        part.hear(ControlMessage)
 
 
 def test_a_silent_part_is_an_error_that_names_it_and_the_time(stage: Stage) -> None:
     part = stage.start("sleeper", ["sleep", "600"])
     with pytest.raises(ClusterError, match=r"^sleeper gave no answer within 0\.1 s: it logged nothing$"):
-        part.hear(Message, 0.1)
+        part.hear(ControlMessage, 0.1)
 
 
 def test_a_part_that_could_log_nothing_as_the_disk_is_full_is_an_error_that_says_so(
@@ -253,7 +253,7 @@ def test_a_part_that_could_log_nothing_as_the_disk_is_full_is_an_error_that_says
 def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -> None:
     part = stage.start("fool", ["sh", "-c", "echo first >&2; echo no such bean >&2; exit 3"])
     with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):
-        part.hear(Message)
+        part.hear(ControlMessage)
     assert part.wait(10)
     assert not part.running
     with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):

@@ -16,7 +16,7 @@ import pytest
 from live.balancer.balancer import binary
 from live.control.process import Stage
 from live.machine import placement as host
-from live.machine.messages import Report, Waits
+from live.machine.messages import Report, WakeUpDelays
 from live.machine.placement import keep_awake, placement
 from live.runs import measure, run
 from twin.errors import HostError, LabError, ScenarioError
@@ -163,7 +163,7 @@ def test_the_watch_says_why_a_run_was_starved(stage: Stage, monkeypatch: pytest.
     monkeypatch.setattr(host, "STARVED_SHARE", 1e9)
     watch = host.Watch(stage, host.placement(Scenario(name="x")).cluster)
     watch.part.tell(Report())
-    watch.part.hear(Waits)
+    watch.part.hear(WakeUpDelays)
     for _ in range(2):
         stage.start("sleeper", ["sleep", "0.3"]).wait(10)
     quiet = watch.report()

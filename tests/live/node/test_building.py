@@ -24,7 +24,7 @@ from live.node.base import Node
 from live.node.building import ROOMS
 from live.node.part import TEXT, NodePart, Take
 from live.sessions.accounts import Account
-from live.sessions.messages import Join, Joined
+from live.sessions.messages import AskJoined, Joined
 
 RETRY = {"base": 0.01, "cap": 0.05, "retries": 10, "timeout": 1.0}
 REFUSAL: Any = object()
@@ -146,7 +146,7 @@ def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(stage:
     }
     part = stage.python("node 7", "live.node.node", config)
     part.hear(Listening)
-    part.tell(Join())
+    part.tell(AskJoined())
     part.hear(Joined)
     shown = {"Authorization": "Basic " + base64.b64encode(b"me:right").decode()}
     uri = f"ws://127.0.0.1:{port}/"

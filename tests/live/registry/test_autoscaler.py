@@ -20,7 +20,7 @@ from live.broadcast.bus import Bus, client_of
 from live.control.messages import Done, Finish, Listening
 from live.control.process import Stage
 from live.machine import placement
-from live.node.messages import Drain
+from live.node.messages import StartDrain
 from live.registry.autoscaler import Elastic
 from live.registry.scripts import SCRIPTS, Slots, alive
 from tests.sound import assert_sound
@@ -81,7 +81,7 @@ def test_a_node_whose_slot_is_taken_is_fenced_and_ends(registry: SimpleNamespace
 def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespace, until: Callable[..., None]) -> None:
     part = registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
-    part.tell(Drain(0.3, 0.0))
+    part.tell(StartDrain(0.3, 0.0))
     until(lambda: 2 not in registry.members(), 0.25, "still registered")
     assert part.wait(5)
 

@@ -20,7 +20,7 @@ from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from live.sessions.accounts import Account, password_hash
-from live.sessions.messages import HashFrom, Join, Joined
+from live.sessions.messages import AskJoined, HashFrom, Joined
 from live.sessions.store import SessionStore, StoreDownError
 from tests.sound import assert_sound
 from twin.measures import measure_record
@@ -60,7 +60,7 @@ def node(stage: Stage) -> Callable[..., tuple[ChildProcess, int]]:
             f"node {number}", "live.node.node", {"number": number, "port": port, "backlog": 100, "sessions": sessions}
         )
         part.hear(Listening)
-        part.tell(Join())
+        part.tell(AskJoined())
         part.hear(Joined)
         return part, port
 
@@ -134,7 +134,7 @@ def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple
     part, port = node(accounts={"me": later.as_config()})
     assert knock(port, basic("right"))[0] == 101
     part.tell(HashFrom(time.monotonic()))
-    part.tell(Join())
+    part.tell(AskJoined())
     part.hear(Joined)
     assert knock(port, basic("right")) == (401, ["password"])
     assert knock(port, basic("later"))[0] == 101
