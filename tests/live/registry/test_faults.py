@@ -39,6 +39,15 @@ def told(record: Record) -> dict[int, list[str]]:
     }
 
 
+def counted(scenario: Scenario) -> Record:
+    """Return the record of a run that counts, if one of three does: a host that starves nodes tells another story."""
+    for _ in range(3):
+        record = run(scenario, replication=1)
+        if record.counts:
+            break
+    return record
+
+
 def on(node: int, kind: str, at: float = 0.5, **more: Any) -> dict[str, Any]:
     return {"kind": kind, "node": node, "at": at, **more}
 
@@ -52,7 +61,7 @@ CASES = {
     "dead link": ({}, [on(2, "blackhole", duration=1.5)]),
     "partitioned": ({}, [on(2, "partition", duration=3.0)]),
     "hangs": (SCALED, [on(2, "hang", duration=3.0)]),
-    "registry down": ({"bus": {"persist": True}}, [{"kind": "bus_down", "at": 0.5, "duration": 0.4}]),
+    "registry down": ({"bus": {"persist": True}}, [{"kind": "bus_down", "at": 0.5, "duration": 0.8}]),
     "registry down for good": (SCALED, [{"kind": "bus_down", "at": 0.5}]),
     "sessions down": (SEVERAL, [{"kind": "bus_down", "at": 0.5, "duration": 0.4, "server": "sessions"}]),
     "reloaded": ({}, [on(2, "kill"), {"kind": "reload", "at": 3.2}]),
@@ -64,13 +73,13 @@ def test_both_worlds_tell_the_same_of_faults_beside_a_registry(case: str, small:
     more, faults = CASES[case]
     scenario = small(
         duration=6.0,
-        clients={"heartbeat": {"interval": 0.4, "timeout": 0.3}},
+        clients={"heartbeat": {"interval": 0.6, "timeout": 0.5}},
         registry=REGISTRY,
         balancer={"retries": 3, "redispatch": 1, "connect_timeout": 0.5},
         faults=faults,
         **more,
     )
-    record = run(scenario, replication=1)
+    record = counted(scenario)
     model = sim.simulate(scenario, 1, small_profile())
     assert told(record) == told(model)
     assert not audit(record).violations
