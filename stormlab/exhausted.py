@@ -13,8 +13,8 @@ GIVEN = {
 
 
 LEAST_MEMORY = 1_500_000_000
-"""Bytes of address space. With 0.1 and 0.25 GB OpenBLAS ended the process by itself, which cannot be caught, with 1.2 GB
-LLVM did when the kernels were not compiled yet; with 1.5 GB a prediction came."""
+"""Bytes of address space. With 0.1 and 0.25 GB OpenBLAS ended the process by itself, which cannot be caught, with
+1.2 GB LLVM did when the kernels were not compiled yet; with 1.5 GB a prediction came."""
 
 
 def too_small() -> str:
