@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from live.balancer.balancer import start_balancer
+from live.client.messages import AllConnected, Warm
 from live.conditions import Conditions
 from live.control.address import Address
 from live.control.attaching import MODULES
 from live.control.collecting import collect
+from live.control.messages import Listening, Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.limits import check
@@ -20,6 +22,7 @@ from live.machine import placement
 from live.machine.timing import ScheduledAction, Timing, stood_still
 from live.node import lives
 from live.node.kinds import RUNTIMES
+from live.node.messages import Look, Seen
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
 from twin.draws import Purpose, stratified
@@ -118,7 +121,7 @@ class Cluster:
         self.swarm += [self._start_swarm(first, min(size, count - first)) for first in range(0, count, size)]
         self.watch = placement.Watch(self.stage, self.place.all)
         for node in self.nodes:
-            node.hear()
+            node.hear(Listening)
         for part in self.parts:
             part.before_balancer()
         self.balancer = start_balancer(
@@ -133,7 +136,7 @@ class Cluster:
         self.supervisor.others.append(self.balancer.disturbed)
         self.balancer.wait_ready(READY_WITHIN)
         for swarm in self.swarm:
-            swarm.hear()
+            swarm.hear(Ready)
         for part in self.parts:
             part.wait_ready()
         self.conditions = Conditions(self.stage.folder)
@@ -161,7 +164,7 @@ class Cluster:
         return config | ({MODULES: modules} if modules else {})
 
     def start_node(self, number: int) -> ChildProcess:
-        """Start the process of node `number`; it says `listening` when it does."""
+        """Start the process of node `number`; it says `Listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
         node = self.stage.python(
             f"node {number}",
@@ -226,9 +229,9 @@ class Cluster:
         for part in self.parts:
             part.warm_up(start)
         for swarm in self.swarm:
-            swarm.tell(warm=first, start=start)
+            swarm.tell(Warm(first, start))
         for swarm in self.swarm:
-            swarm.hear(start - time.monotonic() + LATE)
+            swarm.hear(AllConnected, start - time.monotonic() + LATE)
         late = time.monotonic() - start
         if late > 0:
             self.supervisor.check()  # who was stopped meanwhile is the reason
@@ -244,8 +247,8 @@ class Cluster:
         """Return when the balancer last checked node 1 on the monotonic clock."""
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
-            self.nodes[0].tell(ask="checked")
-            checked = float(self.nodes[0].hear()["checked"])
+            self.nodes[0].tell(Look())
+            checked = self.nodes[0].hear(Seen).checked
             if checked:
                 return checked
             time.sleep(0.02)

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from live.balancer.base import Balancer
 from live.client.part import ClientPart
 from live.control.address import Address
+from live.control.messages import Orders
 from live.control.noted import Event
 from live.control.process import ChildProcess, Stage
 from live.machine.placement import Placement
@@ -31,13 +32,13 @@ class Swarm(Protocol):
     """The clients of one process, for the mechanisms that attach to them.
 
     Attributes:
-        orders: what the lab may order, by the first word of the message that orders it.
+        orders: what the lab may order, made by `live.control.messages.on`.
     """
 
     start: float
     events: list[Event]
     timers: Timers
-    orders: dict[str, Callable[[dict[str, Any]], None]]
+    orders: Orders
 
     def equip(self, make: Callable[[Equipped], ClientPart]) -> None:
         """Add a mechanism to each client."""
@@ -229,7 +230,7 @@ class Cluster(Protocol):
         ...
 
     def start_node(self, number: int) -> ChildProcess:
-        """Start the process of node `number`; it says `listening` when it does."""
+        """Start the process of node `number`; it says `Listening` when it does."""
         ...
 
     def note(self, t: float, event: str, node: int = -1, detail: str = "", client: int = -1) -> None:

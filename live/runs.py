@@ -10,6 +10,7 @@ from live import faults
 from live.cluster import Cluster
 from live.control import interrupt
 from live.control.address import Address
+from live.control.messages import plain
 from live.limits import check
 from live.machine import placement
 from live.node.kinds import RUNTIMES
@@ -87,6 +88,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
         began = _follow(cluster, start, progress)
         behaviour = cluster.watch.report()
         rows = cluster.finish(start)
+        timers = {part.name: plain(part.timers) if part.timers else {} for part in cluster.timed}
         provenance = {
             "world": "live",
             "engine": "processes",
@@ -97,7 +99,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "start_up": cluster.start_up,
             "machine": placement.machine(),
             "host": behaviour,
-            "timing": cluster.timing.as_dict(start) | {"timers": {part.name: part.timers for part in cluster.timed}},
+            "timing": cluster.timing.as_dict(start) | {"timers": timers},
             "disturbed": "; ".join(cluster.disturbances(start)),
             "placement": {"cluster": cluster.place.cluster, "clients": cluster.place.clients},
             "kept_awake": cluster.place.all,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from live.control.process import ChildProcess, Stage, process_cpu_ns, surroundings
+from live.control.process import ChildProcess, Stage, surroundings
+from live.control.usage import process_cpu_ns
 from twin.config.base import Configuration
 from twin.scenario.scenario import Scenario
 

@@ -9,9 +9,11 @@ from live.broadcast.broker import Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
+from live.broadcast.messages import Publish
 from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.collecting import collect
+from live.control.messages import Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.ports import ClusterPart
 from twin.errors import ClusterError
@@ -114,7 +116,7 @@ class Broadcast(ClusterPart):
             ClusterError: that took too long.
         """
         try:
-            self.publisher.hear(READY_WITHIN)
+            self.publisher.hear(Ready, READY_WITHIN)
         except ClusterError:
             raise self.publisher.failure(f"did not hear of all nodes over the bus within {READY_WITHIN:g} s") from None
 
@@ -125,7 +127,7 @@ class Broadcast(ClusterPart):
 
     def begin(self, start: float) -> None:
         """Let the publisher begin, and look at what waits on the bus."""
-        self.publisher.tell(start=start)
+        self.publisher.tell(Publish(start))
         self.buffers.begin()
 
     def finish(self, start: float) -> list[Row]:

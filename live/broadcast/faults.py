@@ -5,7 +5,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from live.broadcast import messages
 from live.broadcast.broadcast import Broadcast
+from live.broadcast.messages import Cut
 from live.broadcast.server import Server, server_of, servers_of
 from live.control.process import READY_WITHIN
 from live.node.faults import OnNode
@@ -82,12 +84,12 @@ class Partition(OnLinks):
     def begin(self) -> None:
         """Cut the links."""
         for server in self.servers:
-            server.relays[self.number].tell(cut=True)
+            server.relays[self.number].tell(Cut(True))
 
     def end(self) -> None:
         """Let pass what waits."""
         for server in self.servers:
-            server.relays[self.number].tell(cut=False)
+            server.relays[self.number].tell(Cut(False))
 
 
 class Delay(OnLinks):
@@ -105,7 +107,7 @@ class Delay(OnLinks):
         delays = self.cluster.delays
         delays[self.number] = max(0.0, delays[self.number] + delay)
         for server in self.servers:
-            server.relays[self.number].tell(delay=delays[self.number])
+            server.relays[self.number].tell(messages.SetDelay(delays[self.number]))
 
 
 KINDS = {"bus_down": BusDown, "bus_cut": BusCut, "partition": Partition, "delay": Delay}

@@ -1,7 +1,7 @@
 """The process that broadcasts: one message at a time, on schedule; it counts acknowledgements and sends again.
 
-Run as `python -m live.broadcast.publisher`. It says `ready` when all nodes are registered, begins at `start`, and
-writes its events at `finish`. The decisions are those of `twin.rules.consistency`.
+Run as `python -m live.broadcast.publisher`. It says so when all nodes are registered (`Ready`), begins when
+it is told (`Publish`), and writes its events (`Finish`). The decisions are those of `twin.rules.consistency`.
 """
 
 import asyncio
@@ -11,13 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
 from live.broadcast.broker import body, stamped
 from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
+from live.broadcast.messages import Publish
 from live.control.given import configuration
+from live.control.messages import Done, Finish, Nothing, Ready, on
 from live.control.noted import Event, Own
-from live.control.stdio import lines, say
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.machine.timing import Timers
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, publish_times
 from twin.rules.delivery import Message
@@ -161,22 +162,23 @@ async def main(config: dict[str, Any]) -> None:
     """Obey the lab until standard input closes."""
     publisher = Publisher(config)
     publisher.listen()
-    reader = await lines()
-    asyncio.ensure_future(publisher.complete.wait()).add_done_callback(lambda _: say(ready=True))
+    asyncio.ensure_future(publisher.complete.wait()).add_done_callback(lambda _: say(Ready()))
     tasks: list[asyncio.Task[None]] = []
-    while line := await reader.readline():
-        message = json.loads(line)
-        if "start" in message:
-            publisher.start = message["start"]
-            tasks.append(keep_alive(publisher.publish_all(message["start"])))
-        elif "finish" in message:
-            for task in tasks:
-                task.cancel()
-            events = publisher.finish()
-            Path(message["finish"]).write_text(json.dumps(events))
-            say(done=len(events), timers=publisher.timers.as_dict(publisher.start))
+
+    def publish(order: Publish) -> None:
+        publisher.start = order.start
+        tasks.append(keep_alive(publisher.publish_all(order.start)))
+
+    def finish(order: Finish) -> None:
+        for task in tasks:
+            task.cancel()
+        events = publisher.finish()
+        Path(order.path).write_text(json.dumps(events))
+        say(Done(len(events), publisher.timers.lateness(publisher.start)))
+
+    await obey(on(Publish, publish) | on(Finish, finish) | on(Nothing, lambda order: None))
 
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(configuration()))
+    run(main(configuration(dict[str, Any])))

@@ -1,22 +1,20 @@
 """A user-space relay between one node and the bus, where the kernel cannot hold packets back.
 
-Run as `python -m live.broadcast.relay`; its settings (`live.control.given`) are its port and where the bus is. `cut`
-stops everything in both directions and closes nothing, as a network that drops packets does; `delay` makes each
-direction slower by that many seconds. What is held back waits in the kernel's socket buffers and here, at most
-`MOST_HELD` bytes for a direction.
+Run as `python -m live.broadcast.relay`; its settings are `RelaySettings`. The order `Cut` stops everything in both
+directions and closes nothing, as a network that drops packets does; `SetDelay` makes each direction slower. What is
+held back waits in the kernel's socket buffers and here, at most `MOST_HELD` bytes for a direction.
 """
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import deque
-from typing import Any
 
-import uvloop
-
+from live.broadcast.messages import Cut, RelaySettings, SetDelay
 from live.control.given import configuration
-from live.control.stdio import lines, say
+from live.control.messages import Listening, on
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.node.asyncio_runtime import MOST_CONNECTIONS
 
 MOST_HELD = 1 << 22
@@ -117,24 +115,26 @@ class LinkState:
                         one.close()  # what was read before the end is still written
 
 
-async def main(config: dict[str, Any]) -> None:
-    """Obey the lab until standard input closes: `cut` (true or false), `delay` (seconds)."""
+async def main(settings: RelaySettings) -> None:
+    """Obey the lab until standard input closes."""
     state = LinkState()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await state.connect(reader, writer, **config["to"])
+        await state.connect(reader, writer, settings.to.host, settings.to.port, settings.to.path)
 
-    await asyncio.start_server(serve, "127.0.0.1", config["port"])
-    say(listening=time.monotonic())
-    reader = await lines()
-    while line := await reader.readline():
-        message = json.loads(line)
-        if message.get("cut"):
+    def cut(order: Cut) -> None:
+        if order.on:
             state.open.clear()
-        elif "cut" in message:
+        else:
             state.open.set()
-        state.delay = message.get("delay", state.delay)
+
+    def delay(order: SetDelay) -> None:
+        state.delay = order.seconds
+
+    await asyncio.start_server(serve, "127.0.0.1", settings.port)
+    say(Listening(time.monotonic(), time.process_time()))
+    await obey(on(Cut, cut) | on(SetDelay, delay))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(configuration()))
+    run(main(configuration(RelaySettings)))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import Keeper
+from live.broadcast.messages import RelaySettings
 from live.broadcast.server_watch import ServerWatch
 from live.control.address import Address
+from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess
 from live.machine import placement
 from live.ports import ClusterPart
@@ -49,7 +51,7 @@ class Server(ClusterPart):
         self.ports = dict(zip(nodes, ports, strict=True))
         self.relays: dict[int, ChildProcess] = {}
         for node, of_node in self.ports.items():
-            config = {"port": of_node, "to": self.bus.address.way}
+            config = RelaySettings(of_node, self.bus.address.way)
             self.relays[node] = cluster.stage.python(
                 f"relay {node} {name}".rstrip(), "live.broadcast.relay", config, cpus
             )
@@ -64,7 +66,7 @@ class Server(ClusterPart):
     def wait_ready(self) -> None:
         """Wait until the server answers and the relays pass everything on, and renew the run's keys from now on."""
         for relay in self.relays.values():
-            relay.hear()
+            relay.hear(Listening)
         self.found = self.bus.wait_ready(READY_WITHIN) | self.bus.describe()
         self.keeper.begin()
 

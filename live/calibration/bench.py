@@ -1,35 +1,38 @@
 """The client side of the calibration: it does what it is told, one batch at a time, with the swarm's own client.
 
-Run as `python -m live.calibration.bench`. Messages:
-
-* `tokens` are what the clients that come next show, one each, when they have sessions;
-* `batch` lets that many clients try once to connect, all at the same time or, if not `together`, one after the other,
-  and answers when all attempts have ended, with how many opened, why the others failed, and when the first and the
-  last one ended;
-* `ask` lets each client ask its node what it missed; `stall` lets one stop reading (`on`) or go on;
-* `delivered` answers with the times of the first and the last delivery since it was asked before;
-* `abandon` lets each client ping its node and, after so many seconds, break its connection off;
-* `closed` answers when every connection that was open has been lost, with the times of the first and the last loss;
-* `nothing` costs what hearing a message costs.
+Run as `python -m live.calibration.bench`. What it obeys is in `live.calibration.messages`; besides, `SetStall` of a
+swarm lets a client stop reading, and `Nothing` costs what hearing a message costs.
 
 A client that failed or was lost decides when it would try again and sets a timer, as one of a swarm does.
 """
 
 import asyncio
 import gc
-import json
 import logging
 from collections.abc import Coroutine
 from typing import Any
 
-import uvloop
 from websockets.asyncio.client import ClientConnection
 
 from live.broadcast.inbox import Inbox
+from live.calibration.messages import (
+    Abandon,
+    AllLost,
+    AskDelivered,
+    AskMissed,
+    AwaitLoss,
+    Delivered,
+    OpenBatch,
+    Opened,
+    Tokens,
+)
 from live.client.building import equip
 from live.client.client import Client, Swarm
+from live.client.messages import SetStall
 from live.control.given import configuration
-from live.control.stdio import lines, say
+from live.control.messages import Nothing, Orders, Ready, on
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.node.asyncio_runtime import YOUNG_GARBAGE
 from live.sessions.client import ClientSession
 
@@ -38,7 +41,7 @@ NEVER = 86_400.0
 
 
 class BenchClients:
-    """The clients of the bench: the messages' words name the methods that obey them.
+    """The clients of the bench: each type of message has what obeys it.
 
     Args:
         config: of `live.client.client.Swarm`, and `sessions` where the clients have some.
@@ -53,27 +56,33 @@ class BenchClients:
         self.tokens: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    def obey(self, message: dict[str, Any]) -> None:
-        """Do what a message says."""
+    @property
+    def orders(self) -> Orders:
+        """What the calibration may order."""
         swarm = self.swarm
-        if "port" in message:
-            swarm.uri = f"ws://127.0.0.1:{message['port']}/"
-        if "tokens" in message:
-            self.tokens[:] = message["tokens"]
-        elif "batch" in message:
-            self._begin(self.batch(message["batch"], message.get("together", True)))
-        elif "ask" in message:
-            for client in swarm.clients:
-                if (inbox := client.part(Inbox)) is not None:
-                    inbox.ask()
-        elif "stall" in message:
-            swarm.stall(message["stall"], message["on"])
-        elif "delivered" in message:
-            say(**self._span("delivered"))
-        elif "abandon" in message:
-            self._begin(self.abandon(message["abandon"]))
-        elif "closed" in message:
-            self._begin(self.closed())
+        return (
+            on(Tokens, self._take_tokens)
+            | on(OpenBatch, self._batch)
+            | on(AskMissed, lambda order: self._ask_missed())
+            | on(SetStall, lambda order: swarm.stall(order.number, order.on))
+            | on(AskDelivered, lambda order: say(Delivered(*self._span("delivered"))))
+            | on(Abandon, lambda order: self._begin(self.abandon(order.after)))
+            | on(AwaitLoss, lambda order: self._begin(self.closed()))
+            | on(Nothing, lambda order: None)
+        )
+
+    def _take_tokens(self, order: Tokens) -> None:
+        self.tokens[:] = order.tokens
+
+    def _batch(self, order: OpenBatch) -> None:
+        if order.port is not None:
+            self.swarm.uri = f"ws://127.0.0.1:{order.port}/"
+        self._begin(self.batch(order.size, order.together))
+
+    def _ask_missed(self) -> None:
+        for client in self.swarm.clients:
+            if (inbox := client.part(Inbox)) is not None:
+                inbox.ask()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self.tasks.append(asyncio.ensure_future(work))
@@ -86,7 +95,8 @@ class BenchClients:
         else:
             opened = [await self._attempt(client) for client in clients]
         why = sorted({str(detail) for _, event, *_, detail in self.swarm.events if event == "connect_failed"})
-        say(opened=sum(opened), failed=size - sum(opened), why=why, **self._span("connected", "connect_failed"))
+        first, last = self._span("connected", "connect_failed")
+        say(Opened(first, last, sum(opened), size - sum(opened), why))
 
     def _made(self, size: int) -> list[Client]:
         """Return new clients, with the tokens that come next."""
@@ -119,13 +129,13 @@ class BenchClients:
         await asyncio.gather(*self.held)
         self.held.clear()
         self.connections.clear()
-        say(closed=True, **self._span("disconnected"))
+        say(AllLost(*self._span("disconnected")))
 
-    def _span(self, *names: str) -> dict[str, float]:
+    def _span(self, *names: str) -> tuple[float, float]:
         """Return when the first and the last of some events were, and forget all events."""
         seen = [t for t, event, *_ in self.swarm.events if event in names]
         self.swarm.events.clear()
-        return {"first": min(seen, default=0.0), "last": max(seen, default=0.0)}
+        return min(seen, default=0.0), max(seen, default=0.0)
 
 
 async def stay(client: Client, connection: ClientConnection) -> None:
@@ -143,12 +153,11 @@ async def main(config: dict[str, Any]) -> None:
     """Obey the calibration until standard input closes."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    clients, reader = BenchClients(config), await lines()
-    say(ready=True)
-    while line := await reader.readline():
-        clients.obey(json.loads(line))
+    clients = BenchClients(config)
+    say(Ready())
+    await obey(clients.orders)
 
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(configuration()))
+    run(main(configuration(dict[str, Any])))

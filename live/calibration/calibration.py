@@ -23,6 +23,9 @@ from live.calibration.workbench import CHECK_INTER, Bench, MeasuredCosts
 from live.control import interrupt
 from live.control.supervisor import watched
 from live.machine import placement
+from live.machine.messages import Growths, PaceRead, ReadPace, Samples, Stretches
+from live.machine.speed import SpeedSettings
+from live.node.messages import Look, Seen
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
@@ -224,8 +227,8 @@ def _check_overhead(bench: Bench) -> float:
     seen = []
     for _ in range(2):
         time.sleep(LOOKS_APART * CHECK_INTER)
-        bench.node.tell(ask="checked")
-        seen.append(float(bench.node.hear()["checked"]))
+        bench.node.tell(Look())
+        seen.append(bench.node.hear(Seen).checked)
     return max(0.0, (seen[1] - seen[0]) / round((seen[1] - seen[0]) / CHECK_INTER) - CHECK_INTER)
 
 
@@ -246,15 +249,14 @@ def trace(scenario: Scenario, progress: Callable[[float], None] | None = None) -
     with watched() as stage:
         placement.keep_awake(stage, place.all)
         tracers = [
-            stage.python(f"speed {cpu}", "live.machine.speed", {"cpu": cpu, "seconds": LOOK}, [cpu])
-            for cpu in place.all
+            stage.python(f"speed {cpu}", "live.machine.speed", SpeedSettings("trace", LOOK), [cpu]) for cpu in place.all
         ]
         began = time.monotonic()
         while progress is not None and (passed := time.monotonic() - began) < LOOK:
             interrupt.check()
             progress(passed / LOOK)
             time.sleep(0.1)
-        return [list(tracer.hear(LOOK + 20.0)["samples"]) for tracer in tracers]
+        return [tracer.hear(Samples, LOOK + 20.0).samples for tracer in tracers]
 
 
 def crowding(cpus: Sequence[int]) -> list[float]:
@@ -267,11 +269,11 @@ def crowding(cpus: Sequence[int]) -> list[float]:
     for cpu in cpus if len(cpus) > 1 else ():
         with watched() as stage:
             rivals = [
-                stage.python(f"rival {other}", "live.machine.speed", {"rival": 1}, [other])
+                stage.python(f"rival {other}", "live.machine.speed", SpeedSettings("rival"), [other])
                 for other in cpus
                 if other != cpu
             ]
-            reader = stage.python(f"reader {cpu}", "live.machine.speed", {"asked": 1}, [cpu])
+            reader = stage.python(f"reader {cpu}", "live.machine.speed", SpeedSettings("asked"), [cpu])
             ratios = []
             for _ in range(ROUNDS + 1):
                 paces = []
@@ -279,8 +281,8 @@ def crowding(cpus: Sequence[int]) -> list[float]:
                     for rival in rivals:
                         rival.signal(number)
                     time.sleep(SETTLES)
-                    reader.tell(read=True)
-                    paces.append(float(reader.hear()["pace"]))
+                    reader.tell(ReadPace())
+                    paces.append(reader.hear(PaceRead).pace)
                 ratios.append(paces[1] / paces[0])
             found.append(median(ratios[1:]))  # the rivals were still starting in the first
     return found
@@ -289,16 +291,16 @@ def crowding(cpus: Sequence[int]) -> list[float]:
 def stretch(cpu: int, seconds: float) -> float:
     """Return how long one of two busy processes keeps a CPU at a time, in seconds: the tick at which they change."""
     with watched() as stage:
-        config = {"cpu": cpu, "busy": seconds}
+        config = SpeedSettings("busy", seconds)
         rivals = [stage.python(f"rival {i}", "live.machine.speed", config, [cpu]) for i in range(2)]
-        kept = [run for rival in rivals for run in rival.hear(seconds + 20.0)["stretches"]]
+        kept = [run for rival in rivals for run in rival.hear(Stretches, seconds + 20.0).stretches]
     return median(kept) if kept else 0.0
 
 
 def table_growths(cpu: int) -> list[float]:
     """Return how long a process waited each time that its table of open files doubled, in seconds."""
     with watched() as stage:
-        return list(stage.python("files", "live.machine.speed", {"grow": True}, [cpu]).hear(30.0)["growths"])
+        return stage.python("files", "live.machine.speed", SpeedSettings("grow"), [cpu]).hear(Growths, 30.0).growths
 
 
 def _parts(found: MeasuredCosts, first: rounds.Shares) -> dict[str, PartCosts]:

@@ -10,8 +10,10 @@ import signal
 import socket
 import time
 
+from live.calibration.messages import Abandon, AllLost, AwaitLoss, OpenBatch, Opened
 from live.calibration.workbench import Bench, MeasuredCosts, check_opened, mean_pace
 from live.machine import placement
+from live.node.messages import Closed
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 
@@ -67,7 +69,7 @@ def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
     client, node, balancer = bench.client.pid, bench.node.pid, bench.balancer.forwarder()
     bench.stop(node, balancer)
     spent = [bench.cpu()]
-    bench.client.tell(port=bench.port, batch=level)
+    bench.client.tell(OpenBatch(level, bench.port))
     spent.append(bench.settle())
     bench.go_on(balancer)
     spent.append(bench.settle())
@@ -78,7 +80,7 @@ def _gathered_handshakes(bench: Bench, level: int) -> list[float]:
     bench.go_on(balancer)
     spent.append(bench.settle())
     bench.go_on(client)
-    check_opened(bench.client.hear(30))
+    check_opened(bench.client.hear(Opened, 30))
     spent.append(bench.settle())
     who = (0, 1, 2, 1, 0)  # client, balancer, node: as in bench.cpu()
     return [spent[step + 1][i] - spent[step][i] for step, i in enumerate(who)]
@@ -92,7 +94,7 @@ def refusals(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     found, paces = [], [bench.pace()]
     for _ in range(batches):
         bench.stop(balancer)
-        bench.client.tell(port=bench.refusing_port, batch=level)
+        bench.client.tell(OpenBatch(level, bench.refusing_port))
         bench.settle()
         bench.stop(client)
         before = bench.refusing.cpu_ns()
@@ -101,7 +103,7 @@ def refusals(bench: Bench, costs: MeasuredCosts, level: int) -> None:
         refused = (bench.refusing.cpu_ns() - before) / 1e9
         start = bench.cpu()[0]
         bench.go_on(client)
-        if bench.client.hear(30)["opened"]:
+        if bench.client.hear(Opened, 30).opened:
             raise ClusterError("calibration: a connection that must be refused was not.")
         found.append((bench.settle()[0] - start, refused))
         paces.append(bench.pace())
@@ -123,8 +125,8 @@ def wake_ups(bench: Bench, costs: MeasuredCosts, wakes: dict[str, list[float]]) 
     level = LEVELS[-2]
     bench.drop()
     start, before = bench.settle(), bench.pace()
-    bench.client.tell(port=bench.port, batch=SERIES, together=False)
-    check_opened(bench.client.hear(30))
+    bench.client.tell(OpenBatch(SERIES, bench.port, together=False))
+    check_opened(bench.client.hear(Opened, 30))
     each = [(after - then) / SERIES for after, then in zip(bench.settle(), start, strict=True)]
     pace = mean_pace([before, bench.pace()])
     relays = ("balancer_accept", "balancer_request", "balancer_response")
@@ -201,9 +203,9 @@ def _killed(bench: Bench, costs: MeasuredCosts, level: int, empty: float) -> Non
     start = bench.settle()
     bench.go_on(balancer)
     relayed = bench.settle()
-    bench.client.tell(closed=True)
+    bench.client.tell(AwaitLoss())
     bench.go_on(client)
-    bench.client.hear(30)
+    bench.client.hear(AllLost, 30)
     lost = bench.settle()
     bench.replace()
     pace = mean_pace([*paces, bench.pace()])
@@ -239,12 +241,12 @@ def _ended(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     bench.go_on(node)
     halves = bench.settle()
     bench.stop(node)
-    bench.client.tell(closed=True)
+    bench.client.tell(AwaitLoss())
     bench.go_on(client, balancer)
-    bench.client.hear(30)
+    bench.client.hear(AllLost, 30)
     bench.settle()
     bench.go_on(node)
-    forgot = float(bench.node.hear()["closed"]) - halves[2]
+    forgot = bench.node.hear(Closed).cpu - halves[2]
     bench.reap()
     bench.settle()
     bench.replace()
@@ -263,9 +265,9 @@ def _abandoned(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     paces = [bench.pace()]
     bench.connect(level)
     bench.stop(bench.node.pid)
-    bench.client.tell(abandon=PING_ALONE)
-    bench.client.tell(closed=True)
-    bench.client.hear(30)
+    bench.client.tell(Abandon(PING_ALONE))
+    bench.client.tell(AwaitLoss())
+    bench.client.hear(AllLost, 30)
     start = bench.settle()
     bench.go_on(bench.node.pid)
     end = bench.settle()
@@ -283,9 +285,9 @@ def _cut(bench: Bench, costs: MeasuredCosts, level: int) -> None:
     start = bench.settle()
     bench.balancer.cut(1)
     cut = bench.settle()
-    bench.client.tell(closed=True)
+    bench.client.tell(AwaitLoss())
     bench.go_on(client, node)
-    bench.client.hear(30)
+    bench.client.hear(AllLost, 30)
     bench.settle()
     costs.add("haproxy_cut", level, (cut[1] - start[1]) / level, mean_pace([before, bench.pace()]))
 

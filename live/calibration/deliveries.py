@@ -11,8 +11,11 @@ from statistics import median
 from live.calibration import exchange, rounds
 from live.calibration.common import BATCHES, add
 from live.calibration.delivery_bench import DeliveryBench
+from live.calibration.messages import AllLost, AskDelivered, AwaitLoss, Delivered
 from live.calibration.workbench import Bench, MeasuredCosts, pace_of
+from live.client.messages import SetStall
 from live.machine import placement
+from live.node.messages import Look, Seen
 from twin.costs.broadcast import PAYLOADS
 from twin.costs.curve import BROADCAST_LEVELS
 from twin.errors import ClusterError
@@ -111,21 +114,21 @@ def path_bytes(bench: DeliveryBench, size: int) -> float:
         bench.publish(1, payload)
         bench.settle()
     last = bench.made - 1
-    bench.client.tell(stall=last, on=True)
+    bench.client.tell(SetStall(last, True))
     bench.settle()
     sent = 0
     for _ in range(MOST_LARGE):
         bench.publish(1, payload)
         sent += size
         bench.settle()
-        bench.node.tell(ask="connections")
-        if not bench.node.hear()["connections"]:
+        bench.node.tell(Look())
+        if not bench.node.hear(Seen).connections:
             break
     else:
         raise ClusterError("calibration: a client that does not read was not cut.")
-    bench.client.tell(stall=last, on=False)
-    bench.client.tell(closed=True)
-    bench.client.hear(30)
+    bench.client.tell(SetStall(last, False))
+    bench.client.tell(AwaitLoss())
+    bench.client.hear(AllLost, 30)
     bench.open = 0
     bench.settle()
     return float(max(0, sent - bench.limit))
@@ -146,15 +149,15 @@ def _first_of_raw(bench: DeliveryBench, port: int, stopped: int) -> float:
 
 def _first_of_clients(bench: DeliveryBench) -> float:
     """Return the same for the clients, from when each of them has applied the message."""
-    bench.client.tell(delivered=True)
-    bench.client.hear()
+    bench.client.tell(AskDelivered())
+    bench.client.hear(Delivered)
     Bench.stop(bench.client.pid)
     bench.publish(1)
     bench.settle()
     began = time.monotonic()
     Bench.go_on(bench.client.pid)
     bench.settle()
-    bench.client.tell(delivered=True)
-    answer = bench.client.hear()
-    share = (float(answer["first"]) - began) / (float(answer["last"]) - began)
+    bench.client.tell(AskDelivered())
+    answer = bench.client.hear(Delivered)
+    share = (answer.first - began) / (answer.last - began)
     return min(rounds.LARGEST_SHARE, max(0.0, share))

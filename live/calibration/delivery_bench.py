@@ -8,7 +8,9 @@ from live.broadcast.broadcast import Broadcast
 from live.broadcast.broker import SCRIPTS
 from live.broadcast.bus import Bus, client_of, plain_link
 from live.calibration.common import PAYLOAD, PUBLISHED, RATE, RUN_IN
+from live.calibration.messages import AskMissed, OpenBatch, Opened
 from live.calibration.workbench import Bench, at_rest, check_opened, client_config
+from live.control.messages import Listening, Nothing, Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from live.machine import placement
@@ -57,7 +59,7 @@ class DeliveryBench:
         clients = client_config(scenario, self.port)
         clients["broadcast"] = {**self.broadcast.for_clients(), "max_size": 2**24}
         self.client = stage.python("bench", "live.calibration.bench", clients, place.clients)
-        self.client.hear()
+        self.client.hear(Ready)
         assert self.bus.part is not None
         self.server: ChildProcess = self.bus.part
         for text in SCRIPTS.values():
@@ -78,7 +80,7 @@ class DeliveryBench:
         broadcast = {**self.broadcast.for_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
         node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
-        node.hear()
+        node.hear(Listening)
         return node
 
     def close(self) -> None:
@@ -110,8 +112,8 @@ class DeliveryBench:
     def connect(self, connections: int) -> None:
         """Have so many clients connected."""
         if connections > self.open:
-            self.client.tell(batch=connections - self.open)
-            check_opened(self.client.hear(30))
+            self.client.tell(OpenBatch(connections - self.open))
+            check_opened(self.client.hear(Opened, 30))
             self.made += connections - self.open
             self.open = connections
         self.settle()
@@ -153,9 +155,9 @@ class DeliveryBench:
         client, node, balancer = self.client.pid, self.node.pid, self.balancer.forwarder()
         Bench.stop(balancer, node)
         before = self.settle()
-        self.client.tell(nothing=True)
+        self.client.tell(Nothing())
         idle = self.settle()
-        self.client.tell(ask=True)
+        self.client.tell(AskMissed())
         asked = self.settle()
         Bench.stop(client)
         Bench.go_on(balancer)

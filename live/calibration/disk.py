@@ -15,9 +15,10 @@ from live.broadcast.broker import SCRIPTS, Topic
 from live.broadcast.bus import Bus, plain_link
 from live.calibration.common import PAYLOAD, add
 from live.calibration.workbench import MeasuredCosts, pace_of
-from live.control.process import READY_WITHIN, process_cpu_ns, queued_ns
+from live.control.process import READY_WITHIN
 from live.control.resp import encode
 from live.control.supervisor import watched
+from live.control.usage import process_cpu_ns, queued_ns
 from live.machine import placement
 from twin.costs.curve import LEVELS
 from twin.scenario import broadcast

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from live.broadcast.broker import body
 from live.broadcast.bus import plain_link
+from live.broadcast.messages import Publish
 from live.calibration import rounds
 from live.calibration.common import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.calibration.workbench import Bench, MeasuredCosts, mean_pace, pace_of
+from live.control.messages import Nothing
 from live.control.resp import encode
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
@@ -171,7 +173,7 @@ def _one_by_one(bench: "DeliveryBench") -> tuple[list[float], list[float]]:
     publisher = bench.broadcast.publisher
     for _ in range(ATTEMPTS):
         start = time.monotonic() + 0.1
-        publisher.tell(start=start)
+        publisher.tell(Publish(start))
         spent: tuple[list[float], list[float]] = ([], [])
         for n in range(PUBLISHED):
             due = start + n / RATE
@@ -198,9 +200,9 @@ def _catch_up(bench: "DeliveryBench") -> float:
     of a message alone.
     """
     publisher, before = bench.broadcast.publisher, bench.settle()[4]
-    publisher.tell(nothing=True)
+    publisher.tell(Nothing())
     idle = bench.settle()[4]
-    publisher.tell(start=time.monotonic() - 2.0 * PUBLISHED / RATE)
+    publisher.tell(Publish(time.monotonic() - 2.0 * PUBLISHED / RATE))
     return bench.settle()[4] - 2.0 * idle + before
 
 

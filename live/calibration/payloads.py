@@ -11,6 +11,7 @@ from statistics import median
 
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import plain_link
+from live.broadcast.messages import Publish
 from live.calibration.common import PAYLOAD, add
 from live.calibration.deliveries import path_bytes
 from live.calibration.delivery_bench import DeliveryBench
@@ -110,7 +111,7 @@ def _publish(bench: DeliveryBench, size: int) -> float:
         bench.wait_until_heard(broadcast)
         publisher, spent = broadcast.publisher, []
         start = time.monotonic() + 1.5 / RATE
-        publisher.tell(start=start)
+        publisher.tell(Publish(start))
         for n in range(PUBLISHED):
             time.sleep(max(0.0, start + (n - 0.5) / RATE - time.monotonic()))
             before = publisher.cpu_ns()

@@ -16,11 +16,14 @@ from live.balancer.members import members_of
 from live.broadcast.bus import Bus, client_of, plain_link
 from live.calibration.common import add
 from live.calibration.workbench import MeasuredCosts, pace_of
-from live.control.process import READY_WITHIN, ChildProcess, Stage, process_cpu_ns
+from live.control.messages import Listening
+from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from live.control.supervisor import watched
+from live.control.usage import process_cpu_ns
 from live.machine import placement
 from live.node.kinds import RUNTIMES
+from live.registry.messages import Synced
 from live.registry.scripts import SCRIPTS, Slots
 from twin.costs.curve import LEVELS
 from twin.costs.starts import LEVEL
@@ -129,7 +132,7 @@ def signs(stage: Stage, bus: Bus, slots: Slots, port: int, costs: MeasuredCosts,
     registry |= {"version": "v1", "heartbeat": EVERY, "rebalance": None}
     config = {"number": 1, "port": port, "backlog": 100, "registry": registry}
     node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
-    node.hear()
+    node.hear(Listening)
     add(costs, "node_beat", LEVEL, _each(bus, node, place, costs))
     stage.end(node)
 
@@ -142,7 +145,7 @@ def looks(
     config |= {"balancer": balancer.kind, "members": balancer.members(None)}
     registrar = stage.python("registrar", "live.registry.registrar", config, place.cluster[:1])
     balancer.trust(registrar.pid)
-    registrar.hear()
+    registrar.hear(Synced)
     add(costs, "registrar_look", LEVEL, _each(bus, registrar, place, costs))
     stage.end(registrar)
 

@@ -4,8 +4,11 @@ import socket
 import time
 from statistics import median
 
+from live.broadcast.messages import RelaySettings
 from live.calibration.common import PAYLOAD, add
 from live.calibration.workbench import MeasuredCosts, pace_of
+from live.control.address import Way
+from live.control.messages import Listening
 from live.control.supervisor import watched
 from live.machine import placement
 from twin.costs.curve import LEVELS
@@ -32,9 +35,9 @@ def measure(scenario: Scenario, costs: MeasuredCosts) -> None:
         place = placement.placement(scenario)
         (port,) = placement.free_ports(1)
         with socket.create_server(("127.0.0.1", 0)) as far_end:
-            to = {"host": "127.0.0.1", "port": far_end.getsockname()[1]}
-            relay = stage.python("relay", "live.broadcast.relay", {"port": port, "to": to}, place.cluster[:1])
-            relay.hear()
+            settings = RelaySettings(port, Way("127.0.0.1", far_end.getsockname()[1]))
+            relay = stage.python("relay", "live.broadcast.relay", settings, place.cluster[:1])
+            relay.hear(Listening)
             with socket.create_connection(("127.0.0.1", port)) as near:
                 near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 far, _ = far_end.accept()

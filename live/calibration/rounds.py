@@ -10,10 +10,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
+from live.calibration.messages import AllLost, AwaitLoss, OpenBatch, Opened, Span
 from live.calibration.workbench import Bench
 from live.machine import placement
 from twin.errors import ClusterError
+
+SomeSpan = TypeVar("SomeSpan", bound=Span)
 
 SIZE = 128
 """Items that are ready at once."""
@@ -47,8 +51,8 @@ def measure(bench: Bench, shares: Shares) -> None:
         dial, request = _dial(bench)
     shares["client_dial"].append(dial)
     shares["client_request"].append(request)
-    shares["client_refused"].append(_answers(bench, bench.refusing_port, bench.refusing.forwarder(), "failed"))
-    shares["client_open"].append(_answers(bench, bench.port, bench.node.pid, "opened"))
+    shares["client_refused"].append(_answers(bench, bench.refusing_port, bench.refusing.forwarder(), opened=False))
+    shares["client_open"].append(_answers(bench, bench.port, bench.node.pid, opened=True))
     shares["client_closed"].append(_losses(bench))
 
 
@@ -100,7 +104,7 @@ def _dial(bench: Bench) -> tuple[float, float]:
     with socket.create_server(("127.0.0.1", 0), backlog=SIZE) as server, selectors.DefaultSelector() as selector:
         server.setblocking(False)
         selector.register(server, selectors.EVENT_READ)
-        bench.client.tell(port=server.getsockname()[1], batch=SIZE)
+        bench.client.tell(OpenBatch(SIZE, server.getsockname()[1]))
         dialled: list[float] = []
         sent: list[float] = []
         raw: list[socket.socket] = []
@@ -119,7 +123,7 @@ def _dial(bench: Bench) -> tuple[float, float]:
                     sent.append(time.monotonic())
     for one in raw:
         one.close()
-    bench.client.hear(30)
+    bench.client.hear(Opened, 30)
     bench.settle()
     dialling = (dialled[-1] - dialled[0]) * SIZE / (SIZE - 1)
     sending = max(1e-9, sent[-1] - dialled[-1])
@@ -127,23 +131,23 @@ def _dial(bench: Bench) -> tuple[float, float]:
     return dialling / (dialling + sending), min(LARGEST_SHARE, first / sending)
 
 
-def _answers(bench: Bench, port: int, answering: int, expected: str) -> float:
+def _answers(bench: Bench, port: int, answering: int, opened: bool) -> float:
     """Hold back the answers to many requests, let them reach the client at once, and return the share."""
 
     def gather() -> None:
         os.kill(answering, signal.SIGSTOP)
-        bench.client.tell(port=port, batch=SIZE)
+        bench.client.tell(OpenBatch(SIZE, port))
         time.sleep(0.02)
         bench.settle()
         os.kill(bench.client.pid, signal.SIGSTOP)
         os.kill(answering, signal.SIGCONT)
         time.sleep(0.1)
 
-    answer = _gathered(bench, gather, lambda: None)
-    if answer[expected] != SIZE:
+    answer, share = _gathered(bench, gather, lambda: None, Opened)
+    if (answer.opened if opened else answer.failed) != SIZE:
         raise ClusterError("calibration: a handshake did not end as it should.")
     bench.settle()
-    return float(answer["share"])
+    return share
 
 
 def _losses(bench: Bench) -> float:
@@ -155,17 +159,19 @@ def _losses(bench: Bench) -> float:
         bench.reap()
         time.sleep(0.02)
 
-    answer = _gathered(bench, gather, lambda: bench.client.tell(closed=True))
+    _, share = _gathered(bench, gather, lambda: bench.client.tell(AwaitLoss()), AllLost)
     bench.replace()
-    return float(answer["share"])
+    return share
 
 
-def _gathered(bench: Bench, gather: Callable[[], None], ask: Callable[[], None]) -> dict[str, float]:
-    """Let items gather before the stopped client, let it go on, and return its answer with the `share`."""
+def _gathered(
+    bench: Bench, gather: Callable[[], None], ask: Callable[[], None], kind: type[SomeSpan]
+) -> tuple[SomeSpan, float]:
+    """Let items gather before the stopped client, let it go on, and return its answer and the share."""
     gather()
     began = time.monotonic()
     os.kill(bench.client.pid, signal.SIGCONT)
     ask()
-    answer = bench.client.hear(30)
-    share = (answer["first"] - began) / (answer["last"] - began)
-    return {**answer, "share": min(LARGEST_SHARE, max(0.0, share))}
+    answer = bench.client.hear(kind, 30)
+    share = (answer.first - began) / (answer.last - began)
+    return answer, min(LARGEST_SHARE, max(0.0, share))

@@ -14,12 +14,15 @@ from typing import Any
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
 from live.calibration.costs import BATCHES, accepts
+from live.calibration.messages import OpenBatch, Opened, Tokens
 from live.calibration.workbench import Bench, MeasuredCosts, Pace, client_config, mean_pace
+from live.control.messages import Ready
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.sessions.accounts import SALT_BYTES, Account, password_hash
+from live.sessions.messages import AskJoined, Joined
 from twin.costs.curve import LEVELS, PartCosts
 from twin.costs.layout import laid_out
 from twin.costs.profile import HostProfile
@@ -58,7 +61,7 @@ class SessionBench(Bench):
         config = client_config(scenario, self.port)
         config["sessions"] = {"passwords": {USER: PASSWORD}, "on_refusal": "stop"}
         self.client = stage.python("bench", "live.calibration.bench", config, self.place.clients)
-        self.client.hear()
+        self.client.hear(Ready)
 
     def _start_node(self, port: int) -> ChildProcess:
         retry = {"base": 0.01, "cap": 0.1, "retries": 10, "timeout": 60.0}
@@ -83,8 +86,8 @@ class SessionBench(Bench):
     def replace(self, grown: bool = True) -> None:
         """Start a new node, and wait until it has its connection to the server."""
         super().replace(grown)
-        self.node.tell(joined=True)
-        self.node.hear()
+        self.node.tell(AskJoined())
+        self.node.hear(Joined)
 
     def tokens(self, kind: str, count: int) -> None:
         """Let the next clients show tokens: `good` ones of sessions that the server knows, `unknown`, or `forged`."""
@@ -97,7 +100,7 @@ class SessionBench(Bench):
                 for name in names:
                     pipeline.psetex(PREFIX + name, 3_600_000, "1 1")
                 pipeline.execute()
-        self.client.tell(tokens=[make_token(secret, name, time.time() + 3600.0) for name in names])
+        self.client.tell(Tokens([make_token(secret, name, time.time() + 3600.0) for name in names]))
         self.settle()
 
 
@@ -146,7 +149,7 @@ def _gather(bench: SessionBench, level: int) -> None:
     """Let requests gather before the node."""
     balancer = bench.balancer.forwarder()
     bench.stop(bench.node.pid, balancer)
-    bench.client.tell(port=bench.port, batch=level)
+    bench.client.tell(OpenBatch(level, bench.port))
     bench.settle()
     bench.go_on(balancer)
     bench.settle()
@@ -155,8 +158,8 @@ def _gather(bench: SessionBench, level: int) -> None:
 
 def _finish(bench: SessionBench, opened: bool) -> None:
     """Let everybody go on, and see that all were let in, or none."""
-    answer = bench.client.hear(30)
-    if answer["failed" if opened else "opened"]:
+    answer = bench.client.hear(Opened, 30)
+    if answer.failed if opened else answer.opened:
         raise ClusterError("calibration: a handshake with a session did not end as it must.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
 from live.calibration.workbench import MeasuredCosts, Pace, at_rest, mean_pace, pace_of
+from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
@@ -68,7 +69,7 @@ def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> 
     """
     paces = [pace_of(place) for _ in range(PACES)]
     node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
-    listens = float(node.hear()["cpu"])
+    listens = node.hear(Listening).cpu
     rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
     paces += [pace_of(place) for _ in range(PACES)]
     stage.end(node)

@@ -10,10 +10,14 @@ from typing import Any
 
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
-from live.control.process import READY_WITHIN, ChildProcess, Stage, wants_a_core
+from live.calibration.messages import AllLost, AwaitLoss, OpenBatch, Opened
+from live.control.messages import Listening, Ready
+from live.control.process import READY_WITHIN, ChildProcess, Stage
+from live.control.usage import wants_a_core
 from live.machine import placement
 from live.machine.speed import reading
 from live.node.kinds import RUNTIMES
+from live.node.messages import Look, Seen
 from twin.errors import ClusterError
 from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
@@ -106,15 +110,15 @@ def at_rest(cpu: Callable[[], Sequence[float]], pids: Callable[[], Sequence[int]
     )
 
 
-def check_opened(answer: dict[str, Any]) -> None:
+def check_opened(answer: Opened) -> None:
     """Check what the client process said about a batch of handshakes.
 
     Raises:
         ClusterError: some failed.
     """
-    if answer["failed"]:
-        of = answer["failed"] + answer["opened"]
-        raise ClusterError(f"calibration: {answer['failed']} of {of} handshakes failed ({', '.join(answer['why'])}).")
+    if answer.failed:
+        of = answer.failed + answer.opened
+        raise ClusterError(f"calibration: {answer.failed} of {of} handshakes failed ({', '.join(answer.why)}).")
 
 
 def pace_of(place: placement.Placement) -> Pace:
@@ -142,7 +146,7 @@ class Bench:
         ports = placement.free_ports(5)
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
         self.node = self._start_node(self.node_port)
-        self.node.hear()
+        self.node.hear(Listening)
         checked = scenario.balancer.checked_every
         quiet = scenario.vary(balancer=checked(CHECK_INTER, fall=100))
         still = scenario.vary(balancer=checked(NEVER))
@@ -153,7 +157,7 @@ class Bench:
         self.client = stage.python(
             "bench", "live.calibration.bench", client_config(scenario, self.port), self.place.clients
         )
-        self.client.hear()
+        self.client.hear(Ready)
 
     def _balancer(self, stage: Stage, scenario: Scenario, port: int, node_port: int) -> Balancer:
         balancer = start_balancer(stage, scenario, port, [node_port], self.place.cluster, lambda t, e, n, d: None)
@@ -163,12 +167,12 @@ class Bench:
     def _refusing(self, stage: Stage, scenario: Scenario, node_port: int) -> Balancer:
         """Start a balancer whose only node dies after its first check, so that it is tried and refuses."""
         node = self._start_node(node_port)
-        node.hear()
+        node.hear(Listening)
         balancer = self._balancer(stage, scenario, self.refusing_port, node_port)
         deadline = time.monotonic() + READY_WITHIN
         while scenario.balancer.check_interval is not None and time.monotonic() < deadline:
-            node.tell(ask="checked")
-            if node.hear()["checked"]:
+            node.tell(Look())
+            if node.hear(Seen).checked:
                 break
             time.sleep(0.005)
         self.stage.end(node)
@@ -185,8 +189,8 @@ class Bench:
     def warm(self) -> None:
         """Do handshakes and refusals that nobody measures; the client's table of open files grows meanwhile."""
         for port, size in ((self.port, MOST_FILES), (self.refusing_port, 64)):
-            self.client.tell(port=port, batch=size)
-            self.client.hear(30)
+            self.client.tell(OpenBatch(size, port))
+            self.client.hear(Opened, 30)
         self.drop()
 
     def drop(self) -> None:
@@ -224,16 +228,16 @@ class Bench:
         """Return what telling the client to start a batch and its answer cost it, in CPU seconds."""
         before = self.client.cpu_ns()
         for _ in range(16):
-            self.client.tell(port=self.port, batch=0)
-            self.client.hear()
+            self.client.tell(OpenBatch(0, self.port))
+            self.client.hear(Opened)
             time.sleep(0.004)
         return (self.client.cpu_ns() - before) / 1e9 / 16
 
     def connect(self, connections: int) -> tuple[float, float, float]:
         """Open connections, wait until all is quiet and return `cpu`."""
         if connections:
-            self.client.tell(port=self.port, batch=connections)
-            check_opened(self.client.hear(30))
+            self.client.tell(OpenBatch(connections, self.port))
+            check_opened(self.client.hear(Opened, 30))
         self.settle()
         return self.cpu()
 
@@ -242,8 +246,8 @@ class Bench:
         before = self.settle()[2]
         os.kill(self.node.pid, signal.SIGKILL)
         spent = self.reap() - before
-        self.client.tell(closed=True)
-        self.client.hear(30)
+        self.client.tell(AwaitLoss())
+        self.client.hear(AllLost, 30)
         self.replace()
         return spent
 
@@ -270,7 +274,7 @@ class Bench:
         """
         self.stage.end(self.node)
         self.node = self._start_node(self.node_port)
-        self.node.hear()
+        self.node.hear(Listening)
         self.balancer.wait_up(1, READY_WITHIN)
         if grown:
             self._grow()

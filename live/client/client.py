@@ -13,17 +13,19 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.http11 import Response
 
 from live.client.building import equip
 from live.client.connection import Inlet, taker
+from live.client.messages import AllConnected, SetStall, Warm
 from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
+from live.control.messages import Done, Finish, Ready, on
 from live.control.noted import Event
-from live.control.stdio import lines, say
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.machine.timing import Timers
 from live.node.asyncio_runtime import YOUNG_GARBAGE
 from twin.draws import Purpose, uniform
@@ -33,14 +35,13 @@ from twin.rules.idle import Adaptive
 from twin.scenario.addresses import ATTEMPT, CLIENT_ID, source_address
 
 SomePart = TypeVar("SomePart", bound=ClientPart)
-Order = Callable[[dict[str, Any]], None]
 
 
 class Swarm:
     """What the clients of one process share: settings, the list of events, and what mechanisms have added.
 
     Attributes:
-        orders: what the lab may order, by the first word of the message that orders it.
+        orders: what the lab may order, made by `live.control.messages.on`.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -52,7 +53,7 @@ class Swarm:
         self.heartbeat = Heartbeat(**config["heartbeat"])
         self.addresses: int = config["addresses"]
         self.named: bool = config.get("named", False)
-        self.orders: dict[str, Order] = {"stall": lambda message: self.stall(message["stall"], message["on"])}
+        self.orders = on(SetStall, lambda order: self.stall(order.number, order.on))
         self.clients: list[Client] = []
         self._makers: list[Callable[[Client], ClientPart]] = []
         self.make(range(config["first"], config["first"] + config["count"]))
@@ -299,35 +300,29 @@ class Client:
 
 
 async def main(config: dict[str, Any]) -> None:
-    """Obey the lab: `warm` connects all clients before the run's `start`, `stall` lets one stop reading (`on`) or go
-    on, `finish` writes the events and ends; what else may be ordered is that of the mechanisms.
-    """
+    """Obey the lab until standard input closes; what may be ordered beside what is here is that of the mechanisms."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
     swarm = Swarm(config)
     equip(swarm, config)
-    reader = await lines()
-    say(ready=True)
-    tasks: list[asyncio.Task[None]] = []
-    while line := await reader.readline():
-        message = json.loads(line)
-        if "warm" in message:
-            first, rate = message["warm"], config["connect_rate"]
-            swarm.start = message["start"]
-            tasks = [asyncio.ensure_future(client.live(first + client.number / rate)) for client in swarm.clients]
-            tasks += [asyncio.ensure_future(work) for work in swarm.work()]
-            asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(connected=True))
-        elif "finish" in message:
-            events = list(swarm.events)
-            Path(message["finish"]).write_text(json.dumps(events))
-            say(done=len(events), timers=swarm.timers.as_dict(swarm.start))
-        else:
-            for order in (swarm.orders[word] for word in message if word in swarm.orders):
-                order(message)
-                break
-    del tasks
+    rate: float = config["connect_rate"]
+    tasks: list[asyncio.Future[None]] = []
+
+    def warm(order: Warm) -> None:
+        swarm.start = order.start
+        tasks[:] = [asyncio.ensure_future(client.live(order.first + client.number / rate)) for client in swarm.clients]
+        tasks.extend(asyncio.ensure_future(work) for work in swarm.work())
+        asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(AllConnected()))
+
+    def finish(order: Finish) -> None:
+        events = list(swarm.events)
+        Path(order.path).write_text(json.dumps(events))
+        say(Done(len(events), swarm.timers.lateness(swarm.start)))
+
+    say(Ready())
+    await obey(swarm.orders | on(Warm, warm) | on(Finish, finish))
 
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    uvloop.run(main(configuration()))
+    run(main(configuration(dict[str, Any])))

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from live.client import messages
 from live.ports import Effect
 from twin.scenario.faults import Fault
 
@@ -22,7 +23,7 @@ class Stall(Effect):
     def begin(self) -> None:
         """Stop reading."""
         if self.hold.begin():
-            self.swarm.tell(stall=self.number, on=True)
+            self.swarm.tell(messages.SetStall(self.number, True))
 
     def over(self, life: int) -> bool:
         """Tell whether it reads again: no other stall goes on."""
@@ -30,7 +31,7 @@ class Stall(Effect):
 
     def end(self) -> None:
         """Let it read again."""
-        self.swarm.tell(stall=self.number, on=False)
+        self.swarm.tell(messages.SetStall(self.number, False))
 
 
 KINDS = {"stall": Stall}

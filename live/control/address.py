@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
+from live.control.messages import Struct
 from twin.errors import HostError
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ ANYWHERE = ("db", "username", "password")
 FILES = {"ssl_ca_certs": "authorities", "ssl_certfile": "certificate", "ssl_keyfile": "key"}
 OPTIONS = (*ANYWHERE, "ssl_cert_reqs", "ssl_check_hostname", *FILES)
 """Options of a URL that are carried to every client."""
+
+
+class Way(Struct):
+    """Where a relay connects: host and port, or the path of a Unix socket."""
+
+    host: str
+    port: int
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,9 +83,9 @@ class Address:
         return (self.password,) if self.password else ()
 
     @property
-    def way(self) -> dict[str, Any]:
+    def way(self) -> Way:
         """Where a relay connects, which passes on whatever is said, TLS included."""
-        return {"host": self.host, "port": self.port, "path": self.path}
+        return Way(self.host, self.port, self.path)
 
     def through(self, port: int) -> "Address":
         """Return the same server behind a relay on this machine."""

@@ -2,6 +2,7 @@
 
 import json
 
+from live.control.messages import ControlMessage, Done, Finish
 from live.control.process import ChildProcess, Stage
 from twin.record.events import packed
 from twin.record.record import Row
@@ -17,9 +18,9 @@ def collect(stage: Stage, part: ChildProcess, start: float) -> list[Row]:
         ClusterError: it does not answer.
     """
     path = stage.folder / f"events-{part.pid}.json"
-    part.tell(finish=str(path))
-    message = part.hear(TELLS_WITHIN)
-    while "done" not in message:
-        message = part.hear(TELLS_WITHIN)
-    part.timers = message.get("timers", {})
+    part.tell(Finish(str(path)))
+    message = part.hear(ControlMessage, TELLS_WITHIN)
+    while not isinstance(message, Done):  # what it said before that nobody waited for
+        message = part.hear(ControlMessage, TELLS_WITHIN)
+    part.timers = message.timers
     return [(t - start, event, *places, packed(event, own)) for t, event, *places, own in json.loads(path.read_text())]

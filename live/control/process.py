@@ -20,13 +20,13 @@ import time
 from collections.abc import Sequence
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import psutil
+from typing import TYPE_CHECKING
 
 from live.control import interrupt
 from live.control.address import PASSWORD_VARIABLE
 from live.control.folder import temporary
+from live.control.messages import ControlMessage, Lateness, MessageError, SomeMessage, decode, encode
+from live.control.usage import process_cpu_ns
 from twin.errors import ClusterError, VoidError
 
 if TYPE_CHECKING:
@@ -85,13 +85,13 @@ ORDERED_ENDS = {signal.SIGKILL: {-signal.SIGKILL}, signal.SIGTERM: {0, -signal.S
 
 
 class ChildProcess:
-    """One running process of the cluster, with a line of JSON in each direction when it is one of ours.
+    """One running process of the cluster; one of ours hears and says messages (`live.control.messages`).
 
     Attributes:
         may_end: statuses with which it may end in the middle of a run: what the lab has ordered.
         held: whether the lab has stopped it (SIGSTOP).
         released: whether the lab has let it go on (SIGCONT), and the kernel has not told so yet.
-        timers: how late its timers were (`live.machine.timing.Timers.as_dict`), if it tells that.
+        timers: how late its timers were (`live.machine.timing.Timers`), if it tells that.
     """
 
     def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -101,7 +101,7 @@ class ChildProcess:
         self.log = log
         self.may_end = set[int]()
         self.held = self.released = False
-        self.timers = dict[str, Any]()
+        self.timers: Lateness | None = None
         self._buffer = b""
 
     @property
@@ -124,27 +124,47 @@ class ChildProcess:
                 return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
         return self.process.poll()
 
-    def give(self, config: Any) -> None:
+    def give(self, config: object) -> None:
         """Send the settings that a part of ours reads first (`live.control.given`); if it has ended, `hear` tells."""
         assert self.process.stdin is not None
         with contextlib.suppress(OSError):
-            self.process.stdin.write(json.dumps(config).encode() + b"\n")
+            self.process.stdin.write(json.dumps(config, default=vars).encode() + b"\n")
             self.process.stdin.flush()
 
-    def tell(self, **message: Any) -> None:
-        """Send one message to a part that reads JSON lines."""
+    def tell(self, message: ControlMessage) -> None:
+        """Send one message to a part of ours.
+
+        Raises:
+            ClusterError: it has ended.
+        """
         assert self.process.stdin is not None
         try:
-            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.write(encode(message))
             self.process.stdin.flush()
         except (BrokenPipeError, OSError):
             raise self.failure("takes no message") from None
 
-    def hear(self, timeout: float = READY_WITHIN) -> dict[str, Any]:
+    def hear(self, kind: type[SomeMessage], timeout: float = READY_WITHIN) -> SomeMessage:
         """Return the part's next message.
 
+        Args:
+            kind: its type; `ControlMessage` is any that the lab knows.
+            timeout: seconds.
+
         Raises:
-            ClusterError: no message came within `timeout` seconds, or the process ended.
+            ClusterError: no message came within `timeout` seconds, it was another one, or the process ended.
+        """
+        line = self.read_line(timeout)
+        try:
+            return decode(line, {name: one for name, one in ControlMessage.known.items() if issubclass(one, kind)})
+        except MessageError as error:
+            raise self.failure(f"has said what the lab does not understand ({error})") from None
+
+    def read_line(self, timeout: float = READY_WITHIN) -> bytes:
+        """Return the next line of its standard output.
+
+        Raises:
+            ClusterError: none came within `timeout` seconds, or the process ended.
         """
         assert self.process.stdout is not None
         fd = self.process.stdout.fileno()
@@ -159,7 +179,7 @@ class ChildProcess:
                 raise self.failure("has closed its standard output")
             self._buffer += data
         line, _, self._buffer = self._buffer.partition(b"\n")
-        return dict(json.loads(line))
+        return line
 
     def failure(self, what: str) -> ClusterError:
         """Return an error that says what the part did, or how it ended, and the last line it logged.
@@ -238,47 +258,6 @@ def ending(status: int) -> str:
         return f"was ended by signal {-status}"
 
 
-def process_cpu_ns(pid: int) -> int:
-    """Return the CPU time a process has used so far, in nanoseconds (Linux schedstat, else psutil)."""
-    try:
-        return _schedstat(pid, 0)
-    except FileNotFoundError:
-        times = psutil.Process(pid).cpu_times()
-        return int((times.user + times.system) * 1e9)
-
-
-def queued_ns(pid: int) -> int:
-    """Return for how long a process has wanted a core that others had, in nanoseconds; 0 where /proc does not tell.
-
-    Source: Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat.
-    """
-    try:
-        return _schedstat(pid, 1)
-    except FileNotFoundError:
-        return 0
-
-
-def _schedstat(pid: int, field: int) -> int:
-    return sum(
-        int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[field])
-        for task in os.listdir(f"/proc/{pid}/task")
-    )
-
-
-def wants_a_core(pid: int) -> bool:
-    """Tell whether a thread of a process has a core or waits for one; never where /proc does not tell.
-
-    Source: proc_pid_stat(5), field `state`: R is running or runnable.
-    """
-    try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            if Path(f"/proc/{pid}/task/{task}/stat").read_text().rpartition(")")[2].split()[0] == "R":
-                return True
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return False
-
-
 class Stage:
     """All processes of one run and its folder for sockets, configurations and logs."""
 
@@ -331,8 +310,10 @@ class Stage:
         interrupt.check()
         return part
 
-    def python(self, name: str, module: str, config: Any, cpus: Sequence[int] | None = None) -> ChildProcess:
-        """Start one of our own modules; its settings go to its standard input, as a command line is no secret."""
+    def python(self, name: str, module: str, config: object, cpus: Sequence[int] | None = None) -> ChildProcess:
+        """Start one of our own modules; its settings, of a type that JSON has or with fields, go to its
+        standard input, as a command line is no secret.
+        """
         part = self.start(name, own(module), cpus)
         part.give(config)
         return part

@@ -7,6 +7,7 @@ other.
 """
 
 import contextlib
+import json
 import os
 import platform
 import shutil
@@ -114,7 +115,7 @@ class _Run:
         """Return the time that comes with a word, None when the lab has ended before; without a word, hear all."""
         while not self.over:
             try:
-                said = self.lab.hear(max(0.0, self.deadline - time.monotonic()))
+                said: dict[str, Any] = json.loads(self.lab.read_line(max(0.0, self.deadline - time.monotonic())))
             except ClusterError:  # it has ended, or hangs
                 self.over = True
                 return None

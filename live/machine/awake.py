@@ -24,4 +24,4 @@ def main(cpu: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(configuration()))
+    main(configuration(int))

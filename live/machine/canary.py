@@ -1,18 +1,19 @@
 """A process that measures how long the host lets a ready thread wait.
 
 One thread a core sleeps for 20 ms at a time and notes how much later than that it wakes up. Run as
-`python -m live.machine.canary`, which reads the cores first (`live.control.given`); a line on standard input asks for
-the delays, the end of standard input ends it.
+`python -m live.machine.canary`, which reads the cores first (`live.control.given`); `Report` asks for the delays, the
+end of standard input ends it.
 """
 
 import contextlib
-import json
 import os
-import sys
 import threading
 import time
 
 from live.control.given import configuration
+from live.control.messages import on
+from live.control.stdio import obey_waiting, say
+from live.machine.messages import Report, WakeUpDelays
 
 PERIOD = 0.02
 
@@ -33,16 +34,16 @@ def main(cpus: list[int]) -> None:
     delays: list[list[float]] = [[] for _ in cpus]
     for cpu, mine in zip(cpus, delays, strict=True):
         threading.Thread(target=watch, args=(cpu, mine), daemon=True).start()
-    for _ in sys.stdin:
+
+    def report(order: Report) -> None:
         every = sorted(delay for mine in delays for delay in list(mine))
         last = len(every) - 1
-        print(  # noqa: T201 (the answer to the lab)
-            json.dumps({"p50": every[last // 2], "p99": every[last * 99 // 100], "max": every[last]} if every else {}),
-            flush=True,
-        )
+        say(WakeUpDelays(every[last // 2], every[last * 99 // 100], every[last]) if every else WakeUpDelays())
         for mine in delays:
             mine.clear()
 
+    obey_waiting(on(Report, report))
+
 
 if __name__ == "__main__":
-    main(configuration())
+    main(configuration(list[int]))

@@ -16,7 +16,9 @@ from typing import Any
 
 import psutil
 
+from live.control.messages import plain
 from live.control.process import ChildProcess, Stage
+from live.machine.messages import Report, WakeUpDelays
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
 
@@ -213,15 +215,16 @@ class Watch:
 
     def report(self) -> dict[str, Any]:
         """Return the delays of the canary, the share of a core that others took, and why the run is starved if so."""
-        self.part.tell(report=True)
-        delay = self.part.hear()
+        self.part.tell(Report())
+        waits = self.part.hear(WakeUpDelays)
         elapsed = time.monotonic() - self._since
         others = max(0.0, (_busy_seconds() - self._busy) - (self._own_seconds() - self._own)) / elapsed
         why = []
-        if delay.get("p99", 0.0) > STARVED_DELAY:
-            why.append(f"1 % of ready threads waited longer than {delay['p99'] * 1000:.0f} ms")
+        if waits.p99 is not None and waits.p99 > STARVED_DELAY:
+            why.append(f"1 % of ready threads waited longer than {waits.p99 * 1000:.0f} ms")
         if others > STARVED_SHARE:
             why.append(f"others took {others:.2f} cores")
+        delay = {} if waits.p99 is None else plain(waits)
         return {"scheduling_delay": delay, "others_cores": round(others, 4), "starved": "; ".join(why)}
 
     def _own_seconds(self) -> float:

@@ -4,24 +4,26 @@ Neighbours on the same machine (the other thread of a core, other guests) make a
 time. A fixed piece of work of the kind the cluster does, an opening handshake between two protocol objects over a pair
 of sockets, takes longer then; how much longer is the core's slowness. Beside a measurement of CPU time it is read in
 CPU time, in a record of the cores by the clock. Run as `python -m live.machine.speed` it reads its settings
-(`live.control.given`) and prints a series of that work's times, how long it keeps a core that others want, or how long
+(`SpeedSettings`) and says a series of that work's times, how long it keeps a core that others want, or how long
 it waits for a larger table of open files; or it reads the pace when it is asked, or works for ever as a rival of one
 that does.
 """
 
-import json
 import os
 import resource
 import socket
-import sys
 import threading
 import time
+from typing import Literal
 
 from websockets.client import ClientProtocol
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
 from live.control.given import configuration
+from live.control.messages import Struct, on
+from live.control.stdio import obey_waiting, say
+from live.machine.messages import Growths, PaceRead, ReadPace, Samples, Stretches
 from twin.costs.profile import FIRST_TABLE, PACE_STEP
 
 GAP = 0.0003
@@ -95,9 +97,8 @@ def rival() -> None:
 
 
 def answer_readings() -> None:
-    """Answer each line on standard input with the pace of this core."""
-    for _ in sys.stdin:
-        print(json.dumps({"pace": sorted(sample() for _ in range(READINGS))[READINGS // 2]}), flush=True)  # noqa: T201
+    """Answer each `ReadPace` with the pace of this core."""
+    obey_waiting(on(ReadPace, lambda order: say(PaceRead(sorted(sample() for _ in range(READINGS))[READINGS // 2]))))
 
 
 def stretches(seconds: float) -> list[float]:
@@ -130,17 +131,33 @@ def growths() -> list[float]:
     return [longest[size] for size in sorted(longest) if size > FIRST_TABLE]
 
 
+class SpeedSettings(Struct):
+    """What the process does.
+
+    Attributes:
+        work: `trace` says `Samples` of so many seconds, `busy` their `Stretches`, `grow` says `Growths`; `asked`
+            answers each `ReadPace`; `rival` works for ever.
+        seconds: of `trace` and `busy`.
+    """
+
+    work: Literal["trace", "busy", "grow", "asked", "rival"]
+    seconds: float = 0.0
+
+
+def main(settings: SpeedSettings) -> None:
+    """Do it."""
+    match settings.work:
+        case "trace":
+            say(Samples(trace(settings.seconds)))
+        case "busy":
+            say(Stretches(stretches(settings.seconds)))
+        case "grow":
+            say(Growths(growths()))
+        case "asked":
+            answer_readings()
+        case "rival":
+            rival()
+
+
 if __name__ == "__main__":
-    config = configuration()
-    if "rival" in config:
-        rival()
-    if "asked" in config:
-        answer_readings()
-        sys.exit()
-    if "busy" in config:
-        answer = {"stretches": stretches(config["busy"])}
-    elif "grow" in config:
-        answer = {"growths": growths()}
-    else:
-        answer = {"samples": trace(config["seconds"])}
-    print(json.dumps(answer), flush=True)  # noqa: T201 (the answer to the lab)
+    main(configuration(SpeedSettings))

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from live.control.messages import Lateness, Spread, plain
+
 TOLERANCE = 0.1
 """Seconds by which a scheduled step may come late, for which it may last, and for which a process may stand still in a
 run that counts: as long as a ready thread may wait for a core (`live.machine.placement.STARVED_DELAY`)."""
@@ -80,25 +82,21 @@ class Timers:
         worked, waited, _ = os.pread(self._stat, 100, 0).split()
         return (int(worked) + int(waited)) / 1e9
 
-    def as_dict(self, start: float) -> dict[str, Any]:
+    def lateness(self, start: float) -> Lateness:
         """Return the lateness of all timers in seconds, by kind; `start` of the run on the monotonic clock."""
-        found = dict[str, Any]()
+        found = dict[str, Spread]()
         for kind, late in self.late.items():
             every = sorted(late)
             last = len(every) - 1
-            found[kind] = {
-                "count": len(every),
-                "p50": every[last // 2],
-                "p99": every[last * 99 // 100],
-                "max": every[last],
-            }
-        return {"late": found, "stood_still": self.still, "at": self.still_at - start}
+            found[kind] = Spread(len(every), every[last // 2], every[last * 99 // 100], every[last])
+        return Lateness(found, self.still, self.still_at - start)
 
 
-def stood_still(name: str, timers: dict[str, Any]) -> str:
+def stood_still(name: str, timers: Lateness | None) -> str:
     """Return what is wrong with the timers of a part, as part of a sentence, or an empty text."""
-    still = timers.get("stood_still", 0.0)
-    return f"{name} stood still for {still:.2f} s at {timers['at']:.2f} s" if still > TOLERANCE else ""
+    if timers is None or timers.stood_still <= TOLERANCE:
+        return ""
+    return f"{name} stood still for {timers.stood_still:.2f} s at {timers.at:.2f} s"
 
 
 class Timing:
@@ -117,7 +115,7 @@ class Timing:
 
     def as_dict(self, start: float) -> dict[str, Any]:
         """Return what goes into the record's provenance."""
-        return {"tolerance": TOLERANCE, "steps": self.steps, "looks": self.timers.as_dict(start)}
+        return {"tolerance": TOLERANCE, "steps": self.steps, "looks": plain(self.timers.lateness(start))}
 
     def slips(self, start: float) -> list[str]:
         """Return what came later than `TOLERANCE` allows, as parts of a sentence."""
@@ -127,5 +125,5 @@ class Timing:
             if (late := step["actual"] - step["intended"]) > TOLERANCE
         ]
         found += [f"{step['what']} took {step['took']:.2f} s" for step in self.steps if step["took"] > TOLERANCE]
-        still = stood_still("the lab", self.timers.as_dict(start))
+        still = stood_still("the lab", self.timers.lateness(start))
         return [*found, still] if still else found

@@ -1,24 +1,22 @@
 """A user-space link between the balancer and one node, which can drop every packet without closing anything.
 
-Run as `python -m live.network.blackhole`; its settings (`live.control.given`) are its port, and the node's host and
-`to_port`. While it drops, what was sent stays in the kernel's socket buffers and here, as it stays in a sender's buffer
-when no packet is acknowledged; and no SYN is answered, because the accept queue is kept full (Linux,
-`sk_acceptq_is_full` in include/net/sock.h), so that the balancer's kernel sends it again after 1, 3, 7 s, as over a
-dead network. No rights of root are needed. When the link is back, everything passes at once; over a real network the
-sender's next retransmission decides.
+Run as `python -m live.network.blackhole`; its settings are `LinkSettings`. While it drops, what
+was sent stays in the kernel's socket buffers and here, as it stays in a sender's buffer when no packet is acknowledged;
+and no SYN is answered, because the accept queue is kept full (Linux, `sk_acceptq_is_full` in include/net/sock.h), so
+that the balancer's kernel sends it again after 1, 3, 7 s, as over a dead network. No rights of root are needed. When
+the link is back, everything passes at once; over a real network the sender's next retransmission decides.
 """
 
 import asyncio
-import json
 import socket
 import time
-from typing import Any
-
-import uvloop
 
 from live.broadcast.relay import LinkState
 from live.control.given import configuration
-from live.control.stdio import lines, say
+from live.control.messages import Listening, on
+from live.control.running import run
+from live.control.stdio import obey, say
+from live.network.messages import Drop, LinkSettings
 
 AGAIN = 0.1
 """Seconds until the next try to accept a connection for which there was no open file left."""
@@ -86,17 +84,12 @@ class LinkListener:
         self.state.open.set()
 
 
-async def main(config: dict[str, Any]) -> None:
-    """Obey the lab until standard input closes: `drop` (true or false)."""
-    door = LinkListener(config["port"], LinkState(), (config["host"], config["to_port"]))
-    say(listening=time.monotonic())
-    reader = await lines()
-    while line := await reader.readline():
-        if json.loads(line)["drop"]:
-            door.drop()
-        else:
-            door.restore()
+async def main(settings: LinkSettings) -> None:
+    """Obey the lab until standard input closes."""
+    door = LinkListener(settings.port, LinkState(), (settings.host, settings.to_port))
+    say(Listening(time.monotonic(), time.process_time()))
+    await obey(on(Drop, lambda order: door.drop() if order.on else door.restore()))
 
 
 if __name__ == "__main__":
-    uvloop.run(main(configuration()))
+    run(main(configuration(LinkSettings)))

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from live.control.messages import Listening
 from live.control.process import ChildProcess
 from live.machine import placement
+from live.network.messages import Drop, LinkSettings
 from live.ports import ClusterPart
 
 if TYPE_CHECKING:
@@ -31,16 +33,16 @@ class Links(ClusterPart):
         """Start the relays, between the balancer and the nodes, and wait until they listen."""
         cluster = self.cluster
         for number, port in self.ports.items():
-            config = {"port": port, "host": "127.0.0.1", "to_port": cluster.node_ports[number - 1]}
+            config = LinkSettings(port, "127.0.0.1", cluster.node_ports[number - 1])
             self.links[number] = cluster.stage.python(
                 f"link {number}", "live.network.blackhole", config, cluster.place.cluster
             )
         for link in self.links.values():
-            link.hear()
+            link.hear(Listening)
 
     def drop(self, number: int, on: bool) -> None:
         """Let nothing pass between the balancer and a node, or let it pass again."""
-        self.links[number].tell(drop=on)
+        self.links[number].tell(Drop(on))
 
 
 def attach(cluster: "Cluster") -> None:

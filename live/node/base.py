@@ -15,6 +15,7 @@ from live.control.noted import Event
 from live.control.stdio import say
 from live.node.connection import BoundedConnection, bounds
 from live.node.drain import PLACE, drain
+from live.node.messages import Drained
 from live.node.part import TEXT, Admission, NodePart, Take
 
 FENCED = 3
@@ -170,7 +171,7 @@ class Node:
             await part.leaving()
         self.ready = False
         if await drain(self.server, lead, pace):
-            say(drained=time.monotonic())
+            say(Drained(time.monotonic()))
             self.end()
 
     def finish(self) -> list[Event]:

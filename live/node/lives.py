@@ -5,8 +5,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess
 from live.node.base import FENCED
+from live.node.messages import Drained, StartDrain
 from twin.errors import ClusterError
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ def attend(cluster: "Cluster") -> None:
         kind, leaves = standing.order, standing.leaving
         standing.ended(returns=True)
         if kind == "drain":
-            with contextlib.suppress(ClusterError, KeyError):  # one that was killed meanwhile says nothing
-                cluster.note(float(part.hear()["drained"]), "drained", number)
+            with contextlib.suppress(ClusterError):  # one that was killed meanwhile says nothing
+                cluster.note(part.hear(Drained).at, "drained", number)
         _gone(cluster, number)
         if not leaves:
             start(cluster, number, kind)
@@ -55,7 +57,7 @@ def see_off(cluster: "Cluster", number: int) -> None:
 def drain(cluster: "Cluster", number: int, lead: float, pace: float) -> None:
     """Let a node drain and end (`live.node.drain`); a new process takes its place unless it leaves for good."""
     cluster.node(number).let_end()
-    cluster.node(number).tell(drain=lead, pace=pace)
+    cluster.node(number).tell(StartDrain(lead, pace))
     cluster.restarting.add(number)
 
 
@@ -81,7 +83,7 @@ def start(cluster: "Cluster", number: int, heals: str = "") -> None:
 
 def _listens(cluster: "Cluster", number: int, process: ChildProcess, life: int, heals: str) -> None:
     with contextlib.suppress(ClusterError, ValueError, OSError):
-        listening = float(process.hear(READY_WITHIN + cluster.scenario.duration)["listening"])  # it may be made to hang
+        listening = process.hear(Listening, READY_WITHIN + cluster.scenario.duration).at  # it may be made to hang
         if cluster.standings[number - 1].listens(life):
             cluster.note(listening, "node_started", number)
             if heals:

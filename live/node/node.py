@@ -10,18 +10,19 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 import time
 from typing import Any
 
-import uvloop
 from websockets.asyncio.server import serve
 
 from live.control.given import configuration
-from live.control.stdio import say
+from live.control.messages import Listening
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.node.asyncio_runtime import YOUNG_GARBAGE
 from live.node.building import build
-from live.node.orders import obey
+from live.node.messages import Closed
+from live.node.orders import orders_of
 
 
 async def main(config: dict[str, Any]) -> int:
@@ -47,15 +48,18 @@ async def main(config: dict[str, Any]) -> int:
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, node.end)
     node.started()
-    say(listening=time.monotonic(), cpu=time.process_time())
+    say(Listening(time.monotonic(), time.process_time()))
     node.listening()
     closed = asyncio.ensure_future(node.server.wait_closed())
-    await asyncio.wait([asyncio.ensure_future(obey(node)), closed], return_when=asyncio.FIRST_COMPLETED)
+    obeying = asyncio.ensure_future(obey(orders_of(node)))
+    await asyncio.wait([obeying, closed], return_when=asyncio.FIRST_COMPLETED)
+    if obeying.done():
+        obeying.result()
     if closed.done():
-        say(closed=time.process_time())
+        say(Closed(time.process_time()))
     return node.status
 
 
 if __name__ == "__main__":
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    sys.exit(uvloop.run(main(configuration())))
+    run(main(configuration(dict[str, Any])))

@@ -9,6 +9,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
+from live.control.messages import ControlMessage, Order
 from live.control.noted import Event
 
 Take = Callable[[str | bytes], None]
@@ -27,13 +28,12 @@ class NodePart:
         options: of the server (`websockets.asyncio.server.serve`), in place of the node's own.
         frames: first bytes of the frames that are this part's, `TEXT` for text; only asked for where several parts take
             frames.
-        orders: what the lab may order, by the first word of the message that orders it. An order that is awaited holds
-            up those that come after it.
+        orders: what the lab may order, made by `live.control.messages.on`.
     """
 
     options: Mapping[str, Any] = {}
     frames: frozenset[int] = frozenset()
-    orders: Mapping[str, Callable[[Any], Awaitable[None] | None]] = {}
+    orders: Mapping[type[ControlMessage], Order] = {}
 
     def admit(self, connection: ServerConnection, request: Request) -> Admission:
         """Look at a handshake that is no health check; the first refusal counts."""

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from live.broadcast.broadcast import Broadcast
+from live.broadcast.messages import Publish
 from live.cluster import Cluster
 from live.control import interrupt
 from live.node import lives
+from live.node.messages import StartDrain
 from live.page.server import Order, PageServer
 from twin.errors import ClusterError, HostError, ScenarioError
 from twin.rules.token import make_token, token_problem
@@ -142,7 +144,7 @@ class ServedCluster(Cluster):
                 standing.over("hang", standing.life)
                 part.signal(signal.SIGCONT)
             part.let_end()
-            part.tell(drain=DRAIN_LEAD, pace=DRAIN_PACE)
+            part.tell(StartDrain(DRAIN_LEAD, DRAIN_PACE))
             self.restarting.add(number)
         else:
             part.signal({"kill": signal.SIGKILL, "hang": signal.SIGSTOP}[action])
@@ -182,7 +184,7 @@ def serve(
     with interrupt.remembered(), ServedCluster(scenario, port) as site:
         broadcast = site.room(Broadcast)
         assert broadcast is not None
-        broadcast.publisher.tell(start=time.monotonic())
+        broadcast.publisher.tell(Publish(time.monotonic()))
         ready(site)
         try:
             while until is None or not until():

@@ -18,6 +18,7 @@ from live.machine.timing import ScheduledAction
 from live.node import lives
 from live.node.base import FENCED
 from live.ports import ClusterPart
+from live.registry.messages import LookAt, SignAt, Synced
 from live.registry.scripts import SCRIPTS, Slots, alive
 from twin.draws import Purpose, stratified, uniform
 from twin.errors import ClusterError
@@ -113,7 +114,7 @@ class Elastic(ClusterPart):
             "registrar", "live.registry.registrar", config, self.cluster.place.cluster
         )
         balancer.trust(self.registrar.pid)
-        self.registrar.hear()
+        self.registrar.hear(Synced)
 
     def warm_up(self, start: float) -> None:
         """Tell nodes and registrar in which phases they stand when the run starts."""
@@ -121,10 +122,10 @@ class Elastic(ClusterPart):
         scenario, replication = self.scenario, self.cluster.replication
         for number, part in enumerate(self.cluster.nodes, 1):
             phase = uniform(scenario.seed, replication, number, Purpose.MEMBER_PHASE)
-            part.tell(grid=start + phase * self.settings.heartbeat)
+            part.tell(SignAt(start + phase * self.settings.heartbeat))
             self.replicas[number] = Replica(start - LONG_AGO)
         phase = stratified(scenario.seed, replication, 0, Purpose.SYNC_PHASE)
-        self.registrar.tell(look=start + phase * self.settings.sync)
+        self.registrar.tell(LookAt(start + phase * self.settings.sync))
 
     def steps(self) -> list[ScheduledAction]:
         """Return the autoscaler's decisions as steps of the run, with times in seconds after its start."""

@@ -3,9 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from live.control.messages import on
 from live.node.base import FENCED, Node
 from live.node.drain import close_oldest
 from live.node.part import NodePart
+from live.registry.messages import SignAt
 
 if TYPE_CHECKING:
     from live.registry.member import Membership
@@ -26,7 +28,7 @@ class Registered(NodePart):
         self.node = node
         self.settings = settings
         self.has_left = False
-        self.orders = {"grid": lambda message: self.member.on_grid(message["grid"])}
+        self.orders = on(SignAt, lambda order: self.member.on_grid(order.at))
 
     def listening(self) -> None:
         """Load what a member needs, which is no part of the node's start, and register."""

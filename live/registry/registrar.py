@@ -1,8 +1,8 @@
 """The registrar: it looks at the registry and keeps the balancer's list of servers in step.
 
 Run as `python -m live.registry.registrar`. How a balancer is told is its kind's, in `live.balancer.members`. The
-registrar says `synced` when as many nodes are in rotation as it was told to expect, looks at the times that it is told,
-and writes its events at `finish`.
+registrar says so when as many nodes are in rotation as it was told to expect, looks at the times that it is told,
+and writes its events when it is asked for them.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import uvloop
-
 from live.balancer.members import members_of
 from live.broadcast.link import keep_alive
 from live.control.address import Address
 from live.control.given import configuration
+from live.control.messages import Done, Finish, on
 from live.control.noted import Event
 from live.control.resp import BROKEN, ReplyError, RespConnection
-from live.control.stdio import lines, say
+from live.control.running import run
+from live.control.stdio import obey, say
 from live.registry.member import ANSWER_WITHIN, open_link
+from live.registry.messages import LookAt, Synced
 from live.registry.scripts import Slots, alive
 from twin.rules.registry import Registration, changes, next_sign
 
@@ -68,7 +69,7 @@ class Registrar:
         self.known = members
         if len(members) >= self.expect > 0:
             self.expect = 0
-            say(synced=time.monotonic())
+            say(Synced(time.monotonic()))
 
     def _note_lost(self, lost: bool) -> None:
         """Note when the registry does not answer any more, and when it does again."""
@@ -88,19 +89,20 @@ class Registrar:
 
 
 async def main(config: dict[str, Any]) -> None:
-    """Obey the lab: `look` gives the time of a look on the monotonic clock, `finish` writes the events and ends."""
+    """Obey the lab until standard input closes: look at the times that it says, and write the events."""
     registrar = Registrar(config)
     work = keep_alive(registrar.run())
-    reader = await lines()
-    while line := await reader.readline():
-        message = json.loads(line)
-        if "look" in message:
-            registrar.grid = float(message["look"])
-        elif "finish" in message:
-            Path(message["finish"]).write_text(json.dumps(registrar.events))
-            say(done=len(registrar.events))
+
+    def look_at(order: LookAt) -> None:
+        registrar.grid = order.at
+
+    def finish(order: Finish) -> None:
+        Path(order.path).write_text(json.dumps(registrar.events))
+        say(Done(len(registrar.events)))
+
+    await obey(on(LookAt, look_at) | on(Finish, finish))
     work.cancel()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(configuration()))
+    run(main(configuration(dict[str, Any])))

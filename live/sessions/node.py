@@ -16,10 +16,12 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from live.broadcast.link import keep_alive
+from live.control.messages import on
 from live.control.noted import Event
 from live.control.stdio import say
 from live.node.part import Admission, NodePart
 from live.sessions.accounts import Account, Accounts
+from live.sessions.messages import AskJoined, HashFrom, Joined
 from live.sessions.store import SessionStore, StoreDownError
 from twin.rules.credentials import challenge, name_and_password, shown_credentials
 from twin.rules.session import REFUSED, SessionTable, refresh_interval, without_store
@@ -48,7 +50,7 @@ class NodeSessions(NodePart):
     def __init__(self, number: int, events: list[Event], config: dict[str, Any]) -> None:
         self.place = number
         self.events = events
-        self.orders = {"begin": self._begin, "joined": self._join}
+        self.orders = on(HashFrom, self._begin) | on(AskJoined, self._join)
         self.secret = bytes.fromhex(config["secret"])
         self.lifetime: float = config["token_lifetime"]
         self.expiry: float = config["expiry"]
@@ -72,14 +74,14 @@ class NodeSessions(NodePart):
         if self.refreshing:
             self._refreshes = keep_alive(self._refresh())
 
-    def _begin(self, message: dict[str, Any]) -> None:
-        self.begin = message["begin"]
+    def _begin(self, order: HashFrom) -> None:
+        self.begin = order.begin
 
-    async def _join(self, message: dict[str, Any]) -> None:
+    async def _join(self, order: AskJoined) -> None:
         """Wait until the shared server answers, and say so."""
         if self.store is not None:
             await self.store.up.wait()
-        say(joined=time.monotonic())
+        say(Joined(time.monotonic()))
 
     # The handshake
 

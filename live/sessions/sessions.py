@@ -13,7 +13,7 @@ from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess
 from live.ports import ClusterPart
 from live.sessions.accounts import ACCOUNTS, Account
-from twin.errors import ClusterError
+from live.sessions.messages import AskJoined, HashFrom, Joined
 from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ class Sessions(ClusterPart):
         """
         nodes = self.nodes()
         for node in nodes:
-            node.tell(joined=True)
+            node.tell(AskJoined())
         for node in nodes:
-            if "joined" not in node.hear(READY_WITHIN):
-                raise ClusterError(f"{node.name} did not reach the server of the sessions.")
+            node.hear(Joined, READY_WITHIN)
 
     def begin(self, start: float) -> None:
         """Let logins cost their hash from `start` on, in seconds of the monotonic clock: before it, everybody has
@@ -119,7 +118,7 @@ class Sessions(ClusterPart):
         """
         self.running = True
         for node in self.nodes():
-            node.tell(begin=start)
+            node.tell(HashFrom(start))
 
 
 def attach(cluster: "Cluster") -> None:

@@ -22,7 +22,9 @@ from live.broadcast.broker import READ, STAMP, Topic, body, place
 from live.broadcast.bus import Bus, client_of
 from live.broadcast.fanout import FanOut, WatchedConnection
 from live.client.connection import Inlet
+from live.client.messages import Warm
 from live.control.address import Address
+from live.control.messages import Listening, Ready
 from live.control.process import Stage
 from live.machine import placement
 from live.node.base import Node
@@ -70,8 +72,8 @@ def test_the_fan_out_of_a_node_is_as_fast_as_the_bare_library() -> None:
         ) as server:
             port = next(iter(server.sockets)).getsockname()[1]
             swarm = stage.python("swarm", "live.client.client", swarm_config(port), host_cpus()[-1:])
-            await asyncio.to_thread(swarm.hear)
-            swarm.tell(warm=time.monotonic(), start=time.monotonic() + 5)
+            await asyncio.to_thread(swarm.hear, Ready)
+            swarm.tell(Warm(time.monotonic(), time.monotonic() + 5))
             while len(fan_out.clients) < CLIENTS:
                 await asyncio.sleep(0.02)
             connections = list(fan_out.clients)
@@ -163,7 +165,7 @@ def one_node() -> Callable[[bool, str], tuple[list[float], int]]:
             config = {"number": 1, "port": port, "backlog": 100}
             config["broadcast"] = node_config(LIMIT, policy, bus.address, topic)  # type: ignore[assignment]
             node = stage.python("node 1", "live.node.node", config, host_cpus()[:1])
-            node.hear()
+            node.hear(Listening)
             with client_of(bus.address) as client:
                 for text in (STAMP, READ):
                     client.script_load(text)

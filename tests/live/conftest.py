@@ -22,6 +22,7 @@ import pytest
 from live import runs
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
+from live.control.messages import Listening
 from live.control.process import Stage
 from live.machine import placement
 from live.page.serve import SERVED, ServedCluster, serve
@@ -162,7 +163,7 @@ def farm(stage: Stage, small: Callable[..., Scenario]) -> Iterator[Callable[...,
 
         nodes = [node(number) for number in range(1, count + 1)]
         for part in nodes:
-            part.hear()
+            part.hear(Listening)
         made = start_balancer(stage, scenario, port, node_ports, [], lambda t, e, n, d: notes.append((t, e, n, d)))
         balancers.append(made)
         made.wait_ready(10.0)

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from live.client.connection import Inlet
 from live.client.part import ClientPart
 from live.client.part import Take as ClientTake
+from live.control.messages import ControlMessage, on
 from live.control.stdio import say
 from live.node.base import Node
 from live.node.part import NodePart
@@ -24,6 +25,16 @@ pytestmark = pytest.mark.live
 
 GREETING = 71
 """First byte of a greeting, "G": one that no other mechanism has."""
+
+
+class AskGreetings(ControlMessage):
+    """A question to a swarm: how many greetings did each client get?"""
+
+
+class Greetings(ControlMessage):
+    """So many from each node."""
+
+    by_client: dict[str, dict[str, int]]
 
 
 class Greeter(NodePart):
@@ -49,14 +60,14 @@ class Greeted(ClientPart):
 
     def __init__(self) -> None:
         self.options = {"create_connection": Inlet}
-        self.by_node: dict[int, int] = {}
+        self.by_node: dict[str, int] = {}
 
     def connected(self, connection: ClientConnection, node: int) -> ClientTake:
         """Take the greetings of a connection."""
 
         def count(data: bytes | str) -> None:
             assert data == bytes([GREETING, node])
-            self.by_node[node] = self.by_node.get(node, 0) + 1
+            self.by_node[str(node)] = self.by_node.get(str(node), 0) + 1
 
         return count
 
@@ -65,14 +76,14 @@ def attach(cluster: "Cluster") -> None:
     """Tell nodes and clients where the mechanism is."""
     from live.ports import ClusterPart
 
-    class Greetings(ClusterPart):
+    class GreetingsOfCluster(ClusterPart):
         def of_node(self, number: int) -> dict[str, Any]:
             return {"attach": [f"{__name__}:to_node"]}
 
         def of_clients(self) -> dict[str, Any]:
             return {"attach": [f"{__name__}:to_clients"]}
 
-    cluster.add(Greetings())
+    cluster.add(GreetingsOfCluster())
 
 
 def to_node(node: Node, config: dict[str, Any]) -> None:
@@ -82,7 +93,11 @@ def to_node(node: Node, config: dict[str, Any]) -> None:
 def to_clients(swarm: "Swarm", config: dict[str, Any]) -> None:
     made: dict[int, Greeted] = {}
     swarm.equip(lambda client: made.setdefault(client.number, Greeted()))
-    swarm.orders["greetings"] = lambda _: say(greetings={number: part.by_node for number, part in made.items()})
+
+    def tell(order: AskGreetings) -> None:
+        say(Greetings({str(number): part.by_node for number, part in made.items()}))
+
+    swarm.orders |= on(AskGreetings, tell)
 
 
 @pytest.mark.parametrize(
@@ -111,10 +126,10 @@ def test_a_mechanism_of_a_test_attaches_to_live_nodes_and_clients(
 
         def greetings() -> dict[str, dict[str, int]]:
             cluster.attend()
-            cluster.swarm[0].tell(greetings=True)
+            cluster.swarm[0].tell(AskGreetings())
             found: dict[str, dict[str, int]] = {}
             while not found:
-                found = cluster.swarm[0].hear().get("greetings", {})
+                found = cluster.swarm[0].hear(Greetings).by_client
             return found
 
         until(lambda: all("2" in by_node for by_node in greetings().values()), 20, "not all came to node 2")

@@ -29,7 +29,7 @@ def limited(limit, most, words):
 @pytest.mark.parametrize("most", [10**8, LEAST_MEMORY - 1])
 def test_too_little_memory_gets_one_sentence(most):
     done = limited(resource.RLIMIT_AS, most, PREDICT)
-    said = f"The lab may have {most:,} bytes of memory and needs 1,000,000,000 at least; raise `ulimit -v`.\n"
+    said = f"The lab may have {most:,} bytes of memory and needs {LEAST_MEMORY:,} at least; raise `ulimit -v`.\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 

@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from live.balancer.balancer import binary, start_balancer
 from live.balancer.haproxy import HAProxyBalancer
+from live.control.messages import Listening
 from live.control.process import Stage
 from twin.config.base import REQUEST_WITHIN
 from twin.config.haproxy import HAPROXY
@@ -147,7 +148,7 @@ def test_haproxy_and_the_rule_agree_while_a_server_is_down_and_after_it_came_bac
     reached, named = twin.connect(8)
     assert set(named) <= {1, 3}
     assert reached == named
-    twin.farm.node(2).hear()
+    twin.farm.node(2).hear(Listening)
     until(lambda: any(event == "marked_up" for _, event, _, _ in twin.farm.notes), 10, "no mark-up")
     twin.usable[1] = True
     reached, named = twin.connect(9)
@@ -199,7 +200,7 @@ def test_haproxy_and_the_rule_agree_while_a_server_starts_slowly(
         twin.usable[1] = False
         twin.rule.mark(1, False)
         twin.connect(2)
-        twin.farm.node(2).hear()
+        twin.farm.node(2).hear(Listening)
         until(lambda: any(event == "marked_up" for _, event, _, _ in twin.farm.notes), 10, "no mark-up")
         up = next(t for t, event, _, _ in twin.farm.notes if event == "marked_up")
         twin.usable[1] = True
@@ -228,7 +229,7 @@ def test_haproxy_tells_when_a_node_goes_down_and_comes_back(
     one.nodes[1].process.kill()
     until(lambda: len(one.notes) == 1, 10, "no mark-down")
     one.nodes[1].wait(10)
-    one.node(2).hear()
+    one.node(2).hear(Listening)
     until(lambda: len(one.notes) == 2, 10, "no mark-up")
     (down, *first), (up, *second) = one.notes
     assert (first, second[:2]) == (["marked_down", 2, "Layer4 connection problem"], ["marked_up", 2])

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from live.broadcast.bus import Bus
+from live.broadcast.messages import Cut, RelaySettings, SetDelay
 from live.broadcast.relay import MOST_HELD, LinkState
 from live.control.address import Address
+from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.control.resp import RespConnection
 from live.machine import placement
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.live
 def relay(stage: Stage) -> tuple[ChildProcess, Address, Bus]:
     port, bus_port = placement.free_ports(2)
     bus = Bus(stage, bus_port, [])
-    part = stage.python("relay 1", "live.broadcast.relay", {"port": port, "to": bus.address.way})
-    part.hear()
+    part = stage.python("relay 1", "live.broadcast.relay", RelaySettings(port, bus.address.way))
+    part.hear(Listening)
     bus.wait_ready(10)
     return part, bus.address.through(port), bus
 
@@ -40,7 +42,7 @@ def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tup
     part, address, _ = relay
 
     async def check(link: RespConnection) -> None:
-        part.tell(cut=True)
+        part.tell(Cut(True))
         for _ in range(10_000):  # until the relay has heard of it
             asked = link.send("PING")
             done, _ = await asyncio.wait([asked], timeout=0.3)
@@ -48,7 +50,7 @@ def test_what_comes_while_the_link_is_cut_waits_and_nothing_is_closed(relay: tup
                 break
         assert not asked.done()
         assert not link.reason
-        part.tell(cut=False)
+        part.tell(Cut(False))
         async with asyncio.timeout(5.0):
             assert await asked == b"PONG"
 
@@ -59,7 +61,7 @@ def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Chil
     part, address, _ = relay
 
     async def check(link: RespConnection) -> None:
-        part.tell(delay=0.1)
+        part.tell(SetDelay(0.1))
         for _ in range(10_000):  # until the relay has heard of it
             began = time.monotonic()
             await link.send("PING")
@@ -69,7 +71,7 @@ def test_a_delay_holds_back_each_direction_and_keeps_the_order(relay: tuple[Chil
         replies = await asyncio.gather(*(link.send("ECHO", i) for i in range(50)))
         assert time.monotonic() - began >= 0.2
         assert replies == [str(i).encode() for i in range(50)]
-        part.tell(delay=0.0)
+        part.tell(SetDelay(0.0))
         assert await link.ask(5.0, "PING") == b"PONG"
 
     talk(address, check)
@@ -81,7 +83,7 @@ def test_large_replies_pass_unharmed(relay: tuple[ChildProcess, Address, Bus]) -
 
     async def check(link: RespConnection) -> None:
         await link.ask(5.0, "SET", "blob", blob)
-        part.tell(delay=0.05)
+        part.tell(SetDelay(0.05))
         assert await link.ask(5.0, "GET", "blob") == blob
 
     talk(address, check)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from live.calibration import costs as room
+from live.calibration.messages import Abandon, AwaitLoss, OpenBatch, Opened
 from live.calibration.workbench import MeasuredCosts
+from live.node.messages import Closed
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
 
@@ -39,17 +41,19 @@ class Script:
         self.told: list[Any] = []
         self.paces = 0
         self.client = SimpleNamespace(
-            pid=CLIENT, tell=lambda **words: self.told.append(words), hear=lambda within: self.heard
+            pid=CLIENT,
+            tell=self.told.append,
+            hear=lambda kind, within: self.heard if kind is Opened else kind(0.0, 0.0),
         )
         self.node = SimpleNamespace(pid=NODE, cpu_ns=lambda: int(self.spent[NODE] * 1e9), hear=self.node_says)
         self.balancer = SimpleNamespace(
             forwarder=lambda: BALANCER, cuts=True, cut=lambda node: self.told.append(f"cut {node}")
         )
         self.refusing = SimpleNamespace(forwarder=lambda: 3, cpu_ns=lambda: int(self.refused * 1e9))
-        self.heard = {"opened": 0, "failed": 0, "why": []}
+        self.heard = Opened(0.0, 0.0, 0, 0, [])
 
-    def node_says(self) -> dict[str, float]:
-        return {"closed": self.spent[NODE] - 2.0}
+    def node_says(self, kind: type[Closed]) -> Closed:
+        return kind(self.spent[NODE] - 2.0)
 
     def cpu(self) -> tuple[float, ...]:
         return tuple(self.spent)
@@ -116,7 +120,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
 def test_each_step_of_a_handshake_is_that_of_the_one_who_may_run(bench: Script) -> None:
     found = MeasuredCosts()
     room.handshakes(bench, found, 16)  # type: ignore[arg-type]
-    assert bench.told == [{"port": bench.port, "batch": 16}] * 4
+    assert bench.told == [OpenBatch(16, bench.port)] * 4
     all_ = set(NAMES)
     assert bench.looks == [{"client"}, {"client", "balancer"}, {"client", "node"}, {"balancer", "node"}, all_] * 4
     firsts = [5 * batch for batch in range(4)]
@@ -140,7 +144,7 @@ def test_lone_handshakes_are_averaged_and_a_client_that_spent_nothing_costs_noth
 
 
 def test_a_handshake_that_fails_or_a_refusal_that_is_none_ends_the_calibration(bench: Script) -> None:
-    bench.heard = {"opened": 1, "failed": 2, "why": ["503"]}
+    bench.heard = Opened(0.0, 0.0, 1, 2, ["503"])
     with pytest.raises(ClusterError, match="2 of 3 handshakes failed"):
         room.handshakes(bench, MeasuredCosts(), 1)  # type: ignore[arg-type]
     with pytest.raises(ClusterError, match="a connection that must be refused was not"):
@@ -150,7 +154,7 @@ def test_a_handshake_that_fails_or_a_refusal_that_is_none_ends_the_calibration(b
 def test_a_refusal_is_charged_to_the_balancer_first_and_then_to_the_client(bench: Script) -> None:
     found = MeasuredCosts()
     room.refusals(bench, found, 64)  # type: ignore[arg-type]
-    assert bench.told == [{"port": 9, "batch": 64}] * 2
+    assert bench.told == [OpenBatch(64, 9)] * 2
     assert bench.looks == [set(NAMES), {"balancer", "node"}, set(NAMES)] * 2
     assert found["balancer_refused"][64] == pytest.approx([unit(n, 3) / 64 for n in (2, 5)])
     assert found["client_refused"][64] == pytest.approx([unit(n, CLIENT) / 64 for n in (3, 6)])
@@ -198,13 +202,13 @@ def test_a_wake_up_is_what_a_lone_handshake_costs_more_as_a_share_of_the_cold_pa
     wakes: dict[str, list[float]] = {"client": [], "haproxy": [], "node": []}
     room.wake_ups(bench, found, wakes)  # type: ignore[arg-type]
     assert wakes == {"client": [pytest.approx(0.25)], "haproxy": [pytest.approx(0.5)], "node": [pytest.approx(0.75)]}
-    assert bench.told == ["drop", {"port": bench.port, "batch": room.SERIES, "together": False}]
+    assert bench.told == ["drop", OpenBatch(room.SERIES, bench.port, together=False)]
 
 
 def test_what_a_killed_node_leaves_to_do_is_charged_step_by_step(bench: Script) -> None:
     found = MeasuredCosts()
     room._killed(bench, found, 64, ENDED)  # type: ignore[arg-type]
-    assert bench.told == [64, (NODE, signal.SIGKILL), {"closed": True}]
+    assert bench.told == [64, (NODE, signal.SIGKILL), AwaitLoss()]
     # looks: connected, reaped, before the balancer, the balancer, the client
     assert bench.looks == [set(NAMES), {"node"}, {"node"}, {"balancer", "node"}, set(NAMES)]
     assert found["node_exit"][64] == pytest.approx([(unit(2, NODE) - ENDED) / 64])
@@ -222,7 +226,7 @@ def test_what_a_killed_node_leaves_to_do_is_charged_step_by_step(bench: Script) 
 def test_what_the_end_of_a_node_costs_is_charged_to_whom_the_frames_have_reached(bench: Script) -> None:
     found = MeasuredCosts()
     room._ended(bench, found, 64)  # type: ignore[arg-type]
-    assert bench.told == [64, (NODE, signal.SIGTERM), {"closed": True}]
+    assert bench.told == [64, (NODE, signal.SIGTERM), AwaitLoss()]
     everybody = set(NAMES)
     assert bench.looks == [
         *(everybody, {"node"}, {"balancer"}, {"client"}, {"client", "balancer"}, {"node"}),
@@ -238,7 +242,7 @@ def test_what_the_end_of_a_node_costs_is_charged_to_whom_the_frames_have_reached
 def test_pings_of_clients_that_gave_up_are_charged_to_the_node_and_the_balancer(bench: Script) -> None:
     found = MeasuredCosts()
     room._abandoned(bench, found, 64)  # type: ignore[arg-type]
-    assert bench.told == [64, {"abandon": room.PING_ALONE}, {"closed": True}]
+    assert bench.told == [64, Abandon(room.PING_ALONE), AwaitLoss()]
     assert bench.looks == [set(NAMES), {"client", "balancer"}, set(NAMES)]
     assert found["node_abandoned"][64] == pytest.approx([unit(3, NODE) / 64])
     assert found["balancer_abandoned"][64] == pytest.approx([unit(3, BALANCER) / 64])
@@ -247,7 +251,7 @@ def test_pings_of_clients_that_gave_up_are_charged_to_the_node_and_the_balancer(
 def test_a_cut_is_charged_to_the_balancer_alone(bench: Script) -> None:
     found = MeasuredCosts()
     room._cut(bench, found, 64)  # type: ignore[arg-type]
-    assert bench.told == [64, "cut 1", {"closed": True}]
+    assert bench.told == [64, "cut 1", AwaitLoss()]
     assert bench.looks == [set(NAMES), {"balancer"}, {"balancer"}, set(NAMES)]
     assert found["haproxy_cut"][64] == pytest.approx([unit(3, BALANCER) / 64])
     assert found.paces["haproxy_cut"][64] == [1.5]

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from live.calibration import workbench
+from live.calibration.messages import Opened
 from live.calibration.workbench import LOOK, QUIET, Bench, at_rest, check_opened
 from live.control.process import ChildProcess, Stage
 from twin.errors import ClusterError
@@ -38,9 +39,9 @@ def test_a_replaced_node_is_up_although_the_balancer_had_marked_it_down(monkeypa
 
 
 def test_handshakes_that_fail_are_counted_with_their_reasons() -> None:
-    check_opened({"opened": 3, "failed": 0, "why": []})
+    check_opened(Opened(0.0, 0.0, 3, 0, []))
     with pytest.raises(ClusterError, match=r"^calibration: 2 of 3 handshakes failed \(503, timeout\)\.$"):
-        check_opened({"opened": 1, "failed": 2, "why": ["503", "timeout"]})
+        check_opened(Opened(0.0, 0.0, 1, 2, ["503", "timeout"]))
 
 
 def test_what_wakes_up_now_and_then_rests_although_the_machine_looks_late(monkeypatch: pytest.MonkeyPatch) -> None:

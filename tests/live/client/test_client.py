@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from live.client.messages import AllConnected, Warm
+from live.control.messages import ControlMessage, Done, Finish, Ready
 from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from twin.draws import Purpose, uniform
@@ -43,8 +45,8 @@ def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[C
             "heartbeat": settings.heartbeat.model_dump(),
         }
         part = stage.python("swarm 0", "live.client.client", config)
-        assert part.hear() == {"ready": True}
-        part.tell(warm=time.monotonic(), start=time.monotonic() + 0.5)
+        part.hear(Ready)
+        part.tell(Warm(time.monotonic(), time.monotonic() + 0.5))
         return part, scenario
 
     return start
@@ -52,8 +54,8 @@ def swarm(stage: Stage, small: Callable[..., Scenario]) -> Callable[..., tuple[C
 
 def events(stage: Stage, part: ChildProcess) -> list[Event]:
     path = stage.folder / "events.json"
-    part.tell(finish=str(path))
-    while "done" not in part.hear():
+    part.tell(Finish(str(path)))
+    while not isinstance(part.hear(ControlMessage), Done):
         pass
     return [tuple(event) for event in json.loads(path.read_text())]
 
@@ -131,7 +133,7 @@ def test_after_a_loss_a_client_waits_as_long_as_the_rule_says(
     one = farm(1)
     reconnect = {"policy": "exponential", "base": 0.5, "cap": 5.0, "jitter": "full"}
     part, scenario = swarm(one.port, count, reconnect=reconnect)
-    assert part.hear() == {"connected": True}
+    part.hear(AllConnected)
     one.nodes[0].process.kill()
     seen = events_when(stage, part, each("connect_failed", count))
     over = []
@@ -197,7 +199,7 @@ def test_the_clients_connect_in_order_at_the_connect_rate_and_not_faster(
     one = farm(2)
     began = time.monotonic()
     part, _ = swarm(one.port, 20, connect_rate=50.0)
-    assert part.hear() == {"connected": True}
+    part.hear(AllConnected)
     seen = events(stage, part)
     attempts = [(t - began, client) for t, event, client, *_ in seen if event == "attempt_connect"]
     assert [client for _, client in attempts] == list(range(20))
@@ -229,7 +231,7 @@ def test_a_client_drops_a_connection_whose_pong_does_not_come(
     one = farm(1, check={"timeout": 30.0})
     beat = {"interval": 0.3, "timeout": 0.4, "close_timeout": close_timeout}
     part, _ = swarm(one.port, 10, heartbeat=beat, open_timeout=0.5)
-    assert part.hear() == {"connected": True}
+    part.hear(AllConnected)
     stopped = time.monotonic()
     one.nodes[0].signal(signal.SIGSTOP)
     seen = events_when(stage, part, each("disconnected", 10))

@@ -16,6 +16,7 @@ from live.client import client as module
 from live.client.building import ROOMS, equip
 from live.client.client import Client, Swarm
 from live.client.connection import Inlet, taker
+from live.client.messages import SetStall
 from live.client.part import TEXT, ClientPart, Next, Take
 from twin.scenario.scenario import Clients
 
@@ -91,13 +92,13 @@ def client_of(*parts: ClientPart) -> Client:
 def test_a_stalled_client_reads_nothing_on_this_connection_nor_on_the_next() -> None:
     client, first, second = client_of(), Line(), Line()
     client._opened(first, 1)  # type: ignore[arg-type]
-    client.swarm.orders["stall"]({"stall": 0, "on": True})
+    client.swarm.orders[SetStall](SetStall(0, True))
     assert not first.reading
     client._opened(second, 1)  # type: ignore[arg-type]
     assert not second.reading
-    client.swarm.orders["stall"]({"stall": 1, "on": False})  # somebody else
+    client.swarm.orders[SetStall](SetStall(1, False))  # somebody else
     assert not second.reading
-    client.swarm.orders["stall"]({"stall": 0, "on": False})
+    client.swarm.orders[SetStall](SetStall(0, False))
     assert second.reading
 
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from live.control.process import Stage
+from live.machine.messages import Report, WakeUpDelays
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
@@ -67,8 +68,8 @@ def test_a_part_imports_the_code_that_started_it_wherever_the_lab_stands(
     monkeypatch.setenv("PYTHONPATH", f":.:{trap.name}")
     with Stage() as stage:
         canary = stage.python("canary", "live.machine.canary", [0])
-        canary.tell(report=True)
-        assert set(canary.hear()) <= {"p50", "p99", "max"}
+        canary.tell(Report())
+        canary.hear(WakeUpDelays)
         said = "import live, sim, twin; print([m.__file__ for m in (live, sim, twin)], flush=True)"
         part = stage.start("asked", [sys.executable, "-P", "-c", said])
         assert part.process.stdout is not None

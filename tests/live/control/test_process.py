@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from live.control.process import Stage, ends_with_parent, process_cpu_ns, queued_ns, wants_a_core
+from live.control.messages import ControlMessage, Done, Finish, Nothing
+from live.control.process import Stage, ends_with_parent
 from twin.errors import ClusterError
 from twin.scenario.scenario import Scenario
 
@@ -212,15 +213,28 @@ def test_the_guard_kills_the_groups_it_watches_but_not_those_it_was_told_to_forg
 
 def test_a_part_answers_messages_in_order(stage: Stage) -> None:
     part = stage.start("echo", [sys.executable, "-c", ECHO])
-    part.tell(a=1)
-    part.tell(b=[2, "ü"])
-    assert [part.hear(), part.hear()] == [{"a": 1}, {"b": [2, "ü"]}]
+    part.tell(Finish("ü"))
+    part.tell(Done(2))
+    assert [part.hear(Finish), part.hear(Done)] == [Finish("ü"), Done(2)]
+
+
+def test_what_a_part_says_that_is_no_message_or_another_one_is_an_error(stage: Stage) -> None:
+    part = stage.start("echo", [sys.executable, "-c", ECHO])
+    part.tell(Finish("x"))
+    with pytest.raises(ClusterError, match=r"^echo has said what .* 'Finish' is unknown; allowed is Done\)"):
+        part.hear(Done)
+    part.give({"type": "Done"})
+    with pytest.raises(ClusterError, match=r"^echo has said what the lab does not understand \(Done lacks events\)"):
+        part.hear(Done)
+    part.give("hello")
+    with pytest.raises(ClusterError, match="is no message"):
+        part.hear(ControlMessage)
 
 
 def test_a_silent_part_is_an_error_that_names_it_and_the_time(stage: Stage) -> None:
     part = stage.start("sleeper", ["sleep", "600"])
     with pytest.raises(ClusterError, match=r"^sleeper gave no answer within 0\.1 s: it logged nothing$"):
-        part.hear(0.1)
+        part.hear(ControlMessage, 0.1)
 
 
 def test_a_part_that_could_log_nothing_as_the_disk_is_full_is_an_error_that_says_so(
@@ -239,11 +253,11 @@ def test_a_part_that_could_log_nothing_as_the_disk_is_full_is_an_error_that_says
 def test_a_part_that_ended_is_an_error_with_its_last_line_of_log(stage: Stage) -> None:
     part = stage.start("fool", ["sh", "-c", "echo first >&2; echo no such bean >&2; exit 3"])
     with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):
-        part.hear()
+        part.hear(ControlMessage)
     assert part.wait(10)
     assert not part.running
     with pytest.raises(ClusterError, match=r"^fool ended with exit status 3: no such bean$"):
-        part.tell(hello=True)
+        part.tell(Nothing())
 
 
 def test_the_number_of_a_part_that_ended_stays_its_own_until_the_stage_ends_it(
@@ -309,41 +323,6 @@ def test_a_part_runs_only_on_the_cpus_it_is_given(stage: Stage) -> None:
     assert os.sched_getaffinity(stage.start("sleeper", ["sleep", "600"], [cpu]).pid) == {cpu}
 
 
-def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
-    code = "import sys\nfor line in sys.stdin:\n    sum(range(int(line.split(':')[1][:-2]))); print('{}', flush=True)"
-    part = stage.start("worker", [sys.executable, "-c", code])
-    part.tell(n=1)
-    part.hear()
-    idle = part.cpu_ns()
-    time.sleep(0.2)
-    rested = part.cpu_ns()
-    part.tell(n=20_000_000)
-    part.hear(60)
-    worked = part.cpu_ns()
-    assert rested - idle < 50e6
-    assert worked - rested > 50e6
-    times = psutil.Process(part.pid).cpu_times()
-    assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)
-
-
-def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(until: Callable[..., None]) -> None:
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    idle = subprocess.Popen([sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
-    try:
-        assert idle.stdout is not None
-        idle.stdout.readline()
-        until(lambda: not wants_a_core(idle.pid))
-        until(lambda: wants_a_core(busy.pid))
-        busy.send_signal(signal.SIGSTOP)
-        until(lambda: not wants_a_core(busy.pid))
-    finally:
-        for one in (busy, idle):
-            one.kill()
-            one.communicate()
-    assert not wants_a_core(busy.pid)
-
-
 @pytest.mark.skipif(not ends_with_parent(), reason="setpriv is not there")
 def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[..., None]) -> None:
     script = (
@@ -362,9 +341,3 @@ def test_a_part_ends_with_the_lab_even_if_the_guard_is_gone(until: Callable[...,
         lab.communicate()
     until(lambda: not psutil.pid_exists(int(part)) or not alive(psutil.Process(int(part))))
     shutil.rmtree(folder)
-
-
-def test_a_process_that_wants_a_core_that_another_has_is_queued(stage: Stage, until: Callable[..., None]) -> None:
-    rivals = [stage.start(f"rival {i}", [sys.executable, "-c", "while True: pass"], [0]) for i in range(2)]
-    until(lambda: all(queued_ns(one.pid) > 10_000_000 for one in rivals))
-    assert all(process_cpu_ns(one.pid) > 0 for one in rivals)

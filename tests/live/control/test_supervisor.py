@@ -15,6 +15,7 @@ import pytest
 
 from live import runs
 from live.cluster import Cluster
+from live.control.messages import ControlMessage
 from live.control.process import ChildProcess, Stage
 from live.control.supervisor import Supervisor
 from live.runs import VoidWarning, measure, run
@@ -161,7 +162,7 @@ def test_a_part_that_is_stopped_while_it_should_answer_is_named(stage: Stage) ->
     part = stage.start("sleeper", ["sleep", "60"])
     os.kill(part.pid, signal.SIGSTOP)
     with pytest.raises(VoidError, match=r"^sleeper gave no answer within 0\.2 s, as it was stopped by a signal: "):
-        part.hear(0.2)
+        part.hear(ControlMessage, 0.2)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 from live.balancer.balancer import binary
 from live.control.process import Stage
 from live.machine import placement as host
+from live.machine.messages import Report, WakeUpDelays
 from live.machine.placement import keep_awake, placement
 from live.runs import measure, run
 from twin.errors import HostError, LabError, ScenarioError
@@ -161,8 +162,8 @@ def test_the_watch_says_why_a_run_was_starved(stage: Stage, monkeypatch: pytest.
     monkeypatch.setattr(host, "STARVED_DELAY", 1e9)
     monkeypatch.setattr(host, "STARVED_SHARE", 1e9)
     watch = host.Watch(stage, host.placement(Scenario(name="x")).cluster)
-    watch.part.tell(report=True)
-    watch.part.hear()
+    watch.part.tell(Report())
+    watch.part.hear(WakeUpDelays)
     for _ in range(2):
         stage.start("sleeper", ["sleep", "0.3"]).wait(10)
     quiet = watch.report()
@@ -185,7 +186,7 @@ def test_the_time_that_the_lab_itself_uses_is_not_that_of_others(stage: Stage) -
     watch = host.Watch(stage, host.placement(Scenario(name="x")).cluster)
     code = "import sys\nfor line in sys.stdin: print(sum(range(40_000_000)) * 0, flush=True)"
     part = stage.start("worker", [sys.executable, "-c", "print('{}', flush=True)\n" + code])
-    part.hear()
+    part.read_line()
     watch.begin()
     own = watch._own_seconds()
     assert part.process.stdin is not None

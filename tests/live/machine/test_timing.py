@@ -10,11 +10,13 @@ import time
 
 import pytest
 
+from live.control.messages import Lateness, take
 from live.machine import timing
 from live.machine.timing import TOLERANCE, ScheduledAction, Timers, Timing, stood_still
 
 STOPS_ITSELF = """
 import asyncio, json, os, subprocess, time
+from live.control.messages import plain
 from live.machine.timing import Timers
 async def main():
     timers = Timers()
@@ -27,7 +29,7 @@ async def main():
     os.kill(os.getpid(), 19)
     await waiting
     waker.wait()
-    print(json.dumps(timers.as_dict(start)))
+    print(json.dumps(plain(timers.lateness(start))))
 asyncio.run(main())
 """
 
@@ -82,7 +84,7 @@ def test_a_step_that_comes_late_or_lasts_too_long_is_a_slip(
 
 
 def test_a_timer_that_is_late_because_of_the_process_s_own_work_has_not_stood_still() -> None:
-    async def busy() -> dict[str, object]:
+    async def busy() -> Lateness:
         timers = Timers()
         due = time.monotonic() + 0.01
         waiting = asyncio.ensure_future(timers.until(due, "tick"))
@@ -90,10 +92,10 @@ def test_a_timer_that_is_late_because_of_the_process_s_own_work_has_not_stood_st
         while time.monotonic() < due + 3 * TOLERANCE:
             pass
         await waiting
-        return timers.as_dict(0.0)
+        return timers.lateness(0.0)
 
     found = asyncio.run(busy())
-    assert found["late"]["tick"]["max"] > 2.5 * TOLERANCE  # type: ignore[index]
+    assert found.late["tick"].max > 2.5 * TOLERANCE
     assert stood_still("swarm 0", found) == ""
 
 
@@ -101,14 +103,14 @@ def test_a_timer_that_is_late_because_of_the_process_s_own_work_has_not_stood_st
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="only Linux tells how long a process waited")
 def test_a_process_that_was_stopped_has_stood_still() -> None:
     done = subprocess.run([sys.executable, "-c", STOPS_ITSELF], capture_output=True, text=True, check=True, timeout=60)
-    found = json.loads(done.stdout)
-    assert 0.3 < found["stood_still"] < 30
+    found: Lateness = take(json.loads(done.stdout), Lateness, "it")
+    assert 0.3 < found.stood_still < 30
     assert stood_still("swarm 0", found).startswith("swarm 0 stood still for")
-    assert found["late"]["tick"]["count"] == 4
+    assert found.late["tick"].count == 4
     assert signal.SIGSTOP == 19
 
 
 def test_what_is_due_already_is_no_timer_s_business() -> None:
     timers = Timers()
     asyncio.run(timers.until(time.monotonic() - 1.0, "tick"))
-    assert timers.as_dict(0.0)["late"] == {}
+    assert timers.lateness(0.0).late == {}

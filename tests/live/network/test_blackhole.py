@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.machine import placement
+from live.network.messages import Drop, LinkSettings
 from live.runs import run
 from twin.record.record import Record
 from twin.scenario.scenario import Scenario
@@ -40,9 +42,9 @@ def link(stage: Stage) -> Iterator[tuple[ChildProcess, int]]:
 
     threading.Thread(target=serve, daemon=True).start()
     (port,) = placement.free_ports(1)
-    config = {"port": port, "host": "127.0.0.1", "to_port": server.getsockname()[1]}
+    config = LinkSettings(port, "127.0.0.1", server.getsockname()[1])
     part = stage.python("link 1", "live.network.blackhole", config)
-    part.hear()
+    part.hear(Listening)
     yield part, port
     server.close()
 
@@ -66,9 +68,9 @@ def test_what_is_sent_waits_and_nothing_is_closed(link: tuple[ChildProcess, int]
     part, port = link
     with socket.create_connection(("127.0.0.1", port), 5) as one:
         assert ask(one, 5) == b"hello"
-        part.tell(drop=True)
+        part.tell(Drop(True))
         assert any(fails(lambda: ask(one, 0.3)) for _ in range(10_000))  # when it has heard of it
-        part.tell(drop=False)
+        part.tell(Drop(False))
         one.settimeout(5)
         assert one.recv(16) == b"hello"
 
@@ -76,7 +78,7 @@ def test_what_is_sent_waits_and_nothing_is_closed(link: tuple[ChildProcess, int]
 def test_no_syn_is_answered_and_the_kernel_sends_it_again(link: tuple[ChildProcess, int]) -> None:
     part, port = link
     for _ in range(2):  # also when it drops for the second time
-        part.tell(drop=True)
+        part.tell(Drop(True))
         deadline = time.monotonic() + 10
         while not fails(lambda: socket.create_connection(("127.0.0.1", port), 0.5).close()):
             assert time.monotonic() < deadline
@@ -85,7 +87,7 @@ def test_no_syn_is_answered_and_the_kernel_sends_it_again(link: tuple[ChildProce
             one.setblocking(False)
             began = time.monotonic()
             one.connect_ex(("127.0.0.1", port))
-            part.tell(drop=False)
+            part.tell(Drop(False))
             one.settimeout(5)
             assert ask_when_connected(one) == b"hello"
             assert 0.8 < time.monotonic() - began < 3.5  # 1 s after the first SYN, or 3 s

@@ -17,12 +17,14 @@ from websockets.sync.client import connect
 from live.broadcast import wire
 from live.broadcast.broker import STAMP, Topic
 from live.broadcast.bus import Bus, client_of
+from live.control.messages import Done, Finish, Listening
 from live.control.process import Stage
 from live.machine import placement
 from live.node.base import Node
 from live.node.building import ROOMS
 from live.node.part import TEXT, NodePart, Take
 from live.sessions.accounts import Account
+from live.sessions.messages import AskJoined, Joined
 
 RETRY = {"base": 0.01, "cap": 0.05, "retries": 10, "timeout": 1.0}
 REFUSAL: Any = object()
@@ -143,9 +145,9 @@ def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(stage:
         "lifetime": {"mean": 3.0, "jitter": 0.0, "seed": 1, "replication": 0},
     }
     part = stage.python("node 7", "live.node.node", config)
-    part.hear()
-    part.tell(joined=True)
-    assert "joined" in part.hear()
+    part.hear(Listening)
+    part.tell(AskJoined())
+    part.hear(Joined)
     shown = {"Authorization": "Basic " + base64.b64encode(b"me:right").decode()}
     uri = f"ws://127.0.0.1:{port}/"
     with client_of(bus.address) as client:
@@ -167,8 +169,8 @@ def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(stage:
             with pytest.raises(Exception, match="1012"):
                 link.recv(10)
             assert time.monotonic() - began < 4.0
-    part.tell(finish=str(tmp_path / "events.json"))
-    part.hear()
+    part.tell(Finish(str(tmp_path / "events.json")))
+    part.hear(Done)
     events = json.loads((tmp_path / "events.json").read_text())
     assert [(event[2], event[3], event[5]) for event in events if event[1] == "arrived"] == [(5, 7, 9)]
     assert [event[3] for event in events if event[1] == "received"] == [7]

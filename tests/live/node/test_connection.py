@@ -23,10 +23,12 @@ from websockets.typing import Origin
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
 from live.calibration.rounds import upgrade
+from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.limits import MOST_CLIENTS
 from live.machine import placement
 from live.node.connection import MOST_CONNECTIONS, MOST_FRAME, OPEN_WITHIN, BoundedConnection
+from live.node.messages import Look, Seen
 from live.page.node import MOST_TEXT
 from live.sending.outbox import MOST_ARRIVED
 from live.sessions.accounts import Account
@@ -69,7 +71,7 @@ def node(stage: Stage) -> Callable[..., tuple[ChildProcess, int]]:
             config["broadcast"]["noted"] = False
             config["page"] = {"secret": SECRET, "origins": [ORIGIN]}
         part = stage.python("node 1", "live.node.node", config)
-        part.hear()
+        part.hear(Listening)
         return part, port
 
     return start
@@ -130,8 +132,8 @@ def test_a_client_that_pings_and_reads_nothing_is_cut_and_delays_nobody(
     part, port = node(kind)
     with others(port) as served, flood(upgrade(port, 1), masked(Opcode.PING, bytes(125)) * 2000):
         assert grown(part, 3.0, served) < GROWTH
-        part.tell(ask="connections")
-        assert part.hear()["connections"] == 1
+        part.tell(Look())
+        assert part.hear(Seen).connections == 1
 
 
 @pytest.mark.parametrize("kind", ["plain", "broadcast", "page", "sessions"])

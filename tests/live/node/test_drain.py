@@ -11,6 +11,7 @@ from websockets.sync.client import connect
 
 import sim
 from live import measure
+from live.node.messages import Drained, StartDrain
 from tests.strategies import small_profile
 from twin.invariants import audit
 from twin.measures import measure_record
@@ -29,7 +30,7 @@ def test_a_node_that_drains_fails_its_check_then_refuses_then_closes_at_its_pace
             link = links.enter_context(connect(f"ws://127.0.0.1:{one.node_ports[0]}/", compression=None, proxy=None))
             held.append(link)
         began = time.monotonic()
-        one.nodes[0].tell(drain=1.0, pace=10.0)
+        one.nodes[0].tell(StartDrain(1.0, 10.0))
         until(lambda: any(event == "marked_down" for _, event, _, _ in one.notes), 5, "no mark-down")
         down = next(t for t, event, _, _ in one.notes if event == "marked_down")
         assert down - began < 1.0  # before the first close
@@ -43,7 +44,7 @@ def test_a_node_that_drains_fails_its_check_then_refuses_then_closes_at_its_pace
         assert ends == sorted(ends)
         assert ends[0] == pytest.approx(1.0, abs=0.3)
         assert ends[-1] - ends[0] == pytest.approx(0.9, abs=0.3)
-        assert began + 1.0 < float(one.nodes[0].hear()["drained"]) < time.monotonic()
+        assert began + 1.0 < one.nodes[0].hear(Drained).at < time.monotonic()
         assert one.nodes[0].wait(10)
         with connect(f"ws://127.0.0.1:{one.port}/", compression=None, proxy=None) as link:
             assert link.response is not None
@@ -76,10 +77,10 @@ def test_a_second_order_does_not_hurry_a_drain_that_has_begun(farm: Callable[...
         uri = f"ws://127.0.0.1:{one.node_ports[0]}/"
         held = [links.enter_context(connect(uri, compression=None, proxy=None)) for _ in range(4)]
         began = time.monotonic()
-        one.nodes[0].tell(drain=0.0, pace=4.0)
+        one.nodes[0].tell(StartDrain(0.0, 4.0))
         with pytest.raises(ConnectionClosed):
             held[0].recv(timeout=10)
-        one.nodes[0].tell(drain=0.0, pace=0.0)
+        one.nodes[0].tell(StartDrain(0.0, 0.0))
         with pytest.raises(ConnectionClosed):
             held[-1].recv(timeout=10)
         assert time.monotonic() - began >= 0.75 - 0.01

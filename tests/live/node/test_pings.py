@@ -12,8 +12,10 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
+from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.machine import placement
+from live.node.messages import Look, Seen
 from twin.rules.heartbeat import PONG_MISSED
 
 pytestmark = pytest.mark.live
@@ -69,7 +71,7 @@ def node(stage: Stage) -> tuple[ChildProcess, int]:
     (port,) = placement.free_ports(1)
     config = {"number": 1, "port": port, "backlog": 100, "ping_interval": INTERVAL, "ping_timeout": TIMEOUT}
     part = stage.python("node 1", "live.node.node", config)
-    part.hear()
+    part.hear(Listening)
     return part, port
 
 
@@ -117,8 +119,8 @@ def test_a_node_that_stood_still_between_two_pings_keeps_the_connection(
     peer.say()
     assert peer.wait_for_ping()  # it has read the first pong
     peer.say()
-    node[0].tell(ask="connections")
-    assert node[0].hear()["connections"] == 1  # and the second, which came before the question
+    node[0].tell(Look())
+    assert node[0].hear(Seen).connections == 1  # and the second, which came before the question
     stand_still(node[0], until)
     for _ in range(3):
         assert peer.wait_for_ping()

@@ -17,8 +17,10 @@ from live import measure
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
 from live.broadcast.bus import Bus, client_of
+from live.control.messages import Done, Finish, Listening
 from live.control.process import Stage
 from live.machine import placement
+from live.node.messages import StartDrain
 from live.registry.autoscaler import Elastic
 from live.registry.scripts import SCRIPTS, Slots, alive
 from tests.sound import assert_sound
@@ -50,7 +52,7 @@ def registry(stage: Stage) -> Iterator[SimpleNamespace]:
         }
         config = {"number": number, "port": port, "backlog": 100, "registry": member}
         part = stage.python(f"node {number} {port}", "live.node.node", config)
-        part.hear()
+        part.hear(Listening)
         return part
 
     def members() -> Any:
@@ -79,7 +81,7 @@ def test_a_node_whose_slot_is_taken_is_fenced_and_ends(registry: SimpleNamespace
 def test_a_node_that_drains_leaves_the_registry_at_once(registry: SimpleNamespace, until: Callable[..., None]) -> None:
     part = registry.node(2, placement.free_ports(1)[0])
     until(lambda: 2 in registry.members(), 5, "not registered")
-    part.tell(drain=0.3, pace=0.0)
+    part.tell(StartDrain(0.3, 0.0))
     until(lambda: 2 not in registry.members(), 0.25, "still registered")
     assert part.wait(5)
 
@@ -130,8 +132,8 @@ def test_the_registrar_brings_a_balancer_in_step(
             )
         assert elastic.registrar is not None
         path = stage.folder / "events.json"
-        elastic.registrar.tell(finish=str(path))
-        elastic.registrar.hear()
+        elastic.registrar.tell(Finish(str(path)))
+        elastic.registrar.hear(Done)
         events = [(event, node) for _, event, _, node, *_ in json.loads(path.read_text())]
         for node in (1, 2):  # on a loaded machine the lease of node 2 may end for a moment
             mine = [event for event, one in events if one == node]
@@ -186,7 +188,7 @@ def _next_client() -> int:
 def _member(stage: Stage, elastic: Any, number: int, port: int, **other: str) -> Any:
     config = {"number": number, "port": port, "backlog": 100, "registry": {**elastic.for_node(number), **other}}
     part = stage.python(f"node {number}", "live.node.node", config)
-    part.hear()
+    part.hear(Listening)
     return part
 
 
@@ -195,7 +197,8 @@ def test_haproxy_hashes_the_clients_id_as_the_rule_does(stage: Stage, small: Cal
     scenario = small(registry={"canary": canary}, balancer={"kind": "haproxy", "algorithm": "leastconn"})
     port, *ports = placement.free_ports(3)
     for number, one in enumerate(ports, 1):
-        stage.python(f"node {number}", "live.node.node", {"number": number, "port": one, "backlog": 100}).hear()
+        config = {"number": number, "port": one, "backlog": 100}
+        stage.python(f"node {number}", "live.node.node", config).hear(Listening)
     text = HAPROXY.of_run(scenario, port, ports, stage.folder)
     assert text.count(" disabled") == 4
     balancer = start_balancer(stage, scenario, port, ports, [], lambda *note: None)

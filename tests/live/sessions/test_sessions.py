@@ -16,9 +16,11 @@ from websockets.sync.client import connect
 from live import measure
 from live.broadcast.broker import Topic
 from live.broadcast.bus import Bus
+from live.control.messages import Listening
 from live.control.process import ChildProcess, Stage
 from live.machine import placement
 from live.sessions.accounts import Account, password_hash
+from live.sessions.messages import AskJoined, HashFrom, Joined
 from live.sessions.store import SessionStore, StoreDownError
 from tests.sound import assert_sound
 from twin.measures import measure_record
@@ -57,9 +59,9 @@ def node(stage: Stage) -> Callable[..., tuple[ChildProcess, int]]:
         part = stage.python(
             f"node {number}", "live.node.node", {"number": number, "port": port, "backlog": 100, "sessions": sessions}
         )
-        part.hear()
-        part.tell(joined=True)
-        assert "joined" in part.hear()
+        part.hear(Listening)
+        part.tell(AskJoined())
+        part.hear(Joined)
         return part, port
 
     return start
@@ -131,9 +133,9 @@ def test_the_hash_is_that_of_the_run_once_it_has_begun(node: Callable[..., tuple
     later = replace(account, hashes={1: account.hashes[1], 50: password_hash("later", account.salt, 50)})
     part, port = node(accounts={"me": later.as_config()})
     assert knock(port, basic("right"))[0] == 101
-    part.tell(begin=time.monotonic())
-    part.tell(joined=True)
-    part.hear()
+    part.tell(HashFrom(time.monotonic()))
+    part.tell(AskJoined())
+    part.hear(Joined)
     assert knock(port, basic("right")) == (401, ["password"])
     assert knock(port, basic("later"))[0] == 101
 

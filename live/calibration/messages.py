@@ -1,0 +1,65 @@
+"""What the calibration orders its clients (`live.calibration.bench`) to do, and what they answer.
+
+Times are by the monotonic clock; 0 where there was no such event.
+"""
+
+from live.control.messages import ControlMessage
+
+
+class Tokens(ControlMessage):
+    """An order: the clients that come next show these, one each, when they have sessions."""
+
+    tokens: list[str]
+
+
+class OpenBatch(ControlMessage):
+    """An order: so many new clients try once to connect, all at once or one after the other; the answer is `Opened`.
+
+    Attributes:
+        port: where; None is where the last ones did.
+    """
+
+    size: int
+    port: int | None = None
+    together: bool = True
+
+
+class Span(ControlMessage):
+    """When the first and the last of some events were."""
+
+    first: float
+    last: float
+
+
+class Opened(Span):
+    """When the first and the last attempt ended, how many opened, and why the others failed."""
+
+    opened: int
+    failed: int
+    why: list[str]
+
+
+class AskMissed(ControlMessage):
+    """An order: each client asks its node what it missed."""
+
+
+class AskDelivered(ControlMessage):
+    """A question: when were the first and the last delivery since this was asked last? The answer is `Delivered`."""
+
+
+class Delivered(Span):
+    """When they were."""
+
+
+class Abandon(ControlMessage):
+    """An order: each client pings its node and breaks its connection off after so many seconds."""
+
+    after: float
+
+
+class AwaitLoss(ControlMessage):
+    """A question: when is every connection lost that is open? The answer is `AllLost`."""
+
+
+class AllLost(Span):
+    """When the first and the last were lost."""

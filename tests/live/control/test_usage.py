@@ -1,0 +1,57 @@
+"""What the kernel tells of a process's use of cores."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from live.control.messages import Finish
+from live.control.process import Stage
+from live.control.usage import process_cpu_ns, queued_ns, wants_a_core
+
+pytestmark = pytest.mark.live
+
+
+def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
+    code = "import sys\nfor line in sys.stdin: print(sum(range(20_000_000 if 'work' in line else 1)), flush=True)"
+    part = stage.start("worker", [sys.executable, "-c", code])
+    part.tell(Finish("rest"))
+    part.read_line()
+    idle = part.cpu_ns()
+    time.sleep(0.2)
+    rested = part.cpu_ns()
+    part.tell(Finish("work"))
+    part.read_line(60)
+    worked = part.cpu_ns()
+    assert rested - idle < 50e6
+    assert worked - rested > 50e6
+    times = psutil.Process(part.pid).cpu_times()
+    assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)
+
+
+def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(until: Callable[..., None]) -> None:
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    idle = subprocess.Popen([sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    try:
+        assert idle.stdout is not None
+        idle.stdout.readline()
+        until(lambda: not wants_a_core(idle.pid))
+        until(lambda: wants_a_core(busy.pid))
+        busy.send_signal(signal.SIGSTOP)
+        until(lambda: not wants_a_core(busy.pid))
+    finally:
+        for one in (busy, idle):
+            one.kill()
+            one.communicate()
+    assert not wants_a_core(busy.pid)
+
+
+def test_a_process_that_wants_a_core_that_another_has_is_queued(stage: Stage, until: Callable[..., None]) -> None:
+    rivals = [stage.start(f"rival {i}", [sys.executable, "-c", "while True: pass"], [0]) for i in range(2)]
+    until(lambda: all(queued_ns(one.pid) > 10_000_000 for one in rivals))
+    assert all(process_cpu_ns(one.pid) > 0 for one in rivals)
