@@ -94,7 +94,9 @@ def test_after_the_loss_of_its_session_each_client_that_moves_logs_in(runs):
 
 
 def test_with_sessions_in_the_nodes_nearly_every_move_is_a_login(runs, reference):
-    local = moves(sim.simulate(Scenario.load(ROOT / "scenarios" / "whole-pubsub.toml"), 0, reference))
+    scenario = Scenario.load(ROOT / "scenarios" / "whole-pubsub.toml")
+    assert scenario.clients.count == 200
+    local = moves(sim.simulate(scenario, 0, reference))
     shared = moves(runs["one server"])
     assert (local["log in"] > 0.7).all()
     assert local.loc[KILL, "away p50 (s)"] > 3 * shared.loc[KILL, "away p50 (s)"]
