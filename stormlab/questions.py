@@ -5,7 +5,7 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover, registry
+from twin.course import broadcast, failover, registry, whole
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.scenario.scenario import Scenario
@@ -37,10 +37,19 @@ def _lifetime(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return registry.check_spread(scenario, settings.get("mean"), settings.get("jitter"), _predicts(30), expected)
 
 
+def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("whole").vary(seed=seed)
+    predict = _predicts_with(6, HostProfile.load("reference"))
+    return whole.check_logins(scenario, settings.get("pace"), settings.get("iterations"), predict, expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
+    return _predicts_with(replications, HostProfile.for_this_machine(*needs))
+
+
+def _predicts_with(replications: int, profile: HostProfile) -> Callable[[Scenario], Predicted]:
     import sim
 
-    profile = HostProfile.for_this_machine(*needs)
     return lambda scenario: sim.predict(scenario, replications, profile)
 
 
@@ -49,6 +58,7 @@ QUESTIONS: dict[str, Question] = {
     "02-broadcast": _broadcast,
     "08-registry": _lease,
     "09-autoscaling": _lifetime,
+    "11-whole": _logins,
 }
 """Replications are those of the notebooks."""
 
@@ -56,7 +66,8 @@ QUESTIONS: dict[str, Question] = {
 def asked_again(data: Mapping[str, Any]) -> str:
     """Return the verdict of the last answer of a sheet when its lab's check runs again; empty where none can.
 
-    The prediction is made with the profile of this machine, so an answer at the very edge may fall to the other side.
+    The prediction is made with the profile of this machine, so an answer at the very edge may fall to the other side;
+    a lab that judges with the reference machine's profile has it here, too.
 
     Args:
         data: a sheet, from `twin.course.grading.sheet_of`.

@@ -19,3 +19,10 @@ def lab(*words):
         timeout=300,
         check=False,
     )
+
+
+def without_the_profiles_warning(text):
+    """Return what was said beside the warning of costs that the reference profile does not know."""
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith("Warning: This host profile ")
+    )

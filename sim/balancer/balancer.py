@@ -219,7 +219,7 @@ class Balancer(ABC):
         """Connect to a node; return None when the kernel took the connection, else why it did not.
 
         None also means that the balancer died meanwhile. A full accept queue drops the SYN, which is sent again after
-        1, 3, 7, ... s, within the connect timeout.
+        1, 2, 3, ... s, within the connect timeout.
         """
         left, life = self.settings.connect_timeout, self.life
         for wait in SYN_RETRIES:

@@ -17,9 +17,10 @@ from twin.costs.profile import FIRST_TABLE
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.faults import Standing
 
-SYN_RETRIES = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Waits before the retransmissions of a SYN that was dropped: 1, 3, 7, 15, 31 s after the first. Source: Linux
-tcp_timer.c, TCP_TIMEOUT_INIT of 1 s, doubled each time."""
+SYN_RETRIES = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Waits before the retransmissions of a SYN that was dropped: 1, 2, 3, 4, 5, 7, 11, 19, 35 s after the first. Source:
+Linux 6.5 and later, tcp_timer.c: TCP_TIMEOUT_INIT of 1 s, doubled each time after the first `tcp_syn_linear_timeouts`,
+by default 4 (ip-sysctl.rst)."""
 
 POLL = 0.001
 """Seconds between two looks whether a process goes on, or whether its last connection is gone."""

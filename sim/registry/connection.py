@@ -1,9 +1,10 @@
 """A node's connection to the server on which the registry is: what is asked over it, and what an answer takes.
 
 A command is executed when it comes to the server, and answered from there. It takes no time but that of the link (a
-delay, a partition), and nothing of the server's core. Who asks waits a while; what was sent meanwhile is executed all
-the same when it arrives. A server that was killed has closed the connection, and with the next command a new one is
-opened, which takes one exchange to log in and one for each script that the registry needs.
+delay, a partition): nobody waits for what it costs the server's core (`sim.registry.registry.RegistryCosts`). Who asks
+waits a while; what was sent meanwhile is executed all the same when it arrives. A server that was killed has closed the
+connection, and with the next command a new one is opened, which takes one exchange to log in and one for each script
+that the registry needs.
 """
 
 from collections.abc import Callable

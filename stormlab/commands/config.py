@@ -76,6 +76,14 @@ def _nodes(scenario: Scenario, servers: list[str] | None) -> list[str]:
     return servers or [f"127.0.0.1:{9000 + number}" for number in range(1, scenario.nodes.count + 1)]
 
 
+def _left_out(scenario: Scenario) -> list[str]:
+    """Return what of a scenario is in no file, as sentences: what a registrar tells the balancer while it runs."""
+    if scenario.registry is None:
+        return []
+    what = "nodes that join or leave later" + (", and the gray release" if scenario.registry.canary else "")
+    return [f"The file has a fixed list of servers; the [registry]'s part, {what}, is not in it."]
+
+
 def _give(kind: str, scenario: Scenario, site: Site, output: Path | None) -> None:
     """Check the configuration of one kind of balancer with the real program and write it."""
     from live.balancer.balancer import check_config
@@ -90,7 +98,7 @@ def _give(kind: str, scenario: Scenario, site: Site, output: Path | None) -> Non
         if wrong:
             raise ScenarioError(f"{kind} does not accept it: {' '.join(wrong.split())}")
         err.print(f"Checked by {kind}.", highlight=False)
-    for sentence in advice(scenario):
+    for sentence in [*advice(scenario), *_left_out(scenario)]:
         err.print(f"Warning: {sentence}", highlight=False, soft_wrap=True, markup=False)
     if output is None:
         sys.stdout.write(text)

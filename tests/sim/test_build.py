@@ -30,6 +30,7 @@ class OfNode(NodePart):
 
     def leaving(self):
         self.told.append(("leaving", self.env.now))
+        yield from ()
 
     def ended(self, how):
         self.told.append((how, self.env.now))

@@ -32,6 +32,8 @@ def sheet(lab, expected=1.0, seed=1, **settings):
         (sheet("02-broadcast", ack_timeout=3.5, max_resends=1), "not yet"),
         (sheet("08-registry", ttl=0.6, heartbeat=0.2), "not yet"),
         (sheet("09-autoscaling", mean=12.0), "not yet"),
+        (sheet("11-whole", pace=20.0, iterations=50_000), "right"),
+        (sheet("11-whole", pace=18.0, iterations=50_000), "not yet"),
         (sheet("99-unknown", inter=0.45), ""),
         ({"lab": "01-failover", "seed": 1, "answers": []}, ""),
     ],

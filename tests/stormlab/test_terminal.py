@@ -14,7 +14,7 @@ from stormlab import steps
 from stormlab.tables import print_audit
 from stormlab.terminal import Terminal, shown
 from tests import commands
-from tests.commands import FAILOVER, REFERENCE, ROOT
+from tests.commands import FAILOVER, REFERENCE, ROOT, without_the_profiles_warning
 from tests.messages import good_end, good_rows, record
 from tests.stormlab.test_missing import lab  # noqa: F401 - a fixture
 from twin.errors import ClusterError
@@ -115,7 +115,7 @@ def test_a_full_disk_behind_standard_output_gets_one_sentence(words):
             env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         )
     assert done.returncode == 2
-    assert done.stderr == "Something could not be written (No space left on device).\n"
+    assert without_the_profiles_warning(done.stderr) == "Something could not be written (No space left on device).\n"
 
 
 def test_all_commands_print_through_such_a_terminal():

@@ -104,4 +104,5 @@ def test_the_purposes_keep_their_numbers():
         "BUS_SECOND": 40,
         "BUS_LOOK": 41,
         "TIE": 42,
+        "NODE_PORT": 50,
     }

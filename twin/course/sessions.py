@@ -66,9 +66,9 @@ def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) 
 
 def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
     """Return some rows of a comparison, one a measure: predicted median and band, median of the runs, runs inside."""
-    table = pd.DataFrame(table_rows(comparison)).set_index("measure")
-    columns = ["unit", "predicted", "low", "high", "measured", "inside", "error"]
-    rows: pd.DataFrame = table.loc[[name for name in measures if name in table.index], columns]
+    columns = ["measure", "unit", "predicted", "low", "high", "measured", "inside", "error"]
+    table = pd.DataFrame(table_rows(comparison)).reindex(columns=columns).set_index("measure")
+    rows: pd.DataFrame = table.loc[[name for name in measures if name in table.index]]
     return rows
 
 

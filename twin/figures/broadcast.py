@@ -98,17 +98,16 @@ def staleness_figure(record: Record) -> Figure:
 
 
 def acknowledgements_figure(record: Record) -> Figure:
-    """Return over time, as counts: acknowledgements expected (one a node for each message) and counted, messages
-    declared consistent, and resends.
+    """Return over time, as counts: acknowledgements expected (for each message one of each node that was registered
+    then), counted, and those of the messages declared consistent; and resends.
     """
     figure = Figure(figsize=(7.5, 3.8), layout="constrained")
     axes = figure.subplots()
     curves = acknowledgement_curves(record)
-    nodes = record.scenario.nodes.count
     times = curve_times(record.scenario.duration)
-    axes.plot(times, curves["published"] * nodes, color=GREY, lw=1.2, ls=":", label=f"expected: {nodes} a message")
+    axes.plot(times, curves["expected"], color=GREY, lw=1.2, ls=":", label="expected, one a node")
     axes.plot(times, curves["acked"], color=BLUE, lw=1.5, label="acknowledged by a node")
-    axes.plot(times, curves["consistent"] * nodes, color="#009E73", lw=1.2, label=f"consistent messages, times {nodes}")
+    axes.plot(times, curves["whole"], color="#009E73", lw=1.2, label="those of consistent messages")
     axes.plot(times, curves["resent"], color=VERMILION, lw=1.2, label="sent again")
     _faults(axes, record)
     axes.set_ylabel("number so far")

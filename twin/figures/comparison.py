@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.analysis.bands import Band, interval_name, shares
-from twin.analysis.comparison import Comparison, Predicted, in_words
+from twin.analysis.comparison import Comparison, Predicted, Row, in_words
 from twin.figures.style import BLUE, GREY, VERMILION, blank, draw_band, run_time
 from twin.measures import MEASURES, connected_curve, curve_times
 
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
 
 
+LINE = 0.19
+"""Inches of height that the name of a measure takes."""
+
+
 def comparison_figure(comparison: Comparison) -> "Figure":
     """Return two panels: connected clients over time, or the latencies of a broadcast, with the predicted band, and
     each measure in its band.
     """
-    figure = blank(figsize=(11, 4.8))
+    figure = blank(figsize=(11, max(4.8, 1.0 + LINE * len(_shown(comparison)))))
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     if comparison.scenario.publisher is None:
         _curve(left, comparison)
@@ -66,8 +70,13 @@ def _curve(axes: "Axes", comparison: Comparison) -> None:
     axes.legend(loc="lower right", frameon=False, fontsize=9)
 
 
+def _shown(comparison: Comparison) -> list[Row]:
+    """Return the measures that can be drawn in shares of their predicted median."""
+    return [row for row in comparison.rows if row.predicted.median > 0]
+
+
 def _measures(axes: "Axes", comparison: Comparison) -> None:
-    rows = [row for row in comparison.rows if row.predicted.median > 0]
+    rows = _shown(comparison)
     if not rows:
         axes.text(0.5, 0.5, "no run counts", transform=axes.transAxes, ha="center", color=GREY, fontsize=9)
         axes.set_axis_off()

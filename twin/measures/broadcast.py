@@ -168,14 +168,31 @@ def staleness_curves(record: Record) -> dict[int, Array]:
 def acknowledgement_curves(record: Record) -> dict[str, Array]:
     """Return how many events of the publisher there were by each `curve_times`, shape (points,) each.
 
-    Keys: `published` (those the broker acknowledged), `acked`, `resent`, `consistent`.
+    Keys: `published` (those the broker acknowledged), `acked`, `resent`, `consistent`; and in acknowledgements, one of
+    each node that was registered when a message was published (where that is not known, of each node of the start):
+    `expected` of the published messages, `whole` of the consistent ones.
     """
     times = curve_times(record.scenario.duration)
     messages = Messages(record)
-    published = messages["published"]
-    curves = {"published": published.t[published.place >= 0]}
+    published, consistent = messages["published"], messages["consistent"]
+    there = published.place >= 0
+    sent, place, registered = published.t[there], published.place[there], published.registered[there]
+    curves = {"published": sent}
     curves |= {name: messages[name].t for name in ("acked", "resent", "consistent")}
-    return {name: np.searchsorted(np.sort(t), times, side="right") for name, t in curves.items()}
+    found = {name: np.searchsorted(np.sort(t), times, side="right") for name, t in curves.items()}
+    nodes = np.where(registered > 0, registered, record.scenario.nodes.count)
+    of = dict(zip(place.tolist(), nodes.tolist(), strict=True))
+    found["expected"] = _summed(sent, nodes, times)
+    declared = np.array([of.get(which, 0) for which in consistent.place.tolist()], dtype=np.int64)
+    return found | {"whole": _summed(consistent.t, declared, times)}
+
+
+def _summed(t: Array, amounts: Array, times: Array) -> Array:
+    """Return the sum of what came at `t` by each of some times."""
+    order = np.argsort(t, kind="stable")
+    sums = np.concatenate([[0], np.cumsum(amounts[order])])
+    found: Array = sums[np.searchsorted(t[order], times, side="right")]
+    return found
 
 
 def _recovered(messages: Messages) -> Array:

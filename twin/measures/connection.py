@@ -279,10 +279,17 @@ FATAL = (*SILENT, "kill")
 
 
 def lasts(events: Events, kinds: Sequence[str]) -> Array:
-    """Tell which faults are of some kinds and not over by the end of the run, shape (faults,)."""
-    begun, over = (events.at(events.event.isin(name)) for name in ("fault", "healed"))
-    healed = dict(zip(over.node.tolist(), over.t.tolist(), strict=True))
-    still = [healed.get(which, -np.inf) < when for when, which in zip(begun.t, begun.node.tolist(), strict=True)]
+    """Tell which faults are of some kinds and not over by the end of the run, shape (faults,).
+
+    What was done to a process is over with a new process of its node, whoever starts it; a dead link is not.
+    """
+    begun, *ends = (events.at(events.event.isin(name)) for name in ("fault", "healed", "node_started"))
+    healed, anew = (dict(zip(over.node.tolist(), over.t.tolist(), strict=True)) for over in ends)
+    link = begun.words("kind").isin("blackhole")
+    still = [
+        max(healed.get(which, -np.inf), -np.inf if of_link else anew.get(which, -np.inf)) < when
+        for when, which, of_link in zip(begun.t, begun.node.tolist(), link, strict=True)
+    ]
     lasting: Array = begun.words("kind").isin(*kinds) & np.array(still, dtype=bool)
     return lasting
 

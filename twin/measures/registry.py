@@ -69,7 +69,16 @@ def _churn(record: Record) -> dict[str, float]:
     losses = len(record.columns.where("disconnected"))
     if losses:
         found["away_per_close"] = away_seconds(record) / losses
+    if not record.scenario.faults and _may_give_up(record.scenario):  # with faults it is a measure of connections
+        found["gave_up_share"] = len(record.columns.where("gave_up")) / record.scenario.clients.count
     return found
+
+
+def _may_give_up(scenario: Scenario) -> bool:
+    """Tell whether a client may stop for good: by its reconnect policy, or when its session is refused."""
+    reconnect, sessions = scenario.clients.reconnect, scenario.sessions
+    by_policy = reconnect.max_attempts > 0 or (reconnect.policy == "list" and reconnect.then == "stop")
+    return by_policy or (sessions.store != "none" and sessions.on_refusal == "stop")
 
 
 def _resumed(record: Record) -> Waits:
@@ -93,7 +102,8 @@ class NodeHistory:
         held: connections of each node at the end.
         running: the nodes that run at the end.
         started: for each process that was started in the run its node and time, in order.
-        up: for each of them when it came into rotation, NaN if never.
+        up: for each of them when it came into rotation, NaN if never; one whose node has never been taken out is there
+            as soon as it listens.
         first: when it got its first connection, NaN if never.
         carried: when it had its share, NaN if never.
         ended: when the process ended, the end of the run if it did not.
@@ -110,8 +120,9 @@ class NodeHistory:
         self.ended: list[float] = []
         self.changes: list[tuple[float, int]] = [(0.0, len(self.running))]
         self._current: dict[int, int] = {}
+        self._in_rotation = set(self.running)
         events = record.columns.of(
-            *("connected", "disconnected", "node_starting", "node_started", "node_stopped", "marked_up")
+            *("connected", "disconnected", "node_starting", "node_started", "node_stopped", "marked_up", "marked_down")
         )
         home: dict[int, int] = {}
         columns = (column.tolist() for column in (events.t, events.event.spelled(), events.client, events.node))
@@ -122,8 +133,8 @@ class NodeHistory:
                 self._gained(t, node)
             elif event == "disconnected" and client in home:
                 self.held[home.pop(client)] -= 1
-            elif event == "marked_up":
-                self._note(self.up, t, node)
+            elif event in ("marked_up", "marked_down"):
+                self._marked(t, node, event == "marked_up")
             elif event == "node_starting":
                 self._current[node] = len(self.started)
                 self.started.append((node, t))
@@ -133,8 +144,16 @@ class NodeHistory:
             elif event in ("node_started", "node_stopped"):
                 (self.running.add if event == "node_started" else self.running.discard)(node)
                 self.changes.append((max(0.0, t), len(self.running)))
+                if event == "node_started" and node in self._in_rotation:
+                    self._note(self.up, t, node)
                 if event == "node_stopped" and node in self._current:
                     self.ended[self._current[node]] = t
+
+    def _marked(self, t: float, node: int, up: bool) -> None:
+        """Note that the balancer has taken a node in, or out."""
+        (self._in_rotation.add if up else self._in_rotation.discard)(node)
+        if up:
+            self._note(self.up, t, node)
 
     def _note(self, times: list[float], t: float, node: int) -> None:
         """Note the first time of something for the present process of a node."""

@@ -6,7 +6,7 @@ from twin.measures.base import Array
 from twin.measures.messages import Messages
 from twin.record.columns import Events
 from twin.record.record import Record
-from twin.scenario.faults import BUS_FAULTS, Fault
+from twin.scenario.faults import BUS_FAULTS, LINK_FAULTS, Fault
 
 ON_TIME = 1.0
 """Seconds from its schedule within which a fault must have begun."""
@@ -18,6 +18,8 @@ EFFECTS = {
     "bus_cut": ("bus_lost", "bus_joined"),
     "join": ("node_started",),
 }
+EFFECTS_ON_LINKS = ("bus_lost", "fenced", "marked_down")
+"""Events at the node of a partition or a delay that show it while no message does: by its sessions, or the registry."""
 EFFECTS_OF_OTHERS = ("disconnected", "marked_down", "node_stopped", "healed")
 """Events, at the node of a fault or anywhere, that show a fault that does not show in messages alone."""
 
@@ -30,7 +32,17 @@ def unwitnessed(record: Record) -> list[str]:
     felt = record.scenario.publisher is not None and any(fault.kind in BUS_FAULTS for fault in record.scenario.faults)
     messages = Messages(record) if felt else None
     events = record.columns.of(
-        *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
+        *(
+            "fault",
+            "no_effect",
+            "healed",
+            "disconnected",
+            "marked_down",
+            "node_stopped",
+            "bus_lost",
+            "bus_joined",
+            "fenced",
+        ),
         *("node_starting", "node_started", "registry_lost", "registry_joined", "registered"),
     )
     return [
@@ -66,7 +78,8 @@ def _seen(fault: Fault, events: Events, messages: Messages | None, end: float) -
     if messages is not None and fault.kind in BUS_FAULTS and fault.kind not in EFFECTS:
         healed = later.event.isin("healed") & later.words("kind").isin(fault.kind) & (later.node == whom)
         over = later.t[healed & (later.client == (-1 if fault.client is None else fault.client))]
-        return _felt(fault, messages, when, float(over[0]) if len(over) else end)
+        other = fault.kind in LINK_FAULTS and (later.event.isin(*EFFECTS_ON_LINKS) & (later.node == whom)).any()
+        return bool(other) or _felt(fault, messages, when, float(over[0]) if len(over) else end)
     effects = EFFECTS.get(fault.kind, EFFECTS_OF_OTHERS)
     return bool((later.event.isin(*effects) & ((later.node == whom) | (whom == -1))).any())
 

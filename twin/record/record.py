@@ -51,7 +51,7 @@ MOST_NODES = 1000
 LARGEST = 2**40 - 1
 """Number of an attempt or a version, at most."""
 LONGEST = 1_000_000
-"""Seconds from the start of a run to any of its events, at most: a run takes an hour, its warm-up may take longer."""
+"""Seconds from the start of a run to any of its events, at most: a run takes up to a day, its warm-up may be longer."""
 
 
 def versions(*parts: str) -> dict[str, str]:

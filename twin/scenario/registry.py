@@ -211,3 +211,9 @@ def slots(count: int, autoscaling: Autoscaling | None, faults: "list[Fault]") ->
     """Return how many nodes a cluster may have: its balancer knows so many servers."""
     joining = [fault.node or 0 for fault in faults if fault.kind == "join"]
     return max([count, *joining, 0 if autoscaling is None else autoscaling.maximum])
+
+
+def most_nodes(count: int, autoscaling: Autoscaling | None, faults: "list[Fault]") -> int:
+    """Return how many nodes a cluster has at most, whatever their numbers: a node 9 may join where there are three."""
+    joining = {fault.node for fault in faults if fault.kind == "join" and (fault.node or 0) > count}
+    return max(count + len(joining), 0 if autoscaling is None else autoscaling.maximum)

@@ -20,7 +20,7 @@ from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
-from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, slots
+from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
 from twin.scenario.renamed import with_new_names
 from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
@@ -235,9 +235,10 @@ class Scenario(Table):
             return
         if self.bus.kind not in BROADCAST_BUSES:
             raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
-        if isinstance(publisher.threshold, int) and publisher.threshold > self.slots:
-            most = "nodes.count" if self.slots == self.nodes.count else "the nodes that there may be"
-            raise refused("publisher.threshold", show(publisher.threshold), f"at most {most}, {self.slots}")
+        most = most_nodes(self.nodes.count, self.autoscaling, self.faults)
+        if isinstance(publisher.threshold, int) and publisher.threshold > most:
+            who = "nodes.count" if most == self.nodes.count else "the nodes that there may be"
+            raise refused("publisher.threshold", show(publisher.threshold), f"at most {who}, {most}")
         if publisher.start > self.duration:
             raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
         count = len(publisher.times(self.duration))

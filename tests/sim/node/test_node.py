@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 
 from sim import simulate
 from sim.node.asyncio_runtime import OWN_FILES
 from sim.node.lives import kill
-from sim.node.node import POLL
+from sim.node.node import POLL, SYN_RETRIES
 from sim.world import World
 from tests.costs import AT_THE_CORE, EXIT_DELAY, GOODBYE, GOODBYE_AT_THE_CORE, cost_of
 from tests.strategies import FIRST_PARTS, NODE_START, NODE_STOP, small, small_profile
@@ -92,10 +93,39 @@ def test_a_burst_into_a_short_backlog_waits_a_second_for_the_next_syn(backlog, p
     assert 35 <= len(short) <= 40  # the others are still waiting, or were refused after the connect timeout
     resent = short[short > busy]
     assert 5 <= len(resent) < 40
-    once, twice = resent.between(1.0, 1.0 + busy), resent.between(3.0, 3.0 + busy)  # SYNs are sent after 0, 1 and 3 s
-    assert once.any()
-    assert twice.any()
-    assert (once | twice).all()
+    late = resent // 1.0  # SYNs are sent after 0, 1, 2, 3 and 4 s
+    assert set(late) >= {1.0, 2.0}
+    assert late.max() <= 4.0
+    assert (resent - late <= busy).all()
+
+
+def test_a_syn_is_sent_every_second_at_first_and_then_ever_more_rarely():
+    sent = np.cumsum(SYN_RETRIES).tolist()
+    assert sent == [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 11.0, 19.0, 35.0]
+
+
+@pytest.mark.parametrize(("until", "took"), [(0.5, 1.0), (1.5, 2.0), (2.5, 3.0), (5.5, 7.0)])
+def test_a_connect_over_a_dead_link_succeeds_with_the_first_syn_after_it_is_back(until, took, profile):
+    world = World(small(nodes={"count": 1}, balancer={"connect_timeout": 8.0}), 0, profile)
+    node = world.nodes[0]
+    attempt = world.clients[0].new_attempt()
+    begun = []
+
+    def go():
+        node.standing.dark.begin()
+        begun.append(world.env.now)
+        refused = yield from world.balancer.connect(attempt, node)
+        assert refused is None
+        begun.append(world.env.now)
+
+    def back():
+        yield world.env.timeout(until)
+        node.standing.dark.over()
+
+    world.env.process(go())
+    world.env.process(back())
+    world.env.run(until=9.0)
+    assert begun[1] - begun[0] == pytest.approx(took)
 
 
 def test_a_syn_that_is_never_taken_ends_with_the_connect_timeout(profile):

@@ -73,7 +73,7 @@ def test_how_long_a_node_waits_for_an_answer_to_its_close_frame_is_its_runtime_s
 def test_the_compiled_engine_says_which_runtimes_it_does_not_have(monkeypatch):
     assert uncovered(small()) == ""
     monkeypatch.setitem(kinds.RUNTIMES, "asyncio", Eager)
-    assert uncovered(small()) == "the nodes run on asyncio"
+    assert uncovered(small()) == "the nodes run on something else than asyncio"
 
 
 def test_a_runtime_that_nobody_has_is_refused():

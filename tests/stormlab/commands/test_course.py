@@ -18,7 +18,7 @@ from twin.course.answers import Answer
 from twin.course.sheet import Sheet
 from twin.errors import LabError
 
-READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling")
+READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-whole")
 """Labs whose step 2 has placeholders."""
 
 
@@ -90,12 +90,14 @@ PLAUSIBLE = {
     "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
     "08-registry": ["1.8", "2.5", "5"],
     "09-autoscaling": ["3", "0.9", "30"],
+    "11-whole": ["100", "0.4", "0.04"],
 }
 IMPLAUSIBLE = {
     "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
     "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
     "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
     "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
+    "11-whole": [("100", "0.4", "1.5"), ("100", "None", "0.04")],
 }
 
 

@@ -11,7 +11,18 @@ import pytest
 
 import sim
 from twin.costs.profile import HostProfile
-from twin.course import balancing, broadcast, drain, failover, heartbeats, registry, sessions, storm_checks, storms
+from twin.course import (
+    balancing,
+    broadcast,
+    drain,
+    failover,
+    heartbeats,
+    registry,
+    sessions,
+    storm_checks,
+    storms,
+    whole,
+)
 from twin.course.answers import Answer
 from twin.rules.drain import drain_time
 from twin.rules.registry import removal_bounds
@@ -144,6 +155,19 @@ def drain_by_hand(scenario):
     return SimpleNamespace(measures=pd.DataFrame(values), bounds=pd.DataFrame())
 
 
+def logins_asked(pace, iterations, expected=0.1, predict=None):
+    return whole.check_logins(load("whole"), pace, iterations, predict or predicts(6), expected)
+
+
+def logins_by_hand(scenario):
+    """A message waits for the hash that is under way, and for a queue of them when they keep the core busy."""
+    hashed = 4.4e-7 * scenario.sessions.login_iterations
+    busy = scenario.faults[-1].pace * hashed
+    late = [0.01 + hashed * (1 + 4 * busy / (1 - busy)) if busy < 1 else 10.0]
+    values = {"latency_p99": late, "undelivered_share": [0.0 if busy < 1 else 0.2]}
+    return SimpleNamespace(measures=pd.DataFrame(values), bounds=pd.DataFrame())
+
+
 RIGHT = {
     failover_asked: [(0.45, 2), (0.3, 3), ("0.45", "2")],
     broadcast_asked: [(3.1, 1), (3.4, 1), ("3.3", "1")],
@@ -155,6 +179,7 @@ RIGHT = {
     lease_asked: [(0.95, 0.315), ("0.95", "0.315")],
     lifetime_asked: [(12.0, 0.5), ("12", "0.5")],
     drain_asked: [(2.0, 10.0), ("2", "10")],
+    logins_asked: [(20.0, 50_000), ("20", "50000")],
 }
 """Answers at the edge of what is allowed, which texts may spell."""
 
@@ -229,6 +254,13 @@ WRONG = {
         "as it was": [(2.5, 25.0), (1.0, 100.0)],
         "no number": [("soon", 10.0), (2.0, None), (2.0, [])],
     },
+    logins_asked: {
+        "the limits copied": [(100 / 6, 50_000), (20.0, 115_000)],
+        "zero": [(0.0, 50_000), (20.0, 0), (20.0, 1)],
+        "huge": [(HUGE, 50_000), (20.0, 10_000_000), (40.0, 50_000)],
+        "as it was": [(50.0, 600_000)],
+        "no number": [("soon", 50_000), (20.0, None), (20.0, 0.5), (20.0, [])],
+    },
 }
 
 RANGES = {
@@ -242,6 +274,7 @@ RANGES = {
     lease_asked: (np.linspace(0.2, 4.0, 20), np.linspace(0.1, 1.0, 12), (1.1,), (lease_by_hand,)),
     lifetime_asked: (np.linspace(3.0, 30.0, 8), (0.0, 0.3, 0.6, 1.0)),
     drain_asked: (np.linspace(0.0, 6.0, 13), np.geomspace(5.0, 80.0, 20), (6.9,), (drain_by_hand,)),
+    logins_asked: (np.geomspace(5, 200, 20), np.geomspace(1e4, 1e6, 25).astype(int), (0.1,), (logins_by_hand,)),
 }
 """What a reader may try, evenly."""
 MOST_ACCEPTED = 0.1

@@ -1,3 +1,6 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +28,15 @@ def test_the_band_figure_shows_every_measure_and_every_run(comparison, tmp_path)
     shown = [label.get_text().split()[0] for label in measures.get_yticklabels()]
     assert shown == [row.name for row in comparison.rows if row.predicted.median > 0]
     assert save(figure, tmp_path / "deep" / "figure.png").stat().st_size > 10_000
+
+
+def test_the_names_of_many_measures_do_not_overlap(comparison):
+    many = replace(comparison, rows=[row for row in comparison.rows if row.predicted.median > 0] * 4)
+    figure = many.plot()
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[1].get_yticklabels()]
+    assert len(boxes) > 40
+    assert not any(one.overlaps(two) for one, two in itertools.pairwise(boxes))
 
 
 def test_the_scatter_has_one_point_for_each_client_affected_in_both_worlds(comparison):

@@ -188,7 +188,7 @@ def test_the_latency_distribution_and_the_curves():
     at = round(5.0 / CURVE_STEP)
     assert {node: curve[at] for node, curve in curves.items()} == {1: 0.5, 2: 0.0, 3: 0.0}
     acks = acknowledgement_curves(record(good_rows()))
-    assert [int(acks[name][round(2.5 / CURVE_STEP)]) for name in acks] == [2, 6, 0, 2]
+    assert [int(acks[name][round(2.5 / CURVE_STEP)]) for name in acks] == [2, 6, 0, 2, 6, 6]
 
 
 def test_a_client_that_moves_takes_its_lag_to_its_new_node():
@@ -293,10 +293,20 @@ def test_the_curves_count_acknowledgements_of_the_broker_from_their_moment_on():
         row(2.0, "resent", version=1, detail="1 1"),
     ]
     curves = acknowledgement_curves(record(rows))
-    assert list(curves) == ["published", "acked", "resent", "consistent"]
+    assert list(curves) == ["published", "acked", "resent", "consistent", "expected", "whole"]
     at = [round(t / CURVE_STEP) for t in (1.98, 2.0, 5.9)]
-    assert [[int(curve[i]) for i in at] for curve in curves.values()] == [[1, 2, 3], [3, 3, 9], [0, 1, 1], [1, 1, 3]]
+    counted = [[int(curve[i]) for i in at] for curve in curves.values()]
+    assert counted == [[1, 2, 3], [3, 3, 9], [0, 1, 1], [1, 1, 3], [3, 6, 9], [3, 3, 9]]
     assert len(curves["acked"]) == round(6.0 / CURVE_STEP)
+
+
+def test_a_message_is_expected_of_the_nodes_that_were_registered_then():
+    rows = []
+    for one in good_rows():
+        grown = one[1] == "published" and one[5] == 3
+        rows.append((*one[:6], one[6].replace("acknowledged 3", "acknowledged 5")) if grown else one)
+    curves = acknowledgement_curves(record(rows))
+    assert (int(curves["expected"][-1]), int(curves["whole"][-1])) == (11, 11)
 
 
 def test_a_snapshot_covers_the_name_before_it_and_an_unknown_client_nothing():

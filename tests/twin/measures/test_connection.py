@@ -181,6 +181,15 @@ def test_only_a_balancer_that_looks_by_itself_must_mark_a_dead_node_down():
     assert "mark_down_delay" not in measure_record(record(rows, faults=[KILL], balancer="nginx"))
 
 
+def test_a_node_that_somebody_starts_again_need_not_be_marked_down():
+    rows = [row(2.0, "fault", node=1, detail="kill"), row(2.2, "node_started", node=1)]
+    assert "mark_down_delay" not in measure_record(record(rows, faults=[KILL]))
+    other = [row(1.0, "node_started", node=1), row(2.0, "fault", node=1, detail="kill")]
+    assert measure_record(record(other, faults=[KILL]))["mark_down_delay"] == inf
+    dark = [row(2.0, "fault", node=1, detail="blackhole"), row(2.2, "node_started", node=1)]
+    assert measure_record(record(dark, faults=[KILL | {"kind": "blackhole"}]))["mark_down_delay"] == inf
+
+
 def test_a_fault_at_a_node_that_is_down_already_waits_for_no_mark():
     rows = [row(t, "fault", node=1, detail="kill") for t in (2.0, 5.0)] + [row(3.0, "marked_down", node=1)]
     found = measure_record(record(rows, faults=[KILL, KILL | {"at": 5.0}]))

@@ -107,6 +107,7 @@ def test_nine_tenths_of_the_mean_are_enough_for_a_share():
 def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not():
     again = [
         row(6.0, "node_stopped", node=3),
+        row(6.1, "marked_down", node=3),
         row(7.0, "node_starting", node=3),
         row(7.4, "node_started", node=3),
         row(7.5, "marked_up", node=3),
@@ -121,6 +122,18 @@ def test_the_first_share_of_the_present_process_counts_and_a_later_one_does_not(
     assert found["nodes_mean"] == pytest.approx((2 * 2.5 + 3 * 3.5 + 2 * 1.4 + 3 * 2.6) / 10)
 
 
+def test_a_node_that_was_replaced_before_it_left_rotation_is_there_when_it_listens():
+    killed = [
+        row(5.0, "node_stopped", node=1),
+        row(5.0, "node_starting", node=1),
+        row(5.3, "node_started", node=1),
+    ]
+    assert measured(*killed)["start_to_rotation"] == pytest.approx(0.3)
+    out = [killed[0], row(5.0, "marked_down", node=1), *killed[1:]]
+    assert measured(*out)["start_to_rotation"] == inf
+    assert measured(*out, row(6.0, "marked_up", node=1))["start_to_rotation"] == pytest.approx(1.0)
+
+
 def test_what_happens_after_the_run_does_not_change_the_mean_number_of_nodes():
     assert measured(*START, row(12.0, "node_stopped", node=3))["nodes_mean"] == pytest.approx(2.75)
     assert measured(row(-0.5, "node_started", node=3))["nodes_mean"] == pytest.approx(3.0)
@@ -131,6 +144,18 @@ def test_a_connection_at_the_end_of_the_warm_up_is_no_churn_and_one_at_the_start
     assert measured(row(0.0, "attempt_connect", 0))["churn_peak"] == 1.0
     assert measured(row(0.0, "attempt_connect", 0), row(1.0, "attempt_connect", 0))["churn_peak"] == 1.0
     assert measured(row(0.0, "attempt_connect", 0), row(0.999, "attempt_connect", 0))["churn_peak"] == 2.0
+
+
+def test_who_gives_up_without_any_fault_is_counted_where_clients_may():
+    ends = [row(3.0, "disconnected", 0, 1), row(3.5, "gave_up", 0)]
+    base = {"clients": {"count": 4}, "nodes": {"count": 2}, "registry": {"rebalance": {}}}
+    assert "gave_up_share" not in measured(*ends, scenario=small(**base))
+    for may in ({"max_attempts": 1}, {"policy": "list", "delays": [0.1], "then": "stop"}):
+        scenario = small(**base | {"clients": {"count": 4, "reconnect": may}})
+        assert measured(*ends, scenario=scenario)["gave_up_share"] == 0.25
+        assert measured(scenario=scenario)["gave_up_share"] == 0.0
+    stops = small(**base, sessions={"store": "memory", "on_refusal": "stop"})
+    assert measured(*ends, scenario=stops)["gave_up_share"] == 0.25
 
 
 def test_a_node_that_came_into_rotation_when_its_hang_ended_was_back_at_once():

@@ -49,6 +49,17 @@ def test_a_partition_is_witnessed_by_a_node_that_receives_nothing():
     assert unwitnessed(record(without(rows, "received", node=3, version=2), faults=[fault])) == []
 
 
+@pytest.mark.parametrize("event", ["bus_lost", "fenced", "marked_down"])
+def test_a_partition_without_messages_is_witnessed_by_sessions_or_registry(event):
+    fault = {"at": 4.5, "kind": "partition", "node": 3, "duration": 1.0}
+    rows = [*good_rows(), row(4.5, "fault", node=3, detail="partition")]
+    effect = row(5.0, event, node=3, detail="1" if event == "fenced" else "")
+    assert unwitnessed(record(rows, faults=[fault])) == ["partition at 4.5 s had no witnessed effect"]
+    assert unwitnessed(record([*rows, effect], faults=[fault])) == []
+    elsewhere = row(5.0, event, node=2, detail="1" if event == "fenced" else "")
+    assert unwitnessed(record([*rows, elsewhere], faults=[fault])) != []
+
+
 def test_a_delay_is_witnessed_by_a_message_that_took_as_long():
     fault = {"at": 1.5, "kind": "delay", "node": 3, "delay": 0.05, "duration": 1.0}
     rows = [*good_rows(), row(1.5, "fault", node=3, detail="delay")]

@@ -71,6 +71,16 @@ def test_there_are_as_many_slots_as_nodes_there_may_be():
     assert small(registry={}, faults=[join]).slots == 5
 
 
+def test_a_threshold_counts_the_nodes_that_there_may_be_and_not_their_numbers():
+    far = {"registry": {}, "bus": {"kind": "stream"}, "faults": [{"at": 1.0, "kind": "join", "node": 9}]}
+    assert small(publisher={"threshold": 4}, **far).slots == 9
+    with pytest.raises(ScenarioError, match="threshold is 5; allowed is at most the nodes that there may be, 4"):
+        small(publisher={"threshold": 5}, **far)
+    dead = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 2.0, "kind": "join", "node": 1}]
+    with pytest.raises(ScenarioError, match=r"threshold is 4; allowed is at most nodes\.count, 3"):
+        small(registry={}, bus={"kind": "stream"}, publisher={"threshold": 4}, faults=dead)
+
+
 def test_a_node_that_was_killed_may_join_again_once():
     faults = [{"at": 1.0, "kind": "kill", "node": 2}, {"at": 2.0, "kind": "join", "node": 2}]
     assert small(registry={}, faults=faults).slots == 3

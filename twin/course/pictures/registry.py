@@ -27,5 +27,5 @@ def loads_figure(records: Mapping[str, Record]) -> Figure:
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("connections")
     if axes[-1].get_legend_handles_labels()[0]:
-        axes[-1].legend(fontsize=8)
+        figure.legend(*axes[-1].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=8)
     return figure
