@@ -189,6 +189,7 @@ def test_a_record_gets_the_lateness_as_json_has_it() -> None:
             b'{"type": "HashFrom", "begin": 1.0}',
             "the message 'HashFrom' is unknown; allowed is .*",
         ),
+        (b'{"type": "Ready"}', r"the message 'Ready' is unknown; allowed is Finish, Look, StartDrain"),
         (b'{"type": "StartDrain", "lead": 1.0}', "StartDrain lacks pace"),
         (b"drain", "'drain' is no message"),
     ],
