@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from live.control.messages import ControlMessage
 from live.control.process import ChildProcess, Stage
 from live.network import links
 from live.network.links import Links
+from live.network.messages import Drop
 from live.node import lifetimes
 from live.ports import ClusterPart
 from live.rooms import ROOMS
@@ -81,12 +83,12 @@ def test_a_relay_stands_before_the_nodes_that_go_dark_and_no_other(small: Small)
 
 @pytest.mark.live
 def test_nothing_passes_a_relay_that_drops(small: Small, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(ChildProcess, "tell", lambda process, **words: told.append((process.name, words)))
+    told: list[tuple[str, ControlMessage]] = []
+    monkeypatch.setattr(ChildProcess, "tell", lambda process, order: told.append((process.name, order)))
     cluster = Bare(small(nodes={"count": 3}))
     cluster.stage = stage  # type: ignore[attr-defined]
     part = Links(cluster, [2])  # type: ignore[arg-type]
     part.before_balancer()
     part.drop(2, True)
     part.drop(2, False)
-    assert told == [("link 2", {"drop": True}), ("link 2", {"drop": False})]
+    assert told == [("link 2", Drop(True)), ("link 2", Drop(False))]

@@ -19,7 +19,8 @@ EFFECTS = {
     "join": ("node_started",),
 }
 EFFECTS_ON_LINKS = ("bus_lost", "fenced", "marked_down")
-"""Events at the node of a partition or a delay that show it while no message does: by its sessions, or the registry."""
+"""Events at the node of a partition or a delay that show it while no message does, by its sessions or the registry, if
+no other fault may have caused them."""
 EFFECTS_OF_OTHERS = ("disconnected", "marked_down", "node_stopped", "healed")
 """Events, at the node of a fault or anywhere, that show a fault that does not show in messages alone."""
 
@@ -32,24 +33,19 @@ def unwitnessed(record: Record) -> list[str]:
     felt = record.scenario.publisher is not None and any(fault.kind in BUS_FAULTS for fault in record.scenario.faults)
     messages = Messages(record) if felt else None
     events = record.columns.of(
-        *(
-            "fault",
-            "no_effect",
-            "healed",
-            "disconnected",
-            "marked_down",
-            "node_stopped",
-            "bus_lost",
-            "bus_joined",
-            "fenced",
-        ),
-        *("node_starting", "node_started", "registry_lost", "registry_joined", "registered"),
+        *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
+        *("fenced", "node_starting", "node_started", "registry_lost", "registry_joined", "registered"),
     )
     return [
         f"{fault.kind} at {fault.at:g} s had no witnessed effect"
         for fault in record.scenario.faults
-        if not _seen(fault, events, messages, record.scenario.duration)
+        if not _seen(fault, events, messages, record.scenario.duration, _alone(fault, record.scenario.faults))
     ]
+
+
+def _alone(fault: Fault, faults: list[Fault]) -> bool:
+    """Tell whether no other fault can explain what happens at the node of a fault."""
+    return not any(other is not fault and other.node in (None, fault.node) for other in faults)
 
 
 def _begun(fault: Fault, events: Events) -> Events:
@@ -66,8 +62,16 @@ def _whom(fault: Fault) -> int:
     return fault.node if fault.node is not None else -1
 
 
-def _seen(fault: Fault, events: Events, messages: Messages | None, end: float) -> bool:
-    """Tell whether somebody other than the scheduler saw a fault, or the record says that it could not be seen."""
+def _seen(fault: Fault, events: Events, messages: Messages | None, end: float, alone: bool) -> bool:
+    """Tell whether somebody other than the scheduler saw a fault, or the record says that it could not be seen.
+
+    Args:
+        fault: the fault.
+        events: of the record, those that show faults.
+        messages: of the record, if messages can feel one of its faults.
+        end: of the run, in seconds.
+        alone: whether no other fault can explain what happens at its node.
+    """
     begun, whom = _begun(fault, events), _whom(fault)
     if not len(begun):
         return False
@@ -78,7 +82,9 @@ def _seen(fault: Fault, events: Events, messages: Messages | None, end: float) -
     if messages is not None and fault.kind in BUS_FAULTS and fault.kind not in EFFECTS:
         healed = later.event.isin("healed") & later.words("kind").isin(fault.kind) & (later.node == whom)
         over = later.t[healed & (later.client == (-1 if fault.client is None else fault.client))]
-        other = fault.kind in LINK_FAULTS and (later.event.isin(*EFFECTS_ON_LINKS) & (later.node == whom)).any()
+        other = (
+            alone and fault.kind in LINK_FAULTS and (later.event.isin(*EFFECTS_ON_LINKS) & (later.node == whom)).any()
+        )
         return bool(other) or _felt(fault, messages, when, float(over[0]) if len(over) else end)
     effects = EFFECTS.get(fault.kind, EFFECTS_OF_OTHERS)
     return bool((later.event.isin(*effects) & ((later.node == whom) | (whom == -1))).any())
