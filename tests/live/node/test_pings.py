@@ -96,7 +96,7 @@ def stand_still(node: ChildProcess, until: Callable[..., None], meanwhile: Calla
 def test_a_pong_that_came_while_the_node_stood_still_does_not_save_the_connection(
     node: tuple[ChildProcess, int], until: Callable[..., None]
 ) -> None:
-    assert PONG_MISSED in (after_standing_still(node, until) for _ in range(3))  # a busy machine may read first
+    assert PONG_MISSED in (after_standing_still(node, until) for _ in range(10))  # a busy machine may read first
 
 
 def after_standing_still(node: tuple[ChildProcess, int], until: Callable[..., None]) -> int:
