@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import live.campaign
 import live.limits
 import sim
 from stormlab import app, steps
+from tests.commands import lab_in_process
 from tests.strategies import small
 from twin.costs.profile import HostProfile
 from twin.errors import ClusterError
@@ -32,15 +32,7 @@ def scenario(tmp_path):
 @pytest.fixture
 def lab(monkeypatch, tmp_path, capsys):
     """Run a command in this process: exit status, what it printed, and the lines of its errors."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["./lab", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err.splitlines()
-
-    monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
+    run = lab_in_process(monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(live.limits, "check", lambda *_: None)
     monkeypatch.setenv("COLUMNS", "160")

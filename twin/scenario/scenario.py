@@ -202,6 +202,8 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
         self._check_publisher()
+        if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
+            raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
         problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
             clients.sends, clients.count, self.duration

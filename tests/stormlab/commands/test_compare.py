@@ -12,6 +12,7 @@ import live.runs
 import sim
 from stormlab import app, steps
 from stormlab.commands import compare
+from tests.commands import lab_in_process
 from tests.strategies import small
 from twin.errors import HostError, ScenarioError
 from twin.record.record import Record
@@ -22,15 +23,7 @@ ENDED = "The runs that have ended are kept in kept; the same command goes on fro
 @pytest.fixture
 def lab(monkeypatch, tmp_path, capsys):
     """Run a command in this process: exit status, what it printed, and the lines of its errors."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["./lab", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err.splitlines()
-
-    monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
+    run = lab_in_process(monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     return run

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -11,8 +10,8 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from stormlab import app, steps
 from stormlab.commands import course as module
+from tests.commands import lab_in_process
 from tests.strategies import small
 from twin.course.answers import Answer
 from twin.course.sheet import Sheet
@@ -25,15 +24,7 @@ READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-who
 @pytest.fixture
 def lab(monkeypatch, capsys):
     """Run a command in this process: exit status, what it printed, and the lines of its errors."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["./lab", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            app.main()
-        printed = capsys.readouterr()
-        return ended.value.code, printed.out, printed.err.splitlines()
-
-    monkeypatch.setattr(steps.err, "_file", None)  # whatever a test before this one left
+    run = lab_in_process(monkeypatch, capsys)
     return run
 
 

@@ -111,3 +111,10 @@ def test_versions_are_those_of_the_gray_release():
     registry = small(registry={"canary": {"nodes": [3], "version": "2.1"}}).registry
     assert [registry.version(node) for node in (1, 3)] == ["v1", "2.1"]
     assert small(registry={}).registry.version(3) == "v1"
+
+
+def test_a_registry_is_not_on_a_kafka_broker():
+    asked = {"name": "x", "registry": {}, "publisher": {}, "bus": {"kind": "kafka"}}
+    with pytest.raises(ScenarioError, match=r"bus\.servers is 'one'; allowed is 'several' with bus\.kind 'kafka'"):
+        Scenario.parse(asked)
+    assert Scenario.parse(asked | {"bus": {"kind": "kafka", "servers": "several"}}).registry is not None
