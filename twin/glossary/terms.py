@@ -38,7 +38,7 @@ class WordEntry(_Entry):
     name: str
     also: tuple[str, ...] = ()
     forms: tuple[str, ...] = ()
-    lab: str
+    lab: str = ""
     again: tuple[str, ...] = ()
     plain: bool = False
     unit: str = ""
@@ -64,7 +64,7 @@ class Term:
         chinese: the word in Chinese; empty for what has a name in the code only.
         also: its other names.
         forms: what it looks like in a sentence, `heartbeats`; a form in backticks is code there, and only there.
-        lab: number of the lab that explains it first; empty for what has a name in the code.
+        lab: number of the lab that explains it first; empty for what has a name in the code, or is not in a lab's text.
         again: further labs that explain it.
         plain: whether it is a word of everyday language, too, so that a text may use it in another sense.
     """
@@ -109,6 +109,18 @@ def terms() -> dict[str, Term]:
     """
     words = sorted(_words(), key=lambda one: one.name.lower())
     return {one.name: one for one in [*words, *_measures(), *_events(), *_settings()]}
+
+
+def anchors() -> dict[str, str]:
+    """Return for each anchor of docs/glossary.md the name of the term that it leads to.
+
+    A term has that of its own name and those of its others; the end of a setting's name leads to the first one.
+    """
+    found = {one.anchor: name for name, one in terms().items()}
+    for name, one in terms().items():
+        for other in (*one.also, *([name.rpartition(".")[2]] if one.kind == "setting" else [])):
+            found.setdefault(anchor(other), name)
+    return found
 
 
 def read(name: str) -> dict[str, Any]:

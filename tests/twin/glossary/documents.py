@@ -6,10 +6,10 @@
 from tests.commands import ROOT
 from tests.files import files
 from twin.glossary.showing import KINDS, lines
-from twin.glossary.terms import terms
+from twin.glossary.terms import anchors, terms
 
 FILES = {"en": ROOT / "docs" / "glossary.md", "zh": ROOT / "docs" / "glossary.zh.md"}
-MADE = "<!-- Made by `python -m tests.twin.glossary.documents` of what twin/glossary and the code say; not written by hand. -->"
+MADE = "<!-- Made of twin/glossary and the code by `python -m tests.twin.glossary.documents`; not written by hand. -->"
 TITLES = {
     "en": {"word": "Words", "measure": "Measures", "event": "Events", "setting": "Settings"},
     "zh": {"word": "术语", "measure": "指标", "event": "事件", "setting": "设置"},
@@ -19,15 +19,16 @@ HEADS = {
 
 [中文](glossary.zh.md)
 
-What the labs, the measures, the record and the scenario files call things: {counts}. Each entry has its unit, its
-meaning, why it matters and what moves it. The unit 1 stands for a number, a share or a ratio. `./lab glossary TERM`
-prints one, and so does `stormlab.glossary("TERM")` in Python.
+What the labs, the measures, the record and the scenario files call things: {counts}.
+Each entry has its unit, its meaning, why it matters and what moves it. The unit 1 stands for a number, a share or a
+ratio. `./lab glossary TERM` prints one, and so does `stormlab.glossary("TERM")` in Python.
 """,
     "zh": """# 术语表
 
 [English](glossary.md)
 
-实验、指标、记录和场景文件中的用语：{counts}。每个条目都有单位、含义、为何重要以及受什么影响。单位 1 表示个数、比例或比值。
+实验、指标、记录和场景文件中的用语：{counts}。
+每个条目都有单位、含义、为何重要以及受什么影响。单位 1 表示个数、比例或比值。
 `./lab glossary TERM --language zh` 打印一个条目；在 Python 中用 `stormlab.glossary("TERM")`。
 """,
 }
@@ -37,6 +38,16 @@ def link(number):
     """Return a link to a lab's notebook."""
     (path,) = files(ROOT / "notebooks", f"{number}-*.ipynb")
     return f"[{number}](../notebooks/{path.name})"
+
+
+def others_of(term):
+    """Return the anchors that lead to a term by its other names."""
+    return [one for one, name in anchors().items() if name == term.name and one != term.anchor]
+
+
+def target(one):
+    """Return what a link with this anchor leads to."""
+    return f'<a id="{one}"></a>'
 
 
 def about(term, language):
@@ -64,8 +75,13 @@ def document(language):
     for kind, found in by_kind.items():
         text.append(f"## {TITLES[language][kind]}\n")
         for one in found:
-            names = about(one, language)
-            text += [f"### {one.name}\n", *lines(one, language), *([f"- {names}"] if names else []), ""]
+            names, others = about(one, language), "".join(map(target, others_of(one)))
+            text += [
+                f"{others}\n\n### {one.name}\n" if others else f"### {one.name}\n",
+                *lines(one, language),
+                *([f"- {names}"] if names else []),
+                "",
+            ]
     return "\n".join(text)
 
 
