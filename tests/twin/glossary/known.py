@@ -1,6 +1,7 @@
 """Names in backticks that the glossary need not have."""
 
 import re
+from functools import cache
 
 from twin.errors import LabError
 from twin.glossary.lookup import glossary
@@ -13,6 +14,7 @@ DRIVERS = {"timer", "cpu", "count"}
 VERDICTS = {"pass", "fail", "unknown"}
 
 
+@cache
 def values():
     """Return every word that a setting may have as its value."""
     found = set()
