@@ -6,6 +6,7 @@ import pytest
 
 from tests.commands import ROOT
 from tests.docs.rules_of_thumb import RULES, blind_time, lease, logins, silence
+from tests.docs.translations import untranslated, words_in
 from tests.files import files
 from twin.measures import measure_record
 from twin.record.record import Record
@@ -67,6 +68,14 @@ def test_both_sheets_have_the_same_rules_of_the_same_labs():
         assert {name.rstrip("s") for name in names.findall(other[2])} <= {
             name.rstrip("s") for name in names.findall(one[2])
         }
+
+
+def test_the_glossarys_words_have_its_translation_in_each_rule():
+    found = list(zip(rows("en"), rows("zh"), strict=True))
+    assert [
+        (one[0], word) for one, other in found for word in untranslated(" ".join(one[1:4]), " ".join(other[1:4]))
+    ] == []
+    assert len({word.name for one, _ in found for word in words_in(one[1])}) > 10
 
 
 def test_every_lab_has_a_rule_and_every_link_leads_to_a_file():

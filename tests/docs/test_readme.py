@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.commands import ROOT
-from twin.glossary.terms import terms
+from tests.docs.translations import untranslated, words_in
 
 ENGLISH, CHINESE = (ROOT / name for name in ("README.md", "README.zh.md"))
 FENCE = re.compile(r"```.*?```", re.DOTALL)
@@ -64,27 +64,10 @@ def test_every_section_has_as_many_points_and_rows():
             assert len(re.findall(sign, english, re.MULTILINE)) == len(re.findall(sign, chinese, re.MULTILINE)), heading
 
 
-def without_code(text):
-    return re.sub(r"\s+", " ", re.sub(r"`[^`]*`|\]\([^)]*\)", " ", text))
-
-
 def test_the_glossarys_words_have_its_translation():
-    checked, missing = set(), []
-    for (heading, english), (_, chinese) in pairs():
-        text, other = without_code(english), without_code(chinese).replace(" ", "")
-        for one in terms().values():
-            forms = [form for form in (one.name, *one.forms) if "`" not in form]
-            if (
-                one.kind != "word"
-                or one.plain
-                or not re.search(rf"(?<![\w.-])({'|'.join(map(re.escape, forms))})(?![\w-])", text)
-            ):
-                continue
-            checked.add(one.name)
-            if one.chinese.replace(" ", "") not in other:
-                missing.append(f"{heading}: {one.name} is {one.chinese}")
+    missing = [(heading, word) for (heading, one), (_, other) in pairs() for word in untranslated(one, other)]
     assert missing == []
-    assert len(checked) > 20
+    assert len({word.name for (_, one), _ in pairs() for word in words_in(one)}) > 20
 
 
 @pytest.mark.parametrize("words", WORDS_OF_NUMBERS)

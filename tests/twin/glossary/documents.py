@@ -21,7 +21,8 @@ HEADS = {
 
 What the labs, the measures, the record and the scenario files call things: {counts}.
 Each entry has its unit, its meaning, why it matters and what moves it. The unit 1 stands for a number, a share or a
-ratio. `./lab glossary TERM` prints one, and so does `stormlab.glossary("TERM")` in Python.
+ratio. `./lab glossary TERM` prints one, and so does `stormlab.glossary("TERM")` in Python. How a measure is computed to
+the letter is in [measures.md](measures.md).
 """,
     "zh": """# 术语表
 
@@ -29,7 +30,7 @@ ratio. `./lab glossary TERM` prints one, and so does `stormlab.glossary("TERM")`
 
 实验、指标、记录和场景文件中的用语：{counts}。
 每个条目都有单位、含义、为何重要以及受什么影响。单位 1 表示个数、比例或比值。
-`./lab glossary TERM --language zh` 打印一个条目；在 Python 中用 `stormlab.glossary("TERM")`。
+`./lab glossary TERM --language zh` 打印一个条目；在 Python 中用 `stormlab.glossary("TERM")`。指标的精确算法见 [measures.md](measures.md)。
 """,
 }
 
