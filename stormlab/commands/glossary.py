@@ -27,7 +27,7 @@ def glossary(
     A setting goes by its dotted name or the end of it, as in `check.inter`. docs/glossary.md has all terms.
     """
     from twin.glossary.lookup import glossary as look_up
-    from twin.glossary.showing import KINDS, LANGUAGES, lines
+    from twin.glossary.term import KINDS, LANGUAGES, lines
     from twin.glossary.terms import terms
 
     if term is None:

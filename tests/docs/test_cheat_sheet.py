@@ -1,6 +1,7 @@
 """docs/cheat-sheet.md: each number computed, and some of its rules held to recorded runs."""
 
 import re
+from statistics import median
 
 import pytest
 
@@ -112,5 +113,6 @@ def test_recorded_runs_lie_within_the_bounds_of_the_rule(pattern, measure, rule)
 
 
 def test_recorded_logins_take_about_as_long_as_their_hashes():
-    for path in files(ROOT / "records", "sessions-memory-*.parquet"):
-        assert measure_record(Record.load(path))["reconnect_p99"] == pytest.approx(logins()[2], rel=0.3)
+    """In the median of the runs: a core is faster at one hour than at another."""
+    runs = [measure_record(Record.load(path)) for path in files(ROOT / "records", "sessions-memory-*.parquet")]
+    assert median(run["reconnect_p99"] for run in runs) == pytest.approx(logins()[2], rel=0.2)

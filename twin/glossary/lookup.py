@@ -37,7 +37,7 @@ def _key(name: str) -> str:
 @cache
 def _names() -> dict[str, tuple[str, ...]]:
     """Return the names of terms by each form of them in lower case; own names go before others."""
-    found = {_key(name): (name,) for name in terms()}
+    found: dict[str, tuple[str, ...]] = {_key(name): (name,) for name in terms()}
     for name, one in terms().items():
         for other in (one.anchor, *one.also, *one.forms, one.chinese):
             if other and "`" not in other:

@@ -4,22 +4,19 @@ import inspect
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from twin.glossary.schema import Setting, settings
+from twin.glossary.term import Kind, Pair, Term, anchor
 from twin.measures import MEASURES
 from twin.record.events import TYPES
 
 FOLDER = Path(__file__).parent
 
-Kind = Literal["word", "measure", "event", "setting"]
-Pair = tuple[str, str]
-"""The same in English and in Chinese."""
 OWN_OF_WORDS = {"chinese", "also", "forms", "lab", "again", "plain"}
 """What an entry of `words.toml` hands on as it stands."""
 
@@ -49,54 +46,6 @@ class FamilyEntry(_Entry):
     """Names of the code that matter for the same reason, each with its meaning in Chinese."""
 
     meaning: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Term:
-    """An entry of the glossary.
-
-    Attributes:
-        name: as the labs write it.
-        kind: `word` (of the field), `measure`, `event` or `setting`.
-        unit: empty where it has none; 1 is a number, a share or a ratio.
-        note: what the code knows besides: a measure's driver, a setting's default, an event's own columns.
-        meaning, why, moves: each in English and in Chinese.
-        chinese: the word in Chinese; empty for what has a name in the code only.
-        also: its other names.
-        forms: what it looks like in a sentence, `heartbeats`; a form in backticks is code there, and only there.
-        lab: number of the lab that explains it first; empty for what has a name in the code, or is not in a lab's text.
-        again: further labs that explain it.
-        plain: whether it is a word of everyday language, too, so that a text may use it in another sense.
-    """
-
-    name: str
-    kind: Kind
-    unit: str
-    note: str
-    meaning: Pair
-    why: Pair
-    moves: Pair
-    chinese: str = ""
-    also: tuple[str, ...] = ()
-    forms: tuple[str, ...] = ()
-    lab: str = ""
-    again: tuple[str, ...] = ()
-    plain: bool = False
-
-    @property
-    def anchor(self) -> str:
-        """What GitHub makes of its heading, behind the `#` of a link."""
-        return anchor(self.name)
-
-    def _repr_markdown_(self) -> str:
-        from twin.glossary.showing import lines
-
-        return "\n".join([f"**{self.name}**", "", *lines(self)])
-
-
-def anchor(heading: str) -> str:
-    """Return the anchor that GitHub gives a heading: lower case, blanks as hyphens, other signs left out."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @cache

@@ -5,7 +5,7 @@
 
 from tests.commands import ROOT
 from tests.files import files
-from twin.glossary.showing import KINDS, lines
+from twin.glossary.term import KINDS, lines
 from twin.glossary.terms import anchors, terms
 
 FILES = {"en": ROOT / "docs" / "glossary.md", "zh": ROOT / "docs" / "glossary.zh.md"}
@@ -30,7 +30,8 @@ the letter is in [measures.md](measures.md).
 
 实验、指标、记录和场景文件中的用语：{counts}。
 每个条目都有单位、含义、为何重要以及受什么影响。单位 1 表示个数、比例或比值。
-`./lab glossary TERM --language zh` 打印一个条目；在 Python 中用 `stormlab.glossary("TERM")`。指标的精确算法见 [measures.md](measures.md)。
+`./lab glossary TERM --language zh` 打印一个条目；在 Python 中用 `stormlab.glossary("TERM")`。
+指标的精确算法见 [measures.md](measures.md)。
 """,
 }
 

@@ -3,7 +3,8 @@ import re
 import pytest
 
 from tests.twin.glossary.documents import FILES, document
-from twin.glossary.terms import anchor, anchors, terms
+from twin.glossary.term import anchor
+from twin.glossary.terms import anchors, terms
 
 
 @pytest.mark.parametrize("language", FILES)

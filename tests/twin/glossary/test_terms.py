@@ -6,8 +6,8 @@ import pytest
 
 from tests.twin.glossary.known import other_than_terms
 from twin.glossary.schema import settings
-from twin.glossary.showing import LANGUAGES, lines
-from twin.glossary.terms import anchor, anchors, families, read, terms
+from twin.glossary.term import LANGUAGES, anchor, lines
+from twin.glossary.terms import anchors, families, read, terms
 from twin.measures import MEASURES
 from twin.record.events import TYPES
 from twin.scenario.fields import Positive, Seconds
