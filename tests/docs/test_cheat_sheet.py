@@ -73,9 +73,8 @@ def test_both_sheets_have_the_same_rules_of_the_same_labs():
 
 def test_the_glossarys_words_have_its_translation_in_each_rule():
     found = list(zip(rows("en"), rows("zh"), strict=True))
-    assert [
-        (one[0], word) for one, other in found for word in untranslated(" ".join(one[1:4]), " ".join(other[1:4]))
-    ] == []
+    for one, other in found:
+        assert untranslated(f"{one[1]} {one[3]}", f"{other[1]} {other[3]}") == [], one[0]
     assert len({word.name for one, _ in found for word in words_in(one[1])}) > 10
 
 

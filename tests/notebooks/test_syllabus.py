@@ -1,6 +1,7 @@
 """The order of the labs: one table says what each needs, the labs say the same, and the syllabus keeps it."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -24,9 +25,13 @@ def before(number):
     return {lab for one in NEEDS[number] for lab in (one, *before(one))}
 
 
+@cache
+def cells_of(number):
+    return nbformat.read(NOTEBOOKS[number], as_version=4).cells
+
+
 def text_of(number):
-    cells = nbformat.read(NOTEBOOKS[number], as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return "\n".join(cell.source for cell in cells_of(number) if cell.cell_type == "markdown")
 
 
 def test_the_table_has_every_lab_and_needs_only_labs_before_it():

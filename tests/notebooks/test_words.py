@@ -2,10 +2,9 @@
 
 import re
 
-import nbformat
 import pytest
 
-from tests.notebooks.test_syllabus import NOTEBOOKS, before, text_of
+from tests.notebooks.test_syllabus import NOTEBOOKS, before, cells_of, text_of
 from tests.twin.glossary.known import FOREIGN, is_term, values
 from twin.glossary.schema import settings
 from twin.glossary.terms import anchors, terms
@@ -20,14 +19,12 @@ ENDS = {name.rpartition(".")[2] for name in settings()}
 
 def outputs_of(number):
     """Return every text that a lab's stored outputs show."""
-    cells = nbformat.read(NOTEBOOKS[number], as_version=4).cells
-    found = [out for cell in cells for out in cell.get("outputs", [])]
+    found = [out for cell in cells_of(number) for out in cell.get("outputs", [])]
     return "\n".join(out.get("text", "") + str(out.get("data", {}).get("text/plain", "")) for out in found)
 
 
 def code_of(number):
-    cells = nbformat.read(NOTEBOOKS[number], as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return "\n".join(cell.source for cell in cells_of(number) if cell.cell_type == "code")
 
 
 @pytest.mark.parametrize("number", NOTEBOOKS)

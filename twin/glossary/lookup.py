@@ -4,7 +4,8 @@ from difflib import get_close_matches
 from functools import cache
 
 from twin.errors import LabError
-from twin.glossary.terms import Term, terms
+from twin.glossary.term import Term
+from twin.glossary.terms import terms
 
 NEAREST = 3
 """Terms that are named in place of one that is not there."""
