@@ -2,11 +2,10 @@
 
 `python -m tests.benchmarks.notebooks` executes all of them, one after the other, and prints a row each; numbers choose
 some (`... notebooks 01 05`), and `--write` puts what was measured into the table. A lab runs as it is stored, with its
-full settings and recorded runs, from a clean kernel that is pinned to one core. What counts is the CPU time of the kernel
-from its start to its end: that is how long a lab takes on a core that does nothing else, and it hardly depends on what
-else runs meanwhile. The time that passed is printed, too; if it is much longer, the core was shared, or a lab waits for
-something. The compiled engine is in its cache, as after the first `./lab predict`; on a fresh clone the first lab takes
-longer by its compiling.
+full settings and recorded runs, from a clean kernel that is pinned to one core. What counts is the CPU time of that
+kernel: so long a lab takes on a core that does nothing else, and it hardly depends on what else runs meanwhile. The time
+that passed is printed, too; if it is much longer, the core was shared, or a lab waits for something. The compiled engine
+is in its cache, as after the first `./lab predict`; on a fresh clone the first lab takes longer by its compiling.
 """
 
 import argparse
@@ -39,7 +38,7 @@ def cpu_seconds():
 
 
 def executed(path):
-    """Execute a notebook; return its CPU time and the time that passed, the start of the kernel included, in seconds."""
+    """Execute a notebook; return its CPU time and the time that passed, in seconds, its kernel's start included."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
     began, used = time.monotonic(), cpu_seconds()
