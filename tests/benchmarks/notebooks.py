@@ -1,11 +1,12 @@
 """How long each lab executes on one core: the column `execution` of notebooks/README.md.
 
-`python -m tests.benchmarks.notebooks` executes all of them, one after the other, and prints a row each; numbers choose
-some (`... notebooks 01 05`), and `--write` puts what was measured into the table. A lab runs as it is stored, with its
-full settings and recorded runs, from a clean kernel that is pinned to one core. What counts is the CPU time of that
-kernel: so long a lab takes on a core that does nothing else, and it hardly depends on what else runs meanwhile. The time
-that passed is printed, too; if it is much longer, the core was shared, or a lab waits for something. The compiled engine
-is in its cache, as after the first `./lab predict`; on a fresh clone the first lab takes longer by its compiling.
+`python -m tests.benchmarks.notebooks` executes all of them, one after the other, and prints a row each; numbers
+choose some (`... notebooks 01 05`), and `--write` puts what was measured into the table. A lab runs as it is stored,
+with its full settings and recorded runs, from a clean kernel that is pinned to one core. What counts is the CPU time
+of that kernel: so long a lab takes on a core that does nothing else, and it hardly depends on what else runs
+meanwhile. The time that passed is printed, too; if it is much longer, the core was shared, or a lab waits for
+something. The compiled engine is in its cache, as after the first `./lab predict`; on a fresh clone the first lab
+takes longer by its compiling.
 """
 
 import argparse
