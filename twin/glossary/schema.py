@@ -61,8 +61,8 @@ def _types(given: dict[str, Any], definitions: dict[str, Any]) -> Iterator[str]:
     for one in [given, *given.get("anyOf", ())]:
         if "type" in one:
             yield one["type"]
-        for name in _references(one.get("$ref") and {"$ref": one["$ref"]}):
-            yield from _types(definitions[name], definitions)
+        if "$ref" in one:
+            yield from _types(definitions[one["$ref"].rpartition("/")[2]], definitions)
 
 
 def _default(field: dict[str, Any], is_table: bool) -> str:
