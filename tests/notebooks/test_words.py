@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.notebooks.test_syllabus import NOTEBOOKS, before, cells_of, text_of
+from tests.notebooks.test_syllabus import NOTEBOOKS, before, cells_of, shown, text_of
 from tests.twin.glossary.known import FOREIGN, is_term, values
 from twin.glossary.schema import settings
 from twin.glossary.terms import anchors, terms
@@ -63,11 +63,6 @@ def pattern(term):
     forms = [re.escape(form).replace(r"\ ", r"\s+") for form in (term.name, *term.also, *term.forms) if "`" not in form]
     quoted = [re.escape(form) for form in term.forms if "`" in form]
     return re.compile("|".join([rf"(?<![\w./#-])(?:{'|'.join(forms)})(?![\w/-]|\.\w)", *quoted]), re.IGNORECASE)
-
-
-def shown(number):
-    """Return a lab's text as a reader sees it, without where its links lead."""
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text_of(number))
 
 
 @pytest.mark.parametrize("number", NOTEBOOKS)
