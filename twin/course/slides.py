@@ -2,6 +2,7 @@
 
 A slide begins at each heading, and where one has become too long for a screen; a figure goes below a few lines of text.
 Code and worked solutions are folded. A link to the glossary becomes a word whose meaning shows when one points at it.
+(nbconvert makes slides, too; they load reveal.js from another server, and cut at marks that a notebook has to carry.)
 """
 
 import base64
