@@ -37,6 +37,9 @@ def test_both_editions_are_written_and_what_is_not_ready_is_said(lab, tmp_path):
     assert all("is left out: its step 2 has no placeholders yet." in line for line in said)
     assert (tmp_path / "class" / "scenarios" / "failover.toml").exists()
     assert (tmp_path / "class" / "records" / "failover-0.parquet").exists()
+    assert {path.stem for path in (tmp_path / "class" / "slides").glob("*.html")} == set(READY)
+    assert (tmp_path / "class" / "docs" / "glossary.md").exists()
+    assert (tmp_path / "class" / "figures" / "zoo.png").exists()
     for name in READY:
         teacher = nbformat.read(tmp_path / "class" / "teacher" / f"{name}.ipynb", as_version=4)
         assert teacher == nbformat.read(module.NOTEBOOKS / f"{name}.ipynb", as_version=4)
