@@ -78,7 +78,8 @@ def test_a_peer_of_nginx_that_is_given_as_down_is_chosen_in_neither_engine():
 def test_what_fails_in_an_old_process_of_nginx_counts_for_itself_in_both_engines(reload, counts):
     """Clients of node 1 are sent to node 2, whose queue is full, and the reload comes before or after their timeout.
 
-    A new process begins with fresh peers, those of a zone included. Source: nginx, ngx_http_upstream_zone_module.c (`noreuse`).
+    A new process begins with fresh peers, those of a zone included. Source: nginx, `noreuse` of
+    ngx_http_upstream_zone_module.c.
     """
     reconnect = {"policy": "fixed", "base": 0.2, "jitter": "none"}
     faults = [
