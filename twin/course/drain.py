@@ -32,6 +32,20 @@ ATTEMPTS_LIMIT = 1.05
 """Attempts of an affected client that the upper end of the 95 % interval must stay below: nobody is refused."""
 
 
+def single_drain(scenario: Scenario, pace: float, lead: float) -> Scenario:
+    """Return a rolling restart cut down to the drain of one node of 150 clients: no publisher, and no retries, so that
+    the clients see to whom the balancer sends them.
+    """
+    return scenario.vary(
+        clients={"count": 150},
+        duration=16.0,
+        publisher=None,
+        bus={"kind": "none"},
+        balancer={"retries": 0, "redispatch": 0},
+        faults=[{"at": 1.0, "kind": "drain", "node": 1, "lead": lead, "pace": pace}],
+    )
+
+
 def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> Scenario:
     """Return the scenario with another pace of its drains, None for all at once; `lead` too, unless it is None."""
     faults = []
@@ -47,13 +61,29 @@ def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> 
     return scenario.vary(faults=faults)
 
 
-def reconnect_rate(record: Record, step: float = 0.05) -> tuple[Array, Array]:
-    """Return times in seconds and, for each, the attempts of the run in the `RATE_WINDOW` that ends there."""
+def reconnect_rate(record: Record) -> tuple[Array, Array]:
+    """Return times in seconds and, for each, the attempts a second in the `RATE_WINDOW` that ends there.
+
+    Between two of these times nothing changes: they are those of the attempts, and when an attempt leaves the window.
+    """
     t = np.sort(record.select("attempt_connect")["t"].to_numpy())
-    t = t[t >= 0.0]
-    times: Array = np.arange(0.0, record.scenario.duration, step)
+    t, end = t[t >= 0.0], record.scenario.duration
+    times = np.concatenate([[0.0], t, t + RATE_WINDOW, [end]])
+    times: Array = np.unique(times[times <= end])
     counts = np.searchsorted(t, times, side="right") - np.searchsorted(t, times - RATE_WINDOW, side="right")
     return times, counts / RATE_WINDOW
+
+
+def away(record: Record) -> tuple[Array, Array]:
+    """Return when the number of clients changes that have no connection, in seconds, and what it is from then on."""
+    table, end = record.select("connected", "disconnected"), record.scenario.duration
+    t, change = table["t"].to_numpy(), np.where(table["event"].eq("connected"), -1, 1)
+    order = np.argsort(t, kind="stable")
+    t, left = t[order], record.scenario.clients.count + np.cumsum(change[order])
+    within = (t > 0.0) & (t <= end)
+    first = left[t <= 0.0][-1] if (t <= 0.0).any() else record.scenario.clients.count
+    left = np.concatenate([[first], left[within]])
+    return np.concatenate([[0.0], t[within], [end]]), np.concatenate([left, left[-1:]])
 
 
 def ways_table(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> pd.DataFrame:

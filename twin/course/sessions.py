@@ -4,7 +4,7 @@ As in `twin.course.failover` nothing here knows a world: what has to be simulate
 notebook passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,17 @@ from twin.analysis.bands import Band
 from twin.analysis.comparison import Comparison, Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, Predict, apart, asked, number, unlike
+from twin.course.tables import PER_CENT, is_share
 from twin.errors import ScenarioError
 from twin.figures.comparison import table_rows
+from twin.measures import measure_record
 from twin.record.record import Record
 from twin.scenario.fields import show
 from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
+
+Simulate = Callable[[Scenario, int], Record]
+"""Returns the record of a scenario's replication of a number."""
 
 BACK_LIMIT = 4.0
 """Seconds that the upper end of the 95 % interval of `reconnect_p99` must stay below."""
@@ -52,16 +57,57 @@ def look_up_seconds(profile: HostProfile) -> float:
 
 
 def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) -> pd.DataFrame:
-    """Return one row a prediction with the median of each measure, and the upper end of its 95 % interval."""
+    """Return one row a prediction with the median of each measure, and the upper end of its interval; shares in per
+    cent.
+    """
     rows = {}
     for name, prediction in predictions.items():
         row: dict[str, Any] = {}
         for measure in measures:
             if measure in prediction.measures:
                 band = Band.predicted(prediction, measure)
-                row |= {measure: band.median, f"{measure}, at most": band.high}
+                said, factor = (f"{measure} (%)", PER_CENT) if is_share(measure) else (measure, 1.0)
+                row |= {said: factor * band.median, f"{said}, at most": factor * band.high}
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def run_by_run(records: Sequence[Record], simulate: Simulate, measures: Sequence[str]) -> pd.DataFrame:
+    """Lay each run that counts beside the replication of its number, which has the same luck.
+
+    Returns:
+        One row a run and measure: `measured`, `simulated`, and by how much they differ, in per cent of the measured.
+    """
+    rows = {}
+    for record in records:
+        if record.counts:
+            pair = record, simulate(record.scenario, record.replication)
+            of_run, of_model = (measure_record(one) for one in pair)
+            for name in measures:
+                row = {"measured": of_run[name], "simulated": of_model[name]}
+                row["difference (%)"] = PER_CENT * (row["simulated"] / row["measured"] - 1)
+                rows[f"run {record.replication}", name] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def login_chain(record: Record) -> dict[str, float]:
+    """Return how the logins after the first fault follow each other: they stand in one queue for a core.
+
+    Returns:
+        `first refusal (s)` and `last login (s)` from the fault on, `logins`, and `seconds a login`, the time in between
+        by their number.
+    """
+    begun = float(record.select("fault")["t"].iloc[0])
+    refused, started = (record.select(name)["t"] for name in ("session_lost", "session_started"))
+    first, last = float(refused[refused >= begun].min()) - begun, float(started.max()) - begun
+    logins = int((started >= begun).sum())
+    each = (last - first) / logins
+    return {"first refusal (s)": first, "last login (s)": last, "logins": logins, "seconds a login": each}
+
+
+def all_full_bytes(scenario: Scenario, clients: int) -> int:
+    """Return the payload bytes that some clients keep when their queues are full."""
+    return clients * scenario.clients.offline.messages * scenario.clients.sends.payload_bytes
 
 
 def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
