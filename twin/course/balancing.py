@@ -136,16 +136,31 @@ def band_at(records: Sequence[Record], when: float) -> Band:
     return Band.of(np.array([imbalance_at(record, when) for record in records]))
 
 
-def variants_table(variants: Mapping[str, Scenario], simulate: Simulate, replications: int) -> pd.DataFrame:
+def variants_table(
+    variants: Mapping[str, Scenario],
+    simulate: Simulate,
+    replications: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
     """Simulate variants with common random numbers.
+
+    Args:
+        variants: scenarios by name.
+        simulate: returns the record of a replication.
+        replications: of each.
+        progress: receives (replications done, all of them).
 
     Returns:
         One row a variant, medians over the replications: `imbalance` at the end, `rush` (new connections of one node in
         100 ms), `lost per client` (connections) and `connected at the end (%)` of all clients.
     """
     rows = {}
-    for name, scenario in variants.items():
-        found = pd.DataFrame([_summary(simulate(scenario, k)) for k in range(replications)]).median()
+    for i, (name, scenario) in enumerate(variants.items()):
+        summaries = []
+        for k in range(replications):
+            summaries.append(_summary(simulate(scenario, k)))
+            progress(i * replications + k + 1, len(variants) * replications)
+        found = pd.DataFrame(summaries).median()
         rows[name] = {
             "imbalance": found["imbalance"],
             "rush": found["rush"],

@@ -3,7 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -14,6 +14,7 @@ import pandas as pd
 from twin.analysis.bands import Band
 from twin.analysis.bands import number as shown
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.explanations import Journey
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
@@ -86,6 +87,26 @@ def away(record: Record) -> tuple[Array, Array]:
     return np.concatenate([[0.0], t[within], [end]]), np.concatenate([left, left[-1:]])
 
 
+def moved_again(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a rolling restart moved a client more than once: it came to a node whose turn was still to come."""
+    losses = journey.events[(journey.events["event"] == "disconnected") & (journey.events["t"] >= journey.lost)]
+    told = ", ".join(f"node {node} at {t:.2f} s" for t, node in zip(losses["t"], losses["node"], strict=True))
+    times = len(losses)
+    return times > 1, f"loses its connection {'once' if times == 1 else f'{times} times'} ({told})"
+
+
+def losses_table(record: Record) -> pd.DataFrame:
+    """Return by node that a client was on at first how many of its clients lost their connection how often."""
+    lost = record.select("disconnected")
+    often = lost[lost["t"] >= 0.0].groupby("client").size().reindex(range(record.scenario.clients.count), fill_value=0)
+    made = record.select("connected")
+    first = made[made["t"] < 0.0].groupby("client")["node"].last().reindex(often.index)
+    table = pd.crosstab(first, often)
+    table.index = pd.Index([f"node {int(node)}" for node in table.index], name="first on")
+    table.columns = pd.Index([f"lost {times} times" if times != 1 else "lost once" for times in table.columns])
+    return table
+
+
 def ways_table(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> pd.DataFrame:
     """Return the medians of some measures over the runs of each way to end a node that count; NaN: not defined."""
     rows = {}
@@ -101,7 +122,7 @@ def without_recovery(scenario: Scenario) -> Scenario:
     return scenario.vary(bus={"kind": "pubsub"}, clients={"recovery": {"recover": False}})
 
 
-def paces_table(scenario: Scenario, paces: Sequence[float], predict: Predict) -> pd.DataFrame:
+def paces_table(scenario: Scenario, paces: Iterable[float], predict: Predict) -> pd.DataFrame:
     """Predict a drain at several paces.
 
     Returns:

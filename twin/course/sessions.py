@@ -6,6 +6,7 @@ notebook passes.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -14,6 +15,7 @@ from twin.analysis.bands import Band
 from twin.analysis.comparison import Comparison, Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, Predict, apart, asked, number, unlike
+from twin.course.explanations import Journey, who_lost
 from twin.course.tables import PER_CENT, is_share
 from twin.errors import ScenarioError
 from twin.figures.comparison import table_rows
@@ -103,6 +105,40 @@ def login_chain(record: Record) -> dict[str, float]:
     logins = int((started >= begun).sum())
     each = (last - first) / logins
     return {"first refusal (s)": first, "last login (s)": last, "logins": logins, "seconds a login": each}
+
+
+def refused_after_the_outage(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client was refused though the store was back: its node had not found the store again."""
+    healed = journey.record.select("healed")
+    found = healed[healed["kind"] == "bus_down"]["t"]
+    if not len(found):
+        return False, "sees no store come back in this run"
+    back = float(found.iloc[0])
+    late = [one.began - back for one in journey.passages if one.outcome == "503" and one.began >= back]
+    if not late:
+        return False, f"is not refused any more after the store is back at {back:.2f} s"
+    return True, f"is refused {max(late):.2f} s after the store is back at {back:.2f} s"
+
+
+def refusals(record: Record) -> pd.DataFrame:
+    """Return who came back and how often that was refused with 503, those first who were away longest.
+
+    Returns:
+        One row a client; when it lost its connection and was back in seconds of the run, how many attempts got a 503,
+        and when the last of these began.
+    """
+    rows = {}
+    for client in who_lost(record):
+        journey = Journey(record, client)
+        refused = [one.began for one in journey.passages if one.outcome == "503"]
+        rows[client] = {
+            "lost": journey.lost,
+            "back": journey.back,
+            "503": len(refused),
+            "last 503": max(refused, default=nan),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
+    return table.sort_values("back", ascending=False, kind="stable")
 
 
 def all_full_bytes(scenario: Scenario, clients: int) -> int:
