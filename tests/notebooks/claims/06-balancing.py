@@ -1,3 +1,5 @@
+from twin.course.discrepancies import beyond_by_luck
+
 HAPROXY = [name for name in lab.RULES if name.startswith("HAProxy")]
 NGINX = [name for name in lab.RULES if name.startswith("nginx")]
 
@@ -74,3 +76,7 @@ assert abs(moved["lost per client"].iloc[2] - moved["lost per client"].iloc[0] -
 assert moved["imbalance"].iloc[2] < 1.05
 # 6: "as nobody connects after it"
 assert not len(returns(simulate(reloads["reload, old tunnels stay"], 0), 6.0, 10.0))
+# 6: the question about a client has an answer, and most clients are none; "most of its time away came *after*"
+assert 0 < len(who_shows(of_source, wait_outlives("marked_down"))) <= 80
+# 7: "once in 21 times"
+assert round(1 / beyond_by_luck(40)) == 21

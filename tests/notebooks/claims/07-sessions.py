@@ -20,7 +20,7 @@ assert median(predicted["redis"], "login_share") == 0
 assert abs(median(predicted["memory"], "lost_sessions") - 67 / 200) < 0.01
 # 2: "about **0.1 s + 67 hashes**"
 assert abs(median(predicted["memory"], "reconnect_p99") / (0.1 + 67 * each) - 1) < 0.6  # few runs have their own speed
-# 2: "`kept_messages` = 9 · 67 / 200 = **3.0**"; "= **1.0**"; "= **25,728**"; "67 · 6 messages of 64 bytes" is `full`
+# 2: "`kept_messages` = 9 · 67 / 200 = **3.0**"; "= **1.0**"; "= **25,728**"; "67 queues of 6 messages of 64 bytes"
 assert abs(9 * 67 / 200 - 3.0) < 0.02
 assert abs(3 * 67 / 200 - 1.0) < 0.01
 assert full == 25_728

@@ -57,7 +57,7 @@ assert 30 < 50_000 / PACE / 60 < 40
 assert max(cost.values()) < 1.1 * min(cost.values())
 # 6: "the publisher has sent 20.5, 102.5 and 184.5"
 assert [RATE * f.at for f in scenarios["kill"].faults] == [20.5, 102.5, 184.5]
-# 6: "in 24 s are"; "**A drain without recovery loses messages like the rest.**"
+# 6: what the sum by hand takes; "**A drain without recovery loses messages like the rest.**"
 assert scenarios["drain"].publisher.stop == 24
 shares = {name: median(prediction, "lost_share") for name, prediction in (kept | forgotten).items()}
 assert all((share == 0) == name.startswith("stream") for name, share in shares.items())
