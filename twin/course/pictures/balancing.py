@@ -93,7 +93,7 @@ def rules_figure(bands: Mapping[str, Band], measured: Mapping[str, Sequence[floa
                           fontsize=8, color=GREY)  # fmt: skip
     axes.set_yticks(places, list(bands))
     axes.set_ylim(-0.6, len(bands) - 0.4)
-    axes.margins(x=0.2)
+    axes.margins(x=0.25)
     axes.set_xlabel(what)
     axes.grid(axis="x", alpha=0.25)
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
