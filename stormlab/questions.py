@@ -68,6 +68,21 @@ def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return whole.check_logins(scenario, settings.get("pace"), settings.get("iterations"), predict, expected)
 
 
+def _balancing_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = balancing.harder(Scenario.load("node-returns").vary(seed=seed))
+    return question.check(settings.get("base"), _predicts(40, "nginx"), expected)
+
+
+def _sessions_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = sessions.harder(Scenario.load("sessions-reload").vary(seed=seed))
+    return question.check(settings.get("iterations"), _predicts(40, "broadcast", "sessions"), expected)
+
+
+def _drain_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = drain.harder(drain.single_drain(Scenario.load("rolling-restart").vary(seed=seed), 25.0, 2.5))
+    return question.check(settings.get("lead"), _predicts(40, "broadcast"), expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
     return _predicts_with(replications, HostProfile.for_this_machine(*needs))
 
@@ -91,7 +106,11 @@ QUESTIONS: dict[str, Question] = {
 """Replications are those of the notebooks."""
 
 
-HARDER: dict[str, Question] = {}
+HARDER: dict[str, Question] = {
+    "06-balancing": _balancing_harder,
+    "07-sessions": _sessions_harder,
+    "10-drain": _drain_harder,
+}
 """The same for the questions of level 2."""
 
 

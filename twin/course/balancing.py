@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, apart, asked, cheapest, number, unlike
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures.base import most_within
 from twin.measures.connection import PEAK_WINDOW, unevenness
@@ -223,6 +224,27 @@ def check_balancing(
 
     what = "the upper end of the 95 % interval of the new connections of one node in 100 ms"
     return asked(expected, what, scenario.clients.count, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: how short may the first wait be when a reload cuts everybody's connection at once?
+
+    Args:
+        lab: the scenario of the lab.
+    """
+    other = lab.vary(faults=[{"at": 2.0, "kind": "reload"}], balancer={"hard_stop_after": 1.0})
+    return Extreme(
+        scenario=other,
+        setting="clients.reconnect.base in s",
+        varied=lambda base: other.vary(clients={"reconnect": {"base": base, "cap": max(base, 5.0)}}),
+        measure="peak_attempts",
+        bound=60.0,
+        least=0.05,
+        most_allowed=5.0,
+        largest=False,
+        hint="All clients wait at the same time: how many of the waits end in the same 100 ms?",
+        lab=lab,
+    )
 
 
 def _balanced(

@@ -15,6 +15,7 @@ from twin.analysis.bands import Band
 from twin.analysis.bands import number as shown
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
 from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
@@ -69,8 +70,8 @@ def reconnect_rate(record: Record) -> tuple[Array, Array]:
     """
     t = np.sort(record.select("attempt_connect")["t"].to_numpy())
     t, end = t[t >= 0.0], record.scenario.duration
-    times = np.concatenate([[0.0], t, t + RATE_WINDOW, [end]])
-    times: Array = np.unique(times[times <= end])
+    changes = np.concatenate([[0.0], t, t + RATE_WINDOW, [end]])
+    times: Array = np.unique(changes[changes <= end])
     counts = np.searchsorted(t, times, side="right") - np.searchsorted(t, times - RATE_WINDOW, side="right")
     return times, counts / RATE_WINDOW
 
@@ -103,7 +104,8 @@ def losses_table(record: Record) -> pd.DataFrame:
     first = made[made["t"] < 0.0].groupby("client")["node"].last().reindex(often.index)
     table = pd.crosstab(first, often)
     table.index = pd.Index([f"node {int(node)}" for node in table.index], name="first on")
-    table.columns = pd.Index([f"lost {times} times" if times != 1 else "lost once" for times in table.columns])
+    said = {1: "lost once"}
+    table.columns = pd.Index([said.get(int(one), f"lost {int(one)} times") for one in table.columns])
     return table
 
 
@@ -177,6 +179,27 @@ def check_drain(
         return replace(answer, why=unlike(scenario, lab) + answer.why)
 
     return asked(expected, "the upper end of the 95 % interval of drain_time in s", scenario.duration, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: how short may the lead be when the balancer checks in another rhythm?
+
+    Args:
+        lab: the drain of one node.
+    """
+    other = lab.vary(balancer={"check": {"inter": 0.4, "fall": 3}})
+    return Extreme(
+        scenario=other,
+        setting="faults.lead in s",
+        varied=lambda lead: paced(other, other.faults[0].pace, lead),
+        measure="attempts_per_client",
+        bound=ATTEMPTS_LIMIT,
+        least=0.1,
+        most_allowed=5.0,
+        largest=False,
+        hint="Until the node is marked down clients are sent to it, and from the first close on it accepts nobody.",
+        lab=lab,
+    )
 
 
 def _over(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Answer:

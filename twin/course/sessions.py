@@ -7,7 +7,6 @@ notebook passes.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import nan
-from typing import Any
 
 import pandas as pd
 
@@ -16,7 +15,8 @@ from twin.analysis.comparison import Comparison, Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, Predict, apart, asked, number, unlike
 from twin.course.explanations import Journey, who_lost
-from twin.course.tables import PER_CENT, is_share
+from twin.course.extremes import Extreme
+from twin.course.tables import DASH, value_of
 from twin.errors import ScenarioError
 from twin.figures.comparison import table_rows
 from twin.measures import measure_record
@@ -59,19 +59,19 @@ def look_up_seconds(profile: HostProfile) -> float:
 
 
 def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) -> pd.DataFrame:
-    """Return one row a prediction with the median of each measure, and the upper end of its interval; shares in per
-    cent.
+    """Return one row a prediction with the median of each measure, and the upper end of its interval, as texts.
+
+    Shares are in per cent; a dash stands for what is not measured.
     """
     rows = {}
     for name, prediction in predictions.items():
-        row: dict[str, Any] = {}
-        for measure in measures:
-            if measure in prediction.measures:
-                band = Band.predicted(prediction, measure)
-                said, factor = (f"{measure} (%)", PER_CENT) if is_share(measure) else (measure, 1.0)
-                row |= {said: factor * band.median, f"{said}, at most": factor * band.high}
+        bands = {one: Band.predicted(prediction, one) for one in measures if one in prediction.measures}
+        row: dict[str, str] = {}
+        for measure, band in bands.items():
+            row[measure] = value_of(measure, band.median, band.bound)
+            row[f"{measure}, at most"] = value_of(measure, band.high, band.bound)
         rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").fillna(DASH)
 
 
 def run_by_run(records: Sequence[Record], simulate: Simulate, measures: Sequence[str]) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def run_by_run(records: Sequence[Record], simulate: Simulate, measures: Sequence
             of_run, of_model = (measure_record(one) for one in pair)
             for name in measures:
                 row = {"measured": of_run[name], "simulated": of_model[name]}
-                row["difference (%)"] = PER_CENT * (row["simulated"] / row["measured"] - 1)
+                row["difference (%)"] = 100 * (row["simulated"] / row["measured"] - 1)
                 rows[f"run {record.replication}", name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -167,8 +167,8 @@ def story(record: Record, client: int) -> pd.DataFrame:
 
 def check_store(
     scenario: Scenario,
-    store: str,
-    persist: bool,
+    store: object,
+    persist: object,
     cap: object,
     predict: Predict,
     expected: object = None,
@@ -215,7 +215,28 @@ def check_store(
     return asked(expected, "the upper end of the 95 % interval of reconnect_p99 in s", scenario.duration, judge)
 
 
-def _stored(varied: Scenario, store: str, predict: Predict) -> Answer:
+def harder(reload: Scenario, lab: Scenario | None = None) -> Extreme:
+    """Return the harder question: how dear may the hash be when a reload sends clients to nodes that do not know them?
+
+    Args:
+        reload: a reload that cuts all connections, with sessions in the memory of the nodes; 60 clients are enough.
+        lab: the scenario of the first question; the answer says in what this one is another.
+    """
+    few = reload.vary(clients={"count": 60})
+    return Extreme(
+        scenario=few,
+        setting="sessions.login_iterations",
+        varied=lambda iterations: few.vary(sessions={"login_iterations": round(iterations)}),
+        measure="reconnect_p99",
+        bound=5.0,
+        least=1_000,
+        most_allowed=1_000_000,
+        hint="Two of three clients have to log in, one after the other. From when on, and until when may that take?",
+        lab=lab,
+    )
+
+
+def _stored(varied: Scenario, store: object, predict: Predict) -> Answer:
     """Judge settings that the lab takes."""
     if store == "none":
         return Answer(False, "without sessions everybody may connect: that is not what a login is for.")

@@ -68,7 +68,7 @@ late = {name: median(prediction, "consistent_p99") for name, prediction in kept.
 assert late["stream, kill"] > 0.5 > 0.1 > max(late["stream, drain"], late["stream, all at once"])
 # 6: "Without them, they see it"; the lead that is longer than two checks refuses nobody
 tried = of_leads["attempts_per_client"]
-assert tried.iloc[0] > 2 > 1.6 > tried.iloc[1] > 1.1 > 1.05 > tried.iloc[2]
+assert tried.iloc[0] > 2 > tried.iloc[1] >= 1.05 > tried.iloc[2]
 # 6: "so up to 2 s here"
 check = single.balancer.check
 assert check.fall * check.inter == 2.0
