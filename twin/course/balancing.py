@@ -80,7 +80,7 @@ def held_steps(record: Record) -> pd.DataFrame:
     changes = record.select("connected", "disconnected", "node_stopped", "node_started")["t"].to_numpy()
     times = np.unique(np.concatenate([[0.0], changes[(changes > 0) & (changes < end)], [end]]))
     counts = held(record, times.tolist()).astype(float)
-    running = _running(record, times)
+    running = _running(record, times.tolist())
     return counts.where(running | counts.to_numpy().astype(bool))
 
 
