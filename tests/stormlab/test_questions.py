@@ -68,3 +68,18 @@ def test_each_lab_with_a_harder_question_can_ask_it_again():
         if any("level=2" in cell.source for cell in nbformat.read(path, as_version=4).cells)
     }
     assert noted == set(HARDER)
+
+
+@pytest.mark.parametrize(
+    ("lab", "settings", "verdict"),
+    [
+        ("06-balancing", {"base": 0.01}, "not yet"),
+        ("07-sessions", {"iterations": 10}, "not yet"),
+        ("10-drain", {"lead": 1.05}, "right"),
+        ("10-drain", {}, "not yet"),
+    ],
+)
+def test_an_answer_of_the_second_level_is_asked_again(lab, settings, verdict):
+    data = sheet(lab, **settings)
+    data["answers"][0]["level"] = 2
+    assert asked_again(data, level=2) == verdict
