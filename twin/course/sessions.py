@@ -219,16 +219,16 @@ def harder(reload: Scenario, lab: Scenario | None = None) -> Extreme:
     """Return the harder question: how dear may the hash be when a reload sends clients to nodes that do not know them?
 
     Args:
-        reload: a reload that cuts all connections, with sessions in the memory of the nodes; 60 clients are enough.
+        reload: a reload that cuts all connections, with sessions in the memory of the nodes; 30 clients are enough.
         lab: the scenario of the first question; the answer says in what this one is another.
     """
-    few = reload.vary(clients={"count": 60})
+    few = reload.vary(clients={"count": 30})
     return Extreme(
         scenario=few,
         setting="sessions.login_iterations",
         varied=lambda iterations: few.vary(sessions={"login_iterations": round(iterations)}),
         measure="reconnect_p99",
-        bound=5.0,
+        bound=4.0,
         least=1_000,
         most_allowed=1_000_000,
         hint="Two of three clients have to log in, one after the other. From when on, and until when may that take?",

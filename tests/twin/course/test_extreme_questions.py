@@ -26,7 +26,7 @@ def waits_by_hand(scenario):
 
 def hashes_by_hand(scenario):
     """Two of three clients log in, one after the other, from the moment at which the connections are cut."""
-    return predicted("reconnect_p99", [2.0 + 40 * 5e-7 * scenario.sessions.login_iterations])
+    return predicted("reconnect_p99", [2.0 + 20 * 5e-7 * scenario.sessions.login_iterations])
 
 
 def leads_by_hand(scenario):
@@ -42,7 +42,7 @@ def single():
 
 QUESTIONS = {
     "base": (balancing.harder(Scenario.load("node-returns")), waits_by_hand, 50.0),
-    "iterations": (sessions.harder(Scenario.load("sessions-reload")), hashes_by_hand, 4.9),
+    "iterations": (sessions.harder(Scenario.load("sessions-reload")), hashes_by_hand, 3.9),
     "lead": (drain.harder(single()), leads_by_hand, 1.0),
 }
 
