@@ -77,8 +77,8 @@ assert 0.55 < median(found["memory, roundrobin"], "login_share") < 0.78
 # 6: "A sticky rule brings them home"
 assert median(found["memory, sticky (consistent)"], "login_share") == 0
 # 6: "and by far more than (c) says"; "the difference is about that of (c)"
-crowd, _, lone = prices["difference"] / prices["(c)"]
-assert crowd > 1.2
+burst, _, lone = prices["difference"] / prices["(c)"]
+assert burst > 1.2
 assert 0.4 < lone < 1.6
 # 6: "rises from 53 to 200 · 4 / 10 = 80 messages in 100 ms"; "80 + 42 = 122"
 assert abs(read_rate(queued, 7.0, 9.5) - 80) < 3
