@@ -17,7 +17,16 @@ from twin.course.answers import Answer
 from twin.course.sheet import Sheet
 from twin.errors import LabError
 
-READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-whole")
+READY = (
+    "01-failover",
+    "02-broadcast",
+    "06-balancing",
+    "07-sessions",
+    "08-registry",
+    "09-autoscaling",
+    "10-drain",
+    "11-whole",
+)
 """Labs whose step 2 has placeholders."""
 
 
@@ -82,15 +91,29 @@ def executed(notebook, folder):
 PLAUSIBLE = {
     "01-failover": ["1.4", "2", "5"],
     "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
+    "06-balancing": ["1.2", "1.4", "1.9", "80"],
+    "07-sessions": ["1", "0.3", "2", "3", "1", "20_000", "100"],
     "08-registry": ["1.8", "2.5", "5"],
     "09-autoscaling": ["3", "0.9", "30"],
+    "10-drain": ["30", "50", "75", "20", "20", "25", "5", "0"],
     "11-whole": ["100", "0.4", "0.04"],
 }
 IMPLAUSIBLE = {
     "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
     "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
+    "06-balancing": [("None", "1.4", "1.9", "80"), ("1.2", "1.4", "-2", "80"), ("1.2", "1.4", "1.9", "'all'")],
+    "07-sessions": [
+        ("1.5", "0.3", "2", "3", "1", "20_000", "100"),
+        ("1", "0.3", "2", "3", "1", "20_000", "None"),
+        ("1", "0.3", "99", "3", "1", "20_000", "100"),
+    ],
     "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
     "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
+    "10-drain": [
+        ("30", "50", "75", "20", "20", "25", "99", "0"),
+        ("30", "50", "75", "20", "20", "25", "5", "2"),
+        ("30", "50", "75", "20", "20", "None", "5", "0"),
+    ],
     "11-whole": [("100", "0.4", "1.5"), ("100", "None", "0.04")],
 }
 
