@@ -5,13 +5,33 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover, registry, whole
+from twin.course import broadcast, failover, planted, registry, whole
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.scenario.scenario import Scenario
 
 Question = Callable[[int, Mapping[str, Any], Any], Answer]
 """Judges the settings of an answer, with what was expected, under a seed, as the lab's last cell does."""
+
+
+def _planted(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    return _named(seed, settings.get("number"), {str(settings.get("setting")): settings.get("value")}, expected)
+
+
+def _planted_two(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    named = settings.get("named")
+    return _named(seed, settings.get("number"), named if isinstance(named, Mapping) else {}, expected)
+
+
+def _named(seed: int, chosen: Any, named: Mapping[str, Any], expected: Any) -> Answer:
+    import sim
+
+    profile = HostProfile.for_this_machine()
+
+    def foresee(model: planted.Model) -> Predicted:
+        return sim.predict(model.scenario, 200, model.profile(profile))
+
+    return planted.check_planted(Scenario.load("failover").vary(seed=seed), chosen, named, foresee, expected)
 
 
 def _failover(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -54,6 +74,7 @@ def _predicts_with(replications: int, profile: HostProfile) -> Callable[[Scenari
 
 
 QUESTIONS: dict[str, Question] = {
+    "00-when-a-comparison-fails": _planted,
     "01-failover": _failover,
     "02-broadcast": _broadcast,
     "08-registry": _lease,
@@ -63,7 +84,9 @@ QUESTIONS: dict[str, Question] = {
 """Replications are those of the notebooks."""
 
 
-HARDER: dict[str, Question] = {}
+HARDER: dict[str, Question] = {
+    "00-when-a-comparison-fails": _planted_two,
+}
 """The same for the questions of level 2."""
 
 

@@ -64,6 +64,28 @@ def back_at(record: Record) -> float:
     return float(joined.iloc[0]) if len(joined) else record.scenario.duration
 
 
+def missing_steps(record: Record) -> pd.DataFrame:
+    """Return how many messages that were published by then a client of each node has not applied, the mean over them.
+
+    One row a time at which one of the counts changes, and the ends of the run; one column a node with clients. A client
+    belongs to the node that it was last connected to. What a client has jumped over stays missing.
+    """
+    messages = Messages(record)
+    _, when, acknowledged = messages.names
+    applied = messages.applied[:, acknowledged]
+    homes = record.select("connected").drop_duplicates("client", keep="last").set_index("client")["node"]
+    ends = [0.0, record.scenario.duration]
+    times = np.unique(np.concatenate([ends, when[acknowledged], applied[np.isfinite(applied)]]))
+    times = times[(times >= 0.0) & (times <= ends[1])]
+    published = np.searchsorted(np.sort(when[acknowledged]), times, side="right")
+    columns = {}
+    for node in sorted(homes.unique()):
+        mine = homes.index[homes == node].to_numpy()
+        had = np.sort(applied[mine].ravel())
+        columns[int(node)] = published - np.searchsorted(had, times, side="right") / len(mine)
+    return pd.DataFrame(columns, index=pd.Index(times, name="t"))
+
+
 def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: Callable[[int], Record]) -> pd.DataFrame:
     """Hold measured runs against the simulated replications of the same number, which draw the same waits.
 

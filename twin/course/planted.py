@@ -39,6 +39,7 @@ ROOM_OF = {
 """Settings that a model may have wrong, and the room of each."""
 INTEGERS = ("balancer.check.fall", "nodes.count")
 """Settings whose value has to be found exactly."""
+RATIO = "ratio of "
 TOLERANCE = 1.15
 """Factor by which a value may be beside the planted one; bands of 200 replications vary by some per cent."""
 NEXT = 7
@@ -143,14 +144,18 @@ def faults_of(chosen: object, pair: bool = False) -> tuple[Fault, ...]:
     return among[(NEXT * found + 3) % len(among)]
 
 
+def called(lab: Scenario, prediction: Any) -> Any:
+    """Return a prediction of another scenario as if it were the lab's, to be compared with runs of the lab."""
+    return replace(prediction, scenario=lab)
+
+
 def hidden(lab: Scenario, chosen: object, foresee: Foresee, pair: bool = False) -> Any:
     """Return what a model with the faults of a reader's number predicts, and call its scenario the lab's.
 
     Raises:
         ScenarioError: the number is none.
     """
-    prediction: Any = foresee(model_with(lab, *faults_of(chosen, pair)))
-    return replace(prediction, scenario=lab)
+    return called(lab, foresee(model_with(lab, *faults_of(chosen, pair))))
 
 
 def believed(records: Sequence[Record], model: Model) -> list[Record]:
@@ -196,13 +201,14 @@ def ratios(mine: Mapping[str, Mapping[str, float]], comparisons: Mapping[str, Co
     """Lay a reader's own ratios beside those of the medians.
 
     Args:
-        mine: for each model the ratio of predicted to measured, by measure.
+        mine: for each model the ratio of predicted to measured, by measure; `RATIO` may stand before its name.
         comparisons: of each model with the runs.
     """
     rows = {}
     for name, own in mine.items():
         found = residuals(comparisons[name])
         for measure, ratio in own.items():
+            measure = measure.removeprefix(RATIO)
             rows[f"{name}: {measure}"] = {"by hand": ratio, "found": found["predicted / measured"][measure]}
     return pd.DataFrame.from_dict(rows, orient="index")
 

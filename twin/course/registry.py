@@ -11,6 +11,7 @@ import pandas as pd
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number
 from twin.errors import ScenarioError
+from twin.measures.base import Array
 from twin.record.record import Record
 from twin.rules.registry import removal_bounds
 from twin.scenario.scenario import Scenario
@@ -36,10 +37,15 @@ LOAD_STEP = 0.1
 """Seconds between two points of a node's load."""
 
 
-def loads(record: Record) -> pd.DataFrame:
-    """Return the connections of each node over time: one row every `LOAD_STEP` seconds, one column a node."""
-    end = record.scenario.duration
-    times = np.arange(0.0, end + LOAD_STEP / 2, LOAD_STEP)
+def loads(record: Record, times: Array | None = None) -> pd.DataFrame:
+    """Return the connections of each node over time, one row a time and one column a node.
+
+    Args:
+        record: of the run.
+        times: s since the start of the run; every `LOAD_STEP` seconds by default.
+    """
+    if times is None:
+        times = np.arange(0.0, record.scenario.duration + LOAD_STEP / 2, LOAD_STEP)
     table = record.select("connected", "disconnected")
     columns = {}
     for node in range(1, record.scenario.slots + 1):
@@ -48,6 +54,23 @@ def loads(record: Record) -> pd.DataFrame:
         downs = np.sort(mine[mine["event"].eq("disconnected")]["t"].to_numpy())
         columns[node] = np.searchsorted(ups, times, "right") - np.searchsorted(downs, times, "right")
     return pd.DataFrame(columns, index=pd.Index(times, name="t"))
+
+
+def load_steps(record: Record) -> pd.DataFrame:
+    """Return the connections of each node at each time at which one of them changes, and at the ends of the run.
+
+    Before a node that was not there from the start has been started it has no load: NaN.
+    """
+    end = record.scenario.duration
+    ups = record.select("node_started").groupby("node")["t"].min()
+    began = {node: float(t) for node, t in ups.items() if node > record.scenario.nodes.count}
+    changes = record.select("connected", "disconnected")["t"].to_numpy(float)
+    times = np.unique(np.concatenate([[0.0, end], list(began.values()), changes]))
+    table = loads(record, times[(times >= 0.0) & (times <= end)]).astype(float)
+    for node in table.columns:
+        if node > record.scenario.nodes.count:
+            table.loc[table.index < began.get(node, np.inf), node] = np.nan
+    return table
 
 
 def lease_story(record: Record) -> pd.DataFrame:

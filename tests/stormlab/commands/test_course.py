@@ -17,7 +17,7 @@ from twin.course.answers import Answer
 from twin.course.sheet import Sheet
 from twin.errors import LabError
 
-READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-whole")
+READY = ("00-when-a-comparison-fails", "01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-whole")
 """Labs whose step 2 has placeholders."""
 
 
@@ -77,6 +77,7 @@ def executed(notebook, folder):
 
 
 PLAUSIBLE = {
+    "00-when-a-comparison-fails": ["2", "1.5", "1.1", "1", "0.5", "2"],
     "01-failover": ["1.4", "2", "5"],
     "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
     "08-registry": ["1.8", "2.5", "5"],
@@ -84,6 +85,7 @@ PLAUSIBLE = {
     "11-whole": ["100", "0.4", "0.04"],
 }
 IMPLAUSIBLE = {
+    "00-when-a-comparison-fails": [("2", "1.5", "1.1", "1", "-0.5", "2"), ("2", "'much'", "1", "1", "1", "1")],
     "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
     "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
     "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
