@@ -63,6 +63,31 @@ def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return whole.check_logins(scenario, settings.get("pace"), settings.get("iterations"), predict, expected)
 
 
+def _failover_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = failover.harder(Scenario.load("failover").vary(seed=seed))
+    return question.check(settings.get("base"), _predicts(200), expected)
+
+
+def _broadcast_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = broadcast.harder(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
+    return question.check(settings.get("cap"), _predicts(100, "broadcast"), expected)
+
+
+def _lease_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = registry.harder_lease(Scenario.load("registry-death").vary(seed=seed))
+    return question.check(settings.get("sync"), _predicts(40, "nginx"), expected)
+
+
+def _spread_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = registry.harder_spread(Scenario.load("autoscale-rebalance").vary(seed=seed))
+    return question.check(settings.get("pace"), _predicts(30), expected)
+
+
+def _logins_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = whole.harder(Scenario.load("whole").vary(seed=seed))
+    return question.check(settings.get("pace"), _predicts_with(6, HostProfile.load("reference")), expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
     return _predicts_with(replications, HostProfile.for_this_machine(*needs))
 
@@ -86,6 +111,11 @@ QUESTIONS: dict[str, Question] = {
 
 HARDER: dict[str, Question] = {
     "00-when-a-comparison-fails": _planted_two,
+    "01-failover": _failover_harder,
+    "02-broadcast": _broadcast_harder,
+    "08-registry": _lease_harder,
+    "09-autoscaling": _spread_harder,
+    "11-whole": _logins_harder,
 }
 """The same for the questions of level 2."""
 

@@ -123,6 +123,20 @@ def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]]
     return [client for client in among(record) if shows(Journey(record, client))[0]]
 
 
+def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
+    """Return for each client that lost its connection its first waits and its time away, both in s; the first to be
+    back come first.
+    """
+    rows = {}
+    for client in who_lost(record):
+        journey = Journey(record, client)
+        some = {f"wait {k}": one.wait for k, one in enumerate(journey.passages[:attempts], 1)}
+        rows[client] = some | {"back after": journey.back - first_fault(record)}
+    columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return table.rename_axis("client").sort_values("back after")
+
+
 def explained(
     record: Record,
     client: object,

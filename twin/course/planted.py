@@ -17,7 +17,7 @@ from twin.analysis.bands import Band
 from twin.analysis.comparison import Comparison, Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, asked, number, whole
-from twin.course.explanations import Journey, Shows, first_fault, who_lost
+from twin.course.explanations import Journey, Shows, first_fault
 from twin.errors import ScenarioError
 from twin.measures import MEASURES
 from twin.record.record import Record
@@ -211,20 +211,6 @@ def ratios(mine: Mapping[str, Mapping[str, float]], comparisons: Mapping[str, Co
             measure = measure.removeprefix(RATIO)
             rows[f"{name}: {measure}"] = {"by hand": ratio, "found": found["predicted / measured"][measure]}
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
-    """Return for each client that lost its connection its first waits and its time away, both in s; the first to be
-    back come first.
-    """
-    rows = {}
-    for client in who_lost(record):
-        journey = Journey(record, client)
-        some = {f"wait {k}": one.wait for k, one in enumerate(journey.passages[:attempts], 1)}
-        rows[client] = some | {"back after": journey.back - first_fault(record)}
-    columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
-    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
-    return table.rename_axis("client").sort_values("back after")
 
 
 def refutes(one: Model, other: Model, slack: float = 0.02) -> Shows:

@@ -10,6 +10,8 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number
+from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures.base import Array
 from twin.record.record import Record
@@ -33,6 +35,8 @@ below the bar; 5 s have one of 33 to 57, which chance lifts above it."""
 LIFETIME_STEP = 1.2
 """Factor by which a mean lifetime may be shorter than the longest one that fills the nodes: a run has few connections
 that end late, and the share that they move varies by a tenth."""
+LATE_REMOVAL = 2.5
+"""Seconds that the upper end of the interval of `mark_down_delay` must stay below when the registrar looks seldom."""
 LOAD_STEP = 0.1
 """Seconds between two points of a node's load."""
 
@@ -152,6 +156,55 @@ def _removed(scenario: Scenario, ttl: float, heartbeat: float, predict: Predict)
         f"death, and the registrar may just have looked when the lease ends: that is ttl + sync = {high:.2f} s.",
         band.high,
     )
+
+
+def harder_lease(lab: Scenario) -> Extreme:
+    """Return the harder question on leases: how seldom may the registrar look?
+
+    Args:
+        lab: the death of a node with a registry.
+    """
+    return Extreme(
+        scenario=lab,
+        setting="registry.sync in s",
+        varied=lambda sync: lab.vary(registry={"sync": sync}),
+        measure="mark_down_delay",
+        bound=LATE_REMOVAL,
+        least=0.02,
+        most_allowed=5.0,
+        hint="The worst case needs two chances at once. How seldom do both come in one run?",
+    )
+
+
+def harder_spread(lab: Scenario) -> Extreme:
+    """Return the harder question on spreading: how slowly may nodes give away what they have too much?
+
+    Args:
+        lab: an autoscaler that starts nodes, and paced rebalancing.
+    """
+    return Extreme(
+        scenario=lab,
+        setting="registry.rebalance.pace in connections a second",
+        varied=lambda pace: lab.vary(registry={"rebalance": {"pace": pace}}),
+        measure="new_share",
+        bound=LEAST_SHARE,
+        least=0.2,
+        most_allowed=100.0,
+        largest=False,
+        below=False,
+        end="low",
+        hint="How many connections have to move, how many nodes close some, and how long have they got?",
+    )
+
+
+def moved_twice(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client was moved to a node that was not there from the start, and later away from all of these."""
+    count = journey.record.scenario.nodes.count
+    ups = journey.events[journey.events["event"] == "connected"]
+    nodes = [int(node) for node in ups["node"]]
+    said = f"was connected to the nodes {', '.join(map(str, nodes))} one after the other"
+    new = [i for i, node in enumerate(nodes) if node > count]
+    return bool(new) and nodes[-1] <= count, said
 
 
 def check_spread(scenario: Scenario, mean: object, jitter: object, predict: Predict, expected: object = None) -> Answer:
