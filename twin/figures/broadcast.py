@@ -50,7 +50,7 @@ def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | Non
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between(value, *axes.get_xlim())))
     axes.set_ylim(0, 1)
-    axes.set_xlabel("time from publication to application (ms)")
+    axes.set_xlabel("time from publication to application (ms, logarithmic)")
     axes.set_ylabel("share of deliveries")
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:

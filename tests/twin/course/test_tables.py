@@ -47,9 +47,9 @@ def test_a_comparison_is_a_table_of_texts():
 
 
 def test_what_is_foreseen_is_a_table_of_texts():
-    measures = pd.DataFrame({"reconnect_p50": np.linspace(1.0, 2.0, 40), "lost_share": [0.0] * 20 + [0.5] * 20})
+    measures = pd.DataFrame({"reconnect_p50": np.linspace(1.0, 3.0, 40), "lost_share": [0.0] * 20 + [0.5] * 20})
     table = foreseen(SimpleNamespace(measures=measures, bounds=pd.DataFrame()))
-    assert table.loc["reconnect_p50"].tolist() == ["s", "1.03", "1.5", "1.97"]
+    assert table.loc["reconnect_p50"].tolist() == ["s", "1.05", "2", "2.95"]
     assert table.loc["lost_share"].tolist() == ["", "0 %", "25 %", "50 %"]
 
 

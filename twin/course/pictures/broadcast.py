@@ -29,7 +29,6 @@ def latencies_figure(measured: Mapping[str, Sequence[Record]], predictions: Mapp
         lost = [measure_record(record)["lost_share"] for record in records if record.counts]
         title = f"{name}: {100 * float(np.median(lost)):.1f} % lost, which have no latency" if lost else name
         axis.set_title(title, fontsize=10)
-        axis.set_xlabel("time from publication to application (ms, logarithmic)")
     for axis in axes[1:]:
         axis.set_ylabel("")
         if legend := axis.get_legend():
