@@ -244,7 +244,7 @@ def jumped(journey: Journey) -> tuple[bool, str]:
 
 def everybody(record: Record) -> list[int]:
     """Return the clients of a run that were connected at some time, in order."""
-    return sorted(set(record.select("connected")["client"].astype(int)))
+    return sorted({int(client) for client in record.columns.of("connected").client})
 
 
 def _resent(scenario: Scenario, timeout: float, resends: int, varied: Scenario, predict: Predict) -> Answer:

@@ -3,7 +3,7 @@
 A mechanism is a function of what happened to one client, which tells whether it shows it, and why in words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -41,16 +41,13 @@ class Journey:
     Attributes:
         record: of the run.
         client: its number.
+        events: its events in order of time, as in `Record.events`.
     """
 
-    def __init__(self, record: Record, client: int) -> None:
-        """Look at one client of a record; nothing is read before it is asked for."""
+    def __init__(self, record: Record, client: int, events: pd.DataFrame | None = None) -> None:
+        """Look at one client of a record; its events are taken from there if they are not given."""
         self.record, self.client = record, client
-
-    @cached_property
-    def events(self) -> pd.DataFrame:
-        """Its events in order of time, as in `Record.events`."""
-        return self.record.events[self.record.events["client"] == self.client]
+        self.events = record.events[record.events["client"] == client] if events is None else events
 
     @cached_property
     def lost(self) -> float:
@@ -101,26 +98,33 @@ Shows = Callable[[Journey], tuple[bool, str]]
 
 def first_fault(record: Record) -> float:
     """Return when the first fault of a run came (s); the start of the run without one."""
-    faults = record.select("fault")["t"]
-    return float(faults.iloc[0]) if len(faults) else 0.0
+    faults = record.columns.of("fault").t
+    return float(faults[0]) if len(faults) else 0.0
 
 
 def first_after(record: Record, event: str, since: float) -> float:
     """Return when an event first came at or after a time (s), infinite if never."""
-    times = record.select(event)["t"]
+    times = record.columns.of(event).t
     times = times[times >= since]
-    return float(times.iloc[0]) if len(times) else inf
+    return float(times[0]) if len(times) else inf
 
 
 def who_lost(record: Record) -> list[int]:
     """Return the clients that lost their connection at or after the first fault, in order of their numbers."""
-    losses = record.select("disconnected")
-    return sorted(set(losses[losses["t"] >= first_fault(record)]["client"].astype(int)))
+    losses = record.columns.of("disconnected")
+    return sorted({int(client) for client in losses.client[losses.t >= first_fault(record)]})
+
+
+def journeys(record: Record, clients: Iterable[int]) -> Iterator[Journey]:
+    """Yield what happened to each of some clients."""
+    groups = dict(tuple(record.events.groupby("client")))
+    for client in clients:
+        yield Journey(record, client, groups.get(client, record.events.iloc[:0]))
 
 
 def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]] = who_lost) -> list[int]:
     """Return the clients of a run that show a mechanism."""
-    return [client for client in among(record) if shows(Journey(record, client))[0]]
+    return [journey.client for journey in journeys(record, among(record)) if shows(journey)[0]]
 
 
 def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
@@ -128,10 +132,9 @@ def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
     back come first.
     """
     rows = {}
-    for client in who_lost(record):
-        journey = Journey(record, client)
+    for journey in journeys(record, who_lost(record)):
         some = {f"wait {k}": one.wait for k, one in enumerate(journey.passages[:attempts], 1)}
-        rows[client] = some | {"back after": journey.back - first_fault(record)}
+        rows[journey.client] = some | {"back after": journey.back - first_fault(record)}
     columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     return table.rename_axis("client").sort_values("back after")

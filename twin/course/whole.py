@@ -206,8 +206,7 @@ def harder(lab: Scenario) -> Extreme:
 
 def moved_and_logged_in(journey: Journey) -> tuple[bool, str]:
     """Tell whether a client had to log in because rebalancing moved it after the outage, and no fault did."""
-    ended = journey.record.select("disconnected")
-    ended = ended[(ended["client"] == journey.client) & (ended["t"] >= 0.0)].reset_index(drop=True)
+    ended = journey.events[(journey.events["event"] == "disconnected") & (journey.events["t"] >= 0.0)]
     if ended.empty:
         return False, "has lost no connection"
     causes = _causes(journey.record, ended)

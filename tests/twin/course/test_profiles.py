@@ -7,7 +7,7 @@ from twin.course.profiles import profile_for
 from twin.errors import ProfileWarning
 
 
-def test_recorded_runs_are_predicted_with_the_profile_of_their_machine_and_in_silence():
+def test_recorded_runs_are_predicted_with_their_machines_profile_and_in_silence():
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         assert profile_for(False, "broadcast") == HostProfile.load("reference")
