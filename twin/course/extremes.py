@@ -120,8 +120,8 @@ class Extreme:
         first = unlike(self.scenario, self.lab)
         said = (
             f"{first}{'With' if first else 'with'} {self.name} {value:.4g} the predicted interval of {self.measure} is "
-            f"{band.text('low')} to {band.text('high')}{self._unit()}, its median {band.text('median')}; {ENDS[self.end]} is "
-            f"{'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
+            f"{band.text('low')} to {band.text('high')}{self._unit()}, its median "
+            f"{band.text('median')}; {ENDS[self.end]} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
         )
         hint = "" if kept or not self.hint else f" {self.hint}"
         return Answer(kept, f"{said}{hint}", found)
