@@ -96,19 +96,12 @@ class Model:
         """Return a profile with the costs that he believes in."""
         if self.costs == 1.0:
             return profile
-        parts = {
-            room: {
-                kind: {
-                    name: part.model_copy(
-                        update={"values": [[self.costs * one for one in repeats] for repeats in part.values]}
-                    )
-                    for name, part in named.items()
-                }
-                for kind, named in kinds.items()
-            }
-            for room, kinds in profile.parts.items()
-        }
-        return profile.model_copy(update={"parts": parts})
+        data = profile.model_dump()
+        for kinds in data["parts"].values():
+            for named in kinds.values():
+                for part in named.values():
+                    part["values"] = [[self.costs * one for one in repeats] for repeats in part["values"]]
+        return HostProfile.model_validate(data)
 
 
 Foresee = Callable[[Model], Predicted]

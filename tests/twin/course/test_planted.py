@@ -158,6 +158,12 @@ def test_costs_are_multiplied_in_every_part_and_the_profile_is_not_changed():
     assert planted.Model(lab()).profile(reference()) is reference()
 
 
+def test_costs_make_the_notice_of_a_loss_late_and_nothing_else():
+    dear = foresee(planted.model_with(lab(), (planted.COSTS, 4.0)))
+    table = planted.signatures(foresee(planted.Model(lab())), {"dear": dear}, ["notice_p50", "mark_down_delay"])
+    assert table.loc["dear"].tolist() == pytest.approx([4.0, 1.0], rel=0.05)
+
+
 def compared(*faults):
     model = planted.model_with(lab(), *faults)
     given = sim.predict_given(planted.believed(runs(), model), 3, model.profile(reference()), jobs=1)
