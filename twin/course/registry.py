@@ -67,13 +67,13 @@ def load_steps(record: Record) -> pd.DataFrame:
     """
     end = record.scenario.duration
     ups = record.select("node_started").groupby("node")["t"].min()
-    began = {node: float(t) for node, t in ups.items() if node > record.scenario.nodes.count}
+    later = range(record.scenario.nodes.count + 1, record.scenario.slots + 1)
+    began = {node: float(ups.get(node, np.inf)) for node in later}
     changes = record.select("connected", "disconnected")["t"].to_numpy(float)
-    times = np.unique(np.concatenate([[0.0, end], list(began.values()), changes]))
+    times = np.unique(np.concatenate([[0.0, end], [*began.values()], changes]))
     table = loads(record, times[(times >= 0.0) & (times <= end)]).astype(float)
-    for node in table.columns:
-        if node > record.scenario.nodes.count:
-            table.loc[table.index < began.get(node, np.inf), node] = np.nan
+    for node, start in began.items():
+        table.loc[table.index < start, node] = np.nan
     return table
 
 

@@ -70,10 +70,10 @@ def compared(comparison: Comparison, names: Sequence[str] | None = None) -> pd.D
 def foreseen(prediction: Predicted, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return unit, median and ends of the band of each measure of a prediction, as texts, one row a measure."""
     found = {}
-    for name in prediction.measures if names is None else names:
+    for name in map(str, prediction.measures) if names is None else names:
         band = Band.predicted(prediction, name)
         ends = {end: value_of(name, getattr(band, end), band.bound) for end in ("low", "median", "high")}
-        found[str(name)] = {"unit": unit_of(name), **ends}
+        found[name] = {"unit": unit_of(name), **ends}
     return pd.DataFrame.from_dict(found, orient="index")
 
 

@@ -1,6 +1,7 @@
 """Pictures of the lab notebook on broadcasts: two buses side by side, on the same axes."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ def missing_figure(records: Mapping[str, Record]) -> Figure:
         if is_void(axis, record):
             continue
         for i, (node, missing) in enumerate(missing_steps(record).items()):
-            look = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+            look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
             axis.step(missing.index, missing, where="post", lw=1.2, label=f"clients of node {node}", **look)
         for fault in record.scenario.faults:
             axis.axvline(fault.at, color=GREY, lw=0.9, ls=":", label=fault.kind)
