@@ -34,6 +34,13 @@ def test_the_line_says_how_many_are_done(line):
     assert line.texts == ["replications: begun", "replications: 1 of 3", "replications: 3 of 3"]
 
 
+def test_a_line_can_vanish_when_all_are_done(line):
+    note = progress("replications", stays=False)
+    note(2, 3)
+    note(3, 3)
+    assert line.texts == ["replications: begun", "replications: 2 of 3", ""]
+
+
 def test_a_loop_is_counted_as_its_items_are_done(line):
     seen = []
     for item in counted("variants", {"a": 1, "b": 2}.items()):
