@@ -1,7 +1,6 @@
 """Pictures of the lab notebook on broadcasts: two buses side by side, on the same axes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +9,7 @@ from matplotlib.figure import Figure
 from twin.analysis.comparison import Predicted
 from twin.course.broadcast import missing_steps
 from twin.figures.broadcast import draw_latencies
-from twin.figures.style import COLOURS, DASHES, GREY, is_void
+from twin.figures.style import COLOURS, GREY, is_void
 from twin.measures import measure_record
 from twin.record.record import Record
 
@@ -34,7 +33,6 @@ def latencies_figure(measured: Mapping[str, Sequence[Record]], predictions: Mapp
         axis.set_ylabel("")
         if legend := axis.get_legend():
             legend.remove()
-    axes[0].set_xscale("log")
     return figure
 
 
@@ -46,8 +44,8 @@ def missing_figure(records: Mapping[str, Record]) -> Figure:
         if is_void(axis, record):
             continue
         for i, (node, missing) in enumerate(missing_steps(record).items()):
-            look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-            axis.step(missing.index, missing, where="post", lw=1.2, label=f"clients of node {node}", **look)
+            color = COLOURS[i % len(COLOURS)]
+            axis.step(missing.index, missing, where="post", color=color, lw=0.9, label=f"clients of node {node}")
         for fault in record.scenario.faults:
             axis.axvline(fault.at, color=GREY, lw=0.9, ls=":", label=fault.kind)
         axis.set_xlabel("time since the start of the run (s)")
@@ -55,8 +53,8 @@ def missing_figure(records: Mapping[str, Record]) -> Figure:
         axis.set_xlim(0, record.scenario.duration)
     axes[0].set_ylabel("published and not applied,\nmean over the clients of a node")
     axes[0].set_ylim(bottom=0)
-    if axes[0].get_legend_handles_labels()[0]:
-        axes[0].legend(loc="upper right", frameon=False, fontsize=8.5)
+    if axes[-1].get_legend_handles_labels()[0]:
+        axes[-1].legend(loc="upper right", frameon=False, fontsize=8.5)
     return figure
 
 
