@@ -23,7 +23,8 @@ for found, lost in zip(worth.loc["pubsub"]["missing at the end"], rows["pubsub"]
 assert (worth.loc["stream"]["missing at the end"] == 0).all()
 # 6: a lower threshold, scope client, recovery, and both
 assert (table.loc[["threshold majority", "threshold 1"], "resends_per_message"] == 0).all()
-assert (table.loc[["threshold majority", "threshold 1"], "lost_share"] == table.loc["as it is", "lost_share"]).all()
+lower = table.loc[["threshold majority", "threshold 1"], "lost_share"] / table.loc["as it is", "lost_share"]
+assert lower.between(0.95, 1.05).all()
 assert (table.loc[["threshold majority", "threshold 1"], "consistent_p99"] < 0.02).all()
 assert table.loc["scope client", "consistent_p50"] > table.loc["as it is", "consistent_p50"]
 assert abs(table.loc["scope client", "lost_share"] / table.loc["as it is", "lost_share"] - 1) < 0.05
