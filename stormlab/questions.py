@@ -5,9 +5,10 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover, planted, registry, whole
+from twin.course import balancing, broadcast, drain, failover, planted, registry, sessions, whole
 from twin.course.answers import Answer
 from twin.errors import LabError
+from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
 Question = Callable[[int, Mapping[str, Any], Any], Answer]
@@ -44,6 +45,30 @@ def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     slow = broadcast.with_slow_bus(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
     timeout, most = settings.get("ack_timeout"), settings.get("max_resends")
     return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
+
+
+def _balancing(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    import sim
+
+    scenario, profile = Scenario.load("node-returns").vary(seed=seed), HostProfile.for_this_machine("nginx")
+
+    def simulate(varied: Scenario, k: int) -> Record:
+        return sim.simulate(varied, k, profile)
+
+    balancer, reconnect = settings.get("balancer"), settings.get("reconnect")
+    quick = balancing.quick_checks(scenario)
+    return balancing.check_balancing(quick, simulate, 40, balancer or {}, reconnect, expected, scenario)
+
+
+def _store(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("sessions-store-down").vary(seed=seed)
+    store, persist, cap = (settings.get(name) for name in ("store", "persist", "cap"))
+    return sessions.check_store(scenario, store, persist, cap, _predicts(40, "broadcast", "sessions"), expected)
+
+
+def _drain(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = drain.single_drain(Scenario.load("rolling-restart").vary(seed=seed), 25.0, 2.5)
+    return drain.check_drain(scenario, settings.get("lead"), settings.get("pace"), _predicts(40, "broadcast"), expected)
 
 
 def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -88,6 +113,21 @@ def _logins_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Ans
     return question.check(settings.get("pace"), _predicts_with(6, HostProfile.load("reference")), expected)
 
 
+def _balancing_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = balancing.harder(Scenario.load("node-returns").vary(seed=seed))
+    return question.check(settings.get("base"), _predicts(40, "nginx"), expected)
+
+
+def _sessions_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = sessions.harder(Scenario.load("sessions-reload").vary(seed=seed))
+    return question.check(settings.get("iterations"), _predicts(40, "broadcast", "sessions"), expected)
+
+
+def _drain_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = drain.harder(drain.single_drain(Scenario.load("rolling-restart").vary(seed=seed), 25.0, 2.5))
+    return question.check(settings.get("lead"), _predicts(40, "broadcast"), expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
     return _predicts_with(replications, HostProfile.for_this_machine(*needs))
 
@@ -102,8 +142,11 @@ QUESTIONS: dict[str, Question] = {
     "00-when-a-comparison-fails": _planted,
     "01-failover": _failover,
     "02-broadcast": _broadcast,
+    "06-balancing": _balancing,
+    "07-sessions": _store,
     "08-registry": _lease,
     "09-autoscaling": _lifetime,
+    "10-drain": _drain,
     "11-whole": _logins,
 }
 """Replications are those of the notebooks."""
@@ -116,6 +159,9 @@ HARDER: dict[str, Question] = {
     "08-registry": _lease_harder,
     "09-autoscaling": _spread_harder,
     "11-whole": _logins_harder,
+    "06-balancing": _balancing_harder,
+    "07-sessions": _sessions_harder,
+    "10-drain": _drain_harder,
 }
 """The same for the questions of level 2."""
 
