@@ -5,7 +5,7 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import balancing, broadcast, drain, failover, registry, sessions, whole
+from twin.course import balancing, broadcast, drain, failover, planted, registry, sessions, whole
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.record.record import Record
@@ -13,6 +13,26 @@ from twin.scenario.scenario import Scenario
 
 Question = Callable[[int, Mapping[str, Any], Any], Answer]
 """Judges the settings of an answer, with what was expected, under a seed, as the lab's last cell does."""
+
+
+def _planted(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    return _named(seed, settings.get("number"), {str(settings.get("setting")): settings.get("value")}, expected)
+
+
+def _planted_two(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    named = settings.get("named")
+    return _named(seed, settings.get("number"), named if isinstance(named, Mapping) else {}, expected)
+
+
+def _named(seed: int, chosen: Any, named: Mapping[str, Any], expected: Any) -> Answer:
+    import sim
+
+    profile = HostProfile.for_this_machine()
+
+    def foresee(model: planted.Model) -> Predicted:
+        return sim.predict(model.scenario, 200, model.profile(profile))
+
+    return planted.check_planted(Scenario.load("failover").vary(seed=seed), chosen, named, foresee, expected)
 
 
 def _failover(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -68,6 +88,31 @@ def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return whole.check_logins(scenario, settings.get("pace"), settings.get("iterations"), predict, expected)
 
 
+def _failover_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = failover.harder(Scenario.load("failover").vary(seed=seed))
+    return question.check(settings.get("base"), _predicts(200), expected)
+
+
+def _broadcast_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = broadcast.harder(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
+    return question.check(settings.get("cap"), _predicts(100, "broadcast"), expected)
+
+
+def _lease_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = registry.harder_lease(Scenario.load("registry-death").vary(seed=seed))
+    return question.check(settings.get("sync"), _predicts(40, "nginx"), expected)
+
+
+def _spread_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = registry.harder_spread(Scenario.load("autoscale-rebalance").vary(seed=seed))
+    return question.check(settings.get("pace"), _predicts(30), expected)
+
+
+def _logins_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = whole.harder(Scenario.load("whole").vary(seed=seed))
+    return question.check(settings.get("pace"), _predicts_with(6, HostProfile.load("reference")), expected)
+
+
 def _balancing_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     question = balancing.harder(Scenario.load("node-returns").vary(seed=seed))
     return question.check(settings.get("base"), _predicts(40, "nginx"), expected)
@@ -94,6 +139,7 @@ def _predicts_with(replications: int, profile: HostProfile) -> Callable[[Scenari
 
 
 QUESTIONS: dict[str, Question] = {
+    "00-when-a-comparison-fails": _planted,
     "01-failover": _failover,
     "02-broadcast": _broadcast,
     "06-balancing": _balancing,
@@ -107,6 +153,12 @@ QUESTIONS: dict[str, Question] = {
 
 
 HARDER: dict[str, Question] = {
+    "00-when-a-comparison-fails": _planted_two,
+    "01-failover": _failover_harder,
+    "02-broadcast": _broadcast_harder,
+    "08-registry": _lease_harder,
+    "09-autoscaling": _spread_harder,
+    "11-whole": _logins_harder,
     "06-balancing": _balancing_harder,
     "07-sessions": _sessions_harder,
     "10-drain": _drain_harder,

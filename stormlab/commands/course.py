@@ -85,10 +85,11 @@ def grade(
     output: Annotated[Path | None, typer.Option(help="File to write; standard output by default.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ask each last answer again: what is a sheet worth?")] = False,
 ) -> None:
-    """Put a folder of answer sheets into one table (CSV): predictions, answers and verdict of each student.
+    """Put a folder of answer sheets into one table (CSV): predictions, answers and verdicts of each student.
 
-    A sheet is a file of the student's and says what it says; --again runs the lab's check once more on the settings of
-    its last answer, which takes some seconds a sheet. Exit status 2 when a file is no sheet; its row says why.
+    There are columns for both levels of the transfer question, the clients chosen in step 6, and the bonus of level 3.
+    A sheet is a file of the student's and says what it says; --again runs the lab's checks once more on the settings of
+    its last answers, which takes some seconds a sheet. Exit status 2 when a file is no sheet; its row says why.
     """
     import sys
 

@@ -48,6 +48,36 @@ def test_a_sheet_that_calls_itself_right_is_asked_again(data, verdict):
     assert asked_again(data) == verdict
 
 
+@pytest.mark.parametrize(
+    ("lab", "settings", "verdict"),
+    [
+        ("00-when-a-comparison-fails", {"number": 7, "setting": "clients.reconnect.factor", "value": 1.5}, "right"),
+        ("00-when-a-comparison-fails", {"number": 7, "setting": "clients.count", "value": 100}, "not yet"),
+        ("00-when-a-comparison-fails", {"number": [], "setting": None, "value": None}, "not yet"),
+    ],
+)
+def test_other_questions_are_asked_again_as_well(lab, settings, verdict):
+    assert asked_again(sheet(lab, **settings)) == verdict
+
+
+@pytest.mark.parametrize(
+    ("lab", "settings", "verdict"),
+    [
+        (
+            "00-when-a-comparison-fails",
+            {"number": 7, "named": {"balancer.check.inter": 1.3, "clients.reconnect.cap": 0.5}},
+            "right",
+        ),
+        ("00-when-a-comparison-fails", {"number": 7, "named": "both"}, "not yet"),
+    ],
+)
+def test_a_harder_question_is_asked_again_by_its_level(lab, settings, verdict):
+    data = sheet(lab, **settings)
+    data["answers"][0]["level"] = 2
+    assert asked_again(data, 2) == verdict
+    assert asked_again(data) == ""
+
+
 def test_a_seed_that_cannot_be_is_said():
     assert asked_again(sheet("01-failover", seed=-1, inter=0.45, fall=2)).startswith("not asked: vary: seed is -1")
 

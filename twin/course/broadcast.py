@@ -12,6 +12,9 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.course.answers import Answer, Predict, asked, number, unlike, whole
+from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
+from twin.course.progress import counted
 from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.broadcast import SETTLE
@@ -23,6 +26,8 @@ CONSISTENT_LIMIT = 3.5
 """Seconds that the upper end of the 95 % interval of `consistent_p99` must stay below."""
 RESENDS_LIMIT = 0.6
 """What the upper end of the 95 % interval of `resends_per_message` must stay below."""
+LOST_LIMIT = 0.02
+"""What the upper end of the 95 % interval of `lost_share` must stay below."""
 
 
 def absence(record: Record) -> dict[str, float]:
@@ -64,6 +69,28 @@ def back_at(record: Record) -> float:
     return float(joined.iloc[0]) if len(joined) else record.scenario.duration
 
 
+def missing_steps(record: Record) -> pd.DataFrame:
+    """Return how many messages that were published by then a client of each node has not applied, the mean over them.
+
+    One row a time at which one of the counts changes, and the ends of the run; one column a node with clients. A client
+    belongs to the node that it was last connected to. What a client has jumped over stays missing.
+    """
+    messages = Messages(record)
+    _, when, acknowledged = messages.names
+    applied = messages.applied[:, acknowledged]
+    homes = record.select("connected").drop_duplicates("client", keep="last").set_index("client")["node"]
+    ends = [0.0, record.scenario.duration]
+    times = np.unique(np.concatenate([ends, when[acknowledged], applied[np.isfinite(applied)]]))
+    times = times[(times >= 0.0) & (times <= ends[1])]
+    published = np.searchsorted(np.sort(when[acknowledged]), times, side="right")
+    columns = {}
+    for node in sorted(homes.unique()):
+        mine = homes.index[homes == node].to_numpy()
+        had = np.sort(applied[mine].ravel())
+        columns[int(node)] = published - np.searchsorted(had, times, side="right") / len(mine)
+    return pd.DataFrame(columns, index=pd.Index(times, name="t"))
+
+
 def runs_side_by_side(scenario: Scenario, records: Sequence[Record], simulate: Callable[[int], Record]) -> pd.DataFrame:
     """Hold measured runs against the simulated replications of the same number, which draw the same waits.
 
@@ -101,20 +128,22 @@ def variants_table(
         replications: how many of each.
 
     Returns:
-        One row a variant, means over the replications: `consistent_p50` and `_p99` (s), `resends_per_message`,
-        `lost_share`, and the shares of `promise`.
+        One row a variant, means over the replications, as the name of the index says: `consistent_p50` and `_p99` (s),
+        `resends_per_message`, `lost_share`, and the shares of `promise`.
     """
     names = ["consistent_p50", "consistent_p99", "resends_per_message", "lost_share"]
     rows = {}
-    for name, scenario in variants.items():
+    for name, scenario in counted("variants", variants.items()):
         records = [simulate(scenario, k) for k in range(replications)]
         found = pd.DataFrame([measure_record(one) | promise(one) for one in records])
         rows[name] = found.reindex(columns=[*names, "missing then", "missing at the end"]).mean()
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(f"mean of {replications}")
 
 
 def promise(record: Record) -> dict[str, float]:
     """Return what clients had of the messages that were declared consistent.
+
+    As for `lost_share` those do not count that were published in the last `SETTLE` seconds of the run.
 
     Returns:
         `consistent` (messages declared so), `missing then` (share of pairs of a client and such a message that the
@@ -122,8 +151,9 @@ def promise(record: Record) -> dict[str, float]:
         are NaN without such a message.
     """
     messages = Messages(record)
-    places, _, _ = messages.names
-    declared = messages["consistent"].where(np.isin(messages["consistent"].place, places))
+    places, when, _ = messages.names
+    settled = places[when <= record.scenario.duration - SETTLE]
+    declared = messages["consistent"].where(np.isin(messages["consistent"].place, settled))
     applied = messages.applied[:, np.searchsorted(places, declared.place)]
     some = applied.size > 0
     return {
@@ -172,6 +202,49 @@ def check_resends(
         return replace(answer, why=unlike(scenario, lab) + answer.why)
 
     return asked(expected, "the upper end of the 95 % interval of consistent_p99 in s", scenario.duration, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question, the other way round: how long may a library wait before too much is lost?
+
+    Args:
+        lab: the broadcast over pub/sub to clients that do not recover.
+    """
+
+    def varied(longest: float) -> Scenario:
+        return lab.vary(bus={"retry": {"base": longest / 2, "cap": longest}})
+
+    return Extreme(
+        scenario=lab,
+        setting="bus.retry.cap in s",
+        varied=varied,
+        measure="lost_share",
+        bound=LOST_LIMIT,
+        least=0.02,
+        most_allowed=5.0,
+        hint="How many messages is the longest absence that 97.5 % of the runs stay below, and of how many pairs?",
+        lab=lab,
+    )
+
+
+def jumped(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client noted a gap and never applied all that was missing, though it went on."""
+    gaps = journey.events[journey.events["event"] == "gap"]
+    if gaps.empty:
+        return False, "has noted no gap"
+    first, t = int(gaps["version"].iloc[0]), float(gaps["t"].iloc[0])
+    delivered = journey.events[journey.events["event"] == "delivered"]
+    came = int(delivered[delivered["t"] >= t]["version"].min()) if (delivered["t"] >= t).any() else -1
+    versions = set(delivered["version"])
+    missed = sum(version not in versions for version in range(first, came))
+    after = int((delivered["t"] > t).sum())
+    said = f"has noted a gap at {t:.2f} s, never applied {missed} messages, and applied {after} after it"
+    return missed > 0 and after > 0, said
+
+
+def everybody(record: Record) -> list[int]:
+    """Return the clients of a run that were connected at some time, in order."""
+    return sorted({int(client) for client in record.columns.of("connected").client})
 
 
 def _resent(scenario: Scenario, timeout: float, resends: int, varied: Scenario, predict: Predict) -> Answer:

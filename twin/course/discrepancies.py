@@ -210,7 +210,7 @@ def _judged(
     side = "above" if above else "below"
     if chance is None:
         standing: Standing = "unconfirmed"
-        why = f"{said}, and you expect {value:g}, {side} it. No run was measured, so nothing is decided yet."
+        why = f"{said}, and you expect {value:g}, {side} it. No measured run counts, so nothing is decided yet."
     else:
         standing = "confirmed" if chance <= level else "not confirmed"
         why = (

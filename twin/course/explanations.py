@@ -3,10 +3,11 @@
 A mechanism is a function of what happened to one client, which tells whether it shows it, and why in words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,9 +44,20 @@ class Journey:
         client: its number.
     """
 
-    def __init__(self, record: Record, client: int) -> None:
-        """Look at one client of a record; nothing is read before it is asked for."""
-        self.record, self.client = record, client
+    def __init__(
+        self, record: Record, client: int, events: pd.DataFrame | None = None, fault: float | None = None
+    ) -> None:
+        """Look at one client of a record; nothing is read before it is asked for.
+
+        Args:
+            record: of the run.
+            client: its number.
+            events: its events, where somebody has them.
+            fault: when the first fault came (s), where somebody knows it.
+        """
+        self.record, self.client, self._fault = record, client, fault
+        if events is not None:
+            self.events = events
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -56,7 +68,7 @@ class Journey:
     def lost(self) -> float:
         """When it first noticed a loss at or after the first fault, in s of the run; infinite if never."""
         times = self._times("disconnected")
-        times = times[times >= first_fault(self.record)]
+        times = times[times >= (first_fault(self.record) if self._fault is None else self._fault)]
         return float(times[0]) if len(times) else inf
 
     @cached_property
@@ -120,7 +132,41 @@ def who_lost(record: Record) -> list[int]:
 
 def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]] = who_lost) -> list[int]:
     """Return the clients of a run that show a mechanism."""
-    return [client for client in among(record) if shows(Journey(record, client))[0]]
+    return [journey.client for journey in journeys(record, among) if shows(journey)[0]]
+
+
+def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) -> Iterator[Journey]:
+    """Yield what happened to each of some clients of a run; the record is gone through once for all of them."""
+    events, fault = dict(list(record.events.groupby("client", sort=False))), first_fault(record)
+    for client in among(record):
+        yield Journey(record, client, events.get(client), fault)
+
+
+def first_attempts(record: Record) -> pd.DataFrame:
+    """Return the first attempt after the loss of each client, one row each, by client.
+
+    Returns:
+        `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
+    """
+    rows: dict[int, dict[str, Any]] = {}
+    for journey in journeys(record):
+        for first in journey.passages[:1]:
+            times = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
+            rows[journey.client] = {**times, "outcome": first.outcome}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
+
+
+def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
+    """Return for each client that lost its connection its first waits and its time away, both in s; the first to be
+    back come first.
+    """
+    rows, fault = {}, first_fault(record)
+    for journey in journeys(record):
+        some = {f"wait {k}": one.wait for k, one in enumerate(journey.passages[:attempts], 1)}
+        rows[journey.client] = some | {"back after": journey.back - fault}
+    columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return table.rename_axis("client").sort_values("back after")
 
 
 def explained(

@@ -12,6 +12,7 @@ import pandas as pd
 from twin.analysis.bands import Band
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures import MEASURES, measure_record
 from twin.record.record import Record
@@ -22,6 +23,8 @@ LEAST_INTER = 0.2
 LEAST_FALL = 2
 RECONNECT_LIMIT = 1.5
 """Seconds that the upper end of the 95 % interval of `reconnect_p50` must stay below."""
+LATE_LIMIT = 1.0
+"""Seconds that the upper end of the 95 % interval of `reconnect_p90` must stay below, with roundrobin."""
 
 
 def check_answer(scenario: Scenario, inter: object, fall: object, predict: Predict, expected: object = None) -> Answer:
@@ -52,6 +55,28 @@ def check_answer(scenario: Scenario, inter: object, fall: object, predict: Predi
 
     what = "the upper end of the 95 % interval of reconnect_p50 in s"
     return asked(expected, what, scenario.duration, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: how gentle may the backoff be when the balancer does not look for the dead node?
+
+    With roundrobin the check hardly matters any more, and the waits decide.
+
+    Args:
+        lab: the failover, with leastconn.
+    """
+    other = lab.vary(balancer={"algorithm": "roundrobin", "retries": 0, "redispatch": 0})
+    return Extreme(
+        scenario=other,
+        setting="clients.reconnect.base in s",
+        varied=lambda base: other.vary(clients={"reconnect": {"base": base}}),
+        measure="reconnect_p90",
+        bound=LATE_LIMIT,
+        least=0.01,
+        most_allowed=5.0,
+        hint="Two of three attempts meet a healthy node. After how many attempts are nine of ten clients back?",
+        lab=lab,
+    )
 
 
 def _in_time(scenario: Scenario, inter: float, fall: int, predict: Predict) -> Answer:

@@ -10,7 +10,10 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number
+from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
+from twin.measures.base import Array
 from twin.record.record import Record
 from twin.rules.registry import removal_bounds
 from twin.scenario.scenario import Scenario
@@ -32,14 +35,21 @@ below the bar; 5 s have one of 33 to 57, which chance lifts above it."""
 LIFETIME_STEP = 1.2
 """Factor by which a mean lifetime may be shorter than the longest one that fills the nodes: a run has few connections
 that end late, and the share that they move varies by a tenth."""
+LATE_REMOVAL = 2.5
+"""Seconds that the upper end of the interval of `mark_down_delay` must stay below when the registrar looks seldom."""
 LOAD_STEP = 0.1
 """Seconds between two points of a node's load."""
 
 
-def loads(record: Record) -> pd.DataFrame:
-    """Return the connections of each node over time: one row every `LOAD_STEP` seconds, one column a node."""
-    end = record.scenario.duration
-    times = np.arange(0.0, end + LOAD_STEP / 2, LOAD_STEP)
+def loads(record: Record, times: Array | None = None) -> pd.DataFrame:
+    """Return the connections of each node over time, one row a time and one column a node.
+
+    Args:
+        record: of the run.
+        times: s since the start of the run; every `LOAD_STEP` seconds by default.
+    """
+    if times is None:
+        times = np.arange(0.0, record.scenario.duration + LOAD_STEP / 2, LOAD_STEP)
     table = record.select("connected", "disconnected")
     columns = {}
     for node in range(1, record.scenario.slots + 1):
@@ -48,6 +58,23 @@ def loads(record: Record) -> pd.DataFrame:
         downs = np.sort(mine[mine["event"].eq("disconnected")]["t"].to_numpy())
         columns[node] = np.searchsorted(ups, times, "right") - np.searchsorted(downs, times, "right")
     return pd.DataFrame(columns, index=pd.Index(times, name="t"))
+
+
+def load_steps(record: Record) -> pd.DataFrame:
+    """Return the connections of each node at each time at which one of them changes, and at the ends of the run.
+
+    Before a node that was not there from the start has been started it has no load: NaN.
+    """
+    end = record.scenario.duration
+    ups = record.select("node_started").groupby("node")["t"].min()
+    later = range(record.scenario.nodes.count + 1, record.scenario.slots + 1)
+    began = {node: float(ups.get(node, np.inf)) for node in later}
+    changes = record.select("connected", "disconnected")["t"].to_numpy(float)
+    times = np.unique(np.concatenate([[0.0, end], [*began.values()], changes]))
+    table = loads(record, times[(times >= 0.0) & (times <= end)]).astype(float)
+    for node, start in began.items():
+        table.loc[table.index < start, node] = np.nan
+    return table
 
 
 def lease_story(record: Record) -> pd.DataFrame:
@@ -129,6 +156,55 @@ def _removed(scenario: Scenario, ttl: float, heartbeat: float, predict: Predict)
         f"death, and the registrar may just have looked when the lease ends: that is ttl + sync = {high:.2f} s.",
         band.high,
     )
+
+
+def harder_lease(lab: Scenario) -> Extreme:
+    """Return the harder question on leases: how seldom may the registrar look?
+
+    Args:
+        lab: the death of a node with a registry.
+    """
+    return Extreme(
+        scenario=lab,
+        setting="registry.sync in s",
+        varied=lambda sync: lab.vary(registry={"sync": sync}),
+        measure="mark_down_delay",
+        bound=LATE_REMOVAL,
+        least=0.02,
+        most_allowed=5.0,
+        hint="The worst case needs two chances at once. How seldom do both come in one run?",
+    )
+
+
+def harder_spread(lab: Scenario) -> Extreme:
+    """Return the harder question on spreading: how slowly may nodes give away what they have too much?
+
+    Args:
+        lab: an autoscaler that starts nodes, and paced rebalancing.
+    """
+    return Extreme(
+        scenario=lab,
+        setting="registry.rebalance.pace in connections a second",
+        varied=lambda pace: lab.vary(registry={"rebalance": {"pace": pace}}),
+        measure="new_share",
+        bound=LEAST_SHARE,
+        least=0.2,
+        most_allowed=100.0,
+        largest=False,
+        below=False,
+        end="low",
+        hint="How many connections have to move, how many nodes close some, and how long have they got?",
+    )
+
+
+def moved_twice(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client was moved to a node that was not there from the start, and later away from all of these."""
+    count = journey.record.scenario.nodes.count
+    ups = journey.events[journey.events["event"] == "connected"]
+    nodes = [int(node) for node in ups["node"]]
+    said = f"was connected to the nodes {', '.join(map(str, nodes))} one after the other"
+    new = [i for i, node in enumerate(nodes) if node > count]
+    return bool(new) and nodes[-1] <= count, said
 
 
 def check_spread(scenario: Scenario, mean: object, jitter: object, predict: Predict, expected: object = None) -> Answer:

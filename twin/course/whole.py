@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
+from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.base import Array
@@ -30,6 +32,8 @@ LATENCY_LIMIT = 0.1
 LOST_LIMIT = 0.01
 """What the upper end of the 95 % interval of `undelivered_share` must stay below. A message that does not arrive has no
 latency, so a percentile of 99 % says nothing of a node that does nothing but hash."""
+PACED_LIMIT = 0.05
+"""Seconds that the upper end of the 95 % interval of `latency_p99` must stay below, with the lab's own hash."""
 EMPTY_LIMIT = 6.0
 """Seconds from the begin of the drain in which the node must be empty."""
 DEARER = 1.4
@@ -179,6 +183,39 @@ def delays(record: Record, share: float = 0.99) -> tuple[Array, Array]:
     table = pd.DataFrame({"published": published, "late": rows.t - published}).dropna()
     found = table.groupby("published")["late"].quantile(share)
     return found.index.to_numpy(), found.to_numpy()
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: at which pace may a node be drained whose clients log in with the lab's own hash?
+
+    Args:
+        lab: a whole cluster.
+    """
+    iterations = lab.sessions.login_iterations
+    return Extreme(
+        scenario=relogin(lab, None, iterations),
+        setting="pace in closes a second",
+        varied=lambda pace: relogin(lab, pace, iterations),
+        measure="latency_p99",
+        bound=PACED_LIMIT,
+        least=1.0,
+        most_allowed=1000.0,
+        hint="The pace times the time of a hash is how busy logins keep the core.",
+    )
+
+
+def moved_and_logged_in(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client had to log in because rebalancing moved it after the outage, and no fault did."""
+    ended = journey.events[(journey.events["event"] == "disconnected") & (journey.events["t"] >= 0.0)]
+    if ended.empty:
+        return False, "has lost no connection"
+    causes = _causes(journey.record, ended)
+    lost = journey.events[journey.events["event"] == "session_lost"]["t"].to_numpy(float)
+    for t, cause in zip(ended["t"], causes, strict=True):
+        if cause == AFTER and len(lost) and (lost >= t).any():
+            return True, f"was moved by rebalancing at {t:.2f} s and had to log in at {lost[lost >= t][0]:.2f} s"
+    words = ", ".join(f"at {t:.2f} s ({cause})" for t, cause in zip(ended["t"], causes, strict=True))
+    return False, f"lost its connection {words}, and {'had to log in' if len(lost) else 'never had to log in'}"
 
 
 def check_logins(

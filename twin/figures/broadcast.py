@@ -15,7 +15,7 @@ from twin.analysis.comparison import Comparison, in_words
 from twin.figures.style import BLUE, GREY, VERMILION, run_time
 from twin.measures import curve_times, latency_quantiles, staleness_curves
 from twin.measures.base import Array
-from twin.measures.broadcast import SHARES, acknowledgement_curves
+from twin.measures.broadcast import SHARES, acknowledgement_curves, staleness_times
 from twin.record.record import Record
 
 NODE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -50,7 +50,7 @@ def draw_latencies(axes: Axes, records: Sequence[Record], predicted: Array | Non
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: _between(value, *axes.get_xlim())))
     axes.set_ylim(0, 1)
-    axes.set_xlabel("time from publication to application (ms)")
+    axes.set_xlabel("time from publication to application (ms, logarithmic)")
     axes.set_ylabel("share of deliveries")
     axes.grid(alpha=0.25)
     if axes.get_legend_handles_labels()[0]:
@@ -81,11 +81,13 @@ def staleness_figure(record: Record) -> Figure:
     """Return how many messages the clients of each node lag behind the head on average, over time."""
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     axes = figure.subplots()
-    for i, (node, curve) in enumerate(staleness_curves(record).items()):
-        axes.plot(
-            curve_times(record.scenario.duration),
+    times = staleness_times(record)
+    for i, (node, curve) in enumerate(staleness_curves(record, times).items()):
+        axes.step(
+            times,
             curve,
             _STYLES[i // len(NODE_COLOURS) % len(_STYLES)],
+            where="post",
             color=NODE_COLOURS[i % len(NODE_COLOURS)],
             lw=1.3,
             label=f"clients of node {node}",

@@ -65,7 +65,8 @@ def draw_band(axes: "Axes", band: Band, place: float, factor: float = 1.0, size:
     """Draw a band as a bar along the horizontal axis, with its median; a triangle ends what was not reached."""
     low, median, high = (factor * band.at_least(value) for value in (band.low, band.median, band.high))
     axes.plot([low, high], [place, place], color=BLUE, lw=7, alpha=0.3, solid_capstyle="butt")
-    axes.plot([median], [place], ">" if band.censored else "|", color=BLUE, ms=7 if band.censored else size, mew=2)
+    axes.plot([median], [place], ">" if band.censored else "|", color=BLUE, ms=7 if band.censored else size, mew=2,
+              clip_on=False)  # fmt: skip
     if band.not_reached and not band.censored:
         axes.plot([high], [place], ">", color=BLUE, ms=7, mfc="white")
 

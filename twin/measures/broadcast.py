@@ -10,6 +10,8 @@ from twin.record.record import Record
 
 SETTLE = 1.0
 """Seconds before the end of a run within which a published message may still be under way: it is not called lost."""
+MOST_STEPS = 20_000
+"""Changes of all clients' positions that a picture of their lag shows one by one."""
 SHARES = np.arange(1, 100) / 100.0
 """Shares of deliveries at which the latency distribution is kept, shape (99,)."""
 
@@ -139,14 +141,31 @@ def staleness(messages: Messages, end: float) -> float:
     return float(np.sum(np.maximum(0.0, covered - np.maximum(messages.head, before))))
 
 
-def staleness_curves(record: Record) -> dict[int, Array]:
-    """Return for each node how many messages its clients lag behind the head on average, at each `curve_times`.
+def staleness_times(record: Record) -> Array:
+    """Return the times at which a client's lag changes, and the ends of the run; `curve_times` where they are many."""
+    messages = Messages(record)
+    changes = [messages.head, *messages.covered]
+    if sum(len(one) for one in changes) > MOST_STEPS:
+        return curve_times(record.scenario.duration)
+    ends = [0.0, record.scenario.duration]
+    times = np.unique(np.concatenate([ends, *changes]))
+    found: Array = times[(times >= 0.0) & (times <= ends[1])]
+    return found
+
+
+def staleness_curves(record: Record, times: Array | None = None) -> dict[int, Array]:
+    """Return for each node how many messages its clients lag behind the head on average.
 
     A client belongs to the node that it was last connected to, also while it is not connected; a node without clients
     lags by 0. Shape of each curve: (points,).
+
+    Args:
+        record: of a broadcast.
+        times: of the points, in s; `curve_times` by default.
     """
     messages = Messages(record)
-    times = curve_times(record.scenario.duration)
+    if times is None:
+        times = curve_times(record.scenario.duration)
     head = np.searchsorted(messages.head, times, side="right")
     ups = record.columns.of("connected")
     ups = ups.at(np.lexsort((ups.t, ups.client)))

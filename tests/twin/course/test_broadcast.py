@@ -15,10 +15,12 @@ from twin.course.broadcast import (
     RESENDS_LIMIT,
     absence,
     back_at,
+    missing_steps,
     promise,
     runs_side_by_side,
     variants_table,
 )
+from twin.course.pictures.broadcast import latencies_figure, missing_figure
 from twin.record.record import row
 from twin.scenario.scenario import Scenario
 
@@ -49,6 +51,36 @@ def test_with_a_cursor_nothing_is_lost_but_the_first_message_is_late():
     found = absence(simulate(lossy("stream"), 0, small_profile()))
     assert (found["lost"], found["published"] > 0) == (0.0, True)
     assert found["away"] - 0.03 < found["latest"] < found["away"] + 0.03
+
+
+def test_what_was_missed_stays_missing_with_pub_sub_and_comes_late_with_a_stream():
+    gone = {kind: missing_steps(simulate(lossy(kind), 0, small_profile())) for kind in ("pubsub", "stream")}
+    for table in gone.values():
+        assert table.columns.tolist() == [1, 2, 3]
+        assert table.index[0] == 0.0
+        assert (table >= -1e-9).all(axis=None)
+        assert table.loc[:1.9].max(axis=None) <= 2  # what is on its way
+        assert table[[1, 3]].iloc[-1].max() <= 1
+    peak = gone["stream"][2].max()
+    assert peak == pytest.approx(gone["pubsub"][2].max(), abs=1)
+    assert gone["pubsub"][2].iloc[-1] == pytest.approx(peak, abs=2)
+    assert gone["stream"][2].iloc[-1] <= 1
+    figure = missing_figure({kind: simulate(lossy(kind), 0, small_profile()) for kind in gone})
+    assert [axis.get_title() for axis in figure.axes] == ["pubsub", "stream"]
+    assert figure.axes[0].get_ylim() == figure.axes[1].get_ylim()
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim() == (0.0, 8.0)
+
+
+def test_the_latencies_of_both_buses_stand_on_the_same_axes():
+    runs = {kind: [simulate(lossy(kind), 0, small_profile())] for kind in ("pubsub", "stream")}
+    predictions = {kind: predict(lossy(kind), 3, small_profile(), jobs=1) for kind in runs}
+    figure = latencies_figure(runs, predictions)
+    left, right = figure.axes
+    assert left.get_xlim() == right.get_xlim()
+    assert left.get_xscale() == "log"
+    assert "(ms, logarithmic)" in right.get_xlabel()
+    assert left.get_title().startswith("pubsub: ")
+    assert right.get_title() == "stream: 0.0 % lost, which have no latency"
 
 
 def test_a_record_in_which_nobody_was_away_says_nothing():

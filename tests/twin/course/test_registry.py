@@ -14,7 +14,7 @@ from tests.strategies import small
 from twin.costs.profile import HostProfile
 from twin.course import registry
 from twin.course.pictures.registry import loads_figure
-from twin.course.registry import LEAST_SHARE, MOST_CHURN, REMOVAL_LIMIT, lease_story, loads
+from twin.course.registry import LEAST_SHARE, MOST_CHURN, REMOVAL_LIMIT, lease_story, load_steps, loads
 from twin.record.record import Record, row
 from twin.scenario.scenario import Scenario
 
@@ -127,6 +127,34 @@ def test_loads_count_the_connections_of_each_node():
     assert table.iloc[-1].tolist() == [0, 2, 0]
 
 
+def test_steps_of_the_load_are_where_a_connection_begins_or_ends():
+    table = load_steps(RECORD)
+    assert table.index.tolist() == [0.0, 1.05, 2.0, 4.0]
+    assert table[1].tolist() == [1, 0, 0, 0]
+    assert table[2].tolist() == [1, 1, 2, 2]
+
+
+def test_a_node_has_no_load_before_it_is_started():
+    rows = [row(-1.0, "connected", 0, 1), row(1.5, "node_started", node=4), row(2.0, "connected", 1, 4)]
+    faults = [{"at": 1.0, "kind": "join", "node": 4}]
+    meta = {"scenario": small(duration=4.0, registry={}, faults=faults).model_dump(exclude_none=True)}
+    table = load_steps(Record.of(rows, meta))
+    assert table.index.tolist() == [0.0, 1.5, 2.0, 4.0]
+    assert table[4].isna().tolist() == [True, False, False, False]
+    assert table[4].tolist()[1:] == [0, 1, 1]
+    figure = loads_figure({"joins": Record.of([row(-1.0, "connected", 0, 1)], meta)})
+    assert len(figure.axes[0].lines) == 3  # the node that never starts has no line
+
+
+def test_panels_stand_two_in_a_row_and_share_their_axes():
+    figure = loads_figure(dict.fromkeys(("one", "two", "three"), RECORD))
+    shown = [axis for axis in figure.axes if axis.get_title()]
+    assert [axis.get_title() for axis in shown] == ["one", "two", "three"]
+    assert len({axis.get_xlim() for axis in shown}) == len({axis.get_ylim() for axis in shown}) == 1
+    rows = {axis.get_subplotspec().rowspan.start for axis in shown}
+    assert rows == {0, 1}
+
+
 def test_the_story_of_a_record_leaves_the_clients_out():
     assert lease_story(RECORD)["event"].tolist() == ["fault", "marked_down"]
 
@@ -134,7 +162,7 @@ def test_the_story_of_a_record_leaves_the_clients_out():
 def test_the_picture_has_a_panel_a_record():
     figure = loads_figure({"one": RECORD, "two": RECORD})
     assert [axis.get_title() for axis in figure.axes] == ["one", "two"]
-    assert len(figure.axes[0].lines) == 3
+    assert len(figure.axes[0].lines) == 4  # three nodes and a fault
     assert not any(axis.get_legend() for axis in figure.axes)  # it would hide lines: it is beside the panels
 
 
@@ -142,6 +170,6 @@ def test_the_decisions_of_the_autoscaler_are_marked_once_in_the_legend():
     rows = [row(t, "scaled", detail=detail) for t, detail in ((1.0, "1 to 2"), (2.0, "2 to 3"))]
     meta = {"scenario": small(duration=4.0).model_dump(exclude_none=True), "replication": 0}
     (axis,) = loads_figure({"scaled": Record.of(rows, meta)}).axes
-    marks = [line for line in axis.lines if len(line.get_xdata()) == 2]
+    marks = [line for line in axis.lines if line.get_label() == "autoscaler"]
     assert [line.get_xdata()[0] for line in marks] == [1.0, 2.0]
     assert [text.get_text() for text in axis.figure.legends[0].get_texts()].count("autoscaler") == 1

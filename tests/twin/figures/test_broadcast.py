@@ -7,7 +7,7 @@ from tests.messages import good_rows, record, without
 from tests.strategies import small
 from twin.figures.broadcast import acknowledgements_figure, latency_figure, pictures, staleness_figure
 from twin.figures.style import save
-from twin.measures import CURVE_STEP, latency_quantiles
+from twin.measures import latency_quantiles
 from twin.measures.broadcast import SHARES
 
 CUT = {"at": 1.5, "kind": "partition", "node": 3, "duration": 1.0}
@@ -39,8 +39,10 @@ def test_the_latency_figure_needs_neither_a_prediction_nor_a_delivery(tmp_path):
 def test_the_staleness_figure_has_a_line_a_node_and_marks_the_faults(tmp_path):
     made = record(without(good_rows(), "delivered", client=3, version=3), faults=[CUT])
     axes = staleness_figure(made).axes[0]
-    at = round(5.0 / CURVE_STEP)
-    assert [line(axes, f"node {node}").get_ydata()[at] for node in (1, 2, 3)] == [0.0, 0.0, 1.0]
+    lines = [line(axes, f"node {node}") for node in (1, 2, 3)]
+    assert {one.get_drawstyle() for one in lines} == {"steps-post"}  # it steps where a client applies a message
+    at = [np.searchsorted(one.get_xdata(), 5.0, side="right") - 1 for one in lines]
+    assert [one.get_ydata()[i] for one, i in zip(lines, at, strict=True)] == [0.0, 0.0, 1.0]
     assert [text.get_text() for text in axes.texts] == ["partition node 3"]
     save(staleness_figure(made), tmp_path / "staleness.png")
 
@@ -64,7 +66,7 @@ def test_a_comparison_of_a_broadcast_shows_latencies_lag_and_acknowledgements(pr
     found = pictures(twin.compare(sim.predict(scenario, 3, profile, jobs=1), run))
     assert list(found) == ["", "-staleness", "-acknowledgements"]
     left = found[""].axes[0]
-    assert left.get_xlabel() == "time from publication to application (ms)"
+    assert left.get_xlabel() == "time from publication to application (ms, logarithmic)"
     assert line(left, "measured").get_xdata() == pytest.approx(1000 * latency_quantiles(run))
     for ending, figure in found.items():
         assert save(figure, tmp_path / f"x{ending}.png").stat().st_size > 10_000

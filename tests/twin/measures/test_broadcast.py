@@ -17,11 +17,14 @@ from twin.measures import (
     PLANNED_ENDS,
     QUIET,
     SESSIONS,
+    broadcast,
+    curve_times,
     latency_quantiles,
     measure_record,
     staleness_curves,
 )
-from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast
+from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast, staleness_times
+from twin.measures.messages import Messages
 from twin.record.record import COLUMNS, Record, row
 
 
@@ -189,6 +192,20 @@ def test_the_latency_distribution_and_the_curves():
     assert {node: curve[at] for node, curve in curves.items()} == {1: 0.5, 2: 0.0, 3: 0.0}
     acks = acknowledgement_curves(record(good_rows()))
     assert [int(acks[name][round(2.5 / CURVE_STEP)]) for name in acks] == [2, 6, 0, 2, 6, 6]
+
+
+def test_the_lag_steps_where_a_client_applies_a_message(monkeypatch):
+    one = record(without(good_rows(), "delivered", client=0, version=3))
+    times = staleness_times(one)
+    assert (times[0], times[-1]) == (0.0, one.scenario.duration)
+    assert (np.diff(times) > 0).all()
+    messages = Messages(one)
+    changes = {t for t in (*messages.head, *messages.covered.ravel()) if 0 <= t <= one.scenario.duration}
+    assert set(times) == changes | {0.0, one.scenario.duration}
+    curves = staleness_curves(one, times)
+    assert curves[1][np.searchsorted(times, 5.0, side="right") - 1] == 0.5
+    monkeypatch.setattr(broadcast, "MOST_STEPS", 1)
+    assert staleness_times(one).tolist() == curve_times(one.scenario.duration).tolist()
 
 
 def test_a_client_that_moves_takes_its_lag_to_its_new_node():

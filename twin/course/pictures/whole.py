@@ -39,7 +39,7 @@ def storm_figure(records: Mapping[str, Record]) -> Figure:
     late.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     logins.set_ylim(bottom=0)
     logins.set_ylabel("unknown sessions\nin 100 ms")
-    late.set_ylabel("time until 99 % of its\nreceivers have a message (ms)")
+    late.set_ylabel("time until 99 % of its\nreceivers have a message\n(ms, logarithmic)")
     late.set_xlabel("time of publication since the start of the run (s); dotted: the drain begins")
     logins.legend(loc="upper right", frameon=False, fontsize=9)
     return figure

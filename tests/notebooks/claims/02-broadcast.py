@@ -1,0 +1,39 @@
+rows = {bus: {row.name: row for row in one.rows} for bus, one in comparisons.items()}
+# 5: losses and resends lie in their bands, in most or all of the runs
+assert all(one.verdict == "pass" for one in comparisons.values())
+for name in ("lost_share", "resends_per_message", "consistent_p99"):
+    assert sum(rows["pubsub"][name].inside) >= 4
+# 5: run k and replication k draw the same wait, and the loss is that wait times the rate
+assert (side["away, simulated"] - side["away, measured"]).abs().max() < 0.02
+assert (side["lost, by hand"] - side["lost, measured"]).abs().max() <= 1.5
+# 5: with pub/sub no delivery is late, with the stream some are hundreds of milliseconds late
+assert rows["pubsub"]["latency_p99"].median < 0.02
+assert rows["stream"]["latency_p99"].median > 0.1
+# 5: what was missed stays missing with pub/sub, and comes with the stream
+ends = {bus: broadcast.missing_steps(measured[bus][0]) for bus in BUSES}
+assert ends["pubsub"][2].iloc[-1] > 0.8 * ends["pubsub"][2].max() > 10
+assert ends["stream"][2].iloc[-1] <= 1
+assert ends["stream"][2].max() > 10
+# 6: a third of the clients jumped over the gap, those of node 2
+assert len(who_shows(measured["pubsub"][0], broadcast.jumped, broadcast.everybody)) == 10
+# 6: every message became consistent, and what is missing at the end is what was lost
+assert worth["consistent"].isin([200, 201]).all()
+for found, lost in zip(worth.loc["pubsub"]["missing at the end"], rows["pubsub"]["lost_share"].measured, strict=True):
+    assert abs(found - lost) < 1e-9
+assert (worth.loc["stream"]["missing at the end"] == 0).all()
+# 6: a lower threshold, scope client, recovery, and both
+assert (table.loc[["threshold majority", "threshold 1"], "resends_per_message"] == 0).all()
+lower = table.loc[["threshold majority", "threshold 1"], "lost_share"] / table.loc["as it is", "lost_share"]
+assert lower.between(0.95, 1.05).all()
+assert (table.loc[["threshold majority", "threshold 1"], "consistent_p99"] < 0.02).all()
+assert table.loc["scope client", "consistent_p50"] > table.loc["as it is", "consistent_p50"]
+assert abs(table.loc["scope client", "lost_share"] / table.loc["as it is", "lost_share"] - 1) < 0.05
+assert abs(table.loc["scope client", "missing then"] - table.loc["scope client", "missing at the end"]) < 1e-9
+assert table.loc["recovery", "lost_share"] == 0
+assert table.loc["recovery, scope client", ["missing then", "missing at the end"]].tolist() == [0, 0]
+assert table.loc["as it is", "missing then"] > 3 * table.loc["as it is", "missing at the end"]
+# 6: the client that recovers: the message that shows the gap, the gap, the answer, and then the rest in order
+told = mine_then["event"].tolist()
+assert told[:2] == ["received", "gap"]
+assert "recovered" in told[:5]
+assert "replayed" in "".join(mine_then["detail"].astype(str))
