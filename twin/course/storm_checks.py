@@ -1,11 +1,10 @@
 """What the notebooks on storms and on sizing ask at their end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from twin.analysis.bands import Band, words
 from twin.course.answers import STEP, Answer, Predict, apart, asked, cheapest, number, whole
@@ -13,8 +12,12 @@ from twin.course.storms import back_within, end_of_outage
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
-FEWEST_WITHIN = 1.02
-"""Factor of the fewest attempts that count as the fewest: what is less is a matter of chance."""
+MOST_NODES = 50
+"""Nodes that somebody may ask for."""
+SHORT_CAP = 5.0
+"""Seconds of a cap with which nodes that meet the target at all do so."""
+LONGEST_BACK = 600.0
+"""Seconds that somebody may expect a return to take."""
 
 
 def check_storm(
@@ -91,17 +94,27 @@ def _after(seconds: float, rest: float, bound: float) -> str:
 
 
 def check_size(
-    table: pd.DataFrame, nodes: object, cap: object, target: float, dearest: int, expected: object = None
+    build: Callable[[int, float], Scenario],
+    nodes: object,
+    cap: object,
+    target: float,
+    predict: Predict,
+    handshake_rate: float,
+    expected: object = None,
 ) -> Answer:
-    """Judge a number of nodes and a cap by a sweep: the one with the fewest attempts that meets the target.
+    """Judge a number of nodes and a cap: the fewest nodes that meet a target, and the longest cap with which they do.
+
+    Right is what meets the target in the slowest run, where one node fewer does not even with a cap of `SHORT_CAP`, and
+    the same nodes do not with a cap `answers.STEP` times as long.
 
     Args:
-        table: bands of `back` by `nodes.count` and `clients.reconnect.cap`, from `sizing_table`.
-        nodes: the choice.
+        build: returns the outage of so many nodes with such a cap in seconds.
+        nodes: the choice, at most `MOST_NODES`.
         cap: the choice, in seconds.
-        target: seconds within which the upper end of the interval must lie.
-        dearest: most nodes that one wants to pay for.
-        expected: the reader's own number for that upper end in seconds; without it nothing is judged.
+        target: seconds after the outage within which 99 % must be back in every run.
+        predict: predicts a scenario; it is not called where the nodes' work alone takes longer than the target.
+        handshake_rate: handshakes a second that a node can do.
+        expected: the reader's own number for the seconds of the slowest run; without it nothing is judged.
     """
 
     def judge() -> Answer:
@@ -109,30 +122,48 @@ def check_size(
             many, longest = whole("nodes", nodes), number("cap", cap)
         except ScenarioError as error:
             return Answer(False, str(error))
-        return _sized(table, many, longest, target, dearest)
-
-    return asked(expected, "the upper end of the interval of 99 % back in s after the outage", np.inf, judge)
-
-
-def _sized(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
-    row = table[(table["nodes"] == nodes) & (table["cap"] == cap)]
-    if row.empty:
-        known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
-        return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
-    high, attempts = float(row["high"].iloc[0]), float(row["attempts"].iloc[0])
-    if np.isinf(high):
-        return Answer(False, f"with {nodes} nodes and a cap of {cap:g} s 99 % are not always back within the run.")
-    found = (
-        f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {apart(high, target)} s, after "
-        f"{attempts:.1f} attempts a client"
-    )
-    if high > target:
-        return Answer(False, f"{found}; that is later than {target:g} s.", high)
-    if nodes > dearest:
-        return Answer(False, f"{found}, but {dearest} nodes are the most that you pay for.", high)
-    fewest = table[(table["high"] <= target) & (table["nodes"] <= dearest)]["attempts"].min()
-    if attempts > FEWEST_WITHIN * fewest:
-        return Answer(
-            False, f"{found}; within {target:g} s. But another choice does it with {fewest:.1f}: what is free?", high
+        if not 1 <= many <= MOST_NODES:
+            return Answer(False, f"nodes is {many}; allowed is 1 to {MOST_NODES}.")
+        sized = partial(_sized, build, target=target, predict=predict, handshake_rate=handshake_rate)
+        others = [(f"{many - 1} nodes with a cap of {SHORT_CAP:g} s", partial(sized, many - 1, SHORT_CAP))]
+        others.append(
+            (f"a cap of {STEP * longest:.3g} s, which costs fewer attempts,", partial(sized, many, STEP * longest))
         )
-    return Answer(True, f"{found}, within {target:g} s and with the fewest attempts.", high)
+        return cheapest(sized(many, longest), others if many > 1 else others[1:])
+
+    what = "the seconds from the end of the outage until 99 % are back in the slowest run"
+    return asked(expected, what, LONGEST_BACK, judge)
+
+
+def work_alone(clients: int, nodes: int, handshake_rate: float) -> float:
+    """Return the seconds that nodes take for the handshakes of 99 % of the clients when they are never idle."""
+    return 0.99 * clients / (handshake_rate * nodes)
+
+
+def _sized(
+    build: Callable[[int, float], Scenario],
+    nodes: int,
+    cap: float,
+    target: float,
+    predict: Predict,
+    handshake_rate: float,
+) -> Answer:
+    """Tell whether so many nodes with such a cap meet the target in every run."""
+    try:
+        scenario = build(nodes, cap)
+    except ScenarioError as error:
+        return Answer(False, f"the settings are not possible. {error}")
+    least = work_alone(scenario.clients.count, nodes, handshake_rate)
+    if least > target:
+        return Answer(False, f"{nodes} nodes have {least:.0f} s of work, more than {target:g} s, whatever the cap.")
+    prediction = predict(scenario)
+    latest = float(back_within(prediction).max())
+    runs, attempts = len(prediction.measures), float(prediction.measures["attempts_per_client"].median())
+    rest = scenario.duration - end_of_outage(scenario)
+    found = (
+        f"with {nodes} nodes and a cap of {cap:g} s, 99 % are back {_after(latest, rest, target)} in the slowest of "
+        f"{runs} runs, after {attempts:.1f} attempts a client"
+    )
+    if latest > target:
+        return Answer(False, f"{found}; allowed are {target:g} s.", latest)
+    return Answer(True, f"{found}.", latest)
