@@ -63,7 +63,11 @@ QUESTIONS: dict[str, Question] = {
 """Replications are those of the notebooks."""
 
 
-def asked_again(data: Mapping[str, Any]) -> str:
+HARDER: dict[str, Question] = {}
+"""The same for the questions of level 2."""
+
+
+def asked_again(data: Mapping[str, Any], level: int = 1) -> str:
     """Return the verdict of the last answer of a sheet when its lab's check runs again; empty where none can.
 
     The prediction is made with the profile of this machine, so an answer at the very edge may fall to the other side;
@@ -71,8 +75,10 @@ def asked_again(data: Mapping[str, Any]) -> str:
 
     Args:
         data: a sheet, from `twin.course.grading.sheet_of`.
+        level: of the question, 1 or 2.
     """
-    question, answers = QUESTIONS.get(data["lab"]), data["answers"]
+    question = {1: QUESTIONS, 2: HARDER}[level].get(data["lab"])
+    answers = [one for one in data["answers"] if one.get("level", 1) == level]
     if question is None or not answers:
         return ""
     last = answers[-1]

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from stormlab import questions
-from stormlab.questions import QUESTIONS, asked_again
+from stormlab.questions import HARDER, QUESTIONS, asked_again
 from twin.costs.profile import HostProfile
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -53,3 +53,12 @@ def test_each_lab_that_notes_answers_has_its_question():
         if any("sheet.answered(" in cell.source for cell in nbformat.read(path, as_version=4).cells)
     }
     assert noted == set(QUESTIONS)
+
+
+def test_each_lab_with_a_harder_question_can_ask_it_again():
+    noted = {
+        path.stem
+        for path in NOTEBOOKS.glob("*.ipynb")
+        if any("level=2" in cell.source for cell in nbformat.read(path, as_version=4).cells)
+    }
+    assert noted == set(HARDER)

@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from twin.course.answers import number
-from twin.course.sheet import FORMAT
+from twin.course.discrepancies import LEVEL, luck_again
+from twin.course.sheet import FORMAT, NONE, STANDINGS, UNANSWERED, bonus_of, verdict_of
 from twin.errors import ScenarioError
 from twin.files.reading import Kind, check_json, read_text
 from twin.scenario.fields import show
@@ -20,22 +21,27 @@ from twin.scenario.fields import show
 ANSWERS = Kind("answer sheet", 2**20)
 COLUMNS = (
     *("file", "name", "lab", "seed", "predictions", "tries", "first_right", "expected", "found", "error"),
-    *("settings", "verdict", "asked_again", "problem"),
+    *("settings", "verdict", "asked_again", "choices", "harder_settings", "harder", "harder_asked_again"),
+    *("bonus", "discrepancy", "problem"),
 )
 """Columns of the table: of a file that is no sheet only `file` and `problem` say something. `tries` counts answers,
 `first_right` is the number of the first right one; `expected`, `found` and `error` (relative) are of the first answer
 that was predicted, for later ones have seen its result; `settings` and `verdict` are of the last one,
-and `asked_again` is its verdict when the lab's check runs again, where it does."""
+and `asked_again` is its verdict when the lab's check runs again, where it does. All these are of the lab's question;
+`harder` and what begins so are of level 2. `choices` are the clients chosen in step 6, each with its verdict; `bonus`
+is the best standing of the findings of level 3, and `discrepancy` says what the best of them is."""
+Again = Callable[[Mapping[str, Any], int], str]
+"""Returns the verdict of a sheet's last answer of a level when it is asked again."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run. Source: OWASP, "CSV Injection"."""
 
 
-def grade(paths: Iterable[Path], again: Callable[[Mapping[str, Any]], str] | None = None) -> pd.DataFrame:
+def grade(paths: Iterable[Path], again: Again | None = None) -> pd.DataFrame:
     """Return a row for each file, in the order given; columns are `COLUMNS`.
 
     Args:
         paths: exported sheets.
-        again: returns the verdict of a sheet's last answer when it is asked again; None asks nothing again.
+        again: asks a sheet's last answer of a level again; None asks nothing again.
     """
     return pd.DataFrame([_row(path, again) for path in paths], columns=list(COLUMNS))
 
@@ -52,7 +58,7 @@ def sheet_of(path: Path) -> dict[str, Any]:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ScenarioError(f"{path}: is no answer sheet: {error}.") from None
-    problem = _problem(data)
+    problem = _problem(data) or _more_problem(data)
     if problem:
         raise ScenarioError(f"{path}: is no answer sheet: {problem}.")
     return dict(data)
@@ -60,8 +66,8 @@ def sheet_of(path: Path) -> dict[str, Any]:
 
 def _problem(data: Any) -> str:
     """Return what makes this no sheet that can be graded, or an empty text."""
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        return f"format is {show(data.get('format') if isinstance(data, dict) else data)}; allowed is {FORMAT}"
+    if not isinstance(data, dict) or data.get("format") not in range(1, FORMAT + 1):
+        return f"format is {show(data.get('format') if isinstance(data, dict) else data)}; allowed is 1 to {FORMAT}"
     for name, kind, what in (
         ("lab", str, "a text"),
         ("name", str, "a text"),
@@ -83,21 +89,60 @@ def _problem(data: Any) -> str:
         for name in ("expected", "found"):
             if not isinstance(one.get(name), int | float | None) or isinstance(one.get(name), bool):
                 return f"{name} is {show(one.get(name))}; allowed is a number"
-    last = data["answers"][-1]["right"] if data["answers"] else None
-    verdict = "unanswered" if last is None else "right" if last else "not yet"
+        if one.get("level", 1) not in (1, 2):
+            return f"level is {show(one['level'])}; allowed is 1 or 2"
+    verdict = verdict_of(_rights(data, 1))
     return "" if data["verdict"] == verdict else f"verdict is {show(data['verdict'])}, but the last answer is {verdict}"
+
+
+def _more_problem(data: Mapping[str, Any]) -> str:
+    """Return what is wrong with choices, the harder answers and the findings, or an empty text."""
+    for name in ("choices", "discrepancies"):
+        if not isinstance(data.get(name, []), list) or not all(map(_is_table, data.get(name, []))):
+            return f"{name} is {show(data[name])}; allowed is a list of tables"
+    if (harder := data.get("harder", UNANSWERED)) != verdict_of(_rights(data, 2)):
+        return f"harder is {show(harder)}, but the last answer of level 2 is {verdict_of(_rights(data, 2))}"
+    for one in data.get("choices", []):
+        if not isinstance(one.get("right"), bool) or not isinstance(one.get("question"), str):
+            return f"a choice is {show(one)}; allowed is a table with a question and a verdict"
+    found = data.get("discrepancies", [])
+    problem = next(filter(None, map(_finding_problem, found)), "")
+    if problem:
+        return problem
+    bonus = bonus_of([one["standing"] for one in found])
+    return "" if data.get("bonus", NONE) == bonus else f"bonus is {show(data.get('bonus'))}, but the best is {bonus}"
+
+
+def _finding_problem(one: Mapping[str, Any]) -> str:
+    """Return why a finding does not agree with its own numbers, or an empty text."""
+    if one.get("standing") not in STANDINGS or not all(isinstance(one.get(n), str) for n in ("measure", "mechanism")):
+        return f"a finding is {show(one)}; allowed is a table with a measure, a mechanism and a standing"
+    try:
+        values = [None if value is None else number("values", value) for value in one["values"]]
+        low, high = (None if one[end] is None else number(end, one[end]) for end in ("low", "high"))
+        runs, level = number("replications", one["replications"]), number("level", one["level"])
+        chance = luck_again(low, high, number("expected", one["expected"]), values, max(1, int(runs)))
+    except (KeyError, TypeError, ScenarioError) as error:
+        return f"a finding has no {error}" if isinstance(error, KeyError) else str(error).removesuffix(".")
+    standing = "unconfirmed" if not values else "confirmed" if chance <= min(level, LEVEL) else "not confirmed"
+    said = "by its own numbers it is"
+    return "" if one["standing"] == standing else f"a finding is called {one['standing']}, but {said} {standing}"
+
+
+def _rights(data: Mapping[str, Any], level: int) -> list[bool]:
+    return [one["right"] for one in data["answers"] if one.get("level", 1) == level]
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _row(path: Path, again: Callable[[Mapping[str, Any]], str] | None) -> dict[str, Any]:
+def _row(path: Path, again: Again | None) -> dict[str, Any]:
     try:
         data = sheet_of(path)
     except ScenarioError as error:
         return {"file": _cell(path.name), "problem": _cell(str(error))}
-    answers = data["answers"]
+    answers = [one for one in data["answers"] if one.get("level", 1) == 1]
     judged = [one for one in answers if one.get("found") is not None]
     first = judged[0] if judged else {}
     rights = [i for i, one in enumerate(answers, 1) if one["right"]]
@@ -112,11 +157,36 @@ def _row(path: Path, again: Callable[[Mapping[str, Any]], str] | None) -> dict[s
         "expected": first.get("expected"),
         "found": first.get("found"),
         "error": _error(first.get("expected"), first.get("found")),
-        "settings": _cell(json.dumps(answers[-1]["settings"], ensure_ascii=False)) if answers else None,
+        "settings": _settings(answers),
         "verdict": data["verdict"],
-        "asked_again": _cell(again(data)) if again is not None else None,
+        "asked_again": _cell(again(data, 1)) if again is not None else None,
+        **_more(data, again),
         "problem": None,
     }
+
+
+def _more(data: Mapping[str, Any], again: Again | None) -> dict[str, Any]:
+    """Return what a row says of step 6 and of the levels 2 and 3."""
+    choices = {one["question"]: one for one in data.get("choices", [])}  # the last one of each question
+    said = [f"{name}: client {one.get('client')} {_word(one['right'])}" for name, one in choices.items()]
+    found = sorted(data.get("discrepancies", []), key=lambda one: STANDINGS.index(one["standing"]))
+    best = f"{found[0]['measure']}, {found[0].get('room')}: {found[0]['mechanism']}" if found else ""
+    return {
+        "choices": _cell("; ".join(said)),
+        "harder_settings": _settings([one for one in data["answers"] if one.get("level", 1) == 2]),
+        "harder": data.get("harder", UNANSWERED),
+        "harder_asked_again": _cell(again(data, 2)) if again is not None else None,
+        "bonus": data.get("bonus", NONE),
+        "discrepancy": _cell(best),
+    }
+
+
+def _word(right: bool) -> str:
+    return "right" if right else "not yet"
+
+
+def _settings(answers: list[dict[str, Any]]) -> str | None:
+    return _cell(json.dumps(answers[-1]["settings"], ensure_ascii=False)) if answers else None
 
 
 def _error(expected: Any, found: Any) -> float | None:

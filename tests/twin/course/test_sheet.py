@@ -4,6 +4,7 @@ import pytest
 
 from tests.strategies import small
 from twin.course.answers import Answer
+from twin.course.discrepancies import Discrepancy
 from twin.course.sheet import MissingAnswerError, Sheet
 from twin.errors import ScenarioError
 
@@ -80,3 +81,57 @@ def test_without_a_name_nothing_is_written(sheet, tmp_path):
         with pytest.raises(ScenarioError, match="name is "):
             sheet.save(odd, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def finding(standing, values=()):
+    """Return a finding of a standing; of its numbers only the measured values matter here."""
+    settings = {"balancer": {"check": {"inter": 2.0}}, "faults": [{"at": 1.0, "kind": "kill"}]}
+    return Discrepancy(
+        settings, "reconnect_p50", 5.0, 1.0, 2.0, 200, "balancer", "no queue", values, 0, None, 0.01, standing, "so"
+    )
+
+
+def test_the_levels_are_told_apart(sheet, tmp_path):
+    sheet.predict(small(), GOOD)
+    sheet.answered(Answer(True, "good", 1.4, 1.3), inter=0.4)
+    sheet.answered(Answer(False, "too slow", 2.0, 1.0), level=2, inter=0.5)
+    assert (sheet.verdict, sheet.harder, sheet.bonus) == ("right", "not yet", "none")
+    sheet.answered(Answer(True, "good", 2.0, 1.0), level=2, inter=0.4)
+    said = sheet.save("Ada", tmp_path)
+    assert said.endswith("3 predictions, 1 answers, right; level 2 right.")
+
+
+def test_a_finding_is_a_bonus_and_the_best_one_counts(sheet, tmp_path):
+    with pytest.raises(MissingAnswerError, match="First step 2"):
+        sheet.found(finding("confirmed"))
+    sheet.predict(small(), GOOD)
+    missing = Answer(False, "first say what you expect")
+    assert sheet.found(missing) is missing
+    assert sheet.bonus == "none"
+    for standing, values, best in (
+        ("not confirmed", (1.5, None), "not confirmed"),
+        ("unconfirmed", (), "unconfirmed"),
+        ("confirmed", (3.0,), "confirmed"),
+        ("unconfirmed", (), "confirmed"),
+    ):
+        sheet.found(finding(standing, values))
+        assert sheet.bonus == best
+    assert sheet.measured == 2
+    assert sheet.save("Ada", tmp_path).endswith("0 answers, unanswered; level 3 confirmed.")
+    data = json.loads((tmp_path / "01-failover-Ada.json").read_text())
+    assert data["bonus"] == "confirmed"
+    first = data["discrepancies"][0]
+    assert (first["standing"], first["values"], first["mechanism"]) == ("not confirmed", [1.5, None], "no queue")
+    assert first["settings"] == {"balancer": {"check": {"inter": 2.0}}, "faults": [{"at": 1.0, "kind": "kill"}]}
+
+
+def test_a_chosen_client_is_noted_with_the_question_it_answers(sheet, tmp_path):
+    right = Answer(True, "client 3 shows it")
+    with pytest.raises(MissingAnswerError, match="First step 2"):
+        sheet.chosen("late", right, 3)
+    sheet.predict(small(), GOOD)
+    assert sheet.chosen("late", Answer(False, "choose a client first"), None).why == "choose a client first"
+    assert sheet.chosen("late", right, "3", run=1) is right
+    sheet.save("Ada", tmp_path)
+    data = json.loads((tmp_path / "01-failover-Ada.json").read_text())
+    assert data["choices"] == [{"question": "late", "run": 1, "client": 3, "right": True, "why": "client 3 shows it"}]
