@@ -5,7 +5,7 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover, registry, whole
+from twin.course import broadcast, failover, heartbeats, registry, sizing, storm_checks, storms, whole
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.scenario.scenario import Scenario
@@ -24,6 +24,30 @@ def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     slow = broadcast.with_slow_bus(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
     timeout, most = settings.get("ack_timeout"), settings.get("max_resends")
     return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
+
+
+def _storm(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    outage = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full").vary(seed=seed)
+    policy = {name: settings.get(name) for name in ("base", "cap", "jitter")}
+    predict = _predicts_with(200, storms.given_host(200))
+    return storm_checks.check_storm(outage, 24, 12.0, predict, expected, **policy)
+
+
+def _size(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    def build(nodes: int, cap: float) -> Scenario:
+        one = storms.outage(100_000, nodes, 30.0, 150.0, inter=5.0, base=1.0, cap=cap, jitter="full")
+        return one.vary(seed=seed)
+
+    predict = _predicts_with(3, storms.given_host(500.0, 20_000.0))
+    return sizing.check_size(build, settings.get("nodes"), settings.get("cap"), 60.0, predict, 500.0, expected)
+
+
+def _heartbeat(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    hang = Scenario.load("hang").vary(seed=seed)
+    fault = {"at": 2.0, "kind": "hang", "node": 1}
+    for_good = hang.vary(duration=26.0, balancer={"tunnel_timeout": 10.0}, faults=[fault])
+    interval, timeout = settings.get("interval"), settings.get("timeout")
+    return heartbeats.check_heartbeat(for_good, interval, timeout, _predicts(40, "nginx"), expected, lab=hang)
 
 
 def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -56,6 +80,9 @@ def _predicts_with(replications: int, profile: HostProfile) -> Callable[[Scenari
 QUESTIONS: dict[str, Question] = {
     "01-failover": _failover,
     "02-broadcast": _broadcast,
+    "03-backoff-storms": _storm,
+    "04-sizing": _size,
+    "05-heartbeats": _heartbeat,
     "08-registry": _lease,
     "09-autoscaling": _lifetime,
     "11-whole": _logins,

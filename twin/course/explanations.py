@@ -123,6 +123,21 @@ def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]]
     return [client for client in among(record) if shows(Journey(record, client))[0]]
 
 
+def first_attempts(record: Record) -> pd.DataFrame:
+    """Return the first attempt after the loss of each client, one row each, by client.
+
+    Returns:
+        `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
+    """
+    rows = {}
+    for client in who_lost(record):
+        journey = Journey(record, client)
+        for first in journey.passages[:1]:
+            rows[client] = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
+            rows[client] |= {"outcome": first.outcome}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
+
+
 def explained(
     record: Record,
     client: object,

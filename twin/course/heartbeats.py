@@ -12,6 +12,7 @@ import pandas as pd
 from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.explanations import Journey, first_after, first_fault, who_lost
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures.base import Array
@@ -24,6 +25,8 @@ NOTICE_LIMIT = 8.0
 """Seconds that the upper end of the 95 % interval of `notice_p99` must stay below."""
 PINGS_LIMIT = 50.0
 """Pings a second that the clients may send together."""
+HELD = 1.0
+"""Seconds from which on an attempt was held up: others take milliseconds."""
 LEAST_TIMEOUT = 1.0
 """Seconds that a pong may always take: a lost packet is sent again after about one. Source: RFC 6298, section 2.1."""
 
@@ -46,6 +49,65 @@ def notice_times(record: Record) -> Array:
     lost = record.select("disconnected")["t"].to_numpy()
     found: Array = np.sort(lost[lost >= fault] - fault)
     return found
+
+
+def sent_to_silent(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client that came back was sent to the node that had fallen silent, and waited there.
+
+    It is a mechanism of `twin.course.explanations`. The node's kernel accepts, and nobody answers: the attempt ends
+    when the node goes on, or when the client's patience ends (`open_timeout`).
+    """
+    if not journey.passages:
+        return False, "makes no attempt"
+    first = journey.passages[0]
+    took = first.ended - first.began
+    if first.outcome == "connected" and took < HELD:
+        return False, f"is connected to node {first.node} within {1000 * took:.0f} ms of its first attempt"
+    how = f"ends after {took:.2f} s with {first.outcome}" if np.isfinite(took) else "is still under way at the end"
+    return True, f"has a first attempt that {how}"
+
+
+def held_up(records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return how many clients of a node that fell silent were sent back to it, and what that cost them: one row a run.
+
+    Returns:
+        `marked down (s)` after the fault, `lost` (clients), `sent to it` (of these), and after how many seconds these
+        were back: `from (s)` and `to (s)`; `others by (s)` is when the last of the others was.
+    """
+    rows = {}
+    for name, record in records.items():
+        fault = first_fault(record)
+        journeys = [Journey(record, client) for client in who_lost(record)]
+        held = [one.back - fault for one in journeys if sent_to_silent(one)[0]]
+        others = [one.back - fault for one in journeys if not sent_to_silent(one)[0]]
+        rows[name] = {
+            "marked down (s)": first_after(record, "marked_down", fault) - fault,
+            "lost": len(journeys),
+            "sent to it": len(held),
+            "from (s)": min(held, default=np.nan),
+            "to (s)": max(held, default=np.nan),
+            "others by (s)": max(others, default=np.nan),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ways_out(ways: Mapping[str, Scenario], predict: Predict) -> pd.DataFrame:
+    """Return what each of some scenarios without a fault costs its clients, and the pings that it takes.
+
+    Returns:
+        One row a scenario: `losses_per_client` and `away (%)` (predicted medians), `pings a second`, and whether the
+        lab has `warned` of it without a simulation.
+    """
+    rows = {}
+    for name, way in ways.items():
+        found = predict(way).measures[["losses_per_client", "away_share"]].median()
+        rows[name] = {
+            "losses_per_client": found["losses_per_client"],
+            "away (%)": 100 * found["away_share"],
+            "pings a second": pings_a_second(way),
+            "warned": "yes" if cuts_idle(way) else "no",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def trade_off(

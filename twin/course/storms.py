@@ -3,7 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from twin.analysis.comparison import Predicted
-from twin.analysis.sweeps import Sweep, Variant
 from twin.costs.background import CHECK_PARTS, PING_PARTS
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.costs.curve import PartCosts
@@ -19,12 +18,17 @@ from twin.costs.layout import VERSION, behind_each
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
+from twin.course.explanations import Journey
 from twin.errors import ScenarioError
 from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
 from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
+RELEASED = "502"
+"""How an attempt fails whose node is marked down while it waits for an answer of that node."""
+AT_ONCE = 0.1
+"""Seconds from a mark-down within which all attempts that waited for the node fail."""
 BEGIN = 5.0
 """Seconds after the start of the run when the outage begins."""
 SMALL_COST = 20e-6
@@ -220,6 +224,22 @@ def attempts_table(records: Mapping[str, Record]) -> pd.DataFrame:
     return pd.DataFrame(parts).rename_axis("attempt")
 
 
+def released_with_its_node(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client's first attempt hung with a node, and failed when the balancer marked that node down.
+
+    It is a mechanism of `twin.course.explanations`. All such attempts of a node end in the same instant.
+    """
+    if not journey.passages:
+        return False, "makes no attempt"
+    first = journey.passages[0]
+    downs = journey.record.select("marked_down")["t"].to_numpy()
+    late = float(np.min(np.abs(downs - first.ended), initial=np.inf)) if np.isfinite(first.ended) else np.inf
+    said = f"has a first attempt that ends after {first.ended - first.began:.2f} s with {first.outcome or 'the run'}"
+    if first.outcome != RELEASED:
+        return False, said
+    return late < AT_ONCE, f"{said}, {1000 * late:.0f} ms from a mark-down"
+
+
 def own_numbers(mine: Mapping[str, Mapping[str, float]], found: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
     """Lay a reader's own numbers beside what was found: one row a scenario and name, with their ratio.
 
@@ -267,59 +287,3 @@ class Storm:
         tried = np.flatnonzero(self.counts.any(axis=0))
         last = self.times[moving[-1]] if len(moving) else 0.0
         return float(max(last, (tried[-1] + 1) * PEAK_WINDOW if len(tried) else 0.0))
-
-
-NODES, CAP = "nodes.count", "clients.reconnect.cap"
-
-
-def sizing_variants(
-    build: Callable[[int, float], Scenario], nodes: Sequence[int], caps: Sequence[float]
-) -> list[Variant]:
-    """Return the outage with every number of nodes and every cap, for `sim.simulate_variants`.
-
-    Args:
-        build: returns the outage of so many nodes with such a cap in seconds.
-        nodes: numbers of nodes.
-        caps: caps in seconds.
-    """
-    return [Variant({NODES: n, CAP: cap}, build(n, cap)) for n in nodes for cap in caps]
-
-
-def sizing_table(sweep: Sweep, scenario: Scenario) -> pd.DataFrame:
-    """Return one row a variant of a sweep over nodes and cap: what it costs and what it gives.
-
-    Args:
-        sweep: results of `sizing_variants`.
-        scenario: one of the variants; all have the same outage.
-
-    Returns:
-        Columns nodes, cap (s), `back`, `low` and `high` (s after the outage until 99 % are connected: median and 95 %
-        interval), `attempts` a client and `peak` attempts in 100 ms (medians).
-    """
-    away = end_of_outage(scenario) - min(fault.at for fault in scenario.faults)
-    bands = sweep.bands("time_to_99")
-    table = pd.DataFrame({"nodes": bands[NODES], "cap": bands[CAP].astype(float)})
-    for name, column in (("back", "median"), ("low", "low"), ("high", "high")):
-        table[name] = bands[column] - away
-    table["attempts"] = sweep.bands("attempts_per_client")["median"]
-    table["peak"] = sweep.bands("peak_attempts")["median"]
-    return table
-
-
-def sized(table: pd.DataFrame, target: float, nodes: int) -> dict[str, float]:
-    """Return what a sweep says about the numbers that the lab on sizing asks for by hand.
-
-    Args:
-        table: from `sizing_table`.
-        target: seconds within which 99 % must be back.
-        nodes: number of nodes whose times are asked for.
-
-    Returns:
-        `nodes` (the fewest with which a cap of the sweep meets the target in every run), `cap` (the longest such cap,
-        in s), and for the shortest and the longest cap of the sweep `back_cap_X`: s after the outage with `nodes`.
-    """
-    good = table[table["high"] <= target]
-    least = good["nodes"].min()
-    asked = table[table["nodes"] == nodes].set_index("cap")["back"]
-    found = {"nodes": float(least), "cap": float(good[good["nodes"] == least]["cap"].max())}
-    return found | {f"back_cap_{cap:g}": float(asked[cap]) for cap in (asked.index.min(), asked.index.max())}

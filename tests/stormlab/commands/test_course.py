@@ -17,7 +17,11 @@ from twin.course.answers import Answer
 from twin.course.sheet import Sheet
 from twin.errors import LabError
 
-READY = ("01-failover", "02-broadcast", "08-registry", "09-autoscaling", "11-whole")
+READY = (
+    *("01-failover", "02-broadcast", "03-backoff-storms", "04-sizing", "05-heartbeats", "08-registry"),
+    "09-autoscaling",
+    "11-whole",
+)
 """Labs whose step 2 has placeholders."""
 
 
@@ -79,6 +83,9 @@ def executed(notebook, folder):
 PLAUSIBLE = {
     "01-failover": ["1.4", "2", "5"],
     "02-broadcast": ["0.05", "1", "0.1", "0", "0.4"],
+    "03-backoff-storms": ["3", "6", "90", "5", "1", "6", "30", "8"],
+    "04-sizing": ["4", "60", "50", "90"],
+    "05-heartbeats": ["2", "3", "100", "4", "0.03"],
     "08-registry": ["1.8", "2.5", "5"],
     "09-autoscaling": ["3", "0.9", "30"],
     "11-whole": ["100", "0.4", "0.04"],
@@ -86,6 +93,13 @@ PLAUSIBLE = {
 IMPLAUSIBLE = {
     "01-failover": [("None", "2", "5"), ("-1", "2", "5"), ("1.4", "99", "5"), ("'soon'", "2", "5")],
     "02-broadcast": [("3.3", "1", "0.1", "0", "0.4"), ("0.05", "1", "0.1", "0", "None")],
+    "03-backoff-storms": [
+        ("3", "6", "None", "5", "1", "6", "30", "8"),
+        ("99", "6", "90", "5", "1", "6", "30", "8"),
+        ("3", "6", "90", "5", "-1", "6", "30", "8"),
+    ],
+    "04-sizing": [("4", "60", "50", "None"), ("-4", "60", "50", "90"), ("4", "'long'", "50", "90")],
+    "05-heartbeats": [("2", "3", "100", "4", "3.2"), ("12", "3", "100", "4", "0.03"), ("2", "3", "None", "4", "0.03")],
     "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
     "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
     "11-whole": [("100", "0.4", "1.5"), ("100", "None", "0.04")],

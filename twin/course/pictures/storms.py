@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from twin.analysis.bands import ENOUGH_RUNS, interval_name, shares
+from twin.course.sizing import handshakes
 from twin.course.storms import BEGIN, Storm, end_of_outage
 from twin.figures.style import BLUE, COLOURS, DASHES, GREY, MARKERS, VERMILION, blank
 from twin.measures import PEAK_WINDOW
+from twin.record.record import Record
 
 ROOM = 1.08
 """Length of a time axis over the time until a storm is over."""
@@ -93,7 +95,7 @@ def sizing_figure(table: pd.DataFrame, column: str, what: str, target: float | N
     """Return what a number of nodes and a cap bring or cost: one line a number of nodes.
 
     Args:
-        table: from `twin.course.storms.sizing_table`.
+        table: from `twin.course.sizing.sizing_table`.
         column: what is drawn; `back` has the range of its runs around it.
         what: name of the vertical axis.
         target: a level to compare with, on the same axis.
@@ -112,4 +114,30 @@ def sizing_figure(table: pd.DataFrame, column: str, what: str, target: float | N
     axes.set_ylim(0, 1.1 * float(table["high" if column == "back" else column].max()))
     axes.grid(alpha=0.25)
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def handshakes_figure(records: Mapping[str, Record], capacity: float, scale: float = 1.0) -> Figure:
+    """Return how many clients are connected again in each second after the outage, and how many could be.
+
+    Args:
+        records: one line each.
+        capacity: handshakes a second of all nodes together.
+        scale: how many clients a simulated one stands for.
+    """
+    figure = blank(figsize=(7.0, 4.0))
+    axes = figure.subplots()
+    axes.axhline(capacity, color=GREY, lw=1.2, ls=":", label="what the nodes can do")
+    last = 0
+    for i, (name, record) in enumerate(records.items()):
+        done = scale * handshakes(record)
+        last = max(last, int(np.flatnonzero(done)[-1]) + 1)
+        axes.stairs(done, np.arange(len(done) + 1), color=COLOURS[i], lw=1.4, ls=DASHES[i], label=name)
+    axes.set_xlim(0, ROOM * last)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlabel("time since the end of the outage (s)")
+    axes.set_ylabel("handshakes a second")
+    axes.grid(alpha=0.25)
+    axes.legend(frameon=False)
     return figure
