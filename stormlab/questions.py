@@ -1,6 +1,7 @@
 """The labs' transfer questions by lab, to ask again what an exported sheet says: a sheet is a file of its reader's."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twin.analysis.comparison import Predicted
@@ -26,19 +27,25 @@ def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
 
 
+def _outage(seed: int) -> Scenario:
+    one = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full")
+    return one.vary(seed=seed)
+
+
+def _large_outage(seed: int, nodes: int, cap: float) -> Scenario:
+    one = storms.outage(100_000, nodes, 30.0, 150.0, inter=5.0, base=1.0, cap=cap, jitter="full")
+    return one.vary(seed=seed)
+
+
 def _storm(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
-    outage = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full").vary(seed=seed)
+    outage = _outage(seed)
     policy = {name: settings.get(name) for name in ("base", "cap", "jitter")}
     predict = _predicts_with(200, storms.given_host(200))
     return storm_checks.check_storm(outage, 24, 12.0, predict, expected, **policy)
 
 
 def _size(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
-    def build(nodes: int, cap: float) -> Scenario:
-        one = storms.outage(100_000, nodes, 30.0, 150.0, inter=5.0, base=1.0, cap=cap, jitter="full")
-        return one.vary(seed=seed)
-
-    predict = _predicts_with(3, storms.given_host(500.0, 20_000.0))
+    build, predict = partial(_large_outage, seed), _predicts_with(3, storms.given_host(500.0, 20_000.0))
     return sizing.check_size(build, settings.get("nodes"), settings.get("cap"), 60.0, predict, 500.0, expected)
 
 
@@ -90,7 +97,26 @@ QUESTIONS: dict[str, Question] = {
 """Replications are those of the notebooks."""
 
 
-HARDER: dict[str, Question] = {}
+def _storm_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    predict = _predicts_with(200, storms.given_host(200))
+    return storm_checks.harder(_outage(seed)).check(settings.get("count"), predict, expected)
+
+
+def _size_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    predict = _predicts_with(3, storms.given_host(500.0, 20_000.0))
+    return sizing.harder(_large_outage(seed, 4, 30.0), 60.0).check(settings.get("backlog"), predict, expected)
+
+
+def _heartbeat_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    hang = Scenario.load("hang").vary(seed=seed)
+    return heartbeats.harder(hang).check(settings.get("open_timeout"), _predicts(40, "nginx"), expected)
+
+
+HARDER: dict[str, Question] = {
+    "03-backoff-storms": _storm_harder,
+    "04-sizing": _size_harder,
+    "05-heartbeats": _heartbeat_harder,
+}
 """The same for the questions of level 2."""
 
 

@@ -13,6 +13,7 @@ from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
 from twin.course.explanations import Journey, first_after, first_fault, who_lost
+from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures.base import Array
@@ -302,3 +303,24 @@ def _found_soon(scenario: Scenario, interval: float, timeout: float, predict: Pr
             late,
         )
     return Answer(True, f"{found}, below {NOTICE_LIMIT:g} s.", late)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the question of level 2: how patient clients may be with a node that never goes on.
+
+    Args:
+        lab: the hang, whose node goes on.
+    """
+    node = next(fault.node for fault in lab.faults)
+    for_good = lab.vary(duration=40.0, faults=[{"at": 2.0, "kind": "hang", "node": node}])
+    return Extreme(
+        scenario=for_good,
+        setting="clients.open_timeout in s",
+        varied=lambda patience: for_good.vary(clients={"open_timeout": patience}),
+        measure="reconnect_p99",
+        bound=8.0,
+        least=0.1,
+        most_allowed=30.0,
+        hint="Which clients are sent to the node that hangs, and what do they do one after the other?",
+        lab=lab,
+    )

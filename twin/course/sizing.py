@@ -12,6 +12,7 @@ import pandas as pd
 from twin.analysis.sweeps import Sweep, Variant
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
 from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.course.storm_checks import after_outage
 from twin.course.storms import back_within, end_of_outage
 from twin.errors import ScenarioError
@@ -101,6 +102,27 @@ def slept_longest_at_the_end(journey: Journey) -> tuple[bool, str]:
     said = f"is back {rest:.1f} s after the outage, and its last wait is {wait:.1f} s, after"
     said += f" {len(journey.passages) - 1} attempts that failed"
     return wait > rest / 2, said
+
+
+def harder(lab: Scenario, target: float) -> Extreme:
+    """Return the question of level 2: how long accept queues have to be for a cap that is too long by little.
+
+    Args:
+        lab: the outage with such nodes and such a cap.
+        target: seconds after the outage within which 99 % must be back.
+    """
+    away = end_of_outage(lab) - min(fault.at for fault in lab.faults)
+    return Extreme(
+        scenario=lab,
+        setting="nodes.backlog",
+        varied=lambda places: lab.vary(nodes={"backlog": round(places)}),
+        measure="time_to_99",
+        bound=away + target,
+        least=lab.nodes.backlog / 10,
+        most_allowed=lab.nodes.backlog * 10,
+        largest=False,
+        hint="Whoever is refused waits longer each time, and whoever waits in a queue for too long gives up.",
+    )
 
 
 def check_size(

@@ -8,6 +8,7 @@ import numpy as np
 
 from twin.analysis.bands import Band, words
 from twin.course.answers import STEP, Answer, Predict, apart, asked, cheapest, number
+from twin.course.extremes import Extreme
 from twin.course.storms import back_within, end_of_outage
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
@@ -84,3 +85,23 @@ def after_outage(seconds: float, rest: float, bound: float) -> str:
     if np.isfinite(seconds):
         return f"{apart(seconds, bound)} s after the outage"
     return f"{words(seconds, rest)} of its end"
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the question of level 2: how many clients a cluster bears whose library has jitter on the first wait only.
+
+    Args:
+        lab: the outage with full jitter.
+    """
+    other = lab.vary(clients={"reconnect": {"jitter": "none", "first": "jittered"}})
+    return Extreme(
+        scenario=other,
+        setting="clients.count",
+        varied=lambda count: other.vary(clients={"count": round(count)}),
+        measure="peak_attempts",
+        bound=100.0,
+        least=10.0,
+        most_allowed=3000.0,
+        hint="What part of the herd knocks at once when a node that hangs is marked down?",
+        lab=lab,
+    )
