@@ -8,6 +8,7 @@ import nbformat
 import pandas as pd
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+RECORDS = NOTEBOOKS.parent / "records"
 
 
 @cache

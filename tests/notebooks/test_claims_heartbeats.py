@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import notebook, printed, prose, table, tables
+from tests.stored import RECORDS, notebook, printed, prose, table, tables
 from twin.costs.profile import HostProfile
 from twin.course import heartbeats as lab
 from twin.course.discrepancies import beyond_by_luck
@@ -82,7 +82,7 @@ def test_the_last_ones_wait_for_the_node_that_hangs():
 
 def test_the_notice_is_nearly_a_straight_line():
     for k in (0, 1):
-        times = lab.notice_times(Record.load(f"records/hang-{k}.parquet"))
+        times = lab.notice_times(Record.load(RECORDS / f"hang-{k}.parquet"))
         line = 1.0 + 2.0 * (np.arange(len(times)) + 0.5) / len(times)
         assert np.abs(times - line).max() < 0.35
 

@@ -87,6 +87,17 @@ def test_at_the_begin_nothing_is_done_in_the_middle_all_that_can_be_and_at_the_e
     assert np.flatnonzero(long)[-1] > np.flatnonzero(short)[-1] + 15
 
 
+def test_around_the_end_of_the_outage_an_attempt_waits_about_four_seconds(records):
+    record = records[60.0]
+    assert record.select("marked_up")["t"].min() - 35.0 == pytest.approx(1.0, abs=0.1)
+    rows = record.select("attempt_connect", "connect_failed").sort_values("t", kind="stable")
+    took = rows["t"] - rows.groupby("client")["t"].shift()
+    near = took[(rows["event"] == "connect_failed") & rows["t"].between(30.0, 37.0)]
+    assert len(near) > 1000
+    assert near.median() == pytest.approx(4.4, abs=0.4)
+    assert pytest.approx(3.15) == 100_000 * storms.REFUSAL / 20_000.0
+
+
 def test_a_refusal_costs_the_balancer_about_30_microseconds():
     assert pytest.approx(30e-6, rel=0.06) == storms.REFUSAL / 20_000.0
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import notebook, printed, prose, table
+from tests.stored import RECORDS, notebook, printed, prose, table
 from twin.course import storms
 from twin.course.contention import PUBLISHED_RUNS
 from twin.course.discrepancies import beyond_by_luck
 from twin.course.sliders import RATE_A_CLIENT
+from twin.record.record import Record
 from twin.rules.presets import CLIENTS
 
 STEM = "03-backoff-storms"
@@ -117,6 +118,15 @@ def test_the_run_and_its_replication_are_spread_alike():
     for name in ("storm-first-jitter", "storm-full-jitter"):
         assert np.allclose(found["simulated", name], found["measured", name], rtol=0.05)
     assert "storm-full-jitter - pass" in printed(STEM, "cell-16")
+
+
+def test_the_runs_were_made_as_the_text_says():
+    for name in ("first", "full"):
+        scenario = Record.load(RECORDS / f"storm-{name}-jitter-0.parquet").scenario
+        rule = scenario.clients.reconnect
+        assert (scenario.clients.count, scenario.duration, scenario.nodes.count) == (200, 32.0, 3)
+        assert (rule.base, rule.cap) == (1.0, 4.0)
+        assert {(fault.kind, fault.duration) for fault in scenario.faults} == {("hang", 10.0)}
 
 
 def test_client_libraries_wait_as_the_text_says():

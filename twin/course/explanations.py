@@ -3,10 +3,11 @@
 A mechanism is a function of what happened to one client, which tells whether it shows it, and why in words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,9 +44,17 @@ class Journey:
         client: its number.
     """
 
-    def __init__(self, record: Record, client: int) -> None:
-        """Look at one client of a record; nothing is read before it is asked for."""
+    def __init__(self, record: Record, client: int, events: pd.DataFrame | None = None) -> None:
+        """Look at one client of a record; nothing is read before it is asked for.
+
+        Args:
+            record: of the run.
+            client: its number.
+            events: its events, where somebody has them.
+        """
         self.record, self.client = record, client
+        if events is not None:
+            self.events = events
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -120,7 +129,14 @@ def who_lost(record: Record) -> list[int]:
 
 def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]] = who_lost) -> list[int]:
     """Return the clients of a run that show a mechanism."""
-    return [client for client in among(record) if shows(Journey(record, client))[0]]
+    return [journey.client for journey in journeys(record, among) if shows(journey)[0]]
+
+
+def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) -> Iterator[Journey]:
+    """Yield what happened to each of some clients of a run; the record is gone through once for all of them."""
+    events = dict(list(record.events.groupby("client", sort=False)))
+    for client in among(record):
+        yield Journey(record, client, events.get(client))
 
 
 def first_attempts(record: Record) -> pd.DataFrame:
@@ -129,12 +145,16 @@ def first_attempts(record: Record) -> pd.DataFrame:
     Returns:
         `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
     """
-    rows = {}
-    for client in who_lost(record):
-        journey = Journey(record, client)
+    rows: dict[int, dict[str, Any]] = {}
+    for journey in journeys(record):
         for first in journey.passages[:1]:
-            rows[client] = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
-            rows[client] |= {"outcome": first.outcome}
+            rows[journey.client] = {
+                "lost": journey.lost,
+                "wait": first.wait,
+                "began": first.began,
+                "ended": first.ended,
+            }
+            rows[journey.client] |= {"outcome": first.outcome}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
 
 

@@ -3,6 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ import pandas as pd
 from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
-from twin.course.explanations import Journey, first_after, first_fault, who_lost
+from twin.course.explanations import Journey, first_after, first_fault, journeys
 from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
@@ -36,6 +37,26 @@ def pings_a_second(scenario: Scenario) -> float:
     """Return how many pings a second all clients and all nodes send together; each asks for a pong."""
     beat, count = scenario.clients.heartbeat, scenario.clients.count
     return count * sum(1 / interval for interval in (beat.interval, scenario.nodes.ping_interval) if interval)
+
+
+def counting(
+    function: Callable[[Scenario], Predicted], calls: int, note: Callable[[int, int], None]
+) -> Callable[[Scenario], Predicted]:
+    """Return a function that predicts the same and notes how many of its calls are done.
+
+    Args:
+        function: predicts a scenario.
+        calls: how often it will be called.
+        note: receives (calls done, calls), as `twin.course.progress.progress` makes it.
+    """
+    done = itertools.count(1)
+
+    def counted(scenario: Scenario) -> Predicted:
+        found = function(scenario)
+        note(next(done), calls)
+        return found
+
+    return counted
 
 
 def notice_by_hand(interval: float, timeout: float, share: float) -> float:
@@ -78,12 +99,12 @@ def held_up(records: Mapping[str, Record]) -> pd.DataFrame:
     rows = {}
     for name, record in records.items():
         fault = first_fault(record)
-        journeys = [Journey(record, client) for client in who_lost(record)]
-        held = [one.back - fault for one in journeys if sent_to_silent(one)[0]]
-        others = [one.back - fault for one in journeys if not sent_to_silent(one)[0]]
+        every = list(journeys(record))
+        held = [one.back - fault for one in every if sent_to_silent(one)[0]]
+        others = [one.back - fault for one in every if not sent_to_silent(one)[0]]
         rows[name] = {
             "marked down (s)": first_after(record, "marked_down", fault) - fault,
-            "lost": len(journeys),
+            "lost": len(every),
             "sent to it": len(held),
             "from (s)": min(held, default=np.nan),
             "to (s)": max(held, default=np.nan),

@@ -1,60 +1,50 @@
-"""What a cell of a notebook that takes long says meanwhile: how much of its work is done."""
+"""How far a cell of a notebook has come that computes for more than some seconds: one line, which ends as a count."""
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sized
+from typing import Protocol, TypeVar
 
-Result = TypeVar("Result")
-
-OFTEN = 0.2
-"""Seconds between two changes of the line, at least: who draws it needs time, too."""
+Item = TypeVar("Item")
 
 
-class Progress:
-    """One line below a cell, `hang: 120 of 200`, which changes as the work goes on; outside a notebook it says nothing.
+class _Line(Protocol):
+    """What IPython's display returns for a display that can be changed."""
 
-    It is what `sim.predict` and its like take as `progress`. At the end the line says how much was done in all, so
-    that what is stored with a notebook is the same on a quick machine and on a slow one.
+    def update(self, data: dict[str, str], *, raw: bool) -> None:
+        """Show other data in its place."""
+
+
+def progress(what: str) -> Callable[[int, int], None]:
+    """Return what `predict(..., progress=...)` calls; it shows "WHAT: 17 of 200" and is silent outside of a notebook.
+
+    Args:
+        what: is counted, in words: "replications".
     """
+    line = _show(f"{what}: begun")
 
-    def __init__(self, what: str) -> None:
-        """Begin a line.
+    def note(done: int, total: int) -> None:
+        if line is not None:
+            line.update(_text(f"{what}: {done} of {total}"), raw=True)
 
-        Args:
-            what: is being done.
-        """
-        self.what, self.said, self._line, self._last = what, "", _line(), 0.0
-
-    def __call__(self, done: int, total: int) -> None:
-        """Say that `done` of `total` parts are done."""
-        now = time.monotonic()
-        if self._line is None or (done < total and now - self._last < OFTEN):
-            return
-        self._last = now
-        self.said = f"{self.what}: {done:,} of {total:,}"
-        self._line(self.said)
-
-    def counting(self, function: Callable[..., Result], calls: int) -> Callable[..., Result]:
-        """Return a function that does the same and counts how often it was called.
-
-        Args:
-            function: is called about `calls` times.
-            calls: how often it will be called in all.
-        """
-        done = 0
-
-        def counted(*args: Any, **settings: Any) -> Result:
-            nonlocal done
-            found = function(*args, **settings)
-            done += 1
-            self(done, max(done, calls))
-            return found
-
-        return counted
+    return note
 
 
-def _line() -> Callable[[str], None] | None:
-    """Return what shows a text below the cell that runs, or None where there is no cell."""
+def counted(what: str, items: Iterable[Item]) -> Iterator[Item]:
+    """Yield items, and show how many of them are done: for a loop over predictions.
+
+    Args:
+        what: they are, in words: "variants".
+        items: what is worked on, one after the other.
+    """
+    some = items if isinstance(items, Sized) else list(items)
+    note = progress(what)
+    for done, item in enumerate(some):
+        note(done, len(some))
+        yield item
+    note(len(some), len(some))
+
+
+def _show(text: str) -> _Line | None:
+    """Show a line that can be changed; None where there is no notebook."""
     try:
         from IPython.core.getipython import get_ipython
         from IPython.display import display
@@ -62,14 +52,9 @@ def _line() -> Callable[[str], None] | None:
         return None
     if get_ipython() is None:  # type: ignore[no-untyped-call]
         return None
-    handle: Any = None
+    line: _Line | None = display(_text(text), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    return line
 
-    def show(text: str) -> None:
-        nonlocal handle
-        content = {"text/plain": text}
-        if handle is None:
-            handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        else:
-            handle.update(content, raw=True)
 
-    return show
+def _text(text: str) -> dict[str, str]:
+    return {"text/plain": text}

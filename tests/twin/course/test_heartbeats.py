@@ -145,6 +145,13 @@ def test_a_client_of_the_record_was_sent_to_the_silent_node_and_most_were_not():
     assert "is connected to node " in explained(record, other, sent_to_silent).why
 
 
+def test_calls_are_noted_one_by_one():
+    noted = []
+    twice = heartbeats.counting(lambda scenario: scenario, 2, lambda done, calls: noted.append((done, calls)))
+    assert [twice("a"), twice("b")] == ["a", "b"]
+    assert noted == [(1, 2), (2, 2)]
+
+
 def test_ways_out_say_what_they_cost_and_which_were_warned_of():
     slow = silent(faults=[], duration=8.0, balancer={"tunnel_timeout": 3.0}, clients={"heartbeat": {"interval": 6.0}})
     ways = {"slow": slow, "quick": slow.vary(clients={"heartbeat": {"interval": 2.0}})}

@@ -154,7 +154,7 @@ def test_a_client_of_the_record_shows_it_and_most_do_not():
     assert table.index.tolist() == lost
     assert set(table[table["outcome"] == "502"].index) >= set(shown)
     assert (table["ended"] >= table["began"]).all()
-    assert table["wait"].between(0, 1).all()
+    assert table["wait"].between(0, 1.05).all()  # a timer of a real client fires late
 
 
 def test_a_picture_of_one_run_shows_no_band(host):

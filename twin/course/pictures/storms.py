@@ -38,7 +38,7 @@ def storm_figure(storms: Mapping[str, Storm]) -> Figure:
         axes.yaxis.set_major_formatter("{x:,.0f}")
     grid[0][0].set_ylabel("connected clients")
     grid[1][0].set_ylabel("attempts in 100 ms, one run")
-    grid[0][0].legend(loc="lower left", frameon=False, fontsize=8)
+    grid[0][0].legend(frameon=False, fontsize=8)
     return figure
 
 
@@ -78,13 +78,12 @@ def spread_figure(spreads: Mapping[str, pd.Series], measured: Mapping[str, pd.Se
     for i, name in enumerate(spreads):
         run = (measured or {}).get(name)
         if run is not None:
-            axes.plot(
-                run.index, run.to_numpy(), MARKERS[i], ms=12, color=VERMILION, mfc="none", label="measured, one run"
-            )
+            axes.plot(run.index, run.to_numpy(), MARKERS[i], ms=12, color=GREY, mfc="none", label=f"{name}, measured")
     axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
     axes.set_xlabel("attempt after the loss (of those who are not back yet)")
     axes.set_ylabel("middle 90 % of the clients within (s)")
-    axes.margins(y=0.08)
+    top = max(float(spread.max()) for spread in spreads.values())
+    axes.set_ylim(-0.06 * top, 1.1 * top)
     axes.grid(alpha=0.25)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles, labels, frameon=False, loc="upper left")
