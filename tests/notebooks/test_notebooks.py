@@ -12,6 +12,8 @@ from tests.files import files
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = files(FOLDER, "*.ipynb")
+CLAIMS = Path(__file__).parent / "claims"
+"""What the text of a notebook says of its own figures and tables, as statements that follow its last cell."""
 BOUND = 90.0
 """Seconds that a notebook may take with its short settings, on two cores that do nothing else."""
 BUSY = 2.5
@@ -54,6 +56,8 @@ def test_a_notebook_runs_from_a_clean_kernel_in_time_and_shows_its_figures(path,
     monkeypatch.delenv("STORMLAB_LIVE", raising=False)
     monkeypatch.setenv("STORMLAB_SHORT", "1")  # smaller sizes where a notebook offers them
     notebook = nbformat.read(path, as_version=4)
+    if (claims := CLAIMS / f"{path.stem}.py").exists():
+        notebook.cells.append(nbformat.v4.new_code_cell(claims.read_text(encoding="utf-8")))
     took = execute(notebook)
     sys.stdout.write(f"{path.stem}: {took:.0f} s\n")  # `pytest -s` or `-rP` shows it
     assert took < BOUND * BUSY, f"{path.stem} took {took:.0f} s"
@@ -120,6 +124,10 @@ def test_a_notebook_has_the_seven_steps_in_their_order(path):
     assert -1 not in places
     assert places == sorted(places)
     assert cells[-1].source.startswith("### To take home")
+
+
+def test_claims_are_those_of_a_notebook():
+    assert {path.stem for path in files(CLAIMS, "*.py")} <= {path.stem for path in NOTEBOOKS}
 
 
 def test_the_syllabus_lists_every_notebook_with_the_time_that_it_says_itself():

@@ -30,6 +30,8 @@ def test_free_ports_are_distinct_and_can_all_be_bound() -> None:
     assert len(set(ports)) == 50
     for port in ports:
         with socket.socket() as one:
+            # as servers bind: a closed connection of an earlier test may still wait on this port
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind(("127.0.0.1", port))
 
 
