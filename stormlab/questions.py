@@ -45,7 +45,7 @@ def _storm(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
 
 
 def _size(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
-    build, predict = partial(_large_outage, seed), _predicts_with(3, storms.given_host(500.0, 20_000.0))
+    build, predict = partial(_large_outage, seed), _predicts_with(2, storms.given_host(500.0, 20_000.0))
     return sizing.check_size(build, settings.get("nodes"), settings.get("cap"), 60.0, predict, 500.0, expected)
 
 
@@ -103,8 +103,8 @@ def _storm_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answ
 
 
 def _size_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
-    predict = _predicts_with(3, storms.given_host(500.0, 20_000.0))
-    return sizing.harder(_large_outage(seed, 4, 30.0), 60.0).check(settings.get("backlog"), predict, expected)
+    predict = _predicts_with(2, storms.given_host(500.0, 20_000.0))
+    return sizing.harder(_large_outage(seed, 4, 15.0), 60.0).check(settings.get("backlog"), predict, expected)
 
 
 def _heartbeat_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:

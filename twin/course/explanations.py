@@ -148,13 +148,8 @@ def first_attempts(record: Record) -> pd.DataFrame:
     rows: dict[int, dict[str, Any]] = {}
     for journey in journeys(record):
         for first in journey.passages[:1]:
-            rows[journey.client] = {
-                "lost": journey.lost,
-                "wait": first.wait,
-                "began": first.began,
-                "ended": first.ended,
-            }
-            rows[journey.client] |= {"outcome": first.outcome}
+            times = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
+            rows[journey.client] = {**times, "outcome": first.outcome}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
 
 

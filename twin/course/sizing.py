@@ -24,6 +24,8 @@ MOST_NODES = 50
 """Nodes that somebody may ask for."""
 SHORT_CAP = 5.0
 """Seconds of a cap with which nodes that meet the target at all do so."""
+LONGEST_QUEUE = 4096.0
+"""Places that a scenario's accept queue has at most."""
 LONGEST_BACK = 600.0
 """Seconds that somebody may expect a return to take."""
 
@@ -105,7 +107,7 @@ def slept_longest_at_the_end(journey: Journey) -> tuple[bool, str]:
 
 
 def harder(lab: Scenario, target: float) -> Extreme:
-    """Return the question of level 2: how long accept queues have to be for a cap that is too long by little.
+    """Return the question of level 2: how long accept queues may be before clients give up in them.
 
     Args:
         lab: the outage with such nodes and such a cap.
@@ -119,9 +121,8 @@ def harder(lab: Scenario, target: float) -> Extreme:
         measure="time_to_99",
         bound=away + target,
         least=lab.nodes.backlog / 10,
-        most_allowed=lab.nodes.backlog * 10,
-        largest=False,
-        hint="Whoever is refused waits longer each time, and whoever waits in a queue for too long gives up.",
+        most_allowed=min(4.0 * lab.nodes.backlog, LONGEST_QUEUE),
+        hint="Who waits in a queue for longer than open_timeout gives up, and the node does his handshake in vain.",
     )
 
 
