@@ -54,7 +54,11 @@ def test_the_numbers_by_hand_are_near_those_of_the_sweep():
     found = table(STEM, "cell-10-own")
     assert found["ratio"].between(0.9, 1.2).drop(index="cap").all()
     assert found.loc["nodes", "simulated"] == 4.0
-    assert found.loc["cap", "simulated"] == 15.0  # 30 s is too long by little
+    assert found.loc["cap", "simulated"] == 15.0
+
+
+def test_a_cap_of_30_s_misses_the_target_by_little(back):
+    assert 60.0 < back[4, 30.0] < 63.0
 
 
 def test_two_runs_are_so_much_alike_that_their_range_says_enough(back):
@@ -125,7 +129,8 @@ def test_a_longer_cap_costs_time_until_no_wait_is_as_long(back):
     for nodes in (3, 4, 5, 6):
         assert all(back[nodes, one] < back[nodes, other] for one, other in itertools.pairwise(caps))
     assert abs(back[8, 60.0] - back[8, 30.0]) < 0.5
-    attempts = table(STEM, "cell-15").filter(like="attempts")
+    found = table(STEM, "cell-15")
+    attempts = found[[name for name in found.columns if name[0] == "attempts"]]
     for _, column in attempts.items():
         assert column["15.0"] - column["60.0"] < 0.6  # few from 15 s on
     saved = attempts.loc["5.0"] - attempts.loc["15.0"]
@@ -153,3 +158,8 @@ def test_no_output_is_a_warning():
     for one in notebook(STEM).cells:
         for out in one.get("outputs", []):
             assert "Warning" not in str(out.get("text", ""))
+
+
+def test_a_queue_that_is_too_long_is_not_right():
+    verdicts = re.findall(r"\. (Right|Not yet):", printed(STEM, "cell-19-harder-solution"))
+    assert verdicts == ["Right", "Not yet", "Not yet"]

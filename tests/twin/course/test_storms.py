@@ -160,7 +160,7 @@ def test_a_client_of_the_record_shows_it_and_most_do_not():
 def test_a_picture_of_one_run_shows_no_band(host):
     one = sim.predict(outage(**SMALL, jitter="full"), 1, host, jobs=1)
     upper = storm_figure({"one": Storm.of(one)}).axes[0]
-    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["one run"]
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["one run", "outage"]
 
 
 def test_the_runs_of_a_picture_get_fewer_as_the_clients_get_more():
