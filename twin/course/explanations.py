@@ -44,15 +44,18 @@ class Journey:
         client: its number.
     """
 
-    def __init__(self, record: Record, client: int, events: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self, record: Record, client: int, events: pd.DataFrame | None = None, fault: float | None = None
+    ) -> None:
         """Look at one client of a record; nothing is read before it is asked for.
 
         Args:
             record: of the run.
             client: its number.
             events: its events, where somebody has them.
+            fault: when the first fault came (s), where somebody knows it.
         """
-        self.record, self.client = record, client
+        self.record, self.client, self._fault = record, client, fault
         if events is not None:
             self.events = events
 
@@ -65,7 +68,7 @@ class Journey:
     def lost(self) -> float:
         """When it first noticed a loss at or after the first fault, in s of the run; infinite if never."""
         times = self._times("disconnected")
-        times = times[times >= first_fault(self.record)]
+        times = times[times >= (first_fault(self.record) if self._fault is None else self._fault)]
         return float(times[0]) if len(times) else inf
 
     @cached_property
@@ -134,9 +137,9 @@ def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]]
 
 def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) -> Iterator[Journey]:
     """Yield what happened to each of some clients of a run; the record is gone through once for all of them."""
-    events = dict(list(record.events.groupby("client", sort=False)))
+    events, fault = dict(list(record.events.groupby("client", sort=False))), first_fault(record)
     for client in among(record):
-        yield Journey(record, client, events.get(client))
+        yield Journey(record, client, events.get(client), fault)
 
 
 def first_attempts(record: Record) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from twin.analysis.sweeps import Sweep, Variant
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
-from twin.course.explanations import Journey
+from twin.course.explanations import Journey, Shows
 from twin.course.extremes import Extreme
 from twin.course.storm_checks import after_outage
 from twin.course.storms import back_within, end_of_outage
@@ -93,17 +93,20 @@ def handshakes(record: Record) -> Array:
     return found
 
 
-def slept_longest_at_the_end(journey: Journey) -> tuple[bool, str]:
-    """Tell whether a client's last wait is the larger part of the time from the end of the outage to its return.
-
-    It is a mechanism of `twin.course.explanations`.
+def overslept(scenario: Scenario) -> Shows:
+    """Return a mechanism of `twin.course.explanations`: a client's last wait is the larger part of its return after the
+    outage.
     """
-    if not journey.passages or not np.isfinite(journey.back):
-        return False, "is not back when the run ends"
-    rest, wait = journey.back - end_of_outage(journey.record.scenario), journey.passages[-1].wait
-    said = f"is back {rest:.1f} s after the outage, and its last wait is {wait:.1f} s, after"
-    said += f" {len(journey.passages) - 1} attempts that failed"
-    return wait > rest / 2, said
+    end = end_of_outage(scenario)
+
+    def shows(journey: Journey) -> tuple[bool, str]:
+        if not journey.passages or not np.isfinite(journey.back):
+            return False, "is not back when the run ends"
+        rest, wait = journey.back - end, journey.passages[-1].wait
+        said = f"is back {rest:.1f} s after the outage, and its last wait is {wait:.1f} s"
+        return wait > rest / 2, f"{said}, after {len(journey.passages) - 1} attempts that failed"
+
+    return shows
 
 
 def harder(lab: Scenario, target: float) -> Extreme:

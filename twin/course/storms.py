@@ -18,7 +18,7 @@ from twin.costs.layout import VERSION, behind_each
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
-from twin.course.explanations import Journey
+from twin.course.explanations import Journey, Shows
 from twin.errors import ScenarioError
 from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
@@ -224,20 +224,25 @@ def attempts_table(records: Mapping[str, Record]) -> pd.DataFrame:
     return pd.DataFrame(parts).rename_axis("attempt")
 
 
-def released_with_its_node(journey: Journey) -> tuple[bool, str]:
-    """Tell whether a client's first attempt hung with a node, and failed when the balancer marked that node down.
-
-    It is a mechanism of `twin.course.explanations`. All such attempts of a node end in the same instant.
+def released_with_its_node(record: Record) -> Shows:
+    """Return a mechanism of `twin.course.explanations`: a client's first attempt hung with a node, and failed when the
+    balancer marked that node down, in the same instant as all others that hung with it.
     """
-    if not journey.passages:
-        return False, "makes no attempt"
-    first = journey.passages[0]
-    downs = journey.record.select("marked_down")["t"].to_numpy()
-    late = float(np.min(np.abs(downs - first.ended), initial=np.inf)) if np.isfinite(first.ended) else np.inf
-    said = f"has a first attempt that ends after {first.ended - first.began:.2f} s with {first.outcome or 'the run'}"
-    if first.outcome != RELEASED:
-        return False, said
-    return late < AT_ONCE, f"{said}, {1000 * late:.0f} ms from a mark-down"
+    downs = record.select("marked_down")["t"].to_numpy()
+
+    def shows(journey: Journey) -> tuple[bool, str]:
+        if not journey.passages:
+            return False, "makes no attempt"
+        first = journey.passages[0]
+        said = (
+            f"has a first attempt that ends after {first.ended - first.began:.2f} s with {first.outcome or 'the run'}"
+        )
+        if first.outcome != RELEASED:
+            return False, said
+        late = float(np.min(np.abs(downs - first.ended), initial=np.inf))
+        return late < AT_ONCE, f"{said}, {1000 * late:.0f} ms from a mark-down"
+
+    return shows
 
 
 def own_numbers(mine: Mapping[str, Mapping[str, float]], found: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:

@@ -89,24 +89,6 @@ def size_asked(nodes, cap, expected=55):
     return sizing.check_size(build, nodes, cap, TARGET, predict, 500.0 / SCALE, expected)
 
 
-def storm_harder_asked(count, expected=95):
-    lab = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full")
-    return storm_checks.harder(lab).check(count, predicts(8, True), expected)
-
-
-def size_harder_asked(backlog, expected=85):
-    lab = storms.outage(100_000 // SCALE, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=15.0, jitter="full")
-
-    def predict(scenario):
-        return _size_predicted(scenario.model_dump_json(exclude_none=True))
-
-    return sizing.harder(lab.vary(nodes={"backlog": 1000 // SCALE}), TARGET).check(backlog, predict, expected)
-
-
-def heartbeat_harder_asked(open_timeout, expected=7.5):
-    return heartbeats.harder(load("hang")).check(open_timeout, predicts(6), expected)
-
-
 def heartbeat_asked(interval, timeout, expected=7.5, predict=None):
     lab = load("hang")
     silent = lab.vary(duration=26.0, balancer={"tunnel_timeout": 10.0}, faults=[{"at": 2.0, "kind": "hang", "node": 1}])
@@ -204,9 +186,6 @@ RIGHT = {
     storm_asked: [(3.7, 8, "full"), (3.7, 12, "full")],
     size_asked: [(4, 26), ("4", "26.0")],
     heartbeat_asked: [(4.0, 3.8), (6.0, 1.95), ("4", "3.8")],
-    storm_harder_asked: [(240,), ("240",)],
-    size_harder_asked: [(44,), ("44",)],
-    heartbeat_harder_asked: [(4.6,), ("4.6",)],
     balancing_asked: [("leastconn", 0, 0.35), ("leastconn", 0, "0.35")],
     store_asked: [("redis", True, 1.0), ("redis", True, "1")],
     lease_asked: [(0.95, 0.315), ("0.95", "0.315")],
@@ -251,27 +230,6 @@ WRONG = {
         "huge": [(HUGE, 3.0), (4.0, HUGE)],
         "as it was": [(2.0, 1.0)],
         "no number": [("soon", 3.0), (4.0, None), (4.0, []), (float("nan"), 1.0)],
-    },
-    storm_harder_asked: {
-        "the limits copied": [(100,), (3000,), (10,)],
-        "zero": [(0,)],
-        "huge": [(HUGE,), (600,)],
-        "as it was": [(300,)],
-        "no number": [("many",), (None,), (float("nan"),), ([],)],
-    },
-    size_harder_asked: {
-        "the limits copied": [(2,), (80,), (90,)],
-        "zero": [(0,)],
-        "huge": [(HUGE,)],
-        "as it was": [(20,)],
-        "no number": [("long",), (None,), ([],), (True,)],
-    },
-    heartbeat_harder_asked: {
-        "the limits copied": [(8.0,), (0.1,), (30.0,)],
-        "zero": [(0.0,)],
-        "huge": [(HUGE,), (20.0,)],
-        "as it was": [(10.0,)],
-        "no number": [("soon",), (None,), (float("inf"),), ([],)],
     },
     balancing_asked: {
         "the limits copied": [("leastconn", 40, 1.3), ("leastconn", 0, 1.3)],
@@ -323,9 +281,6 @@ RANGES = {
     storm_asked: (np.geomspace(0.25, 16.0, 8), (4.0, 8.0, 12.0), ("equal", "full")),
     size_asked: ((3, 4, 5, 6, 8), np.geomspace(2.0, 90.0, 7)),
     heartbeat_asked: (np.linspace(0.5, 12.0, 24), np.linspace(0.5, 10.0, 40), (7.5,), (heartbeat_by_hand,)),
-    storm_harder_asked: (np.geomspace(20, 1500, 12),),
-    size_harder_asked: (np.linspace(4, 78, 12),),
-    heartbeat_harder_asked: (np.geomspace(0.3, 25.0, 12),),
     balancing_asked: (("leastconn", "roundrobin"), (0, 10), np.geomspace(0.05, 3.2, 7)),
     store_asked: (("memory", "redis"), (False, True), np.geomspace(0.2, 8.0, 7)),
     lease_asked: (np.linspace(0.2, 4.0, 20), np.linspace(0.1, 1.0, 12), (1.1,), (lease_by_hand,)),

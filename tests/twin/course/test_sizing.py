@@ -12,10 +12,10 @@ from twin.course.sizing import (
     CAP,
     NODES,
     handshakes,
+    overslept,
     sized,
     sizing_table,
     sizing_variants,
-    slept_longest_at_the_end,
     work_alone,
 )
 from twin.course.storms import end_of_outage, given_host, outage
@@ -112,13 +112,14 @@ def test_the_figures_have_a_line_a_number_of_nodes_and_a_line_a_run(table):
 
 
 def test_who_oversleeps_has_one_wait_that_is_most_of_its_return():
-    scenario = outage(2000, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=60.0, jitter="full").vary(nodes={"backlog": 20})
-    record = sim.simulate(scenario, 0, given_host(500.0, 20_000.0, 50.0))
-    shown, lost = who_shows(record, slept_longest_at_the_end), who_lost(record)
+    scenario = outage(500, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=60.0, jitter="full").vary(nodes={"backlog": 5})
+    record = sim.simulate(scenario, 0, given_host(500.0, 20_000.0, 200.0))
+    mechanism = overslept(scenario)
+    shown, lost = who_shows(record, mechanism), who_lost(record)
     assert 0 < len(shown) <= len(lost) / 2
-    right = explained(record, shown[0], slept_longest_at_the_end)
+    right = explained(record, shown[0], mechanism)
     assert right.right
     other = next(client for client in lost if client not in shown)
-    assert not explained(record, other, slept_longest_at_the_end).right
+    assert not explained(record, other, mechanism).right
     assert "s after the outage, and its last wait is " in right.why
     assert end_of_outage(scenario) == 35.0

@@ -135,21 +135,22 @@ def test_numbers_by_hand_stand_beside_those_of_their_scenario():
 
 def test_who_hung_with_a_node_fails_when_it_is_marked_down(host):
     record = run(host, jitter="none", first="jittered")
-    shown = who_shows(record, released_with_its_node)
+    shown = who_shows(record, released_with_its_node(record))
     downs = record.select("marked_down")["t"].to_numpy()
     failed = record.select("connect_failed")
     for t in failed[failed["detail"] == "502"]["t"]:
         assert np.abs(downs - t).min() < 0.1
     assert shown == sorted(failed[failed["detail"] == "502"]["client"].unique())
     other = next(client for client in who_lost(record) if client not in shown)
-    assert "has a first attempt that ends after 0.00 s with 503" in explained(record, other, released_with_its_node).why
+    why = explained(record, other, released_with_its_node(record)).why
+    assert "has a first attempt that ends after 0.00 s with 503" in why
 
 
 def test_a_client_of_the_record_shows_it_and_most_do_not():
     record = Record.load(Path(__file__).parents[3] / "records" / "storm-full-jitter-0.parquet")
-    shown, lost = who_shows(record, released_with_its_node), who_lost(record)
+    shown, lost = who_shows(record, released_with_its_node(record)), who_lost(record)
     assert 0 < len(shown) <= len(lost) / 2
-    assert explained(record, shown[0], released_with_its_node).right
+    assert explained(record, shown[0], released_with_its_node(record)).right
     table = first_attempts(record)
     assert table.index.tolist() == lost
     assert set(table[table["outcome"] == "502"].index) >= set(shown)
