@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import sim
 from tests.answers import keeps
 from tests.strategies import small, small_profile
+from twin.costs.profile import HostProfile
 from twin.course import heartbeats
 from twin.course.explanations import explained, who_lost, who_shows
 from twin.course.heartbeats import (
@@ -127,12 +128,11 @@ def test_the_model_notices_when_the_hand_says():
 
 
 def test_who_comes_back_too_early_is_sent_to_the_node_that_hangs():
-    scenario = silent(duration=16.0, faults=[HANG[0] | {"duration": 8.0}], balancer={"tunnel_timeout": 3600.0})
-    records = {"simulated": sim.simulate(scenario, 0, small_profile())}
-    table = held_up(records).loc["simulated"]
-    assert 0 < table["sent to it"] < table["lost"] == 20
+    record = sim.simulate(Scenario.load(SCENARIOS / "hang.toml"), 0, HostProfile.load("reference"))
+    table = held_up({"simulated": record}).loc["simulated"]
+    assert 0 < table["sent to it"] < table["lost"] == 67
     assert table["others by (s)"] < table["from (s)"] <= table["to (s)"]
-    assert table["from (s)"] == pytest.approx(8.0, abs=0.2)  # it goes on then
+    assert table["from (s)"] == pytest.approx(7.0, abs=0.1)  # it goes on then
     assert table["marked down (s)"] > 1.0
 
 
