@@ -32,7 +32,8 @@ def load(name):
 
 def test_what_is_stored_is_what_the_model_says_today(reference):
     found = table(STEM, "heartbeats-22").loc["hang"]
-    for_good = load("hang").vary(duration=30.0, faults=[{"at": 2.0, "kind": "hang", "node": 1}])
+    measured = Record.load(RECORDS / "hang-0.parquet").scenario  # its seed is not that of the file
+    for_good = measured.vary(duration=30.0, faults=[{"at": 2.0, "kind": "hang", "node": 1}])
     medians = sim.predict(for_good, 10, reference, jobs=1).measures.median()
     for name in found.index:
         assert found[name] == pytest.approx(medians[name], abs=1e-3)
@@ -118,8 +119,10 @@ def test_the_node_gives_the_client_up_between_second_4_and_5(reference):
     rows = table(STEM, "heartbeats-26")
     closed = rows[rows["event"] == "disconnected"].iloc[0]
     assert (closed["t"], str(closed["detail"])) == (pytest.approx(9.0, abs=0.01), "1011.0")
-    before = rows[(rows["event"] == "delivered") & (rows["t"] < closed["t"])]
-    assert before["version"].max() == 5  # published at second 4, and not that of second 5
+    before = rows.iloc[: list(rows["event"]).index("disconnected")]
+    assert (
+        before[before["event"] == "delivered"]["version"].max() == 5
+    )  # published at second 4, and not that of second 5
     deaf = load("broadcast-stream-stall").vary(
         duration=12.0,
         clients={"count": 30, "heartbeat": {"interval": 0.0}},

@@ -50,7 +50,7 @@ def _show(text: str) -> _Line | None:
         from IPython.display import display
     except ImportError:
         return None
-    if get_ipython() is None:  # type: ignore[no-untyped-call]
+    if get_ipython() is None:
         return None
     line: _Line | None = display(_text(text), raw=True, display_id=True)  # type: ignore[no-untyped-call]
     return line

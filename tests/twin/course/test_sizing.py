@@ -112,8 +112,8 @@ def test_the_figures_have_a_line_a_number_of_nodes_and_a_line_a_run(table):
 
 
 def test_who_oversleeps_has_one_wait_that_is_most_of_its_return():
-    scenario = outage(500, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=60.0, jitter="full").vary(nodes={"backlog": 5})
-    record = sim.simulate(scenario, 0, given_host(500.0, 20_000.0, 200.0))
+    scenario = outage(250, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=60.0, jitter="full").vary(nodes={"backlog": 3})
+    record = sim.simulate(scenario, 0, given_host(500.0, 20_000.0, 400.0))
     mechanism = overslept(scenario)
     shown, lost = who_shows(record, mechanism), who_lost(record)
     assert 0 < len(shown) <= len(lost) / 2
