@@ -104,7 +104,7 @@ def _storm_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answ
 
 def _size_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     predict = _predicts_with(2, storms.given_host(500.0, 20_000.0))
-    return sizing.harder(_large_outage(seed, 4, 15.0), 60.0).check(settings.get("backlog"), predict, expected)
+    return sizing.check_queue(_large_outage(seed, 4, 15.0), settings.get("backlog"), 60.0, predict, expected)
 
 
 def _heartbeat_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:

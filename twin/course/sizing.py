@@ -12,7 +12,6 @@ import pandas as pd
 from twin.analysis.sweeps import Sweep, Variant
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
 from twin.course.explanations import Journey, Shows
-from twin.course.extremes import Extreme
 from twin.course.storm_checks import after_outage
 from twin.course.storms import back_within, end_of_outage
 from twin.errors import ScenarioError
@@ -24,6 +23,8 @@ MOST_NODES = 50
 """Nodes that somebody may ask for."""
 SHORT_CAP = 5.0
 """Seconds of a cap with which nodes that meet the target at all do so."""
+WHAT = "the seconds from the end of the outage until 99 % are back in the slowest run"
+"""What a reader has to expect of an answer."""
 LONGEST_QUEUE = 4096.0
 """Places that a scenario's accept queue has at most."""
 LONGEST_BACK = 600.0
@@ -109,26 +110,6 @@ def overslept(scenario: Scenario) -> Shows:
     return shows
 
 
-def harder(lab: Scenario, target: float) -> Extreme:
-    """Return the question of level 2: how long accept queues may be before clients give up in them.
-
-    Args:
-        lab: the outage with such nodes and such a cap.
-        target: seconds after the outage within which 99 % must be back.
-    """
-    away = end_of_outage(lab) - min(fault.at for fault in lab.faults)
-    return Extreme(
-        scenario=lab,
-        setting="nodes.backlog",
-        varied=lambda places: lab.vary(nodes={"backlog": round(places)}),
-        measure="time_to_99",
-        bound=away + target,
-        least=lab.nodes.backlog / 10,
-        most_allowed=min(4.0 * lab.nodes.backlog, LONGEST_QUEUE),
-        hint="Who waits in a queue for longer than open_timeout gives up, and the node does his handshake in vain.",
-    )
-
-
 def check_size(
     build: Callable[[int, float], Scenario],
     nodes: object,
@@ -167,8 +148,7 @@ def check_size(
         )
         return cheapest(sized(many, longest), others if many > 1 else others[1:])
 
-    what = "the seconds from the end of the outage until 99 % are back in the slowest run"
-    return asked(expected, what, LONGEST_BACK, judge)
+    return asked(expected, WHAT, LONGEST_BACK, judge)
 
 
 def work_alone(clients: int, nodes: int, handshake_rate: float) -> float:
@@ -192,15 +172,50 @@ def _sized(
     least = work_alone(scenario.clients.count, nodes, handshake_rate)
     if least > target:
         return Answer(False, f"{nodes} nodes have {least:.0f} s of work, more than {target:g} s, whatever the cap.")
+    return _in_time(scenario, f"with {nodes} nodes and a cap of {cap:g} s", target, predict)
+
+
+def check_queue(
+    lab: Scenario, backlog: object, target: float, predict: Predict, expected: object = None, scale: float = 1.0
+) -> Answer:
+    """Judge the question of level 2: how long accept queues may be before clients give up in them.
+
+    Right is a queue with which the target is met in the slowest run, where it is not with one `answers.STEP` times as
+    long.
+
+    Args:
+        lab: the outage with such nodes and such a cap.
+        backlog: places of each node's accept queue, at most `LONGEST_QUEUE`.
+        target: seconds after the outage within which 99 % must be back in every run.
+        predict: predicts a scenario.
+        expected: the reader's own number for the seconds of the slowest run; without it nothing is judged.
+        scale: how many clients a simulated one stands for, and so places a simulated place.
+    """
+
+    def queued(places: float) -> Answer:
+        varied = lab.vary(nodes={"backlog": max(1, round(places / scale))})
+        return _in_time(varied, f"with accept queues of {places:,.0f} places", target, predict)
+
+    def judge() -> Answer:
+        try:
+            places = number("backlog", backlog)
+        except ScenarioError as error:
+            return Answer(False, str(error))
+        if not 1 <= places <= LONGEST_QUEUE:
+            return Answer(False, f"backlog is {places:g}; allowed is 1 to {LONGEST_QUEUE:g}.")
+        longer = min(LONGEST_QUEUE, STEP * places)
+        return cheapest(queued(places), [(f"a queue of {longer:,.0f} places", partial(queued, longer))])
+
+    return asked(expected, WHAT, LONGEST_BACK, judge)
+
+
+def _in_time(scenario: Scenario, said: str, target: float, predict: Predict) -> Answer:
+    """Tell whether 99 % are back in time in every run."""
     prediction = predict(scenario)
     latest = float(back_within(prediction).max())
     runs, attempts = len(prediction.measures), float(prediction.measures["attempts_per_client"].median())
-    rest = scenario.duration - end_of_outage(scenario)
-    when = after_outage(latest, rest, target)
-    found = (
-        f"with {nodes} nodes and a cap of {cap:g} s, 99 % are back {when} in the slowest of {runs} runs, after "
-        f"{attempts:.1f} attempts a client"
-    )
+    when = after_outage(latest, scenario.duration - end_of_outage(scenario), target)
+    found = f"{said}, 99 % are back {when} in the slowest of {runs} runs, after {attempts:.1f} attempts a client"
     if latest > target:
         return Answer(False, f"{found}; allowed are {target:g} s.", latest)
     return Answer(True, f"{found}.", latest)

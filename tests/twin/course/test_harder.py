@@ -37,23 +37,23 @@ def storm(count, expected=95):
     return storm_checks.harder(lab).check(count, on("storms"), expected)
 
 
-def size(backlog, expected=85):
+def size(backlog, expected=55):
     lab = storms.outage(100_000 // SCALE, 4, 30.0, 150.0, inter=5.0, base=1.0, cap=15.0, jitter="full")
-    return sizing.harder(lab.vary(nodes={"backlog": 1000 // SCALE}), 60.0).check(backlog, on("sizing"), expected)
+    return sizing.check_queue(lab, backlog, 60.0, on("sizing"), expected, SCALE)
 
 
 def heartbeat(open_timeout, expected=7.5):
     return heartbeats.harder(Scenario.load("hang")).check(open_timeout, on("reference"), expected)
 
 
-EDGE = {storm: 240, size: 44, heartbeat: 4.6}
+EDGE = {storm: 240, size: 2200, heartbeat: 4.6}
 WRONG = {
     storm: (100, 3000, 10, 0, 1e6, 600, 300, "many", None, float("nan"), []),
-    size: (2, 80, 90, 0, 1e6, 20, "long", None, [], True),
+    size: (1, 4096, 5000, 0, 1e6, 1000, "long", None, [], True),
     heartbeat: (8.0, 0.1, 30.0, 0.0, 1e6, 10.0, "soon", None, float("inf"), []),
 }
 """The limits copied, zero, huge values, what the lab has, and what is no number."""
-RANGE = {storm: np.geomspace(20, 1500, 12), size: np.linspace(4, 78, 12), heartbeat: np.geomspace(0.3, 25.0, 12)}
+RANGE = {storm: np.geomspace(20, 1500, 12), size: np.linspace(100, 4000, 12), heartbeat: np.geomspace(0.3, 25.0, 12)}
 
 
 @pytest.mark.parametrize("check", EDGE, ids=lambda check: check.__name__)
