@@ -107,7 +107,8 @@ def _label(parts):
 
 
 def _value(text):
+    """Return a number, of per cent as of others, or the text that is none."""
     try:
-        return float(text)
+        return float(text.removesuffix(" %"))
     except ValueError:
         return text

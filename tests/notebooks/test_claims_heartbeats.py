@@ -11,7 +11,7 @@ from tests.stored import RECORDS, notebook, printed, prose, table, tables
 from twin.costs.profile import HostProfile
 from twin.course import heartbeats as lab
 from twin.course.discrepancies import beyond_by_luck
-from twin.course.explanations import journeys
+from twin.course.explanations import journeys, who_lost
 from twin.measures import measure_record
 from twin.record.record import Record
 from twin.rules.idle import Adaptive
@@ -43,7 +43,7 @@ def test_the_numbers_by_hand_are_near_those_of_the_simulation_or_the_text_says_w
     found = table(STEM, "heartbeats-16")
     assert found.loc[[("hang", "notice_p50"), ("hang", "notice_p99")], "by hand / measured"].between(0.95, 1.05).all()
     assert found.loc[[(SLOW, "losses_per_client")], "by hand / measured"].iloc[0] > 1.2
-    assert found.loc[[(SLOW, "away_share (%)")], "by hand / measured"].iloc[0] < 0.6
+    assert found.loc[[(SLOW, "away_share")], "by hand / measured"].iloc[0] < 0.6
     assert found["simulated / measured"].between(0.9, 1.1).all()
     assert round(12 / 3.1, 1) == 3.9
     assert round(0.1 / 3.1, 3) == 0.032
@@ -83,7 +83,7 @@ def test_the_last_ones_wait_for_the_node_that_hangs():
     for k in (0, 1):
         record = Record.load(RECORDS / f"hang-{k}.parquet")
         down = record.select("marked_down")["t"].iloc[0]
-        for journey in journeys(record):
+        for journey in journeys(record, who_lost(record)):
             if lab.sent_to_silent(journey)[0]:
                 assert journey.passages[0].began < down
             else:

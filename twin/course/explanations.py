@@ -3,11 +3,10 @@
 A mechanism is a function of what happened to one client, which tells whether it shows it, and why in words.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,33 +41,19 @@ class Journey:
     Attributes:
         record: of the run.
         client: its number.
+        events: its events in order of time, as in `Record.events`.
     """
 
-    def __init__(
-        self, record: Record, client: int, events: pd.DataFrame | None = None, fault: float | None = None
-    ) -> None:
-        """Look at one client of a record; nothing is read before it is asked for.
-
-        Args:
-            record: of the run.
-            client: its number.
-            events: its events, where somebody has them.
-            fault: when the first fault came (s), where somebody knows it.
-        """
-        self.record, self.client, self._fault = record, client, fault
-        if events is not None:
-            self.events = events
-
-    @cached_property
-    def events(self) -> pd.DataFrame:
-        """Its events in order of time, as in `Record.events`."""
-        return self.record.events[self.record.events["client"] == self.client]
+    def __init__(self, record: Record, client: int, events: pd.DataFrame | None = None) -> None:
+        """Look at one client of a record; its events are taken from there if they are not given."""
+        self.record, self.client = record, client
+        self.events = record.events[record.events["client"] == client] if events is None else events
 
     @cached_property
     def lost(self) -> float:
         """When it first noticed a loss at or after the first fault, in s of the run; infinite if never."""
         times = self._times("disconnected")
-        times = times[times >= (first_fault(self.record) if self._fault is None else self._fault)]
+        times = times[times >= first_fault(self.record)]
         return float(times[0]) if len(times) else inf
 
     @cached_property
@@ -113,47 +98,46 @@ Shows = Callable[[Journey], tuple[bool, str]]
 
 def first_fault(record: Record) -> float:
     """Return when the first fault of a run came (s); the start of the run without one."""
-    faults = record.select("fault")["t"]
-    return float(faults.iloc[0]) if len(faults) else 0.0
+    faults = record.columns.of("fault").t
+    return float(faults[0]) if len(faults) else 0.0
 
 
 def first_after(record: Record, event: str, since: float) -> float:
     """Return when an event first came at or after a time (s), infinite if never."""
-    times = record.select(event)["t"]
+    times = record.columns.of(event).t
     times = times[times >= since]
-    return float(times.iloc[0]) if len(times) else inf
+    return float(times[0]) if len(times) else inf
 
 
 def who_lost(record: Record) -> list[int]:
     """Return the clients that lost their connection at or after the first fault, in order of their numbers."""
-    losses = record.select("disconnected")
-    return sorted(set(losses[losses["t"] >= first_fault(record)]["client"].astype(int)))
+    losses = record.columns.of("disconnected")
+    return sorted({int(client) for client in losses.client[losses.t >= first_fault(record)]})
+
+
+def journeys(record: Record, clients: Iterable[int]) -> Iterator[Journey]:
+    """Yield what happened to each of some clients."""
+    groups = dict(tuple(record.events.groupby("client")))
+    for client in clients:
+        yield Journey(record, client, groups.get(client, record.events.iloc[:0]))
 
 
 def who_shows(record: Record, shows: Shows, among: Callable[[Record], list[int]] = who_lost) -> list[int]:
     """Return the clients of a run that show a mechanism."""
-    return [journey.client for journey in journeys(record, among) if shows(journey)[0]]
+    return [journey.client for journey in journeys(record, among(record)) if shows(journey)[0]]
 
 
-def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) -> Iterator[Journey]:
-    """Yield what happened to each of some clients of a run; the record is gone through once for all of them."""
-    events, fault = dict(list(record.events.groupby("client", sort=False))), first_fault(record)
-    for client in among(record):
-        yield Journey(record, client, events.get(client), fault)
-
-
-def first_attempts(record: Record) -> pd.DataFrame:
-    """Return the first attempt after the loss of each client, one row each, by client.
-
-    Returns:
-        `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
+def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
+    """Return for each client that lost its connection its first waits and its time away, both in s; the first to be
+    back come first.
     """
-    rows: dict[int, dict[str, Any]] = {}
-    for journey in journeys(record):
-        for first in journey.passages[:1]:
-            times = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
-            rows[journey.client] = {**times, "outcome": first.outcome}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
+    rows = {}
+    for journey in journeys(record, who_lost(record)):
+        some = {f"wait {k}": one.wait for k, one in enumerate(journey.passages[:attempts], 1)}
+        rows[journey.client] = some | {"back after": journey.back - first_fault(record)}
+    columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
+    return table.rename_axis("client").sort_values("back after")
 
 
 def explained(

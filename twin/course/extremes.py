@@ -117,10 +117,11 @@ class Extreme:
             return Answer(False, f"{self.measure} is not defined with {self.name} {value:g}: nothing of it happens.")
         kept = found < self.bound if self.below else found > self.bound
         side = "below" if self.below else "above"
+        first = unlike(self.scenario, self.lab)
         said = (
-            f"with {self.name} {value:.4g} the predicted interval of {self.measure} is {band.text('low')} to "
-            f"{band.text('high')}{self._unit()}, its median {band.text('median')}; {ENDS[self.end]} is "
-            f"{'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
+            f"{first}{'With' if first else 'with'} {self.name} {value:.4g} the predicted interval of {self.measure} is "
+            f"{band.text('low')} to {band.text('high')}{self._unit()}, its median "
+            f"{band.text('median')}; {ENDS[self.end]} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
         )
         hint = "" if kept or not self.hint else f" {self.hint}"
-        return Answer(kept, f"{unlike(self.scenario, self.lab)}{said}{hint}", found)
+        return Answer(kept, f"{said}{hint}", found)

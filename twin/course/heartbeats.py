@@ -13,7 +13,7 @@ import pandas as pd
 from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
-from twin.course.explanations import Journey, first_after, first_fault, journeys
+from twin.course.explanations import Journey, first_after, first_fault, journeys, who_lost
 from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
@@ -99,7 +99,7 @@ def held_up(records: Mapping[str, Record]) -> pd.DataFrame:
     rows = {}
     for name, record in records.items():
         fault = first_fault(record)
-        every = list(journeys(record))
+        every = list(journeys(record, who_lost(record)))
         held = [one.back - fault for one in every if sent_to_silent(one)[0]]
         others = [one.back - fault for one in every if not sent_to_silent(one)[0]]
         rows[name] = {

@@ -13,17 +13,18 @@ class _Line(Protocol):
         """Show other data in its place."""
 
 
-def progress(what: str) -> Callable[[int, int], None]:
+def progress(what: str, stays: bool = True) -> Callable[[int, int], None]:
     """Return what `predict(..., progress=...)` calls; it shows "WHAT: 17 of 200" and is silent outside of a notebook.
 
     Args:
         what: is counted, in words: "replications".
+        stays: whether the line is still there when all are done.
     """
     line = _show(f"{what}: begun")
 
     def note(done: int, total: int) -> None:
         if line is not None:
-            line.update(_text(f"{what}: {done} of {total}"), raw=True)
+            line.update(_text(f"{what}: {done} of {total}" if stays or done < total else ""), raw=True)
 
     return note
 

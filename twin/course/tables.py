@@ -1,62 +1,97 @@
-"""Tables of the labs in the units that people read: shares and relative errors in per cent."""
+"""Tables of the lab notebooks: three digits, shares and errors in per cent, no powers of ten."""
 
 from collections.abc import Sequence
+from math import isinf, isnan
 
-import numpy as np
 import pandas as pd
 
-from twin.analysis.comparison import Comparison
+from twin.analysis.bands import Band
+from twin.analysis.bands import number as three_digits
+from twin.analysis.comparison import Comparison, Predicted
 from twin.figures.comparison import table_rows
 from twin.measures import MEASURES
 
-PER_CENT = 100.0
-NUMBERS = ("predicted", "low", "high", "bound", "measured", "measured_bound")
-"""Columns of a comparison that are in the measure's unit."""
+DASH = "-"
 
 
-def is_share(name: str) -> bool:
-    """Tell whether a measure is a share, which is shown in per cent."""
-    return name.endswith("_share") and name in MEASURES and MEASURES[name].unit == "1"
+def per_cent(value: float | None) -> str:
+    """Return a share in per cent with two significant digits; a dash for what is not defined."""
+    if value is None or isnan(value):
+        return DASH
+    if isinf(value):
+        return "more"
+    shown = 100 * value
+    digits = 0 if abs(shown) >= 10 or shown == 0 else 1 if abs(shown) >= 1 else 2
+    return f"{shown:.{digits}f} %"
 
 
-def shares_in_per_cent(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a table with one row a measure whose shares are in per cent, which the row's name says.
-
-    Args:
-        table: indexed by measure, or by measure last.
-        columns: those in the measure's unit; the others stay as they are.
-    """
-    names = [name[-1] if isinstance(name, tuple) else name for name in table.index]
-    found = table.copy()
-    found.loc[[is_share(name) for name in names], list(columns)] *= PER_CENT
-    said = [f"{name} (%)" if is_share(name) else name for name in names]
-    if isinstance(table.index, pd.MultiIndex):
-        heads = [name[:-1] for name in table.index]
-        found.index = pd.MultiIndex.from_tuples([(*head, name) for head, name in zip(heads, said, strict=True)])
-    else:
-        found.index = pd.Index(said)
-    return found
+def value_of(measure: str, value: float, bound: float = float("nan")) -> str:
+    """Return the value of a measure: a share in per cent, else with three digits; `>8` was not reached within 8 s."""
+    if _is_share(measure):
+        return per_cent(value)
+    return DASH if isnan(value) else three_digits(value, bound)
 
 
-def comparison_table(comparison: Comparison, *names: str) -> pd.DataFrame:
-    """Return a comparison as a table with one row a measure; shares and errors are in per cent.
+def unit_of(measure: str) -> str:
+    """Return the unit of a measure as tables show it: empty for a number, and for a share, which is in per cent."""
+    unit = MEASURES[measure].unit
+    return "" if unit == "1" else unit
+
+
+def compared(comparison: Comparison, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return prediction and measurement side by side, one row a measure.
 
     Args:
-        comparison: of a prediction with runs.
-        names: measures to show, in this order; all of them by default.
+        comparison: of a prediction with measured runs.
+        names: of the measures, in their order; all by default. One that the comparison has not is left out.
 
     Returns:
-        Columns unit, predicted, low, high, measured, inside (how many runs of how many), `error (%)` of the medians,
-        and `given (%)`, the error of the prediction that knows the mark-downs, where there is one.
+        Texts: unit, predicted median, ends of the band, measured median, runs inside, error, and the error of the
+        prediction given the mark-downs where there is one.
     """
-    rows = pd.DataFrame(table_rows(comparison)).set_index("measure").rename_axis(None)
-    rows = rows.loc[list(names)] if names else rows
-    shares = [is_share(name) for name in rows.index]
-    columns = [name for name in NUMBERS if name in rows]
-    rows.loc[shares, columns] = rows.loc[shares, columns].astype(float) * PER_CENT
-    rows.loc[shares, "unit"] = "%"
-    found = rows[["unit", "predicted", "low", "high", "measured", "inside"]].copy()
-    found["error (%)"] = np.round(rows["error"].astype(float) * PER_CENT, 1)
-    if rows["given"].notna().any():
-        found["given (%)"] = np.round(rows["given"].astype(float) * PER_CENT, 1)
+    rows = {row["measure"]: row for row in table_rows(comparison)}
+    found = {}
+    for name in rows if names is None else [one for one in names if one in rows]:
+        row = rows[name]
+        found[name] = {
+            "unit": unit_of(name),
+            "predicted": value_of(name, row["predicted"], row["bound"]),
+            "low": value_of(name, row["low"], row["bound"]),
+            "high": value_of(name, row["high"], row["bound"]),
+            "measured": value_of(name, row["measured"], row["measured_bound"]),
+            "inside": row["inside"],
+            "error": per_cent(row["error"]),
+        }
+        if comparison.given:
+            found[name]["given"] = per_cent(row["given"])
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def foreseen(prediction: Predicted, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return unit, median and ends of the band of each measure of a prediction, as texts, one row a measure."""
+    found = {}
+    for name in map(str, prediction.measures) if names is None else names:
+        band = Band.predicted(prediction, name)
+        ends = {end: value_of(name, getattr(band, end), band.bound) for end in ("low", "median", "high")}
+        found[name] = {"unit": unit_of(name), **ends}
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def shown(table: pd.DataFrame, shares: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a table of numbers as texts with three digits, and some of its columns in per cent."""
+    found = table.copy().astype(object)
+    for name in table.columns:
+        found[name] = [per_cent(one) if name in shares else _digits(one) for one in table[name]]
     return found
+
+
+def _digits(value: float) -> str:
+    return DASH if isnan(value) else three_digits(float(value))
+
+
+def _is_share(measure: str) -> bool:
+    return MEASURES[measure].unit == "1" and (measure.endswith("_share") or measure in SHARES)
+
+
+SHARES = ("reached_nobody", "gaps_recovered")
+"""Measures that are shares, and are not called so."""

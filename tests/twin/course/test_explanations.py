@@ -11,6 +11,7 @@ from twin.course.explanations import (
     first_attempt_failed_by,
     just_missed,
     wait_outlives,
+    waits,
     who_lost,
     who_shows,
 )
@@ -55,6 +56,14 @@ def test_a_journey_is_what_happened_to_one_client():
     assert never.passages[-1].ended == inf
     assert Journey(record(), 6).lost == inf
     assert who_lost(record()) == [0, 1, 2, 3, 4]
+
+
+def test_the_waits_of_the_clients_stand_in_order_of_their_return():
+    table = waits(record(), attempts=2)
+    assert table.index.tolist() == [2, 1, 0, 3, 4]
+    assert table.columns.tolist() == ["wait 1", "wait 2", "back after"]
+    assert table.loc[0].tolist() == pytest.approx([0.49, 2.49, 3.01])
+    assert table.loc[4, "back after"] == inf
 
 
 def test_a_client_that_shows_it_is_right_and_is_told_how_many_do():

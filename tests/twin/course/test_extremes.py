@@ -101,4 +101,5 @@ def test_what_is_not_defined_and_what_is_not_allowed_are_said():
 def test_other_settings_than_those_of_the_lab_are_said_without_the_readers_own():
     answer = longest(lab=small(balancer={"algorithm": "roundrobin"})).check(0.7, predicts, 1.5)
     first = "Asked under other settings than those of the lab: balancer.algorithm leastconn (in the lab roundrobin). "
+    first += "With balancer.check.inter 0.7 "
     assert answer.why.startswith(first)

@@ -1,28 +1,57 @@
-import inspect
-
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
+from twin.course import progress as module
 from twin.course.progress import counted, progress
 
 
-def test_outside_of_a_notebook_nothing_is_said(capsys):
-    progress("hang")(1, 1)
-    assert list(counted("hang", [3, 4])) == [3, 4]
+class Line:
+    """A display that remembers what it showed."""
+
+    def __init__(self):
+        self.texts = []
+
+    def update(self, data, *, raw):
+        assert raw
+        self.texts.append(data["text/plain"])
+
+
+@pytest.fixture
+def line(monkeypatch):
+    shown = Line()
+
+    def show(text):
+        shown.texts.append(text)
+        return shown
+
+    monkeypatch.setattr(module, "_show", show)
+    return shown
+
+
+def test_the_line_says_how_many_are_done(line):
+    note = progress("replications")
+    note(1, 3)
+    note(3, 3)
+    assert line.texts == ["replications: begun", "replications: 1 of 3", "replications: 3 of 3"]
+
+
+def test_a_line_can_vanish_when_all_are_done(line):
+    note = progress("replications", stays=False)
+    note(2, 3)
+    note(3, 3)
+    assert line.texts == ["replications: begun", "replications: 2 of 3", ""]
+
+
+def test_a_loop_is_counted_as_its_items_are_done(line):
+    seen = []
+    for item in counted("variants", {"a": 1, "b": 2}.items()):
+        seen.append((item, line.texts[-1]))
+    assert seen == [(("a", 1), "variants: 0 of 2"), (("b", 2), "variants: 1 of 2")]
+    assert line.texts[-1] == "variants: 2 of 2"
+    assert list(counted("runs", iter("xyz"))) == ["x", "y", "z"]
+
+
+def test_outside_of_a_notebook_nothing_is_shown(capsys):
+    assert module._show("variants: begun") is None
+    progress("replications")(1, 2)
+    assert list(counted("variants", [1, 2])) == [1, 2]
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.timeout(120)
-def test_in_a_notebook_a_line_changes_and_its_end_stays():
-    source = """
-        from twin.course.progress import counted, progress
-        note = progress("runs")
-        for done in range(1, 101):
-            note(done, 100)
-        for _ in counted("variants", iter("abc")):
-            pass
-    """
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(inspect.cleandoc(source))])
-    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
-    assert [out.data["text/plain"] for out in notebook.cells[0].outputs] == ["runs: 100 of 100", "variants: 3 of 3"]

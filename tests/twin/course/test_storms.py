@@ -9,7 +9,8 @@ import sim
 from tests.answers import keeps
 from twin.costs.profile import HostProfile
 from twin.course import storm_checks, storms
-from twin.course.explanations import explained, first_attempts, who_lost, who_shows
+from twin.course.attempts import first_attempts
+from twin.course.explanations import explained, who_lost, who_shows
 from twin.course.pictures.storms import spread_figure, storm_figure
 from twin.course.storms import (
     BEGIN,
