@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ScenarioError,
         compare,
     )
+    from twin.glossary.lookup import glossary
 
 _HOME = {
     "ClusterError": "twin",
@@ -41,6 +42,7 @@ _HOME = {
     "calibrate": "live",
     "compare": "twin",
     "each": "live",
+    "glossary": "twin.glossary.lookup",
     "measure": "live",
     "ping_costs": "live",
     "predict": "sim",
@@ -66,6 +68,7 @@ __all__ = [
     "calibrate",
     "compare",
     "each",
+    "glossary",
     "measure",
     "ping_costs",
     "predict",

@@ -6,9 +6,22 @@ from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import broadcast, failover, heartbeats, registry, sizing, storm_checks, storms, whole
+from twin.course import (
+    balancing,
+    broadcast,
+    drain,
+    failover,
+    heartbeats,
+    registry,
+    sessions,
+    sizing,
+    storm_checks,
+    storms,
+    whole,
+)
 from twin.course.answers import Answer
 from twin.errors import LabError
+from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
 Question = Callable[[int, Mapping[str, Any], Any], Answer]
@@ -57,6 +70,30 @@ def _heartbeat(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     return heartbeats.check_heartbeat(for_good, interval, timeout, _predicts(40, "nginx"), expected, lab=hang)
 
 
+def _balancing(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    import sim
+
+    scenario, profile = Scenario.load("node-returns").vary(seed=seed), HostProfile.for_this_machine("nginx")
+
+    def simulate(varied: Scenario, k: int) -> Record:
+        return sim.simulate(varied, k, profile)
+
+    balancer, reconnect = settings.get("balancer"), settings.get("reconnect")
+    quick = balancing.quick_checks(scenario)
+    return balancing.check_balancing(quick, simulate, 40, balancer or {}, reconnect, expected, scenario)
+
+
+def _store(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = Scenario.load("sessions-store-down").vary(seed=seed)
+    store, persist, cap = (settings.get(name) for name in ("store", "persist", "cap"))
+    return sessions.check_store(scenario, store, persist, cap, _predicts(40, "broadcast", "sessions"), expected)
+
+
+def _drain(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    scenario = drain.single_drain(Scenario.load("rolling-restart").vary(seed=seed), 25.0, 2.5)
+    return drain.check_drain(scenario, settings.get("lead"), settings.get("pace"), _predicts(40, "broadcast"), expected)
+
+
 def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     scenario = Scenario.load("registry-death").vary(seed=seed)
     ttl, heartbeat = settings.get("ttl"), settings.get("heartbeat")
@@ -72,6 +109,21 @@ def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     scenario = Scenario.load("whole").vary(seed=seed)
     predict = _predicts_with(6, HostProfile.load("reference"))
     return whole.check_logins(scenario, settings.get("pace"), settings.get("iterations"), predict, expected)
+
+
+def _balancing_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = balancing.harder(Scenario.load("node-returns").vary(seed=seed))
+    return question.check(settings.get("base"), _predicts(40, "nginx"), expected)
+
+
+def _sessions_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = sessions.harder(Scenario.load("sessions-reload").vary(seed=seed))
+    return question.check(settings.get("iterations"), _predicts(40, "broadcast", "sessions"), expected)
+
+
+def _drain_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = drain.harder(drain.single_drain(Scenario.load("rolling-restart").vary(seed=seed), 25.0, 2.5))
+    return question.check(settings.get("lead"), _predicts(40, "broadcast"), expected)
 
 
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
@@ -90,8 +142,11 @@ QUESTIONS: dict[str, Question] = {
     "03-backoff-storms": _storm,
     "04-sizing": _size,
     "05-heartbeats": _heartbeat,
+    "06-balancing": _balancing,
+    "07-sessions": _store,
     "08-registry": _lease,
     "09-autoscaling": _lifetime,
+    "10-drain": _drain,
     "11-whole": _logins,
 }
 """Replications are those of the notebooks."""
@@ -116,6 +171,9 @@ HARDER: dict[str, Question] = {
     "03-backoff-storms": _storm_harder,
     "04-sizing": _size_harder,
     "05-heartbeats": _heartbeat_harder,
+    "06-balancing": _balancing_harder,
+    "07-sessions": _sessions_harder,
+    "10-drain": _drain_harder,
 }
 """The same for the questions of level 2."""
 

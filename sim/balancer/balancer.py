@@ -196,8 +196,8 @@ class Balancer(ABC):
                 return
             if server != taken:
                 attempt.server = taken = server
-                attempt.generation = self.generation
-                self.rule.take(server)
+                if attempt.generation == self.generation:  # an old process keeps its own counts
+                    self.rule.take(server)
             refused = yield from self.connect(attempt, self.nodes[server])
             if refused is None:
                 return

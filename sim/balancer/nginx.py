@@ -50,6 +50,7 @@ class NginxBalancer(Balancer):
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that was tried and return the next one for the request, or -1."""
         attempt.tried.append(attempt.server)
-        if self.passive[attempt.server].failed(self.env.now + EPOCH):
+        mine = attempt.generation == self.generation  # an old process keeps its own counts
+        if mine and self.passive[attempt.server].failed(self.env.now + EPOCH):
             self.run.note("marked_down", node=attempt.server + 1, detail="passive")
         return self.choose(attempt.client, attempt.tried)

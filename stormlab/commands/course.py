@@ -16,13 +16,16 @@ EDITIONS = ("student", "teacher")
 
 
 def course(
-    folder: Annotated[Path, typer.Argument(help="Folder to write to: student/, teacher/, scenarios/ and records/.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder to write to: student/, teacher/, slides/, and what they need.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines.")] = False,
 ) -> None:
     """Write the labs in two editions: the student's has no outputs and no solutions, the teacher's has all of them.
 
-    Both are made from the notebooks of the lab. In the student's a cell waits for predictions before anything is
-    simulated. A lab whose notebook has no placeholders yet is left out, and it is said.
+    Both are made from the notebooks of the lab, and so are slides of each, HTML pages that need no network. In the
+    student's a cell waits for predictions before anything is simulated. A lab whose notebook has no placeholders yet is
+    left out, and it is said.
     """
     check_output("DIR", folder, folder=True)
     made, left = editions(NOTEBOOKS, folder)
@@ -31,11 +34,11 @@ def course(
     if as_json:
         say_json({"folder": str(folder), "labs": made, "left_out": left})
     else:
-        out.print(f"{len(made)} labs in {folder}: {', '.join(EDITIONS)}.", highlight=False, soft_wrap=True)
+        out.print(f"{len(made)} labs in {folder}: {', '.join(EDITIONS)}, slides.", highlight=False, soft_wrap=True)
 
 
 def editions(source: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Write both editions of each notebook of a folder, with the scenarios and records that they load.
+    """Write both editions and the slides of each notebook of a folder, with what they load and what they link to.
 
     Returns:
         The names of those that were written, and of those that have no placeholders yet.
@@ -44,10 +47,12 @@ def editions(source: Path, folder: Path) -> tuple[list[str], list[str]]:
         LabError: there are no notebooks, what reads them is not installed, or a file cannot be written.
     """
     try:
+        import mistune  # noqa: F401, slides are made with it
         import nbformat
-    except ImportError:
-        raise LabError("course needs nbformat: pip install 'stormlab[notebook]'.") from None
+    except ImportError as error:
+        raise LabError(f"course needs {error.name}: pip install 'stormlab[notebook]'.") from None
     from twin.course.editions import has_placeholders, student
+    from twin.course.slides import page
 
     paths = sorted(source.glob("*.ipynb"))
     if not paths:
@@ -63,8 +68,11 @@ def editions(source: Path, folder: Path) -> tuple[list[str], list[str]]:
         for edition, one in zip(EDITIONS, (student(notebook), notebook), strict=True):
             text: str = nbformat.writes(one)  # type: ignore[no-untyped-call]
             write_text(folder / edition / path.name, text + "\n")
+        shown = page(notebook, lambda name: (source / name).read_bytes())
+        write_text(folder / "slides" / f"{path.stem}.html", shown)
         made.append(path.stem)
-    for name, where, kind in (("scenarios", SCENARIOS, "*.toml"), ("records", RECORDS, "*")):
+    beside = [(name, source.parent / name, kind) for name, kind in (("docs", "*.md"), ("figures", "*.png"))]
+    for name, where, kind in (("scenarios", SCENARIOS, "*.toml"), ("records", RECORDS, "*"), *beside):
         with writing(folder / name):
             (folder / name).mkdir(parents=True, exist_ok=True)
             for file in sorted(where.glob(kind)):

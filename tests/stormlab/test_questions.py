@@ -36,8 +36,14 @@ def sheet(lab, expected=1.0, seed=1, **settings):
         (sheet("04-sizing", nodes=3), "not yet"),
         (sheet("05-heartbeats", interval=4.0, timeout=3.8), "right"),
         (sheet("05-heartbeats", interval=4.0, timeout=1.0), "not yet"),
+        (sheet("06-balancing", expected=30.0, balancer={"algorithm": "best"}, reconnect={"base": 0.3}), "not yet"),
+        (sheet("06-balancing", expected=30.0), "not yet"),
+        (sheet("07-sessions", store="none", persist=True, cap=1.0), "not yet"),
+        (sheet("07-sessions"), "not yet"),
         (sheet("08-registry", ttl=0.6, heartbeat=0.2), "not yet"),
         (sheet("09-autoscaling", mean=12.0), "not yet"),
+        (sheet("10-drain", lead=2.0, pace=10.2), "right"),
+        (sheet("10-drain", lead=2.5, pace=25.0), "not yet"),
         (sheet("11-whole", pace=20.0, iterations=50_000), "right"),
         (sheet("11-whole", pace=18.0, iterations=50_000), "not yet"),
         (sheet("99-unknown", inter=0.45), ""),
@@ -68,3 +74,18 @@ def test_each_lab_with_a_harder_question_can_ask_it_again():
         if any("level=2" in cell.source for cell in nbformat.read(path, as_version=4).cells)
     }
     assert noted == set(HARDER)
+
+
+@pytest.mark.parametrize(
+    ("lab", "settings", "verdict"),
+    [
+        ("06-balancing", {"base": 0.01}, "not yet"),
+        ("07-sessions", {"iterations": 10}, "not yet"),
+        ("10-drain", {"lead": 1.05}, "right"),
+        ("10-drain", {}, "not yet"),
+    ],
+)
+def test_an_answer_of_the_second_level_is_asked_again(lab, settings, verdict):
+    data = sheet(lab, **settings)
+    data["answers"][0]["level"] = 2
+    assert asked_again(data, level=2) == verdict

@@ -5,14 +5,15 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from twin.analysis.bands import Band
 from twin.course.answers import STEP, Answer, apart, asked, cheapest, number, unlike
+from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures.base import most_within
 from twin.measures.connection import PEAK_WINDOW, unevenness
@@ -53,6 +54,11 @@ def with_rule(scenario: Scenario, kind: str, algorithm: str) -> Scenario:
     return scenario.vary(name=name, balancer={"kind": kind, "algorithm": algorithm})
 
 
+def quick_checks(scenario: Scenario) -> Scenario:
+    """Return the scenario with checks that are quick enough to see a restart."""
+    return scenario.vary(balancer={"check": {"inter": 0.1, "fall": 1, "rise": 1}})
+
+
 def held(record: Record, times: Sequence[float]) -> pd.DataFrame:
     """Return the connections of each node at some times, as its clients see them: one row a time, one column a node."""
     table = record.select("connected", "disconnected")
@@ -63,17 +69,34 @@ def held(record: Record, times: Sequence[float]) -> pd.DataFrame:
     return pd.DataFrame(counts, index=pd.Index([float(when) for when in times], name="t"))
 
 
+def held_steps(record: Record) -> pd.DataFrame:
+    """Return the connections of each node from each moment on at which one of them changes, or a node ends or listens.
+
+    Returns:
+        One row a moment of the run in seconds (the first is 0, the last its end), one column a node; NaN while a node
+        does not run and has no connections.
+    """
+    end = record.scenario.duration
+    changes = record.select("connected", "disconnected", "node_stopped", "node_started")["t"].to_numpy()
+    times = np.unique(np.concatenate([[0.0], changes[(changes > 0) & (changes < end)], [end]]))
+    counts = held(record, times.tolist()).astype(float)
+    running = _running(record, times.tolist())
+    return counts.where(running | counts.to_numpy().astype(bool))
+
+
+def _running(record: Record, times: Sequence[float]) -> NDArray[np.bool_]:
+    """Tell for each time and node, shape (times, nodes), whether the node's process runs."""
+    found = np.ones((len(times), record.scenario.nodes.count), bool)
+    table = record.select("node_stopped", "node_started")
+    for t, event, node in zip(table["t"], table["event"], table["node"], strict=True):
+        found[np.asarray(times) >= t, node - 1] = event == "node_started"
+    return found
+
+
 def imbalance_at(record: Record, when: float) -> float:
     """Return the largest over the mean number of connections of the nodes that run at a time."""
-    nodes = record.scenario.nodes.count
-    running = set(range(1, nodes + 1))
-    for t, event, node in zip(
-        *(record.select("node_stopped", "node_started")[name] for name in ("t", "event", "node")), strict=True
-    ):
-        if t <= when:
-            (running.discard if event == "node_stopped" else running.add)(node)
-    counts = held(record, [when]).iloc[0]
-    return unevenness([int(counts[f"node {i}"]) for i in sorted(running)])
+    counts = held(record, [when]).to_numpy()
+    return unevenness([int(count) for count in counts[_running(record, [when])]])
 
 
 def rush(record: Record) -> float:
@@ -88,8 +111,7 @@ def rush(record: Record) -> float:
 
 
 def rules_table(records: Mapping[str, Record], moments: Mapping[str, float]) -> pd.DataFrame:
-    """Return for each rule the connections of each node, and how uneven they are, at some moments; NaN for a
-    run that does not count.
+    """Return for each rule whose run counts the connections of each node, and how uneven they are, at some moments.
 
     Args:
         records: a run under each rule.
@@ -97,34 +119,55 @@ def rules_table(records: Mapping[str, Record], moments: Mapping[str, float]) -> 
     """
     rows = {}
     for name, record in records.items():
+        if not record.counts:
+            continue
         row: dict[tuple[str, str], float] = {}
         for moment, when in moments.items():
             counts = held(record, [when]).iloc[0]
-            uneven = imbalance_at(record, when)
-            row |= {(moment, str(node)): int(count) if record.counts else nan for node, count in counts.items()}
-            row[moment, "imbalance"] = uneven if record.counts else nan
+            row |= {(moment, str(node)): int(count) for node, count in counts.items()}
+            row[moment, "imbalance"] = imbalance_at(record, when)
         rows[name] = row
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples([key for row in list(rows.values())[:1] for key in row])
     return table
 
 
-def bands_at(scenario: Scenario, when: float, simulate: Simulate, replications: int) -> Band:
+def band_at(records: Sequence[Record], when: float) -> Band:
     """Return the band of the imbalance at a time over some replications."""
-    return Band.of(np.array([imbalance_at(simulate(scenario, k), when) for k in range(replications)]))
+    return Band.of(np.array([imbalance_at(record, when) for record in records]))
 
 
-def variants_table(variants: Mapping[str, Scenario], simulate: Simulate, replications: int) -> pd.DataFrame:
+def variants_table(
+    variants: Mapping[str, Scenario],
+    simulate: Simulate,
+    replications: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
     """Simulate variants with common random numbers.
+
+    Args:
+        variants: scenarios by name.
+        simulate: returns the record of a replication.
+        replications: of each.
+        progress: receives (replications done, all of them).
 
     Returns:
         One row a variant, medians over the replications: `imbalance` at the end, `rush` (new connections of one node in
-        100 ms), `lost` (connections lost, a client) and `back` (share of the clients that is connected at the end).
+        100 ms), `lost per client` (connections) and `connected at the end (%)` of all clients.
     """
     rows = {}
-    for name, scenario in variants.items():
-        found = [_summary(simulate(scenario, k)) for k in range(replications)]
-        rows[name] = pd.DataFrame(found).median()
+    for i, (name, scenario) in enumerate(variants.items()):
+        summaries = []
+        for k in range(replications):
+            summaries.append(_summary(simulate(scenario, k)))
+            progress(i * replications + k + 1, len(variants) * replications)
+        found = pd.DataFrame(summaries).median()
+        rows[name] = {
+            "imbalance": found["imbalance"],
+            "rush": found["rush"],
+            "lost per client": found["lost"],
+            "connected at the end (%)": 100 * found["back"],
+        }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -181,6 +224,27 @@ def check_balancing(
 
     what = "the upper end of the 95 % interval of the new connections of one node in 100 ms"
     return asked(expected, what, scenario.clients.count, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: how short may the first wait be when a reload cuts everybody's connection at once?
+
+    Args:
+        lab: the scenario of the lab.
+    """
+    other = lab.vary(faults=[{"at": 2.0, "kind": "reload"}], balancer={"hard_stop_after": 1.0})
+    return Extreme(
+        scenario=other,
+        setting="clients.reconnect.base in s",
+        varied=lambda base: other.vary(clients={"reconnect": {"base": base, "cap": max(base, 5.0)}}),
+        measure="peak_attempts",
+        bound=60.0,
+        least=0.05,
+        most_allowed=5.0,
+        largest=False,
+        hint="All clients wait at the same time: how many of the waits end in the same 100 ms?",
+        lab=lab,
+    )
 
 
 def _balanced(

@@ -3,7 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from math import inf
@@ -14,6 +14,8 @@ import pandas as pd
 from twin.analysis.bands import Band
 from twin.analysis.bands import number as shown
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.explanations import Journey
+from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures import measure_record
@@ -32,6 +34,20 @@ ATTEMPTS_LIMIT = 1.05
 """Attempts of an affected client that the upper end of the 95 % interval must stay below: nobody is refused."""
 
 
+def single_drain(scenario: Scenario, pace: float, lead: float) -> Scenario:
+    """Return a rolling restart cut down to the drain of one node of 150 clients: no publisher, and no retries, so that
+    the clients see to whom the balancer sends them.
+    """
+    return scenario.vary(
+        clients={"count": 150},
+        duration=16.0,
+        publisher=None,
+        bus={"kind": "none"},
+        balancer={"retries": 0, "redispatch": 0},
+        faults=[{"at": 1.0, "kind": "drain", "node": 1, "lead": lead, "pace": pace}],
+    )
+
+
 def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> Scenario:
     """Return the scenario with another pace of its drains, None for all at once; `lead` too, unless it is None."""
     faults = []
@@ -47,13 +63,50 @@ def paced(scenario: Scenario, pace: float | None, lead: float | None = None) -> 
     return scenario.vary(faults=faults)
 
 
-def reconnect_rate(record: Record, step: float = 0.05) -> tuple[Array, Array]:
-    """Return times in seconds and, for each, the attempts of the run in the `RATE_WINDOW` that ends there."""
+def reconnect_rate(record: Record) -> tuple[Array, Array]:
+    """Return times in seconds and, for each, the attempts a second in the `RATE_WINDOW` that ends there.
+
+    Between two of these times nothing changes: they are those of the attempts, and when an attempt leaves the window.
+    """
     t = np.sort(record.select("attempt_connect")["t"].to_numpy())
-    t = t[t >= 0.0]
-    times: Array = np.arange(0.0, record.scenario.duration, step)
+    t, end = t[t >= 0.0], record.scenario.duration
+    changes = np.concatenate([[0.0], t, t + RATE_WINDOW, [end]])
+    times: Array = np.unique(changes[changes <= end])
     counts = np.searchsorted(t, times, side="right") - np.searchsorted(t, times - RATE_WINDOW, side="right")
     return times, counts / RATE_WINDOW
+
+
+def away(record: Record) -> tuple[Array, Array]:
+    """Return when the number of clients changes that have no connection, in seconds, and what it is from then on."""
+    table, end = record.select("connected", "disconnected"), record.scenario.duration
+    t, change = table["t"].to_numpy(), np.where(table["event"].eq("connected"), -1, 1)
+    order = np.argsort(t, kind="stable")
+    t, left = t[order], record.scenario.clients.count + np.cumsum(change[order])
+    within = (t > 0.0) & (t <= end)
+    first = left[t <= 0.0][-1] if (t <= 0.0).any() else record.scenario.clients.count
+    left = np.concatenate([[first], left[within]])
+    return np.concatenate([[0.0], t[within], [end]]), np.concatenate([left, left[-1:]])
+
+
+def moved_again(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a rolling restart moved a client more than once: it came to a node whose turn was still to come."""
+    losses = journey.events[(journey.events["event"] == "disconnected") & (journey.events["t"] >= journey.lost)]
+    told = ", ".join(f"node {node} at {t:.2f} s" for t, node in zip(losses["t"], losses["node"], strict=True))
+    times = len(losses)
+    return times > 1, f"loses its connection {'once' if times == 1 else f'{times} times'} ({told})"
+
+
+def losses_table(record: Record) -> pd.DataFrame:
+    """Return by node that a client was on at first how many of its clients lost their connection how often."""
+    lost = record.select("disconnected")
+    often = lost[lost["t"] >= 0.0].groupby("client").size().reindex(range(record.scenario.clients.count), fill_value=0)
+    made = record.select("connected")
+    first = made[made["t"] < 0.0].groupby("client")["node"].last().reindex(often.index)
+    table = pd.crosstab(first, often)
+    table.index = pd.Index([f"node {int(node)}" for node in table.index], name="first on")
+    said = {1: "lost once"}
+    table.columns = pd.Index([said.get(int(one), f"lost {int(one)} times") for one in table.columns])
+    return table
 
 
 def ways_table(records: Mapping[str, Sequence[Record]], names: Sequence[str]) -> pd.DataFrame:
@@ -71,7 +124,7 @@ def without_recovery(scenario: Scenario) -> Scenario:
     return scenario.vary(bus={"kind": "pubsub"}, clients={"recovery": {"recover": False}})
 
 
-def paces_table(scenario: Scenario, paces: Sequence[float], predict: Predict) -> pd.DataFrame:
+def paces_table(scenario: Scenario, paces: Iterable[float], predict: Predict) -> pd.DataFrame:
     """Predict a drain at several paces.
 
     Returns:
@@ -126,6 +179,27 @@ def check_drain(
         return replace(answer, why=unlike(scenario, lab) + answer.why)
 
     return asked(expected, "the upper end of the 95 % interval of drain_time in s", scenario.duration, judge)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the harder question: how short may the lead be when the balancer checks in another rhythm?
+
+    Args:
+        lab: the drain of one node.
+    """
+    other = lab.vary(balancer={"check": {"inter": 0.4, "fall": 3}})
+    return Extreme(
+        scenario=other,
+        setting="faults.lead in s",
+        varied=lambda lead: paced(other, other.faults[0].pace, lead),
+        measure="attempts_per_client",
+        bound=ATTEMPTS_LIMIT,
+        least=0.1,
+        most_allowed=5.0,
+        largest=False,
+        hint="Until the node is marked down clients are sent to it, and from the first close on it accepts nobody.",
+        lab=lab,
+    )
 
 
 def _over(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Answer:

@@ -4,9 +4,9 @@ As in `twin.course.failover` nothing here knows a world: what has to be simulate
 notebook passes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from math import nan
 
 import pandas as pd
 
@@ -14,12 +14,19 @@ from twin.analysis.bands import Band
 from twin.analysis.comparison import Comparison, Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, Predict, apart, asked, number, unlike
+from twin.course.explanations import Journey, who_lost
+from twin.course.extremes import Extreme
+from twin.course.tables import DASH, value_of
 from twin.errors import ScenarioError
 from twin.figures.comparison import table_rows
+from twin.measures import measure_record
 from twin.record.record import Record
 from twin.scenario.fields import show
 from twin.scenario.scenario import Scenario
 from twin.scenario.sessions import HASH_UNIT
+
+Simulate = Callable[[Scenario, int], Record]
+"""Returns the record of a scenario's replication of a number."""
 
 BACK_LIMIT = 4.0
 """Seconds that the upper end of the 95 % interval of `reconnect_p99` must stay below."""
@@ -52,16 +59,91 @@ def look_up_seconds(profile: HostProfile) -> float:
 
 
 def side_by_side(predictions: Mapping[str, Predicted], measures: Sequence[str]) -> pd.DataFrame:
-    """Return one row a prediction with the median of each measure, and the upper end of its 95 % interval."""
+    """Return one row a prediction with the median of each measure, and the upper end of its interval, as texts.
+
+    Shares are in per cent; a dash stands for what is not measured.
+    """
     rows = {}
     for name, prediction in predictions.items():
-        row: dict[str, Any] = {}
-        for measure in measures:
-            if measure in prediction.measures:
-                band = Band.predicted(prediction, measure)
-                row |= {measure: band.median, f"{measure}, at most": band.high}
+        bands = {one: Band.predicted(prediction, one) for one in measures if one in prediction.measures}
+        row: dict[str, str] = {}
+        for measure, band in bands.items():
+            row[measure] = value_of(measure, band.median, band.bound)
+            row[f"{measure}, at most"] = value_of(measure, band.high, band.bound)
         rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").fillna(DASH)
+
+
+def run_by_run(records: Sequence[Record], simulate: Simulate, measures: Sequence[str]) -> pd.DataFrame:
+    """Lay each run that counts beside the replication of its number, which has the same luck.
+
+    Returns:
+        One row a run and measure: `measured`, `simulated`, and by how much they differ, in per cent of the measured.
+    """
+    rows = {}
+    for record in records:
+        if record.counts:
+            pair = record, simulate(record.scenario, record.replication)
+            of_run, of_model = (measure_record(one) for one in pair)
+            for name in measures:
+                row = {"measured": of_run[name], "simulated": of_model[name]}
+                row["difference (%)"] = 100 * (row["simulated"] / row["measured"] - 1)
+                rows[f"run {record.replication}", name] = row
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def login_chain(record: Record) -> dict[str, float]:
+    """Return how the logins after the first fault follow each other: they stand in one queue for a core.
+
+    Returns:
+        `first refusal (s)` and `last login (s)` from the fault on, `logins`, and `seconds a login`, the time in between
+        by their number.
+    """
+    begun = float(record.select("fault")["t"].iloc[0])
+    refused, started = (record.select(name)["t"] for name in ("session_lost", "session_started"))
+    first, last = float(refused[refused >= begun].min()) - begun, float(started.max()) - begun
+    logins = int((started >= begun).sum())
+    each = (last - first) / logins
+    return {"first refusal (s)": first, "last login (s)": last, "logins": logins, "seconds a login": each}
+
+
+def refused_after_the_outage(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client was refused though the store was back: its node had not found the store again."""
+    healed = journey.record.select("healed")
+    found = healed[healed["kind"] == "bus_down"]["t"]
+    if not len(found):
+        return False, "sees no store come back in this run"
+    back = float(found.iloc[0])
+    late = [one.began - back for one in journey.passages if one.outcome == "503" and one.began >= back]
+    if not late:
+        return False, f"is not refused any more after the store is back at {back:.2f} s"
+    return True, f"is refused {max(late):.2f} s after the store is back at {back:.2f} s"
+
+
+def refusals(record: Record) -> pd.DataFrame:
+    """Return who came back and how often that was refused with 503, those first who were away longest.
+
+    Returns:
+        One row a client; when it lost its connection and was back in seconds of the run, how many attempts got a 503,
+        and when the last of these began.
+    """
+    rows = {}
+    for client in who_lost(record):
+        journey = Journey(record, client)
+        refused = [one.began for one in journey.passages if one.outcome == "503"]
+        rows[client] = {
+            "lost": journey.lost,
+            "back": journey.back,
+            "503": len(refused),
+            "last 503": max(refused, default=nan),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
+    return table.sort_values("back", ascending=False, kind="stable")
+
+
+def all_full_bytes(scenario: Scenario, clients: int) -> int:
+    """Return the payload bytes that some clients keep when their queues are full."""
+    return clients * scenario.clients.offline.messages * scenario.clients.sends.payload_bytes
 
 
 def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
@@ -85,8 +167,8 @@ def story(record: Record, client: int) -> pd.DataFrame:
 
 def check_store(
     scenario: Scenario,
-    store: str,
-    persist: bool,
+    store: object,
+    persist: object,
     cap: object,
     predict: Predict,
     expected: object = None,
@@ -133,7 +215,28 @@ def check_store(
     return asked(expected, "the upper end of the 95 % interval of reconnect_p99 in s", scenario.duration, judge)
 
 
-def _stored(varied: Scenario, store: str, predict: Predict) -> Answer:
+def harder(reload: Scenario, lab: Scenario | None = None) -> Extreme:
+    """Return the harder question: how dear may the hash be when a reload sends clients to nodes that do not know them?
+
+    Args:
+        reload: a reload that cuts all connections, with sessions in the memory of the nodes; 30 clients are enough.
+        lab: the scenario of the first question; the answer says in what this one is another.
+    """
+    few = reload.vary(clients={"count": 30})
+    return Extreme(
+        scenario=few,
+        setting="sessions.login_iterations",
+        varied=lambda iterations: few.vary(sessions={"login_iterations": round(iterations)}),
+        measure="reconnect_p99",
+        bound=4.0,
+        least=1_000,
+        most_allowed=1_000_000,
+        hint="Two of three clients have to log in, one after the other. From when on, and until when may that take?",
+        lab=lab,
+    )
+
+
+def _stored(varied: Scenario, store: object, predict: Predict) -> Answer:
     """Judge settings that the lab takes."""
     if store == "none":
         return Answer(False, "without sessions everybody may connect: that is not what a login is for.")

@@ -15,8 +15,8 @@ SHARES = np.arange(1, 100) / 100.0
 
 BROADCAST = {
     "latency_p50": Measure("s", "cpu", "median time from a message's publication to its application by a client"),
-    "latency_p90": Measure("s", "cpu", "90th percentile of the same"),
-    "latency_p99": Measure("s", "cpu", "99th percentile of the same"),
+    "latency_p90": Measure("s", "cpu", "90th percentile of the time from a message's publication to its application"),
+    "latency_p99": Measure("s", "cpu", "99th percentile of the time from a message's publication to its application"),
     "lost_share": Measure("1", "count", "share of (client, acknowledged message) that the client never applied"),
     "undelivered_share": Measure("1", "count", "share of (client, message that was due) that the client never applied"),
     "reached_nobody": Measure("1", "count", "share of the messages that were due which no client ever applied"),
@@ -24,7 +24,9 @@ BROADCAST = {
     "reordered_share": Measure("1", "count", "arrivals at clients behind a higher version, per application"),
     "gaps_recovered": Measure("1", "count", "share of noted gaps after which the client got every missing message"),
     "consistent_p50": Measure("s", "cpu", "median time from a message's publication until it is consistent"),
-    "consistent_p99": Measure("s", "timer", "99th percentile of the same"),
+    "consistent_p99": Measure(
+        "s", "timer", "99th percentile of the time from a message's publication until it is consistent"
+    ),
     "resends_per_message": Measure("1", "timer", "times a message was sent again, per published message"),
     "node_buffer_peak": Measure(
         "B",

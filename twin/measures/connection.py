@@ -26,14 +26,16 @@ OF_CONNECTIONS = EVENTS - MESSAGE_EVENTS
 
 CONNECTION = {
     "notice_p50": Measure("s", "cpu", "median time from a fault to the client's notice that its connection is lost"),
-    "notice_p99": Measure("s", "cpu", "99th percentile of the same"),
+    "notice_p99": Measure("s", "cpu", "99th percentile of the time from a fault to the client's notice"),
     "reconnect_p50": Measure("s", "timer", "median time from a fault until an affected client is connected again"),
-    "reconnect_p90": Measure("s", "timer", "90th percentile of the same"),
-    "reconnect_p99": Measure("s", "timer", "99th percentile of the same"),
+    "reconnect_p90": Measure("s", "timer", "90th percentile of the time from a fault to an affected client's return"),
+    "reconnect_p99": Measure("s", "timer", "99th percentile of the time from a fault to an affected client's return"),
     "attempts_per_client": Measure("1", "timer", "attempts to connect after the first fault, per affected client"),
     "peak_attempts": Measure("1/100 ms", "cpu", "most attempts in any 100 ms"),
     "time_to_99": Measure("s", "timer", "time from the first fault until 99 % of the clients are connected for good"),
-    "time_to_all": Measure("s", "timer", "time from the first fault until all are, those that gave up left out"),
+    "time_to_all": Measure(
+        "s", "timer", "time from the first fault until all clients that did not give up are connected for good"
+    ),
     "gave_up_share": Measure("1", "count", "share of all clients that gave up"),
     "imbalance": Measure("1", "count", "largest over mean number of connections of the nodes that run at the end"),
     "mark_down_delay": Measure("s", "timer", "time from a fault until the balancer marks that node down"),

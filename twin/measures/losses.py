@@ -25,8 +25,12 @@ LOSSES = {
     "away_total": Measure(
         "client-s", "timer", "time without a connection, from losses to returns, summed over all clients", rare=True
     ),
-    "away_per_client": Measure("s", "timer", "the same, mean of all clients", rare=True, rescaled=True),
-    "away_per_loss": Measure("s", "timer", "the same, per connection that was lost", rare=True),
+    "away_per_client": Measure(
+        "s", "timer", "time without a connection, from losses to returns, mean of all clients", rare=True, rescaled=True
+    ),
+    "away_per_loss": Measure(
+        "s", "timer", "time without a connection, from losses to returns, per lost connection", rare=True
+    ),
     "away_at_end": Measure("1", "timer", "clients without a connection at the end of the run", rare=True),
     "half_open": Measure(
         "1", "timer", "clients that at the end hold a connection to a silent node and do not know it", rare=True

@@ -9,7 +9,7 @@ SESSIONS = {
     "login_share": Measure("1", "count", "share of the clients back after the first fault that had to log in again"),
     "lost_sessions": Measure("1", "count", "sessions that a node did not know after the first fault, per client"),
     "connect_p50": Measure("s", "cpu", "median time from an attempt to its 101, for connections after the first fault"),
-    "connect_p99": Measure("s", "cpu", "99th percentile of the same"),
+    "connect_p99": Measure("s", "cpu", "99th percentile of the time from an attempt to its 101, after the first fault"),
     "refused_per_client": Measure("1", "timer", "handshakes refused with 503 after the first fault, per client"),
 }
 

@@ -242,7 +242,7 @@ class Arrived(Event):
 
 @event("attempt version?")
 class Published(Event):
-    """A message was published; see below."""
+    """A message was published, whatever became of it."""
 
     epoch: int = own(_EPOCH)
     key: int = own(_KEY)

@@ -83,8 +83,8 @@ def forward(w: Any, i: int, server: int) -> None:
         if not attempt.taken:
             attempt.taken = True
             attempt.server = server
-            attempt.generation = w.generation
-            take(w, server)
+            if attempt.generation == w.generation:  # an old process keeps its own counts
+                take(w, server)
         attempt.left = w.connect_timeout
         attempt.syn = 0
         if connect(w, i) == NOT_REFUSED:
@@ -193,7 +193,8 @@ def next_peer(w: Any, i: int) -> int:
     attempt = attempt_at(w.attempts.data, i)
     attempt.last = attempt.server
     attempt.mask |= 1 << attempt.server
-    if peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
+    mine = attempt.generation == w.generation  # an old process keeps its own counts
+    if mine and peer_failed(peer_at(w.peers, attempt.server), w.now + EPOCH):
         note(w, w.now, Event.MARKED_DOWN, -1, whole(attempt.server) + 1, -1, Word.PASSIVE)
     return choose_for(w, attempt)
 

@@ -15,7 +15,7 @@ from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
-COUNT, RATE, DURATION = 24, 20.0, 4.2
+COUNT, RATE, DURATION = 24, 20.0, 3.4
 
 
 @pytest.fixture(scope="module")

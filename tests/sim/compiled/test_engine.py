@@ -74,6 +74,32 @@ def test_a_peer_of_nginx_that_is_given_as_down_is_chosen_in_neither_engine():
     assert_same(expected, in_order(KernelRun(scenario, 0, small_profile(), marks).go().rows()))
 
 
+@pytest.mark.parametrize(("reload", "counts"), [(1.7, False), (3.0, True)])
+def test_what_fails_in_an_old_process_of_nginx_counts_for_itself_in_both_engines(reload, counts):
+    """Clients of node 1 are sent to node 2, whose queue is full, and the reload comes before or after their timeout.
+
+    A new process begins with fresh peers, those of a zone included. Source: nginx, `noreuse` of
+    ngx_http_upstream_zone_module.c.
+    """
+    reconnect = {"policy": "fixed", "base": 0.2, "jitter": "none"}
+    faults = [
+        {"at": 1.0, "kind": "hang", "node": 2, "duration": 5.0},
+        {"at": 1.1, "kind": "kill", "node": 1},
+        {"at": reload, "kind": "reload"},
+    ]
+    scenario = small(
+        balancer={"kind": "nginx", "algorithm": "round_robin", "connect_timeout": 1.0, "max_fails": 3},
+        nodes={"backlog": 1},
+        clients={"count": 60, "open_timeout": 20.0, "reconnect": reconnect, "heartbeat": {"interval": 0.0}},
+        faults=faults,
+    )
+    expected = in_order(World(scenario, 0, small_profile()).run())
+    late = [row for row in expected if 2.0 < row[0] < 2.4]
+    assert any(row[1] == "connected" for row in late), "what timed out at node 2 goes on to node 3"
+    assert (("marked_down", 2) in {(row[1], row[3]) for row in late}) == counts
+    assert_same(expected, in_order(KernelRun(scenario, 0, small_profile()).go().rows()))
+
+
 @pytest.mark.parametrize(
     ("connect_timeout", "hangs", "after"),
     [

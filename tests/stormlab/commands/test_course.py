@@ -18,8 +18,16 @@ from twin.course.sheet import Sheet
 from twin.errors import LabError
 
 READY = (
-    *("01-failover", "02-broadcast", "03-backoff-storms", "04-sizing", "05-heartbeats", "08-registry"),
+    "01-failover",
+    "02-broadcast",
+    "03-backoff-storms",
+    "04-sizing",
+    "05-heartbeats",
+    "06-balancing",
+    "07-sessions",
+    "08-registry",
     "09-autoscaling",
+    "10-drain",
     "11-whole",
 )
 """Labs whose step 2 has placeholders."""
@@ -41,6 +49,9 @@ def test_both_editions_are_written_and_what_is_not_ready_is_said(lab, tmp_path):
     assert all("is left out: its step 2 has no placeholders yet." in line for line in said)
     assert (tmp_path / "class" / "scenarios" / "failover.toml").exists()
     assert (tmp_path / "class" / "records" / "failover-0.parquet").exists()
+    assert {path.stem for path in (tmp_path / "class" / "slides").glob("*.html")} == set(READY)
+    assert (tmp_path / "class" / "docs" / "glossary.md").exists()
+    assert (tmp_path / "class" / "figures" / "zoo.png").exists()
     for name in READY:
         teacher = nbformat.read(tmp_path / "class" / "teacher" / f"{name}.ipynb", as_version=4)
         assert teacher == nbformat.read(module.NOTEBOOKS / f"{name}.ipynb", as_version=4)
@@ -86,8 +97,11 @@ PLAUSIBLE = {
     "03-backoff-storms": ["3", "6", "90", "5", "1", "6", "30", "8"],
     "04-sizing": ["4", "60", "50", "90"],
     "05-heartbeats": ["2", "3", "100", "4", "0.03"],
+    "06-balancing": ["1.2", "1.4", "1.9", "80"],
+    "07-sessions": ["1", "0.3", "2", "3", "1", "20_000", "100"],
     "08-registry": ["1.8", "2.5", "5"],
     "09-autoscaling": ["3", "0.9", "30"],
+    "10-drain": ["30", "50", "75", "20", "20", "25", "5", "0"],
     "11-whole": ["100", "0.4", "0.04"],
 }
 IMPLAUSIBLE = {
@@ -100,8 +114,19 @@ IMPLAUSIBLE = {
     ],
     "04-sizing": [("4", "60", "50", "None"), ("-4", "60", "50", "90"), ("4", "'long'", "50", "90")],
     "05-heartbeats": [("2", "3", "100", "4", "3.2"), ("12", "3", "100", "4", "0.03"), ("2", "3", "None", "4", "0.03")],
+    "06-balancing": [("None", "1.4", "1.9", "80"), ("1.2", "1.4", "-2", "80"), ("1.2", "1.4", "1.9", "'all'")],
+    "07-sessions": [
+        ("1.5", "0.3", "2", "3", "1", "20_000", "100"),
+        ("1", "0.3", "2", "3", "1", "20_000", "None"),
+        ("1", "0.3", "99", "3", "1", "20_000", "100"),
+    ],
     "08-registry": [("1.8", "2.5", "..."), ("60", "2.5", "5")],
     "09-autoscaling": [("3", "0.9", "float('inf')"), ("3", "-0.1", "30")],
+    "10-drain": [
+        ("30", "50", "75", "20", "20", "25", "99", "0"),
+        ("30", "50", "75", "20", "20", "25", "5", "2"),
+        ("30", "50", "75", "20", "20", "None", "5", "0"),
+    ],
     "11-whole": [("100", "0.4", "1.5"), ("100", "None", "0.04")],
 }
 

@@ -12,8 +12,9 @@ from twin.course.balancing import (
     IMBALANCE_LIMIT,
     RULES,
     RUSH_LIMIT,
-    bands_at,
+    band_at,
     held,
+    held_steps,
     imbalance_at,
     rules_table,
     rush,
@@ -112,6 +113,25 @@ def test_what_each_node_holds_follows_the_events():
     assert rush(record) == 1.0
 
 
+def test_what_a_node_holds_changes_at_events_and_has_a_gap_while_it_does_not_run(leastconn):
+    steps = held_steps(leastconn)
+    assert (steps.index[0], steps.index[-1]) == (0.0, 8.0)
+    assert np.nansum(steps.iloc[0]) == 240
+    started = leastconn.select("node_started")["t"].iloc[0]
+    gap = steps[(steps.index > 2.2) & (steps.index < started)]["node 1"]
+    assert gap.isna().all()
+    assert steps.loc[started, "node 1"] == 0.0
+    assert steps[steps.index > 5.5]["node 2"].isna().all()
+    when = 0.5 * (steps.index[3] + steps.index[4])
+    assert held(leastconn, [when]).iloc[0].tolist() == steps.fillna(0).iloc[3].tolist()
+
+
+def test_progress_of_variants_is_told(leastconn):
+    told = []
+    variants_table({"one": returns(), "two": returns()}, lambda *_: leastconn, 2, lambda *counts: told.append(counts))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_leastconn_fills_the_node_that_came_back(leastconn):
     assert held(leastconn, [4.0]).iloc[0].tolist() == pytest.approx([0, 120, 120], abs=3)
     assert imbalance_at(leastconn, 4.0) == pytest.approx(1.5, abs=0.05)
@@ -127,8 +147,11 @@ def test_tables_have_a_row_for_each_rule(leastconn):
     variants = {"as it is": returns(), "round": returns(balancer={"algorithm": "roundrobin", "redispatch": 0})}
     found = variants_table(variants, simulate, 2)
     assert found.index.tolist() == ["as it is", "round"]
-    assert found.loc["as it is", "lost"] == pytest.approx(200 / 240)
-    band = bands_at(returns(), 7.9, simulate, 2)
+    assert found.loc["as it is", "lost per client"] == pytest.approx(200 / 240)
+    assert found.loc["as it is", "connected at the end (%)"] == 100
+    void = Record(leastconn.columns, leastconn.provenance | {"disturbed": "it was stopped"})
+    assert rules_table({"one": leastconn, "void": void}, {"back": 4.0}).index.tolist() == ["one"]
+    band = band_at([leastconn, leastconn], 7.9)
     assert (band.low, band.median, band.high) == (1.0, 1.0, 1.0)
 
 
@@ -136,6 +159,7 @@ def test_pictures_name_every_rule_and_every_node(leastconn):
     axes = held_figure({str(i): leastconn for i in range(4)}).axes
     assert [one.get_title() for one in axes[:4]] == ["0", "1", "2", "3"]
     assert [line.get_label() for line in axes[0].lines[:3]] == ["node 1", "node 2", "node 3"]
+    assert len({line.get_linewidth() for line in axes[0].lines[:3]}) == 3  # so that none hides another
     assert not axes[4].get_visible()
     bands = {"one": Band(1.1, 1.0, 1.2), "other": Band(1.5, 1.0, 2.0)}
     axis = rules_figure(bands, {"one": [1.1]}, "imbalance").axes[0]
@@ -143,3 +167,4 @@ def test_pictures_name_every_rule_and_every_node(leastconn):
     assert axis.get_xlabel() == "imbalance"
     points = [line for line in axis.lines if line.get_marker() == "o"]
     assert [np.size(line.get_xdata()) for line in points] == [1, 0]
+    assert [text.get_text() for text in axis.texts] == ["no run counts"]

@@ -109,9 +109,8 @@ def _simulated(text, k):
 
 def balancing_asked(algorithm, slowstart, base, expected=35):
     lab = load("node-returns")
-    quick = lab.vary(balancer={"check": {"inter": 0.1, "fall": 1, "rise": 1}})
     return balancing.check_balancing(
-        quick,
+        balancing.quick_checks(lab),
         lambda scenario, k: _simulated(scenario.model_dump_json(exclude_none=True), k),
         2,
         {"algorithm": algorithm, "slowstart": slowstart},
@@ -143,14 +142,7 @@ def lifetime_asked(mean, jitter, expected=30):
 
 
 def single():
-    return load("rolling-restart").vary(
-        clients={"count": 150},
-        duration=16.0,
-        publisher=None,
-        bus={"kind": "none"},
-        balancer={"retries": 0, "redispatch": 0},
-        faults=[{"at": 1.0, "kind": "drain", "node": 1, "lead": 2.5, "pace": 25.0}],
-    )
+    return drain.single_drain(load("rolling-restart"), 25.0, 2.5)
 
 
 def drain_asked(lead, pace, expected=6.9, predict=None):

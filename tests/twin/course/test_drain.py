@@ -9,9 +9,22 @@ import sim
 from tests.answers import keeps
 from tests.strategies import small, small_profile
 from twin.course import drain
-from twin.course.drain import paced, paces_table, reconnect_rate, ways_table, without_recovery
+from twin.course.drain import (
+    away,
+    losses_table,
+    moved_again,
+    paced,
+    paces_table,
+    reconnect_rate,
+    single_drain,
+    ways_table,
+    without_recovery,
+)
+from twin.course.explanations import explained, who_lost, who_shows
 from twin.course.pictures.drain import paces_figure, ways_figure
+from twin.files.places import RECORDS
 from twin.measures import measure_record
+from twin.record.record import Record, row
 
 check_drain = partial(drain.check_drain, expected=1.0)
 
@@ -75,8 +88,37 @@ def test_the_rate_counts_the_attempts_of_the_last_second():
     record = sim.simulate(drain(), 0, small_profile())
     times, rate = reconnect_rate(record)
     assert rate[times < 2.0].max() == 0.0
-    assert rate.max() <= measure_record(record)["peak_reconnect_rate"]
+    assert rate.max() == measure_record(record)["peak_reconnect_rate"]  # drawn at events, no peak is missed
+    assert (times[0], times[-1], rate[-1]) == (0.0, 12.0, 0.0)
     assert rate.max() == pytest.approx(20.0, abs=3)
+
+
+def test_who_is_away_changes_at_events():
+    rows = [row(-0.5 + i / 10, "connected", i, 1, 1) for i in range(3)]
+    rows += [row(1.0, "disconnected", 0, 1), row(1.5, "disconnected", 1, 1), row(2.0, "connected", 0, 2, 2)]
+    data = {"scenario": small(clients={"count": 3}, duration=3.0).model_dump(exclude_none=True), "replication": 0}
+    times, left = away(Record.of(rows, data))
+    assert times.tolist() == [0.0, 1.0, 1.5, 2.0, 3.0]
+    assert left.tolist() == [0, 1, 2, 1, 1]
+
+
+def test_who_is_moved_again_in_the_recorded_drain():
+    record = Record.load(RECORDS / "rolling-restart-0.parquet")
+    table = losses_table(record)
+    assert table.loc["node 1"].to_dict() == {"lost once": 0, "lost 2 times": 50}
+    shown, known = who_shows(record, moved_again), who_lost(record)
+    assert 0 < len(shown) <= len(known) / 2
+    assert explained(record, shown[0], moved_again).right
+    (other, *_) = (client for client in known if client not in shown)
+    answer = explained(record, other, moved_again)
+    assert not answer.right
+    assert "loses its connection once (node " in answer.why
+
+
+def test_one_node_of_a_rolling_restart_drains_alone():
+    alone = single_drain(drain().vary(bus={"kind": "stream"}, publisher={"rate": 2.0}), 25.0, 2.5)
+    assert [(one.kind, one.node, one.pace, one.lead) for one in alone.faults] == [("drain", 1, 25.0, 2.5)]
+    assert (alone.publisher, alone.balancer.retries, alone.clients.count) == (None, 0, 150)
 
 
 def test_tables_of_ways_and_paces():
@@ -88,7 +130,11 @@ def test_tables_of_ways_and_paces():
     assert paces["by hand"].tolist() == pytest.approx([1.5 + 3.9, 1.5 + 39 / 40])
     assert (paces["drain_time"] - paces["by hand"]).abs().max() < 0.2
     assert paces["peak_reconnect_rate"].iloc[0] < paces["peak_reconnect_rate"].iloc[1]
-    assert paces_figure(paces).axes[0].get_xlabel() == "time until the node is empty (s)"
+    axes = paces_figure(paces).axes[0]
+    assert axes.get_xlabel() == "time until the node is empty (s)"
+    said = [text.get_text() for text in axes.texts]
+    assert "limit of step 7: 40 a second" in said
+    assert {"pace 10", "pace 40"} <= set(said)
 
 
 def test_without_recovery_a_drain_loses_messages():

@@ -11,8 +11,21 @@ from tests.costs import cost_of
 from tests.strategies import small_profile
 from twin.costs.sessions import SESSION_PARTS
 from twin.course import sessions
-from twin.course.sessions import ATTEMPTS_LIMIT, BACK_LIMIT, hash_seconds, look_up_seconds, rows_of, side_by_side, story
+from twin.course.explanations import explained, who_lost, who_shows
+from twin.course.sessions import (
+    ATTEMPTS_LIMIT,
+    BACK_LIMIT,
+    hash_seconds,
+    look_up_seconds,
+    refusals,
+    refused_after_the_outage,
+    rows_of,
+    side_by_side,
+    story,
+)
 from twin.errors import ScenarioError
+from twin.files.places import RECORDS
+from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
 check_store = partial(sessions.check_store, expected=1.0)
@@ -111,8 +124,8 @@ def test_the_rows_of_a_comparison_come_in_the_order_asked_for(predict):
 def test_a_table_of_medians_and_upper_ends():
     prediction = SimpleNamespace(bounds=pd.DataFrame(), measures=pd.DataFrame({"login_share": [0.0, 0.5, 1.0]}))
     table = side_by_side({"one": prediction}, ["login_share", "absent"])
-    assert table.loc["one", "login_share"] == 0.5
-    assert table.loc["one", "login_share, at most"] == 1.0  # of three runs the range
+    assert table.loc["one", "login_share"] == "50 %"
+    assert table.loc["one", "login_share, at most"] == "100 %"  # of three runs the range
     assert "absent" not in table.columns
 
 
@@ -123,3 +136,45 @@ def test_a_story_has_the_client_and_the_cluster_from_the_fault_on():
     assert set(told["client"]) <= {-1, client}
     assert told["t"].min() == 1.5
     assert {"fault", "bus_lost", "session_lost", "session_started"} <= set(told["event"])
+
+
+def test_each_run_lies_beside_the_replication_of_its_number():
+    scenario = DOWN.vary(clients={"count": 30})
+
+    def simulate(varied, k):
+        return sim.simulate(varied, k, small_profile())
+
+    run = simulate(scenario, 3)
+    void = Record(run.columns, run.provenance | {"disturbed": "it was stopped"})
+    table = sessions.run_by_run([run, void], simulate, ["login_share", "reconnect_p50"])
+    assert table.index.tolist() == [("run 3", "login_share"), ("run 3", "reconnect_p50")]
+    assert (table["measured"] == table["simulated"]).all()
+    assert (table["difference (%)"] == 0).all()
+
+
+def test_logins_stand_in_one_queue():
+    record = Record.load(RECORDS / "sessions-memory-0.parquet")
+    chain = sessions.login_chain(record)
+    assert chain["logins"] == 67
+    assert 0 < chain["first refusal (s)"] < 0.05
+    assert chain["seconds a login"] * 67 == pytest.approx(chain["last login (s)"] - chain["first refusal (s)"])
+
+
+def test_who_was_refused_though_the_store_was_back():
+    record = Record.load(RECORDS / "sessions-store-down-0.parquet")
+    shown, known = who_shows(record, refused_after_the_outage), who_lost(record)
+    assert 0 < len(shown) <= len(known) / 2
+    assert "s after the store is back at 4.0" in explained(record, shown[0], refused_after_the_outage).why
+    (other, *_) = (client for client in known if client not in shown)
+    assert "is not refused any more" in explained(record, other, refused_after_the_outage).why
+    table = refusals(record)
+    back = record.select("healed")["t"].iloc[0]
+    assert set(table.index[table["last 503"] >= back]) == set(shown)
+    assert table["back"].is_monotonic_decreasing
+    memory = Record.load(RECORDS / "sessions-memory-0.parquet")
+    assert "no store come back" in explained(memory, who_lost(memory)[0], refused_after_the_outage).why
+
+
+def test_full_queues():
+    offline = Scenario.load("offline-queue")
+    assert sessions.all_full_bytes(offline, 67) == 67 * 6 * 64

@@ -26,8 +26,10 @@ def test_the_picture_has_one_line_a_record_and_ends_where_the_series_do():
         [row(1.0, "fault", node=1, detail="kill")],
         {"scenario": small(faults=full.scenario.faults).model_dump(exclude_none=True), "replication": 0},
     )
-    kept, read = queue_figure({"full": full, "nothing": nothing}).axes
-    of_full, fault, of_nothing, _ = kept.lines
+    kept, read = queue_figure({"full": full, "nothing": nothing}, full=40.0).axes
+    of_full, fault, of_nothing, _, limit = kept.lines
+    assert limit.get_ydata() == [0.04, 0.04]  # kB
+    assert of_full.get_linewidth() > of_nothing.get_linewidth()  # where they agree both show
     assert of_full.get_ydata()[[0, 3, -1]].tolist() == pytest.approx([0.0, 0.03, 0.01])  # kB
     assert of_full.get_xdata()[-1] == full.scenario.duration
     assert fault.get_xdata() == [1.0, 1.0]
