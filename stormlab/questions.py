@@ -1,11 +1,25 @@
 """The labs' transfer questions by lab, to ask again what an exported sheet says: a sheet is a file of its reader's."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course import balancing, broadcast, drain, failover, planted, registry, sessions, whole
+from twin.course import (
+    balancing,
+    broadcast,
+    drain,
+    failover,
+    heartbeats,
+    planted,
+    registry,
+    sessions,
+    sizing,
+    storm_checks,
+    storms,
+    whole,
+)
 from twin.course.answers import Answer
 from twin.errors import LabError
 from twin.record.record import Record
@@ -45,6 +59,36 @@ def _broadcast(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     slow = broadcast.with_slow_bus(Scenario.load("broadcast-pubsub-no-recovery").vary(seed=seed))
     timeout, most = settings.get("ack_timeout"), settings.get("max_resends")
     return broadcast.check_resends(slow, timeout, most, _predicts(100, "broadcast"), expected)
+
+
+def _outage(seed: int) -> Scenario:
+    one = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full")
+    return one.vary(seed=seed)
+
+
+def _large_outage(seed: int, nodes: int, cap: float) -> Scenario:
+    one = storms.outage(100_000, nodes, 30.0, 150.0, inter=5.0, base=1.0, cap=cap, jitter="full")
+    return one.vary(seed=seed)
+
+
+def _storm(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    outage = _outage(seed)
+    policy = {name: settings.get(name) for name in ("base", "cap", "jitter")}
+    predict = _predicts_with(200, storms.given_host(200))
+    return storm_checks.check_storm(outage, 24, 12.0, predict, expected, **policy)
+
+
+def _size(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    build, predict = partial(_large_outage, seed), _predicts_with(2, storms.given_host(500.0, 20_000.0))
+    return sizing.check_size(build, settings.get("nodes"), settings.get("cap"), 60.0, predict, 500.0, expected)
+
+
+def _heartbeat(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    hang = Scenario.load("hang").vary(seed=seed)
+    fault = {"at": 2.0, "kind": "hang", "node": 1}
+    for_good = hang.vary(duration=26.0, balancer={"tunnel_timeout": 10.0}, faults=[fault])
+    interval, timeout = settings.get("interval"), settings.get("timeout")
+    return heartbeats.check_heartbeat(for_good, interval, timeout, _predicts(40, "nginx"), expected, lab=hang)
 
 
 def _balancing(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -142,6 +186,9 @@ QUESTIONS: dict[str, Question] = {
     "00-when-a-comparison-fails": _planted,
     "01-failover": _failover,
     "02-broadcast": _broadcast,
+    "03-backoff-storms": _storm,
+    "04-sizing": _size,
+    "05-heartbeats": _heartbeat,
     "06-balancing": _balancing,
     "07-sessions": _store,
     "08-registry": _lease,
@@ -152,10 +199,28 @@ QUESTIONS: dict[str, Question] = {
 """Replications are those of the notebooks."""
 
 
+def _storm_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    predict = _predicts_with(200, storms.given_host(200))
+    return storm_checks.harder(_outage(seed)).check(settings.get("count"), predict, expected)
+
+
+def _size_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    predict = _predicts_with(2, storms.given_host(500.0, 20_000.0))
+    return sizing.check_queue(_large_outage(seed, 4, 15.0), settings.get("backlog"), 60.0, predict, expected)
+
+
+def _heartbeat_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    hang = Scenario.load("hang").vary(seed=seed)
+    return heartbeats.harder(hang).check(settings.get("open_timeout"), _predicts(40, "nginx"), expected)
+
+
 HARDER: dict[str, Question] = {
     "00-when-a-comparison-fails": _planted_two,
     "01-failover": _failover_harder,
     "02-broadcast": _broadcast_harder,
+    "03-backoff-storms": _storm_harder,
+    "04-sizing": _size_harder,
+    "05-heartbeats": _heartbeat_harder,
     "08-registry": _lease_harder,
     "09-autoscaling": _spread_harder,
     "11-whole": _logins_harder,

@@ -7,7 +7,7 @@ Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015, 
 (aws-samples/aws-arch-backoff-simulator).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,9 @@ PUBLISHED = {
     "decorrelated": (999, 4.780),
 }
 """Calls, and seconds until the last of 100 clients is done: means of 100 runs of the simulator."""
+
+PUBLISHED_RUNS = 100
+"""Runs behind each published mean."""
 
 T_995 = 2.63
 """99.5 % quantile of Student's t for 100 values. Source: NIST/SEMATECH e-Handbook, table 1.3.6.7.2."""
@@ -88,28 +91,40 @@ def contend(rule: Reconnect, clients: int, seed: int = 1, replication: int = 0) 
     return Contest(row.calls, float(env.now))
 
 
-def brookers_table(runs: int = 100) -> pd.DataFrame:
+def brookers_table(
+    runs: int = 100, names: Sequence[str] = tuple(PUBLISHED), progress: Callable[[int, int], None] | None = None
+) -> pd.DataFrame:
     """Return our means beside the published ones, one row a policy, for 100 clients.
 
     Args:
-        runs: how many, 2 or more; the half widths are right for about 100.
+        runs: how many, 2 or more; the half widths are right for about 100 or more.
+        names: of the policies.
+        progress: receives (runs done, runs of all policies).
 
     Returns:
-        For `calls` and `end (s)`: `ours`, `+-` (half width of the 99 % interval of our mean), `published` and `ratio`.
+        For `calls` and `end (s)`: `ours`, `+-` (half width of the 99 % interval of our mean), `published`, `ratio`, and
+        `apart`: the difference over the half width of the 99 % interval of a difference of both means.
     """
-    rows = {}
-    for name, rule in policies().items():
-        contests = [contend(rule, 100, replication=k) for k in range(runs)]
+    rows, rules, done = {}, policies(), 0
+    for name in names:
+        contests = []
+        for k in range(runs):
+            contests.append(contend(rules[name], 100, replication=k))
+            done += 1
+            if progress is not None:
+                progress(done, runs * len(names))
         row: dict[tuple[str, str], float] = {}
         for what, values, published in zip(
             ("calls", "end (s)"), ([c.calls for c in contests], [c.end for c in contests]), PUBLISHED[name], strict=True
         ):
             numbers = np.array(values, dtype=float)
-            mean = float(numbers.mean())
+            mean, deviation = float(numbers.mean()), float(numbers.std(ddof=1))
             row[what, "ours"] = mean
-            row[what, "+-"] = float(T_995 * numbers.std(ddof=1) / runs**0.5)
+            row[what, "+-"] = T_995 * deviation / runs**0.5
             row[what, "published"] = published
             row[what, "ratio"] = mean / published
+            both = T_995 * deviation * (1 / runs + 1 / PUBLISHED_RUNS) ** 0.5
+            row[what, "apart"] = abs(mean - published) / both
         rows[name] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("policy")
 

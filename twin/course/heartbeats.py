@@ -3,6 +3,7 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ import pandas as pd
 from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
 from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.explanations import Journey, first_after, first_fault, journeys
+from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
 from twin.errors import ScenarioError
 from twin.measures.base import Array
@@ -24,6 +27,8 @@ NOTICE_LIMIT = 8.0
 """Seconds that the upper end of the 95 % interval of `notice_p99` must stay below."""
 PINGS_LIMIT = 50.0
 """Pings a second that the clients may send together."""
+HELD = 1.0
+"""Seconds from which on an attempt was held up: others take milliseconds."""
 LEAST_TIMEOUT = 1.0
 """Seconds that a pong may always take: a lost packet is sent again after about one. Source: RFC 6298, section 2.1."""
 
@@ -32,6 +37,26 @@ def pings_a_second(scenario: Scenario) -> float:
     """Return how many pings a second all clients and all nodes send together; each asks for a pong."""
     beat, count = scenario.clients.heartbeat, scenario.clients.count
     return count * sum(1 / interval for interval in (beat.interval, scenario.nodes.ping_interval) if interval)
+
+
+def counting(
+    function: Callable[[Scenario], Predicted], calls: int, note: Callable[[int, int], None]
+) -> Callable[[Scenario], Predicted]:
+    """Return a function that predicts the same and notes how many of its calls are done.
+
+    Args:
+        function: predicts a scenario.
+        calls: how often it will be called.
+        note: receives (calls done, calls), as `twin.course.progress.progress` makes it.
+    """
+    done = itertools.count(1)
+
+    def counted(scenario: Scenario) -> Predicted:
+        found = function(scenario)
+        note(next(done), calls)
+        return found
+
+    return counted
 
 
 def notice_by_hand(interval: float, timeout: float, share: float) -> float:
@@ -46,6 +71,65 @@ def notice_times(record: Record) -> Array:
     lost = record.select("disconnected")["t"].to_numpy()
     found: Array = np.sort(lost[lost >= fault] - fault)
     return found
+
+
+def sent_to_silent(journey: Journey) -> tuple[bool, str]:
+    """Tell whether a client that came back was sent to the node that had fallen silent, and waited there.
+
+    It is a mechanism of `twin.course.explanations`. The node's kernel accepts, and nobody answers: the attempt ends
+    when the node goes on, or when the client's patience ends (`open_timeout`).
+    """
+    if not journey.passages:
+        return False, "makes no attempt"
+    first = journey.passages[0]
+    took = first.ended - first.began
+    if first.outcome == "connected" and took < HELD:
+        return False, f"is connected to node {first.node} within {1000 * took:.0f} ms of its first attempt"
+    how = f"ends after {took:.2f} s with {first.outcome}" if np.isfinite(took) else "is still under way at the end"
+    return True, f"has a first attempt that {how}"
+
+
+def held_up(records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return how many clients of a node that fell silent were sent back to it, and what that cost them: one row a run.
+
+    Returns:
+        `marked down (s)` after the fault, `lost` (clients), `sent to it` (of these), and after how many seconds these
+        were back: `from (s)` and `to (s)`; `others by (s)` is when the last of the others was.
+    """
+    rows = {}
+    for name, record in records.items():
+        fault = first_fault(record)
+        every = list(journeys(record))
+        held = [one.back - fault for one in every if sent_to_silent(one)[0]]
+        others = [one.back - fault for one in every if not sent_to_silent(one)[0]]
+        rows[name] = {
+            "marked down (s)": first_after(record, "marked_down", fault) - fault,
+            "lost": len(every),
+            "sent to it": len(held),
+            "from (s)": min(held, default=np.nan),
+            "to (s)": max(held, default=np.nan),
+            "others by (s)": max(others, default=np.nan),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def ways_out(ways: Mapping[str, Scenario], predict: Predict) -> pd.DataFrame:
+    """Return what each of some scenarios without a fault costs its clients, and the pings that it takes.
+
+    Returns:
+        One row a scenario: `losses_per_client` and `away (%)` (predicted medians), `pings a second`, and whether the
+        lab has `warned` of it without a simulation.
+    """
+    rows = {}
+    for name, way in ways.items():
+        found = predict(way).measures[["losses_per_client", "away_share"]].median()
+        rows[name] = {
+            "losses_per_client": found["losses_per_client"],
+            "away (%)": 100 * found["away_share"],
+            "pings a second": pings_a_second(way),
+            "warned": "yes" if cuts_idle(way) else "no",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def trade_off(
@@ -240,3 +324,24 @@ def _found_soon(scenario: Scenario, interval: float, timeout: float, predict: Pr
             late,
         )
     return Answer(True, f"{found}, below {NOTICE_LIMIT:g} s.", late)
+
+
+def harder(lab: Scenario) -> Extreme:
+    """Return the question of level 2: how patient clients may be with a node that never goes on.
+
+    Args:
+        lab: the hang, whose node goes on.
+    """
+    node = next(fault.node for fault in lab.faults)
+    for_good = lab.vary(duration=40.0, faults=[{"at": 2.0, "kind": "hang", "node": node}])
+    return Extreme(
+        scenario=for_good,
+        setting="clients.open_timeout in s",
+        varied=lambda patience: for_good.vary(clients={"open_timeout": patience}),
+        measure="reconnect_p99",
+        bound=8.0,
+        least=0.1,
+        most_allowed=30.0,
+        hint="Which clients are sent to the node that hangs, and what do they do one after the other?",
+        lab=lab,
+    )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course.storms import Storm, back_within, given_host, outage, runs_to_redraw, storm_figure
+from twin.course.pictures.storms import storm_figure
+from twin.course.storms import Storm, back_within, given_host, outage, runs_to_redraw
 from twin.errors import ScenarioError
+from twin.measures import PEAK_WINDOW
 from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ AFTER = 60.0
 LEAST_BALANCER_RATE, RATE_A_CLIENT = 20_000.0, 20.0
 """Handshakes a second that the balancer can do: at least, and for each client. To accept a connection or to close a
 tunnel takes it `twin.course.storms.SMALL_COST` all the same: 20 s for a million."""
+
+PER_SECOND = round(1 / PEAK_WINDOW)
+"""Windows in which attempts are counted in a second."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +43,15 @@ class Logarithmic:
         return [value for value in every if self.low <= value <= self.high]
 
 
-def slider_storm(
+def slider_prediction(
     predict: Callable[[Scenario, int, HostProfile], Predicted],
     clients: int,
     nodes: int,
     handshake_rate: float,
     outage_s: float,
     **reconnect: Any,
-) -> "Figure":
-    """Return the picture of one storm, from as many runs as `runs_to_redraw` says.
+) -> Predicted:
+    """Return the prediction of one storm, from as many runs as `runs_to_redraw` says.
 
     Args:
         predict: predicts a scenario with so many runs on a host, as `sim.predict` does.
@@ -61,10 +66,39 @@ def slider_storm(
     """
     one = outage(clients, nodes, outage_s, AFTER, **reconnect)
     balancer_rate = max(LEAST_BALANCER_RATE, RATE_A_CLIENT * clients)
-    prediction = predict(one, runs_to_redraw(clients), given_host(handshake_rate, balancer_rate))
+    return predict(one, runs_to_redraw(clients), given_host(handshake_rate, balancer_rate))
+
+
+def picture_of(prediction: Predicted) -> "Figure":
+    """Return the picture of one storm; its title says when 99 % of the clients are back."""
     back = float(back_within(prediction).median())
     when = f"99 % back after {back:.1f} s" if back < AFTER else f"99 % not back within {AFTER:g} s"
-    return storm_figure({f"{clients:,} clients, {when}": Storm.of(prediction)})
+    return storm_figure({f"{prediction.scenario.clients.count:,} clients, {when}": Storm.of(prediction)})
+
+
+def slider_storm(
+    predict: Callable[[Scenario, int, HostProfile], Predicted],
+    clients: int,
+    nodes: int,
+    handshake_rate: float,
+    outage_s: float,
+    **reconnect: Any,
+) -> "Figure":
+    """Return the picture of one storm; arguments and errors are those of `slider_prediction`."""
+    return picture_of(slider_prediction(predict, clients, nodes, handshake_rate, outage_s, **reconnect))
+
+
+def told(prediction: Predicted, since: float) -> str:
+    """Return in words what the first run of a storm is like from a second of the run on: attempts, and how they end."""
+    windows = prediction.attempts[0][round(since / PEAK_WINDOW) :]
+    rate = windows[: len(windows) // PER_SECOND * PER_SECOND].reshape(-1, PER_SECOND).sum(axis=1)
+    measures = prediction.measures.iloc[0]
+    failed = {name.removeprefix("failed_"): measures[name] for name in measures.index if name.startswith("failed_")}
+    ends = ", ".join(f"{count:,.0f} with {how}" for how, count in failed.items() if count > 0)
+    return (
+        f"From second {since:g} on {rate.min():,.0f} to {rate.max():,.0f} attempts a second; at the end of the run "
+        f"{prediction.curves[0][-1]:,.0f} clients are connected. Attempts that failed: {ends or 'none'}."
+    )
 
 
 def png(figure: "Figure") -> bytes:

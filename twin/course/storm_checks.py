@@ -1,20 +1,17 @@
-"""What the notebooks on storms and on sizing ask at their end."""
+"""What the notebook on storms asks at its end."""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from twin.analysis.bands import Band, words
-from twin.course.answers import STEP, Answer, Predict, apart, asked, cheapest, number, whole
+from twin.course.answers import STEP, Answer, Predict, apart, asked, cheapest, number
+from twin.course.extremes import Extreme
 from twin.course.storms import back_within, end_of_outage
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
-
-FEWEST_WITHIN = 1.02
-"""Factor of the fewest attempts that count as the fewest: what is less is a matter of chance."""
 
 
 def check_storm(
@@ -69,7 +66,7 @@ def _calm(scenario: Scenario, peak: float, back: float, predict: Predict, reconn
     highest = Band.predicted(prediction, "peak_attempts").high
     latest = Band.of(back_within(prediction).to_numpy()).high
     rest = scenario.duration - end_of_outage(scenario)
-    found = f"at most {apart(highest, peak)} attempts in 100 ms, and 99 % are back {_after(latest, rest, back)}"
+    found = f"at most {apart(highest, peak)} attempts in 100 ms, and 99 % are back {after_outage(latest, rest, back)}"
     if highest > peak:
         return Answer(
             False,
@@ -83,56 +80,28 @@ def _calm(scenario: Scenario, peak: float, back: float, predict: Predict, reconn
     return Answer(True, f"{found}.", highest)
 
 
-def _after(seconds: float, rest: float, bound: float) -> str:
+def after_outage(seconds: float, rest: float, bound: float) -> str:
     """Return when something happened, in words, if `rest` seconds were watched after the outage."""
     if np.isfinite(seconds):
         return f"{apart(seconds, bound)} s after the outage"
     return f"{words(seconds, rest)} of its end"
 
 
-def check_size(
-    table: pd.DataFrame, nodes: object, cap: object, target: float, dearest: int, expected: object = None
-) -> Answer:
-    """Judge a number of nodes and a cap by a sweep: the one with the fewest attempts that meets the target.
+def harder(lab: Scenario) -> Extreme:
+    """Return the question of level 2: how many clients a cluster bears whose library has jitter on the first wait only.
 
     Args:
-        table: bands of `back` by `nodes.count` and `clients.reconnect.cap`, from `sizing_table`.
-        nodes: the choice.
-        cap: the choice, in seconds.
-        target: seconds within which the upper end of the interval must lie.
-        dearest: most nodes that one wants to pay for.
-        expected: the reader's own number for that upper end in seconds; without it nothing is judged.
+        lab: the outage with full jitter.
     """
-
-    def judge() -> Answer:
-        try:
-            many, longest = whole("nodes", nodes), number("cap", cap)
-        except ScenarioError as error:
-            return Answer(False, str(error))
-        return _sized(table, many, longest, target, dearest)
-
-    return asked(expected, "the upper end of the interval of 99 % back in s after the outage", np.inf, judge)
-
-
-def _sized(table: pd.DataFrame, nodes: int, cap: float, target: float, dearest: int) -> Answer:
-    row = table[(table["nodes"] == nodes) & (table["cap"] == cap)]
-    if row.empty:
-        known = f"nodes {sorted(set(table['nodes']))}, caps {sorted(set(table['cap']))}"
-        return Answer(False, f"{nodes} nodes with a cap of {cap:g} s are not in the sweep ({known}).")
-    high, attempts = float(row["high"].iloc[0]), float(row["attempts"].iloc[0])
-    if np.isinf(high):
-        return Answer(False, f"with {nodes} nodes and a cap of {cap:g} s 99 % are not always back within the run.")
-    found = (
-        f"with {nodes} nodes and a cap of {cap:g} s the interval of 99 % back ends at {apart(high, target)} s, after "
-        f"{attempts:.1f} attempts a client"
+    other = lab.vary(clients={"reconnect": {"jitter": "none", "first": "jittered"}})
+    return Extreme(
+        scenario=other,
+        setting="clients.count",
+        varied=lambda count: other.vary(clients={"count": round(count)}),
+        measure="peak_attempts",
+        bound=100.0,
+        least=10.0,
+        most_allowed=3000.0,
+        hint="What part of the herd knocks at once when a node that hangs is marked down?",
+        lab=lab,
     )
-    if high > target:
-        return Answer(False, f"{found}; that is later than {target:g} s.", high)
-    if nodes > dearest:
-        return Answer(False, f"{found}, but {dearest} nodes are the most that you pay for.", high)
-    fewest = table[(table["high"] <= target) & (table["nodes"] <= dearest)]["attempts"].min()
-    if attempts > FEWEST_WITHIN * fewest:
-        return Answer(
-            False, f"{found}; within {target:g} s. But another choice does it with {fewest:.1f}: what is free?", high
-        )
-    return Answer(True, f"{found}, within {target:g} s and with the fewest attempts.", high)

@@ -3,33 +3,32 @@
 Nothing here knows a world: what has to be simulated is done by a function that the notebook passes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from twin.analysis.bands import ENOUGH_RUNS, interval_name, shares
 from twin.analysis.comparison import Predicted
-from twin.analysis.sweeps import Sweep, Variant
+from twin.costs.background import CHECK_PARTS, PING_PARTS
 from twin.costs.broadcast import BROADCAST_PARTS
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, behind_each
 from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
+from twin.course.explanations import Journey, Shows
 from twin.errors import ScenarioError
-from twin.figures.style import BLUE, COLOURS, DASHES, GREY, MARKERS, VERMILION, blank
 from twin.measures import PEAK_WINDOW, attempt_counts
 from twin.measures.base import Array
 from twin.record.record import Record
 from twin.scenario.scenario import Scenario
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
+RELEASED = "502"
+"""How an attempt fails whose node is marked down while it waits for an answer of that node."""
+AT_ONCE = 0.1
+"""Seconds from a mark-down within which all attempts that waited for the node fail."""
 BEGIN = 5.0
 """Seconds after the start of the run when the outage begins."""
 SMALL_COST = 20e-6
@@ -93,6 +92,7 @@ def given_host(handshake_rate: float, balancer_rate: float = 20_000.0, scale: fl
     costs["balancer_request"] = costs["balancer_response"] = 1.0 / balancer_rate / 2  # there, and back
     costs["balancer_refused"] = REFUSAL / balancer_rate
     costs |= {name: CLIENT_COST / scale for name in costs if name.startswith("client")}
+    costs |= dict.fromkeys(PING_PARTS, CLIENT_COST) | dict.fromkeys(CHECK_PARTS, SMALL_COST / scale)
     parts = {name: PartCosts(levels=[1, 16, 64, 256], values=[[scale * cost]] * 4) for name, cost in costs.items()}
     parts["exit_delay"] = PartCosts(levels=[16], values=[[EXIT_DELAY]])
     parts |= {name: PartCosts(levels=[LEVEL], values=[[NODE_START]]) for name in START_PARTS}
@@ -142,7 +142,7 @@ def outage(
                 "count": clients,
                 "connect_rate": 100_000.0,
                 "open_timeout": 10.0,
-                "heartbeat": {"interval": 0.0},
+                "heartbeat": {"interval": 25.0, "timeout": 20.0},  # those of scenarios/outage.toml
                 "reconnect": {"policy": "exponential", "stable_time": 0.0, **reconnect},
             },
             "balancer": {
@@ -205,6 +205,61 @@ def spread_of_attempts(record: Record, attempts: int = 8, least: float = 0.5) ->
     return pd.Series(found, name="spread (s)", dtype=float)
 
 
+def attempts_table(records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return for the first, second, ... attempt after the loss how wide the herd is, and how many clients make it.
+
+    Args:
+        records: one simulated run each, by name.
+
+    Returns:
+        Columns (`spread (s)`, name), from `spread_of_attempts`, and (`clients`, name): only who is not back yet makes
+        one more attempt. Where less than half of the clients do, both are missing.
+    """
+    parts: dict[tuple[str, str], pd.Series] = {}
+    for name, record in records.items():
+        parts["spread (s)", name] = spread_of_attempts(record)
+    for name, record in records.items():
+        made = attempt_times(record).groupby("number")["client"].nunique()
+        parts["clients", name] = made.reindex(parts["spread (s)", name].index).astype("Int64")
+    return pd.DataFrame(parts).rename_axis("attempt")
+
+
+def released_with_its_node(record: Record) -> Shows:
+    """Return a mechanism of `twin.course.explanations`: a client's first attempt hung with a node, and failed when the
+    balancer marked that node down, in the same instant as all others that hung with it.
+    """
+    downs = record.select("marked_down")["t"].to_numpy()
+
+    def shows(journey: Journey) -> tuple[bool, str]:
+        if not journey.passages:
+            return False, "makes no attempt"
+        first = journey.passages[0]
+        said = (
+            f"has a first attempt that ends after {first.ended - first.began:.2f} s with {first.outcome or 'the run'}"
+        )
+        if first.outcome != RELEASED:
+            return False, said
+        late = float(np.min(np.abs(downs - first.ended), initial=np.inf))
+        return late < AT_ONCE, f"{said}, {1000 * late:.0f} ms from a mark-down"
+
+    return shows
+
+
+def own_numbers(mine: Mapping[str, Mapping[str, float]], found: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
+    """Lay a reader's own numbers beside what was found: one row a scenario and name, with their ratio.
+
+    Args:
+        mine: numbers by scenario and name.
+        found: those of the prediction, by the same.
+    """
+    rows = {}
+    for name, numbers in mine.items():
+        for what, value in numbers.items():
+            other = float(found[name][what])
+            rows[name, what] = {"by hand": value, "simulated": other, "by hand / simulated": value / other}
+    return pd.DataFrame.from_dict(rows, orient="index").set_axis(pd.MultiIndex.from_tuples(list(rows)))
+
+
 @dataclass(frozen=True)
 class Storm:
     """Some runs of one outage: what a picture needs.
@@ -231,107 +286,9 @@ class Storm:
             np.array([attempt_counts(record) for record in records]) if records else prediction.attempts,
         )
 
-
-def storm_figure(storms: Mapping[str, Storm]) -> "Figure":
-    """Return a column for each storm: connected clients with their 95 % band where there are several runs, and the
-    attempts in each 100 ms of the first run."""
-    several = len(storms) > 1  # one column has its place without a search for it, which takes as long as to draw it
-    figure = blank(figsize=(max(6.5, 3.6 * len(storms)), 5.0), layout="constrained" if several else "none")
-    grid = figure.subplots(2, len(storms), sharex=True, sharey="row", squeeze=False)
-    if not several:
-        figure.subplots_adjust(left=0.18, right=0.98, top=0.93, hspace=0.1)
-    for column, (name, storm) in enumerate(storms.items()):
-        upper, lower = grid[0][column], grid[1][column]
-        _connected(upper, storm)
-        _attempts(lower, storm)
-        upper.set_title(name, fontsize=11)
-        lower.set_xlabel("time (s)")
-    for axes in (grid[0][0], grid[1][0]):
-        axes.yaxis.set_major_formatter("{x:,.0f}")
-    grid[0][0].set_ylabel("connected clients")
-    grid[1][0].set_ylabel("attempts in 100 ms, one run")
-    grid[0][0].legend(loc="lower right", frameon=False, fontsize=8)
-    return figure
-
-
-def _connected(axes: "Axes", storm: Storm) -> None:
-    runs = len(storm.curves)
-    low, median, high = np.quantile(storm.curves, shares(runs), axis=0)
-    if runs > 1:
-        axes.fill_between(
-            storm.times,
-            low,
-            high,
-            color=BLUE,
-            alpha=0.22,
-            lw=0,
-            label=f"95 % of {runs} runs" if runs >= ENOUGH_RUNS else interval_name(runs),
-        )
-    axes.plot(storm.times, median, color=BLUE, lw=1.6, label="median" if runs > 1 else "one run")
-    _shade(axes, storm)
-    axes.set_ylim(0, 1.05 * storm.scenario.clients.count)
-
-
-def _attempts(axes: "Axes", storm: Storm) -> None:
-    one = storm.counts[0]
-    edges = np.arange(len(one) + 1) * PEAK_WINDOW
-    axes.stairs(one, edges, fill=True, color=VERMILION, alpha=0.8, lw=0)
-    _shade(axes, storm)
-    axes.set_xlim(0, storm.scenario.duration)
-
-
-def _shade(axes: "Axes", storm: Storm) -> None:
-    axes.axvspan(BEGIN, end_of_outage(storm.scenario), color=GREY, alpha=0.15, lw=0)
-
-
-def spread_figure(spreads: Mapping[str, pd.Series]) -> "Figure":
-    """Return how wide the herd is at its first, second, ... attempt, one line a policy."""
-    figure = blank(figsize=(6.8, 4.0))
-    axes = figure.subplots()
-    for i, (name, spread) in enumerate(spreads.items()):
-        axes.plot(spread.index, spread.to_numpy(), marker=MARKERS[i], color=COLOURS[i], ls=DASHES[i], label=name)
-    axes.set_xticks(range(1, 1 + max(int(spread.index.max()) for spread in spreads.values())))
-    axes.set_xlabel("attempt after the loss")
-    axes.set_ylabel("middle 90 % of the clients within (s)")
-    axes.set_yscale("symlog", linthresh=0.1)
-    axes.set_ylim(bottom=0)
-    axes.grid(alpha=0.25)
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above: lines are anywhere
-    return figure
-
-
-NODES, CAP = "nodes.count", "clients.reconnect.cap"
-
-
-def sizing_variants(
-    build: Callable[[int, float], Scenario], nodes: Sequence[int], caps: Sequence[float]
-) -> list[Variant]:
-    """Return the outage with every number of nodes and every cap, for `sim.simulate_variants`.
-
-    Args:
-        build: returns the outage of so many nodes with such a cap in seconds.
-        nodes: numbers of nodes.
-        caps: caps in seconds.
-    """
-    return [Variant({NODES: n, CAP: cap}, build(n, cap)) for n in nodes for cap in caps]
-
-
-def sizing_table(sweep: Sweep, scenario: Scenario) -> pd.DataFrame:
-    """Return one row a variant of a sweep over nodes and cap: what it costs and what it gives.
-
-    Args:
-        sweep: results of `sizing_variants`.
-        scenario: one of the variants; all have the same outage.
-
-    Returns:
-        Columns nodes, cap (s), `back`, `low` and `high` (s after the outage until 99 % are connected: median and 95 %
-        interval), `attempts` a client and `peak` attempts in 100 ms (medians).
-    """
-    away = end_of_outage(scenario) - min(fault.at for fault in scenario.faults)
-    bands = sweep.bands("time_to_99")
-    table = pd.DataFrame({"nodes": bands[NODES], "cap": bands[CAP].astype(float)})
-    for name, column in (("back", "median"), ("low", "low"), ("high", "high")):
-        table[name] = bands[column] - away
-    table["attempts"] = sweep.bands("attempts_per_client")["median"]
-    table["peak"] = sweep.bands("peak_attempts")["median"]
-    return table
+    def quiet_after(self) -> float:
+        """Return when the last attempt is made and all curves have reached their end, in seconds of the run."""
+        moving = np.flatnonzero((self.curves != self.curves[:, -1:]).any(axis=0))
+        tried = np.flatnonzero(self.counts.any(axis=0))
+        last = self.times[moving[-1]] if len(moving) else 0.0
+        return float(max(last, (tried[-1] + 1) * PEAK_WINDOW if len(tried) else 0.0))

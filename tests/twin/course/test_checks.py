@@ -19,6 +19,7 @@ from twin.course import (
     heartbeats,
     registry,
     sessions,
+    sizing,
     storm_checks,
     storms,
     whole,
@@ -31,6 +32,8 @@ from twin.scenario.scenario import Scenario
 FOLDER = Path(__file__).parents[3] / "scenarios"
 PEAK, BACK, TARGET = 24.0, 12.0, 60.0
 HUGE = 1e6
+SCALE = 50
+"""How many clients one stands for in the question on sizing."""
 
 
 @cache
@@ -69,12 +72,21 @@ def storm_asked(base, cap, jitter, expected=22):
     return storm_checks.check_storm(outage, PEAK, BACK, predicts(8, True), expected, base=base, cap=cap, jitter=jitter)
 
 
+@cache
+def _size_predicted(text):
+    host = storms.given_host(500.0, 20_000.0, SCALE)
+    return sim.predict(Scenario.parse(pd.io.json.ujson_loads(text)), 2, host, jobs=1)
+
+
 def size_asked(nodes, cap, expected=55):
-    rows = [(n, c) for n in (3, 4, 5, 6, 8) for c in (5.0, 15.0, 30.0, 60.0)]
-    table = pd.DataFrame(rows, columns=["nodes", "cap"])
-    table["high"] = np.maximum(200 / table["nodes"], table["cap"]) + 10.0  # the nodes are the limit, or the cap is
-    table["attempts"] = 4.0 + 200 / table["nodes"] / table["cap"]
-    return storm_checks.check_size(table, nodes, cap, TARGET, 6, expected)
+    def build(many, longest):
+        lab = storms.outage(100_000 // SCALE, many, 30.0, 150.0, inter=5.0, base=1.0, cap=longest, jitter="full")
+        return lab.vary(nodes={"backlog": 1000 // SCALE})
+
+    def predict(scenario):
+        return _size_predicted(scenario.model_dump_json(exclude_none=True))
+
+    return sizing.check_size(build, nodes, cap, TARGET, predict, 500.0 / SCALE, expected)
 
 
 def heartbeat_asked(interval, timeout, expected=7.5, predict=None):
@@ -164,7 +176,7 @@ RIGHT = {
     failover_asked: [(0.45, 2), (0.3, 3), ("0.45", "2")],
     broadcast_asked: [(3.1, 1), (3.4, 1), ("3.3", "1")],
     storm_asked: [(3.7, 8, "full"), (3.7, 12, "full")],
-    size_asked: [(6, 30), ("6", "30.0")],
+    size_asked: [(4, 26), ("4", "26.0")],
     heartbeat_asked: [(4.0, 3.8), (6.0, 1.95), ("4", "3.8")],
     balancing_asked: [("leastconn", 0, 0.35), ("leastconn", 0, "0.35")],
     store_asked: [("redis", True, 1.0), ("redis", True, "1")],
@@ -198,11 +210,11 @@ WRONG = {
         "no number": [("soon", 8.0, "full"), (None, 8.0, "full"), (3.5, [], "full"), (3.5, 8.0, "much")],
     },
     size_asked: {
-        "the limits copied": [(6, 60.0)],
-        "zero": [(0, 5.0), (6, 0.0)],
-        "huge": [(1000, 5.0), (6, HUGE), (8, 30.0)],
-        "as it was": [(4, 30.0), (6, 5.0)],
-        "no number": [("many", 5.0), (None, 5.0), (5.5, 30.0), (6, "soon")],
+        "the limits copied": [(4, 60.0), (6, 60.0), (4, 5.0)],
+        "zero": [(0, 5.0), (4, 0.0)],
+        "huge": [(1000, 5.0), (4, HUGE), (8, 30.0), (50, 26.0)],
+        "as it was": [(6, 30.0), (3, 5.0)],
+        "no number": [("many", 5.0), (None, 5.0), (5.5, 30.0), (4, "soon"), ([], 26.0)],
     },
     heartbeat_asked: {
         "the limits copied": [(4.0, 1.0), (8.0, 1.0), (4.0, 8.0)],
@@ -259,7 +271,7 @@ RANGES = {
     failover_asked: (np.geomspace(0.1, 3.0, 12), range(1, 6)),
     broadcast_asked: (np.linspace(0.25, 8.0, 24), range(5)),
     storm_asked: (np.geomspace(0.25, 16.0, 8), (4.0, 8.0, 12.0), ("equal", "full")),
-    size_asked: ((3, 4, 5, 6, 8), (5.0, 15.0, 30.0, 60.0)),
+    size_asked: ((3, 4, 5, 6, 8), np.geomspace(2.0, 90.0, 7)),
     heartbeat_asked: (np.linspace(0.5, 12.0, 24), np.linspace(0.5, 10.0, 40), (7.5,), (heartbeat_by_hand,)),
     balancing_asked: (("leastconn", "roundrobin"), (0, 10), np.geomspace(0.05, 3.2, 7)),
     store_asked: (("memory", "redis"), (False, True), np.geomspace(0.2, 8.0, 7)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from twin.course.contention import BASE, CAP, contend, policies
+from twin.course.contention import BASE, CAP, PUBLISHED, brookers_table, contend, policies
 from twin.rules.backoff import Backoff
 
 
@@ -38,3 +38,14 @@ def test_a_client_alone_writes_at_once_after_four_messages():
     assert found.calls == 1
     assert 0.01 < found.end < 0.08
     assert contend(policies()["full"], 1, replication=1).end != found.end
+
+
+def test_a_mean_is_apart_by_the_half_width_of_a_difference():
+    seen = []
+    table = brookers_table(6, ["full", "none"], lambda done, total: seen.append((done, total)))
+    assert table.index.tolist() == ["full", "none"]
+    assert (seen[0], seen[-1]) == ((1, 12), (12, 12))
+    row = table.loc["full", "end (s)"]
+    assert row["published"] == PUBLISHED["full"][1]
+    both = row["+-"] * (1 + 6 / 100) ** 0.5  # 6 runs of ours, 100 of theirs
+    assert row["apart"] == pytest.approx(abs(row["ours"] - row["published"]) / both)

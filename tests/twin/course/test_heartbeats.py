@@ -11,18 +11,23 @@ from hypothesis import strategies as st
 import sim
 from tests.answers import keeps
 from tests.strategies import small, small_profile
+from twin.costs.profile import HostProfile
 from twin.course import heartbeats
+from twin.course.explanations import explained, who_lost, who_shows
 from twin.course.heartbeats import (
     NOTICE_LIMIT,
     PINGS_LIMIT,
     fixed_against_adaptive,
+    held_up,
     notice_by_hand,
     notice_times,
     pings_a_second,
     search,
+    sent_to_silent,
     side_by_side,
     spans,
     trade_off,
+    ways_out,
 )
 from twin.course.pictures.heartbeats import notice_figure, search_figure, spans_figure, trade_off_figure
 from twin.record.record import Record, row
@@ -120,6 +125,41 @@ def test_the_model_notices_when_the_hand_says():
     assert (np.diff(times) >= 0).all()
     assert times[0] >= 2.0
     assert times[-1] <= 6.1
+
+
+def test_who_comes_back_too_early_is_sent_to_the_node_that_hangs():
+    record = sim.simulate(Scenario.load(SCENARIOS / "hang.toml"), 0, HostProfile.load("reference"))
+    table = held_up({"simulated": record}).loc["simulated"]
+    assert 0 < table["sent to it"] < table["lost"] == 67
+    assert table["others by (s)"] < table["from (s)"] <= table["to (s)"]
+    assert table["from (s)"] == pytest.approx(7.0, abs=0.1)  # it goes on then
+    assert table["marked down (s)"] > 1.0
+
+
+def test_a_client_of_the_record_was_sent_to_the_silent_node_and_most_were_not():
+    record = Record.load(SCENARIOS.parent / "records" / "hang-0.parquet")
+    shown, lost = who_shows(record, sent_to_silent), who_lost(record)
+    assert 0 < len(shown) <= len(lost) / 2
+    assert explained(record, shown[0], sent_to_silent).right
+    other = next(client for client in lost if client not in shown)
+    assert "is connected to node " in explained(record, other, sent_to_silent).why
+
+
+def test_calls_are_noted_one_by_one():
+    noted = []
+    twice = heartbeats.counting(lambda scenario: scenario, 2, lambda done, calls: noted.append((done, calls)))
+    assert [twice("a"), twice("b")] == ["a", "b"]
+    assert noted == [(1, 2), (2, 2)]
+
+
+def test_ways_out_say_what_they_cost_and_which_were_warned_of():
+    slow = silent(faults=[], duration=8.0, balancer={"tunnel_timeout": 3.0}, clients={"heartbeat": {"interval": 6.0}})
+    ways = {"slow": slow, "quick": slow.vary(clients={"heartbeat": {"interval": 2.0}})}
+    table = ways_out(ways, predict)
+    assert table["warned"].tolist() == ["yes", "no"]
+    assert table["losses_per_client"].iloc[0] > table["losses_per_client"].iloc[1] == 0.0
+    assert 0 < table["away (%)"].iloc[0] < 100
+    assert table["pings a second"].iloc[1] == slow.clients.count / 2.0
 
 
 def test_a_trade_off_has_each_interval_with_each_timeout():

@@ -1,4 +1,5 @@
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,29 +9,28 @@ import sim
 from tests.answers import keeps
 from twin.costs.profile import HostProfile
 from twin.course import storm_checks, storms
-from twin.course.answers import Answer
+from twin.course.attempts import first_attempts
+from twin.course.explanations import explained, who_lost, who_shows
+from twin.course.pictures.storms import spread_figure, storm_figure
 from twin.course.storms import (
     BEGIN,
-    CAP,
-    NODES,
     Storm,
     attempt_counts,
     attempt_times,
+    attempts_table,
     back_within,
     end_of_outage,
     given_host,
     outage,
+    own_numbers,
+    released_with_its_node,
     runs_to_redraw,
-    sizing_table,
-    sizing_variants,
-    spread_figure,
     spread_of_attempts,
-    storm_figure,
 )
 from twin.errors import ScenarioError
+from twin.record.record import Record
 
 check_storm = partial(storm_checks.check_storm, expected=1.0)
-check_size = partial(storm_checks.check_size, expected=1.0)
 SMALL = {"clients": 60, "nodes": 2, "seconds": 12.0, "after": 25.0, "base": 1.0, "cap": 4.0}
 
 
@@ -101,10 +101,68 @@ def test_the_pictures_show_every_storm(full, host):
     assert [line.get_label() for line in lines] == ["a", "b"]
 
 
+def test_the_time_of_a_picture_ends_soon_after_the_storm(full, host):
+    storm = Storm.of(full, [run(host, jitter="full")])
+    (left, right) = storm_figure({"full": storm}).axes[0].get_xlim()
+    assert left == 0.0
+    last = run(host, jitter="full").select("connected")["t"].max()
+    assert last < storm.quiet_after() + 0.1 < right < full.scenario.duration
+
+
+def test_measured_spreads_are_open_markers_over_the_lines():
+    line = pd.Series({1: 0.1, 2: 0.2})
+    simulated, measured = spread_figure({"a": line}, {"a": 1.1 * line}).axes[0].lines
+    assert simulated.get_linestyle() == "-"
+    assert (measured.get_linestyle(), measured.get_markerfacecolor()) == ("None", "none")
+    assert measured.get_ydata().tolist() == pytest.approx([0.11, 0.22])
+
+
+def test_only_clients_that_are_not_back_make_one_more_attempt(host):
+    records = {"full": run(host, jitter="full"), "none": run(host, jitter="none")}
+    table = attempts_table(records)
+    made = table["clients", "full"].dropna()
+    assert made.iloc[0] == 60
+    assert made.is_monotonic_decreasing
+    assert made.iloc[-1] >= 30  # at least half of them
+    assert table["clients", "none"].dropna().eq(60).all()
+    assert table["spread (s)", "full"].dropna().index.equals(made.index)
+
+
+def test_numbers_by_hand_stand_beside_those_of_their_scenario():
+    table = own_numbers({"a": {"peak": 10.0}, "b": {"peak": 3.0}}, {"a": {"peak": 20.0}, "b": {"peak": 2.0}})
+    assert table.index.tolist() == [("a", "peak"), ("b", "peak")]
+    assert table["by hand / simulated"].tolist() == [0.5, 1.5]
+
+
+def test_who_hung_with_a_node_fails_when_it_is_marked_down(host):
+    record = run(host, jitter="none", first="jittered")
+    shown = who_shows(record, released_with_its_node(record))
+    downs = record.select("marked_down")["t"].to_numpy()
+    failed = record.select("connect_failed")
+    for t in failed[failed["detail"] == "502"]["t"]:
+        assert np.abs(downs - t).min() < 0.1
+    assert shown == sorted(failed[failed["detail"] == "502"]["client"].unique())
+    other = next(client for client in who_lost(record) if client not in shown)
+    why = explained(record, other, released_with_its_node(record)).why
+    assert "has a first attempt that ends after 0.00 s with 503" in why
+
+
+def test_a_client_of_the_record_shows_it_and_most_do_not():
+    record = Record.load(Path(__file__).parents[3] / "records" / "storm-full-jitter-0.parquet")
+    shown, lost = who_shows(record, released_with_its_node(record)), who_lost(record)
+    assert 0 < len(shown) <= len(lost) / 2
+    assert explained(record, shown[0], released_with_its_node(record)).right
+    table = first_attempts(record)
+    assert table.index.tolist() == lost
+    assert set(table[table["outcome"] == "502"].index) >= set(shown)
+    assert (table["ended"] >= table["began"]).all()
+    assert table["wait"].between(0, 1.05).all()  # a timer of a real client fires late
+
+
 def test_a_picture_of_one_run_shows_no_band(host):
     one = sim.predict(outage(**SMALL, jitter="full"), 1, host, jobs=1)
     upper = storm_figure({"one": Storm.of(one)}).axes[0]
-    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["one run"]
+    assert [text.get_text() for text in upper.get_legend().get_texts()] == ["one run", "outage"]
 
 
 def test_the_runs_of_a_picture_get_fewer_as_the_clients_get_more():
@@ -124,25 +182,6 @@ def test_a_policy_is_judged_by_its_peak_and_by_the_last_ones_return(full, host):
     slow = check_storm(full.scenario, 30, 1.0, predict, jitter="full")
     assert "allowed are 1 s" in slow.why
     assert "is not possible" in check_storm(full.scenario, 30, 1.0, predict, cap=0.1).why
-
-
-def test_a_size_is_judged_by_a_sweep(host):
-    variants = sizing_variants(lambda nodes, cap: outage(**{**SMALL, "nodes": nodes, "cap": cap}), [2, 3], [2.0, 8.0])
-    assert [len(one.scenario.faults) for one in variants] == [2, 2, 3, 3]  # the outage takes all nodes there are
-    values = {NODES: [2, 3], CAP: [2.0, 8.0]}
-    sweep = sim.simulate_variants(variants[0].scenario, variants, values, 2, host, jobs=1)
-    table = sizing_table(sweep, variants[0].scenario)
-    assert table["cap"].tolist() == [2.0, 8.0, 2.0, 8.0]
-    assert (table["low"] <= table["back"]).all()
-    assert table["back"].iloc[0] < table["back"].iloc[1]
-    high = table["high"].iloc[0]
-    assert check_size(table[:1], 2, 2, high + 1, 3).right
-    dear = check_size(table.assign(attempts=[3.0, 2.0, 3.0, 2.0]), 2, 2, 1000.0, 3)
-    assert "another choice does it with 2.0" in dear.why
-    assert "later than" in check_size(table, 2, 2, high - 1, 3).why
-    assert "most that you pay for" in check_size(table, 2, 2, high + 1, 1).why
-    assert isinstance(check_size(table, 9, 2, 60, 9), Answer)
-    assert "not in the sweep" in check_size(table, 9, 2, 60, 9).why
 
 
 def test_a_refusal_costs_what_it_does_in_the_reference_profile():

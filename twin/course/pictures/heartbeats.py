@@ -29,7 +29,7 @@ def notice_figure(simulated: Record, measured: Sequence[Record]) -> Figure:
     axes.step(times, np.arange(1, len(times) + 1) / len(times), where="post", color=BLUE, lw=1.4, ls="--",
               label=f"simulated, replication {simulated.replication}")  # fmt: skip
     axes.set_xlim(0, 1.25 * bounds[1])
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(0, 1.03)
     axes.set_xlabel("time since the node fell silent (s)")
     axes.set_ylabel("share of its clients that have noticed")
     axes.grid(alpha=0.25)
@@ -55,7 +55,7 @@ def trade_off_figure(table: pd.DataFrame) -> Figure:
     axes.set_xticks([], minor=True)
     axes.margins(x=0.16)
     axes.set_ylim(0, 1.12 * float(table["notice_p99"].max()))
-    axes.set_xlabel("pings a second, all clients together")
+    axes.set_xlabel("pings a second, all clients together (logarithmic)")
     axes.set_ylabel("99 % have noticed after (s)")
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)
@@ -75,7 +75,7 @@ def spans_figure(records: Mapping[str, Record], clients: Sequence[int]) -> Figur
             for begin, over in held:
                 axes.plot([begin, over], [place, place], color=BLUE, lw=2.2, solid_capstyle="butt")
             losses = [over for _, over in held if over < end]
-            axes.plot(losses, [place] * len(losses), "x", color=VERMILION, ms=6, mew=1.6)
+            axes.plot(losses, [place] * len(losses), "x", color=VERMILION, ms=6, mew=1.6, clip_on=False)
         axes.set_xlim(0, end)
         axes.set_xlabel("time (s)")
         axes.set_yticks(range(len(clients)), [str(client) for client in clients], fontsize=8)
