@@ -42,7 +42,7 @@ def test(context: typer.Context) -> None:
         words = [*side_by_side, str(cores), "-m", "not live"]
         computations = stage.start("computations", behind(words, said))
         # the machine is theirs as if nothing else ran: what computes takes the time that live tests wait
-        failed = run([*side_by_side, str(cores + 1), "-m", "live"])  # most of their time they wait for timers
+        failed = run([*side_by_side, str(cores), "-m", "live"])
         err.print(f"$ {shlex.join(['python', *words[1:]])}", highlight=False)
         computations.wait()
         failed |= int(computations.status or 0)
