@@ -39,7 +39,7 @@ def test_both_worlds_tell_the_same_of_two_faults_on_one_node(
     first: dict[str, Any], second: dict[str, Any], small: Callable[..., Scenario]
 ) -> None:
     scenario = small(
-        duration=7.0,
+        duration=9.0,
         clients={"heartbeat": {"interval": 0.4, "timeout": 0.3}},
         balancer={"retries": 3, "redispatch": 1, "connect_timeout": 0.5, "check": {"timeout": 0.4}},
         faults=[{"at": 0.5, "node": 1} | first, {"at": 1.2, "node": 1} | second],
