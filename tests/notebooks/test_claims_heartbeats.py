@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import RECORDS, notebook, printed, prose, table, tables
+from tests.stored import RECORDS, printed, prose, table, tables
 from twin.costs.profile import HostProfile
 from twin.course import heartbeats as lab
 from twin.course.discrepancies import beyond_by_luck
@@ -207,12 +207,6 @@ def test_luck_is_as_rare_as_the_open_question_says():
 def test_answers_at_the_edge_are_right_and_the_others_are_not():
     verdicts = re.findall(r"timeout [\d.]+\. (Right|Not yet):", printed(STEM, "heartbeats-40-solution"))
     assert verdicts == ["Right", "Right", "Not yet", "Not yet"]
-
-
-def test_no_output_is_a_warning():
-    for one in notebook(STEM).cells:
-        for out in one.get("outputs", []):
-            assert "Warning" not in str(out.get("text", ""))
 
 
 def test_a_client_may_be_as_patient_as_the_bound_allows():

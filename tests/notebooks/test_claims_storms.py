@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import RECORDS, notebook, printed, prose, table
+from tests.stored import RECORDS, printed, prose, table
 from twin.course import storms
 from twin.course.contention import PUBLISHED_RUNS
 from twin.course.discrepancies import beyond_by_luck
@@ -189,12 +189,6 @@ def test_a_million_are_too_many_for_the_balancer():
 def test_answers_at_the_edge_are_right_and_the_others_are_not():
     verdicts = re.findall(r"full jitter\. (Right|Not yet):", printed(STEM, "cell-24-solution"))
     assert verdicts == ["Right", "Right", "Not yet", "Not yet", "Not yet"]
-
-
-def test_no_output_is_a_warning():
-    for one in notebook(STEM).cells:
-        for out in one.get("outputs", []):
-            assert "Warning" not in str(out.get("text", ""))
 
 
 def test_a_larger_herd_of_the_same_policy_is_too_large():

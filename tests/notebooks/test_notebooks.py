@@ -99,6 +99,13 @@ def test_no_output_of_a_notebook_names_a_file_of_the_machine_on_which_it_ran(pat
                 assert not re.search(r"ipykernel_|/tmp/|/home/|/root/|/Users/|site-packages|[A-Z]:\\\\", text), text
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_stored_output_is_a_warning(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for out in cell.get("outputs", []):
+            assert "Warning" not in str(out.get("text", ""))
+
+
 @pytest.mark.timeout(120)
 def test_in_a_notebook_only_a_warning_of_the_lab_is_one_sentence():
     source = """

@@ -247,15 +247,3 @@ def just_missed(event: str, seconds: float, what: str = "the mark-down") -> Show
         return early <= seconds, f"has its last attempt before {what} {early:.3f} s before it"
 
     return shows
-
-
-def first_attempt_failed_by(*outcomes: str) -> Shows:
-    """Return a mechanism: the first attempt after the loss failed in one of some ways (`503`, `timeout`, `401`)."""
-
-    def shows(journey: Journey) -> tuple[bool, str]:
-        if not journey.passages:
-            return False, "makes no attempt"
-        first = journey.passages[0]
-        return first.outcome in outcomes, f"has a first attempt that ends with {first.outcome or 'the run'}"
-
-    return shows

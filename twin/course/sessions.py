@@ -11,14 +11,13 @@ from math import nan
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.analysis.comparison import Comparison, Predicted
+from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
 from twin.course.answers import Answer, Predict, apart, asked, number, unlike
 from twin.course.explanations import Journey, who_lost
 from twin.course.extremes import Extreme
 from twin.course.tables import DASH, value_of
 from twin.errors import ScenarioError
-from twin.figures.comparison import table_rows
 from twin.measures import measure_record
 from twin.record.record import Record
 from twin.scenario.fields import show
@@ -144,14 +143,6 @@ def refusals(record: Record) -> pd.DataFrame:
 def all_full_bytes(scenario: Scenario, clients: int) -> int:
     """Return the payload bytes that some clients keep when their queues are full."""
     return clients * scenario.clients.offline.messages * scenario.clients.sends.payload_bytes
-
-
-def rows_of(comparison: Comparison, measures: Sequence[str]) -> pd.DataFrame:
-    """Return some rows of a comparison, one a measure: predicted median and band, median of the runs, runs inside."""
-    columns = ["measure", "unit", "predicted", "low", "high", "measured", "inside", "error"]
-    table = pd.DataFrame(table_rows(comparison)).reindex(columns=columns).set_index("measure")
-    rows: pd.DataFrame = table.loc[[name for name in measures if name in table.index]]
-    return rows
 
 
 def story(record: Record, client: int) -> pd.DataFrame:

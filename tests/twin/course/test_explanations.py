@@ -8,7 +8,6 @@ from tests.strategies import small
 from twin.course.explanations import (
     Journey,
     explained,
-    first_attempt_failed_by,
     just_missed,
     wait_outlives,
     waits,
@@ -104,12 +103,6 @@ def test_another_client_is_told_why_it_does_not(client, said):
 def test_who_failed_long_before_or_not_at_all_did_not_just_miss_it():
     assert "0.500 s before it" in explained(record(), 0, MISSED).why
     assert "has no attempt that failed before the mark-down" in explained(record(), 2, MISSED).why
-
-
-def test_how_the_first_attempt_ended():
-    by_timeout = first_attempt_failed_by("timeout")
-    assert who_shows(record(), by_timeout) == [3]
-    assert "ends with 503" in explained(record(), 0, by_timeout).why
 
 
 def test_without_the_event_nobody_shows_it():

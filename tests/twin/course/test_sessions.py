@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 import sim
-import twin
 from tests.costs import cost_of
 from tests.strategies import small_profile
 from twin.costs.sessions import SESSION_PARTS
@@ -19,7 +18,6 @@ from twin.course.sessions import (
     look_up_seconds,
     refusals,
     refused_after_the_outage,
-    rows_of,
     side_by_side,
     story,
 )
@@ -110,15 +108,6 @@ def test_a_profile_that_knows_no_sessions_says_how_to_mend_it():
     for cost in (lambda: hash_seconds(old, 50_000), lambda: look_up_seconds(old)):
         with pytest.raises(ScenarioError, match=r"calibrated without sessions: run \./lab calibrate again"):
             cost()
-
-
-def test_the_rows_of_a_comparison_come_in_the_order_asked_for(predict):
-    scenario = DOWN.vary(clients={"count": 60})
-    compared = twin.compare(predict(DOWN), sim.simulate(scenario, 0, small_profile()))
-    table = rows_of(compared, ["reconnect_p50", "absent", "login_share"])
-    assert table.index.tolist() == ["reconnect_p50", "login_share"]
-    assert table.loc["login_share", "inside"] == "1/1"
-    assert table.loc["login_share", ["predicted", "measured", "error"]].tolist() == [1.0, 1.0, 0.0]
 
 
 def test_a_table_of_medians_and_upper_ends():
