@@ -91,6 +91,13 @@ def test_nothing_is_predicted_before_a_number_is_expected():
     assert "lies from 0 to 8" in longest().check(0.7, never, 9).why
 
 
+def test_what_few_replications_have_is_not_called_a_95_per_cent_interval():
+    question = longest(interval="simulated range")
+    for answer in (question.check(0.7, predicts), question.check(0.7, predicts, 1.0)):
+        assert "the upper end of the simulated range" in answer.why
+        assert "95 %" not in answer.why
+
+
 def test_what_is_not_defined_and_what_is_not_allowed_are_said():
     nothing = SimpleNamespace(measures=pd.DataFrame({"reconnect_p50": [np.nan]}), bounds=pd.DataFrame())
     assert "nothing of it happens" in longest().check(0.7, lambda _: nothing, 1).why
