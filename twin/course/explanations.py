@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -140,20 +139,6 @@ def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) ->
     events, fault = dict(list(record.events.groupby("client", sort=False))), first_fault(record)
     for client in among(record):
         yield Journey(record, client, events.get(client), fault)
-
-
-def first_attempts(record: Record) -> pd.DataFrame:
-    """Return the first attempt after the loss of each client, one row each, by client.
-
-    Returns:
-        `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
-    """
-    rows: dict[int, dict[str, Any]] = {}
-    for journey in journeys(record):
-        for first in journey.passages[:1]:
-            times = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
-            rows[journey.client] = {**times, "outcome": first.outcome}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
 
 
 def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
