@@ -49,6 +49,14 @@ def test_what_is_stored_is_what_the_model_says_today(outages, records):
             assert spread[("spread (s)", name)][str(number)] == pytest.approx(value, abs=1e-3)
 
 
+def test_by_hand_the_mark_down_comes_after_three_to_four_seconds(outages):
+    check = outages["full jitter"].balancer.check
+    for wait, said in ((check.timeout, "{:g} to {:g} s, in the middle **{:g} s**"), (0.0, "{:g} to {:g} s in (a)")):
+        soonest = check.fall * wait + (check.fall - 1) * check.inter  # a check begins at once, and each takes so long
+        latest = soonest + check.inter
+        assert said.format(soonest, latest, (soonest + latest) / 2) in prose(STEM)
+
+
 def test_nodes_are_marked_down_a_third_of_a_second_apart_after_three_seconds(records):
     for record in records.values():
         downs = np.sort(record.select("marked_down")["t"].to_numpy()) - storms.BEGIN
@@ -72,6 +80,9 @@ def test_the_sums_of_the_waits_are_those_of_the_worked_solution():
     for name, waits in (("no jitter", exact), (FIRST, [0.5, *exact[:6]]), ("full jitter", jittered)):
         row = " | ".join(f"{t:g}" for t in np.cumsum(waits))
         assert f"| {name} | {row} |" in text.replace("*", "")
+    taken_for_the_second = np.cumsum([0.5, *exact[1:6]])  # the jittered wait in place of the one of 1 s
+    assert np.argmax(taken_for_the_second > 16.5) + 1 == 5
+    assert [np.argmax(np.cumsum(waits) > 16.5) + 1 for waits in (exact, [0.5, *exact[:6]], jittered)] == [5, 6, 7]
     variance = sum(bound**2 for bound in (1, 2, 4, 8, 8)) / 12
     assert round(variance, 1) == 12.4
     assert round(3.3 * sqrt(variance), 1) == 11.6
@@ -183,7 +194,8 @@ def test_a_million_are_too_many_for_the_balancer():
         storms.given_host(1000.0, 4e6),
         jobs=1,
     )
-    assert storms.back_within(quick).iloc[0] < 20.0
+    (said,) = re.findall(r"200,000 are back after (\d+) s", prose(STEM))
+    assert f"{storms.back_within(quick).iloc[0]:.0f}" == said
 
 
 def test_answers_at_the_edge_are_right_and_the_others_are_not():

@@ -205,4 +205,4 @@ def test_a_client_of_the_first_run_refutes_one_model_and_not_the_other():
     assert 0 < len(shown) <= len(who_lost(runs()[0])) / 2
     table = waits(runs()[0])
     assert set(shown) <= set(table.index[table["back after"] < 2.0])
-    assert (table.loc[shown, [f"wait {k}" for k in range(1, 5)]] <= [0.12, 0.22, 0.42, 0.82]).all(axis=None)
+    assert (table.loc[shown, [f"wait {k}" for k in range(1, 5)]] <= [0.105, 0.205, 0.405, 0.805]).all(axis=None)
