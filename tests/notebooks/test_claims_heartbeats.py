@@ -210,6 +210,13 @@ def test_the_search_saves_pings_for_three_reconnects():
     assert beside["losses_per_client, measured"] == beside["losses_per_client, simulated"] == 3.0
 
 
+def test_what_a_ping_costs_beside_the_servers_is_not_claimed_without_a_source():
+    """The lab measures CPU time of servers; nothing here measures a phone's."""
+    sentences = re.split(r"(?<=[.:])\s", prose(STEM))
+    claimed = [one for one in sentences if re.search(r"\b(battery|energy|radio)\b", one)]
+    assert all(" may" in one or "](http" in one for one in claimed), claimed
+
+
 def test_luck_is_as_rare_as_the_open_question_says():
     assert 1 / beyond_by_luck(200) == pytest.approx(34, abs=0.5)
 
