@@ -1,4 +1,4 @@
-"""Notebook 07: what its text says of the recorded runs, held against its stored outputs with their full replications."""
+"""Notebook 07: what its text says of recorded runs and of full replications, held against its stored outputs."""
 
 import re
 
