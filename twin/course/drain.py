@@ -4,7 +4,6 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import inf
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.analysis.bands import number as shown
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart
 from twin.course.explanations import Journey
 from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
@@ -176,7 +175,7 @@ def check_drain(
             for one in leads
         ]
         answer = cheapest(_over(scenario, first, rate, predict), others)
-        return replace(answer, why=unlike(scenario, lab) + answer.why)
+        return told_apart(answer, scenario, lab)
 
     return asked(expected, "the upper end of the 95 % interval of drain_time in s", scenario.duration, judge)
 

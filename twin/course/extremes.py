@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike, whole
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart, whole
 from twin.errors import ScenarioError
 from twin.measures import MEASURES
 from twin.scenario.scenario import Scenario
@@ -78,7 +78,7 @@ class Extreme:
             answer = self._kept(chosen, predict)
             beyond = self._beyond(chosen)
             if self.least <= beyond <= self.most_allowed:
-                said = f"{self.name} {beyond:.4g}, which is {'larger' if self.largest else 'smaller'},"
+                said = f"{self.name} {_figure(beyond)}, which is {'larger' if self.largest else 'smaller'},"
                 answer = cheapest(answer, [(said, lambda: self._kept(beyond, predict))])
             return answer
 
@@ -107,6 +107,8 @@ class Extreme:
 
     def _unit(self, before: str = " ") -> str:
         unit = MEASURES[self.measure].unit
+        if unit.startswith("1/"):
+            return f" per {unit.removeprefix('1/')}"
         return "" if unit == "1" else f"{before}{unit}"
 
     def _kept(self, value: float, predict: Predict) -> Answer:
@@ -121,11 +123,15 @@ class Extreme:
             return Answer(False, f"{self.measure} is not defined with {self.name} {value:g}: nothing of it happens.")
         kept = found < self.bound if self.below else found > self.bound
         side = "below" if self.below else "above"
-        first = unlike(self.scenario, self.lab)
         said = (
-            f"{first}{'With' if first else 'with'} {self.name} {value:.4g} the predicted interval of {self.measure} is "
+            f"with {self.name} {_figure(value)} the predicted interval of {self.measure} is "
             f"{band.text('low')} to {band.text('high')}{self._unit()}, its median "
             f"{band.text('median')}; {self._end} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
         )
         hint = "" if kept or not self.hint else f" {self.hint}"
-        return Answer(kept, f"{said}{hint}", found)
+        return told_apart(Answer(kept, f"{said}{hint}", found), self.scenario, self.lab)
+
+
+def _figure(value: float) -> str:
+    """Return a value as people write it: 130,000 and not 1.3e+05."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -110,3 +110,19 @@ def test_other_settings_than_those_of_the_lab_are_said_without_the_readers_own()
     first = "Asked under other settings than those of the lab: balancer.algorithm leastconn (in the lab roundrobin). "
     first += "With balancer.check.inter 0.7 "
     assert answer.why.startswith(first)
+
+
+def test_a_value_is_written_as_people_write_it():
+    lab = {"setting": "sessions.login_iterations", "least": 1e3, "most_allowed": 1e6, "varied": lambda _: small()}
+    assert "with sessions.login_iterations 130,000 the" in longest(**lab).check(130_000, predicts, 1).why
+    assert "sessions.login_iterations 88,000, which is larger" in longest(**lab, bound=9.0).check(8e4, predicts, 1).why
+
+
+def test_a_rate_has_its_window_behind_it():
+    def attempts(_):
+        return SimpleNamespace(measures=pd.DataFrame({"peak_attempts": np.full(40, 51.0)}), bounds=pd.DataFrame())
+
+    question = longest(measure="peak_attempts", bound=60.0)
+    assert question.check(0.7, attempts).why.endswith("of peak_attempts per 100 ms, for your settings.")
+    assert "is 51 to 51 per 100 ms, its median 51;" in question.check(3.0, attempts, 50).why
+    assert "is below 60 per 100 ms." in question.check(3.0, attempts, 50).why
