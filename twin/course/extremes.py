@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart, whole
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart, told_from, whole
 from twin.errors import ScenarioError
 from twin.measures import MEASURES
 from twin.scenario.scenario import Scenario
@@ -123,10 +123,12 @@ class Extreme:
             return Answer(False, f"{self.measure} is not defined with {self.name} {value:g}: nothing of it happens.")
         kept = found < self.bound if self.below else found > self.bound
         side = "below" if self.below else "above"
+        texts = {end: band.text(end) for end in ENDS}
+        texts[self.end] = told_from(self.bound, found, texts[self.end])
         said = (
             f"with {self.name} {_figure(value)} the predicted interval of {self.measure} is "
-            f"{band.text('low')} to {band.text('high')}{self._unit()}, its median "
-            f"{band.text('median')}; {self._end} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
+            f"{texts['low']} to {texts['high']}{self._unit()}, its median {texts['median']}; "
+            f"{self._end} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
         )
         hint = "" if kept or not self.hint else f" {self.hint}"
         return told_apart(Answer(kept, f"{said}{hint}", found), self.scenario, self.lab)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_from, whole
 from twin.course.explanations import Journey
 from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
@@ -270,7 +270,8 @@ def _logged_in(scenario: Scenario, pace: float, iterations: int, predict: Predic
         )
     prediction = predict(varied)
     high, lost = (Band.predicted(prediction, name).high for name in ("latency_p99", "undelivered_share"))
-    found = f"the node is empty after {took:.2f} s, and the upper end of the {RANGE} of latency_p99 is {high:.3f} s"
+    late = told_from(LATENCY_LIMIT, high, f"{high:.3f}")
+    found = f"the node is empty after {took:.2f} s, and the upper end of the {RANGE} of latency_p99 is {late} s"
     if lost >= LOST_LIMIT:
         return Answer(
             False,

@@ -118,6 +118,15 @@ def test_a_value_is_written_as_people_write_it():
     assert "sessions.login_iterations 88,000, which is larger" in longest(**lab, bound=9.0).check(8e4, predicts, 1).why
 
 
+def test_an_end_that_is_just_not_below_the_bound_does_not_read_as_the_bound():
+    def just(_):
+        late = np.full(40, 1.5004)
+        return SimpleNamespace(measures=pd.DataFrame({"reconnect_p50": late}), bounds=pd.DataFrame())
+
+    why = longest().check(3.0, just, 1).why
+    assert "is 1.5 to 1.5004 s, its median 1.5; the upper end of the 95 % interval is not below 1.5 s" in why
+
+
 def test_a_rate_has_its_window_behind_it():
     def attempts(_):
         return SimpleNamespace(measures=pd.DataFrame({"peak_attempts": np.full(40, 51.0)}), bounds=pd.DataFrame())
