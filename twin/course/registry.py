@@ -251,8 +251,8 @@ def _filled(scenario: Scenario, mean: float, jitter: float, predict: Predict) ->
     carried = told_from(LEAST_SHARE, share.low, f"{share.low:.2f}")
     back = told_from(MOST_CHURN, churn.high, f"{churn.high:.0f}")
     found = (
-        f"the new nodes carry {carried} of the mean at the lower end, and {back} clients a second come back at the upper "
-        "end of the peak"
+        f"the new nodes carry {carried} of the mean at the lower end, and {back} clients a second come back at the "
+        "upper end of the peak"
     )
     if share.low < LEAST_SHARE:
         return Answer(
