@@ -42,7 +42,7 @@ for record in asleep.values():
 for record in asleep.values():
     load = registry.load_steps(record)
     assert load[1].iloc[-1] <= load[[2, 3]].iloc[-1].min()
-# 6: "It joins at second 2"; "a quarter of all clients"; "A connection lasts 2 to 6 s here"
+# 6: "It joins at second 2"; "about a quarter of all clients"; "A connection lasts 2 to 6 s here"
 life = canary.nodes.lifetime
 assert (canary.faults[0].at, canary.registry.canary.share) == (2.0, 0.25)
 assert (life.mean * (1 - life.jitter), life.mean * (1 + life.jitter)) == (2.0, 6.0)
