@@ -391,8 +391,8 @@ def always(**values):
             lambda: registry.check_spread(
                 load("autoscale-empty"), 6.0, 0.5, always(new_share=0.7996, churn_peak=50.0), 30
             ),
-            "carry 0.7996 of the mean at the lower end, and 50 clients a second come back at the upper end of the peak; "
-            "the first must be at least 0.8.",
+            "carry 0.7996 of the mean at the lower end, and 50 clients a second come back at the upper end of the peak;"
+            " the first must be at least 0.8.",
         ),
         (
             lambda: drain_asked(
