@@ -117,7 +117,7 @@ assert len(who_shows(drained, lab.moved_again)) <= 75
 first_on = drained.select("connected").drop_duplicates("client").set_index("client")["node"].sort_index()
 assert first_on.value_counts().to_dict() == {1: 50, 2: 50, 3: 50}
 assert sorted(first_on.iloc[:3]) == [1, 2, 3]
-# 7: "below **1.05**"; "at most **40** attempts a second"; "empty within **7 s**"; "half a second shorter"
+# 7: "below **1.05**"; "fewer than **40** attempts"; "empty in less than **7 s**"; "half a second shorter"
 assert (lab.ATTEMPTS_LIMIT, lab.RATE_LIMIT, lab.TIME_LIMIT, lab.LEAD_STEP) == (1.05, 40.0, 7.0, 0.5)
 # 7: "HAProxy checks every 0.4 s now and marks a node down after three failed checks. The pace stays at 25"
 harder = lab.harder(single)
