@@ -9,12 +9,15 @@ import pytest
 
 import sim
 from tests.stored import RECORDS, printed, prose, table
+from twin.analysis.zoo import LIBRARY, zoo_variants
+from twin.costs.profile import HostProfile
 from twin.course import storms
 from twin.course.contention import PUBLISHED_RUNS
 from twin.course.discrepancies import beyond_by_luck
 from twin.course.sliders import RATE_A_CLIENT
 from twin.record.record import Record
 from twin.rules.presets import CLIENTS
+from twin.scenario.scenario import Scenario
 
 STEM = "03-backoff-storms"
 FIRST = "jitter on the first only"
@@ -152,6 +155,18 @@ def test_client_libraries_wait_as_the_text_says():
     least = [min(socket["cap"], socket["base"] * 2.0**n * 0.5) for n in range(5)]
     assert least[3] == 4.0  # the fourth wait is 4 to 5 s, mostly 5
     assert least[4] == 5.0  # the fifth is 5 s
+
+
+def test_socket_io_has_the_lowest_peak_of_the_libraries_in_the_zoo():
+    assert "Socket.IO has the lowest peak of the libraries" in prose(STEM)
+    variants = [one for one in zoo_variants(Scenario.load("outage")) if one.labels[LIBRARY] in CLIENTS]
+    host = HostProfile.load("reference")
+    peaks = {
+        one.labels[LIBRARY]: sim.predict(one.scenario, 2, host, jobs=1).measures["peak_attempts"].max()
+        for one in variants
+    }
+    assert len(peaks) == len(CLIENTS)
+    assert min(peaks, key=peaks.get) == "socket.io"
 
 
 def test_brookers_table_agrees_but_for_one_value_which_more_runs_explain():

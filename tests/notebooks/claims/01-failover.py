@@ -19,6 +19,8 @@ if not LIVE:
 # 5: the table, and the sentence on the verdict: "at least 80 %" and "at most 20 %"
 assert comparison.verdict == "pass"
 assert (judging.LEAST_COVERAGE, judging.LARGEST_ERROR) == (0.8, 0.2)
+# 5: "on an axis that does not begin at 0"
+assert comparison.plot().axes[0].get_ylim()[0] > 0
 # 6: no attempt succeeds before the mark-down, in either world
 assert all(one["connected"] == 0 and one["attempts"] > 0 for one in blind.values())
 # 6: a client whose wait outlives the mark-down is no exception, and not the rule
