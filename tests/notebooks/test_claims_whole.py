@@ -33,14 +33,14 @@ def test_so_many_values_lie_outside_as_the_text_says():
     assert f"(the verdict is *{verdict}*)" in prose(STEM)
 
 
-def test_the_far_values_are_those_that_the_text_names():
+def test_what_lies_outside_lies_on_the_side_that_the_text_says():
     found = table(STEM, "whole-15")
     missed = found[found["inside"] == "0/1"]
-    assert missed.loc["consistent_p99", "measured"] > 1.2 * missed.loc["consistent_p99", "high"]
-    assert "`consistent_p99` and `resends_per_message`" in prose(STEM)
-    times = missed.index.intersection(["connect_p99", "latency_p99", "away_per_loss", "start_to_rotation"])
-    assert len(times) >= 2
+    assert missed.loc["consistent_p99", "measured"] > missed.loc["consistent_p99", "high"]
+    assert "`consistent_p99` and `resends_per_message` are larger" in prose(STEM)
+    times = ["connect_p99", "away_per_loss"]
     assert (missed.loc[times, "measured"] < missed.loc[times, "low"]).all()
+    assert "shorter than predicted (`connect_p99`, `away_per_loss`)" in prose(STEM)
 
 
 def test_in_the_recorded_run_the_publisher_was_back_before_the_last_nodes():
