@@ -47,6 +47,7 @@ def test_the_numbers_by_hand_are_near_those_of_the_simulation_or_the_text_says_w
     assert found["simulated / measured"].between(0.9, 1.1).all()
     assert round(12 / 3.1, 1) == 3.9
     assert round(0.1 / 3.1, 3) == 0.032
+    assert 1.8 < 6 / 3.1 < 2.0  # in each interval the balancer cuts nearly twice
     assert "hang: 100 pings a second, by hand 100" in printed(STEM, "heartbeats-16")
 
 
@@ -88,6 +89,9 @@ def test_the_last_ones_wait_for_the_node_that_hangs():
                 assert journey.passages[0].began < down
             else:
                 assert journey.away < 0.3
+        every = sorted(journeys(record), key=lambda journey: journey.back)
+        middle = every[len(every) // 2].lost
+        assert np.mean([journey.lost < middle for journey in every]) > 0.6  # noticed later than most
 
 
 def test_the_notice_is_nearly_a_straight_line():
@@ -102,11 +106,16 @@ def test_a_close_is_noticed_in_milliseconds_and_silence_by_the_heartbeat():
     assert (found.loc[["restart", "kill"], "notice_p99"] < 0.02).all()
     assert found.loc["hang", "notice_p99"] == found.loc["blackhole", "notice_p99"]
     assert found.loc["hang", "reconnect_p99"] == pytest.approx(12.5, abs=0.1)
-    assert found.loc["hang", "reconnect_p99"] - found.loc["blackhole", "reconnect_p99"] == pytest.approx(4.5, abs=0.6)
+    earlier = found.loc["hang", "reconnect_p99"] - found.loc["blackhole", "reconnect_p99"]
+    assert 4.0 < earlier < 5.0  # a little less than open_timeout less connect_timeout
     said = printed(STEM, "heartbeats-22")
     assert "open_timeout of the clients: 10.0 s" in said
     assert "connect_timeout of the balancer: 5.0 s" in said
     assert "the 12.5 s of" in prose(STEM)
+    delay = {name: float(s) for name, s in re.findall(r"(\w+): marked down after ([\d.]+) s", said)}
+    assert delay["blackhole"] > delay["hang"] + 0.3
+    balancer = load("hang").balancer
+    assert (balancer.check.timeout, min(balancer.connect_timeout, balancer.check.inter)) == (0.5, 1.0)
 
 
 def test_the_dead_link_was_measured_too():
@@ -184,6 +193,7 @@ def test_the_search_goes_back_to_the_last_proven_interval_and_then_to_the_middle
             assert following.interval == (proven + known) / 2
     assert tries["cut"].sum() == 3
     assert Adaptive.of(0.5, 8.0).beats == 2  # pongs that prove an interval
+    assert Adaptive.of(0.5, 8.0).precision == 0.5 / 2  # where the search ends
     last = tries["interval"].iloc[-1]
     assert round(last, 2) == 2.84
     assert 3.0 - last < 0.25
@@ -198,6 +208,13 @@ def test_the_search_saves_pings_for_three_reconnects():
     assert found.loc["fixed, 6 s", "losses_per_client"] > 5
     beside = table(STEM, "heartbeats-37").iloc[0]
     assert beside["losses_per_client, measured"] == beside["losses_per_client, simulated"] == 3.0
+
+
+def test_what_a_ping_costs_beside_the_servers_is_not_claimed_without_a_source():
+    """The lab measures CPU time of servers; nothing here measures a phone's."""
+    sentences = re.split(r"(?<=[.:])\s", prose(STEM))
+    claimed = [one for one in sentences if re.search(r"\b(battery|energy|radio)\b", one)]
+    assert all(" may" in one or "](http" in one for one in claimed), claimed
 
 
 def test_luck_is_as_rare_as_the_open_question_says():

@@ -34,7 +34,7 @@ assert abs(bands["HAProxy roundrobin"].median - 1.5) < 0.08
 assert bands["nginx least_conn"].median == 2.0
 # 2: "about **60** new connections in 100 ms"
 assert 45 <= simulated["rush, HAProxy leastconn"] <= 80
-# 3: "node 1 stays empty until somebody loses a connection, and then gets all of it, or most"
+# 3: "node 1 stays empty until somebody else loses connections, and then gets all of these clients, or most"
 assert all(holds(one[name], 5.0)[0] < 30 for name in ("HAProxy leastconn", "HAProxy random(2)"))
 assert gained("HAProxy leastconn") > gained("HAProxy random(2)") > 0.6
 # 3: "the same, but the empty node gets no more than its turn"
