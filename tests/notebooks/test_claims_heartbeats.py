@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import RECORDS, printed, prose, table, tables
+from tests.notebooks.test_notebooks import outside
+from tests.stored import RECORDS, cell, printed, prose, table, tables
 from twin.costs.profile import HostProfile
 from twin.course import heartbeats as lab
 from twin.course.discrepancies import beyond_by_luck
@@ -67,6 +68,19 @@ def test_every_later_life_is_three_seconds_and_the_gaps_get_wider(reference):
     losses, away = (measure_record(record)[name] for name in ("losses_per_client", "away_share"))
     assert losses < 3.9
     assert away == pytest.approx(0.058, abs=0.004)
+
+
+def test_so_many_values_lie_outside_of_their_bands_as_the_text_says():
+    pages = {name: [out.data["text/html"] for out in cell(STEM, name).outputs if "text/html" in out.get("data", {})]
+             for name in ("heartbeats-14", "heartbeats-24")}  # fmt: skip
+    assert outside(pages["heartbeats-14"][0]) == (3, 32)
+    assert outside(pages["heartbeats-24"][0]) == (3, 16)
+    assert "Three of the 32 values of *hang* lie outside of their bands" in prose(STEM)
+    predicted = tables(STEM, "heartbeats-14")[0]
+    late = measure_record(Record.load(RECORDS / "hang-1.parquet"))
+    for name in ("notice_p99", "reconnect_p50", "reconnect_p90"):
+        assert 0 < late[name] - predicted.loc[name, "high"] < 0.015  # three digits of the band are stored
+    assert late["notice_p50"] > predicted.loc["notice_p50", "predicted"]
 
 
 def test_the_last_ones_wait_for_the_node_that_hangs():
