@@ -138,6 +138,20 @@ def test_the_dead_link_was_measured_too():
     assert (dead.retries, dead.redispatch) == (3, 1)
 
 
+def test_the_measured_dead_link_was_marked_down_early(reference):
+    record = Record.load(RECORDS / "blackhole-0.parquet")
+    found, (predicted,) = measure_record(record), tables(STEM, "heartbeats-24")
+    assert found["mark_down_delay"] - predicted.loc["mark_down_delay", "low"] < 0.05
+    assert found["reconnect_p50"] - predicted.loc["reconnect_p50", "high"] < 0.01
+    for name in ("away_total", "away_per_loss"):
+        assert 1 - found[name] / predicted.loc[name, "low"] == pytest.approx(0.02, abs=0.005)
+
+    def sent(run):
+        return sum(one.passages[0].ended - one.passages[0].began > 0.5 for one in journeys(run) if one.passages)
+
+    assert sent(record) < min(sent(sim.simulate(record.scenario, k, reference)) for k in (1, 2, 3))
+
+
 def test_the_node_gives_the_client_up_between_second_4_and_5(reference):
     rows = table(STEM, "heartbeats-26")
     closed = rows[rows["event"] == "disconnected"].iloc[0]
