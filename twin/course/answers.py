@@ -121,6 +121,14 @@ def apart(value: float, bound: float) -> str:
     return f"{value:.{MOST_DIGITS}f}"
 
 
+def told_from(bound: float, value: float, text: str) -> str:
+    """Return the text of a value, with more digits where it would read as its bound and is another number."""
+    if not isfinite(value) or value == bound or float(text) != bound:
+        return text
+    longer = (f"{value:.{digits}g}" for digits in range(3, 17))
+    return next((one for one in longer if float(one) != bound), text)
+
+
 def unlike(scenario: Scenario, lab: Scenario | None) -> str:
     """Return in a sentence which settings of a question are not those of the lab, or an empty text."""
     if lab is None:

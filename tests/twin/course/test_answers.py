@@ -3,7 +3,7 @@
 import pytest
 
 from tests.strategies import small
-from twin.course.answers import Answer, led_by, told_apart, unlike
+from twin.course.answers import Answer, led_by, told_apart, told_from, unlike
 
 LED = "Asked under other settings than those of the lab: "
 
@@ -39,3 +39,19 @@ def test_faults_that_differ_in_nothing_else_are_told_apart_by_node_and_duration(
     said = unlike(hang(), hang(duration=1.5))
     assert said == f"{LED}faults hang of node 1 at 2 s (in the lab hang of node 1 at 2 s for 1.5 s). "
     assert "hang of node 2 at 2 s (in the lab hang of node 1 at 2 s)" in unlike(hang(node=2), hang())
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "text", "said"),
+    [
+        (60.0, 60.4, "60", "60.4"),
+        (60.0, 59.996, "60", "59.996"),
+        (1.05, 1.0501, "1.05", "1.0501"),
+        (0.1, 0.10004, "0.100", "0.10004"),
+        (60.0, 60.0, "60", "60"),
+        (60.0, 51.3, "51", "51"),
+        (7.0, float("inf"), ">16", ">16"),
+    ],
+)
+def test_a_value_that_is_not_its_bound_does_not_read_as_it(bound, value, text, said):
+    assert told_from(bound, value, text) == said
