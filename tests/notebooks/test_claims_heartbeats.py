@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import sim
-from tests.stored import RECORDS, printed, prose, table, tables
+from tests.notebooks.test_notebooks import outside
+from tests.stored import RECORDS, cell, printed, prose, table, tables
 from twin.costs.profile import HostProfile
 from twin.course import heartbeats as lab
 from twin.course.discrepancies import beyond_by_luck
@@ -69,6 +70,19 @@ def test_every_later_life_is_three_seconds_and_the_gaps_get_wider(reference):
     assert away == pytest.approx(0.058, abs=0.004)
 
 
+def test_so_many_values_lie_outside_of_their_bands_as_the_text_says():
+    pages = {name: [out.data["text/html"] for out in cell(STEM, name).outputs if "text/html" in out.get("data", {})]
+             for name in ("heartbeats-14", "heartbeats-24")}  # fmt: skip
+    assert outside(pages["heartbeats-14"][0]) == (3, 32)
+    assert outside(pages["heartbeats-24"][0]) == (3, 16)
+    assert "Three of the 32 values of *hang* lie outside of their bands" in prose(STEM)
+    predicted = tables(STEM, "heartbeats-14")[0]
+    late = measure_record(Record.load(RECORDS / "hang-1.parquet"))
+    for name in ("notice_p99", "reconnect_p50", "reconnect_p90"):
+        assert 0 < late[name] - predicted.loc[name, "high"] < 0.015  # three digits of the band are stored
+    assert late["notice_p50"] > predicted.loc["notice_p50", "predicted"]
+
+
 def test_the_last_ones_wait_for_the_node_that_hangs():
     hang = tables(STEM, "heartbeats-14")[0]
     for column in ("predicted", "measured"):
@@ -122,6 +136,20 @@ def test_the_dead_link_was_measured_too():
     assert "blackhole - pass" in printed(STEM, "heartbeats-24")
     dead = load("blackhole").balancer
     assert (dead.retries, dead.redispatch) == (3, 1)
+
+
+def test_the_measured_dead_link_was_marked_down_early(reference):
+    record = Record.load(RECORDS / "blackhole-0.parquet")
+    found, (predicted,) = measure_record(record), tables(STEM, "heartbeats-24")
+    assert found["mark_down_delay"] - predicted.loc["mark_down_delay", "low"] < 0.05
+    assert found["reconnect_p50"] - predicted.loc["reconnect_p50", "high"] < 0.01
+    for name in ("away_total", "away_per_loss"):
+        assert 1 - found[name] / predicted.loc[name, "low"] == pytest.approx(0.02, abs=0.005)
+
+    def sent(run):
+        return sum(one.passages[0].ended - one.passages[0].began > 0.5 for one in journeys(run) if one.passages)
+
+    assert sent(record) < min(sent(sim.simulate(record.scenario, k, reference)) for k in (1, 2, 3))
 
 
 def test_the_node_gives_the_client_up_between_second_4_and_5(reference):

@@ -65,6 +65,9 @@ def test_two_runs_are_so_much_alike_that_their_range_says_enough(back):
     again = sim.predict(outage(8, 5.0), 2, storms.given_host(RATE, 20_000.0), jobs=1)
     values = storms.back_within(again)
     assert values.max() - values.min() < 0.02 * values.median()
+    apart = storms.back_within(sim.predict(outage(6, 30.0), 2, storms.given_host(RATE, 20_000.0), jobs=1))
+    assert 0.5 < apart.max() - apart.min() < 1.0  # of all variants of the sweep the two that differ most
+    assert "less than a second apart" in prose(STEM)
     few = storms.outage(clients=300, nodes=3, seconds=20, after=40, base=1.0, cap=8.0, jitter="full")
     others = storms.back_within(sim.predict(few, 8, storms.given_host(200), jobs=1))
     assert others.max() - others.min() > 0.08 * others.median()  # with 300 clients runs differ more
@@ -87,12 +90,23 @@ def test_in_the_middle_the_nodes_do_all_they_can_and_at_the_end_the_caps_part(re
         assert 4.0 < ups[-1] < 5.0  # nearly a check interval
         done = 50 * sizing.handshakes(record)
         assert done[:3].sum() == 0
-        assert done[3:6].max() > 1.5 * 4 * RATE  # the accept queues fill
+        assert done[3:6].max() > 1.5 * 4 * RATE  # above the dotted line
         assert done[8:35].mean() == pytest.approx(4 * RATE, rel=0.05)
     short, long = (50 * sizing.handshakes(records[cap]) for cap in (5.0, 60.0))
     assert short[45:52].mean() > 0.9 * 4 * RATE
     assert long[45:52].mean() < 0.75 * 4 * RATE
     assert np.flatnonzero(long)[-1] > np.flatnonzero(short)[-1] + 15
+
+
+def test_the_peak_is_what_the_nodes_have_done_since_they_were_marked_up(records):
+    for record in records.values():
+        ups = record.select("marked_up").set_index("node")["t"]
+        back = record.select("connected")
+        for node, up in ups.items():
+            done = 50 * ((back["node"] == node) & back["t"].between(35.0, 40.0)).sum()
+            assert 0.8 * RATE * (40.0 - up) - 50 < done <= RATE * (40.0 - up) + 50
+        in_a_second = 50 * ((back["node"] == ups.idxmin()) & back["t"].between(39.0, 40.0)).sum()
+        assert in_a_second > 2 * RATE  # in one go
 
 
 def test_around_the_end_of_the_outage_an_attempt_waits_about_four_seconds(records):

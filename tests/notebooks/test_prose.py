@@ -70,3 +70,10 @@ def test_a_teachers_cell_of_answers_shows_a_right_one(number):
             said = "".join(out.get("text", "") for out in cell.get("outputs", []))
             if "Not yet: " in said:
                 assert "Right: " in said, said
+
+
+@pytest.mark.parametrize("number", NOTEBOOKS)
+def test_the_transfer_of_a_lab_has_three_levels(number):
+    """A reader who is told of level 2 has seen level 1."""
+    text = "\n".join(texts_of(number))
+    assert re.findall(r"(?m)^### Level (\d): \S", text.partition("## 7. Transfer")[2]) == ["1", "2", "3"]

@@ -15,9 +15,9 @@ assert (left["B"]["given the mark-down"] / left["B"]["predicted / measured"]).be
 assert abs(left["A"]["predicted / measured"]["mark_down_delay"] - 2.0) < 0.15
 assert abs(left["B"]["predicted / measured"]["peak_attempts"] - 1.7) < 0.1
 # 6: few clients refute A and not B, and the table shows them: none has a wait that is too long for B, as rounded
-shown = who_shows(records[0], refutation)
+shown = who_shows(records[2], refutation)
 assert 0 < len(shown) <= 5
-quick = waits(records[0], attempts=5).query("`back after` < 2").round(2)
+quick = waits(records[2], attempts=5).query("`back after` < 2").round(2)
 assert set(shown) <= set(quick.index)
 bounds = {f"wait {k + 1}": 0.1 * 2**k for k in range(5)}
 assert ((quick[list(bounds)] <= bounds) | quick[list(bounds)].isna()).all(axis=1).sum() == len(shown)
