@@ -16,7 +16,8 @@ life = scenario.nodes.lifetime
 assert (life.mean * (1 - life.jitter), life.mean * (1 + life.jitter)) == (3.0, 9.0)
 assert (round(200 / 6), round(0.5 + 90 / (200 / 6), 1)) == (33, 3.2)
 # 2 (b): "if the start of the process and the registrar's look take half a second"; 7: "at about 3.5 s"
-assert 0.4 < prediction.measures["start_to_rotation"].median() < 0.6
+# (the median of the few runs of the short settings says less)
+assert (0.4 if MANY == 100 else 0.3) < prediction.measures["start_to_rotation"].median() < (0.6 if MANY == 100 else 0.7)
 # 5: what was predicted is what was measured
 assert comparison.verdict == "pass"
 # 6: "both together are nearly 50 a second"; "by 200 / 36 a second each second, to 17 after 9 s"
