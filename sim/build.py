@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
@@ -58,8 +59,10 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.handlers: Handlers | None = None
         self.servers = servers = SharedServers(run, cores, machine)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        handler = scenario.nodes.handler
+        if scenario.publisher is not None or scenario.clients.sends.rate or handler is not None:
             uplink = Uplink(run, balancer, nodes, clients)
         if scenario.publisher is not None:
             bus = servers.of["messages"]
@@ -72,6 +75,8 @@ class Mechanisms:
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
             self.outboxes = Outboxes(run, uplink, clients)
+        if handler is not None:
+            self.handlers = Handlers(run, handler, uplink, balancer, nodes, clients, machine.cost_if_known)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
@@ -102,6 +107,8 @@ class Mechanisms:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
             found.append(self.broadcast.fanouts[node.number - 1])
+        if self.handlers is not None:
+            found.append(self.handlers.of_node[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
@@ -112,6 +119,8 @@ class Mechanisms:
             found.append(self.broadcast.subscribers[client.number])
         if self.outboxes is not None:
             found.append(self.outboxes.of[client.number])
+        if self.handlers is not None:
+            found.append(self.handlers.of_client[client.number])
         return found
 
     def begin(self) -> None:

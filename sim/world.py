@@ -70,9 +70,10 @@ class World:
 
     def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
-        runtime = RUNTIMES[self.scenario.nodes.runtime](self.cost, start_part(self.scenario))
-        times = _times(machine)
-        nodes = [node.Node(self, i + 1, Process(groups[of]), runtime, times) for i, of in enumerate(machine.of_node)]
+        settings = self.scenario.nodes
+        runtime = RUNTIMES[settings.runtime](self.cost, start_part(self.scenario), settings)
+        times, processes = _times(machine), [runtime.process(groups[of]) for of in machine.of_node]
+        nodes = [node.Node(self, i, process, runtime, times) for i, process in enumerate(processes, 1)]
         process, start = Process(groups[machine.of_balancer]), machine.balancer_start
         kind = KINDS[self.scenario.balancer.kind]
         found = kind(self, process, nodes, start, self.start_checks)

@@ -11,6 +11,7 @@ ROOMS = {
     "page": "live.page.node",
     "lifetime": "live.node.lifetime",
     "sends": "live.sending.node",
+    "handler": "live.handler.node",
     "broadcast": "live.broadcast.node",
     "registry": "live.registry.node",
 }

@@ -47,6 +47,7 @@ NOT_COVERED: dict[str, Holds] = {
     "the scenario has a blackhole": _has("blackhole"),
     "a killed node is started again": lambda s, _: any(f.kind == "kill" and f.duration is not None for f in s.faults),
     "the clients send": lambda s, _: s.clients.sends.rate > 0,
+    "the nodes have a handler": lambda s, _: s.nodes.handler is not None,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "the clients of a broadcast have machines of their own": lambda s, _: (

@@ -73,7 +73,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
     sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
         kind: kind != DEFAULT,
-        "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
+        "broadcast": scenario.talks or sessions == "redis",
         "sessions": sessions != "none",
     }
     return tuple(name for name, needed in needs.items() if needed)
@@ -245,7 +245,7 @@ class HostProfile(Measured):
         if not self.of("node", runtime):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        if scenario.talks:
             self.must_know_broadcast(kind)
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
@@ -258,8 +258,8 @@ class HostProfile(Measured):
         """
         if not self.knows_broadcast(balancer):
             raise ScenarioError(
-                "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
-                "./lab calibrate again."
+                "publisher, clients.sends or nodes.handler is given; this host profile was calibrated without a "
+                "broadcast: run ./lab calibrate again."
             )
 
     def knows_broadcast(self, balancer: str = DEFAULT) -> bool:

@@ -18,6 +18,7 @@ from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
+from twin.scenario.handler import Executor, HandlerSettings, handler_problem
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
@@ -140,6 +141,10 @@ class Nodes(Table):
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
+    handler: HandlerSettings | None = Field(
+        None, description="What requests of clients make a node do; left out: there are none."
+    )
+    executor: Executor = Field(Executor(), description="Who does the work of a handler.")
 
 
 class HostSettings(Table):
@@ -205,8 +210,10 @@ class Scenario(Table):
         if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
             raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
-        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
+        problem = (
+            session_problem(self.sessions, self.bus.kind)
+            or sending_problem(clients.sends, clients.count, self.duration)
+            or handler_problem(self.nodes.handler, clients.count, self.duration)
         )
         if problem:
             raise refused(*problem)
@@ -305,6 +312,12 @@ class Scenario(Table):
     def uses(self) -> tuple[Use, ...]:
         """For what there is a shared server."""
         return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
+
+    @property
+    def talks(self) -> bool:
+        """Whether anything but handshakes, pings and closes goes over the connections."""
+        sends = self.clients.sends.rate > 0 or self.nodes.handler is not None
+        return sends or self.publisher is not None
 
     @property
     def idle_timeout(self) -> float:

@@ -1,0 +1,51 @@
+"""A handler that does its work in the event loop: while it computes or blocks, nobody else is served."""
+
+from collections.abc import Callable
+
+import simpy
+
+from sim.connection import Tunnel
+from sim.machine.computing import compute
+from sim.machine.process import Cost
+from sim.node.node import Node
+from sim.ports import Run, TaskExecutor
+from twin.rules.handler import Demand
+
+
+class InLoop(TaskExecutor):
+    """The loop of one node. Requests are taken in the order in which they were read; one that awaits lets others in.
+
+    Args:
+        run: the replication.
+        node: whose loop it is.
+        cost: of a part of a hand-over; there is none.
+    """
+
+    def __init__(self, run: Run, node: Node, cost: Callable[[str], Cost]) -> None:
+        self.process = node.process
+
+    def begin(self, tunnel: Tunnel, demand: Demand, then: Callable[[], None]) -> None:
+        """Do the work of a request."""
+        process = self.process
+
+        def computed() -> None:
+            if demand.blocking > 0.0:
+                process.block(demand.blocking, blocked)
+            else:
+                blocked()
+
+        def blocked() -> None:
+            await_it(self.process.sleep, demand.awaiting, then)
+
+        compute(process, demand.cpu, computed)
+
+    def clear(self) -> None:
+        """The node's process is gone: its work is cleared with it."""
+
+
+def await_it(sleep: Callable[[float], simpy.Event], seconds: float, then: Callable[[], None]) -> None:
+    """Call `then` when what is awaited is there, at once if that takes no time."""
+    if seconds > 0.0:
+        sleep(seconds).callbacks.append(lambda _: then())
+    else:
+        then()
