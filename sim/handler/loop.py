@@ -11,6 +11,8 @@ from sim.node.node import Node
 from sim.ports import Run, TaskExecutor
 from twin.rules.handler import Demand
 
+_NOTHING = Cost.constant(0.0)
+
 
 class InLoop(TaskExecutor):
     """The loop of one node. Requests are taken in the order in which they were read; one that awaits lets others in.
@@ -35,9 +37,12 @@ class InLoop(TaskExecutor):
                 blocked()
 
         def blocked() -> None:
-            await_it(self.process.sleep, demand.awaiting, then)
+            await_it(process.sleep, demand.awaiting, then)
 
-        compute(process, demand.cpu, computed)
+        if demand.blocking > 0.0 and not demand.cpu:  # who blocks at once does so in its turn, too
+            process.work(_NOTHING, lambda _: computed())
+        else:
+            compute(process, demand.cpu, computed)
 
     def clear(self) -> None:
         """The node's process is gone: its work is cleared with it."""

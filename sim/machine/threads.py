@@ -9,7 +9,7 @@ from collections.abc import Callable
 import simpy
 
 from sim.machine.process import PIECE, Process, Scheduler
-from twin.rules.gil import InterpreterLock
+from twin.rules.gil import SWITCH_INTERVAL, InterpreterLock
 
 LEAST_PIECE = 1e-6
 """Seconds of the shortest piece of work."""
@@ -78,19 +78,20 @@ class Gil:
 
     Args:
         cores: on which the threads run.
+        interval: seconds that a thread waits before it asks for the lock.
 
     Attributes:
         threads: all that there are.
         lock: who has it, and who waits.
     """
 
-    def __init__(self, cores: Scheduler) -> None:
+    def __init__(self, cores: Scheduler, interval: float = SWITCH_INTERVAL) -> None:
         self.cores = cores
         self.env = cores.env
         self.time_slice = cores.time_slice
         self.clock = cores.clock
         self.threads: list[Thread] = []
-        self.lock = InterpreterLock()
+        self.lock = InterpreterLock(interval)
         self._looks_at: float | None = None
 
     def wake(self, process: Process) -> None:
