@@ -79,7 +79,7 @@ class DeliveryBench:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
         broadcast = {**self.broadcast.for_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
-        node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        node = RUNTIMES[RUNTIME].start(stage, f"node {number}", config, self.place.cluster[:1])
         node.hear(Listening)
         return node
 

@@ -68,7 +68,7 @@ def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> 
     more to do, and the pace of the cores meanwhile.
     """
     paces = [pace_of(place) for _ in range(PACES)]
-    node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
+    node: ChildProcess = RUNTIMES[RUNTIME].start(stage, "node", config, place.cluster[:1])
     listens = node.hear(Listening).cpu
     rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
     paces += [pace_of(place) for _ in range(PACES)]

@@ -180,7 +180,7 @@ class Bench:
 
     def _start_node(self, port: int) -> ChildProcess:
         config = {"number": 1, "port": port, "backlog": 4000}
-        return self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        return RUNTIMES[RUNTIME].start(self.stage, "node", config, self.place.cluster[:1])
 
     def pace(self) -> Pace:
         """Return the pace of the cores just now."""

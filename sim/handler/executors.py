@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sim.handler.goroutines import Goroutines
 from sim.handler.loop import InLoop
 from sim.handler.process_pool import ProcessPool
 from sim.handler.thread_pool import ThreadPool
@@ -24,5 +25,5 @@ def of_loop(run: Run, node: Node, cost: PartCost) -> TaskExecutor:
     return OF_LOOP[run.scenario.nodes.executor.kind](run, node, cost)
 
 
-EXECUTORS: dict[str, Make] = {"asyncio": of_loop}
+EXECUTORS: dict[str, Make] = {"asyncio": of_loop, "go": Goroutines}
 """What makes the executor of a node, by its runtime."""

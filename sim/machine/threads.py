@@ -88,6 +88,7 @@ class Gil:
     def __init__(self, cores: Scheduler, interval: float = SWITCH_INTERVAL) -> None:
         self.cores = cores
         self.env = cores.env
+        self.count = 1
         self.time_slice = cores.time_slice
         self.clock = cores.clock
         self.threads: list[Thread] = []
