@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from live.node import asyncio_runtime
+from live.node import asyncio_runtime, processes_runtime
 
 
 @dataclass(frozen=True)
@@ -18,4 +18,7 @@ class Runtime:
     packages: tuple[str, ...]
 
 
-RUNTIMES = {"asyncio": Runtime(asyncio_runtime.PROGRAM, asyncio_runtime.PACKAGES)}
+RUNTIMES = {
+    "asyncio": Runtime(asyncio_runtime.PROGRAM, asyncio_runtime.PACKAGES),
+    "processes": Runtime(processes_runtime.PROGRAM, asyncio_runtime.PACKAGES),
+}
