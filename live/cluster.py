@@ -153,6 +153,7 @@ class Cluster:
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
         nodes = self.scenario.nodes
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
+        config["workers"] = nodes.workers.model_dump()
         return self._with_tables(config, [part.of_node(number) for part in self.parts])
 
     @staticmethod

@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     BUS_LOOK = 41
     TIE = 42
     NODE_PORT = 50
+    LISTENER = 51
     TASK_PHASE = 70
     TASK_INTERVAL = 71
     TASK_CPU = 72

@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
+from live.calibration import costs, deliveries, disk, handler, payloads, pings, registry, relay, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -154,6 +154,7 @@ def _repeat(
     if not again:
         measure_starts(scenario, found)
         relay.measure(scenario, found)
+        handler.measure(scenario, found)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import signal
+import socket
 import time
 from typing import Any
 
@@ -36,8 +37,7 @@ async def main(config: dict[str, Any]) -> int:
     node = build(config)
     node.server = await serve(
         node.serve_client,
-        "127.0.0.1",
-        config["port"],
+        **place(config),
         backlog=config["backlog"],
         compression=None,
         ping_interval=config.get("ping_interval") or None,
@@ -58,6 +58,16 @@ async def main(config: dict[str, Any]) -> int:
     if closed.done():
         say(Closed(time.process_time()))
     return node.status
+
+
+def place(config: dict[str, Any]) -> dict[str, Any]:
+    """Return where the server listens: on a port of its own, on one that it shares with other processes, or on a
+    socket that it was given by number (`live.node.processes`).
+    """
+    listen = config.get("listen", {})
+    if "socket" in listen:
+        return {"sock": socket.socket(fileno=listen["socket"])}
+    return {"host": "127.0.0.1", "port": config["port"]} | listen
 
 
 if __name__ == "__main__":

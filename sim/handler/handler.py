@@ -8,7 +8,7 @@ from sim.client.client import Client
 from sim.connection import Frame, Tunnel
 from sim.handler.executors import EXECUTORS, PartCost
 from sim.handler.requests import MECHANISM, Request, Requests
-from sim.machine.process import Cost
+from sim.machine.process import Cost, Process
 from sim.network.downlink import Downlink
 from sim.network.uplink import Uplink
 from sim.node.node import Node
@@ -72,7 +72,7 @@ class Handler(NodePart):
         self.executor = EXECUTORS[run.scenario.nodes.runtime](run, node, cost)
         self.life = 0
         if node.state == "up":
-            run.env.process(self.look(self.life))
+            self._look()
 
     def begin(self, tunnel: Tunnel, request: Request) -> None:
         """Do the work of a request; what comes to the socket of a killed process nobody reads."""
@@ -84,9 +84,13 @@ class Handler(NodePart):
         if life == self.life:
             self.downlink.say(tunnel, Frame(request.body, mechanism=MECHANISM))
 
-    def look(self, life: int) -> Work[None]:
-        """See again and again how late the loop is."""
-        process, begun, last = self.node.process, self.env.now, 0
+    def _look(self) -> None:
+        for process in self.node.processes:
+            self.env.process(self.look(self.life, process))
+
+    def look(self, life: int, process: Process) -> Work[None]:
+        """See again and again how late a loop is."""
+        begun, last = self.env.now, 0
         while life == self.life:
             yield process.sleep(max(0.0, begun + (last + 1) * LOOK_EVERY - self.env.now))
             if life != self.life:
@@ -111,4 +115,4 @@ class Handler(NodePart):
 
     def started(self, healed: bool) -> None:
         """A new process listens."""
-        self.env.process(self.look(self.life))
+        self._look()

@@ -6,9 +6,8 @@ import simpy
 
 from sim.connection import Tunnel
 from sim.machine.computing import compute
-from sim.machine.process import Cost
-from sim.node.node import Node
-from sim.ports import Run, TaskExecutor
+from sim.machine.process import Cost, Process
+from sim.ports import TaskExecutor
 from twin.rules.handler import Demand
 
 _NOTHING = Cost.constant(0.0)
@@ -18,13 +17,13 @@ class InLoop(TaskExecutor):
     """The loop of one node. Requests are taken in the order in which they were read; one that awaits lets others in.
 
     Args:
-        run: the replication.
-        node: whose loop it is.
+        loop: the process or thread that serves the connections.
+        size: of a pool; there is none.
         cost: of a part of a hand-over; there is none.
     """
 
-    def __init__(self, run: Run, node: Node, cost: Callable[[str], Cost]) -> None:
-        self.process = node.process
+    def __init__(self, loop: Process, size: int, cost: Callable[[str], Cost]) -> None:
+        self.process = loop
 
     def begin(self, tunnel: Tunnel, demand: Demand, then: Callable[[], None]) -> None:
         """Do the work of a request."""

@@ -12,8 +12,7 @@ from sim.connection import Tunnel
 from sim.handler.loop import await_it
 from sim.machine.computing import compute
 from sim.machine.process import Cost, Process
-from sim.node.node import Node
-from sim.ports import Run, TaskExecutor
+from sim.ports import TaskExecutor
 from twin.rules.handler import Demand
 
 Call = tuple[Demand, Callable[[], None]]
@@ -24,16 +23,15 @@ class ProcessPool(TaskExecutor):
     """The processes of one node's pool.
 
     Args:
-        run: the replication.
-        node: whose pool it is.
+        loop: the process that serves the connections.
+        size: how many processes there are beside it, on the same cores.
         cost: of a part of the hand-over.
     """
 
-    def __init__(self, run: Run, node: Node, cost: Callable[[str], Cost]) -> None:
-        self.loop = node.process
+    def __init__(self, loop: Process, size: int, cost: Callable[[str], Cost]) -> None:
+        self.loop = loop
         self.pass_on, self.take = cost("node_pass_on"), cost("node_worker")
-        cores = node.process.cores
-        self.workers = [Process(cores) for _ in range(run.scenario.nodes.executor.size)]
+        self.workers = [Process(loop.cores) for _ in range(size)]
         self.idle = deque(self.workers)
         self.waiting: deque[Call] = deque()
         self.life = 0

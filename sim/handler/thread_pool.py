@@ -11,10 +11,9 @@ from collections.abc import Callable
 from sim.connection import Tunnel
 from sim.handler.loop import await_it
 from sim.machine.computing import compute
-from sim.machine.process import Cost
+from sim.machine.process import Cost, Process
 from sim.machine.threads import Thread
-from sim.node.node import Node
-from sim.ports import Run, TaskExecutor
+from sim.ports import TaskExecutor
 from twin.rules.handler import Demand
 
 Job = tuple[Demand, Callable[[], None]]
@@ -27,17 +26,16 @@ class ThreadPool(TaskExecutor):
     A call costs the loop one half of the hand-over when it is given away, and the other half when its result comes.
 
     Args:
-        run: the replication.
-        node: whose pool it is; its process is a thread under an interpreter lock.
+        loop: the thread that serves the connections, under an interpreter lock.
+        size: how many threads there are.
         cost: of a part of the hand-over.
     """
 
-    def __init__(self, run: Run, node: Node, cost: Callable[[str], Cost]) -> None:
-        loop = node.process
+    def __init__(self, loop: Process, size: int, cost: Callable[[str], Cost]) -> None:
         assert isinstance(loop, Thread)
         self.loop = loop
         self.hand_over = cost("node_hand_over")
-        self.idle = deque(Thread(loop.gil) for _ in range(run.scenario.nodes.executor.size))
+        self.idle = deque(Thread(loop.gil) for _ in range(size))
         self.threads = list(self.idle)
         self.waiting: deque[Job] = deque()
         self.life = 0

@@ -66,6 +66,7 @@ class _Wake(Item):
     """
 
     __slots__ = ("slept",)
+    count = 0
 
     def __init__(self, process: Process) -> None:
         super().__init__(process, _NOTHING)

@@ -10,7 +10,7 @@ from functools import partial
 from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.lane import Lane, Relay
+from sim.machine.lane import Relay
 from sim.machine.own_loop import Loops
 from sim.node.node import Node
 from sim.ports import Run
@@ -43,14 +43,14 @@ class Downlink:
         self.readers: dict[str, Reader] = {}
         self.held: dict[Tunnel, list[Frame]] = {}
         write, more = cost("node_word"), cost("node_word_more")
-        self.lanes = [Lane(node.process, write, more, self.written) for node in nodes]
+        self.lanes = [Relay(node.loop_of, write, more, self.written) for node in nodes]
         self.balancer = Relay(balancer.worker, cost("balancer_word"), cost("balancer_word_more"), self.relayed)
         self.swarms = loops.lanes(cost("client_word"), cost("client_word_more"), self.read)
 
     def say(self, tunnel: Tunnel, frame: Frame) -> None:
         """Let a connection's node write a frame, unless the connection is over."""
         if tunnel in self.nodes[tunnel.server].tunnels and not tunnel.closing:
-            self.lanes[tunnel.server].send([tunnel], frame)
+            self.lanes[tunnel.server].pass_on([(tunnel, [frame])])
 
     def forget(self, server: int) -> None:
         """The process of a node is gone, and what it had not written."""

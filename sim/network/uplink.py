@@ -11,7 +11,7 @@ from functools import partial
 from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.lane import Lane, Relay
+from sim.machine.lane import Relay
 from sim.machine.own_loop import Loops
 from sim.node.node import Node
 from sim.ports import Run
@@ -44,7 +44,7 @@ class Uplink:
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         self.loops = Loops(run.env, clients)
         self.swarms = self.loops.lanes(send, send, self.sent)
-        self.lanes = [Lane(node.process, read, read, self.arrived) for node in nodes]
+        self.lanes = [Relay(node.loop_of, read, read, self.arrived) for node in nodes]
         self.lives = [node.life for node in nodes]
 
     def say(self, tunnel: Tunnel, frame: Frame) -> None:

@@ -2,6 +2,7 @@
 
 from sim.node.asyncio_runtime import AsyncioRuntime
 from sim.node.go_runtime import GoRuntime
+from sim.node.processes_runtime import ProcessesRuntime
 from sim.node.runtime import Runtime
 
-RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime, "go": GoRuntime}
+RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime, "processes": ProcessesRuntime, "go": GoRuntime}

@@ -4,7 +4,7 @@ What a kind does otherwise is in a module of its own beside this one; `sim.node.
 """
 
 from abc import ABC
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from sim.machine.process import Cost, Process, Scheduler
@@ -56,10 +56,28 @@ class Runtime(ABC):
         self.costs = self.costs_of(cost, start)
         self.settings = settings
 
+    @property
+    def sockets(self) -> int:
+        """On how many sockets a node listens."""
+        return 1
+
+    def socket_of(self, u: float) -> int:
+        """Return which socket gets a connection whose hash, in [0, 1), is `u`."""
+        return 0
+
+    def acceptor(self, socket: int, processes: Sequence[Process]) -> int:
+        """Return which process accepts what has come to a socket."""
+        return socket
+
+    def processes(self, cores: Scheduler) -> list[Process]:
+        """Return what serves a node's connections on some cores: one process, unless a kind says otherwise."""
+        return [self.process(cores)]
+
     def process(self, cores: Scheduler) -> Process:
-        """Return what serves a node's connections on some cores: one process with one thread, unless a kind says
-        otherwise. What a handler does runs beside it in whatever the executor of the runtime makes
-        (`sim.ports.TaskExecutor`), which finds the cores, or what stands before them, as `node.process.cores`.
+        """Return one process that serves connections: with one thread, unless a kind says otherwise.
+
+        What a handler does runs beside it in whatever the executor of the runtime makes (`sim.ports.TaskExecutor`),
+        which finds the cores, or what stands before them, as `node.process.cores`.
         """
         return Process(cores)
 

@@ -7,7 +7,6 @@ Wolfowitz's, customer by customer; what these say on average with the draws of t
 from heapq import heappop, heappush
 from itertools import islice
 from math import factorial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +23,6 @@ from twin.draws import OF_TASKS, uniform
 from twin.rules.handler import Demand, TaskRule
 
 RUNS = 10
-FREE = Cost.constant(0.0)
 
 
 def stream(distribution, load, servers, count, run, where="cpu"):
@@ -59,9 +57,9 @@ def stays(requests, env, executor):
     return found
 
 
-def node_on(cores, size):
-    run = SimpleNamespace(scenario=SimpleNamespace(nodes=SimpleNamespace(executor=SimpleNamespace(size=size))))
-    return run, SimpleNamespace(process=Process(cores))
+def free(name):
+    """Return what a hand-over costs here."""
+    return Cost.constant(0.0)
 
 
 @pytest.mark.parametrize("where", ["cpu", "blocking"])
@@ -70,7 +68,7 @@ def test_a_loop_takes_one_after_the_other(distribution, where, monkeypatch):
     monkeypatch.setattr("sim.machine.process.PIECE", 0.5)
     requests = stream(distribution, 0.8, 1, 400, 0, where)
     env = simpy.Environment()
-    executor = InLoop(*node_on(Cores(env, 1, 0.003), 1), None)
+    executor = InLoop(Process(Cores(env, 1, 0.003)), 1, free)
     taken = np.array([demand.cpu + demand.blocking for _, demand in requests])
     assert stays(requests, env, executor) == pytest.approx(recursion(requests, 1) + taken)
 
@@ -79,7 +77,7 @@ def test_a_loop_takes_one_after_the_other(distribution, where, monkeypatch):
 def test_a_pool_takes_the_longest_waiting_request_when_one_of_it_is_free(servers):
     requests = stream("exponential", 0.8, servers, 400, 0, "blocking")
     env = simpy.Environment()
-    executor = ProcessPool(*node_on(Cores(env, 1, 0.003), servers), lambda name: FREE)
+    executor = ProcessPool(Process(Cores(env, 1, 0.003)), servers, free)
     taken = np.array([demand.blocking for _, demand in requests])
     assert stays(requests, env, executor) == pytest.approx(recursion(requests, servers) + taken)
 
@@ -126,10 +124,7 @@ def test_threads_under_a_lock_share_the_processor(distribution, monkeypatch):
     found = []
     for run in range(RUNS):
         env = simpy.Environment()
-        cores = Cores(env, 1, 0.003)
-        settings, node = node_on(cores, 100)
-        node.process = Thread(Gil(cores, 0.05))
-        executor = ThreadPool(settings, node, lambda name: FREE)
+        executor = ThreadPool(Thread(Gil(Cores(env, 1, 0.003), 0.05)), 100, free)
         found.append(stays(stream(distribution, 0.6, 1, 400, run), env, executor)[40:].mean())
     mean, half = interval(found)
     assert half < 0.2 * 2.5
@@ -138,6 +133,6 @@ def test_threads_under_a_lock_share_the_processor(distribution, monkeypatch):
 
 def test_a_short_request_does_not_wait_for_a_long_one_that_awaits():
     env = simpy.Environment()
-    executor = InLoop(*node_on(Cores(env, 1, 0.003), 1), None)
+    executor = InLoop(Process(Cores(env, 1, 0.003)), 1, free)
     found = stays([(0.0, Demand(0.0, 0.0, 10.0)), (1.0, Demand(0.001, 0.0, 0.0))], env, executor)
     assert found == pytest.approx([10.0, 0.001], abs=0.02)

@@ -35,7 +35,7 @@ from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
-from twin.scenario.runtimes import RUNTIME
+from twin.scenario.runtimes import COSTS_AS, RUNTIME
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -123,7 +123,7 @@ class HostProfile(Measured):
     def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
         room = room_of(name)
         if room != "balancer":
-            return self.of(room, runtime if room == "node" else "")[name]
+            return self.of(room, COSTS_AS.get(runtime, runtime) if room == "node" else "")[name]
         first = name.split("_", 1)[0]
         known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
@@ -241,7 +241,7 @@ class HostProfile(Measured):
         self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
-        runtime = scenario.nodes.runtime
+        runtime = COSTS_AS.get(scenario.nodes.runtime, scenario.nodes.runtime)
         if not self.of("node", runtime):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)

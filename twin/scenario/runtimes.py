@@ -1,20 +1,38 @@
 """The kinds of runtimes that nodes may have, listed here."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
-from twin.scenario.fields import Problem
+from pydantic import Field
 
-RuntimeKind = Literal["asyncio", "go"]
+from twin.rules.accepting import Accepting
+from twin.scenario.fields import Problem, Table
+
+RuntimeKind = Literal["asyncio", "processes", "go"]
 
 RUNTIME: RuntimeKind = "asyncio"
 """The runtime of nodes whose table does not say it."""
 
+COSTS_AS: dict[str, RuntimeKind] = {"processes": "asyncio"}
+"""Runtime -> the one of which a host profile has what its parts cost, where that is another one."""
+
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
+    "processes": frozenset({"publisher", "sessions.store", "registry"}),
     "go": frozenset({"sessions.store", "registry", "nodes.lifetime"}),
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
+
+
+class Workers(Table):
+    """The worker processes of a node with several."""
+
+    count: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Worker processes of each node.")
+    accepting: Accepting = Field(
+        "reuseport",
+        description="reuseport: each has a socket of its own on the port (SO_REUSEPORT), and the kernel chooses by a "
+        "hash; shared: all have one socket, and who is woken first accepts.",
+    )
 
 
 def runtime_problem(runtime: RuntimeKind, used: Collection[str]) -> Problem | None:

@@ -23,7 +23,7 @@ from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
 from twin.scenario.renamed import with_new_names
-from twin.scenario.runtimes import RUNTIME, RuntimeKind, runtime_problem
+from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers, runtime_problem
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
@@ -133,8 +133,11 @@ class Nodes(Table):
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
     runtime: RuntimeKind = Field(
-        RUNTIME, description="What the nodes run on: asyncio is Python's, with uvloop; go: goroutines."
+        RUNTIME,
+        description="What the nodes run on: asyncio is Python's, with uvloop; processes: several such processes on one "
+        "port; go: goroutines.",
     )
+    workers: Workers = Field(Workers(), description="The processes of a node with the runtime 'processes'.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
     )
@@ -245,6 +248,7 @@ class Scenario(Table):
     def _mechanisms_of_nodes(self) -> list[str]:
         """Tables and settings of mechanisms that not every runtime of nodes has."""
         used = {
+            "publisher": self.publisher is not None,
             "sessions.store": self.sessions.store != "none",
             "registry": self.registry is not None,
             "nodes.lifetime": self.nodes.lifetime is not None,
