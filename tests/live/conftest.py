@@ -25,7 +25,9 @@ from live.balancer.base import Balancer
 from live.control.messages import Listening
 from live.control.process import Stage
 from live.machine import placement
+from live.node.go_toolchain import toolchain
 from live.page.serve import SERVED, ServedCluster, serve
+from twin.errors import HostError
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
@@ -67,6 +69,17 @@ def nginx() -> None:
         if os.environ.get("CI"):
             pytest.fail("nginx is not installed and the environment variable CI is set")
         pytest.skip("nginx is not installed")
+
+
+@pytest.fixture(scope="session")
+def go() -> None:
+    """The test needs Go: where there is none the test is skipped, but on CI it fails."""
+    try:
+        toolchain()
+    except HostError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"{error} The environment variable CI is set.")
+        pytest.skip(str(error))
 
 
 @pytest.fixture

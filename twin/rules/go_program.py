@@ -162,6 +162,8 @@ class Program:
             if step.kind == "block":
                 self._block(p, task, step.seconds)
                 return
+            if step.kind == "sleep" and step.seconds <= self.now:
+                continue
             if step.kind == "sleep":
                 self._fall_asleep(p, task, step.seconds)
                 break
@@ -279,3 +281,20 @@ class Program:
     def _trace(self, every: float) -> None:
         self.traces.append((self.now, self.scheduler.trace()))
         self._at(self.now + every, partial(self._trace, every))
+
+
+def paced(requests: Sequence[tuple[float, float, float]]) -> tuple[Task, list[Task]]:
+    """Return a goroutine that sleeps until each request is due and then starts a goroutine for it, and these.
+
+    Args:
+        requests: when each is due, in seconds, and what it takes: CPU time, then a blocking call; in order.
+    """
+    tasks = [Task([Step("compute", cpu), Step("block", blocking)]) for _, cpu, blocking in requests]
+    for task in tasks:
+        task.steps = [step for step in task.steps if step.seconds > 0.0]
+    steps = [
+        step
+        for (due, *_), task in zip(requests, tasks, strict=True)
+        for step in (Step("sleep", due), Step("go", task=task))
+    ]
+    return Task(steps), tasks

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from twin.rules.go_program import Machine, Program, Step, Task
+from twin.rules.go_program import Machine, Program, Step, Task, paced
 
 LOOKS = [51 * 70e-6]
 """Times of the looks from the 51st on while no P is taken: the sleep doubles up to 10 ms."""
@@ -139,3 +139,10 @@ def test_short_tasks_beside_long_ones_wait_for_slices_of_20_ms_and_not_of_10():
 def test_sysmon_that_shares_the_core_makes_slices_longer_by_what_it_waits():
     """Seen on one core: 5.0, 15.8 and 22.9 ms. Who computes keeps the core up to a time slice of the kernel, 3 ms."""
     assert latencies(late=0.003) == pytest.approx((5.0, 15.8, 22.9), rel=0.1)
+
+
+def test_a_maker_starts_each_task_when_it_is_due():
+    maker, tasks = paced([(0.01, 0.001, 0.0), (0.01, 0.001, 0.0), (0.05, 0.0, 0.002)])
+    run(asleep=[maker])
+    assert [task.at for task in tasks] == pytest.approx([0.01, 0.01, 0.05], abs=0.0012)
+    assert [round(task.ended - task.at, 4) for task in tasks] == [0.002, 0.001, 0.002]
