@@ -87,6 +87,7 @@ class Cores:
         contention: CoreContention | None = None,
     ) -> None:
         self.env = env
+        self.count = count
         self.idle = list(range(count))
         self.time_slice = time_slice
         self.tick = tick
