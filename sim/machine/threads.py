@@ -119,11 +119,10 @@ class Gil:
         if event.value != self._looks_at:  # an earlier look has been arranged meanwhile
             return
         self._looks_at = None
-        if self.lock.due is None:
+        holder = self.lock.holder
+        if self.lock.due is None or not isinstance(holder, Thread):
             return
         if self.lock.look(self.env.now):
-            holder = self.lock.holder
-            assert isinstance(holder, Thread)
             holder.displaced = holder.stopped = True
         else:
             self._watch()
