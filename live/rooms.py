@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
+from live.deadlines import deadlines
 from live.handler import handler
 from live.network import links
 from live.node import lifetimes
@@ -22,6 +23,7 @@ ROOMS: tuple[Room, ...] = (
     sessions.attach,
     sending.attach,
     handler.attach,
+    deadlines.attach,
     lifetimes.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.asyncio.client import ClientConnection
+from websockets.protocol import State
 
 from live.client.connection import Inlet
 from live.client.part import ClientPart, Take
@@ -52,7 +53,7 @@ class Requests(ClientPart):
         requests = self.tasks[name].requests(self.clients, number, phase, draw)
         for n, (due, demand) in enumerate(requests):
             await swarm.timers.until(start + due, "request")
-            if self.connection is not None:
+            if self.connection is not None and self.connection.protocol.state is State.OPEN:
                 swarm.events.append((time.monotonic(), "requested", number, self.node, -1, n, name))
                 self.connection.say(wire.request(number, n, place, demand, self.size))
 

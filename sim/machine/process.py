@@ -195,7 +195,7 @@ class Scheduler(Protocol):
     """Who decides which process has a core, and for how long.
 
     Attributes:
-        count: how many processes may run at a time.
+        count: how many cores there are.
         time_slice: seconds for which who runs keeps its core.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
     """

@@ -87,6 +87,8 @@ class Gil:
 
     def __init__(self, cores: Scheduler, interval: float = SWITCH_INTERVAL) -> None:
         self.cores = cores
+        self.count = cores.count
+        self.unseen = cores.time_slice if cores.count == 1 else 0.0
         self.env = cores.env
         self.count = 1
         self.time_slice = cores.time_slice
@@ -118,11 +120,10 @@ class Gil:
         if event.value != self._looks_at:  # an earlier look has been arranged meanwhile
             return
         self._looks_at = None
-        if self.lock.due is None:
+        holder = self.lock.holder
+        if self.lock.due is None or not isinstance(holder, Thread):
             return
         if self.lock.look(self.env.now):
-            holder = self.lock.holder
-            assert isinstance(holder, Thread)
             holder.displaced = holder.stopped = True
         else:
             self._watch()
@@ -137,13 +138,15 @@ class Gil:
         again = thread.displaced and thread.busy
         thread.displaced = False
         thread.stopped = thread.halted
-        following = self.lock.release()
+        following = self.lock.release(self.env.now, 0.0 if again else self.unseen)
         if isinstance(following, Thread):
             following.queued = False
             if not following.stopped:
                 self.cores.wake(following)
         if again:
-            self.wake(thread)
+            thread.queued = not self.lock.want(thread, self.env.now, displaced=True)
+            if not thread.queued:
+                self.cores.wake(thread)
         self._watch()
 
     def forget(self, thread: Thread) -> None:

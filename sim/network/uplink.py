@@ -32,6 +32,7 @@ class Uplink:
     Attributes:
         loops: which loop has the frames of a client.
         receivers: who takes the frames of a mechanism, by its name.
+        listeners: who is told that something has come over a connection to its node.
     """
 
     def __init__(self, run: Run, balancer: Balancer, nodes: Sequence[Node], clients: Sequence[Client]) -> None:
@@ -39,6 +40,7 @@ class Uplink:
         self.frontend = balancer
         self.nodes = nodes
         self.receivers: dict[str, Receiver] = {}
+        self.listeners: list[Callable[[Tunnel], None]] = []
         relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
@@ -73,6 +75,8 @@ class Uplink:
             self.lives[tunnel.server] = node.life
             lane.clear()
         lane.pass_on([(tunnel, frames)])
+        for listener in self.listeners:
+            listener(tunnel)
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A node has read frames, one connection after the other."""

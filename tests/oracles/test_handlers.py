@@ -124,7 +124,7 @@ def test_threads_under_a_lock_share_the_processor(distribution, monkeypatch):
     found = []
     for run in range(RUNS):
         env = simpy.Environment()
-        executor = ThreadPool(Thread(Gil(Cores(env, 1, 0.003), 0.05)), 100, free)
+        executor = ThreadPool(Thread(Gil(Cores(env, 1, 0.003), interval=0.05)), 100, free)
         found.append(stays(stream(distribution, 0.6, 1, 400, run), env, executor)[40:].mean())
     mean, half = interval(found)
     assert half < 0.2 * 2.5

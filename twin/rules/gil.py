@@ -26,11 +26,15 @@ class Waiting:
         thread: which one.
         since: when its present wait began, in seconds.
         switches: how often the lock had changed hands by then.
+        woken: when it began to want the lock.
+        displaced: whether it had to give it up in the middle of its work.
     """
 
     thread: Hashable
     since: float
     switches: int
+    woken: float
+    displaced: bool
 
 
 class InterpreterLock:
@@ -54,12 +58,12 @@ class InterpreterLock:
         self.asked = False
         self.waiting: list[Waiting] = []
 
-    def want(self, thread: Hashable, now: float) -> bool:
+    def want(self, thread: Hashable, now: float, displaced: bool = False) -> bool:
         """A thread wants the lock: tell whether it gets it at once, else it waits."""
         if self.holder is None:
             self._give(thread)
             return True
-        self.waiting.append(Waiting(thread, now, self.switches))
+        self.waiting.append(Waiting(thread, now, self.switches, now, displaced))
         return False
 
     @property
@@ -77,12 +81,25 @@ class InterpreterLock:
                 one.since, one.switches = now, self.switches
         return self.asked
 
-    def release(self) -> Hashable | None:
-        """The holder gives the lock up; return who gets it, None if nobody waits."""
+    def release(self, now: float, unseen: float = 0.0) -> Hashable | None:
+        """The holder gives the lock up; return who gets it, None if nobody waits.
+
+        Nobody is handed the lock: who runs first takes it. Of those that wait the longest waiting one is woken for it.
+        Where all threads have one core, somebody who was woken while the holder ran has not run since, and does so
+        first: he has had less of the core than one who was displaced from it.
+
+        Args:
+            now: in seconds.
+            unseen: seconds for which a holder keeps the only core; 0 where there are others, or the holder had to
+                give way, which it does only after somebody ran.
+        """
         self.holder = None
         self.asked = False
+        fresh = [one for one in self.waiting if not one.displaced and now - one.woken < unseen]
         if self.waiting:
-            self._give(self.waiting.pop(0).thread)
+            following = (fresh or self.waiting)[0]
+            self.waiting.remove(following)
+            self._give(following.thread)
         return self.holder
 
     def leave(self, thread: Hashable) -> None:

@@ -145,6 +145,16 @@ class Nodes(Table):
     ping_timeout: Positive = Field(
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
+    read_deadline: Seconds = Field(
+        0.0,
+        description="Seconds without a frame of the client, pings and pongs included, until a node drops the "
+        "connection; 0 is never.",
+    )
+    write_deadline: Seconds = Field(
+        0.0,
+        description="Seconds for which more than half of `slow_consumer.limit_bytes` waits for a client of a broadcast "
+        "until a node drops the connection; 0 is never.",
+    )
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
     handler: HandlerSettings | None = Field(
         None, description="What requests of clients make a node do; left out: there are none."

@@ -172,6 +172,7 @@ def test_a_loop_that_stood_still_notes_each_look_that_it_missed() -> None:
 def test_each_request_is_made_when_it_is_due_if_the_client_is_there() -> None:
     class Line:
         said: list[bytes] = []  # noqa: RUF012
+        protocol = SimpleNamespace(state=State.OPEN)
 
         def say(self, data: bytes) -> None:
             self.said.append(data)
