@@ -210,6 +210,14 @@ def test_a_node_that_pings_gives_up_who_does_not_answer(node: Callable[..., Node
 
 
 @pytest.mark.live
+def test_a_read_deadline_drops_who_says_nothing(node: Callable[..., Node]) -> None:
+    one = node(deadlines={"read": 0.2, "write": 0.0})
+    began = time.monotonic()
+    assert b" 101 " in one.send(HANDSHAKE)
+    assert 0.2 <= time.monotonic() - began < 2.0
+
+
+@pytest.mark.live
 def test_its_process_ends_with_standard_input(node: Callable[..., Node]) -> None:
     one = node()
     assert one.part.process.stdin is not None
