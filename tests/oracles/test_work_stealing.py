@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracles.intervals import interval
-from twin.rules.go_program import Machine, Program, Step, Task
+from twin.rules.go_program import GoMachine, GoProgram, GoStep, GoTask
 from twin.rules.go_queues import LocalQueue, steal_order
 
 RUNS = 10
@@ -17,8 +17,8 @@ def stays_in_go(procs, load, count, run):
     random = np.random.Generator(np.random.Philox(key=[9, run]))
     arrivals = np.cumsum(random.exponential(MEAN / (load * procs), count)).tolist()
     seconds = random.exponential(MEAN, count).tolist()
-    tasks = [Task([Step("compute", s)], at=t) for t, s in zip(arrivals, seconds, strict=True)]
-    program = Program(Machine(procs, start=0.0), lambda: int(random.integers(2**32)))
+    tasks = [GoTask([GoStep("compute", s)], at=t) for t, s in zip(arrivals, seconds, strict=True)]
+    program = GoProgram(GoMachine(procs, start=0.0), lambda: int(random.integers(2**32)))
     program.run(tasks, [], arrivals[-1] + 1.0)
     return np.array([task.ended - task.at for task in tasks[count // 10 :]]) / MEAN
 

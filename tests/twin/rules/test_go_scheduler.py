@@ -2,11 +2,11 @@
 
 import pytest
 
-from twin.rules.go_scheduler import Scheduler, poll_timeout
+from twin.rules.go_scheduler import GoScheduler, poll_timeout
 
 
 def scheduler(procs=1, number=0):
-    return Scheduler(procs, lambda: number)
+    return GoScheduler(procs, lambda: number)
 
 
 def busy(procs):
