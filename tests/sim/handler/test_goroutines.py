@@ -6,6 +6,7 @@ import pytest
 from sim import simulate
 from tests.costs import cost_of
 from tests.strategies import go_profile, small
+from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.handler import answer_times
 from twin.rules.go_program import TIMER_SLACK
@@ -66,3 +67,12 @@ def test_a_killed_node_answers_nothing_and_its_clients_ask_the_other_one():
     record = simulate(scenario, 0, go_profile())
     assert not len(record.select("answered").query("node == 1 and t > 1.01"))
     assert measure_record(record)["unanswered_share"] > 0.0
+
+
+def test_a_profile_whose_nodes_in_go_were_measured_without_a_broadcast_says_so():
+    known = go_profile()
+    bare = {name: part for name, part in known.of("node", "go").items() if name != "node_read"}
+    nodes = known.parts["node"] | {"go": bare}
+    lacking = known.model_copy(update={"parts": known.parts | {"node": nodes}})
+    with pytest.raises(ScenarioError, match=r"^nodes\.runtime is 'go'; this host profile was calibrated without go\.$"):
+        simulate(handler({"rate": 5.0}), 0, lacking)
