@@ -269,6 +269,7 @@ func (c *connection) keepAlive(interval, timeout time.Duration, over <-chan stru
 			trip = time.Since(sent)
 		case <-time.After(timeout):
 			c.close(closeInternalError)
+			c.socket.CloseWrite() // it fails the connection, and does not ask for an answer (RFC 6455, 7.1.7)
 			return
 		}
 	}

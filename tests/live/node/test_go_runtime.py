@@ -150,7 +150,8 @@ def test_it_closes_with_the_code_that_says_what_the_client_did(node: Callable[..
     assert one.close_code(masked(Opcode.CLOSE, struct.pack(">H", 1005))) == 1002
     assert one.close_code(masked(Opcode.TEXT, b"\xff")) == 1007
     assert one.close_code(masked(Opcode.BINARY, bytes(MOST_FRAME + 1))) == 1009
-    assert one.close_code(*[masked(Opcode.BINARY, bytes(40_000), fin=last) for last in (False, True)]) == 1009
+    begin, end = masked(Opcode.BINARY, bytes(40_000), fin=False), masked(Opcode.CONT, bytes(40_000))
+    assert one.close_code(begin, end) == 1009
 
 
 @pytest.mark.live
