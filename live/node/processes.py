@@ -27,7 +27,7 @@ ANSWERS = (Listening, Done, Seen, Drained)
 """What workers say that somebody waits for."""
 
 
-class Worker:
+class WorkerProcess:
     """One of the processes.
 
     Args:
@@ -72,7 +72,7 @@ class Group:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
         self.settings = dict(config)
         self.count: int = config["workers"]["count"]
         self.shared: bool = SOCKETS_SHARED[config["workers"]["accepting"]]
@@ -96,7 +96,7 @@ class Group:
                 env=surroundings(),
                 pass_fds=() if common is None else (common.fileno(),),
             )
-            self.workers.append(Worker(process, self.settings | {"listen": listen}))
+            self.workers.append(WorkerProcess(process, self.settings | {"listen": listen}))
             await self.workers[-1].hear(Listening)  # in their order, which is that in which they wait for connections
         if common is not None:
             common.close()
