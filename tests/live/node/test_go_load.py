@@ -28,7 +28,7 @@ def predicted(requests, procs, until, every=0.0, traced=False):
 
 
 @pytest.mark.live
-def test_a_short_task_beside_a_long_one_waits_for_the_end_of_its_slice_and_not_for_its_own(go):
+def test_a_short_task_beside_a_long_one_waits_for_a_slice_and_not_for_all_of_it(go):
     requests = sorted([(0.05 + 0.2 * i, 0.15, 0.0) for i in range(6)] + [(0.01 * i, 0.0002, 0.0) for i in range(125)])
     found = measure(requests, 1, [min(os.sched_getaffinity(0))])
     waits = [ended - due for (due, cpu, _), (_, ended) in zip(requests, found.times, strict=True) if cpu < 0.01]
