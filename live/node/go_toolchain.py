@@ -97,8 +97,8 @@ def built(package: str) -> Path:
         made = Path(folder) / name
         _run([toolchain(), "build", "-trimpath", "-buildvcs=false", "-o", str(made), package], SOURCES)
         with replacing(path) as file:
+            os.fchmod(file.fileno(), 0o755)
             file.write(made.read_bytes())
-        path.chmod(0o755)
     return path
 
 
