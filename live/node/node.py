@@ -64,7 +64,7 @@ def place(config: dict[str, Any]) -> dict[str, Any]:
     """Return where the server listens: on a port of its own, on one that it shares with other processes, or on a
     socket that it was given by number (`live.node.processes`).
     """
-    listen = config.get("listen", {})
+    listen: dict[str, Any] = config.get("listen", {})
     if "socket" in listen:
         return {"sock": socket.socket(fileno=listen["socket"])}
     return {"host": "127.0.0.1", "port": config["port"]} | listen

@@ -133,7 +133,7 @@ def test_processes_beside_the_loop_compete_with_it_only_for_the_core():
     record = simulate(handler({"rate": 100.0}, long, clients=50, executor=beside), 0, knowing_profile())
     calls = 2 * cost_of("node_pass_on") + cost_of("node_worker")
     assert took(record).min() == pytest.approx(WAYS + calls, abs=EXACT)
-    assert measure_record(record)["loop_late_p99"] < 0.006
+    assert measure_record(record)["loop_late_p99"] < 0.008
 
 
 @pytest.mark.parametrize("kind", ["thread_pool", "process_pool"])
