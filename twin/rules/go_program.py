@@ -240,6 +240,7 @@ class GoProgram:
         if task is None:
             self._look_for_work(p)
         else:
+            self._wake_sysmon()  # who comes from the network begins with a read
             self._go_on(p, task)
 
     # sysmon

@@ -14,6 +14,9 @@ wakes one idle P, unless a thread is on its way already that looks for work (it 
 has found some. A goroutine that is preempted goes to the end of the global queue. One that blocks in a system call
 keeps its P until it comes back, or until `sysmon` takes the P for others.
 
+So while a lone goroutine from the network computes, nobody looks at the network, although other Ps are idle, until
+`sysmon` does after 10 ms; if it starts another one, the P that this wakes finds nothing, and waits for the network.
+
 Left out: the garbage collector and its workers, locked threads, cgo, the 3 us for which a thief lets a P run its own
 `runnext` first, the lock of the global queue.
 

@@ -100,6 +100,19 @@ def test_with_two_ps_a_short_task_does_not_wait():
     assert short.began == pytest.approx(0.02)
 
 
+def test_beside_a_lone_one_from_the_network_others_wait_for_sysmon_on_an_idle_p():
+    long, short = computing(0.05, at=0.1), computing(0.0002, at=0.105)
+    run(readable=[long, short], machine=GoMachine(procs=2, start=0.0))
+    assert short.began == pytest.approx(0.1 + FIRST - 70e-6)  # it was woken at 0.1, and looked at once
+
+
+def test_beside_one_that_starts_another_the_idle_p_sees_to_the_network():
+    starts = GoTask([GoStep("go", task=computing(0.05)), GoStep("compute", 0.05)], at=0.1)
+    short = computing(0.0002, at=0.105)
+    run(readable=[starts, short], machine=GoMachine(procs=3, start=0.0))
+    assert short.began == pytest.approx(0.105)
+
+
 def test_it_prints_what_schedtrace_prints():
     tasks = [computing(0.004) for _ in range(4)]
     program = run(asleep=tasks, every=0.005, until=0.021)
@@ -108,7 +121,7 @@ def test_it_prints_what_schedtrace_prints():
 
 
 def test_a_program_that_rests_does_not_look():
-    program = run(readable=[computing(0.001, at=0.5)], until=0.5)
+    program = run(readable=[computing(0.001, at=0.5)], until=0.4)
     assert program.looks == []
 
 
