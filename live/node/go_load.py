@@ -62,7 +62,15 @@ def parse(text: str) -> list[tuple[float, SchedTrace]]:
     """Return what the lines of a trace say: time in seconds, and the numbers."""
     found = []
     for ms, words, queues in _LINE.findall(text):
-        said = dict(word.split("=") for word in words.split())
-        numbers = [int(said[name]) for name in ("idleprocs", "threads", "spinningthreads", "idlethreads", "runqueue")]
-        found.append((int(ms) / 1000, SchedTrace(*numbers, tuple(int(one) for one in queues.split()))))
+        said = {name: int(number) for name, number in (word.split("=") for word in words.split())}
+        local = tuple(int(one) for one in queues.split())
+        trace = SchedTrace(
+            idleprocs=said["idleprocs"],
+            threads=said["threads"],
+            spinningthreads=said["spinningthreads"],
+            idlethreads=said["idlethreads"],
+            runqueue=said["runqueue"],
+            local=local,
+        )
+        found.append((int(ms) / 1000, trace))
     return found
