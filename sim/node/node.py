@@ -128,18 +128,17 @@ class Node:
     def _listen(self, place: int) -> None:
         """Wait for a loop to see a listening socket."""
         self.sockets[place].accepting = True
-        worker = self.runtime.acceptor(place, self.processes)
-        self.processes[worker].work(self.costs.accept, partial(self._accepted, place, worker))
+        self.processes[place].work(self.costs.accept, partial(self._accepted, place))
 
-    def _accepted(self, place: int, worker: int, _: simpy.Event) -> None:
+    def _accepted(self, place: int, _: simpy.Event) -> None:
         """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
-        socket, process = self.sockets[place], self.processes[worker]
+        socket, process = self.sockets[place], self.processes[place]
         socket.accepting = False
         for _round in range(min(self.runtime.accepts, len(socket.backlog))):
             attempt = socket.backlog.popleft()
             self.opening += 1
             self._make_room(process)
-            self.workers[attempt.client.number] = worker
+            self.workers[attempt.client.number] = place
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
@@ -175,10 +174,9 @@ class Node:
             part.connected(tunnel, at)
 
     def opened_before(self, tunnel: Tunnel, at: float) -> None:
-        """A connection was opened at a time before the run, when nobody else wanted one and all processes slept."""
-        if len(self.processes) > 1:
-            place = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
-            self.workers[tunnel.client.number] = self.runtime.acceptor(place, self.processes)
+        """A connection was opened at a time before the run."""
+        if len(self.sockets) > 1:
+            self.workers[tunnel.client.number] = self.runtime.socket_of(self._hash(tunnel.client))
         self.opened(tunnel, at)
 
     def warmed_up(self) -> None:
