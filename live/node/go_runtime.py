@@ -48,8 +48,10 @@ class GoRuntime(Runtime):
 
 
 def settings(config: dict[str, Any], procs: int) -> dict[str, Any]:
-    """Return what a node in Go is told: what any node is, the number of its Ps, and the broker's scripts."""
-    told = config | {"procs": procs}
+    """Return what a node in Go is told: what any node is, the number of its Ps, and the broker's scripts; it has no
+    worker processes.
+    """
+    told = {name: value for name, value in config.items() if name != "workers"} | {"procs": procs}
     if "broadcast" in config:
         told["broadcast"] = config["broadcast"] | {"scripts": {"read": SCRIPTS["read"]}}
     return told

@@ -111,7 +111,7 @@ class GoScheduler(Generic[G]):
     """
 
     def __init__(self, procs: int, draw: Callable[[], int]) -> None:
-        self.procs = [Proc[G](number) for number in range(procs)]
+        self.procs: list[Proc[G]] = [Proc(number) for number in range(procs)]
         self.draw = draw
         self.waiting: deque[G] = deque()
         self.readable: list[G] = []

@@ -33,7 +33,7 @@ def test_a_node_in_go_is_told_the_number_of_its_ps_and_the_script_that_reads() -
     told = settings({"number": 1, "broadcast": {"kind": "stream"}}, 2)
     assert told["procs"] == 2
     assert "XRANGE" in told["broadcast"]["scripts"]["read"]
-    assert settings({"number": 1}, 1) == {"number": 1, "procs": 1}
+    assert settings({"number": 1, "workers": 2}, 1) == {"number": 1, "procs": 1}
 
 
 @pytest.fixture
