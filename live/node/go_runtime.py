@@ -8,7 +8,6 @@ program that needs no other can be built without a network.
 from collections.abc import Sequence
 from typing import Any
 
-from live.broadcast.broker import SCRIPTS
 from live.control.process import ChildProcess, Stage
 from live.node import go_toolchain
 from live.node.runtime import Runtime
@@ -48,10 +47,5 @@ class GoRuntime(Runtime):
 
 
 def settings(config: dict[str, Any], procs: int) -> dict[str, Any]:
-    """Return what a node in Go is told: what any node is, the number of its Ps, and the broker's scripts; it has no
-    worker processes.
-    """
-    told = {name: value for name, value in config.items() if name != "workers"} | {"procs": procs}
-    if "broadcast" in config:
-        told["broadcast"] = config["broadcast"] | {"scripts": {"read": SCRIPTS["read"]}}
-    return told
+    """Return what a node in Go is told: what any node is, and the number of its Ps; it has no worker processes."""
+    return {name: value for name, value in config.items() if name != "workers"} | {"procs": procs}

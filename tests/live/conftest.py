@@ -140,8 +140,11 @@ def a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """After every test: none of the processes it started is left, and no folder of a run."""
+    tmp_path_factory.getbasetemp()  # made now, as it would lie in the folder of the first test that asks for it
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield

@@ -35,6 +35,7 @@ class Bench:
         self.said.subscribe(self.topic.acks)
         config = {"address": asdict(bus.address), "topic": asdict(self.topic), "retry": RETRY, "kind": kind}
         config |= {"seed": 1, "replication": 0, "lease": 3600.0, "scope": scope, "policy": "drop", "limit_bytes": 2**20}
+        config["scripts"] = {"read": SCRIPTS["read"]}
         self.node = GoNode(stage, broadcast=config)
         self.node.part.hear(Listening)
         assert self.heard() == "alive 3"

@@ -29,11 +29,8 @@ from twin.scenario.scenario import Scenario
 HANDLER = {"answer_bytes": 20, "executor": "loop", "size": 1}
 
 
-def test_a_node_in_go_is_told_the_number_of_its_ps_and_the_script_that_reads() -> None:
-    told = settings({"number": 1, "broadcast": {"kind": "stream"}}, 2)
-    assert told["procs"] == 2
-    assert "XRANGE" in told["broadcast"]["scripts"]["read"]
-    assert settings({"number": 1, "workers": 2}, 1) == {"number": 1, "procs": 1}
+def test_a_node_in_go_is_told_the_number_of_its_ps_and_nothing_of_workers() -> None:
+    assert settings({"number": 1, "workers": {"count": 2}}, 2) == {"number": 1, "procs": 2}
 
 
 @pytest.fixture
