@@ -92,6 +92,8 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     for fault in data["faults"]:
         if fault["kind"] == "bus_down" and data["bus"]["servers"] == "several":
             fault["server"] = dice.choose(*_uses(data))
+    if dice.choose(True, False):
+        data["nodes"] |= _handler(dice)
     return Scenario.parse(data, f"campaign run {number}")
 
 
@@ -140,6 +142,13 @@ def _registry(dice: _Dice) -> dict[str, Any]:
     scaling = {"target": target, "minimum": NODES - 1, "maximum": NODES + 2, "sync_period": 0.4, "lead": 0.2}
     scaling["down"] = {"window": 0.0, "policies": [{"kind": "pods", "value": 1, "period": 1.0}]}
     return {"registry": registry, "autoscaling": dice.choose(None, scaling)}
+
+
+def _handler(dice: _Dice) -> dict[str, Any]:
+    short = {"name": "short", "rate": dice.choose(20.0, 60.0), "cpu": 0.0002, "awaiting": dice.choose(0.0, 0.02)}
+    long = {"name": "long", "rate": 10.0, "arrivals": "poisson", dice.choose("cpu", "blocking"): 0.01}
+    executor = {"kind": dice.choose("loop", "thread_pool", "process_pool"), "size": 2}
+    return {"handler": {"tasks": [short, long]}, "executor": executor}
 
 
 def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
@@ -197,6 +206,7 @@ def mechanisms(scenario: Scenario) -> list[str]:
         f"broadcast over {scenario.bus.kind}": scenario.publisher is not None,
         f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
         "sends": scenario.clients.sends.rate > 0,
+        f"handler in {scenario.nodes.executor.kind}": scenario.nodes.handler is not None,
         "lifetimes": scenario.nodes.lifetime is not None,
         "registry": registry is not None,
         "rebalancing": registry is not None and registry.rebalance is not None,

@@ -153,6 +153,7 @@ class Cluster:
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
         nodes = self.scenario.nodes
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
+        config["workers"] = nodes.workers.model_dump()
         return self._with_tables(config, [part.of_node(number) for part in self.parts])
 
     @staticmethod
@@ -166,12 +167,8 @@ class Cluster:
     def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `Listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
-        node = self.stage.python(
-            f"node {number}",
-            RUNTIMES[self.scenario.nodes.runtime].program,
-            config,
-            [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus,
-        )
+        own = [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+        node = RUNTIMES[self.scenario.nodes.runtime].start(self.stage, f"node {number}", config, own)
         for part in self.parts:
             part.node_started(number, node)
         return node

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
+from live.deadlines import deadlines
+from live.handler import handler
 from live.network import links
 from live.node import lifetimes
 from live.ports import Cluster
@@ -20,6 +22,8 @@ ROOMS: tuple[Room, ...] = (
     autoscaler.attach,
     sessions.attach,
     sending.attach,
+    handler.attach,
+    deadlines.attach,
     lifetimes.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

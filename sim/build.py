@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.deadlines.deadlines import Deadlines
+from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
@@ -58,10 +60,14 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.handlers: Handlers | None = None
+        self.deadlines: Deadlines | None = None
         self.servers = servers = SharedServers(run, cores, machine)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        uplink: Uplink | None = None
+        handler = scenario.nodes.handler
+        if scenario.talks:
             uplink = Uplink(run, balancer, nodes, clients)
-        if scenario.publisher is not None:
+        if scenario.publisher is not None and uplink is not None:
             bus = servers.of["messages"]
             self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
         if scenario.registry is not None:
@@ -70,8 +76,13 @@ class Mechanisms:
                 self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
-        if scenario.clients.sends.rate:
+        if scenario.clients.sends.rate and uplink is not None:
             self.outboxes = Outboxes(run, uplink, clients)
+        if handler is not None and uplink is not None:
+            self.handlers = Handlers(run, handler, uplink, balancer, nodes, clients, machine.cost_if_known)
+        if scenario.nodes.read_deadline or scenario.nodes.write_deadline:
+            room = self.broadcast.room if self.broadcast is not None else 0
+            self.deadlines = Deadlines(run, nodes, balancer.idle, uplink, room)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
@@ -100,8 +111,12 @@ class Mechanisms:
             found.append(self.autoscaler.ends[node.number - 1])
         if lifetime is not None:
             found.append(Lifetimes(self.run, node, lifetime))
+        if self.deadlines is not None:
+            found += self.deadlines.of_node[node.number - 1]
         if self.broadcast is not None:
             found.append(self.broadcast.fanouts[node.number - 1])
+        if self.handlers is not None:
+            found.append(self.handlers.of_node[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
@@ -112,6 +127,8 @@ class Mechanisms:
             found.append(self.broadcast.subscribers[client.number])
         if self.outboxes is not None:
             found.append(self.outboxes.of[client.number])
+        if self.handlers is not None:
+            found.append(self.handlers.of_client[client.number])
         return found
 
     def begin(self) -> None:

@@ -123,19 +123,21 @@ class Tunnel:
         pinged_at: when the node sent the ping from which it counts the others, if that was not one interval after the
             handshake, see `sim.node.pings`; 0 else.
         told: the node has sent its close frame.
+        worker: place of the node's process that has it.
         opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.balancer.idle`.
     """
 
     __slots__ = (
         *("client", "client_left", "closing", "ended", "generation", "half_closed", "held", "in_flight", "lost"),
         *("opened", "opened_at", "order", "outlet", "pinged_at", "server", "standing", "told", "touched"),
-        "upstream_gone",
+        *("upstream_gone", "worker"),
     )
 
     def __init__(self, env: simpy.Environment, client: Peer, server: int, generation: int, order: int) -> None:
         self.client = client
         self.order = order
         self.server = server
+        self.worker = 0
         self.generation = generation
         self.lost = env.event()
         self.opened = False

@@ -11,6 +11,7 @@ from twin.draws import Purpose
 from twin.record.record import Row
 from twin.rules.choice import Rule
 from twin.rules.faults import Standing
+from twin.rules.handler import Demand
 from twin.scenario.scenario import Scenario
 
 Done = TypeVar("Done")
@@ -131,6 +132,21 @@ class Gate(Protocol):
 
     def admit(self, attempt: Attempt) -> Work[Refusal | None]:
         """Read a handshake; return why it is refused, or None. A node asks in order, and the first refusal counts."""
+        ...
+
+
+class TaskExecutor(Protocol):
+    """Who does the work of a node's handler; each runtime has its own, listed in `sim.handler.executors`."""
+
+    def begin(self, tunnel: Tunnel, demand: Demand, then: Callable[[], None]) -> None:
+        """Begin the work of a request that the node has read from a connection just now.
+
+        `then` is called when the node may write the answer, in the thread that serves the connection.
+        """
+        ...
+
+    def clear(self) -> None:
+        """The node's process is gone, and all work that it had begun."""
         ...
 
 

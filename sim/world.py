@@ -16,6 +16,7 @@ from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
 from sim.node.kinds import RUNTIMES
+from sim.node.listening import Times
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
@@ -70,9 +71,10 @@ class World:
 
     def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
-        runtime = RUNTIMES[self.scenario.nodes.runtime](self.cost, start_part(self.scenario))
-        times = _times(machine)
-        nodes = [node.Node(self, i + 1, Process(groups[of]), runtime, times) for i, of in enumerate(machine.of_node)]
+        settings = self.scenario.nodes
+        runtime = RUNTIMES[settings.runtime](self.cost, start_part(self.scenario), settings)
+        times, processes = _times(machine), [runtime.processes(groups[of]) for of in machine.of_node]
+        nodes = [node.Node(self, i, some, runtime, times) for i, some in enumerate(processes, 1)]
         process, start = Process(groups[machine.of_balancer]), machine.balancer_start
         kind = KINDS[self.scenario.balancer.kind]
         found = kind(self, process, nodes, start, self.start_checks)
@@ -127,7 +129,7 @@ class World:
             t = one.number / rate - warm_up
             one.since = t - WARM_UP_SLACK
             self.balancer.idle.watch(tunnel, one.since)
-            self.nodes[server].opened(tunnel, one.since)
+            self.nodes[server].opened_before(tunnel, one.since)
             self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
             self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
             for part in one.parts:
@@ -169,9 +171,9 @@ class World:
         return self.rows
 
 
-def _times(machine: Machine) -> node.Times:
+def _times(machine: Machine) -> Times:
     """Return what takes how long at each node. Ping and pong pass the balancer, and the client answers: an answer to a
     control frame is what a client does to a close frame, too.
     """
     round_trip = 2 * lone_seconds(machine.cost("balancer_frame")) + lone_seconds(machine.cost("client_goodbye"))
-    return node.Times(machine.node_stop, machine.table_growth, round_trip)
+    return Times(machine.node_stop, machine.table_growth, round_trip)

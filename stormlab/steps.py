@@ -61,7 +61,7 @@ def profile_of(scenario: Scenario) -> HostProfile:
     )
     if scenario.host.profile == "calibrated":
         known = HostProfile.load() if CALIBRATED.exists() else None
-        broadcast = broadcast or scenario.sessions.store == "redis" or scenario.clients.sends.rate > 0
+        broadcast = scenario.sessions.store == "redis" or scenario.talks
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
             kinds = [kind] if known is not None else list(dict.fromkeys((DEFAULT, kind)))

@@ -102,6 +102,9 @@ OPTIONAL_MICROSECONDS = {
     "balancer_pong": 457,
     "node_pong": 461,
     "balancer_check": 463,
+    "node_hand_over": 467,
+    "node_pass_on": 479,
+    "node_worker": 487,
 }
 """The same of parts that a profile need not know, for both kinds of balancers."""
 

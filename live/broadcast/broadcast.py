@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from live.broadcast import wire
-from live.broadcast.broker import Topic, run_prefix
+from live.broadcast.broker import SCRIPTS, Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
@@ -101,6 +101,7 @@ class Broadcast(ClusterPart):
             "scope": self.settings.scope,
             "policy": self.scenario.slow_consumer.policy,
             "limit_bytes": self.scenario.slow_consumer.limit_bytes,
+            "scripts": {"read": SCRIPTS["read"]},  # for nodes that are not in Python
         }
 
     def for_clients(self) -> dict[str, Any]:

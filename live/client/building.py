@@ -12,6 +12,7 @@ ROOMS = {
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
     "sends": "live.sending.outbox",
+    "handler": "live.handler.requests",
 }
 """Table of the settings -> module whose `attach` adds a part to each client, in the order in which parts are asked."""
 

@@ -83,6 +83,9 @@ def surroundings() -> dict[str, str]:
 ORDERED_ENDS = {signal.SIGKILL: {-signal.SIGKILL}, signal.SIGTERM: {0, -signal.SIGTERM}}
 """With which status a part may end after the lab has sent it a signal: one that is just starting does not handle it."""
 
+OF_GROUP = (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL)
+"""Signals that all processes of a part get."""
+
 
 class ChildProcess:
     """One running process of the cluster; one of ours hears and says messages (`live.control.messages`).
@@ -204,14 +207,17 @@ class ChildProcess:
         return f"it could log nothing, as the disk of {self.log.parent} is full" if full else "it logged nothing"
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, unless it was reaped: its number may be another's by now."""
+        """Send a signal to the process, unless it was reaped: its number may be another's by now.
+
+        What stops it, lets it go on or kills it goes to all processes that it has started; it is their group's leader.
+        """
         self.may_end |= ORDERED_ENDS.get(signal.Signals(number), set())
         if number in (signal.SIGSTOP, signal.SIGCONT):
             self.released = self.held and number == signal.SIGCONT
             self.held = number == signal.SIGSTOP
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                (os.killpg if number in OF_GROUP else os.kill)(self.pid, number)
 
     def let_end(self) -> None:
         """Expect that it ends in good order, because it was told to."""

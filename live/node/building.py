@@ -10,7 +10,9 @@ ROOMS = {
     "sessions": "live.sessions.node",
     "page": "live.page.node",
     "lifetime": "live.node.lifetime",
+    "deadlines": "live.deadlines.node",
     "sends": "live.sending.node",
+    "handler": "live.handler.node",
     "broadcast": "live.broadcast.node",
     "registry": "live.registry.node",
 }

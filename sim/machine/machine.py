@@ -19,6 +19,10 @@ WORDS = {
     "bus_word": "bus_publish",
     "balancer_word": "balancer_delivery",
     "balancer_word_more": "balancer_delivery_more",
+    "node_word": "node_fanout",
+    "node_word_more": "node_fanout_more",
+    "client_word": "client_delivery",
+    "client_word_more": "client_delivery_more",
 }
 """Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
 
@@ -88,6 +92,10 @@ class Machine:
         busy = () if name in BACKGROUND_PARTS else self.busy.get(room, ())
         curves = self.profile.curves(name, kind, self.contention_steps, payload, runtime, busy)
         return Cost(curves, self._shares.get(round_of(name, kind), 0.0))
+
+    def cost_if_known(self, name: str) -> Cost:
+        """Return what a part costs that a profile need not know, and nothing if it does not."""
+        return self.cost(name) if self.knows([name]) else Cost.constant(0.0)
 
     def knows(self, names: Iterable[str]) -> bool:
         """Tell whether some parts were calibrated."""

@@ -195,11 +195,13 @@ class Scheduler(Protocol):
     """Who decides which process has a core, and for how long.
 
     Attributes:
+        count: how many cores there are.
         time_slice: seconds for which who runs keeps its core.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
     """
 
     env: simpy.Environment
+    count: int
     time_slice: float
     clock: float
 
@@ -223,6 +225,11 @@ class Process:
         rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
         gives_way: whether one that has woken up is to have its core after this step.
+        blocked: whether it is in a blocking call.
+        halted: whether it was stopped from outside.
+        stopped: whether it does nothing for one of these reasons.
+        life: how often its work was cleared.
+        on_rest: called when it has nothing more to do, or may not, and gives its core up.
         threads: how many further threads of it want the core, until it gives that up; then they end at once.
         threads_place: the place of each of them.
     """
@@ -241,7 +248,11 @@ class Process:
         self.core = 0
         self.woken = 0.0
         self.ready = False
+        self.blocked = False
+        self.halted = False
         self.stopped = False
+        self.life = 0
+        self.on_rest: Callable[[], None] | None = None
         self.gives_way = False
         self.threads = 0
         self.threads_place = 0.0
@@ -278,7 +289,7 @@ class Process:
 
     def carry_on(self, cost: Cost) -> Item:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
-        if not self.ready or self.stopped:
+        if not self.ready:
             return self.work(cost)
         item = Item(self, cost)
         item.now, item.later = 1.0, 0.0
@@ -302,14 +313,36 @@ class Process:
         """Return the event of a timer of this process's loop; see `Timer`."""
         return Timer(self, seconds)
 
+    def piece(self, left: float) -> float:
+        """Return how long the next piece of some CPU work is, in seconds, if so many are left."""
+        return min(PIECE, left)
+
+    def block(self, seconds: float, then: Callable[[], None]) -> None:
+        """Make a blocking call: do nothing for so long, whatever comes; `then` is called at its end."""
+        life = self.life
+        self.blocked = self.stopped = True
+
+        def returns(_: simpy.Event) -> None:
+            if life != self.life:
+                return
+            self.blocked = False
+            then()
+            self._goes_on()
+
+        self.cores.env.timeout(seconds).callbacks.append(returns)
+
     def stop(self) -> None:
         """Take the process off the cores (SIGSTOP, or a wait for the disk); an item under way is finished first."""
-        self.stopped = True
+        self.halted = self.stopped = True
 
     def resume(self) -> None:
         """Put the process back (SIGCONT)."""
-        self.stopped = False
-        if self.busy and not self.ready:
+        self.halted = False
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        self.stopped = self.halted or self.blocked
+        if self.busy and not self.ready and not self.stopped:
             self.cores.wake(self)
 
     def resume_with(self, cost: Cost, then: Callable[[simpy.Event], None]) -> None:
@@ -321,9 +354,12 @@ class Process:
         self.resume()
 
     def clear(self) -> None:
-        """Forget all work that has not begun."""
+        """Forget all work that has not begun, and a blocking call."""
         self.items.clear()
         self.load = 0
+        self.life += 1
+        self.blocked = False
+        self.stopped = self.halted
 
 
 class Alone:

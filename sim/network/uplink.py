@@ -11,7 +11,7 @@ from functools import partial
 from sim.balancer.balancer import Balancer
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.lane import Lane, Relay
+from sim.machine.lane import Relay
 from sim.machine.own_loop import Loops
 from sim.node.node import Node
 from sim.ports import Run
@@ -32,6 +32,7 @@ class Uplink:
     Attributes:
         loops: which loop has the frames of a client.
         receivers: who takes the frames of a mechanism, by its name.
+        listeners: who is told that something has come over a connection to its node.
     """
 
     def __init__(self, run: Run, balancer: Balancer, nodes: Sequence[Node], clients: Sequence[Client]) -> None:
@@ -39,12 +40,13 @@ class Uplink:
         self.frontend = balancer
         self.nodes = nodes
         self.receivers: dict[str, Receiver] = {}
+        self.listeners: list[Callable[[Tunnel], None]] = []
         relay, more = cost("balancer_word"), cost("balancer_word_more")
         send, read = cost("client_send"), cost("node_read")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         self.loops = Loops(run.env, clients)
         self.swarms = self.loops.lanes(send, send, self.sent)
-        self.lanes = [Lane(node.process, read, read, self.arrived) for node in nodes]
+        self.lanes = [Relay(node.loop_of, read, read, self.arrived) for node in nodes]
         self.lives = [node.life for node in nodes]
 
     def say(self, tunnel: Tunnel, frame: Frame) -> None:
@@ -73,6 +75,8 @@ class Uplink:
             self.lives[tunnel.server] = node.life
             lane.clear()
         lane.pass_on([(tunnel, frames)])
+        for listener in self.listeners:
+            listener(tunnel)
 
     def arrived(self, taken: list[Bundle], began: float, ended: float) -> None:
         """A node has read frames, one connection after the other."""

@@ -9,7 +9,7 @@ from twin.scenario.scenario import WARM_UP_SLACK, Scenario
 def cuts_idle(scenario: Scenario) -> bool:
     """Tell whether the balancer cuts connections over which nothing but pings passes, within the run or after it."""
     sides = bool(scenario.clients.heartbeat.interval) + bool(scenario.nodes.ping_interval)
-    mixed = sides > 1 or scenario.publisher is not None or scenario.clients.sends.rate > 0
+    mixed = sides > 1 or scenario.talks
     lazy = LAZY[scenario.balancer.kind] if mixed else 0.0
     return not survives(scenario.idle_timeout, scenario.longest_silence, lazy)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
+from twin.costs.handler import handler_parts
 from twin.costs.layout import room_of
 from twin.costs.registry import registry_parts
 from twin.costs.relay import RELAY_PARTS
@@ -72,6 +73,7 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
         "pings and pongs": [name for name in PING_PARTS if name in asked],
         "the balancer's checks": [name for name in CHECK_PARTS if name in asked],
         "the registry": sorted(registry_parts(scenario.balancer.relists)) if scenario.registry is not None else [],
+        "the pool of a handler": list(handler_parts(scenario)),
         "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
     }
     return [what for what, names in needs.items() if not profile.knows_parts(names, kind)]

@@ -35,7 +35,7 @@ from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
-from twin.scenario.runtimes import RUNTIME
+from twin.scenario.runtimes import COSTS_AS, RUNTIME
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -73,7 +73,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
     sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
         kind: kind != DEFAULT,
-        "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
+        "broadcast": scenario.talks or sessions == "redis",
         "sessions": sessions != "none",
     }
     return tuple(name for name, needed in needs.items() if needed)
@@ -105,7 +105,8 @@ class HostProfile(Measured):
         key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0, busy)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
-            wake = median(self.wake.get(who, [0.0]))
+            own = self.wake.get(f"{who}_{runtime}") if who == "node" else None
+            wake = median(own or self.wake.get(who, [0.0]))
             slow = self.slowness(who)
             contended = median(self.crowding) if self.crowding else 1.0
             slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
@@ -123,7 +124,7 @@ class HostProfile(Measured):
     def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
         room = room_of(name)
         if room != "balancer":
-            return self.of(room, runtime if room == "node" else "")[name]
+            return self.of(room, COSTS_AS.get(runtime, runtime) if room == "node" else "")[name]
         first = name.split("_", 1)[0]
         known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
@@ -241,11 +242,12 @@ class HostProfile(Measured):
         self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
-        runtime = scenario.nodes.runtime
-        if not self.of("node", runtime):
+        runtime = COSTS_AS.get(scenario.nodes.runtime, scenario.nodes.runtime)
+        known = self.of("node", runtime)
+        if not known or (scenario.talks and "node_read" in self.by_name() and "node_read" not in known):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        if scenario.talks:
             self.must_know_broadcast(kind)
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
@@ -258,8 +260,8 @@ class HostProfile(Measured):
         """
         if not self.knows_broadcast(balancer):
             raise ScenarioError(
-                "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
-                "./lab calibrate again."
+                "publisher, clients.sends or nodes.handler is given; this host profile was calibrated without a "
+                "broadcast: run ./lab calibrate again."
             )
 
     def knows_broadcast(self, balancer: str = DEFAULT) -> bool:

@@ -26,4 +26,5 @@ def start_part(scenario: "Scenario") -> str:
         return "start_broadcast"
     if scenario.sessions.store != "none":
         return "start_sessions"
-    return "start_sends" if scenario.clients.sends.rate > 0 else "start_node"
+    listens = scenario.clients.sends.rate > 0 or scenario.nodes.handler is not None
+    return "start_sends" if listens else "start_node"

@@ -16,6 +16,7 @@ from twin.measures.connection import (
     marks,
     reconnect_times,
 )
+from twin.measures.handler import HANDLER, answer_times, measure_handler
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
@@ -31,6 +32,7 @@ __all__ = [
     "CONNECTION",
     "CURVE_STEP",
     "ELASTIC",
+    "HANDLER",
     "LOSSES",
     "MEASURES",
     "NOT_WITHIN",
@@ -41,6 +43,7 @@ __all__ = [
     "SESSIONS",
     "Measure",
     "Messages",
+    "answer_times",
     "attempt_counts",
     "connected_curve",
     "course",
@@ -52,6 +55,7 @@ __all__ = [
     "measure_broadcast",
     "measure_connections",
     "measure_elastic",
+    "measure_handler",
     "measure_losses",
     "measure_offline",
     "measure_planned",
@@ -65,7 +69,7 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -84,7 +88,7 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    return connections | measure_broadcast(record, of_messages)
+    return connections | measure_handler(record) | measure_broadcast(record, of_messages)
 
 
 def measure_connections(read: Course) -> dict[str, float]:

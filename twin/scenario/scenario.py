@@ -18,11 +18,12 @@ from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
+from twin.scenario.handler import Executor, HandlerSettings, handler_problem
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
 from twin.scenario.renamed import with_new_names
-from twin.scenario.runtimes import RUNTIME, RuntimeKind
+from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers, runtime_problem
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
@@ -131,7 +132,12 @@ class Nodes(Table):
     """The WebSocket server processes."""
 
     count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
-    runtime: RuntimeKind = Field(RUNTIME, description="What the nodes run on: asyncio is Python's, with uvloop.")
+    runtime: RuntimeKind = Field(
+        RUNTIME,
+        description="What the nodes run on: asyncio is Python's, with uvloop; processes: several such processes on one "
+        "port; go: goroutines.",
+    )
+    workers: Workers = Field(Workers(), description="The processes of a node with the runtime 'processes'.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
         1000, description="Length of a node's queue of connections that are not accepted yet."
     )
@@ -139,7 +145,21 @@ class Nodes(Table):
     ping_timeout: Positive = Field(
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
+    read_deadline: Seconds = Field(
+        0.0,
+        description="Seconds without a frame of the client, pings and pongs included, until a node drops the "
+        "connection; 0 is never.",
+    )
+    write_deadline: Seconds = Field(
+        0.0,
+        description="Seconds for which more than half of `slow_consumer.limit_bytes` waits for a client of a broadcast "
+        "until a node drops the connection; 0 is never.",
+    )
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
+    handler: HandlerSettings | None = Field(
+        None, description="What requests of clients make a node do; left out: there are none."
+    )
+    executor: Executor = Field(Executor(), description="Who does the work of a handler.")
 
 
 class HostSettings(Table):
@@ -205,8 +225,11 @@ class Scenario(Table):
         if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
             raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
-        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
+        problem = (
+            session_problem(self.sessions, self.bus.kind)
+            or sending_problem(clients.sends, clients.count, self.duration)
+            or handler_problem(self.nodes.handler, clients.count, self.duration)
+            or runtime_problem(self.nodes.runtime, self._mechanisms_of_nodes)
         )
         if problem:
             raise refused(*problem)
@@ -230,6 +253,17 @@ class Scenario(Table):
             if fault.kind in OF_MESSAGES and self.publisher is None:
                 raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
+
+    @property
+    def _mechanisms_of_nodes(self) -> list[str]:
+        """Tables and settings of mechanisms that not every runtime of nodes has."""
+        used = {
+            "publisher": self.publisher is not None,
+            "sessions.store": self.sessions.store != "none",
+            "registry": self.registry is not None,
+            "nodes.lifetime": self.nodes.lifetime is not None,
+        }
+        return [name for name, is_used in used.items() if is_used]
 
     def _check_publisher(self) -> None:
         publisher = self.publisher
@@ -305,6 +339,12 @@ class Scenario(Table):
     def uses(self) -> tuple[Use, ...]:
         """For what there is a shared server."""
         return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
+
+    @property
+    def talks(self) -> bool:
+        """Whether anything but handshakes, pings and closes goes over the connections."""
+        sends = self.clients.sends.rate > 0 or self.nodes.handler is not None
+        return sends or self.publisher is not None
 
     @property
     def idle_timeout(self) -> float:

@@ -26,6 +26,7 @@ EXAMPLES = {
     "the scenario has a blackhole": faults({"at": 1.0, "kind": "blackhole", "node": 1}),
     "a killed node is started again": faults({**KILL, "duration": 1.0}),
     "the clients send": {"clients": {"sends": {"rate": 1.0}}},
+    "the nodes have a handler": {"nodes": {"handler": {}}},
     "a fault may find what another has left": faults({"at": 0.5, "kind": "hang", "node": 1, "duration": 2.0}, KILL),
     "a client may not answer a node that ends": faults(
         {"at": 1.0, "kind": "stall", "client": 1, "duration": 11.0}, {"at": 2.0, "kind": "restart", "node": 1}
@@ -37,6 +38,7 @@ EXAMPLES = {
     "the clients' heartbeat adapts to the network": {"clients": {"heartbeat": {"max_interval": 30.0}}},
     "the scenario has a registry": {"registry": {}},
     "the nodes end connections by themselves": {"nodes": {"lifetime": {"mean": 60.0}}},
+    "the nodes have deadlines": {"nodes": {"read_deadline": 5.0}},
     "the nodes ping": {"nodes": {"ping_interval": 1.0}},
     "a server of the balancer has a slowstart": {"balancer": {"slowstart": 1}},
     "the balancer hashes the names of its servers": {"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}},

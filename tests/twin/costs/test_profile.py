@@ -244,8 +244,13 @@ def test_a_profile_that_was_made_without_haproxy_says_so(profile):
     ("changes", "missing", "sentence"),
     [
         ({"balancer": {"kind": "nginx"}}, [], "balancer.kind is 'nginx'"),
-        ({"clients": {"sends": {"rate": 1.0}}}, ["node_read"], "publisher or clients.sends is given"),
-        ({"bus": {"kind": "stream"}, "publisher": {}}, ["bus_stamp"], "publisher or clients.sends is given"),
+        ({"nodes": {"handler": {}}}, ["node_read"], "publisher, clients.sends or nodes.handler is given"),
+        ({"clients": {"sends": {"rate": 1.0}}}, ["node_read"], "publisher, clients.sends or nodes.handler is given"),
+        (
+            {"bus": {"kind": "stream"}, "publisher": {}},
+            ["bus_stamp"],
+            "publisher, clients.sends or nodes.handler is given",
+        ),
         ({"sessions": {"store": "memory"}}, ["node_session"], "sessions.store is not 'none'"),
         ({"sessions": {"store": "redis"}}, ["bus_stamp"], "sessions.store is not 'none'"),
     ],
