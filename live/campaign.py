@@ -92,6 +92,7 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     for fault in data["faults"]:
         if fault["kind"] == "bus_down" and data["bus"]["servers"] == "several":
             fault["server"] = dice.choose(*_uses(data))
+    _frames(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
 
 
@@ -142,6 +143,18 @@ def _registry(dice: _Dice) -> dict[str, Any]:
     return {"registry": registry, "autoscaling": dice.choose(None, scaling)}
 
 
+def _frames(dice: _Dice, data: dict[str, Any]) -> None:
+    """Decide how messages travel; most do so as ever."""
+    batch = {"count": dice.choose(2, 5), "window": dice.choose(0.02, 0.1)}
+    data["codec"] = dice.choose("none", "none", "json", "orjson", "msgpack", "protobuf")
+    compression = {"window_bits": dice.choose(9, 12, 15), "takeover": dice.choose(True, False)}
+    data["nodes"] |= {"compression": dice.choose(None, None, compression), "batch": dice.choose(None, None, batch)}
+    if "publisher" in data:
+        data["publisher"]["batch"] = dice.choose(None, None, batch)
+    if data["clients"]["sends"]:
+        data["clients"]["sends"]["batch"] = dice.choose(None, batch)
+
+
 def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
     """Return for what the mechanisms of a scenario share a server."""
     return uses("publisher" in data, data["sessions"]["store"] == "redis", "registry" in data)
@@ -190,6 +203,10 @@ def _names(scenario: Scenario) -> list[str]:
     return [fault.kind for fault in scenario.faults]
 
 
+def _publishes_batches(scenario: Scenario) -> bool:
+    return scenario.publisher is not None and scenario.publisher.batch is not None
+
+
 def mechanisms(scenario: Scenario) -> list[str]:
     """Return what a run has beside clients, balancer and nodes, in a few words."""
     registry = scenario.registry
@@ -197,6 +214,9 @@ def mechanisms(scenario: Scenario) -> list[str]:
         f"broadcast over {scenario.bus.kind}": scenario.publisher is not None,
         f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
         "sends": scenario.clients.sends.rate > 0,
+        f"codec {scenario.codec}": scenario.codec != "none",
+        "compression": scenario.nodes.compression is not None,
+        "batches": any((scenario.nodes.batch, scenario.clients.sends.batch, _publishes_batches(scenario))),
         "lifetimes": scenario.nodes.lifetime is not None,
         "registry": registry is not None,
         "rebalancing": registry is not None and registry.rebalance is not None,

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
-from live.network import links
+from live.codec import frames
+from live.network import links, nodelay
 from live.node import lifetimes
 from live.ports import Cluster
 from live.registry import autoscaler
@@ -21,5 +22,7 @@ ROOMS: tuple[Room, ...] = (
     sessions.attach,
     sending.attach,
     lifetimes.attach,
+    frames.attach,
+    nodelay.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.codec.usage import Usage
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
@@ -22,6 +23,7 @@ from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from twin.costs.codec import connection_bytes
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
@@ -58,6 +60,7 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.usage: Usage | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             uplink = Uplink(run, balancer, nodes, clients)
@@ -71,9 +74,12 @@ class Mechanisms:
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
-            self.outboxes = Outboxes(run, uplink, clients)
+            self.outboxes = Outboxes(run, uplink, clients, machine)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
+        if scenario.counts_bytes:
+            memory = connection_bytes(machine.profile, scenario)
+            self.usage = Usage(run, nodes, [client.process for client in clients], memory)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
@@ -123,4 +129,5 @@ class Mechanisms:
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
-        return self.broadcast.finish() if self.broadcast is not None else []
+        found = self.broadcast.finish() if self.broadcast is not None else []
+        return found + (self.usage.finish() if self.usage is not None else [])

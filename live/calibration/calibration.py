@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
+from live.calibration import codecs, costs, deliveries, disk, payloads, pings, registry, relay, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -28,7 +28,7 @@ from live.machine.speed import SpeedSettings
 from live.node.messages import Look, Seen
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
-from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
@@ -112,9 +112,10 @@ class Figures:
         self.wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *kinds)}
         self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
-        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
+        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK, *LONE_OF_MEMORY)
         self.lone: dict[str, list[float]] = {name: [] for name in lone}
         self.speed: list[list[list[float]]] = []
+        self.codecs = codecs.nothing()
 
     def profile(self, tick: float) -> HostProfile:
         """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
@@ -136,7 +137,7 @@ class Figures:
         """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
         measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
         balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
-        return measured[self.kinds[0]] | {"balancer": balancers}
+        return measured[self.kinds[0]] | codecs.parts_of(self.codecs) | {"balancer": balancers}
 
 
 def _repeat(
@@ -154,6 +155,7 @@ def _repeat(
     if not again:
         measure_starts(scenario, found)
         relay.measure(scenario, found)
+        codecs.measure(scenario, figures.codecs, figures.lone)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

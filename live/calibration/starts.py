@@ -18,6 +18,7 @@ from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
 from twin.costs.starts import LEVEL
+from twin.rules.codecs import NO_CODEC
 from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
@@ -42,7 +43,7 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         for name, more in (
             ("start_node", {"registry": _of_registry(bus, port)}),
             ("start_broadcast", {"broadcast": broadcast.for_node(1)}),
-            ("start_sends", {"sends": True}),
+            ("start_sends", {"sends": {"codec": NO_CODEC}}),
             ("start_sessions", {"sessions": sessions.for_node(1)}),
         ):
             listens, rests, pace = _start(stage, place, basic | more)

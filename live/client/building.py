@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 ROOMS = {
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
+    "compression": "live.codec.client",
+    "nagle": "live.network.nodelay:of_clients",
     "sends": "live.sending.outbox",
 }
 """Table of the settings -> module whose `attach` adds a part to each client, in the order in which parts are asked."""

@@ -12,6 +12,8 @@ ROOMS = {
     "lifetime": "live.node.lifetime",
     "sends": "live.sending.node",
     "broadcast": "live.broadcast.node",
+    "compression": "live.codec.node",
+    "nagle": "live.network.nodelay:of_node",
     "registry": "live.registry.node",
 }
 """Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node

@@ -183,6 +183,13 @@ def test_every_setting_of_a_campaign_takes_each_of_its_values() -> None:
     assert values("stream", lambda scenario: scenario.slow_consumer.policy) == {"close", "coalesce"}
     assert values("stream", lambda scenario: scenario.slow_consumer.limit_bytes) == {2**16, 2**20}
     assert values("pubsub", lambda scenario: scenario.bus.kind) == {"pubsub"}
+    assert values("any", lambda scenario: scenario.codec) == {"none", "json", "orjson", "msgpack", "protobuf"}
+    compressions = values("any", lambda scenario: scenario.nodes.compression)
+    assert {one and one.window_bits for one in compressions} == {None, 9, 12, 15}
+    for read in (publisher("batch"), lambda scenario: scenario.nodes.batch):
+        assert {one and one.count for one in values("stream", read)} == {None, 2, 5}
+    sending = values("any", lambda scenario: scenario.clients.sends.rate > 0 and scenario.clients.sends.batch)
+    assert {one and one.count for one in sending} == {False, None, 2, 5}
 
 
 def test_runs_go_from_the_first_number_on_and_their_share_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

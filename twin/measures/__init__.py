@@ -3,6 +3,7 @@
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
 from twin.measures.censoring import NOT_WITHIN, split
+from twin.measures.codec import CODEC, measure_codec
 from twin.measures.connection import (
     CONNECTION,
     CURVE_STEP,
@@ -28,6 +29,7 @@ from twin.record.record import Record
 
 __all__ = [
     "BROADCAST",
+    "CODEC",
     "CONNECTION",
     "CURVE_STEP",
     "ELASTIC",
@@ -50,6 +52,7 @@ __all__ = [
     "lifetimes",
     "marks",
     "measure_broadcast",
+    "measure_codec",
     "measure_connections",
     "measure_elastic",
     "measure_losses",
@@ -65,7 +68,7 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST | CODEC
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -84,7 +87,7 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    return connections | measure_broadcast(record, of_messages)
+    return connections | measure_broadcast(record, of_messages) | measure_codec(record, of_messages)
 
 
 def measure_connections(read: Course) -> dict[str, float]:

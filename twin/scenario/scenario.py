@@ -10,12 +10,15 @@ from twin.files.places import shipped
 from twin.files.reading import SCENARIO, read_text, toml
 from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
+from twin.rules.codecs import NO_CODEC, payload
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
 from twin.scenario.balancer.haproxy import Check, HAProxy
 from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
+from twin.scenario.codec import Batching, CodecKind, Compression
+from twin.scenario.contents import Contents, contents_of
 from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
@@ -123,6 +126,7 @@ class Clients(Table):
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
+    nodelay: bool = Field(True, description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm.")
     sends: Sends = Field(Sends(), description="What each client sends.")
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
@@ -140,6 +144,19 @@ class Nodes(Table):
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
+    nodelay: bool = Field(
+        True,
+        description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm holds small segments back while one "
+        "is not acknowledged.",
+    )
+    compression: Compression | None = Field(
+        None, description="permessage-deflate on their connections; left out: frames are not compressed."
+    )
+    batch: Batching | None = Field(
+        None,
+        description="Messages of the publisher that a node hands to its clients together, each in a frame of its own; "
+        "left out: each at once.",
+    )
 
 
 class HostSettings(Table):
@@ -178,6 +195,11 @@ class Scenario(Table):
     duration: Annotated[float, Field(gt=0, le=LONGEST_RUN)] = Field(
         10.0, description="Length of a run in seconds; at most a day, and an hour in a live run."
     )
+    codec: CodecKind = Field(
+        "none",
+        description="What encodes the payloads of publisher and clients: none is a filling; with another one each "
+        "payload is a line of a chat, with a number, a room, a sender, a time and a text.",
+    )
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),
@@ -206,7 +228,7 @@ class Scenario(Table):
             raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
         problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
+            clients.sends, clients.count, self.duration, self.codec
         )
         if problem:
             raise refused(*problem)
@@ -305,6 +327,28 @@ class Scenario(Table):
     def uses(self) -> tuple[Use, ...]:
         """For what there is a shared server."""
         return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether a run notes bytes and CPU time: something decides how messages travel."""
+        batches = (self.nodes.batch, self.clients.sends.batch, self.publisher.batch if self.publisher else None)
+        nagle = not (self.nodes.nodelay and self.clients.nodelay)
+        return self.codec != NO_CODEC or self.nodes.compression is not None or nagle or any(batches)
+
+    @property
+    def contents(self) -> Contents:
+        """What is in the messages of its publisher, which there is."""
+        assert self.publisher is not None
+        compression = self.nodes.compression
+        return contents_of(self.codec, self.publisher, self.duration, compression.rule() if compression else None)
+
+    @property
+    def largest_payload(self) -> int:
+        """Bytes of the largest payload that the publisher sends, 0 without one; that of messages with large numbers."""
+        if self.publisher is None:
+            return 0
+        count = 1 if self.publisher.batch is None else self.publisher.batch.count
+        return len(payload(self.codec, self.publisher.payload_bytes, MOST_MESSAGES, count))
 
     @property
     def idle_timeout(self) -> float:
