@@ -12,7 +12,7 @@ BEGAN = 1_767_225_600_000
 """Milliseconds since 1970 at which message 0 says that it was sent: 2026-01-01."""
 APART = 137
 """Milliseconds between two messages, by what they say."""
-ROOMS = ("general", "random", "support", "releases")
+ROOMS = ("general", "lunch", "support", "releases")
 _WORDS = (
     "the of and to in is you that it he was for on are as with his they at be this have from or one had by word but "
     "not what all were we when your can said there use an each which she do how their if will up other about out many "
