@@ -84,7 +84,7 @@ class Frame:
         writing, reading: what it costs to write and to read it besides what every frame costs; None: nothing.
     """
 
-    body: Message | RecoveryAnswer | tuple[int, ...]
+    body: Message | RecoveryAnswer | tuple[int, int] | list[int]
     size: int = 0
     detail: str = ""
     left: int = field(default=0)

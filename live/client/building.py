@@ -12,7 +12,7 @@ ROOMS = {
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
     "compression": "live.codec.client",
-    "nagle": "live.network.nodelay:of_clients",
+    "nagle": "live.network.client",
     "sends": "live.sending.outbox",
 }
 """Table of the settings -> module whose `attach` adds a part to each client, in the order in which parts are asked."""

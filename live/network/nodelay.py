@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.connection import Connection
     from websockets.asyncio.server import ServerConnection
 
-    from live.node.base import Node
-    from live.ports import Cluster, Swarm
+    from live.ports import Cluster
 
 
 def gather(connection: "Connection") -> None:
@@ -62,14 +61,3 @@ def attach(cluster: "Cluster") -> None:
     nodes, clients = cluster.scenario.nodes.nodelay, cluster.scenario.clients.nodelay
     if not (nodes and clients):
         cluster.add(Sockets(nodes, clients))
-
-
-def of_node(node: "Node", config: dict[str, Any]) -> None:
-    """Let a node set the option of its sockets."""
-    node.add(ServerSockets())
-
-
-def of_clients(swarm: "Swarm", config: dict[str, Any]) -> None:
-    """Let the clients of a swarm set the option of theirs."""
-    part = ClientSockets()
-    swarm.equip(lambda client: part)

@@ -1,6 +1,6 @@
 """Frames on their way over connections whose sender has no TCP_NODELAY."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import simpy
 
@@ -42,7 +42,7 @@ class Nagle:
         self.pass_on = pass_on
         self._ways: dict[Tunnel, _Way] = {}
 
-    def send(self, bundles: list[Bundle]) -> None:
+    def send(self, bundles: Iterable[Bundle]) -> None:
         """Write frames to their connections."""
         ready = []
         for tunnel, frames in bundles:

@@ -33,7 +33,7 @@ class Outboxes:
         """A node has read messages of a client; what comes to the socket of a killed process nobody reads."""
         if self.nodes[tunnel.server].standing.phase == "dead":
             return
-        assert isinstance(frame.body, tuple)
+        assert isinstance(frame.body, list)
         client, *numbers = frame.body
         self.rows += [(t, "arrived", client, tunnel.server + 1, -1, number, "") for number in numbers]
 
@@ -102,7 +102,7 @@ class Outbox(ClientPart):
         for n in numbers:
             self.run.note("sent", number, tunnel.server + 1, version=n, detail=detail)
         writing, reading = self.costs.of(len(numbers))
-        self.say(tunnel, Frame((number, *numbers), mechanism=MECHANISM, writing=writing, reading=reading))
+        self.say(tunnel, Frame([number, *numbers], mechanism=MECHANISM, writing=writing, reading=reading))
 
     def _keep_all(self, numbers: list[int]) -> None:
         for n in numbers:

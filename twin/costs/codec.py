@@ -71,7 +71,10 @@ class Profile(Protocol):
 class Memory(Protocol):
     """What a host profile knows of memory; it also has a list for each of `CONTEXT_BYTES`."""
 
-    connection_bytes: list[float]
+    @property
+    def connection_bytes(self) -> list[float]:
+        """Resident bytes of an open connection in its node."""
+        ...
 
 
 @dataclass(frozen=True)

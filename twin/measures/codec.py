@@ -91,7 +91,8 @@ def _waits_of_sends(record: Record) -> Array:
     wanted = arrived.client * (1 << 32) + arrived.version
     at = np.minimum(np.searchsorted(names, wanted), len(names) - 1)
     found = names[at] == wanted
-    return arrived.t[found] - since[at[found]]
+    waits: Array = arrived.t[found] - since[at[found]]
+    return waits
 
 
 def _memory(record: Record) -> dict[str, float]:

@@ -10,7 +10,7 @@ import pytest
 from live.codec.frames import Frames, attach
 from live.runs import run
 from sim import simulate
-from tests.codecs import codec_profile
+from tests.strategies import small_profile
 from twin.invariants import audit
 from twin.measures import measure_record
 from twin.record.record import Record
@@ -35,7 +35,7 @@ def both(small: Callable[..., Scenario]) -> Callable[[], tuple[Record, Record]]:
     @cache
     def make() -> tuple[Record, Record]:
         scenario = small(**TALK)
-        return run(scenario), simulate(scenario, 0, codec_profile())
+        return run(scenario), simulate(scenario, 0, small_profile())
 
     return make
 

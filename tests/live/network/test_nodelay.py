@@ -11,7 +11,8 @@ import uvloop
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
-from live.network.nodelay import Sockets, attach, of_clients, of_node
+from live.network import client, node
+from live.network.nodelay import Sockets, attach
 from live.node.base import Node
 from twin.rules.nagle import DELAYED_ACK
 from twin.scenario.scenario import Scenario
@@ -46,13 +47,13 @@ def test_on_a_one_way_connection_it_does_not() -> None:
 
 def test_the_option_is_set_on_the_sockets_of_both_sides() -> None:
     async def run() -> tuple[int, int]:
-        node, swarm = Node(1), Equipped()
-        of_node(node, {})
-        of_clients(swarm, {})  # type: ignore[arg-type]
+        one, swarm = Node(1), Equipped()
+        node.attach(one, {})
+        client.attach(swarm, {})  # type: ignore[arg-type]
         found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def serving(connection: Any) -> None:
-            node.parts[0].connected(connection)
+            one.parts[0].connected(connection)
             found.set_result(option(connection))
             await connection.wait_closed()
 
