@@ -155,7 +155,7 @@ def _repeat(
     if not again:
         measure_starts(scenario, found)
         relay.measure(scenario, found)
-        codecs.measure(scenario, figures.codecs, figures.lone)
+        codecs.measure(scenario, figures.codecs, figures.lone, found)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

@@ -4,6 +4,7 @@ Run as `python -m live.calibration.codec_bench`; it says how long each took (`Co
 what a connection costs is measured with the parts of a broadcast. Its own CPU time is read around each batch of work.
 """
 
+import asyncio
 import gc
 import os
 import time
@@ -11,16 +12,21 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+import uvloop
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from live.calibration.messages import CodecBench, CodecTimes
 from live.codec.codecs import CODECS, Codec
 from live.control.given import configuration
+from live.control.noted import Event
 from live.control.stdio import say
 from live.control.usage import resident_bytes
+from live.machine.timing import Timers
 from live.node.asyncio_runtime import YOUNG_GARBAGE
+from live.sending.outbox import Outbox
 from twin.costs.codec import CONNECTIONS, CONTENTS, CONTEXTS, TEXTS_MEASURED
+from twin.draws import Purpose
 from twin.rules.chat import chat
 from twin.rules.codecs import payload
 
@@ -28,6 +34,12 @@ BATCH = 16
 """Messages of a batch, less one, tell what a further one costs."""
 LONE, PAUSE = 11, 0.006
 """How often one message is done after a pause, and how long that is: longer than a process takes to get cold."""
+AWAKE = 5000
+"""Additions, about, that a process does when it has woken up: some tens of microseconds."""
+GATHERING, EACH = 64, 20.0
+"""Clients that gather messages, and how many a second each."""
+SETTLED, WATCHED = 0.3, 1.0
+"""Seconds that they have before they are watched, and for how long."""
 IN_A_ROW = 64
 REPEATS = 5
 FIRST, COUNTED = 32, 128
@@ -50,10 +62,15 @@ def seconds(work: Callable[[], Any], times: int = 1) -> float:
 
 
 def after_pauses(work: Callable[[], Any]) -> float:
-    """Return the CPU seconds of something that is done once after a pause; the median counts."""
+    """Return the CPU seconds of something that is done once after a pause; the median counts.
+
+    What it costs a process to wake up is none of it: that is in the part that is done first, so something else is done
+    before.
+    """
     found = []
     for _ in range(LONE):
         time.sleep(PAUSE)
+        sum(range(AWAKE))
         before = time.process_time_ns()
         work()
         found.append((time.process_time_ns() - before) / 1e9)
@@ -161,11 +178,47 @@ def of_codec(kind: str) -> dict[str, list[float]]:
     return {name: [one[name] for one in each] for name in each[0]}
 
 
+class Gathered:
+    """Clients that gather and send nothing, as `live.sending.outbox.Outbox` sees its swarm and its connection."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.start = time.monotonic()
+        self.timers = Timers()
+
+    def draw(self, client: int, purpose: Purpose, n: int) -> float:
+        """Return the phase of a client."""
+        return client / GATHERING
+
+    def say(self, data: bytes) -> None:
+        """Send nothing: no batch is ever full."""
+
+
+async def gather_time() -> float:
+    """Return the CPU seconds of a message that a client puts into a batch at its time."""
+    swarm: Any = Gathered()
+    offline = {"messages": 0, "bytes": 0, "overflow": "oldest"}
+    config = {"rate": EACH, "payload_bytes": 64, "batch": {"count": 10**6, "window": 3600.0}, "offline": offline}
+    boxes = [Outbox(swarm, number, config) for number in range(GATHERING)]
+    for box in boxes:
+        box.connected(swarm, 1)
+    tasks = [asyncio.ensure_future(box.run()) for box in boxes]
+    await asyncio.sleep(SETTLED)
+    before, many = time.process_time_ns(), len(swarm.events)
+    await asyncio.sleep(WATCHED)
+    spent, count = (time.process_time_ns() - before) / 1e9, len(swarm.events) - many
+    for task in tasks:
+        task.cancel()
+    return spent / max(1, count)
+
+
 def main(settings: CodecBench) -> None:
     """Measure one kind of codec, or one size of contexts."""
     gc.set_threshold(*YOUNG_GARBAGE)
     gc.freeze()
-    if settings.room == "codec":
+    if settings.room == "gather":
+        say(CodecTimes({"client_gather": [uvloop.run(gather_time())]}))
+    elif settings.room == "codec":
         say(CodecTimes(of_codec(settings.kind)))
     else:
         kept = context_bytes(CONTEXTS[settings.kind])

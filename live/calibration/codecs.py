@@ -10,7 +10,7 @@ from live.control.supervisor import watched
 from live.control.usage import resident_bytes
 from live.machine import placement
 from live.node.kinds import RUNTIMES
-from twin.costs.codec import CODEC_PARTS, CONNECTIONS, CONTENTS, CONTEXTS, TEXTS_MEASURED
+from twin.costs.codec import CODEC_PARTS, CONNECTIONS, CONTENTS, CONTEXTS, GATHER_LEVEL, TEXTS_MEASURED
 from twin.costs.curve import PartCosts
 from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
@@ -34,16 +34,18 @@ def nothing() -> Measured:
     return {room: {kind: MeasuredCosts() for kind in kinds} for room, kinds in KINDS.items()}
 
 
-def measure(scenario: Scenario, found: Measured, lone: dict[str, list[float]]) -> None:
+def measure(scenario: Scenario, found: Measured, lone: dict[str, list[float]], gather: MeasuredCosts) -> None:
     """Measure each kind once, and append the figures.
 
     Args:
         scenario: says where nodes run.
         found: gets them.
         lone: gets the bytes of connections and contexts.
+        gather: gets what it costs a client to put a message into a batch.
     """
     place = placement.placement(scenario)
     lone["connection_bytes"].append(connection_bytes(place))
+    _gather(place, gather)
     for room, kinds in found.items():
         for kind, costs in kinds.items():
             before = pace_of(place)
@@ -58,6 +60,16 @@ def measure(scenario: Scenario, found: Measured, lone: dict[str, list[float]]) -
             for name, each in times.seconds.items():
                 for level, value in zip(levels_of(name), each, strict=True):
                     costs.add(name, level, value, pace)
+
+
+def _gather(place: placement.Placement, costs: MeasuredCosts) -> None:
+    """Measure `GATHER_PARTS` on the core of the clients."""
+    before = pace_of(place)
+    with watched() as stage:
+        bench = stage.python("gather", "live.calibration.codec_bench", CodecBench("gather", ""), place.clients[:1])
+        (seconds,) = bench.hear(CodecTimes, WITHIN).seconds["client_gather"]
+        stage.end(bench)
+    costs.add("client_gather", GATHER_LEVEL, seconds, mean_pace([before, pace_of(place)]))
 
 
 def connection_bytes(place: placement.Placement) -> float:

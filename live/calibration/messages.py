@@ -69,7 +69,7 @@ class CodecBench(Struct):
     """The settings of a bench of codecs.
 
     Attributes:
-        room: of a profile, `codec` or `deflate`.
+        room: of a profile, `codec` or `deflate`; or `gather`, of which there is one kind.
         kind: of the room.
     """
 

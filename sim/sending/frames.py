@@ -2,6 +2,7 @@
 
 from sim.machine.machine import Machine
 from sim.machine.process import Cost
+from twin.costs.codec import GATHER_PARTS
 from twin.scenario.scenario import Scenario
 from twin.scenario.sending import frame_content
 
@@ -12,12 +13,17 @@ class FrameCosts:
     Args:
         scenario: whose clients send.
         machine: what parts cost.
+
+    Attributes:
+        gather: of a message that is put into a batch; nothing where the profile does not know it.
     """
 
     def __init__(self, scenario: Scenario, machine: Machine) -> None:
         self.sends = scenario.clients.sends
         self.codec = scenario.codec
         self.machine = machine
+        knows = machine.knows(GATHER_PARTS)
+        self.gather = machine.cost("client_gather") if knows else Cost.constant(0.0)
         self._known: dict[int, tuple[Cost | None, Cost | None]] = {}
 
     def of(self, count: int) -> tuple[Cost | None, Cost | None]:

@@ -66,9 +66,17 @@ class Outbox(ClientPart):
             elif self.batch is None:
                 self._send(self._tunnel, [n])
             else:
-                run.note("batched", number, self._tunnel.server + 1, version=n)
-                self.batch.add(n)
+                yield self.client.process.work(self.costs.gather)
+                self._gather(self.batch, n)
             n += 1
+
+    def _gather(self, batch: Gathering[int], n: int) -> None:
+        """Keep a message until its batch leaves, or until the client is back if its connection is over meanwhile."""
+        if self._tunnel is None:
+            self._keep(n)
+            return
+        self.run.note("batched", self.client.number, self._tunnel.server + 1, version=n)
+        batch.add(n)
 
     @property
     def _tunnel(self) -> Tunnel | None:

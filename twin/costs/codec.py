@@ -45,6 +45,9 @@ DEFLATE_PARTS = {
     for how, of in (("kept", "with the context of the connection"), ("fresh", "with a new context"))
 }
 OF_CODECS = CODEC_PARTS | DEFLATE_PARTS
+GATHER_PARTS = {"client_gather": "client: wake up at its time, and put a message into a batch"}
+GATHER_LEVEL = 16
+"""Level under which that is kept: it is done for one client at a time."""
 
 FANOUT = ("node_fanout", "node_fanout_more")
 APPLIED = ("client_delivery", "client_delivery_more")

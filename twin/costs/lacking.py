@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
-from twin.costs.codec import CODEC_PARTS, Profile, knows_deflate
+from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
 from twin.costs.layout import room_of
 from twin.costs.registry import registry_parts
 from twin.costs.relay import RELAY_PARTS
@@ -80,6 +80,8 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
     codec, compressed = scenario.codec, scenario.nodes.compression is not None
     if codec != NO_CODEC and not set(CODEC_PARTS) <= set(profile.of("codec", codec)):
         found.append(f"the codec {codec}")
+    if scenario.clients.sends.rate and scenario.clients.sends.batch and not profile.knows_parts(GATHER_PARTS, kind):
+        found.append("batches of clients")
     return [*found, "compression"] if compressed and not knows_deflate(profile) else found
 
 

@@ -4,8 +4,9 @@ import pytest
 
 from live.calibration import codecs
 from live.calibration.codec_bench import of_codec, of_context
+from live.calibration.workbench import MeasuredCosts
 from live.codec.codecs import CODECS
-from twin.costs.codec import CODEC_PARTS, CONTEXTS, DEFLATE_PARTS
+from twin.costs.codec import CODEC_PARTS, CONTEXTS, DEFLATE_PARTS, GATHER_LEVEL
 from twin.costs.parts import LONE_OF_MEMORY
 from twin.rules.deflate import deflate_memory
 from twin.scenario.scenario import Scenario
@@ -22,7 +23,9 @@ def test_each_part_has_a_figure_at_each_level_and_larger_texts_cost_more() -> No
     found = {"codec": {"json": codecs.nothing()["codec"]["json"]}, "deflate": codecs.nothing()["deflate"]}
     found["deflate"] = {"9-1": found["deflate"]["9-1"]}
     lone: dict[str, list[float]] = {name: [] for name in LONE_OF_MEMORY}
-    codecs.measure(Scenario.parse({"name": "codecs"}), found, lone)
+    gather = MeasuredCosts()
+    codecs.measure(Scenario.parse({"name": "codecs"}), found, lone, gather)
+    assert 1e-7 < gather["client_gather"][GATHER_LEVEL][0] < 0.002
     assert {name: len(values) for name, values in lone.items() if values} == {
         "connection_bytes": 1,
         "context_bytes_9_1": 1,
