@@ -43,7 +43,7 @@ def measure_codec(record: Record, read: Messages | None = None) -> dict[str, flo
         found["age_p50"], found["age_p99"] = percentiles(every, 50, 99)
     written = record.columns.of("node_written")
     frames = int(written.numbers("frames").sum())
-    if frames:
+    if frames and record.scenario.contents.batches:  # else there are none but answers to questions
         found["wire_bytes"] = float(written.numbers("size").sum()) / frames / _messages_a_frame(record)
     return found | _memory(record) | _cpu(record, handed + len(record.columns.where("arrived")))
 
@@ -53,7 +53,7 @@ def _messages_a_frame(record: Record) -> float:
     publisher = record.scenario.publisher
     assert publisher is not None
     batches = record.scenario.contents.batches
-    return sum(one.count for one in batches) / max(1, len(batches))
+    return sum(one.count for one in batches) / len(batches)
 
 
 def _waits_of_broadcast(record: Record, read: Messages | None) -> tuple[Array, int]:

@@ -93,3 +93,9 @@ def test_memory_is_a_connection_and_left_out_where_clients_send():
     assert measure_codec(record([*rows(), *some], **published()))["connection_bytes"] == 600.0
     sends = {"codec": "json", "clients": {"sends": {"rate": 1.0}}}
     assert "connection_bytes" not in measure_codec(record(some, **sends))
+
+
+def test_frames_of_answers_alone_have_no_bytes_a_message():
+    nothing_due = published() | {"publisher": {"rate": 1.0, "start": 1.0, "stop": 1.0}}
+    found = measure_codec(record([row(2.1, "node_written", node=1, detail="48 2")], **nothing_due))
+    assert "wire_bytes" not in found
