@@ -94,6 +94,7 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
             fault["server"] = dice.choose(*_uses(data))
     if dice.choose(True, False):
         data["nodes"] |= _handler(dice)
+    _frames(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
 
 
@@ -151,6 +152,20 @@ def _handler(dice: _Dice) -> dict[str, Any]:
     return {"handler": {"tasks": [short, long]}, "executor": executor}
 
 
+def _frames(dice: _Dice, data: dict[str, Any]) -> None:
+    """Decide how messages travel; in half of the runs they do so as ever."""
+    if dice.choose(True, False):
+        return
+    batch = {"count": dice.choose(2, 5), "window": dice.choose(0.02, 0.1)}
+    data["codec"] = dice.choose("none", "none", "json", "orjson", "msgpack", "protobuf")
+    compression = {"window_bits": dice.choose(9, 12, 15), "takeover": dice.choose(True, False)}
+    data["nodes"] |= {"compression": dice.choose(None, None, compression), "batch": dice.choose(None, None, batch)}
+    if "publisher" in data:
+        data["publisher"]["batch"] = dice.choose(None, None, batch)
+    if data["clients"]["sends"]:
+        data["clients"]["sends"]["batch"] = dice.choose(None, batch)
+
+
 def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
     """Return for what the mechanisms of a scenario share a server."""
     return uses("publisher" in data, data["sessions"]["store"] == "redis", "registry" in data)
@@ -199,6 +214,10 @@ def _names(scenario: Scenario) -> list[str]:
     return [fault.kind for fault in scenario.faults]
 
 
+def _publishes_batches(scenario: Scenario) -> bool:
+    return scenario.publisher is not None and scenario.publisher.batch is not None
+
+
 def mechanisms(scenario: Scenario) -> list[str]:
     """Return what a run has beside clients, balancer and nodes, in a few words."""
     registry = scenario.registry
@@ -207,6 +226,9 @@ def mechanisms(scenario: Scenario) -> list[str]:
         f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
         "sends": scenario.clients.sends.rate > 0,
         f"handler in {scenario.nodes.executor.kind}": scenario.nodes.handler is not None,
+        f"codec {scenario.codec}": scenario.codec != "none",
+        "compression": scenario.nodes.compression is not None,
+        "batches": any((scenario.nodes.batch, scenario.clients.sends.batch, _publishes_batches(scenario))),
         "lifetimes": scenario.nodes.lifetime is not None,
         "registry": registry is not None,
         "rebalancing": registry is not None and registry.rebalance is not None,

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
+from live.codec import frames
 from live.deadlines import deadlines
 from live.handler import handler
-from live.network import links
+from live.network import links, nodelay
 from live.node import lifetimes
 from live.ports import Cluster
 from live.registry import autoscaler
@@ -25,5 +26,7 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    frames.attach,
+    nodelay.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.codec.usage import Usage
 from sim.deadlines.deadlines import Deadlines
 from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
@@ -24,6 +25,7 @@ from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from twin.costs.codec import connection_bytes
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
@@ -62,6 +64,7 @@ class Mechanisms:
         self.outboxes: Outboxes | None = None
         self.handlers: Handlers | None = None
         self.deadlines: Deadlines | None = None
+        self.usage: Usage | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         uplink: Uplink | None = None
         handler = scenario.nodes.handler
@@ -77,7 +80,7 @@ class Mechanisms:
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate and uplink is not None:
-            self.outboxes = Outboxes(run, uplink, clients)
+            self.outboxes = Outboxes(run, uplink, clients, machine)
         if handler is not None and uplink is not None:
             self.handlers = Handlers(run, handler, uplink, balancer, nodes, clients, machine.cost_if_known)
         if scenario.nodes.read_deadline or scenario.nodes.write_deadline:
@@ -85,6 +88,9 @@ class Mechanisms:
             self.deadlines = Deadlines(run, nodes, balancer.idle, uplink, room)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
+        if scenario.counts_bytes:
+            memory = connection_bytes(machine.profile, scenario)
+            self.usage = Usage(run, nodes, [client.process for client in clients], memory)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
@@ -140,4 +146,5 @@ class Mechanisms:
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
-        return self.broadcast.finish() if self.broadcast is not None else []
+        found = self.broadcast.finish() if self.broadcast is not None else []
+        return found + (self.usage.finish() if self.usage is not None else [])

@@ -74,21 +74,24 @@ class Frame:
     """What is sent over connections.
 
     Attributes:
-        body: a message, the answer to a question, the (epoch, version) where a client stands, or whose message it is
-            and its number.
+        body: a message, the answer to a question, the (epoch, version) where a client stands, or whose messages it has
+            and their numbers.
         mechanism: to which it belongs, for the node that reads it.
         size: bytes with the header; what a client sends counts against no limit.
         detail: epoch and number of a message, as events show them.
         left: connections over which it is still to be written.
         question: whether the client asks what followed.
+        writing, reading: what it costs to write and to read it besides what every frame costs; None: nothing.
     """
 
-    body: Message | RecoveryAnswer | tuple[int, int]
+    body: Message | RecoveryAnswer | tuple[int, int] | list[int]
     size: int = 0
     detail: str = ""
     left: int = field(default=0)
     question: bool = False
     mechanism: str = ""
+    writing: Cost | None = None
+    reading: Cost | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,19 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, handler, payloads, pings, registry, relay, rounds, runtimes
+from live.calibration import (
+    codecs,
+    costs,
+    deliveries,
+    disk,
+    handler,
+    payloads,
+    pings,
+    registry,
+    relay,
+    rounds,
+    runtimes,
+)
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -28,7 +40,7 @@ from live.machine.speed import SpeedSettings
 from live.node.messages import Look, Seen
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
-from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
@@ -124,9 +136,10 @@ class Figures:
         self.wakes |= {f"node_{name}": [] for name in runtimes}
         self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
-        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
+        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK, *LONE_OF_MEMORY)
         self.lone: dict[str, list[float]] = {name: [] for name in lone}
         self.speed: list[list[list[float]]] = []
+        self.codecs = codecs.nothing()
 
     def profile(self, tick: float) -> HostProfile:
         """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
@@ -148,7 +161,7 @@ class Figures:
         """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
         measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
         balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
-        parts = measured[self.kinds[0]] | {"balancer": balancers}
+        parts = measured[self.kinds[0]] | codecs.parts_of(self.codecs) | {"balancer": balancers}
         for name, found in self.of_runtimes.items():
             parts["node"][name] = laid_out(_parts(found, self.first))["node"][RUNTIME]
         return parts
@@ -170,6 +183,7 @@ def _repeat(
         measure_starts(scenario, found)
         relay.measure(scenario, found)
         handler.measure(scenario, found)
+        codecs.measure(scenario, figures.codecs, figures.lone, found)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

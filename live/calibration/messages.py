@@ -3,7 +3,7 @@
 Times are by the monotonic clock; 0 where there was no such event.
 """
 
-from live.control.messages import ControlMessage
+from live.control.messages import ControlMessage, Struct
 
 
 class Tokens(ControlMessage):
@@ -63,3 +63,27 @@ class AwaitLoss(ControlMessage):
 
 class AllLost(Span):
     """When the first and the last were lost."""
+
+
+class CodecBench(Struct):
+    """The settings of a bench of codecs.
+
+    Attributes:
+        room: of a profile, `codec` or `deflate`; or `gather`, of which there is one kind.
+        kind: of the room.
+    """
+
+    room: str
+    kind: str
+
+
+class CodecTimes(ControlMessage):
+    """What it found.
+
+    Attributes:
+        seconds: of CPU time; for each of its parts by name a figure for each level.
+        bytes: that a connection keeps for the contexts, resident; 0 of a codec.
+    """
+
+    seconds: dict[str, list[float]]
+    bytes: float = 0.0

@@ -18,6 +18,7 @@ from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
 from twin.costs.starts import LEVEL
+from twin.rules.codecs import NO_CODEC
 from twin.scenario.runtimes import LACKS, RuntimeKind
 from twin.scenario.scenario import Scenario
 
@@ -43,7 +44,7 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         tables: dict[str, dict[str, Any]] = {
             "start_node": {} if "registry" in LACKS[runtime] else {"registry": _of_registry(bus, port)},
             "start_broadcast": {"broadcast": broadcast.for_node(1)},
-            "start_sends": {"sends": True},
+            "start_sends": {"sends": {"codec": NO_CODEC}},
         }
         if "sessions.store" not in LACKS[runtime]:
             tables["start_sessions"] = {"sessions": sessions.for_node(1)}

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 ROOMS = {
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
+    "compression": "live.codec.client",
+    "nagle": "live.network.client",
     "sends": "live.sending.outbox",
     "handler": "live.handler.requests",
 }

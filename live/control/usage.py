@@ -15,6 +15,17 @@ def process_cpu_ns(pid: int) -> int:
         return int((times.user + times.system) * 1e9)
 
 
+def resident_bytes(pid: int) -> int:
+    """Return the memory of a process that is in the machine's, in bytes."""
+    return int(psutil.Process(pid).memory_info().rss)
+
+
+def connections_to(pid: int, port: int) -> int:
+    """Return how many connections a process has to a port on which it listens."""
+    found = psutil.Process(pid).net_connections("tcp")
+    return sum(one.laddr.port == port for one in found if one.status == psutil.CONN_ESTABLISHED)
+
+
 def queued_ns(pid: int) -> int:
     """Return for how long a process has wanted a core that others had, in nanoseconds; 0 where /proc does not tell.
 

@@ -14,6 +14,8 @@ ROOMS = {
     "sends": "live.sending.node",
     "handler": "live.handler.node",
     "broadcast": "live.broadcast.node",
+    "compression": "live.codec.node",
+    "nagle": "live.network.node",
     "registry": "live.registry.node",
 }
 """Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node

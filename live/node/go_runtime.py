@@ -15,6 +15,9 @@ from live.node.runtime import Runtime
 PROGRAM = "."
 """The package of the node below the folder `go`."""
 
+OF_FRAMES = ("batch", "counted")
+"""What a broadcast's table says of how messages travel."""
+
 
 class GoRuntime(Runtime):
     """Starts nodes in Go."""
@@ -47,5 +50,13 @@ class GoRuntime(Runtime):
 
 
 def settings(config: dict[str, Any], procs: int) -> dict[str, Any]:
-    """Return what a node in Go is told: what any node is, and the number of its Ps; it has no worker processes."""
-    return {name: value for name, value in config.items() if name != "workers"} | {"procs": procs}
+    """Return what a node in Go is told: what any node is, and the number of its Ps; it has no worker processes.
+
+    It is told nothing of how messages travel: `twin.scenario.runtimes` refuses what it does not have of that.
+    """
+    told = {name: value for name, value in config.items() if name != "workers"} | {"procs": procs}
+    if "sends" in told:
+        told["sends"] = True
+    if "broadcast" in told:
+        told["broadcast"] = {name: value for name, value in told["broadcast"].items() if name not in OF_FRAMES}
+    return told

@@ -7,9 +7,11 @@ from typing import Any
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
+from sim.broadcast.fanout_costs import FanOutCosts
 from sim.broadcast.link import Act, Subscription
+from sim.codec.gathering import Gathering
+from sim.codec.written import Written
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.cold_start import ColdStart
 from sim.machine.lane import Lane
 from sim.machine.process import Cost
 from sim.node.node import Node
@@ -18,25 +20,13 @@ from twin.draws import Purpose
 from twin.record.events import Delivered, Received
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
-from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
+from twin.rules.frames import frame_bytes, message_frame, pushed_message, pushed_word, recovery_body
 from twin.rules.slow_consumer import Outlet, is_too_large
 
 Said = tuple[Command, simpy.Event | None]
 """A command that waits for the bus, and who is to be told."""
 
 _NOTHING = Cost.constant(0.0)
-
-
-class FanOutCosts:
-    """What a node does for a broadcast, and what it costs."""
-
-    def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
-        self.poll = ColdStart(env, cost("node_poll"))
-        self.receive = ColdStart(env, cost("node_receive"))
-        self.acknowledge = ColdStart(env, cost("node_ack"))
-        self.answer = ColdStart(env, cost("node_answer"))
-        self.fanout = cost("node_fanout")
-        self.more = cost("node_fanout_more")
 
 
 class Fanout(NodePart):
@@ -61,9 +51,12 @@ class Fanout(NodePart):
         self.newest = (0, 0)
         self.awaiting: dict[tuple[int, int], set[Tunnel]] = {}
         self.asked: dict[tuple[int, int], list[Tunnel]] = {}
-        self.outbox: list[Said] = []
-        self.speaking = False
+        self.gathered = set[tuple[int, int]]()
+        self.outbox, self.speaking = list[Said](), False
         self.most_waiting = (0, 0.0)
+        self.wrote, self.contents = Written(run.env), run.scenario.contents
+        batch, sleep = run.scenario.nodes.batch, node.process.sleep
+        self.batch = Gathering[tuple[Message, str]](run.env, sleep, batch, self._leave) if batch else None
         self.subscription: Subscription | None = None
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
@@ -97,6 +90,10 @@ class Fanout(NodePart):
         self.outbox.clear()
         self.speaking = False
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
+        self.wrote.clear()
+        self.gathered.clear()
+        if self.batch is not None:
+            self.batch.take()
 
     def started(self, healed: bool) -> None:
         """A new process listens: it joins the bus as one that is new there."""
@@ -201,10 +198,20 @@ class Fanout(NodePart):
         first = self.seen.first(message.epoch, message.version)
         said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
-        if first:
-            self.fan_out(message, Delivered.pack(message.epoch, message.key))
-        elif (message.epoch, message.version) not in self.awaiting:
-            self.acknowledge(message.epoch, message.version)
+        place, detail = (message.epoch, message.version), Delivered.pack(message.epoch, message.key)
+        if first and self.batch is not None:
+            self.gathered.add(place)
+            self.batch.add((message, detail))
+        elif first:
+            self.fan_out(message, detail)
+        elif place not in self.awaiting and place not in self.gathered:
+            self.acknowledge(*place)
+
+    def _leave(self, batch: list[tuple[Message, str]]) -> None:
+        """Fan out the messages of a batch, which are written together."""
+        self.gathered.clear()
+        for message, detail in batch:
+            self.fan_out(message, detail)
 
     def commit(self, life: int) -> Work[None]:
         """Commit the position of a partition log from time to time."""
@@ -220,7 +227,8 @@ class Fanout(NodePart):
         """Send a message to every client that is connected, as far as its outlet allows."""
         place = (message.epoch, message.version)
         self.newest = max(self.newest, place)
-        size = message_frame(len(message.payload))
+        whole = message_frame(len(message.payload))
+        size = whole if self.contents.compression is None else self.contents.frame(message.key)
         tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if self.node.serves else []
         if self.paths.scope == "client" and tunnels:
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
@@ -232,7 +240,7 @@ class Fanout(NodePart):
         for tunnel in tunnels:
             if tunnel.in_flight > room:
                 waiting += tunnel.in_flight - room
-            if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, size):
+            if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, whole):
                 continue
             tunnel.in_flight += size
             sent.append(tunnel)
@@ -240,6 +248,7 @@ class Fanout(NodePart):
             self.most_waiting = (waiting, self.env.now)
         frame = Frame(message, size, detail, len(sent))
         if sent:
+            self.wrote.add(sent, size)
             self.down.send(sent, frame)
         elif place not in self.awaiting:
             self.acknowledge(*place)
@@ -274,10 +283,12 @@ class Fanout(NodePart):
 
     def answer(self, tunnel: Tunnel, recovery: RecoveryAnswer) -> None:
         """Send an answer or a snapshot over a connection; it has to fit like any message."""
-        size = frame_bytes(_size(recovery))
+        whole = recovery_body(recovery)
+        size = self.contents.answer_frame(whole, tuple(message.key for message in recovery.messages))
         fits = tunnel.in_flight + size <= self.paths.room and tunnel.outlet is None
-        if fits or self._admits(tunnel, size):
+        if fits or self._admits(tunnel, frame_bytes(whole)):
             tunnel.in_flight += size
+            self.wrote.add([tunnel], size)
             self.down.send([tunnel], Frame(recovery, size))
 
     def written(self, taken: list[Bundle], began: float, ended: float) -> None:
@@ -319,7 +330,7 @@ class Fanout(NodePart):
         tunnels = self.asked.pop(position)
         if recovery is None:
             return
-        if is_too_large(_size(recovery), self.run.scenario.slow_consumer.limit_bytes):
+        if is_too_large(recovery_body(recovery), self.run.scenario.slow_consumer.limit_bytes):
             recovery = RecoveryAnswer(False, recovery.epoch, recovery.version)
         for tunnel in tunnels:
             if tunnel in self.node.tunnels:
@@ -387,7 +398,3 @@ class Fanout(NodePart):
         while life == self.life:
             self.tell("alive")
             yield self.node.process.sleep(every)
-
-
-def _size(recovery: RecoveryAnswer) -> int:
-    return answer_body(len(message.payload) for message in recovery.messages)

@@ -46,7 +46,7 @@ class Publisher:
         self.link = bus.link(0)
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
         self.registry = LeasedNodes(world.scenario.bus.lease)
-        self.payload = bytes(self.settings.payload_bytes)
+        self.contents = world.scenario.contents
         for number in range(1, world.scenario.nodes.count + 1):
             self.registry.renew(number, 0.0)
         self.under_way: tuple[float, int, list[int], frozenset[int]] | None = None
@@ -68,7 +68,9 @@ class Publisher:
             tries = [0]
             asked = self.env.now - self.process.last
             self.under_way = (asked, key, tries, self.registry.members(asked))
-            stamps = yield from self.ask((self.bus.costs.stamp, partial(self.bus.stamp, key, self.payload)), tries)
+            stamps = yield from self.ask(
+                (self.bus.costs.stamp, partial(self.bus.stamp, key, self.contents.payload(key))), tries
+            )
             if stamps is not None:
                 yield self.process.work(self.costs.answer)
             self.note_published(stamps[0] if stamps is not None else None)

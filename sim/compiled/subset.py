@@ -46,6 +46,7 @@ NOT_COVERED: dict[str, Holds] = {
     "the relay of a fault takes CPU time": _relay_costs,
     "the scenario has a blackhole": _has("blackhole"),
     "a killed node is started again": lambda s, _: any(f.kind == "kill" and f.duration is not None for f in s.faults),
+    "messages are encoded, compressed, gathered or held back": lambda s, _: s.counts_bytes,
     "the clients send": lambda s, _: s.clients.sends.rate > 0,
     "the nodes have a handler": lambda s, _: s.nodes.handler is not None,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),

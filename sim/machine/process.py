@@ -26,6 +26,9 @@ TIMER_SLACK, MOST_SLACK = 0.001, 0.1
 
 MILLISECOND = 0.001
 
+TYPICAL = 64
+"""Items at once for which it is asked how the sum of two costs divides into two steps."""
+
 PIECE = 0.0005
 """Seconds, about, of a long piece of work between two chances for others to have the core."""
 
@@ -76,6 +79,14 @@ class Cost:
     def after(self, hops: int) -> "Cost":
         """Return the same with so many rounds between the two steps."""
         return Cost(self.curves, self.first_part, hops)
+
+    def beside(self, more: "Cost", first: float = 0.0) -> "Cost":
+        """Return this cost and another one, done for the same item, of which a share `first` is in the first step."""
+        middle = (len(self.curves) - 1) // 2
+        base, extra = self.curves[middle](TYPICAL), more.curves[middle](TYPICAL)
+        share = (self.first_part * base + first * extra) / (base + extra) if self.first_part or first else 0.0
+        curves = [one.beside(other) for one, other in zip(self.curves, more.curves, strict=True)]
+        return Cost(curves, share, self.hops)
 
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
+from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
 from twin.costs.handler import handler_parts
 from twin.costs.layout import room_of
 from twin.costs.registry import registry_parts
 from twin.costs.relay import RELAY_PARTS
 from twin.errors import ProfileWarning, ScenarioError
+from twin.rules.codecs import NO_CODEC
 from twin.scenario.faults import through_relay
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ ROOMS = ("client", "balancer", "node")
 """Whose processes have something to do in the background."""
 
 
-class Known(Protocol):
+class Known(Profile, Protocol):
     """A host profile, as is asked here."""
 
     def knows_parts(self, names: Iterable[str], balancer: str = ...) -> bool:
@@ -76,7 +78,13 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
         "the pool of a handler": list(handler_parts(scenario)),
         "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
     }
-    return [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
+    found = [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
+    codec, compressed = scenario.codec, scenario.nodes.compression is not None
+    if codec != NO_CODEC and not set(CODEC_PARTS) <= set(profile.of("codec", codec)):
+        found.append(f"the codec {codec}")
+    if scenario.clients.sends.rate and scenario.clients.sends.batch and not profile.knows_parts(GATHER_PARTS, kind):
+        found.append("batches of clients")
+    return [*found, "compression"] if compressed and not knows_deflate(profile) else found
 
 
 def warn_of_lacks(profile: Known, scenarios: "Iterable[Scenario]", stacklevel: int = 2) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
 from twin.costs.layout import USUAL, VERSION, migrated, room_of
-from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.sessions import SESSION_PARTS
 from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
@@ -96,6 +96,19 @@ class Measured(BaseModel):
     disk_wait_in_a_row: list[Cost] = Field(
         [], fail_fast=True, description="The same when it writes again as soon as the last write is on disk."
     )
+    connection_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Resident bytes that an open connection takes in its node; empty if that is not known.",
+    )
+    context_bytes_9_1: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Resident bytes that a connection of a node keeps for compression with 9 window bits and memory "
+        "level 1, once messages were sent over it; empty in a profile that does not know it.",
+    )
+    context_bytes_12_5: list[Size] = Field([], fail_fast=True, description="The same with 12 bits and level 5.")
+    context_bytes_15_8: list[Size] = Field([], fail_fast=True, description="The same with 15 bits and level 8.")
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
@@ -154,7 +167,7 @@ class Measured(BaseModel):
         def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
             return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
 
-        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
+        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, *LONE_OF_MEMORY, "crowding")
         lone = {name: getattr(self, name) for name in names}
         return type(self).model_validate(
             {

@@ -108,9 +108,7 @@ class HostProfile(Measured):
             own = self.wake.get(f"{who}_{runtime}") if who == "node" else None
             wake = median(own or self.wake.get(who, [0.0]))
             slow = self.slowness(who)
-            contended = median(self.crowding) if self.crowding else 1.0
-            slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
-            paces = [pace / contended * more for more in slower for pace in self.speeds]
+            paces = self.paces_at(contention_steps)
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:
                 of_bytes = self._part(larger, balancer, runtime)
@@ -120,6 +118,14 @@ class HostProfile(Measured):
                 curves = [curve.slowed(share) for curve, share in zip(curves, busy, strict=True)]
             self._curves[key] = curves
         return self._curves[key]
+
+    def paces_at(self, contention_steps: int) -> list[float]:
+        """Return the pace of a core at each of the speed levels in seconds of the fixed piece of work, first while no
+        other works, then in steps while more and more do; see `curves`.
+        """
+        contended = median(self.crowding) if self.crowding else 1.0
+        slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
+        return [pace / contended * more for more in slower for pace in self.speeds]
 
     def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
         room = room_of(name)

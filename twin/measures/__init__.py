@@ -3,6 +3,7 @@
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
 from twin.measures.censoring import NOT_WITHIN, split
+from twin.measures.codec import CODEC, measure_codec
 from twin.measures.connection import (
     CONNECTION,
     CURVE_STEP,
@@ -29,6 +30,7 @@ from twin.record.record import Record
 
 __all__ = [
     "BROADCAST",
+    "CODEC",
     "CONNECTION",
     "CURVE_STEP",
     "ELASTIC",
@@ -53,6 +55,7 @@ __all__ = [
     "lifetimes",
     "marks",
     "measure_broadcast",
+    "measure_codec",
     "measure_connections",
     "measure_elastic",
     "measure_handler",
@@ -69,7 +72,7 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | BROADCAST | CODEC
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -88,7 +91,8 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    return connections | measure_handler(record) | measure_broadcast(record, of_messages)
+    connections |= measure_handler(record) | measure_broadcast(record, of_messages)
+    return connections | measure_codec(record, of_messages)
 
 
 def measure_connections(read: Course) -> dict[str, float]:

@@ -191,6 +191,38 @@ class ServerConnections(Event):
     count: int = own("how many")
 
 
+@event("node")
+class NodeWritten(Event):
+    """What the node has written to its clients in frames of the broadcast, their headers included; `t` is when it wrote
+    the last one. Only where something decides how messages travel (`codec`, `compression`, `batch`, `nodelay`). A
+    process that is gone tells nothing.
+    """
+
+    size: int = own("how many bytes", "B")
+    frames: int = own("in how many frames")
+
+
+@event("node?")
+class CpuUsed(Event):
+    """The CPU time that the node's process has used since the start of the run, shortly before its end; without a node
+    that of all client processes. Only where something decides how messages travel, and not of a process that
+    is not there all the time.
+    """
+
+    used: int = own("how much", "us")
+
+
+@event("node")
+class NodeMemory(Event):
+    """The resident memory of the node's process shortly before the end of the run, and before its clients connected.
+    Only where something decides how messages travel, and not of a process that is not there all the time.
+    """
+
+    before: int = own("bytes before its clients connected", "B")
+    after: int = own("bytes shortly before the end", "B")
+    connections: int = own("connections that it has then")
+
+
 @event("client node version")
 class SessionStarted(Event):
     """The client has logged in; `version` is the session's generation, 1."""
@@ -212,6 +244,11 @@ class SessionLost(Event):
 
     session: str = own(_SESSION)
     reason: str = own("`unknown`, `expired`, `forged` or `malformed`", default="")
+
+
+@event("client node version")
+class Batched(Event):
+    """A message waits for others to leave with it (`clients.sends.batch`); `version` is its number, from 0."""
 
 
 @event("client node version")
@@ -345,10 +382,11 @@ OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
     *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
+    *(NodeWritten, CpuUsed, NodeMemory),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)
-OF_SENDING: tuple[type[Event], ...] = (Sent, Kept, Discarded, Arrived)
+OF_SENDING: tuple[type[Event], ...] = (Batched, Sent, Kept, Discarded, Arrived)
 """Events of what clients send."""
 OF_HANDLER: tuple[type[Event], ...] = (Requested, Answered, LoopLate)
 """Events of what requests make nodes do."""

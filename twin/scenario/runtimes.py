@@ -15,10 +15,15 @@ RUNTIME: RuntimeKind = "asyncio"
 COSTS_AS: dict[str, RuntimeKind] = {"processes": "asyncio"}
 """Runtime -> the one of which a host profile has what its parts cost, where that is another one."""
 
+OF_FRAMES = frozenset(
+    {"codec", "nodes.compression", "nodes.batch", "publisher.batch", "clients.sends.batch", "nodelay"}
+)
+"""What decides how messages travel; a run with it looks at the one process of each node."""
+
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
-    "processes": frozenset({"publisher", "sessions.store", "registry"}),
-    "go": frozenset({"sessions.store", "registry", "nodes.lifetime"}),
+    "processes": frozenset({"publisher", "sessions.store", "registry"}) | OF_FRAMES,
+    "go": frozenset({"sessions.store", "registry", "nodes.lifetime"}) | OF_FRAMES,
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
 

@@ -10,23 +10,27 @@ from twin.files.places import shipped
 from twin.files.reading import SCENARIO, read_text, toml
 from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
+from twin.rules.codecs import NO_CODEC, payload
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
 from twin.scenario.balancer.haproxy import Check, HAProxy
 from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
-from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
-from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
+from twin.scenario.broadcast import Bus, Publisher, Recovery, SlowConsumer
+from twin.scenario.codec import Batching, CodecKind, Compression
+from twin.scenario.combinations import MOST_MESSAGES, WARM_UP_SLACK, check
+from twin.scenario.contents import Contents, contents_of
+from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
-from twin.scenario.handler import Executor, HandlerSettings, handler_problem
+from twin.scenario.handler import Executor, HandlerSettings
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
-from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
+from twin.scenario.registry import Autoscaling, Lifetime, Registry, slots
 from twin.scenario.renamed import with_new_names
-from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers, runtime_problem
-from twin.scenario.sending import Offline, Sends, sending_problem
-from twin.scenario.servers import Use, server_problem, uses
-from twin.scenario.sessions import Sessions, session_problem
+from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers
+from twin.scenario.sending import Offline, Sends
+from twin.scenario.servers import Use, uses
+from twin.scenario.sessions import Sessions
 
 
 class Reconnect(Table):
@@ -124,6 +128,7 @@ class Clients(Table):
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
+    nodelay: bool = Field(True, description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm.")
     sends: Sends = Field(Sends(), description="What each client sends.")
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
 
@@ -160,6 +165,19 @@ class Nodes(Table):
         None, description="What requests of clients make a node do; left out: there are none."
     )
     executor: Executor = Field(Executor(), description="Who does the work of a handler.")
+    nodelay: bool = Field(
+        True,
+        description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm holds small segments back while one "
+        "is not acknowledged.",
+    )
+    compression: Compression | None = Field(
+        None, description="permessage-deflate on their connections; left out: frames are not compressed."
+    )
+    batch: Batching | None = Field(
+        None,
+        description="Messages of the publisher that a node hands to its clients together, each in a frame of its own; "
+        "left out: each at once.",
+    )
 
 
 class HostSettings(Table):
@@ -179,14 +197,8 @@ class HostSettings(Table):
     )
 
 
-WARM_UP_SLACK = 0.3
-"""Seconds between the last client of the warm-up and the start of the run."""
-
 LONGEST_RUN = 86_400.0
 """Seconds that a run may take: a day."""
-
-MOST_MESSAGES = 100_000
-"""Messages that one run may publish."""
 
 
 class Scenario(Table):
@@ -197,6 +209,11 @@ class Scenario(Table):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
     duration: Annotated[float, Field(gt=0, le=LONGEST_RUN)] = Field(
         10.0, description="Length of a run in seconds; at most a day, and an hour in a live run."
+    )
+    codec: CodecKind = Field(
+        "none",
+        description="What encodes the payloads of publisher and clients: none is a filling; with another one each "
+        "payload is a line of a chat, with a number, a room, a sender, a time and a text.",
     )
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
@@ -221,67 +238,8 @@ class Scenario(Table):
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
-        self._check_publisher()
-        if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
-            raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
-        clients = self.clients
-        problem = (
-            session_problem(self.sessions, self.bus.kind)
-            or sending_problem(clients.sends, clients.count, self.duration)
-            or handler_problem(self.nodes.handler, clients.count, self.duration)
-            or runtime_problem(self.nodes.runtime, self._mechanisms_of_nodes)
-        )
-        if problem:
-            raise refused(*problem)
-        if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
-            allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
-            raise refused(f"balancer.{self.balancer.idle_field}", f"{self.idle_timeout:g}", allowed)
-        problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
-        if problem:
-            raise refused(*problem)
-        for i, fault in enumerate(self.faults):
-            if fault.at > self.duration:
-                raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
-            problem = fault_problem(fault, self.slots, self.clients.count)
-            if problem:
-                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
-            if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
-                raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
-            problem = server_problem(fault.kind, fault.server, self.bus.servers, self.uses)
-            if problem:
-                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
-            if fault.kind in OF_MESSAGES and self.publisher is None:
-                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
+        check(self)
         return self
-
-    @property
-    def _mechanisms_of_nodes(self) -> list[str]:
-        """Tables and settings of mechanisms that not every runtime of nodes has."""
-        used = {
-            "publisher": self.publisher is not None,
-            "sessions.store": self.sessions.store != "none",
-            "registry": self.registry is not None,
-            "nodes.lifetime": self.nodes.lifetime is not None,
-        }
-        return [name for name, is_used in used.items() if is_used]
-
-    def _check_publisher(self) -> None:
-        publisher = self.publisher
-        if publisher is None:
-            return
-        if self.bus.kind not in BROADCAST_BUSES:
-            raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
-        most = most_nodes(self.nodes.count, self.autoscaling, self.faults)
-        if isinstance(publisher.threshold, int) and publisher.threshold > most:
-            who = "nodes.count" if most == self.nodes.count else "the nodes that there may be"
-            raise refused("publisher.threshold", show(publisher.threshold), f"at most {who}, {most}")
-        if publisher.start > self.duration:
-            raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
-        count = len(publisher.times(self.duration))
-        if count > MOST_MESSAGES:
-            raise refused(
-                "publisher.rate", f"{publisher.rate:g}", f"such that at most {MOST_MESSAGES} messages are sent"
-            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
@@ -345,6 +303,28 @@ class Scenario(Table):
         """Whether anything but handshakes, pings and closes goes over the connections."""
         sends = self.clients.sends.rate > 0 or self.nodes.handler is not None
         return sends or self.publisher is not None
+
+    @property
+    def counts_bytes(self) -> bool:
+        """Whether a run notes bytes and CPU time: something decides how messages travel."""
+        batches = (self.nodes.batch, self.clients.sends.batch, self.publisher.batch if self.publisher else None)
+        nagle = not (self.nodes.nodelay and self.clients.nodelay)
+        return self.codec != NO_CODEC or self.nodes.compression is not None or nagle or any(batches)
+
+    @property
+    def contents(self) -> Contents:
+        """What is in the messages of its publisher, which there is."""
+        assert self.publisher is not None
+        compression = self.nodes.compression
+        return contents_of(self.codec, self.publisher, self.duration, compression.rule() if compression else None)
+
+    @property
+    def largest_payload(self) -> int:
+        """Bytes of the largest payload that the publisher sends, 0 without one; that of messages with large numbers."""
+        if self.publisher is None:
+            return 0
+        count = 1 if self.publisher.batch is None else self.publisher.batch.count
+        return len(payload(self.codec, self.publisher.payload_bytes, MOST_MESSAGES, count))
 
     @property
     def idle_timeout(self) -> float:

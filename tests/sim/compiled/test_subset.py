@@ -25,6 +25,7 @@ EXAMPLES = {
     RELAY: faults({"at": 1.0, "kind": "delay", "node": 1, "delay": 0.1}) | PUBLISHER,
     "the scenario has a blackhole": faults({"at": 1.0, "kind": "blackhole", "node": 1}),
     "a killed node is started again": faults({**KILL, "duration": 1.0}),
+    "messages are encoded, compressed, gathered or held back": {"nodes": {"nodelay": False}},
     "the clients send": {"clients": {"sends": {"rate": 1.0}}},
     "the nodes have a handler": {"nodes": {"handler": {}}},
     "a fault may find what another has left": faults({"at": 0.5, "kind": "hang", "node": 1, "duration": 2.0}, KILL),

@@ -8,6 +8,7 @@ import pytest
 from tests.messages import WARM, good_rows, record, without
 from tests.strategies import small
 from twin.measures import (
+    CODEC,
     CONNECTION,
     CURVE_STEP,
     ELASTIC,
@@ -50,7 +51,7 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST)
+    kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST, CODEC)
     assert set(MEASURES) == set().union(*kinds)
     assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 
@@ -340,7 +341,7 @@ def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
         assert len(one.meaning.split()) > 3, name
     assert {name for name, one in MEASURES.items() if one.unit == "s" and one.driver == "cpu"} == {
         *("notice_p50", "notice_p99", "connect_p50", "connect_p99", "consistent_p50"),
-        *("latency_p50", "latency_p90", "latency_p99"),
+        *("latency_p50", "latency_p90", "latency_p99", "age_p50", "age_p99", "node_cpu", "client_cpu"),
     }
 
 
