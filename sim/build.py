@@ -16,7 +16,8 @@ from sim.machine.process import Process
 from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
-from sim.ports import ClientPart, NodePart, Run
+from sim.pool.pools import Pools
+from sim.ports import ClientPart, Gate, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
 from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
@@ -58,6 +59,7 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.pools: Pools | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             uplink = Uplink(run, balancer, nodes, clients)
@@ -72,11 +74,13 @@ class Mechanisms:
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
         if scenario.clients.sends.rate:
             self.outboxes = Outboxes(run, uplink, clients)
+        if scenario.nodes.pool is not None:
+            self.pools = Pools(run, nodes, cores["bus"], machine, reads=self.sessions is None)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
-            node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
+            node.gates = tuple(self._gates_of_node(node))
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
 
@@ -88,6 +92,14 @@ class Mechanisms:
         busy = machine.busy["node"]
         background = busy[len(busy) // 2] if busy else 0.0
         return RegistryCosts(machine, server, Process(cores["registrar"]), background)
+
+    def _gates_of_node(self, node: Node) -> list[Gate]:
+        found: list[Gate] = []
+        if self.sessions is not None:
+            found.append(self.sessions.authenticators[node.number - 1])
+        if self.pools is not None and self.pools.gates:
+            found.append(self.pools.of[node.number - 1])
+        return found
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []
@@ -102,6 +114,8 @@ class Mechanisms:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
             found.append(self.broadcast.fanouts[node.number - 1])
+        if self.pools is not None:
+            found.append(self.pools.of[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
@@ -120,7 +134,11 @@ class Mechanisms:
             self.registrar.begin()
         if self.autoscaler is not None:
             self.autoscaler.begin()
+        if self.pools is not None:
+            self.pools.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
+        if self.pools is not None:
+            self.pools.finish()
         return self.broadcast.finish() if self.broadcast is not None else []

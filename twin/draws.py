@@ -39,6 +39,10 @@ class Purpose(IntEnum):
     BUS_LOOK = 41
     TIE = 42
     NODE_PORT = 50
+    POOL_ARRIVAL = 80
+    POOL_SERVICE = 81
+    POOL_LEAK = 82
+    POOL_CONNECTION = 83
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -77,6 +77,10 @@ class Cost:
         """Return the same with so many rounds between the two steps."""
         return Cost(self.curves, self.first_part, hops)
 
+    def half(self) -> "Cost":
+        """Return half of this cost: of what is done in two parts, between which others are served."""
+        return Cost([curve.halved() for curve in self.curves], self.first_part, self.hops)
+
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
         return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)

@@ -2,6 +2,7 @@
 
 from twin.costs.background import BACKGROUND_PARTS
 from twin.costs.broadcast import BROADCAST_PARTS, DISK_PARTS
+from twin.costs.pool import POOL_PARTS
 from twin.costs.registry import REGISTRY_PARTS
 from twin.costs.relay import RELAY_PARTS
 from twin.costs.sessions import SESSION_PARTS
@@ -36,7 +37,7 @@ PARTS = {
 }
 
 PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS
-OPTIONAL_PARTS = DISK_PARTS | REGISTRY_PARTS | RELAY_PARTS | BACKGROUND_PARTS
+OPTIONAL_PARTS = DISK_PARTS | REGISTRY_PARTS | RELAY_PARTS | BACKGROUND_PARTS | POOL_PARTS
 """Parts that a profile need not know; what it does not know costs nothing, and a prediction says so."""
 LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")

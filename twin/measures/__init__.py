@@ -19,6 +19,7 @@ from twin.measures.connection import (
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
+from twin.measures.pools import POOLS, measure_pools
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.registry import ELASTIC, measure_elastic
 from twin.measures.sending import OFFLINE, measure_offline
@@ -37,6 +38,7 @@ __all__ = [
     "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
+    "POOLS",
     "QUIET",
     "SESSIONS",
     "Measure",
@@ -55,6 +57,7 @@ __all__ = [
     "measure_losses",
     "measure_offline",
     "measure_planned",
+    "measure_pools",
     "measure_quiet",
     "measure_record",
     "measure_sessions",
@@ -65,7 +68,7 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | POOLS | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -84,6 +87,7 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
+    connections |= measure_pools(record)
     return connections | measure_broadcast(record, of_messages)
 
 

@@ -1,15 +1,16 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here and a line to one of the lists; its name, docs/measures.md, the columns of
-`record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of pools are in `pool_events`) and a line to one of the lists; its name,
+docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
 """
 
 from collections.abc import Sequence
 
+from twin.record.pool_events import OF_POOLS
 from twin.record.typed import Event, Value, event, own
 
-__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_SENDING", "OF_SESSIONS",
-           "SORT_OF", "TYPES", "Event"]  # fmt: skip
+__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_POOLS", "OF_SENDING",
+           "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -327,7 +328,7 @@ OF_SENDING: tuple[type[Event], ...] = (Sent, Kept, Discarded, Arrived)
 OF_MESSAGES: tuple[type[Event], ...] = (Published, Received, Delivered, Gap, Recovered, Acked, Resent, Consistent)
 """Events of the broadcast; all others are of connections and the cluster."""
 
-TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_MESSAGES)}
+TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_POOLS, *OF_MESSAGES)}
 """Every type of event, by its name."""
 EVENTS = frozenset(TYPES)
 MESSAGE_EVENTS = frozenset(one.name for one in OF_MESSAGES)

@@ -19,6 +19,7 @@ from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, S
 from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
+from twin.scenario.pool import Pool, pool_problem
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
 from twin.scenario.renamed import with_new_names
@@ -140,6 +141,9 @@ class Nodes(Table):
         20.0, description="Seconds without a pong until a node closes the connection with 1011."
     )
     lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
+    pool: Pool | None = Field(
+        None, description="Connections of each node to a store, which its work borrows; left out: there are none."
+    )
 
 
 class HostSettings(Table):
@@ -205,8 +209,10 @@ class Scenario(Table):
         if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
             raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
-        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
+        problem = (
+            session_problem(self.sessions, self.bus.kind)
+            or sending_problem(clients.sends, clients.count, self.duration)
+            or pool_problem(self.nodes.pool, self.slots, self.duration)
         )
         if problem:
             raise refused(*problem)
@@ -227,6 +233,8 @@ class Scenario(Table):
             problem = server_problem(fault.kind, fault.server, self.bus.servers, self.uses)
             if problem:
                 raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
+            if fault.kind == "store_down" and self.nodes.pool is None:
+                raise refused(f"faults.{i}.kind", "'store_down'", "only in a scenario with a [nodes.pool]")
             if fault.kind in OF_MESSAGES and self.publisher is None:
                 raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
