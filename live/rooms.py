@@ -5,6 +5,7 @@ from collections.abc import Callable
 from live.broadcast import broadcast, server
 from live.network import links
 from live.node import lifetimes
+from live.pool import pool
 from live.ports import Cluster
 from live.registry import autoscaler
 from live.sending import sending
@@ -21,5 +22,6 @@ ROOMS: tuple[Room, ...] = (
     sessions.attach,
     sending.attach,
     lifetimes.attach,
+    pool.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -102,6 +102,16 @@ OPTIONAL_MICROSECONDS = {
     "balancer_pong": 457,
     "node_pong": 461,
     "balancer_check": 463,
+    "node_redis_use": 2 * 467,
+    "node_redis_connect": 2 * 479,
+    "store_redis_use": 487,
+    "store_redis_connect": 491,
+    "node_postgresql_use": 2 * 499,
+    "node_postgresql_connect": 2 * 503,
+    "node_postgresql_check": 2 * 509,
+    "store_postgresql_use": 521,
+    "store_postgresql_connect": 523,
+    "store_postgresql_check": 541,
 }
 """The same of parts that a profile need not know, for both kinds of balancers."""
 

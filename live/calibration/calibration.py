@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
+from live.calibration import costs, deliveries, disk, payloads, pings, pools, registry, relay, rounds
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -114,6 +114,7 @@ class Figures:
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
         lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
         self.lone: dict[str, list[float]] = {name: [] for name in lone}
+        self.store_start: pools.Starts = {}
         self.speed: list[list[list[float]]] = []
 
     def profile(self, tick: float) -> HostProfile:
@@ -128,6 +129,7 @@ class Figures:
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
             wake=self.wakes,
             balancer_start=self.starts,
+            store_start=self.store_start,
             speed=self.speed,
             **self.lone,
         )
@@ -154,6 +156,8 @@ def _repeat(
     if not again:
         measure_starts(scenario, found)
         relay.measure(scenario, found)
+        tell("pools of connections", 0.3)
+        pools.measure(scenario, found, figures.store_start)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

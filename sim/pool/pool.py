@@ -196,12 +196,12 @@ class NodePool(NodePart, Gate):
             u = self.run.draw(number, Purpose.POOL_CONNECTION, tries)
             wait = CHECK_AGAIN * (1.0 + CHECK_SPREAD * (2.0 * u - 1.0)) * 2.0 ** (tries - 1) if tries else 0.0
             tries += 1
-            if self.env.now + wait >= deadline:
-                return -1, "timeout"
-            yield self.node.process.sleep(wait)
+            yield self.node.process.sleep(min(wait, max(0.0, deadline - self.env.now)))
 
     def _wait(self, number: int, seconds: float) -> Work[Give | Literal["full", "timeout"]]:
-        """Ask for a connection, and wait until there is one for so long."""
+        """Ask for a connection, and wait until there is one for so long, in seconds."""
+        if seconds <= 0.0:
+            return "timeout"
         granted = self.granted[number] = self.env.event()
         self._do(self.rule.borrow(number))
         if not granted.triggered:

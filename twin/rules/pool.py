@@ -79,7 +79,9 @@ def replacement_delay(failures: int, u: float) -> float:
 
 
 def longest_return(away: float) -> float:
-    """Return within how many seconds after a store is back that was `away` for so long a pool has a connection again."""
+    """Return how long after the return of a store a pool has a connection again at the latest; `away`: seconds without
+    it.
+    """
     longest = FIRST_DELAY * (1.0 + DELAY_SPREAD)
     return 2.0 * longest + DELAY_FACTOR * away
 
