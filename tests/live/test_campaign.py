@@ -45,7 +45,7 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
     names = {name for one in drawn for name in one}
     assert names == {
         *("broadcast over stream", "broadcast over pubsub", "sessions in memory", "sessions in redis", "sends"),
-        *("lifetimes", "registry", "rebalancing", "autoscaling"),
+        *("lifetimes", "registry", "rebalancing", "autoscaling", "pools"),
     }
     for one in names:
         for other in names - {one}:
@@ -53,7 +53,7 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
             needs = one == "registry" and other in ("rebalancing", "autoscaling")
             assert any(one in found and other in found for found in drawn) != exclusive, (one, other)
             assert needs or any(one in found and other not in found for found in drawn) or other == "registry"
-    assert max(map(len, drawn)) == 7
+    assert max(map(len, drawn)) == 8
     assert [] in drawn
     for bus in ("stream", "pubsub"):
         assert all(f"broadcast over {bus}" in campaign.mechanisms(campaign.make(7, n, bus)) for n in range(50))
