@@ -14,6 +14,9 @@ from tests.files import files
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LATER = files(ROOT, "requirements-*.txt")
+"""What is installed when a run needs it first."""
+ALL = (ROOT / "requirements.txt", *LATER)
 TOPS = ("stormlab", "twin", "sim", "live")
 
 
@@ -49,18 +52,17 @@ def test_without_a_python_that_is_new_enough_the_lab_says_so_and_ends_with_statu
     assert (done.returncode, done.stderr) == (2, "Stormlab needs Python 3.11 or newer on PATH.\n")
 
 
-def requirements():
-    """Return the lines of requirements.txt without comments, those that go on put together."""
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.lstrip().startswith("#")]
-    found = "\n".join(lines).replace("\\\n", " ").splitlines()
-    assert len(found) > 100
-    return found
+def requirements(path=ROOT / "requirements.txt"):
+    """Return the lines of a file of requirements without comments, those that go on put together."""
+    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(lines).replace("\\\n", " ").splitlines()
 
 
 def test_every_requirement_is_pinned_and_has_the_hashes_of_its_files():
     """Name, version, where it is needed, SHA-256s; neither addresses nor options, which would be other sources."""
     fits = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
-    assert [line for line in requirements() if not fits.fullmatch(line)] == []
+    assert len(requirements()) > 100
+    assert [line for path in ALL for line in requirements(path) if not fits.fullmatch(line)] == []
 
 
 def test_everything_that_pyproject_asks_for_is_among_the_requirements():
@@ -70,12 +72,22 @@ def test_everything_that_pyproject_asks_for_is_among_the_requirements():
     project = SETTINGS["project"]
     asked = [*project["dependencies"], *SETTINGS["build-system"]["requires"]]
     asked += [one for extra in project["optional-dependencies"].values() for one in extra]
-    assert {name(one) for one in asked} <= {name(line) for line in requirements()}
+    listed = [line for path in ALL for line in requirements(path)]
+    assert {name(one) for one in asked} <= {name(line) for line in listed}
+
+
+def test_what_an_extra_needs_is_pinned_as_everywhere():
+    pinned = {line.split(" --hash")[0].split("==")[0]: line for line in requirements()}
+    for path in LATER:
+        for line in requirements(path):
+            name = line.split("==")[0]
+            assert pinned.get(name, line).split("--hash")[0].strip() == line.split("--hash")[0].strip()
 
 
 def test_contributing_has_the_command_that_made_the_requirements():
-    command = re.search(r"^#  +(uv pip compile .*)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
-    assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
+    for path in ALL:
+        command = re.search(r"^#  +(uv pip compile .*)$", path.read_text(), re.MULTILINE)[1]
+        assert f"{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def set_up(tmp_path, tools):
