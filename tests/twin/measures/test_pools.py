@@ -1,5 +1,7 @@
 """Measures of pools, computed by hand."""
 
+from math import inf
+
 import pytest
 
 from tests.strategies import small
@@ -47,14 +49,14 @@ def test_shares_waits_and_use_by_hand():
     assert found["pool_wait_p50"] == pytest.approx(0.00025)
     assert found["pool_wait_p99"] == pytest.approx(0.0005 + 0.97 * (0.4 - 0.0005))
     assert found["pool_opened"] == found["pool_alarms"] == 0.5
-    assert found["pool_alarm_at"] == 2.5
+    assert found["pool_alarm_at"] == inf  # one of two nodes raised one
 
 
 def test_a_pool_is_empty_when_its_last_connection_has_leaked():
     rows = [*use(1, 0, 1.0, 1.0, 2.0, "leaked"), *use(1, 1, 3.0, 3.0, 4.0, "leaked")]
     assert measure_record(record(rows, nodes=1))["pool_empty_at"] == 4.0
     with_other = measure_record(record([*rows, *use(2, 0, 1.0, 1.0, 2.0, "leaked")]))
-    assert with_other["pool_empty_at"] == float("inf")  # the median of 4 s and of not within 10 s
+    assert with_other["pool_empty_at"] == inf  # the median of 4 s and of not within 10 s
     assert "pool_empty_at" not in measure_pools(record(rows, pool={**POOL, "leak": 0.0}, nodes=1))
 
 
