@@ -59,7 +59,7 @@ def served(pool, load, count, run, patience=inf):
     return waits[count // 10 :]
 
 
-@pytest.mark.parametrize(("load", "count"), [(0.5, 10_000), (0.8, 20_000), (0.95, 60_000)])
+@pytest.mark.parametrize(("load", "count"), [(0.5, 5_000), (0.8, 10_000), (0.95, 40_000)])
 @pytest.mark.parametrize("kind", ["redis", "postgresql"])
 def test_a_pool_waits_as_erlang_says(kind, load, count):
     """M/M/10: share of the uses that wait, and mean wait, at three loads; 99 % interval of 10 runs."""
@@ -78,7 +78,7 @@ def test_a_pool_waits_as_erlang_says(kind, load, count):
 @pytest.mark.parametrize("kind", ["redis", "postgresql"])
 def test_who_does_not_wait_is_lost_as_erlang_says(kind, load):
     """M/M/10/10, each use gives up at once where none is free: share lost; 99 % interval of 10 runs."""
-    runs = [served(pool_of(kind, SIZE), load, 10_000, run, patience=0) for run in range(RUNS)]
+    runs = [served(pool_of(kind, SIZE), load, 5_000, run, patience=0) for run in range(RUNS)]
     mean, half = interval([(run < 0).mean() for run in runs])
     assert half < 0.02
     assert abs(mean - erlang_b(SIZE, load * SIZE)) <= half
@@ -88,7 +88,7 @@ def test_who_does_not_wait_is_lost_as_erlang_says(kind, load):
 @pytest.mark.parametrize("kind", ["redis", "postgresql"])
 def test_a_bounded_queue_refuses_as_theory_says(kind, load, queue):
     """M/M/10/K with `max_waiting`: share refused; 99 % interval of 10 runs."""
-    runs = [served(pool_of(kind, SIZE, queue), load, 20_000, run) for run in range(RUNS)]
+    runs = [served(pool_of(kind, SIZE, queue), load, 10_000, run) for run in range(RUNS)]
     mean, half = interval([(run < 0).mean() for run in runs])
     assert half < 0.02
     assert abs(mean - refused_bounded(SIZE, SIZE + queue, load * SIZE)) <= half
