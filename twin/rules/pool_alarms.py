@@ -1,8 +1,8 @@
 """When somebody is called because of a pool of connections: rules over what the pool does, without a look at why.
 
 `saturated`: more than a share of the pool has been in use for a while. `slow`: a use has waited for too long. `leak`: a
-connection is out for longer than anything takes. Each alarm is raised once until it is over. The times are exact,
-whenever the rules are asked, so both worlds note the same.
+connection is out for longer than anything takes. Each alarm is raised once until it is over: a pool is slow until a use
+gets its connection in time. The times are exact, whenever the rules are asked, so both worlds note the same.
 
 Source: HikariCP, `leakDetectionThreshold` (a connection that is out for longer is reported once); "Utilization and
 Saturation" of Gregg's USE method, ACM Queue 10, 2012.
@@ -57,7 +57,7 @@ class PoolWatch:
         self._reported: set[int] = set()
         self._above_since = inf
         self._saturated = False
-        self._slow: set[int] = set()
+        self._slow = False
         self._due: deque[tuple[float, int]] = deque()
         self._waits: deque[tuple[float, int]] = deque()
 
@@ -71,7 +71,8 @@ class PoolWatch:
     def borrowed(self, t: float, use: int) -> list[Alarm]:
         """A use has got a connection; return the alarms until then."""
         found = self.until(t)
-        self._waits_no_more(use)
+        if t - self._asked.pop(use, t) < self.limits.wait:
+            self._slow = False
         self._out[use] = t
         self._due.append((t + self.limits.out, use))
         if len(self._out) > self.limits.share * self.size and self._above_since == inf:
@@ -81,7 +82,7 @@ class PoolWatch:
     def failed(self, t: float, use: int) -> list[Alarm]:
         """A use gets none; return the alarms until then."""
         found = self.until(t)
-        self._waits_no_more(use)
+        self._asked.pop(use, None)
         return found
 
     def given_back(self, t: float, use: int) -> list[Alarm]:
@@ -98,10 +99,9 @@ class PoolWatch:
         found: list[Alarm] = []
         while self._waits and self._waits[0][0] <= t:
             due, use = self._waits.popleft()
-            if use in self._asked:
-                if not self._slow:
-                    found.append(Alarm(due, "slow", use))
-                self._slow.add(use)
+            if use in self._asked and not self._slow:
+                self._slow = True
+                found.append(Alarm(due, "slow", use))
         while self._due and self._due[0][0] <= t:
             due, use = self._due.popleft()
             if use in self._out and use not in self._reported:
@@ -111,7 +111,3 @@ class PoolWatch:
             self._saturated = True
             found.append(Alarm(self._above_since + self.limits.share_for, "saturated", -1))
         return sorted(found)
-
-    def _waits_no_more(self, use: int) -> None:
-        self._asked.pop(use, None)
-        self._slow.discard(use)

@@ -48,10 +48,17 @@ def test_a_long_wait_is_one_alarm_however_many_wait():
     assert slow == [Alarm(1.1, "slow", 1)]
     alarms.given_back(4.0, 0)
     alarms.borrowed(4.0, 1)
-    alarms.failed(4.0, 2)
+    alarms.failed(4.0, 2)  # nor is it over when who waits gives up
     alarms.failed(4.0, 3)
-    alarms.asked(4.5, 9)
-    assert [one for one in alarms.until(9.9) if one.kind == "slow"] == [Alarm(5.5, "slow", 9)]
+    alarms.asked(4.1, 7)
+    assert [one for one in alarms.until(5.2) if one.kind == "slow"] == []
+    alarms.given_back(5.2, 1)
+    alarms.borrowed(5.2, 7)
+    alarms.given_back(5.3, 7)
+    assert not alarms.asked(5.4, 8)
+    alarms.borrowed(5.5, 8)
+    alarms.asked(5.6, 9)
+    assert [one for one in alarms.until(9.9) if one.kind == "slow"] == [Alarm(6.6, "slow", 9)]
 
 
 def test_a_wait_that_ends_in_time_is_none():
