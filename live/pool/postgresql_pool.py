@@ -17,7 +17,7 @@ FOREVER = 10 * 365 * 86400.0
 QUERY = "SELECT pg_sleep(%s)"
 
 
-class NotedConnection(psycopg.AsyncConnection[Any]):
+class PooledConnection(psycopg.AsyncConnection[Any]):
     """A connection that tells when the pool closes it.
 
     Attributes:
@@ -45,7 +45,7 @@ class PostgresqlPool(LibraryPool):
         self.pool = AsyncConnectionPool(
             f"host={address['host']} port={address['port']} user={address['user']} dbname=postgres sslmode=disable "
             "gssencmode=disable",
-            connection_class=NotedConnection,
+            connection_class=PooledConnection,
             kwargs={"autocommit": True, "password": address["password"]},
             min_size=settings.min_size,
             max_size=settings.size,
@@ -59,12 +59,12 @@ class PostgresqlPool(LibraryPool):
             num_workers=WORKERS,
         )
 
-    async def _opened(self, connection: NotedConnection) -> None:
+    async def _opened(self, connection: PooledConnection) -> None:
         connection.told = self.closed
         connection.ends = time.monotonic() + YOUNGEST * (self.settings.lifetime or FOREVER)
         self.opened()
 
-    async def _check(self, connection: NotedConnection) -> None:
+    async def _check(self, connection: PooledConnection) -> None:
         try:
             await AsyncConnectionPool.check_connection(connection)
         except psycopg.Error:
@@ -76,7 +76,7 @@ class PostgresqlPool(LibraryPool):
         """Open the pool, and wait for the connections that there are always."""
         await self.pool.open(wait=True, timeout=READY_WITHIN)
 
-    async def borrow(self) -> NotedConnection:
+    async def borrow(self) -> PooledConnection:
         """Return a connection.
 
         Raises:
@@ -89,7 +89,7 @@ class PostgresqlPool(LibraryPool):
         except PoolTimeout:
             raise NoConnectionError("timeout") from None
 
-    async def ask(self, connection: NotedConnection, seconds: float) -> bool:
+    async def ask(self, connection: PooledConnection, seconds: float) -> bool:
         """Let the server sleep for so long, and answer."""
         try:
             await connection.execute(QUERY, (seconds,))
@@ -97,7 +97,7 @@ class PostgresqlPool(LibraryPool):
             return False
         return True
 
-    async def give_back(self, connection: NotedConnection, works: bool) -> None:
+    async def give_back(self, connection: PooledConnection, works: bool) -> None:
         """Give a connection back; the pool looks whether it is broken."""
         if not works:
             self.closed("broken")

@@ -20,7 +20,7 @@ POOLS = {
     "pool_timeouts": Measure("1", "timer", "share of the uses whose wait timed out", rare=True),
     "pool_refused": Measure("1", "timer", "share of the uses that were refused at once, as too many waited", rare=True),
     "pool_failed": Measure("1", "timer", "share of the uses that failed as the store did not answer", rare=True),
-    "pool_opened": Measure("1", "timer", "connections that a pool opened in the run, per node", rare=True),
+    "pool_connects": Measure("1", "timer", "connections that a pool opened in the run, per node", rare=True),
     "pool_alarms": Measure("1", "timer", "alarms of the pools, per node", rare=True),
     "pool_alarm_at": Measure("s", "timer", "time from the start of the run to the first alarm of a pool, median"),
     "pool_empty_at": Measure(
@@ -115,7 +115,7 @@ def measure_pools(record: Record) -> dict[str, float]:
         "pool_timeouts": float(np.mean(uses.reason == "timeout")),
         "pool_refused": float(np.mean(uses.reason == "full")),
         "pool_failed": float(np.mean((uses.reason == "down") | uses.broken)),
-        "pool_opened": len(record.columns.where("pool_opened")) / len(uses.nodes),
+        "pool_connects": len(record.columns.where("pool_opened")) / len(uses.nodes),
         "pool_alarms": len(record.columns.where("pool_alarm")) / len(uses.nodes),
     }
     if over.any():

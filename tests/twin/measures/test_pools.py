@@ -48,7 +48,7 @@ def test_shares_waits_and_use_by_hand():
     assert found["pool_waited"] == 4 / 7  # of those who know: one for 0.4 s, and three in vain
     assert found["pool_wait_p50"] == pytest.approx(0.00025)
     assert found["pool_wait_p99"] == pytest.approx(0.0005 + 0.97 * (0.4 - 0.0005))
-    assert found["pool_opened"] == found["pool_alarms"] == 0.5
+    assert found["pool_connects"] == found["pool_alarms"] == 0.5
     assert found["pool_alarm_at"] == inf  # one of two nodes raised one
 
 
