@@ -63,6 +63,7 @@ def test_a_process_that_has_ended_owes_nothing():
     assert findings(rows) == {"pool_bounded": [], "borrow_ends": []}
 
 
-def test_without_pools_nothing_is_checked():
-    record = Record.of([], {"world": "sim", "scenario": small().model_dump(exclude_none=True)})
-    assert {audit(record).findings[name].skipped for name in NAMES} == {"the nodes have no pools"}
+def test_without_pools_nothing_is_broken():
+    rows = use(0, 1.0, None, 2.0)
+    record = Record.of(rows, {"world": "sim", "scenario": small().model_dump(exclude_none=True)})
+    assert [audit(record).findings[name].count for name in NAMES] == [0, 0]
