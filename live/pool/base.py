@@ -48,7 +48,15 @@ class PoolSettings(Struct):
 
 
 class NoConnectionError(Exception):
-    """A use gets no connection; the text is the reason: `full`, `timeout` or `down`."""
+    """A use gets no connection.
+
+    Attributes:
+        reason: `full`, `timeout` or `down`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class LibraryPool(ABC):

@@ -109,8 +109,8 @@ class NodePool(NodePart):
         try:
             connection = await self.pool.borrow()
         except NoConnectionError as error:
-            self._note("borrow_failed", number, self.watch.failed, str(error))
-            return str(error)
+            self._note("borrow_failed", number, self.watch.failed, error.reason)
+            return error.reason
         except asyncio.CancelledError:
             self._note("borrow_failed", number, self.watch.failed, "gone")
             raise
