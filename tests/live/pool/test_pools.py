@@ -62,14 +62,14 @@ def test_uses_come_when_the_model_says_and_hold_a_connection_for_as_long(
         assert len(both) > 80
         late = sorted(real["borrow_asked"][n] - own["borrow_asked"][n] for n in both)
         assert late[0] > -0.003
-        assert late[len(late) // 2] < 0.01
+        assert late[len(late) // 2] < 0.03
         ended = sorted(both & real["given_back"].keys() & own["given_back"].keys())
         held = [real["given_back"][n] - real["borrowed"][n] for n in ended]
         foreseen = [own["given_back"][n] - own["borrowed"][n] for n in ended]
         assert len(held) > 70
         more = sorted(some - other for some, other in zip(held, foreseen, strict=True))
         assert more[0] > -0.003
-        assert more[len(more) // 2] < 0.01
+        assert more[len(more) // 2] < 0.03
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -107,7 +107,7 @@ def test_a_leak_empties_a_pool(store: Store, outcome: Callable[..., Record]) -> 
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_that_dies_and_returns(store: Store, outcome: Callable[..., Record]) -> None:
     pool = {**QUIET, "store": store, "size": 3, "min_size": 3, "rate": 40.0, "service": 0.01, "timeout": 0.5}
-    down = [{"at": 1.0, "kind": "store_down", "duration": 1.0}]
+    down = [{"at": 1.0, "kind": "store_down", "duration": 1.5}]
     record = outcome(pool, duration=6.0, faults=down)
     assert_sound(record)
     assert len(record.select("healed")) == 1
@@ -115,8 +115,9 @@ def test_a_store_that_dies_and_returns(store: Store, outcome: Callable[..., Reco
     assert set(away["reason"]) == ({"down"} if store == "redis" else {"timeout"})
     assert away["t"].min() > 1.0
     found = measure_record(record)
-    # redis-py tries at each use; psycopg_pool replaces after 1 and 2 s, so that it is there about 4 s after the kill
-    assert found["pool_back"] < 0.3 if store == "redis" else 0.5 < found["pool_back"] < 2.8
+    # redis-py tries at each use; psycopg_pool 1 s and 3 s after the kill, give or take a tenth, and the store is back
+    # after 1.5 s
+    assert found["pool_back"] < 0.5 if store == "redis" else 0.5 < found["pool_back"] < 2.5
     assert found["pool_failed"] > 0
 
 
