@@ -173,11 +173,15 @@ def _runs(process: psutil.Process) -> bool:
 def _as_user() -> tuple[str, ...]:
     """Return the words before a command that let it run as `nobody`; none if we are not root.
 
-    The kernel forgets whose death ends a process when that becomes another user's, so it is asked again. Source:
-    prctl(2), PR_SET_PDEATHSIG.
+    The kernel forgets whose death ends a process when that becomes another user's, so it is asked again. Folders above
+    the data and the programs may be closed to others (TMPDIR, a home), so the user may look through them where the
+    system allows to give that away. Sources: prctl(2), PR_SET_PDEATHSIG; capabilities(7), CAP_DAC_READ_SEARCH.
     """
     if os.geteuid() != 0:
         return ()
     if shutil.which("setpriv") is None:
         raise HostError(f"{WHY}: PostgreSQL does not run as root, and setpriv, which changes that, is missing.")
-    return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--pdeathsig", "KILL", "--")
+    words = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--pdeathsig", "KILL")
+    reads = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--")
+    tried = subprocess.run([*words, *reads, "true"], capture_output=True, check=False)
+    return (*words, *reads) if tried.returncode == 0 else (*words, "--")

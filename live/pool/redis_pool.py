@@ -70,7 +70,7 @@ class RedisPool(LibraryPool):
             raise NoConnectionError("full")
         self.waiting += waits
         try:
-            connection: NotedConnection = await self.pool.get_connection()
+            connection: NotedConnection = await self.pool.get_connection()  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             timed_out = isinstance(error.__cause__, asyncio.TimeoutError) and "available" in str(error)
             raise NoConnectionError("timeout" if timed_out else "down") from None

@@ -1,8 +1,9 @@
 """When somebody is called because of a pool of connections: rules over what the pool does, without a look at why.
 
-`saturated`: more than a share of the pool has been in use for a while. `slow`: a use has waited for too long. `leak`: a
-connection is out for longer than anything takes. Each alarm is raised once until it is over: a pool is slow until a use
-gets its connection in time. The times are exact, whenever the rules are asked, so both worlds note the same.
+`saturated`: more than a share of the pool has been in use, or asked for, for a while. `slow`: a use has waited for too
+long. `leak`: a connection is out for longer than anything takes. Each alarm is raised once until it is over: a pool is
+slow until a use gets its connection in time. The times are exact, whenever the rules are asked, so both worlds note the
+same.
 
 Source: HikariCP, `leakDetectionThreshold` (a connection that is out for longer is reported once); "Utilization and
 Saturation" of Gregg's USE method, ACM Queue 10, 2012.
@@ -21,7 +22,7 @@ class AlarmLimits:
     """What is too much.
 
     Attributes:
-        share: of the pool in use, from 0 to 1.
+        share: of the pool in use or asked for, from 0 to 1.
         share_for: seconds for which more than that must be in use.
         wait: seconds of a wait.
         out: seconds for which a connection is out.
@@ -66,6 +67,7 @@ class PoolWatch:
         found = self.until(t)
         self._asked[use] = t
         self._waits.append((t + self.limits.wait, use))
+        self._look(t)
         return found
 
     def borrowed(self, t: float, use: int) -> list[Alarm]:
@@ -75,14 +77,13 @@ class PoolWatch:
             self._slow = False
         self._out[use] = t
         self._due.append((t + self.limits.out, use))
-        if len(self._out) > self.limits.share * self.size and self._above_since == inf:
-            self._above_since = t
         return found
 
     def failed(self, t: float, use: int) -> list[Alarm]:
         """A use gets none; return the alarms until then."""
         found = self.until(t)
         self._asked.pop(use, None)
+        self._look(t)
         return found
 
     def given_back(self, t: float, use: int) -> list[Alarm]:
@@ -90,8 +91,7 @@ class PoolWatch:
         found = self.until(t)
         self._out.pop(use, None)
         self._reported.discard(use)
-        if len(self._out) <= self.limits.share * self.size:
-            self._above_since, self._saturated = inf, False
+        self._look(t)
         return found
 
     def until(self, t: float) -> list[Alarm]:
@@ -111,3 +111,10 @@ class PoolWatch:
             self._saturated = True
             found.append(Alarm(self._above_since + self.limits.share_for, "saturated", -1))
         return sorted(found)
+
+    def _look(self, t: float) -> None:
+        """See how much of the pool is wanted: what is given back to who waits is in use all along."""
+        if len(self._out) + len(self._asked) <= self.limits.share * self.size:
+            self._above_since, self._saturated = inf, False
+        elif self._above_since == inf:
+            self._above_since = t

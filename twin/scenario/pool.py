@@ -21,7 +21,8 @@ class PoolAlarms(Table):
     """When somebody is called; see `twin.rules.pool_alarms`."""
 
     share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.8, description="Share of a pool in use above which it is `saturated`, if that lasts for `share_for`."
+        0.8,
+        description="Share of a pool in use or asked for above which it is `saturated`, if that lasts for `share_for`.",
     )
     share_for: Positive = Field(1.0, description="Seconds for which more than `share` must be in use.")
     wait: Positive = Field(1.0, description="Seconds of a wait for a connection above which a pool is `slow`.")

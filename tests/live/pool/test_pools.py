@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -187,7 +186,7 @@ def test_postgresql_does_not_run_as_root(postgresql: None) -> None:
             assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_folder_of_a_stage_is_gone_when_the_lab_is_killed(until: Callable[..., None], tmp_path: Path) -> None:
+def test_a_folder_of_a_stage_is_gone_when_the_lab_is_killed(until: Callable[..., None]) -> None:
     stage = Stage()
     folder = stage.further_folder()
     (folder / "data").write_text("x")

@@ -65,7 +65,16 @@ def test_a_wait_that_ends_in_time_is_none():
     alarms = PoolWatch(1, LIMITS)
     alarms.asked(0.0, 1)
     assert alarms.borrowed(1.0 - 1e-9, 1) == []
-    assert alarms.until(3.0) == [Alarm(2.0 - 1e-9, "saturated", -1)]
+    assert alarms.until(3.0) == [Alarm(1.0, "saturated", -1)]
+
+
+def test_what_is_handed_over_is_in_use_all_along():
+    alarms = PoolWatch(1, LIMITS)
+    busy(alarms, [0.0])
+    found = []
+    for n in range(1, 15):
+        found += alarms.asked(0.1 * n - 0.05, n) + alarms.given_back(0.1 * n, n - 1) + alarms.borrowed(0.1 * n, n)
+    assert found == [Alarm(1.0, "saturated", -1)]
 
 
 def test_each_connection_that_is_out_for_too_long_is_a_leak_once():
