@@ -6,7 +6,7 @@ of the store, half after it.
 
 from dataclasses import dataclass
 from math import inf
-from typing import Literal
+from typing import Literal, cast
 
 import simpy
 
@@ -210,8 +210,7 @@ class NodePool(NodePart, Gate):
         if not granted.triggered:
             self.rule.timed_out(number)
             return "timeout"
-        given: Give | Literal["full"] = granted.value
-        return given
+        return cast("Give | Literal['full']", granted.value)
 
     def _checked(self, connection: int) -> Work[bool]:
         """Ask a connection whether it works."""
