@@ -33,7 +33,7 @@ OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
 OF_NODE = frozenset({*OF_PROCESS, "blackhole", "join", "bus_cut", "partition", "delay"})
 AT_ONCE = frozenset({"restart", "drain", "bus_cut", "join"})
 """Faults that have no duration."""
-KINDS = (*OF_PROCESS, "blackhole", "join", *OF_MESSAGES, "bus_down")
+KINDS = (*OF_PROCESS, "blackhole", "join", *OF_MESSAGES, "bus_down", "store_down")
 
 
 class _Dice:
@@ -95,7 +95,33 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     if dice.choose(True, False):
         data["nodes"] |= _handler(dice)
     _frames(dice, data)
+    _add_pools(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
+
+
+def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
+    """Give the nodes pools in one run of three, and let their store die in some; drawn last, so that what was drawn
+    before there were pools stays as it was.
+    """
+    pool = {
+        "store": "redis",
+        "size": dice.choose(2, 3, 10),
+        "max_waiting": dice.choose(0, 2),
+        "timeout": dice.choose(0.1, 0.5),
+        "service": dice.choose(0.0, 0.01, 0.05),
+        "leak": dice.choose(0.0, 0.0, 0.05),
+        "handshake": dice.choose(True, False),
+        "rate": dice.choose(2.0, 10.0),
+    }
+    there, dies = dice.choose(True, False, False), dice.choose(True, False)
+    at, duration = dice.between(0.2, 0.7), dice.between(0.1, 0.6)
+    if not there:
+        return
+    if pool["leak"]:  # a pool that is empty lets nobody in any more
+        pool["handshake"] = False
+    data["nodes"]["pool"] = pool
+    if dies and len(data["faults"]) < MOST_FAULTS:
+        data["faults"].append({"kind": "store_down", "at": at, "duration": duration})
 
 
 def _clients(dice: _Dice) -> dict[str, Any]:
@@ -233,6 +259,7 @@ def mechanisms(scenario: Scenario) -> list[str]:
         "registry": registry is not None,
         "rebalancing": registry is not None and registry.rebalance is not None,
         "autoscaling": scenario.autoscaling is not None,
+        "pools": scenario.nodes.pool is not None,
     }
     return [name for name, is_there in there.items() if is_there]
 

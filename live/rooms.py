@@ -8,6 +8,7 @@ from live.deadlines import deadlines
 from live.handler import handler
 from live.network import links, nodelay
 from live.node import lifetimes
+from live.pool import pool
 from live.ports import Cluster
 from live.registry import autoscaler
 from live.sending import sending
@@ -28,5 +29,6 @@ ROOMS: tuple[Room, ...] = (
     lifetimes.attach,
     frames.attach,
     nodelay.attach,
+    pool.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

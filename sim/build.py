@@ -19,7 +19,8 @@ from sim.machine.process import Process
 from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
-from sim.ports import ClientPart, NodePart, Run
+from sim.pool.pools import Pools
+from sim.ports import ClientPart, Gate, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
 from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
@@ -65,6 +66,7 @@ class Mechanisms:
         self.handlers: Handlers | None = None
         self.deadlines: Deadlines | None = None
         self.usage: Usage | None = None
+        self.pools: Pools | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         uplink: Uplink | None = None
         handler = scenario.nodes.handler
@@ -86,6 +88,8 @@ class Mechanisms:
         if scenario.nodes.read_deadline or scenario.nodes.write_deadline:
             room = self.broadcast.room if self.broadcast is not None else 0
             self.deadlines = Deadlines(run, nodes, balancer.idle, uplink, room)
+        if scenario.nodes.pool is not None:
+            self.pools = Pools(run, nodes, cores["bus"], machine, reads=self.sessions is None)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
         if scenario.counts_bytes:
@@ -93,7 +97,7 @@ class Mechanisms:
             self.usage = Usage(run, nodes, [client.process for client in clients], memory)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
-            node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
+            node.gates = tuple(self._gates_of_node(node))
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
 
@@ -105,6 +109,14 @@ class Mechanisms:
         busy = machine.busy["node"]
         background = busy[len(busy) // 2] if busy else 0.0
         return RegistryCosts(machine, server, Process(cores["registrar"]), background)
+
+    def _gates_of_node(self, node: Node) -> list[Gate]:
+        found: list[Gate] = []
+        if self.sessions is not None:
+            found.append(self.sessions.authenticators[node.number - 1])
+        if self.pools is not None and self.pools.gates:
+            found.append(self.pools.of[node.number - 1])
+        return found
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []
@@ -123,6 +135,8 @@ class Mechanisms:
             found.append(self.broadcast.fanouts[node.number - 1])
         if self.handlers is not None:
             found.append(self.handlers.of_node[node.number - 1])
+        if self.pools is not None:
+            found.append(self.pools.of[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
@@ -143,8 +157,12 @@ class Mechanisms:
             self.registrar.begin()
         if self.autoscaler is not None:
             self.autoscaler.begin()
+        if self.pools is not None:
+            self.pools.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
+        if self.pools is not None:
+            self.pools.finish()
         found = self.broadcast.finish() if self.broadcast is not None else []
         return found + (self.usage.finish() if self.usage is not None else [])

@@ -59,6 +59,7 @@ class World:
         self.servers = self.mechanisms.servers
         self.sessions = self.mechanisms.sessions
         self.registrar = self.mechanisms.registrar
+        self.pools = self.mechanisms.pools
         if self.registrar is not None:
             self.registrar.enroll()
         self._warm_up()

@@ -105,6 +105,16 @@ OPTIONAL_MICROSECONDS = {
     "node_hand_over": 467,
     "node_pass_on": 479,
     "node_worker": 487,
+    "node_redis_use": 2 * 467,
+    "node_redis_connect": 2 * 479,
+    "store_redis_use": 547,
+    "store_redis_connect": 491,
+    "node_postgresql_use": 2 * 499,
+    "node_postgresql_connect": 2 * 503,
+    "node_postgresql_check": 2 * 509,
+    "store_postgresql_use": 521,
+    "store_postgresql_connect": 523,
+    "store_postgresql_check": 541,
 }
 """The same of parts that a profile need not know, for both kinds of balancers."""
 

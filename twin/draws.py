@@ -45,6 +45,10 @@ class Purpose(IntEnum):
     TASK_CPU = 72
     TASK_BLOCKING = 73
     TASK_AWAITING = 74
+    POOL_ARRIVAL = 80
+    POOL_SERVICE = 81
+    POOL_LEAK = 82
+    POOL_CONNECTION = 83
 
 
 OF_TASKS = {

@@ -23,6 +23,7 @@ from live.calibration import (
     handler,
     payloads,
     pings,
+    pools,
     registry,
     relay,
     rounds,
@@ -138,6 +139,7 @@ class Figures:
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
         lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK, *LONE_OF_MEMORY)
         self.lone: dict[str, list[float]] = {name: [] for name in lone}
+        self.store_start: pools.Starts = {}
         self.speed: list[list[list[float]]] = []
         self.codecs = codecs.nothing()
 
@@ -153,6 +155,7 @@ class Figures:
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
             wake=self.wakes,
             balancer_start=self.starts,
+            store_start=self.store_start,
             speed=self.speed,
             **self.lone,
         )
@@ -184,6 +187,8 @@ def _repeat(
         relay.measure(scenario, found)
         handler.measure(scenario, found)
         codecs.measure(scenario, figures.codecs, figures.lone, found)
+        tell("pools of connections", 0.3)
+        pools.measure(scenario, found, figures.store_start)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

@@ -87,3 +87,21 @@ class CodecTimes(ControlMessage):
 
     seconds: dict[str, list[float]]
     bytes: float = 0.0
+
+
+class OpenPool(ControlMessage):
+    """An order: open a pool with so many connections; the answer is `Spent`."""
+
+    size: int
+
+
+class UsePool(ControlMessage):
+    """An order: use the last pool so often, all at once; the answer is `Spent`."""
+
+    count: int
+
+
+class Spent(ControlMessage):
+    """So many seconds of CPU time have gone to what was ordered."""
+
+    cpu: float

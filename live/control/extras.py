@@ -24,6 +24,14 @@ def lacks(extra: str) -> list[str]:
     return [name for name in MODULES[extra] if importlib.util.find_spec(name) is None]
 
 
+def place(module: str) -> Path:
+    """Return the folder of a package that is installed, without loading it."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
 def need(extra: str, why: str) -> None:
     """Make sure that an extra is installed, and install it if not.
 

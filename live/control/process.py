@@ -270,6 +270,7 @@ class Stage:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
         self.parts: list[ChildProcess] = []
+        self.folders: list[Path] = []
         try:
             process = subprocess.Popen(
                 [*own("live.control.guard"), str(self.folder)],
@@ -316,6 +317,13 @@ class Stage:
         interrupt.check()
         return part
 
+    def further_folder(self) -> Path:
+        """Return a new folder outside of the run's own, which is gone with it: for a part that runs as another user."""
+        found = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
+        self.folders.append(found)
+        self._tell_guard("folder", found)
+        return found
+
     def python(self, name: str, module: str, config: object, cpus: Sequence[int] | None = None) -> ChildProcess:
         """Start one of our own modules; its settings, of a type that JSON has or with fields, go to its
         standard input, as a command line is no secret.
@@ -356,9 +364,10 @@ class Stage:
             self.guard.process.stdin.close()
         self.guard.signal(signal.SIGCONT)  # somebody may have stopped it
         self.guard.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, *self.folders):
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _tell_guard(self, word: str, group: int) -> None:
+    def _tell_guard(self, word: str, group: int | Path) -> None:
         assert self.guard.process.stdin is not None
         with contextlib.suppress(OSError):
             self.guard.process.stdin.write(f"{word} {group}\n".encode())

@@ -60,6 +60,7 @@ NOT_COVERED: dict[str, Holds] = {
     "the scenario has a registry": lambda s, _: s.registry is not None,
     "the nodes end connections by themselves": lambda s, _: s.nodes.lifetime is not None,
     "the nodes have deadlines": lambda s, _: s.nodes.read_deadline > 0 or s.nodes.write_deadline > 0,
+    "the nodes have pools of connections": lambda s, _: s.nodes.pool is not None,
     "the nodes ping": lambda s, _: s.nodes.ping_interval > 0,
     "a server of the balancer has a slowstart": lambda s, _: s.balancer.ramps_up,
     "the balancer hashes the names of its servers": lambda s, _: (

@@ -13,7 +13,7 @@ from sim.network.downlink import Downlink
 from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import End, NodePart, Run, Work
-from twin.record.events import LoopLate
+from twin.record.handler_events import LoopLate
 from twin.rules.handler import LOOK_EVERY, looks_missed
 from twin.scenario.handler import HandlerSettings
 

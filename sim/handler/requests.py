@@ -8,7 +8,7 @@ from sim.connection import Frame, Tunnel
 from sim.network.downlink import Downlink
 from sim.ports import ClientPart, Run, Work
 from twin.draws import OF_TASKS, Purpose
-from twin.record.events import Answered, Requested
+from twin.record.handler_events import Answered, Requested
 from twin.rules.handler import Demand, What
 from twin.scenario.handler import Task
 

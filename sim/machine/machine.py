@@ -7,7 +7,7 @@ from functools import cached_property
 from sim.machine.process import Cost
 from twin.costs.background import BACKGROUND_PARTS
 from twin.costs.codec import CodecCosts, added, carried, shape_of
-from twin.costs.curve import Curve
+from twin.costs.curve import Curve, quantile
 from twin.costs.lacking import ROOMS, background
 from twin.costs.layout import room_of
 from twin.costs.profile import PACE_STEP, HostProfile
@@ -140,6 +140,11 @@ class Machine:
     def bus_start(self) -> float:
         """Seconds that a bus takes to start; a profile need not know it for a scenario without one."""
         return self.profile.lone("bus_start", self.host_quantile)
+
+    def store_start(self, kind: str) -> float:
+        """Return the seconds that the store behind pools takes to start after it was killed; 0 if that is not known."""
+        known = self.profile.store_start.get(kind, [])
+        return quantile(sorted(known), self.host_quantile) if known else 0.0
 
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores

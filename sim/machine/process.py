@@ -88,6 +88,10 @@ class Cost:
         curves = [one.beside(other) for one, other in zip(self.curves, more.curves, strict=True)]
         return Cost(curves, share, self.hops)
 
+    def half(self) -> "Cost":
+        """Return half of this cost: of what is done in two parts, between which others are served."""
+        return Cost([curve.halved() for curve in self.curves], self.first_part, self.hops)
+
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
         return Cost([one.less(other) for one, other in zip(self.curves, part.curves, strict=True)], self.first_part)

@@ -45,7 +45,7 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
     names = {name for one in drawn for name in one}
     assert names == {
         *("broadcast over stream", "broadcast over pubsub", "sessions in memory", "sessions in redis", "sends"),
-        *("lifetimes", "registry", "rebalancing", "autoscaling", "compression", "batches"),
+        *("lifetimes", "registry", "rebalancing", "autoscaling", "compression", "batches", "pools"),
         *("handler in loop", "handler in thread_pool", "handler in process_pool"),
         *("codec json", "codec orjson", "codec msgpack", "codec protobuf"),
     }

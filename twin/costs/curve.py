@@ -176,6 +176,12 @@ class Curve:
         both.lone, both.wake = self.lone + other.lone, self.wake + other.wake
         return both
 
+    def halved(self) -> "Curve":
+        """Return half of this cost, whatever the load."""
+        half = Curve(self.levels, [cost / 2 for cost in self.costs])
+        half.lone, half.wake = self.lone / 2, self.wake / 2
+        return half
+
     def slowed(self, share: float) -> "Curve":
         """Return this cost where something else takes a share of the core all the time."""
         factor = 1.0 / (1.0 - share)

@@ -8,6 +8,7 @@ from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
 from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
 from twin.costs.handler import handler_parts
 from twin.costs.layout import room_of
+from twin.costs.pool import pool_parts
 from twin.costs.registry import registry_parts
 from twin.costs.relay import RELAY_PARTS
 from twin.errors import ProfileWarning, ScenarioError
@@ -71,11 +72,13 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
     """Return what a scenario has that a profile does not know, and that therefore costs nothing."""
     kind, asked = scenario.balancer.kind, rates(scenario)
     relayed = through_relay(scenario.faults, scenario.host.placement)
+    pool = scenario.nodes.pool
     needs = {
         "pings and pongs": [name for name in PING_PARTS if name in asked],
         "the balancer's checks": [name for name in CHECK_PARTS if name in asked],
         "the registry": sorted(registry_parts(scenario.balancer.relists)) if scenario.registry is not None else [],
         "the pool of a handler": list(handler_parts(scenario)),
+        "the pools of connections": pool_parts(pool.store, pool.check) if pool is not None else [],
         "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
     }
     found = [what for what, names in needs.items() if not profile.knows_parts(names, kind)]

@@ -15,7 +15,7 @@ VERSION = 2
 measured with nginx in `nginx_parts`."""
 
 USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": RUNTIME, "bus": "valkey"}
-USUAL |= {"publisher": "asyncio", "registrar": "asyncio", "relay": "asyncio"}
+USUAL |= {"publisher": "asyncio", "registrar": "asyncio", "relay": "asyncio", "store": "embedded"}
 USUAL |= {"codec": USUAL_CODEC, "deflate": USUAL_CONTEXT}
 """Room -> the kind that is meant where none is named, and the only one of rooms that have no others."""
 

@@ -59,6 +59,11 @@ class Measured(BaseModel):
     balancer_start: dict[str, Repeats] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
     )
+    store_start: dict[str, Repeats] = Field(
+        {},
+        description="Seconds from starting a store of pools that was killed until it answers: redis, postgresql; empty "
+        "in a profile that does not know pools.",
+    )
     node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")
     table_growth: Repeats = Field(
@@ -176,6 +181,7 @@ class Measured(BaseModel):
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
+                "store_start": lists(self.store_start, earlier.store_start),
                 "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }

@@ -74,7 +74,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
     needs: dict[Need, bool] = {
         kind: kind != DEFAULT,
         "broadcast": scenario.talks or sessions == "redis",
-        "sessions": sessions != "none",
+        "sessions": sessions != "none" or scenario.nodes.pool is not None,
     }
     return tuple(name for name, needed in needs.items() if needed)
 
@@ -257,6 +257,11 @@ class HostProfile(Measured):
             self.must_know_broadcast(kind)
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
+        if scenario.nodes.pool is not None and not self.knows_sessions(kind):
+            raise ScenarioError(
+                "nodes.pool is given; this host profile was calibrated without sessions, whose refusals cost the same: "
+                "run ./lab calibrate again."
+            )
 
     def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.

@@ -15,6 +15,7 @@ from twin.measures.messages import Messages
 from twin.measures.witness import ON_TIME
 from twin.record.record import Record
 from twin.rules.backoff import longest_delay
+from twin.rules.pool import longest_return
 from twin.rules.registry import removal_bounds
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
@@ -97,7 +98,7 @@ class Case:
         if fault.kind == "reload":
             return fault.at + self.scenario.balancer.hard_stop_after
         lasts = inf if fault.duration is None else fault.at + fault.duration
-        if fault.kind in ("blackhole", "bus_down", "stall", "partition", "delay"):
+        if fault.kind in ("blackhole", "bus_down", "store_down", "stall", "partition", "delay"):
             return lasts
         if fault.kind == "outage":  # over when balancer and nodes are all back
             return self._healed(("outage",), -1, fault.at)
@@ -250,6 +251,9 @@ def return_within(scenario: Scenario) -> float:
     if scenario.sessions.store != "none":  # logins may queue until their attempts time out
         within += clients.open_timeout
         within += SETTLE + scenario.bus.retry.cap if "bus_down" in kinds else 0.0
+    if scenario.nodes.pool is not None and scenario.nodes.pool.handshake:  # a handshake may wait for a connection
+        within += clients.open_timeout
+        within += sum(longest_return(fault.duration or 0.0) for fault in scenario.faults if fault.kind == "store_down")
     if nodes and (silent or scenario.nodes.backlog < clients.count):
         within += clients.open_timeout
     return within + longest_delay(clients.reconnect.rule())

@@ -21,6 +21,7 @@ from twin.measures.handler import HANDLER, answer_times, measure_handler
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
+from twin.measures.pools import POOLS, measure_pools
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.registry import ELASTIC, measure_elastic
 from twin.measures.sending import OFFLINE, measure_offline
@@ -41,6 +42,7 @@ __all__ = [
     "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
+    "POOLS",
     "QUIET",
     "SESSIONS",
     "Measure",
@@ -62,6 +64,7 @@ __all__ = [
     "measure_losses",
     "measure_offline",
     "measure_planned",
+    "measure_pools",
     "measure_quiet",
     "measure_record",
     "measure_sessions",
@@ -72,7 +75,8 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | BROADCAST | CODEC
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | POOLS | BROADCAST
+MEASURES |= CODEC
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -91,7 +95,7 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    connections |= measure_handler(record) | measure_broadcast(record, of_messages)
+    connections |= measure_handler(record) | measure_pools(record) | measure_broadcast(record, of_messages)
     return connections | measure_codec(record, of_messages)
 
 

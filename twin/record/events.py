@@ -1,15 +1,17 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here and a line to one of the lists; its name, docs/measures.md, the columns of
-`record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of handlers and pools are in modules of their own) and a line to one of the lists; its name,
+docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
 """
 
 from collections.abc import Sequence
 
+from twin.record.handler_events import OF_HANDLER
+from twin.record.pool_events import OF_POOLS
 from twin.record.typed import Event, Value, event, own
 
-__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_SENDING",
-           "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
+__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_POOLS",
+           "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -277,32 +279,6 @@ class Arrived(Event):
     """The node has read the message."""
 
 
-_TASK = "name of the task"
-
-
-@event("client node version")
-class Requested(Event):
-    """The client has written a request to its connection; `version` is its number among those of its task, from 0."""
-
-    task: str = own(_TASK)
-
-
-@event("client node version")
-class Answered(Event):
-    """The client has read the answer to its request of the same task and `version`."""
-
-    task: str = own(_TASK)
-
-
-@event("node")
-class LoopLate(Event):
-    """The node has looked how late its loop is, every 37 ms: a timer that was due then went off so much later. A loop
-    that stood still makes up for the looks that it missed.
-    """
-
-    late: int = own("by how much", "us")
-
-
 @event("attempt version?")
 class Published(Event):
     """A message was published, whatever became of it."""
@@ -388,12 +364,10 @@ OF_CLUSTER: tuple[type[Event], ...] = (
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)
 OF_SENDING: tuple[type[Event], ...] = (Batched, Sent, Kept, Discarded, Arrived)
 """Events of what clients send."""
-OF_HANDLER: tuple[type[Event], ...] = (Requested, Answered, LoopLate)
-"""Events of what requests make nodes do."""
 OF_MESSAGES: tuple[type[Event], ...] = (Published, Received, Delivered, Gap, Recovered, Acked, Resent, Consistent)
 """Events of the broadcast; all others are of connections and the cluster."""
 
-TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_HANDLER, *OF_MESSAGES)}
+TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_HANDLER, *OF_POOLS, *OF_MESSAGES)}
 """Every type of event, by its name."""
 EVENTS = frozenset(TYPES)
 MESSAGE_EVENTS = frozenset(one.name for one in OF_MESSAGES)

@@ -7,6 +7,7 @@ from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
 from twin.scenario.fields import refused, show
 from twin.scenario.handler import handler_problem
+from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
 from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
@@ -37,6 +38,7 @@ def check(scenario: "Scenario") -> None:
         session_problem(scenario.sessions, scenario.bus.kind)
         or sending_problem(clients.sends, clients.count, scenario.duration, scenario.codec)
         or handler_problem(scenario.nodes.handler, clients.count, scenario.duration)
+        or pool_problem(scenario.nodes.pool, scenario.slots, scenario.duration)
         or runtime_problem(scenario.nodes.runtime, mechanisms_of_nodes(scenario))
     )
     if problem:
@@ -60,6 +62,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "sessions.store": scenario.sessions.store != "none",
         "registry": scenario.registry is not None,
         "nodes.lifetime": nodes.lifetime is not None,
+        "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,
         "nodes.compression": nodes.compression is not None,
         "nodes.batch": nodes.batch is not None,
@@ -82,6 +85,8 @@ def _check_faults(scenario: "Scenario") -> None:
         problem = server_problem(fault.kind, fault.server, scenario.bus.servers, scenario.uses)
         if problem:
             raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
+        if fault.kind == "store_down" and scenario.nodes.pool is None:
+            raise refused(f"faults.{i}.kind", "'store_down'", "only in a scenario with a [nodes.pool]")
         if fault.kind in OF_MESSAGES and scenario.publisher is None:
             raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
 

@@ -24,6 +24,7 @@ from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.handler import Executor, HandlerSettings
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
+from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, slots
 from twin.scenario.renamed import with_new_names
@@ -177,6 +178,9 @@ class Nodes(Table):
         None,
         description="Messages of the publisher that a node hands to its clients together, each in a frame of its own; "
         "left out: each at once.",
+    )
+    pool: Pool | None = Field(
+        None, description="Connections of each node to a store, which its work borrows; left out: there are none."
     )
 
 

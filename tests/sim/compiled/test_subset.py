@@ -40,6 +40,7 @@ EXAMPLES = {
     "the scenario has a registry": {"registry": {}},
     "the nodes end connections by themselves": {"nodes": {"lifetime": {"mean": 60.0}}},
     "the nodes have deadlines": {"nodes": {"read_deadline": 5.0}},
+    "the nodes have pools of connections": {"nodes": {"pool": {}}},
     "the nodes ping": {"nodes": {"ping_interval": 1.0}},
     "a server of the balancer has a slowstart": {"balancer": {"slowstart": 1}},
     "the balancer hashes the names of its servers": {"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}},

@@ -4,7 +4,7 @@ import pytest
 
 from tests.strategies import small
 from twin.invariants import audit
-from twin.record.events import Answered, Requested
+from twin.record.handler_events import Answered, Requested
 from twin.record.record import Record, row
 
 

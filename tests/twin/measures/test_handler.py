@@ -6,7 +6,7 @@ import pytest
 from tests.strategies import small
 from twin.measures import measure_record
 from twin.measures.handler import answer_times, measure_handler
-from twin.record.events import Answered, LoopLate, Requested
+from twin.record.handler_events import Answered, LoopLate, Requested
 from twin.record.record import Record, row
 
 
