@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from live.balancer.balancer import start_balancer
+from live.client.kinds import PROGRAMS
 from live.client.messages import AllConnected, Warm
 from live.conditions import Conditions
 from live.control.address import Address
@@ -208,7 +209,8 @@ class Cluster:
             "heartbeat": clients.heartbeat.model_dump(),
         }
         config = self._with_tables(config, [part.of_clients() for part in self.parts])
-        return self.stage.python(f"swarm {first}", "live.client.client", config, self.place.clients)
+        program = PROGRAMS[clients.transport.kind]
+        return self.stage.python(f"swarm {first}", program, config, self.place.clients)
 
     def warm_up(self) -> float:
         """Connect all clients and return the start of the run on the monotonic clock.

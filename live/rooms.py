@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
+from live.machine import accounts
 from live.network import links
 from live.node import lifetimes
 from live.ports import Cluster
 from live.registry import autoscaler
 from live.sending import sending
 from live.sessions import sessions
+from live.transport import polls
 
 Room = Callable[[Cluster], None]
 """Adds a mechanism to a cluster whose scenario asks for it."""
@@ -21,5 +23,7 @@ ROOMS: tuple[Room, ...] = (
     sessions.attach,
     sending.attach,
     lifetimes.attach,
+    polls.attach,
+    accounts.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

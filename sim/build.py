@@ -22,6 +22,8 @@ from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from sim.transport.client import PollingClient
+from sim.transport.polls import Polls
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
@@ -58,12 +60,15 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.polls: Polls | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         if scenario.publisher is not None or scenario.clients.sends.rate:
             uplink = Uplink(run, balancer, nodes, clients)
         if scenario.publisher is not None:
             bus = servers.of["messages"]
             self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
+        if scenario.clients.transport.polls and self.broadcast is not None:
+            self.polls = Polls(run, balancer, nodes, self.broadcast.fanouts, machine)
         if scenario.registry is not None:
             self.registrar = Registrar(run, scenario.registry, nodes, balancer, servers.of["registry"], looks)
             if scenario.autoscaling is not None:
@@ -77,8 +82,11 @@ class Mechanisms:
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
+            node.gates += tuple(self.polls.endpoints[node.number - 1 : node.number] if self.polls else ())
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
+            if isinstance(client, PollingClient) and self.polls is not None:
+                client.polls = self.polls
 
     def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
         """Return what the registry costs; None if the profile does not know it."""
@@ -102,6 +110,8 @@ class Mechanisms:
             found.append(Lifetimes(self.run, node, lifetime))
         if self.broadcast is not None:
             found.append(self.broadcast.fanouts[node.number - 1])
+        if self.polls is not None:
+            found.append(self.polls.endpoints[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:

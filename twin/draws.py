@@ -39,6 +39,7 @@ class Purpose(IntEnum):
     BUS_LOOK = 41
     TIE = 42
     NODE_PORT = 50
+    POLL_PHASE = 60
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -55,6 +55,9 @@ class FanOut(NodePart):
     Args:
         number: of the node.
         config: of the broadcast, from the lab; `noted` is False where nothing is to be noted.
+
+    Attributes:
+        listeners: called with each message that the node takes for the first time.
     """
 
     frames = frozenset({wire.QUESTION, wire.STANDING})
@@ -72,6 +75,7 @@ class FanOut(NodePart):
         self.awaited: dict[tuple[int, int], set[Recipient]] = {}
         self.asked: dict[tuple[int, int], list[Recipient]] = {}
         self._questions: set[asyncio.Task[None]] = set()
+        self.listeners: list[Callable[[bytes], None]] = []
         access = Access.of(config, number)
         self.options = {"create_connection": WatchedConnection, "write_limit": self.write_limit}
         self.noted: bool = config.get("noted", True)
@@ -94,6 +98,8 @@ class FanOut(NodePart):
         self.note("received", version, (epoch, key, "" if fresh else "duplicate"))
         if fresh:
             self.newest = max(self.newest, (epoch, version))
+            for listener in self.listeners:
+                listener(data)
             self.fan_out(data)
             if self.by_client:
                 if len(self.awaited) >= MOST_AWAITED:

@@ -13,6 +13,7 @@ ROOMS = {
     "sends": "live.sending.node",
     "broadcast": "live.broadcast.node",
     "registry": "live.registry.node",
+    "polls": "live.transport.endpoint",
 }
 """Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node
 needs is loaded: a node's start is a cost of its own (`twin.costs.starts`)."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
 from sim.broadcast.bus import Bus
+from sim.broadcast.costs import FanOutCosts
 from sim.broadcast.subscriber import Subscriber
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
@@ -68,9 +69,7 @@ class Broadcast:
         self.publisher = publisher.Publisher(
             run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, cost)
         )
-        self.fanouts = [
-            fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
-        ]
+        self.fanouts = [fanout.Fanout(run, bus, self, balancer, node, FanOutCosts(run.env, cost)) for node in nodes]
         if machine.knows(RELAY_PARTS):
             for number in through_relay(run.scenario.faults, run.scenario.host.placement):
                 self.fanouts[number - 1].link.relay = Process(bus.process.cores), cost("relay_frame")

@@ -7,9 +7,9 @@ from typing import Any
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
+from sim.broadcast.costs import FanOutCosts
 from sim.broadcast.link import Act, Subscription
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.cold_start import ColdStart
 from sim.machine.lane import Lane
 from sim.machine.process import Cost
 from sim.node.node import Node
@@ -27,20 +27,12 @@ Said = tuple[Command, simpy.Event | None]
 _NOTHING = Cost.constant(0.0)
 
 
-class FanOutCosts:
-    """What a node does for a broadcast, and what it costs."""
-
-    def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
-        self.poll = ColdStart(env, cost("node_poll"))
-        self.receive = ColdStart(env, cost("node_receive"))
-        self.acknowledge = ColdStart(env, cost("node_ack"))
-        self.answer = ColdStart(env, cost("node_answer"))
-        self.fanout = cost("node_fanout")
-        self.more = cost("node_fanout_more")
-
-
 class Fanout(NodePart):
-    """What one node does; a new process of the node begins a new `life`."""
+    """What one node does; a new process of the node begins a new `life`.
+
+    Attributes:
+        listeners: called with each message that the node takes for the first time.
+    """
 
     def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
         self.run = run
@@ -65,6 +57,7 @@ class Fanout(NodePart):
         self.speaking = False
         self.most_waiting = (0, 0.0)
         self.subscription: Subscription | None = None
+        self.listeners: list[Callable[[Message], None]] = []
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
             self._begin()
@@ -202,6 +195,8 @@ class Fanout(NodePart):
         said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
         if first:
+            for listener in self.listeners:
+                listener(message)
             self.fan_out(message, Delivered.pack(message.epoch, message.key))
         elif (message.epoch, message.version) not in self.awaiting:
             self.acknowledge(message.epoch, message.version)
@@ -306,14 +301,19 @@ class Fanout(NodePart):
             self.asked[frame.body] = [tunnel]
             self.env.process(self.look_up(frame.body, self.life))
 
+    def recover(self, position: tuple[int, int]) -> Work[RecoveryAnswer | None]:
+        """Ask the bus what followed a position; None if it does not answer, or the node's process ends meanwhile."""
+        life, done = self.life, self.env.event()
+        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
+        recovery: RecoveryAnswer | None = yield done
+        if life != self.life:
+            return None
+        yield self.node.process.work(self.costs.receive)
+        return recovery if life == self.life else None
+
     def look_up(self, position: tuple[int, int], life: int) -> Work[None]:
         """Ask the bus what followed a position, and tell the clients that stand there."""
-        done = self.env.event()
-        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
-        recovery = yield done
-        if life != self.life:
-            return
-        yield self.node.process.work(self.costs.receive)
+        recovery = yield from self.recover(position)
         if life != self.life:
             return
         tunnels = self.asked.pop(position)

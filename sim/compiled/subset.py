@@ -47,6 +47,8 @@ NOT_COVERED: dict[str, Holds] = {
     "the scenario has a blackhole": _has("blackhole"),
     "a killed node is started again": lambda s, _: any(f.kind == "kill" and f.duration is not None for f in s.faults),
     "the clients send": lambda s, _: s.clients.sends.rate > 0,
+    "the clients poll": lambda s, _: s.clients.transport.polls,
+    "the CPU time of processes is noted": lambda s, _: s.host.accounts,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "the clients of a broadcast have machines of their own": lambda s, _: (

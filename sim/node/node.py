@@ -149,6 +149,12 @@ class Node:
         if self.backlog:
             self._listen()
 
+    def read(self, attempt: Attempt) -> None:
+        """Read a request that comes over a connection which is open already."""
+        if self.state == "up":
+            self.opening += 1
+            self.env.process(self._ask_gates(attempt))
+
     def _read(self, attempt: Attempt, _: simpy.Event) -> None:
         self.admitted(attempt)
 

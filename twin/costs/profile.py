@@ -27,6 +27,7 @@ from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
+from twin.costs.polls import OF_POLLS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
 from twin.errors import ProfileWarning, ScenarioError
@@ -64,8 +65,8 @@ LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
 
 Need = str
-"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast` or
-`sessions`."""
+"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast`,
+`sessions` or `polls`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
@@ -75,6 +76,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
         kind: kind != DEFAULT,
         "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
         "sessions": sessions != "none",
+        "polls": scenario.clients.transport.polls,
     }
     return tuple(name for name, needed in needs.items() if needed)
 
@@ -249,6 +251,11 @@ class HostProfile(Measured):
             self.must_know_broadcast(kind)
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
+        if scenario.clients.transport.polls and not self.knows_polls(kind):
+            raise ScenarioError(
+                f"clients.transport.kind is '{scenario.clients.transport.kind}'; this host profile was calibrated "
+                "without polls: run ./lab calibrate again."
+            )
 
     def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.
@@ -284,6 +291,11 @@ class HostProfile(Measured):
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
         relayed = "balancer_denied" in self.of("balancer", balancer)
         return relayed and set(SESSION_PARTS) <= set(self.by_name())
+
+    def knows_polls(self, balancer: str = DEFAULT) -> bool:
+        """Tell whether the parts of polls through this kind of balancer were calibrated."""
+        relayed = "balancer_get" in self.of("balancer", balancer)
+        return relayed and set(self.by_name()) >= OF_POLLS
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -327,7 +339,8 @@ class HostProfile(Measured):
             profile = None
         except ValueError as error:
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
-        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.by_name()):
+        needed = set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS) - OF_POLLS
+        if profile is None or not needed <= set(profile.by_name()):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."
@@ -363,6 +376,7 @@ class HostProfile(Measured):
             kind = next((need for need in needs if need in KINDS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
             known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
+            known["polls"] = own.knows_polls(kind)
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own

@@ -1,5 +1,6 @@
 """Named numbers out of a record; each is defined once, here, for both worlds. See docs/measures.md."""
 
+from twin.measures.accounts import ACCOUNTS, measure_accounts
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
 from twin.measures.censoring import NOT_WITHIN, split
@@ -19,6 +20,7 @@ from twin.measures.connection import (
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
+from twin.measures.polling import POLLING, measure_polling
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.registry import ELASTIC, measure_elastic
 from twin.measures.sending import OFFLINE, measure_offline
@@ -27,6 +29,7 @@ from twin.measures.witness import unwitnessed
 from twin.record.record import Record
 
 __all__ = [
+    "ACCOUNTS",
     "BROADCAST",
     "CONNECTION",
     "CURVE_STEP",
@@ -37,6 +40,7 @@ __all__ = [
     "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
+    "POLLING",
     "QUIET",
     "SESSIONS",
     "Measure",
@@ -49,12 +53,14 @@ __all__ = [
     "latency_quantiles",
     "lifetimes",
     "marks",
+    "measure_accounts",
     "measure_broadcast",
     "measure_connections",
     "measure_elastic",
     "measure_losses",
     "measure_offline",
     "measure_planned",
+    "measure_polling",
     "measure_quiet",
     "measure_record",
     "measure_sessions",
@@ -65,7 +71,7 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | POLLING | ACCOUNTS | BROADCAST
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -84,6 +90,7 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
+    connections |= measure_polling(record) | measure_accounts(record)
     return connections | measure_broadcast(record, of_messages)
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from twin.record.typed import Event, Value, event, own
 
-__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_SENDING", "OF_SESSIONS",
-           "SORT_OF", "TYPES", "Event"]  # fmt: skip
+__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_POLLING", "OF_SENDING",
+           "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -43,7 +43,10 @@ class ConnectFailed(Event):
 class Disconnected(Event):
     """The client has noticed that its connection is over."""
 
-    reason: str = own("a close code (`1006`, `1001`, ...) or `heartbeat`")
+    reason: str = own(
+        "a close code (`1006`, `1001`, ...) or `heartbeat`; of a client that polls why a request was not answered, as "
+        "for `connect_failed`"
+    )
 
 
 @event("client node")
@@ -315,6 +318,24 @@ class Consistent(Event):
     key: int = own(_KEY)
 
 
+@event("client node")
+class Polled(Event):
+    """A client that polls has read an answer; `node` is the one that gave it."""
+
+    messages: int = own("messages in it")
+    size: int = own("bytes of request and answer, heads included", "B")
+
+
+@event("node?")
+class CpuUsed(Event):
+    """The CPU time that a process has used in the run, noted at its end where that is asked for (`host.accounts`) or
+    clients poll; of a node only if it was there all along.
+    """
+
+    part: str = own("`node`, `balancer`, or `clients` (all of them together)")
+    microseconds: int = own("how much", "us")
+
+
 OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
@@ -324,10 +345,12 @@ OF_CLUSTER: tuple[type[Event], ...] = (
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)
 OF_SENDING: tuple[type[Event], ...] = (Sent, Kept, Discarded, Arrived)
 """Events of what clients send."""
+OF_POLLING: tuple[type[Event], ...] = (Polled, CpuUsed)
+"""Events of clients that poll, and of what that costs."""
 OF_MESSAGES: tuple[type[Event], ...] = (Published, Received, Delivered, Gap, Recovered, Acked, Resent, Consistent)
 """Events of the broadcast; all others are of connections and the cluster."""
 
-TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_MESSAGES)}
+TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_POLLING, *OF_MESSAGES)}
 """Every type of event, by its name."""
 EVENTS = frozenset(TYPES)
 MESSAGE_EVENTS = frozenset(one.name for one in OF_MESSAGES)

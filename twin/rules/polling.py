@@ -107,15 +107,15 @@ def first_poll(phase: float, interval: float) -> float:
     return phase * interval
 
 
-def next_poll(asked: float, answered: float, interval: float) -> float:
-    """Return when a client asks again that asked and was answered at these times, in seconds.
+def next_poll(due: float, answered: float, interval: float) -> float:
+    """Return when a client asks again whose request was due, and answered, at these times, in seconds.
 
     Polls keep a beat: one is due `interval` after the one before, at the next beat if the answer took longer. With an
     interval of 0, that of a long poll, the next request follows the answer.
     """
     if interval <= 0.0:
         return answered
-    return asked + max(1, ceil((answered - asked) / interval)) * interval
+    return due + max(1, ceil((answered - due) / interval)) * interval
 
 
 def hold_ends(asked: float, hold: float, begin: float) -> float:

@@ -17,7 +17,7 @@ from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
 from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
-from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
+from twin.scenario.fields import Delays, Positive, Problem, Seconds, Table, refused, show
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
@@ -26,6 +26,7 @@ from twin.scenario.runtimes import RUNTIME, RuntimeKind
 from twin.scenario.sending import Offline, Sends, sending_problem
 from twin.scenario.servers import Use, server_problem, uses
 from twin.scenario.sessions import Sessions, session_problem
+from twin.scenario.transport import TransportSettings, transport_problem
 
 
 class Reconnect(Table):
@@ -122,9 +123,15 @@ class Clients(Table):
     heartbeat: Annotated[
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
+    transport: TransportSettings = Field(TransportSettings(), description="How messages come to a client.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
     sends: Sends = Field(Sends(), description="What each client sends.")
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a client gets what it missed."""
+        return self.transport.cursor if self.transport.polls else self.recovery.recover
 
 
 class Nodes(Table):
@@ -153,6 +160,11 @@ class HostSettings(Table):
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."
+    )
+    accounts: bool = Field(
+        False,
+        description="true: the CPU time that nodes, balancer and clients use in a run is noted; where clients poll, it "
+        "always is.",
     )
     profile: str = Field(
         "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
@@ -205,8 +217,10 @@ class Scenario(Table):
         if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
             raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
         clients = self.clients
-        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
+        problem = (
+            session_problem(self.sessions, self.bus.kind)
+            or sending_problem(clients.sends, clients.count, self.duration)
+            or self._transport_problem()
         )
         if problem:
             raise refused(*problem)
@@ -230,6 +244,21 @@ class Scenario(Table):
             if fault.kind in OF_MESSAGES and self.publisher is None:
                 raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
         return self
+
+    def _transport_problem(self) -> Problem | None:
+        publisher, sends, nodes = self.publisher, self.clients.sends.rate, self.nodes
+        needs = {
+            Problem("publisher", "missing", "a table of settings"): publisher is None,
+            Problem("publisher.scope", "'client'", "'node'"): publisher is not None and publisher.scope == "client",
+            Problem("clients.sends.rate", f"{sends:g}", "0"): sends > 0,
+            Problem("sessions.store", f"'{self.sessions.store}'", "'none'"): self.sessions.store != "none",
+            Problem("nodes.lifetime", "given", "none"): nodes.lifetime is not None,
+            Problem("registry", "given", "none"): self.registry is not None,
+        }
+        messages = publisher.rate if publisher is not None else 0.0
+        requests = self.clients.count * self.duration * self.clients.transport.requests(messages)
+        there = [problem for problem, is_there in needs.items() if is_there]
+        return transport_problem(self.clients.transport, requests, there, [fault.kind for fault in self.faults])
 
     def _check_publisher(self) -> None:
         publisher = self.publisher
@@ -307,6 +336,11 @@ class Scenario(Table):
         return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
 
     @property
+    def accounts(self) -> bool:
+        """Whether the CPU time of processes is noted."""
+        return self.host.accounts or self.clients.transport.polls
+
+    @property
     def idle_timeout(self) -> float:
         """Seconds without a byte in either direction until the balancer cuts a connection."""
         return self.balancer.idle_timeout
@@ -343,4 +377,5 @@ __all__ = [
     "Nodes",
     "Reconnect",
     "Scenario",
+    "TransportSettings",
 ]
