@@ -13,7 +13,7 @@ from live.control.stdio import obey, say
 from live.machine.timing import Timers
 
 
-class Living(Protocol):
+class LivingClient(Protocol):
     """A client."""
 
     @property
@@ -42,7 +42,7 @@ class Following(Protocol):
     all_connected: asyncio.Event
 
     @property
-    def clients(self) -> Sequence[Living]:
+    def clients(self) -> Sequence[LivingClient]:
         """All clients."""
         ...
 

@@ -57,7 +57,7 @@ class Accounts(ClusterPart):
         return used | {"clients": sum(part.cpu_ns() for part in cluster.swarm)}
 
     def finish(self, start: float) -> list[Row]:
-        """Return what they have used in between; not of a balancer that was reloaded: its process may be another one."""
+        """Return what they have used in between, of the balancer unless it was reloaded, as that is another process."""
         found = list[Row]()
         reloaded = any(fault.kind == "reload" for fault in self.cluster.scenario.faults)
         for name, used in self.after.items():
