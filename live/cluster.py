@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 from live.balancer.balancer import start_balancer
-from live.client.kinds import PROGRAMS
 from live.client.messages import AllConnected, Warm
 from live.conditions import Conditions
 from live.control.address import Address
@@ -26,6 +25,7 @@ from live.node.kinds import RUNTIMES
 from live.node.messages import Look, Seen
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
+from live.transport.kinds import PROGRAMS
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
 from twin.record.events import ServerConnections

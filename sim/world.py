@@ -11,13 +11,13 @@ from sim.balancer.balancer import Balancer
 from sim.balancer.kinds import KINDS
 from sim.build import Core, Mechanisms
 from sim.client import client
-from sim.client.kinds import TRANSPORTS
 from sim.machine.accounts import cpu_used
 from sim.machine.cores import CoreContention, Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
 from sim.node.kinds import RUNTIMES
+from sim.transport.kinds import TRANSPORTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import get_args
 
 from live.balancer import balancer, members
-from live.client.kinds import PROGRAMS
 from live.node import kinds as programs
+from live.transport.kinds import PROGRAMS
 from sim.balancer import kinds as simulated
-from sim.client.kinds import TRANSPORTS
 from sim.compiled.balancer import kinds as compiled
 from sim.node import kinds as runtimes
 from sim.node.runtime import Runtime
+from sim.transport.kinds import TRANSPORTS
 from tests.strategies import small
 from twin.config.balancer import CONFIGURATIONS
 from twin.costs.layout import FIRST_LAYOUT, USUAL

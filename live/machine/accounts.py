@@ -16,7 +16,7 @@ SHORTLY = 0.02
 """Seconds before the end of a run in which its CPU time is read: what comes later is no event of the run."""
 
 
-class Accounts(ClusterPart):
+class CpuAccounts(ClusterPart):
     """The CPU time of nodes, balancer and clients from the start of a run to its end, as the kernel books it.
 
     Args:
@@ -72,4 +72,4 @@ class Accounts(ClusterPart):
 def attach(cluster: "Cluster") -> None:
     """Add them to a cluster whose scenario asks for it."""
     if cluster.scenario.accounts:
-        cluster.add(Accounts(cluster))
+        cluster.add(CpuAccounts(cluster))

@@ -9,7 +9,7 @@ from twin.record.events import CpuUsed
 from twin.record.record import Row, row
 
 
-class Counted(Protocol):
+class Accounted(Protocol):
     """A node, as its CPU time is counted.
 
     Attributes:
@@ -28,7 +28,7 @@ class Counted(Protocol):
         ...
 
 
-def cpu_used(now: float, nodes: Sequence[Counted], balancer: Sequence[Process], clients: Sequence[Peer]) -> list[Row]:
+def cpu_used(now: float, nodes: Sequence[Accounted], balancer: Sequence[Process], clients: Sequence[Peer]) -> list[Row]:
     """Return what each has used by a time in seconds: nodes that have not ended, the balancer, and all clients that
     share processes.
 

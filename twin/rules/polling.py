@@ -28,14 +28,14 @@ class RecentMessages:
     """What a node can tell clients by itself: messages that follow each other without a hole, the newest ones.
 
     Args:
-        most: messages that it keeps.
+        capacity: messages that it keeps.
 
     Attributes:
         epoch, version: the newest position that is known; epoch 0 before anything is.
     """
 
-    def __init__(self, most: int = MOST_RECENT) -> None:
-        self.most = most
+    def __init__(self, capacity: int = MOST_RECENT) -> None:
+        self.capacity = capacity
         self.epoch = 0
         self.version = 0
         self._base = 0
@@ -61,7 +61,7 @@ class RecentMessages:
             self._base = message.version - 1
         self.epoch, self.version = place
         self._kept.append(message)
-        if len(self._kept) > self.most:
+        if len(self._kept) > self.capacity:
             self._base = self._kept.popleft().version
         return True
 

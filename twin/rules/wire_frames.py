@@ -70,12 +70,12 @@ def encode_frame(frame: WireFrame, key: bytes = b"") -> bytes:
     return head + key + (masked(frame.payload, key) if key else frame.payload)
 
 
-def decode_frame(data: bytes, most: int = 1 << 20) -> tuple[WireFrame, bytes] | None:
+def decode_frame(data: bytes, max_bytes: int = 1 << 20) -> tuple[WireFrame, bytes] | None:
     """Return the frame that bytes begin with and what follows it; None if they are not all there yet.
 
     Args:
         data: what has come.
-        most: bytes of content that are taken.
+        max_bytes: bytes of content that are taken.
 
     Raises:
         FrameError: no frame begins so, or it is too big, which its head already tells.
@@ -98,8 +98,8 @@ def decode_frame(data: bytes, most: int = 1 << 20) -> tuple[WireFrame, bytes] | 
         at += struct.calcsize(form)
         if size < least or size >= 1 << 63:
             raise FrameError(PROTOCOL_ERROR, f"the length {size} is not written in its shortest form")
-    if size > most:
-        raise FrameError(TOO_BIG, f"the content has {size} bytes; allowed is at most {most}")
+    if size > max_bytes:
+        raise FrameError(TOO_BIG, f"the content has {size} bytes; allowed is at most {max_bytes}")
     has_mask = bool(data[1] & 0x80)
     key = data[at : at + 4] if has_mask else b""
     at += 4 if has_mask else 0
@@ -114,12 +114,12 @@ class MessageAssembler:
 
     Args:
         from_client: whether that side is the client, whose frames must be masked; those of a server must not.
-        most: bytes of a message that are taken.
+        max_bytes: bytes of a message that are taken.
     """
 
-    def __init__(self, from_client: bool, most: int = 1 << 20) -> None:
+    def __init__(self, from_client: bool, max_bytes: int = 1 << 20) -> None:
         self.from_client = from_client
-        self.most = most
+        self.max_bytes = max_bytes
         self._opcode: int | None = None
         self._parts: list[bytes] = []
 
@@ -142,8 +142,8 @@ class MessageAssembler:
         if self._opcode is None:
             self._opcode = frame.opcode
         self._parts.append(frame.payload)
-        if sum(len(part) for part in self._parts) > self.most:
-            raise FrameError(TOO_BIG, f"the message has more than {self.most} bytes")
+        if sum(len(part) for part in self._parts) > self.max_bytes:
+            raise FrameError(TOO_BIG, f"the message has more than {self.max_bytes} bytes")
         if not frame.fin:
             return None
         opcode, whole = self._opcode, b"".join(self._parts)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from live.machine.accounts import Accounts, attach
+from live.machine.accounts import CpuAccounts, attach
 from twin.record.events import CpuUsed
 
 
@@ -27,7 +27,7 @@ def cluster() -> Any:
     return SimpleNamespace(nodes=nodes, swarm=swarm, balancer=Part(1000), scenario=scenario, parts=[])
 
 
-def told(cluster: Any, accounts: Accounts) -> dict[tuple[str, int], int]:
+def told(cluster: Any, accounts: CpuAccounts) -> dict[tuple[str, int], int]:
     (step,) = accounts.steps()
     assert 0.0 < step.at < cluster.scenario.duration
     step.do()
@@ -36,15 +36,15 @@ def told(cluster: Any, accounts: Accounts) -> dict[tuple[str, int], int]:
     return {(CpuUsed.of(row).part, row[3]): CpuUsed.of(row).microseconds for row in rows}
 
 
-def begun(cluster: Any) -> Accounts:
-    accounts = Accounts(cluster)
+def begun(cluster: Any) -> CpuAccounts:
+    accounts = CpuAccounts(cluster)
     accounts.begin(0.0)
     for part in (*cluster.nodes, *cluster.swarm, cluster.balancer):
         part.used += 7
     return accounts
 
 
-def test_what_is_used_from_the_start_on_is_told_of_each_node_and_of_all_clients_together(cluster: Any) -> None:
+def test_what_a_run_has_used_is_told_of_each_node_and_of_all_clients_together(cluster: Any) -> None:
     assert told(cluster, begun(cluster)) == {("node", 1): 7, ("node", 2): 7, ("balancer", -1): 7, ("clients", -1): 14}
 
 

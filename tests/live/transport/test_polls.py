@@ -49,7 +49,7 @@ def reasons(record: Record) -> Counter[str]:
 
 @pytest.mark.parametrize("kind", ["poll", "long_poll"])
 @pytest.mark.parametrize("balancer", ["haproxy", "nginx"])
-def test_every_client_gets_every_message_once_and_requests_are_as_long_as_the_rules_say(
+def test_each_client_gets_each_message_once_in_as_many_bytes_as_the_rules_say(
     kind: str, balancer: str, polling: Callable[..., Record], balancer_installed: Callable[[str], None]
 ) -> None:
     balancer_installed(balancer)

@@ -40,7 +40,7 @@ def test_a_client_that_another_node_has_told_more_waits():
     assert filled(1, 2).after(2, 1) == ()
 
 
-def test_a_node_that_knows_nothing_asks_the_bus_unless_the_client_knows_nothing_either():
+def test_a_node_that_knows_nothing_asks_the_bus_unless_its_client_is_new():
     recent = RecentMessages()
     assert recent.after(0, 0) == ()
     assert recent.after(1, 4) is None
