@@ -15,12 +15,15 @@ class Accounted(Protocol):
     Attributes:
         number: of the node.
         process: its process.
-        state: `dead` if there is none.
     """
 
     number: int
     process: Process
-    state: str
+
+    @property
+    def state(self) -> str:
+        """Where its process is in its life; `dead` if there is none."""
+        ...
 
     @property
     def life(self) -> int:

@@ -128,7 +128,8 @@ class Endpoint(NodePart, Gate):
         self.held.pop(attempt, None)
         if life != self.node.life:
             return None
-        item: Item = event.value if event.triggered else self._release(position)
+        item: Item | None = event.value if event.triggered else self._release(position)
+        assert item is not None
         yield item
         if life != self.node.life:
             return None

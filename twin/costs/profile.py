@@ -139,11 +139,11 @@ class HostProfile(Measured):
     def slowness(self, who: str) -> float:
         """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
 
-        It is fitted to the measurements of large batches. As a pace is read with an error, plain regression would give
-        too small a power; the error's part of the spread is taken out. Where there is little besides, the power stays
-        near 1: the process slows down as the fixed piece of work does. Sources: regression with errors in the
-        variable, Fuller, "Measurement Error Models", 1987, section 1.2; ridge regression, Hoerl and Kennard,
-        Technometrics 12, 1970.
+        It is fitted to the measurements of large batches, without those of polls, which may be of another time. As a
+        pace is read with an error, plain regression would give too small a power; the error's part of the spread is
+        taken out. Where there is little besides, the power stays near 1: the process slows down as the fixed piece of
+        work does. Sources: regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section
+        1.2; ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
@@ -151,7 +151,7 @@ class HostProfile(Measured):
             for kind, parts in kinds:
                 for name, part in parts.items():
                     whose = kind if name.startswith("balancer") else name.split("_")[0]
-                    if who == whose and name not in PAYLOAD_PARTS:
+                    if who == whose and name not in PAYLOAD_PARTS and name not in OF_POLLS:
                         some, others = part.scatter()
                         paces += some
                         costs += others
