@@ -16,7 +16,7 @@ NEED_CONNECTIONS = frozenset({"stall", "restart", "drain", "join"})
 
 
 class TransportSettings(Table):
-    """How messages come to a client."""
+    """How messages come to a client: whether it asks for them, how often, and what a request says."""
 
     kind: Transport = Field(
         "websocket",
