@@ -347,9 +347,11 @@ def test_other_settings_than_those_of_the_lab_are_said():
     assert why.startswith(said)
     assert "publisher.rate 20 (in the lab 40)" in why
     assert "bus.retry.cap 3 (in the lab 1)" in why
-    assert "balancer.tunnel_timeout 10 (in the lab " in heartbeat_asked(4.0, 3.8).why
+    why = heartbeat_asked(11.0, 1.0).why
+    assert "balancer.tunnel_timeout 10 (in the lab " in why
+    assert "faults hang of node 1 at 2 s (in the lab hang of node 1 at 2 s for 7 s). The balancer cuts what is " in why
     assert said not in store_asked("redis", True, 1.0).why
-    assert "have no store whose outage they feel" in store_asked("memory", False, 1.0).why
+    assert "whose outage they feel, so it is left out. Between " in store_asked("memory", False, 1.0).why
 
 
 def test_what_is_just_too_much_is_told_apart_from_its_bound():
@@ -364,3 +366,47 @@ def test_what_is_just_too_much_is_told_apart_from_its_bound():
     assert answer.found == pytest.approx(24.025)
     assert not answer.right
     assert "at most 24.03 attempts in 100 ms" in answer.why or "at most 24.02 attempts in 100 ms" in answer.why
+
+
+def always(**values):
+    """Return a predict function that says the same of every scenario."""
+    measures = pd.DataFrame({name: [value] * 40 for name, value in values.items()})
+    return lambda _: SimpleNamespace(measures=measures, bounds=pd.DataFrame())
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            lambda: lease_asked(0.9, 0.3, predict=always(mark_down_delay=1.2001)),
+            "1.2 to 1.2001 s; its upper end is not",
+        ),
+        (
+            lambda: registry.check_spread(
+                load("autoscale-empty"), 6.0, 0.5, always(new_share=0.9, churn_peak=60.3), 30
+            ),
+            "and 60.3 clients a second come back at the upper end of the peak; the second must be below 60.",
+        ),
+        (
+            lambda: registry.check_spread(
+                load("autoscale-empty"), 6.0, 0.5, always(new_share=0.7996, churn_peak=50.0), 30
+            ),
+            "carry 0.7996 of the mean at the lower end, and 50 clients a second come back at the upper end of the peak;"
+            " the first must be at least 0.8.",
+        ),
+        (
+            lambda: drain_asked(
+                2.0, 10.2, predict=always(attempts_per_client=1.0, peak_reconnect_rate=40.2, drain_time=6.0)
+            ),
+            "at most 40.2 a second, and the node is empty after 6 s; the second must be below 40.",
+        ),
+        (
+            lambda: logins_asked(20.0, 50_000, predict=always(latency_p99=0.10002, undelivered_share=0.0)),
+            "latency_p99 is 0.10002 s; that must be below 0.1 s.",
+        ),
+    ],
+)
+def test_no_value_reads_as_its_bound_and_is_refused(answer, said):
+    found = answer()
+    assert not found.right
+    assert said in found.why
