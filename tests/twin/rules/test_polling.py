@@ -148,7 +148,7 @@ def test_with_a_cursor_a_client_gets_all_in_order_from_whichever_nodes(steps, ch
 
 def test_polls_keep_their_beat():
     assert first_poll(0.25, 2.0) == 0.5
-    assert next_poll(3.0, 3.1, 1.0) == 4.0
+    assert next_poll(3.0, 3.0, 1.0) == next_poll(3.0, 3.1, 1.0) == 4.0
     assert next_poll(3.0, 4.0, 1.0) == 4.0
     assert next_poll(3.0, 5.5, 1.0) == 6.0
     assert next_poll(3.0, 5.5, 0.0) == 5.5
