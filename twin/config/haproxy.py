@@ -35,13 +35,18 @@ def defaults(balancer: HAProxy) -> str:
         f"timeout connect {milliseconds(balancer.connect_timeout)}",
         f"timeout http-request {milliseconds(REQUEST_WITHIN)}",
         "timeout client 60s",
-        f"timeout server {milliseconds(balancer.server_timeout)}",
+        f"timeout server {_whole(balancer.server_timeout)}",
         f"timeout tunnel {milliseconds(balancer.tunnel_timeout)}",
         f"timeout check {milliseconds(balancer.check.timeout)}",
         f"retries {balancer.retries}",
         option,
     ]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _whole(seconds: float) -> str:
+    """Return a time in seconds if they are whole, as HAProxy reads no fractions."""
+    return f"{seconds:.0f}s" if seconds % 1 == 0 else milliseconds(seconds)
 
 
 def kept_alive(scenario: Scenario) -> str:
