@@ -25,6 +25,7 @@ from live.node.kinds import RUNTIMES
 from live.node.messages import Look, Seen
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
+from live.transport.kinds import PROGRAMS
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
 from twin.record.events import ServerConnections
@@ -205,7 +206,8 @@ class Cluster:
             "heartbeat": clients.heartbeat.model_dump(),
         }
         config = self._with_tables(config, [part.of_clients() for part in self.parts])
-        return self.stage.python(f"swarm {first}", "live.client.client", config, self.place.clients)
+        program = PROGRAMS[clients.transport.kind]
+        return self.stage.python(f"swarm {first}", program, config, self.place.clients)
 
     def warm_up(self) -> float:
         """Connect all clients and return the start of the run on the monotonic clock.

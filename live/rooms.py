@@ -6,6 +6,7 @@ from live.broadcast import broadcast, server
 from live.codec import frames
 from live.deadlines import deadlines
 from live.handler import handler
+from live.machine import accounts
 from live.network import links, nodelay
 from live.node import lifetimes
 from live.pool import pool
@@ -13,6 +14,7 @@ from live.ports import Cluster
 from live.registry import autoscaler
 from live.sending import sending
 from live.sessions import sessions
+from live.transport import polls
 
 Room = Callable[[Cluster], None]
 """Adds a mechanism to a cluster whose scenario asks for it."""
@@ -30,5 +32,7 @@ ROOMS: tuple[Room, ...] = (
     frames.attach,
     nodelay.attach,
     pool.attach,
+    polls.attach,
+    accounts.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -26,6 +26,8 @@ from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from sim.transport.client import PollingClient
+from sim.transport.polls import Polls
 from twin.costs.codec import connection_bytes
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
@@ -67,6 +69,7 @@ class Mechanisms:
         self.deadlines: Deadlines | None = None
         self.usage: Usage | None = None
         self.pools: Pools | None = None
+        self.polls: Polls | None = None
         self.servers = servers = SharedServers(run, cores, machine)
         uplink: Uplink | None = None
         handler = scenario.nodes.handler
@@ -75,6 +78,8 @@ class Mechanisms:
         if scenario.publisher is not None and uplink is not None:
             bus = servers.of["messages"]
             self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
+        if scenario.clients.transport.polls and self.broadcast is not None:
+            self.polls = Polls(run, balancer, nodes, self.broadcast.fanouts, machine)
         if scenario.registry is not None:
             self.registrar = Registrar(run, scenario.registry, nodes, balancer, servers.of["registry"], looks)
             if scenario.autoscaling is not None:
@@ -92,14 +97,16 @@ class Mechanisms:
             self.pools = Pools(run, nodes, cores["bus"], machine, reads=self.sessions is None)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
-        if scenario.counts_bytes:
-            memory = connection_bytes(machine.profile, scenario)
-            self.usage = Usage(run, nodes, [client.process for client in clients], memory)
+        memory = connection_bytes(machine.profile, scenario) if scenario.counts_bytes else None
+        if memory is not None:
+            self.usage = Usage(run, nodes, memory)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self._gates_of_node(node))
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
+            if isinstance(client, PollingClient) and self.polls is not None:
+                client.polls = self.polls
 
     def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
         """Return what the registry costs; None if the profile does not know it."""
@@ -116,6 +123,8 @@ class Mechanisms:
             found.append(self.sessions.authenticators[node.number - 1])
         if self.pools is not None and self.pools.gates:
             found.append(self.pools.of[node.number - 1])
+        if self.polls is not None:
+            found.append(self.polls.endpoints[node.number - 1])
         return found
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
@@ -137,6 +146,8 @@ class Mechanisms:
             found.append(self.handlers.of_node[node.number - 1])
         if self.pools is not None:
             found.append(self.pools.of[node.number - 1])
+        if self.polls is not None:
+            found.append(self.polls.endpoints[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:

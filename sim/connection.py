@@ -188,6 +188,13 @@ class Attempt:
         if timeout is not None:
             env.timeout(timeout).callbacks.append(self._expire)
 
+    def reuses(self, node: int) -> bool:
+        """Take a connection to a node (from 1) that the balancer has kept from an earlier request, if there is one."""
+        return False
+
+    def forwarded(self) -> None:
+        """The balancer has sent the request to a node, and waits for the answer."""
+
     def _expire(self, _: simpy.Event) -> None:
         self.fail("timeout")
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import simpy
 
-from sim.connection import Attempt, Bundle, Frame, Refusal, Tunnel
+from sim.connection import Attempt, Bundle, Frame, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
 from twin.draws import Purpose
 from twin.record.record import Row
@@ -248,6 +248,14 @@ class Frontend(Protocol):
     """
 
     listening: bool
+
+    def reserve(self, client: Peer) -> Tunnel:
+        """Choose the node of a connection that is there when the run starts."""
+        ...
+
+    def install(self, tunnel: Tunnel, since: float) -> None:
+        """Have such a connection, which was opened at `since`, in seconds after the start of the run."""
+        ...
 
     def accept(self) -> None:
         """Accept a connection that a client has opened."""

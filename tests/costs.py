@@ -57,6 +57,16 @@ MICROSECONDS = {
     "bus_command": 241,
     "bus_read": 251,
     "bus_session": 257,
+    "client_get": 467,
+    "client_got": 479,
+    "client_got_more": 487,
+    "balancer_get": 491,
+    "balancer_got": 499,
+    "balancer_got_more": 503,
+    "node_get": 509,
+    "node_get_more": 521,
+    "node_hold": 523,
+    "node_release": 541,
 }
 
 NGINX_MICROSECONDS = {
@@ -71,6 +81,9 @@ NGINX_MICROSECONDS = {
     "balancer_delivery": 317,
     "balancer_delivery_more": 13,
     "balancer_denied": 331,
+    "balancer_get": 547,
+    "balancer_got": 557,
+    "balancer_got_more": 563,
 }
 """The same of nginx; what is not here costs it what it costs HAProxy."""
 
@@ -123,6 +136,7 @@ STARTS = {
     "start_broadcast": 0.163,
     "start_sends": 0.157,
     "start_sessions": 0.167,
+    "start_polls": 0.173,
     "start_registry": 0.011,
 }
 """Seconds that the start of a node takes; the last comes on top."""

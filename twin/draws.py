@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     TIE = 42
     NODE_PORT = 50
     LISTENER = 51
+    POLL_PHASE = 60
     TASK_PHASE = 70
     TASK_INTERVAL = 71
     TASK_CPU = 72

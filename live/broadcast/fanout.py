@@ -62,6 +62,7 @@ class FanOut(NodePart):
     Attributes:
         batcher: gathers messages for all clients; None hands each on at once.
         gathered: places of the messages in it, which are not acknowledged yet.
+        listeners: called with each message that the node takes for the first time.
     """
 
     frames = frozenset({wire.QUESTION, wire.STANDING})
@@ -80,6 +81,7 @@ class FanOut(NodePart):
         self.asked: dict[tuple[int, int], list[Recipient]] = {}
         self._questions: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self.listeners: list[Callable[[bytes], None]] = []
         access = Access.of(config, number)
         self.options = {"create_connection": WatchedConnection, "write_limit": self.write_limit}
         self.noted: bool = config.get("noted", True)
@@ -106,6 +108,9 @@ class FanOut(NodePart):
         epoch, version, key = place(data)
         fresh = self.seen.first(epoch, version)
         self.note("received", version, (epoch, key, "" if fresh else "duplicate"))
+        if fresh:
+            for listener in self.listeners:
+                listener(data)
         if not fresh:
             if (epoch, version) not in self.gathered:
                 self.acknowledge(epoch, version)

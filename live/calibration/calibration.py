@@ -30,6 +30,7 @@ from live.calibration import (
     runtimes,
 )
 from live.calibration.delivery_bench import DeliveryBench
+from live.calibration.polls import measure_polls
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
 from live.calibration.workbench import CHECK_INTER, Bench, MeasuredCosts
@@ -75,6 +76,7 @@ def calibrate(
     broadcast: bool = True,
     sessions: bool = True,
     further: bool = True,
+    polls: bool = True,
 ) -> HostProfile:
     """Measure this machine and return its profile.
 
@@ -85,6 +87,7 @@ def calibrate(
         broadcast: measure the parts of a broadcast, too.
         sessions: measure the parts of sessions, too.
         further: measure nodes of other runtimes that can be started here, too.
+        polls: measure the parts of polls, too.
 
     Raises:
         HostError: the default kind, or all that is to be measured, is missing, or too few files may be open.
@@ -107,7 +110,7 @@ def calibrate(
             chosen = scenario.vary(balancer=KINDS[kind].plain())
             for i in range(repeats):
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
-                _repeat(figures, chosen, of_all, broadcast, sessions)
+                _repeat(figures, chosen, of_all, broadcast, sessions, polls)
                 figures.lone["crowding"] += crowding(place.all)
         for k, runtime in enumerate(others, len(chosen_kinds)):
             chosen = scenario.vary(balancer=KINDS[chosen_kinds[0]].plain(), nodes={"runtime": runtime})
@@ -171,7 +174,12 @@ class Figures:
 
 
 def _repeat(
-    figures: Figures, scenario: Scenario, tell: Callable[[str, float], None], broadcast: bool, sessions: bool
+    figures: Figures,
+    scenario: Scenario,
+    tell: Callable[[str, float], None],
+    broadcast: bool,
+    sessions: bool,
+    polls: bool,
 ) -> None:
     """Measure everything once with the balancer of a scenario; `tell` takes what comes and the share that is done."""
     kind = scenario.balancer.kind
@@ -196,8 +204,11 @@ def _repeat(
         tell(f"a broadcast through {kind}", 0.5)
         measure_broadcast(scenario, found, figures.first, figures.lone, again)
     if sessions:
-        tell(f"sessions behind {kind}", 0.8)
+        tell(f"sessions behind {kind}", 0.75)
         measure_sessions(scenario, found, again)
+    if polls:
+        tell(f"polls through {kind}", 0.9)
+        measure_polls(scenario, found, figures.first, again)
     figures.speed.append(trace(scenario))
 
 

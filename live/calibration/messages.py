@@ -43,6 +43,22 @@ class AskMissed(ControlMessage):
     """An order: each client asks its node what it missed."""
 
 
+class Ask(ControlMessage):
+    """An order: so many clients that poll ask once, `waits` if the node may hold the request; the answer is `Asked`, as
+    soon as all are answered.
+    """
+
+    clients: int
+    waits: bool
+
+
+class Asked(Span):
+    """When the first and the last answer had been read, how many messages the clients got, and how many failed."""
+
+    messages: int
+    failed: int
+
+
 class AskDelivered(ControlMessage):
     """A question: when were the first and the last delivery since this was asked last? The answer is `Delivered`."""
 

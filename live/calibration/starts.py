@@ -17,6 +17,7 @@ from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
+from twin.costs.polls import POLL_START
 from twin.costs.starts import LEVEL
 from twin.rules.codecs import NO_CODEC
 from twin.scenario.runtimes import LACKS, RuntimeKind
@@ -34,7 +35,7 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
     talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
     with watched() as stage:
         place = placement.placement(scenario)
-        port, bus_port = placement.free_ports(2)
+        port, bus_port, spare = placement.free_ports(3)
         bus = Bus(stage, bus_port, place.cluster, None, talk.bus)
         bus.wait_ready(READY_WITHIN)
         broadcast = Broadcast(stage, talk, 0, bus, place.cluster)
@@ -48,11 +49,18 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         }
         if "sessions.store" not in LACKS[runtime]:
             tables["start_sessions"] = {"sessions": sessions.for_node(1)}
+        if "clients.transport" not in LACKS[runtime]:
+            tables[POLL_START] = {"broadcast": broadcast.for_node(1), "polls": _of_polls(spare)}
         for name, more in tables.items():
             listens, rests, pace = _start(stage, place, runtime, basic | more)
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
+
+
+def _of_polls(port: int) -> dict[str, Any]:
+    """Return what a node has to know of polls."""
+    return {"port": port, "backlog": 100, "hold": NEVER, "limit_bytes": 2**20}
 
 
 def _of_registry(bus: Bus, port: int) -> dict[str, Any]:

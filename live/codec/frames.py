@@ -1,4 +1,4 @@
-"""What the lab tells nodes and clients about compression, and what it sees them use: CPU time and memory."""
+"""What the lab tells nodes and clients about compression, and how much memory it sees nodes use."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,17 +6,16 @@ from live.codec.codecs import CODECS
 from live.control.usage import connections_to, resident_bytes
 from live.machine.timing import ScheduledAction
 from live.ports import ClusterPart
-from twin.record.events import CpuUsed, NodeMemory
+from twin.record.events import NodeMemory
 from twin.record.record import Row, row, versions
 from twin.rules.usage import BEFORE_END
 
 if TYPE_CHECKING:
-    from live.control.process import ChildProcess
     from live.ports import Cluster
 
 
 class Frames(ClusterPart):
-    """The compression of a run, and its use of CPU time.
+    """The compression of a run, and its use of memory.
 
     Args:
         cluster: the cluster.
@@ -26,8 +25,7 @@ class Frames(ClusterPart):
         self.cluster = cluster
         self.scenario = scenario = cluster.scenario
         self.compression = scenario.nodes.compression.model_dump() if scenario.nodes.compression else None
-        self._before: dict[int, int] = {}
-        self._used: list[tuple[int, int]] = []
+        self._first: frozenset[int] = frozenset()
         self._empty: dict[int, int] = {}
         self._memory: list[tuple[int, int, int, int]] = []
 
@@ -43,30 +41,17 @@ class Frames(ClusterPart):
         """Look at the memory of nodes without clients."""
         self._empty = {node.pid: resident_bytes(node.pid) for node in self.cluster.nodes}
 
+    def begin(self, start: float) -> None:
+        """See which nodes are there."""
+        self._first = frozenset(node.pid for node in self.cluster.nodes if node.running)
+
     def steps(self) -> list[ScheduledAction]:
-        """Return the two looks at the processes."""
-        end = self.scenario.duration - BEFORE_END
-        return [
-            ScheduledAction(0.0, "the first look at the CPU time", self._begin),
-            ScheduledAction(end, "the last look at the CPU time", self._end),
-        ]
-
-    def _processes(self) -> "list[tuple[int, ChildProcess]]":
-        """Return the number of each node and 0 for clients, each with a process that is there."""
-        nodes = list(enumerate(self.cluster.nodes, 1))
-        return [(number, one) for number, one in [*nodes, *((0, swarm) for swarm in self.cluster.swarm)] if one.running]
-
-    def _begin(self) -> None:
-        self._before = {one.pid: one.cpu_ns() for _, one in self._processes()}
+        """Return the look at the end of the run."""
+        return [ScheduledAction(self.scenario.duration - BEFORE_END, "the last look at the memory", self._end)]
 
     def _end(self) -> None:
-        self._used = [
-            (number, one.cpu_ns() - self._before[one.pid])
-            for number, one in self._processes()
-            if one.pid in self._before
-        ]
         for number, node in enumerate(self.cluster.nodes, 1):
-            if node.running and node.pid in self._empty and node.pid in self._before:
+            if node.running and node.pid in self._empty and node.pid in self._first:
                 count = connections_to(node.pid, self.cluster.node_ports[number - 1])
                 self._memory.append((number, self._empty[node.pid], resident_bytes(node.pid), count))
 
@@ -76,16 +61,9 @@ class Frames(ClusterPart):
         return {"codec": {"kind": self.scenario.codec, "versions": versions(*kind.packages)}} if kind else {}
 
     def finish(self, start: float) -> list[Row]:
-        """Return what each node used, and all clients together."""
+        """Return how much memory each node used."""
         end = self.scenario.duration - BEFORE_END
-        total: dict[int, int] = {}
-        for number, used in self._used:
-            total[number] = total.get(number, 0) + used
-        found = [
-            row(end, "cpu_used", node=number if number else -1, detail=CpuUsed.pack(used // 1000))
-            for number, used in sorted(total.items())
-        ]
-        return found + [row(end, "node_memory", node=n, detail=NodeMemory.pack(*kept)) for n, *kept in self._memory]
+        return [row(end, "node_memory", node=n, detail=NodeMemory.pack(*kept)) for n, *kept in self._memory]
 
 
 def attach(cluster: "Cluster") -> None:

@@ -18,6 +18,7 @@ ROOMS = {
     "nagle": "live.network.node",
     "registry": "live.registry.node",
     "pool": "live.pool.node",
+    "polls": "live.transport.endpoint",
 }
 """Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node
 needs is loaded: a node's start is a cost of its own (`twin.costs.starts`)."""

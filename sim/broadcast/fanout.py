@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
 from sim.broadcast.fanout_costs import FanOutCosts
-from sim.broadcast.link import Act, Subscription
+from sim.broadcast.link import Subscription
+from sim.broadcast.speaker import Speaker
 from sim.codec.gathering import Gathering
 from sim.codec.written import Written
 from sim.connection import Bundle, Frame, Tunnel
@@ -23,14 +23,15 @@ from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
 from twin.rules.frames import frame_bytes, message_frame, pushed_message, pushed_word, recovery_body
 from twin.rules.slow_consumer import Outlet, is_too_large
 
-Said = tuple[Command, simpy.Event | None]
-"""A command that waits for the bus, and who is to be told."""
-
 _NOTHING = Cost.constant(0.0)
 
 
 class Fanout(NodePart):
-    """What one node does; a new process of the node begins a new `life`."""
+    """What one node does; a new process of the node begins a new `life`.
+
+    Attributes:
+        listeners: called with each message that the node takes for the first time.
+    """
 
     def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
         self.run = run
@@ -52,12 +53,13 @@ class Fanout(NodePart):
         self.awaiting: dict[tuple[int, int], set[Tunnel]] = {}
         self.asked: dict[tuple[int, int], list[Tunnel]] = {}
         self.gathered = set[tuple[int, int]]()
-        self.outbox, self.speaking = list[Said](), False
+        self.speaker = Speaker(bus, self.link, node, costs)
         self.most_waiting = (0, 0.0)
         self.wrote, self.contents = Written(run.env), run.scenario.contents
         batch, sleep = run.scenario.nodes.batch, node.process.sleep
         self.batch = Gathering[tuple[Message, str]](run.env, sleep, batch, self._leave) if batch else None
         self.subscription: Subscription | None = None
+        self.listeners: list[Callable[[Message], None]] = []
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
             self._begin()
@@ -87,8 +89,7 @@ class Fanout(NodePart):
         self.bus.leave(self.node.number)
         self.awaiting.clear()
         self.asked.clear()
-        self.outbox.clear()
-        self.speaking = False
+        self.speaker.clear()
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
         self.wrote.clear()
         self.gathered.clear()
@@ -199,6 +200,9 @@ class Fanout(NodePart):
         said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
         place, detail = (message.epoch, message.version), Delivered.pack(message.epoch, message.key)
+        if first:
+            for listener in self.listeners:
+                listener(message)
         if first and self.batch is not None:
             self.gathered.add(place)
             self.batch.add((message, detail))
@@ -317,14 +321,19 @@ class Fanout(NodePart):
             self.asked[frame.body] = [tunnel]
             self.env.process(self.look_up(frame.body, self.life))
 
+    def recover(self, position: tuple[int, int]) -> Work[RecoveryAnswer | None]:
+        """Ask the bus what followed a position; None if it does not answer, or the node's process ends meanwhile."""
+        life, done = self.life, self.env.event()
+        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
+        recovery: RecoveryAnswer | None = yield done
+        if life != self.life:
+            return None
+        yield self.node.process.work(self.costs.receive)
+        return recovery if life == self.life else None
+
     def look_up(self, position: tuple[int, int], life: int) -> Work[None]:
         """Ask the bus what followed a position, and tell the clients that stand there."""
-        done = self.env.event()
-        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
-        recovery = yield done
-        if life != self.life:
-            return
-        yield self.node.process.work(self.costs.receive)
+        recovery = yield from self.recover(position)
         if life != self.life:
             return
         tunnels = self.asked.pop(position)
@@ -361,35 +370,8 @@ class Fanout(NodePart):
 
     def speak(self, command: Command, done: simpy.Event | None = None) -> None:
         """Queue a command for the bus; `done` happens with what it returns there, or None."""
-        if self.over:
-            return
-        self.outbox.append((command, done))
-        if not self.speaking:
-            self.speaking = True
-            self.env.process(self._speak(self.life))
-
-    def _speak(self, life: int) -> Work[None]:
-        """Send all that is queued in one go, and go on with what has come meanwhile."""
-        while life == self.life and self.outbox:
-            for _ in self.outbox[:-1]:
-                self.node.process.work(self.costs.acknowledge)
-            yield self.node.process.work(self.costs.acknowledge)
-            if life != self.life:
-                return
-            batch, self.outbox = self.outbox, []
-            commands = [(cost, partial(self._alive, life, act)) for (cost, act), _ in batch]
-            values = yield from self.bus.command(self.link, commands, self.node.process, [0])
-            if values is not None and life == self.life:
-                yield [self.node.process.work(self.costs.answer) for _ in batch][-1]
-            for i, (_, done) in enumerate(batch):
-                if done is not None:
-                    done.succeed(None if values is None else values[i])
-        if life == self.life:
-            self.speaking = False
-
-    def _alive(self, life: int, act: Act) -> Any:
-        """Do what a node asked for, unless its process has ended meanwhile."""
-        return act() if life == self.life else None
+        if not self.over:
+            self.speaker.speak(command, done)
 
     def give_signs(self, life: int) -> Work[None]:
         """Renew the lease."""

@@ -49,6 +49,8 @@ NOT_COVERED: dict[str, Holds] = {
     "messages are encoded, compressed, gathered or held back": lambda s, _: s.counts_bytes,
     "the clients send": lambda s, _: s.clients.sends.rate > 0,
     "the nodes have a handler": lambda s, _: s.nodes.handler is not None,
+    "the clients poll": lambda s, _: s.clients.transport.polls,
+    "the CPU time of processes is noted": lambda s, _: s.host.accounts,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "the clients of a broadcast have machines of their own": lambda s, _: (

@@ -150,6 +150,12 @@ class Node:
         """Return the process that has a connection."""
         return self.processes[tunnel.worker]
 
+    def read(self, attempt: Attempt) -> None:
+        """Read a request that comes over a connection which is open already."""
+        if self.state == "up":
+            self.opening += 1
+            self.env.process(self._ask_gates(attempt))
+
     def _read(self, attempt: Attempt, _: simpy.Event) -> None:
         self.admitted(attempt)
 

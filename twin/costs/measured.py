@@ -9,6 +9,7 @@ from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
 from twin.costs.layout import USUAL, VERSION, migrated, room_of
 from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
+from twin.costs.polls import OF_POLLS, POLL_ROUNDS
 from twin.costs.sessions import SESSION_PARTS
 from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
@@ -194,6 +195,12 @@ class Measured(BaseModel):
     def with_sessions_of(self, measured: Self) -> Self:
         """Return this profile with the parts of sessions of another one, in place of its own."""
         return self.with_parts(measured.only(SESSION_PARTS).parts)
+
+    def with_polls_of(self, measured: Self) -> Self:
+        """Return this profile with the parts of polls of another one, in place of its own."""
+        shares = {name: measured.first_part[name] for name in set(POLL_ROUNDS.values())}
+        found = self.with_parts(measured.only(OF_POLLS).parts)
+        return found.model_copy(update={"first_part": found.first_part | shares})
 
     def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
         """Return this profile with some parts, by room and kind, in place of its own of the same names."""

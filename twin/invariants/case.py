@@ -10,7 +10,7 @@ import numpy as np
 
 from twin.advice import cuts_idle, strikes_in_run
 from twin.measures.base import Array
-from twin.measures.broadcast import SETTLE
+from twin.measures.broadcast import SETTLE, settles_in
 from twin.measures.messages import Messages
 from twin.measures.witness import ON_TIME
 from twin.record.record import Record
@@ -241,6 +241,8 @@ def return_within(scenario: Scenario) -> float:
     silent = bool(kinds & {"hang", "blackhole"})
     nodes = silent or bool(kinds & {"kill", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
+    if silent and clients.transport.polls:
+        within = clients.transport.every + clients.transport.held + clients.open_timeout
     nodes = nodes or "outage" in kinds
     if scenario.registry is not None:
         blind = removal_bounds(scenario.registry.ttl, scenario.registry.heartbeat, scenario.registry.sync)[1]
@@ -268,5 +270,8 @@ def catch_up(scenario: Scenario) -> float:
     """Return the seconds within which a connected client stands at the head: the bus is retried, a question that was
     lost in a fault is asked again, and what is under way arrives.
     """
-    asked_again = scenario.clients.recovery.timeout if scenario.faults else 0.0
-    return SETTLE + scenario.bus.retry.cap + asked_again
+    clients = scenario.clients
+    asked_again = 0.0 if not scenario.faults else clients.recovery.timeout
+    if scenario.faults and clients.transport.polls:  # a request that a fault has swallowed is given up, and made anew
+        asked_again = clients.transport.held + clients.open_timeout
+    return settles_in(scenario) + scenario.bus.retry.cap + asked_again

@@ -110,10 +110,11 @@ def _cpu(record: Record, messages: int) -> dict[str, float]:
     used = record.columns.of("cpu_used")
     if not messages or not len(used):
         return {}
-    micro, of_clients = used.numbers("used"), used.node < 0
+    micro, part = used.numbers("microseconds"), used.words("part")
+    of_nodes, of_clients = part.isin("node"), part.isin("clients")
     found = dict[str, float]()
-    if (~of_clients).sum() == record.scenario.nodes.count:
-        found["node_cpu"] = 1e-6 * float(micro[~of_clients].sum()) / messages
+    if of_nodes.sum() == record.scenario.nodes.count:
+        found["node_cpu"] = 1e-6 * float(micro[of_nodes].sum()) / messages
     if of_clients.any():
         found["client_cpu"] = 1e-6 * float(micro[of_clients].sum()) / messages
     return found

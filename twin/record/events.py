@@ -1,17 +1,18 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here (those of handlers and pools are in modules of their own) and a line to one of the lists; its name,
-docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of handlers, pools and polls are in modules of their own) and a line to
+one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
 """
 
 from collections.abc import Sequence
 
 from twin.record.handler_events import OF_HANDLER
+from twin.record.poll_events import OF_POLLING
 from twin.record.pool_events import OF_POOLS
 from twin.record.typed import Event, Value, event, own
 
-__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_POOLS",
-           "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
+__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_POLLING",
+           "OF_POOLS", "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -45,7 +46,10 @@ class ConnectFailed(Event):
 class Disconnected(Event):
     """The client has noticed that its connection is over."""
 
-    reason: str = own("a close code (`1006`, `1001`, ...) or `heartbeat`")
+    reason: str = own(
+        "a close code (`1006`, `1001`, ...) or `heartbeat`; of a client that polls why a request was not answered, as "
+        "for `connect_failed`"
+    )
 
 
 @event("client node")
@@ -206,12 +210,12 @@ class NodeWritten(Event):
 
 @event("node?")
 class CpuUsed(Event):
-    """The CPU time that the node's process has used since the start of the run, shortly before its end; without a node
-    that of all client processes. Only where something decides how messages travel, and not of a process that
-    is not there all the time.
+    """The CPU time that a process has used in the run, noted at its end where that is asked for (`host.accounts`),
+    clients poll or something decides how messages travel; of a node only if it was there all along.
     """
 
-    used: int = own("how much", "us")
+    part: str = own("`node`, `balancer`, or `clients` (all of them together)")
+    microseconds: int = own("how much", "us")
 
 
 @event("node")
@@ -367,7 +371,10 @@ OF_SENDING: tuple[type[Event], ...] = (Batched, Sent, Kept, Discarded, Arrived)
 OF_MESSAGES: tuple[type[Event], ...] = (Published, Received, Delivered, Gap, Recovered, Acked, Resent, Consistent)
 """Events of the broadcast; all others are of connections and the cluster."""
 
-TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_HANDLER, *OF_POOLS, *OF_MESSAGES)}
+OF_NODES = (*OF_HANDLER, *OF_POOLS, *OF_POLLING)
+"""Events of what nodes do beside carrying connections and messages."""
+
+TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_NODES, *OF_MESSAGES)}
 """Every type of event, by its name."""
 EVENTS = frozenset(TYPES)
 MESSAGE_EVENTS = frozenset(one.name for one in OF_MESSAGES)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from twin.rules.codecs import NO_CODEC
 from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
-from twin.scenario.fields import refused, show
+from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
@@ -13,6 +13,7 @@ from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
 from twin.scenario.servers import server_problem
 from twin.scenario.sessions import session_problem
+from twin.scenario.transport import transport_problem
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -39,6 +40,7 @@ def check(scenario: "Scenario") -> None:
         or sending_problem(clients.sends, clients.count, scenario.duration, scenario.codec)
         or handler_problem(scenario.nodes.handler, clients.count, scenario.duration)
         or pool_problem(scenario.nodes.pool, scenario.slots, scenario.duration)
+        or _transport_problem(scenario)
         or runtime_problem(scenario.nodes.runtime, mechanisms_of_nodes(scenario))
     )
     if problem:
@@ -62,6 +64,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "sessions.store": scenario.sessions.store != "none",
         "registry": scenario.registry is not None,
         "nodes.lifetime": nodes.lifetime is not None,
+        "clients.transport": clients.transport.polls,
         "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,
         "nodes.compression": nodes.compression is not None,
@@ -71,6 +74,33 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "nodelay": not (nodes.nodelay and clients.nodelay),
     }
     return [name for name, is_used in used.items() if is_used]
+
+
+def _transport_problem(scenario: "Scenario") -> Problem | None:
+    publisher, clients, nodes = scenario.publisher, scenario.clients, scenario.nodes
+    sends = clients.sends.rate
+    needs = {
+        Problem("publisher", "missing", "a table of settings"): publisher is None,
+        Problem("publisher.scope", "'client'", "'node'"): publisher is not None and publisher.scope == "client",
+        Problem("clients.sends.rate", f"{sends:g}", "0"): sends > 0,
+        Problem("sessions.store", f"'{scenario.sessions.store}'", "'none'"): scenario.sessions.store != "none",
+        Problem("nodes.lifetime", "given", "none"): nodes.lifetime is not None,
+        Problem("registry", "given", "none"): scenario.registry is not None,
+        Problem("nodes.handler", "given", "none"): nodes.handler is not None,
+        Problem("nodes.read_deadline", f"{nodes.read_deadline:g}", "0"): nodes.read_deadline > 0,
+        Problem("nodes.write_deadline", f"{nodes.write_deadline:g}", "0"): nodes.write_deadline > 0,
+        Problem("nodes.pool.handshake", "true", "false"): nodes.pool is not None and nodes.pool.handshake,
+        Problem("codec", f"'{scenario.codec}'", f"'{NO_CODEC}'"): scenario.codec != NO_CODEC,
+        Problem("nodes.compression", "given", "none"): nodes.compression is not None,
+        Problem("nodes.batch", "given", "none"): nodes.batch is not None,
+        Problem("publisher.batch", "given", "none"): publisher is not None and publisher.batch is not None,
+        Problem("nodes.nodelay", "false", "true"): not nodes.nodelay,
+        Problem("clients.nodelay", "false", "true"): not clients.nodelay,
+    }
+    messages = publisher.rate if publisher is not None else 0.0
+    requests = clients.count * scenario.duration * clients.transport.requests(messages)
+    there = [problem for problem, is_there in needs.items() if is_there]
+    return transport_problem(clients.transport, requests, there, [fault.kind for fault in scenario.faults])
 
 
 def _check_faults(scenario: "Scenario") -> None:

@@ -22,8 +22,8 @@ OF_FRAMES = frozenset(
 
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
-    "processes": frozenset({"publisher", "sessions.store", "registry", "nodes.pool"}) | OF_FRAMES,
-    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", "nodes.pool"}) | OF_FRAMES,
+    "processes": frozenset({"publisher", "sessions.store", "registry", "nodes.pool", "clients.transport"}) | OF_FRAMES,
+    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", "nodes.pool", "clients.transport"}) | OF_FRAMES,
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
 

@@ -32,6 +32,7 @@ from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers
 from twin.scenario.sending import Offline, Sends
 from twin.scenario.servers import Use, uses
 from twin.scenario.sessions import Sessions
+from twin.scenario.transport import TransportSettings
 
 
 class Reconnect(Table):
@@ -128,10 +129,16 @@ class Clients(Table):
     heartbeat: Annotated[
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
+    transport: TransportSettings = Field(TransportSettings(), description="How messages come to a client.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
     nodelay: bool = Field(True, description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm.")
     sends: Sends = Field(Sends(), description="What each client sends.")
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a client gets what it missed."""
+        return self.transport.cursor if self.transport.polls else self.recovery.recover
 
 
 class Nodes(Table):
@@ -195,6 +202,11 @@ class HostSettings(Table):
     )
     cores: Annotated[int, Field(ge=1, le=64)] = Field(
         2, description="Cores to use; pinned uses the first half for the cluster."
+    )
+    accounts: bool = Field(
+        False,
+        description="true: the CPU time that nodes, balancer and clients use in a run is noted; where clients poll, it "
+        "always is.",
     )
     profile: str = Field(
         "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
@@ -303,6 +315,16 @@ class Scenario(Table):
         return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
 
     @property
+    def accounts(self) -> bool:
+        """Whether the CPU time of processes is asked for."""
+        return self.host.accounts or self.clients.transport.polls
+
+    @property
+    def notes_cpu(self) -> bool:
+        """Whether the CPU time of processes is noted."""
+        return self.accounts or self.counts_bytes
+
+    @property
     def talks(self) -> bool:
         """Whether anything but handshakes, pings and closes goes over the connections."""
         sends = self.clients.sends.rate > 0 or self.nodes.handler is not None
@@ -367,4 +389,5 @@ __all__ = [
     "Nodes",
     "Reconnect",
     "Scenario",
+    "TransportSettings",
 ]

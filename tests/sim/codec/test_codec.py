@@ -60,7 +60,7 @@ def test_frames_are_compressed_one_by_one_and_counted():
 
 def test_what_a_node_uses_for_a_message_is_the_sum_of_its_parts():
     slow, fast = (lone(codec="json").vary(publisher={"rate": rate}) for rate in (10.0, 20.0))
-    used = [run(one).select("cpu_used").query("node == 1")["used"].iloc[0] / 1e6 for one in (slow, fast)]
+    used = [run(one).select("cpu_used").query("node == 1")["microseconds"].iloc[0] / 1e6 for one in (slow, fast)]
     payload = shape_of(slow).payload  # those with larger numbers have a byte more
     each = sum(PROFILE.curves(name, payload=payload)[0](1) for name in ("node_receive", "node_fanout"))
     assert (used[1] - used[0]) / 40 == pytest.approx(each + cost_of("node_ack", "node_answer"), rel=0.002)

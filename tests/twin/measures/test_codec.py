@@ -5,6 +5,7 @@ import pytest
 from tests.strategies import small
 from twin.measures import MEASURES, measure_record
 from twin.measures.codec import measure_codec
+from twin.record.events import CpuUsed
 from twin.record.record import Record, row
 
 BATCH = {"count": 2, "window": 0.5}
@@ -33,7 +34,9 @@ def rows():
         row(2.0, "delivered", 0, 1, version=3, detail="1 3"),
         row(2.1, "node_written", node=1, detail="900 2"),
         row(2.1, "node_written", node=2, detail="100 1"),
-        *(row(3.98, "cpu_used", node=node, detail=used) for node, used in ((-1, "500"), (1, "1000"), (2, "200"))),
+        row(3.98, "cpu_used", detail=CpuUsed.pack("clients", 500)),
+        row(3.98, "cpu_used", detail=CpuUsed.pack("balancer", 90)),
+        *(row(3.98, "cpu_used", node=node, detail=CpuUsed.pack("node", used)) for node, used in ((1, 1000), (2, 200))),
     ]
 
 
@@ -68,8 +71,8 @@ def test_messages_of_clients_count_from_their_batch_or_from_when_they_were_sent(
         row(1.8, "kept", 1, version=0, detail="64"),  # its connection broke
         row(3.0, "sent", 1, 2, version=0, detail="flushed"),
         row(3.1, "arrived", 1, 2, version=0),
-        row(3.98, "cpu_used", node=1, detail="100"),
-        row(3.98, "cpu_used", node=2, detail="300"),
+        row(3.98, "cpu_used", node=1, detail=CpuUsed.pack("node", 100)),
+        row(3.98, "cpu_used", node=2, detail=CpuUsed.pack("node", 300)),
     ]
     found = measure_codec(record(some, **sends))
     assert (found["age_p50"], found["age_p99"]) == (pytest.approx(0.6), pytest.approx(0.6))
