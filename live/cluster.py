@@ -167,12 +167,8 @@ class Cluster:
     def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `Listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
-        node = self.stage.python(
-            f"node {number}",
-            RUNTIMES[self.scenario.nodes.runtime].program,
-            config,
-            [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus,
-        )
+        own = [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+        node = RUNTIMES[self.scenario.nodes.runtime].start(self.stage, f"node {number}", config, own)
         for part in self.parts:
             part.node_started(number, node)
         return node

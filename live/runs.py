@@ -107,7 +107,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "bus": {},
             **cluster.describe(),
             "profile": _profile(scenario),
-            "versions": versions(*RUNTIMES[scenario.nodes.runtime].packages, "redis", "psutil", "pandas", "pyarrow"),
+            "versions": RUNTIMES[scenario.nodes.runtime].versions() | versions("redis", "psutil", "pandas", "pyarrow"),
         }
     return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
 

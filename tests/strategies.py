@@ -125,6 +125,15 @@ def knowing_profile():
     return small_profile(parts=plain.by_name() | more, nginx_parts=plain.of("balancer", "nginx") | through)
 
 
+@functools.cache
+def go_profile():
+    """Return the knowing one, of a calibration in which a node in Go costs what one of the lab's own costs."""
+    known = knowing_profile()
+    return known.model_copy(
+        update={"parts": known.parts | {"node": dict.fromkeys(("asyncio", "go"), known.of("node"))}}
+    )
+
+
 SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004
 """Seconds that a log on disk costs the bus of `disk_profile` on its core, and off it: alone, and in a row."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from live.control.extras import MODULES
 from tests.files import files
 
 ROOT = Path(__file__).parents[1]
@@ -49,28 +50,41 @@ def test_without_a_python_that_is_new_enough_the_lab_says_so_and_ends_with_statu
     assert (done.returncode, done.stderr) == (2, "Stormlab needs Python 3.11 or newer on PATH.\n")
 
 
-def requirements():
-    """Return the lines of requirements.txt without comments, those that go on put together."""
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.lstrip().startswith("#")]
+PINNED = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
+
+
+def requirements(file="requirements.txt", least=101):
+    """Return the lines of a file of requirements without comments, those that go on put together."""
+    lines = [line for line in (ROOT / file).read_text().splitlines() if not line.lstrip().startswith("#")]
     found = "\n".join(lines).replace("\\\n", " ").splitlines()
-    assert len(found) > 100
+    assert len(found) >= least
     return found
+
+
+def name_in(text):
+    """Return the name of the package in a requirement, as the registry has it."""
+    return re.match(r"[A-Za-z0-9._-]+", text)[0].lower().replace("_", "-").replace(".", "-")
 
 
 def test_every_requirement_is_pinned_and_has_the_hashes_of_its_files():
     """Name, version, where it is needed, SHA-256s; neither addresses nor options, which would be other sources."""
-    fits = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
-    assert [line for line in requirements() if not fits.fullmatch(line)] == []
+    assert [line for line in requirements() if not PINNED.fullmatch(line)] == []
 
 
 def test_everything_that_pyproject_asks_for_is_among_the_requirements():
-    def name(text):
-        return re.match(r"[A-Za-z0-9._-]+", text)[0].lower().replace("_", "-").replace(".", "-")
-
     project = SETTINGS["project"]
+    extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *SETTINGS["build-system"]["requires"]]
-    asked += [one for extra in project["optional-dependencies"].values() for one in extra]
-    assert {name(one) for one in asked} <= {name(line) for line in requirements()}
+    asked += [one for name, extra in extras.items() if name not in MODULES for one in extra]
+    assert {name_in(one) for one in asked} <= {name_in(line) for line in requirements()}
+
+
+def test_an_extra_that_is_installed_when_it_is_needed_has_its_own_list_of_hashes():
+    extras = SETTINGS["project"]["optional-dependencies"]
+    for extra in set(extras) & set(MODULES):
+        lines = requirements(f"requirements-{extra}.txt", least=1)
+        assert [line for line in lines if not PINNED.fullmatch(line)] == []
+        assert {name_in(one) for one in extras[extra]} <= {name_in(line) for line in lines}
 
 
 def test_contributing_has_the_command_that_made_the_requirements():

@@ -15,7 +15,7 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, handler, payloads, pings, registry, relay, rounds
+from live.calibration import costs, deliveries, disk, handler, payloads, pings, registry, relay, rounds, runtimes
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
@@ -32,6 +32,7 @@ from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 REPEATS = 4
@@ -60,6 +61,7 @@ def calibrate(
     kinds: Sequence[str] = tuple(KINDS),
     broadcast: bool = True,
     sessions: bool = True,
+    further: bool = True,
 ) -> HostProfile:
     """Measure this machine and return its profile.
 
@@ -69,6 +71,7 @@ def calibrate(
         kinds: balancers to measure; one that is not installed is left out, but not the default kind.
         broadcast: measure the parts of a broadcast, too.
         sessions: measure the parts of sessions, too.
+        further: measure nodes of other runtimes that can be started here, too.
 
     Raises:
         HostError: the default kind, or all that is to be measured, is missing, or too few files may be open.
@@ -81,8 +84,9 @@ def calibrate(
     placement.check_limits(scenario)
     placement.warn_if_busy()
     tell = progress or (lambda share, what: None)
-    figures = Figures(chosen_kinds)
-    steps = len(chosen_kinds) * repeats + 1
+    others = runtimes.further() if further else []
+    figures = Figures(chosen_kinds, others)
+    steps = (len(chosen_kinds) + len(others)) * repeats + 1
     place = placement.placement(scenario)
     with interrupt.remembered(), watched() as waking:
         placement.keep_awake(waking, place.all)
@@ -92,6 +96,11 @@ def calibrate(
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
                 _repeat(figures, chosen, of_all, broadcast, sessions)
                 figures.lone["crowding"] += crowding(place.all)
+        for k, runtime in enumerate(others, len(chosen_kinds)):
+            chosen = scenario.vary(balancer=KINDS[chosen_kinds[0]].plain(), nodes={"runtime": runtime})
+            for i in range(repeats):
+                tell((k * repeats + i) / steps, f"nodes of the runtime {runtime}, {i + 1} of {repeats}")
+                runtimes.measure(chosen, figures.of_runtimes[runtime], figures.wakes[f"node_{runtime}"], broadcast)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)
         figures.lone["table_growth"] = table_growths(place.cluster[0])
@@ -104,12 +113,15 @@ class Figures:
 
     Args:
         kinds: balancers that are measured; what does not hang on the balancer is measured with the first.
+        runtimes: further runtimes of nodes.
     """
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds: Sequence[str], runtimes: Sequence[str] = ()) -> None:
         self.kinds = kinds
+        self.of_runtimes = {name: MeasuredCosts() for name in runtimes}
         self.found = {kind: MeasuredCosts() for kind in kinds}
         self.wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *kinds)}
+        self.wakes |= {f"node_{name}": [] for name in runtimes}
         self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
         lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
@@ -136,7 +148,10 @@ class Figures:
         """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
         measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
         balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
-        return measured[self.kinds[0]] | {"balancer": balancers}
+        parts = measured[self.kinds[0]] | {"balancer": balancers}
+        for name, found in self.of_runtimes.items():
+            parts["node"][name] = laid_out(_parts(found, self.first))["node"][RUNTIME]
+        return parts
 
 
 def _repeat(

@@ -16,7 +16,6 @@ from live.control.resp import encode
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from twin.costs.broadcast import PAYLOADS
-from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 
@@ -40,6 +39,7 @@ class DeliveryBench:
             duration=60.0,
         )
         self.limit = scenario.slow_consumer.limit_bytes
+        self.runtime = RUNTIMES[scenario.nodes.runtime]
         self.place = place = placement.placement(scenario)
         self.port, self.node_port, self.silent_port, bus_port = placement.free_ports(4)
         began = time.monotonic()
@@ -79,7 +79,7 @@ class DeliveryBench:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
         broadcast = {**self.broadcast.for_node(number), "scope": scope}
         config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
-        node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        node = self.runtime.start(stage, f"node {number}", config, self.place.cluster[:1])
         node.hear(Listening)
         return node
 

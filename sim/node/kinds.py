@@ -1,7 +1,8 @@
 """The kinds of runtimes of nodes in the model, listed here."""
 
 from sim.node.asyncio_runtime import AsyncioRuntime
+from sim.node.go_runtime import GoRuntime
 from sim.node.processes_runtime import ProcessesRuntime
 from sim.node.runtime import Runtime
 
-RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime, "processes": ProcessesRuntime}
+RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime, "processes": ProcessesRuntime, "go": GoRuntime}

@@ -42,7 +42,7 @@ class Measured(BaseModel):
     )
     wake: dict[str, Shares] = Field(
         description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
-        "item costs it more when they are cold: client, node, haproxy and nginx."
+        "item costs it more when they are cold: client, node, haproxy and nginx; node_KIND of another runtime."
     )
     speed: list[Look] = Field(
         fail_fast=True,

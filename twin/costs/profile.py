@@ -105,7 +105,8 @@ class HostProfile(Measured):
         key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0, busy)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
-            wake = median(self.wake.get(who, [0.0]))
+            own = self.wake.get(f"{who}_{runtime}") if who == "node" else None
+            wake = median(own or self.wake.get(who, [0.0]))
             slow = self.slowness(who)
             contended = median(self.crowding) if self.crowding else 1.0
             slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
