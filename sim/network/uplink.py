@@ -46,7 +46,7 @@ class Uplink:
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         self.loops = Loops(run.env, clients)
         self.swarms = self.loops.lanes(send, send, self.sent)
-        self.lanes = [Relay(node.loop_of, read, read, self.arrived) for node in nodes]
+        self.lanes = [Relay(node.reader_of, read, read, self.arrived) for node in nodes]
         self.lives = [node.life for node in nodes]
 
     def say(self, tunnel: Tunnel, frame: Frame) -> None:

@@ -131,25 +131,29 @@ class Node:
         worker = self.runtime.acceptor(place, self.processes)
         self.processes[worker].work(self.costs.accept, partial(self._accepted, place, worker))
 
-    def _accepted(self, place: int, worker: int, _: simpy.Event) -> None:
+    def _accepted(self, number: int, worker: int, _: simpy.Event) -> None:
         """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
-        socket, process = self.sockets[place], self.processes[worker]
+        socket, process = self.sockets[number], self.processes[worker]
         socket.accepting = False
         for _round in range(min(self.runtime.accepts, len(socket.backlog))):
             attempt = socket.backlog.popleft()
             self.opening += 1
             self._make_room(process)
-            self.workers[attempt.client.number] = worker
+            place = self.workers[attempt.client.number] = self.runtime.serving(self.processes, worker)
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
-                process.work(self.costs.handshake, partial(self._read, attempt))
+                self.processes[place].work(self.costs.handshake, partial(self._read, attempt))
         if socket.backlog:
-            self._listen(place)
+            self._listen(number)
 
     def loop_of(self, tunnel: Tunnel) -> Process:
-        """Return the process that has a connection."""
+        """Return the process or thread that serves a connection."""
         return self.processes[tunnel.worker]
+
+    def reader_of(self, tunnel: Tunnel) -> Process:
+        """Return the process or thread that reads a connection."""
+        return self.runtime.reader(self.processes, tunnel.worker)
 
     def _read(self, attempt: Attempt, _: simpy.Event) -> None:
         self.admitted(attempt)
@@ -176,9 +180,9 @@ class Node:
 
     def opened_before(self, tunnel: Tunnel, at: float) -> None:
         """A connection was opened at a time before the run, when nobody else wanted one and all processes slept."""
-        if len(self.processes) > 1:
-            place = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
-            self.workers[tunnel.client.number] = self.runtime.acceptor(place, self.processes)
+        socket = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
+        acceptor = self.runtime.acceptor(socket, self.processes)
+        self.workers[tunnel.client.number] = self.runtime.serving(self.processes, acceptor)
         self.opened(tunnel, at)
 
     def warmed_up(self) -> None:

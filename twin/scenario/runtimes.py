@@ -8,7 +8,7 @@ from pydantic import Field
 from twin.rules.accepting import Accepting
 from twin.scenario.fields import Problem, Table
 
-RuntimeKind = Literal["asyncio", "processes", "go"]
+RuntimeKind = Literal["asyncio", "processes", "threads", "go"]
 
 RUNTIME: RuntimeKind = "asyncio"
 """The runtime of nodes whose table does not say it."""
@@ -19,6 +19,7 @@ COSTS_AS: dict[str, RuntimeKind] = {"processes": "asyncio"}
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
     "processes": frozenset({"publisher", "sessions.store", "registry"}),
+    "threads": frozenset({"publisher", "sessions.store", "registry", "nodes.lifetime", "nodes.deadlines"}),
     "go": frozenset({"sessions.store", "registry", "nodes.lifetime"}),
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""

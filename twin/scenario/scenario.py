@@ -135,7 +135,7 @@ class Nodes(Table):
     runtime: RuntimeKind = Field(
         RUNTIME,
         description="What the nodes run on: asyncio is Python's, with uvloop; processes: several such processes on one "
-        "port; go: goroutines.",
+        "port; threads: Python's, one for each connection, with websockets.sync; go: goroutines.",
     )
     workers: Workers = Field(Workers(), description="The processes of a node with the runtime 'processes'.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
@@ -262,6 +262,7 @@ class Scenario(Table):
             "sessions.store": self.sessions.store != "none",
             "registry": self.registry is not None,
             "nodes.lifetime": self.nodes.lifetime is not None,
+            "nodes.deadlines": self.nodes.read_deadline > 0 or self.nodes.write_deadline > 0,
         }
         return [name for name, is_used in used.items() if is_used]
 
