@@ -5,6 +5,7 @@ A call is handed over twice, when it is given away and when its result comes; ea
 
 import time
 from statistics import median
+from typing import Any
 
 import psutil
 from websockets.sync.client import ClientConnection, connect
@@ -69,7 +70,7 @@ def measure_words(scenario: Scenario, costs: MeasuredCosts) -> None:
 def spent(place: Placement, runtime: str, executor: str) -> Spent:
     """Return what a request without work costs a node with an executor, which has one thread or process."""
     (port,) = placement.free_ports(1)
-    config = {"number": 1, "port": port, "backlog": 100}
+    config: dict[str, Any] = {"number": 1, "port": port, "backlog": 100}
     config["handler"] = {"answer_bytes": 64, "executor": executor, "size": 1}
     with watched() as stage:
         node = RUNTIMES[runtime].start(stage, "node", config, place.cluster[:1])

@@ -58,7 +58,7 @@ class Worker:
         self.socket, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
-                own("live.handler.worker"), stdin=theirs, stdout=subprocess.DEVNULL, env=surroundings()
+                own("live.handler.worker"), stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=surroundings()
             )
 
     def wait_ready(self) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 import time
 from typing import Any
 
@@ -61,13 +60,9 @@ async def main(config: dict[str, Any]) -> int:
 
 
 def place(config: dict[str, Any]) -> dict[str, Any]:
-    """Return where the server listens: on a port of its own, on one that it shares with other processes, or on a
-    socket that it was given by number (`live.node.processes`).
-    """
-    listen = config.get("listen", {})
-    if "socket" in listen:
-        return {"sock": socket.socket(fileno=listen["socket"])}
-    return {"host": "127.0.0.1", "port": config["port"]} | listen
+    """Return where the server listens: on a port of its own, or on one that others listen on, too."""
+    shared: dict[str, Any] = {"reuse_port": True} if config.get("reuse_port") else {}
+    return {"host": "127.0.0.1", "port": config["port"]} | shared
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """One node of several processes that listen on one port.
 
-Run as `python -m live.node.processes`, with the settings of `live.node.node` and `workers`: their `count`, and how they
-share the port (`accepting`). This process serves nobody: it starts the workers, each of which is `live.node.node`,
-hands on what the lab orders, and puts together what they answer. All are in one process group, and a worker ends when
-this process is gone, as its standard input closes.
+Run as `python -m live.node.processes`, with the settings of `live.node.node` and the `count` of `workers`. This process
+serves nobody: it starts the workers, each of which is `live.node.node` with a socket of its own on the port
+(SO_REUSEPORT), hands on what the lab orders, and puts together what they answer. All are in one process group, and a
+worker ends when this process is gone, as its standard input closes.
 """
 
 import asyncio
 import json
 import signal
-import socket
 import time
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
@@ -21,13 +20,12 @@ from live.control.process import own, surroundings
 from live.control.running import run
 from live.control.stdio import obey, say
 from live.node.messages import Closed, Drained, Look, Seen, StartDrain
-from twin.rules.accepting import SOCKETS_SHARED
 
 ANSWERS = (Listening, Done, Seen, Drained)
 """What workers say that somebody waits for."""
 
 
-class Worker:
+class WorkerProcess:
     """One of the processes.
 
     Args:
@@ -72,34 +70,21 @@ class Group:
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
         self.settings = dict(config)
         self.count: int = config["workers"]["count"]
-        self.shared: bool = SOCKETS_SHARED[config["workers"]["accepting"]]
         self.tasks: set[asyncio.Future[None]] = set()
         self.drains = False
 
     async def start(self) -> None:
         """Start all workers, and say when they listen."""
-        listen: dict[str, Any] = {"reuse_port": True}
-        common = socket.socket() if self.shared else None
-        if common is not None:
-            common.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            common.bind(("127.0.0.1", self.settings["port"]))
-            common.listen(self.settings["backlog"])
-            listen = {"socket": common.fileno()}
         for _ in range(self.count):
             process = await asyncio.create_subprocess_exec(
-                *own("live.node.node"),
-                stdin=PIPE,
-                stdout=PIPE,
-                env=surroundings(),
-                pass_fds=() if common is None else (common.fileno(),),
+                *own("live.node.node"), stdin=PIPE, stdout=PIPE, env=surroundings()
             )
-            self.workers.append(Worker(process, self.settings | {"listen": listen}))
-            await self.workers[-1].hear(Listening)  # in their order, which is that in which they wait for connections
-        if common is not None:
-            common.close()
+            self.workers.append(WorkerProcess(process, self.settings | {"reuse_port": True}))
+        for worker in self.workers:
+            await worker.hear(Listening)
         say(Listening(time.monotonic(), time.process_time()))
 
     async def finish(self, order: Finish) -> None:

@@ -289,7 +289,7 @@ class Balancer(ABC):
         del node.tunnels[tunnel]
 
         def cut(_: simpy.Event) -> None:
-            node.pass_on(node.forget)
+            node.pass_on(lambda: node.forget(tunnel))
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 

@@ -8,7 +8,7 @@ from sim.client.client import Client
 from sim.connection import Frame, Tunnel
 from sim.handler.executors import EXECUTORS, PartCost
 from sim.handler.requests import MECHANISM, Request, Requests
-from sim.machine.process import Cost, Process
+from sim.machine.process import MILLISECOND, Cost, Process
 from sim.network.downlink import Downlink
 from sim.network.uplink import Uplink
 from sim.node.node import Node
@@ -45,7 +45,7 @@ class Handlers:
         cost: PartCost,
     ) -> None:
         self.downlink = downlink = Downlink(run, uplink.loops, balancer, nodes, clients)
-        self.of_node = [Handler(run, node, downlink, cost) for node in nodes]
+        self.of_node = [NodeHandler(run, node, downlink, cost) for node in nodes]
         self.of_client = [Requests(run, settings.tasks, uplink.say, downlink, client) for client in clients]
         uplink.receivers[MECHANISM] = self.arrived
         downlink.readers[MECHANISM] = self.answered
@@ -61,7 +61,7 @@ class Handlers:
         self.of_client[tunnel.client.number].answered(tunnel, *frame.body, t)
 
 
-class Handler(NodePart):
+class NodeHandler(NodePart):
     """The handler of one node; a new process of the node begins a new `life`."""
 
     def __init__(self, run: Run, node: Node, downlink: Downlink, cost: PartCost) -> None:
@@ -92,7 +92,8 @@ class Handler(NodePart):
         """See again and again how late a loop is."""
         begun, last = self.env.now, 0
         while life == self.life:
-            yield process.sleep(max(0.0, begun + (last + 1) * LOOK_EVERY - self.env.now))
+            wait = max(0.0, begun + (last + 1) * LOOK_EVERY - self.env.now)
+            yield process.sleep(wait) if wait >= MILLISECOND else self.env.timeout(wait)  # a loop rounds less to none
             if life != self.life:
                 return
             yield process.work(_NOTHING)

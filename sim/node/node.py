@@ -128,18 +128,17 @@ class Node:
     def _listen(self, place: int) -> None:
         """Wait for a loop to see a listening socket."""
         self.sockets[place].accepting = True
-        worker = self.runtime.acceptor(place, self.processes)
-        self.processes[worker].work(self.costs.accept, partial(self._accepted, place, worker))
+        self.processes[place].work(self.costs.accept, partial(self._accepted, place))
 
-    def _accepted(self, number: int, worker: int, _: simpy.Event) -> None:
+    def _accepted(self, number: int, _: simpy.Event) -> None:
         """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
-        socket, process = self.sockets[number], self.processes[worker]
+        socket, process = self.sockets[number], self.processes[number]
         socket.accepting = False
         for _round in range(min(self.runtime.accepts, len(socket.backlog))):
             attempt = socket.backlog.popleft()
             self.opening += 1
             self._make_room(process)
-            place = self.workers[attempt.client.number] = self.runtime.serving(self.processes, worker)
+            place = self.workers[attempt.client.number] = self.runtime.serving(self.processes, number)
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
@@ -179,10 +178,9 @@ class Node:
             part.connected(tunnel, at)
 
     def opened_before(self, tunnel: Tunnel, at: float) -> None:
-        """A connection was opened at a time before the run, when nobody else wanted one and all processes slept."""
+        """A connection was opened at a time before the run."""
         socket = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
-        acceptor = self.runtime.acceptor(socket, self.processes)
-        self.workers[tunnel.client.number] = self.runtime.serving(self.processes, acceptor)
+        self.workers[tunnel.client.number] = self.runtime.serving(self.processes, socket)
         self.opened(tunnel, at)
 
     def warmed_up(self) -> None:

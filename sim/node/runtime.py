@@ -4,7 +4,7 @@ What a kind does otherwise is in a module of its own beside this one; `sim.node.
 """
 
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import ClassVar
 
 from sim.machine.process import Cost, Process, Scheduler
@@ -64,10 +64,6 @@ class Runtime(ABC):
     def socket_of(self, u: float) -> int:
         """Return which socket gets a connection whose hash, in [0, 1), is `u`."""
         return 0
-
-    def acceptor(self, socket: int, processes: Sequence[Process]) -> int:
-        """Return which process accepts what has come to a socket."""
-        return socket
 
     def serving(self, processes: list[Process], worker: int) -> int:
         """Return the place of who serves a connection that a worker has accepted, by default the same."""

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twin.rules.accepting import Accepting
 from twin.scenario.fields import Problem, Table
 
 RuntimeKind = Literal["asyncio", "processes", "threads", "go"]
@@ -28,11 +27,10 @@ LACKS: dict[RuntimeKind, frozenset[str]] = {
 class Workers(Table):
     """The worker processes of a node with several."""
 
-    count: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Worker processes of each node.")
-    accepting: Accepting = Field(
-        "reuseport",
-        description="reuseport: each has a socket of its own on the port (SO_REUSEPORT), and the kernel chooses by a "
-        "hash; shared: all have one socket, and who is woken first accepts.",
+    count: Annotated[int, Field(ge=1, le=64)] = Field(
+        2,
+        description="Worker processes of each node; each has a socket of its own on the port (SO_REUSEPORT), and the "
+        "kernel chooses by a hash.",
     )
 
 

@@ -15,6 +15,9 @@ def test_a_call_costs_a_node_and_the_processes_of_its_pool_cpu_time(monkeypatch:
     costs = MeasuredCosts()
     handler.measure(Scenario.parse({"name": "handler"}), costs)
     assert set(costs) == set(HANDLER_PARTS)
-    for part in costs.values():
+    for name, part in costs.items():
         assert {level: len(values) for level, values in part.items()} == {1: 1, handler.ROW: 1}
-        assert all(1e-6 < values[0] < 0.02 for values in part.values())
+        least = (
+            1e-6 if name == "node_worker" else 0.0
+        )  # the others are differences, and lost in noise beside other tests
+        assert all(least < values[0] < 0.02 for values in part.values())

@@ -104,6 +104,8 @@ def test_a_node_answers_when_the_work_is_done_whoever_does_it(kind: str) -> None
             await asyncio.sleep(0.001)
         took = time.monotonic() - began
         part.ended()
+        for worker in getattr(part.executor, "workers", ()):
+            worker.process.wait(10)
         assert part.under_way == 0
         return connection.written, took
 

@@ -24,10 +24,10 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 HANDLER = {"answer_bytes": 64, "executor": "loop", "size": 1}
 
 
-def start(stage: Stage, accepting: str) -> tuple[ChildProcess, str]:
+def start(stage: Stage) -> tuple[ChildProcess, str]:
     (port,) = placement.free_ports(1)
     config: dict[str, Any] = {"number": 4, "port": port, "backlog": 100, "handler": HANDLER}
-    config["workers"] = {"count": 3, "accepting": accepting}
+    config["workers"] = {"count": 3}
     node = stage.python("node 4", "live.node.processes", config)
     node.hear(Listening)
     return node, f"ws://127.0.0.1:{port}/"
@@ -48,16 +48,14 @@ def by_worker(node: ChildProcess) -> list[int]:
     return sorted(count.values())
 
 
-@pytest.mark.parametrize("accepting", ["reuseport", "shared"])
-def test_several_processes_serve_one_port_and_answer_as_one(accepting: str, stage: Stage, folder: Path) -> None:
-    node, uri = start(stage, accepting)
+def test_several_processes_serve_one_port_and_answer_as_one(stage: Stage, folder: Path) -> None:
+    node, uri = start(stage)
     links = opened(uri, 24)
     node.tell(Look())
     assert node.hear(Seen).connections == 24
     shares = by_worker(node)
     assert sum(shares) == 24
-    if accepting == "reuseport":
-        assert shares[0] > 0
+    assert shares[0] > 0
     links[0].send(wire.request(1, 2, 0, Demand(0.001, 0.0, 0.0), 64))
     assert wire.read_answer(links[0].recv(10)) == (1, 2, 0)
     node.tell(Finish(str(folder / "events.json")))
@@ -68,7 +66,7 @@ def test_several_processes_serve_one_port_and_answer_as_one(accepting: str, stag
 
 
 def test_what_stops_a_node_stops_all_its_processes(stage: Stage, until: Callable[..., None]) -> None:
-    node, _ = start(stage, "reuseport")
+    node, _ = start(stage)
     everybody = [psutil.Process(node.pid), *psutil.Process(node.pid).children()]
     for number, states in ((signal.SIGSTOP, {psutil.STATUS_STOPPED}), (signal.SIGCONT, {psutil.STATUS_SLEEPING})):
         node.signal(number)
@@ -78,14 +76,14 @@ def test_what_stops_a_node_stops_all_its_processes(stage: Stage, until: Callable
 
 
 def test_workers_end_when_the_process_that_started_them_is_gone(stage: Stage, until: Callable[..., None]) -> None:
-    node, _ = start(stage, "shared")
+    node, _ = start(stage)
     workers = psutil.Process(node.pid).children()
     psutil.Process(node.pid).kill()
     until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers))
 
 
 def test_all_processes_of_a_node_drain_and_then_it_ends(stage: Stage) -> None:
-    node, uri = start(stage, "reuseport")
+    node, uri = start(stage)
     links = opened(uri, 6)
     began = time.monotonic()
     node.let_end()

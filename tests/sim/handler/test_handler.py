@@ -13,6 +13,8 @@ from twin.rules.handler import LOOK_EVERY
 WAYS = cost_of("client_send", "balancer_delivery", "node_read", "node_fanout", "balancer_delivery", "client_delivery")
 """What a request and its answer cost besides the work."""
 MICROSECOND = 1e-6
+EXACT = 5e-6
+"""Seconds by which pings and checks slow a request down at most."""
 
 
 def handler(*tasks, clients=1, executor=None, **changes):
@@ -35,11 +37,11 @@ def test_a_lone_request_takes_its_ways_and_its_work():
     assert len(found) == 19
     assert found == pytest.approx(np.full(19, sum(work.values()) + WAYS), abs=0.0011)  # a timer counts milliseconds
     assert took(simulate(handler({"rate": 5.0, "cpu": 0.0007, "blocking": 0.003}), 0, knowing_profile())) == (
-        pytest.approx(np.full(19, 0.0037 + WAYS))
+        pytest.approx(np.full(19, 0.0037 + WAYS), abs=EXACT)
     )
 
 
-def test_the_clients_ask_in_turn_and_each_request_of_a_task_is_one_interval_after_the_last():
+def test_the_clients_ask_in_turn_one_interval_after_each_other():
     record = simulate(handler({"rate": 20.0}, clients=4), 0, knowing_profile())
     asked = record.select("requested")
     assert asked["client"].tolist()[:8] == [0, 1, 2, 3] * 2
@@ -54,7 +56,7 @@ def test_a_short_request_waits_for_a_long_one_in_the_same_loop(work):
     waits = took(record) - WAYS
     assert waits.max() == pytest.approx(0.1, abs=0.012)
     assert (waits > 0.02).mean() == pytest.approx(0.08, abs=0.02)
-    assert took(record, "long") == pytest.approx(np.full(3, 0.1 + WAYS), abs=0.001)
+    assert took(record, "long") == pytest.approx(np.full(4, 0.1 + WAYS), abs=0.001)
 
 
 def test_who_awaits_lets_others_in():
@@ -119,7 +121,7 @@ def test_what_a_pool_of_threads_computes_makes_the_loop_wait_for_the_lock():
     record = simulate(handler({"rate": 100.0}, long, clients=50, executor=beside), 0, knowing_profile())
     calls = 2 * cost_of("node_hand_over")
     waits = took(record) - WAYS - calls
-    assert np.median(waits) == pytest.approx(0.0, abs=1e-6)
+    assert np.median(waits) == pytest.approx(0.0, abs=EXACT)
     assert np.percentile(waits, 99) == pytest.approx(0.01, abs=0.006)  # once to read, and once for the pool's thread
     assert waits.max() < 0.03
     assert measure_record(record)["loop_late_p99"] == pytest.approx(0.0055, abs=0.0015)
@@ -130,8 +132,8 @@ def test_processes_beside_the_loop_compete_with_it_only_for_the_core():
     beside = {"kind": "process_pool", "size": 2}
     record = simulate(handler({"rate": 100.0}, long, clients=50, executor=beside), 0, knowing_profile())
     calls = 2 * cost_of("node_pass_on") + cost_of("node_worker")
-    assert took(record).min() == pytest.approx(WAYS + calls)
-    assert measure_record(record)["loop_late_p99"] < 0.006
+    assert took(record).min() == pytest.approx(WAYS + calls, abs=EXACT)
+    assert measure_record(record)["loop_late_p99"] < 0.008
 
 
 @pytest.mark.parametrize("kind", ["thread_pool", "process_pool"])

@@ -31,6 +31,17 @@ def test_no_work_is_done_at_once_and_a_piece_needs_no_second_one():
     assert ends == pytest.approx([0.0, PIECE])
 
 
+def test_work_of_a_process_that_is_gone_does_not_go_on():
+    env, cores = machine()
+    process = Process(cores)
+    ends = []
+    compute(process, 0.1, lambda: ends.append(env.now))
+    env.timeout(0.0102).callbacks.append(lambda _: process.clear())
+    env.run()
+    assert ends == []
+    assert process.used < 0.011
+
+
 def test_others_have_the_core_between_the_pieces():
     env, cores = machine()
     first, second = Process(cores), Process(cores)

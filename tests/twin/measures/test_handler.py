@@ -37,7 +37,7 @@ def test_an_answer_belongs_to_the_request_of_its_client_task_and_number():
     assert answer_times(record(rows), "long")[1] == pytest.approx([0.3])
 
 
-def test_percentiles_are_of_each_task_and_requests_near_the_end_may_be_without_an_answer():
+def test_percentiles_are_of_each_task_and_a_late_request_may_lack_its_answer():
     rows = [asked(n * 0.1, 0, n) for n in range(5)] + [answered(n * 0.1 + n, 0, n) for n in range(4)]
     rows += [asked(9.5, 1, 0, "long")]
     found = measure_handler(record(rows))

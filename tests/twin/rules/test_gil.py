@@ -48,7 +48,7 @@ def test_a_thread_waits_for_as_long_again_if_another_one_got_the_lock_meanwhile(
     assert lock.release(0.010) == "c"
 
 
-def test_on_the_only_core_who_was_woken_while_the_holder_ran_is_ahead_of_who_was_displaced():
+def test_on_the_only_core_who_was_woken_just_now_is_ahead_of_who_was_displaced():
     for unseen, expected in ((0.003, "woken"), (0.0, "displaced")):
         lock = InterpreterLock()
         lock.want("holder", 0.0)

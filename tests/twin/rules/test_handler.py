@@ -16,13 +16,13 @@ def test_a_time_is_drawn_by_its_distribution(distribution, u, expected):
     assert drawn(distribution, 4.0, u) == pytest.approx(expected)
 
 
-def test_even_requests_of_all_clients_are_one_interval_apart_and_the_clients_take_turns():
+def test_even_requests_are_one_interval_apart_and_the_clients_take_turns():
     each = [list(islice(due_times("even", 4.0, 3, client, 0.5, float), 4)) for client in range(3)]
     assert each[1] == pytest.approx([1.5 / 4, 4.5 / 4, 7.5 / 4, 10.5 / 4])
     assert sorted(chain(*each)) == pytest.approx([(m + 0.5) / 4 for m in range(12)])
 
 
-def test_the_intervals_of_poisson_requests_are_exponential_with_the_client_s_share_of_the_rate():
+def test_poisson_intervals_are_exponential_with_the_client_s_share_of_the_rate():
     u = [0.5, 0.0, 0.75]
     due = list(islice(due_times("poisson", 10.0, 5, 3, 0.9, u.__getitem__), 3))
     assert due == pytest.approx([log(2) / 2, log(2) / 2, (log(2) + log(4)) / 2])
