@@ -50,7 +50,7 @@ def test_each_connection_has_a_thread_that_serves_and_one_that_reads(profile):
 def test_who_blocks_or_waits_holds_up_nobody_but_the_same_client(profile):
     long = {"name": "long", "rate": 5.0, "blocking": 0.1, "awaiting": 0.1}
     record = run(profile, {"rate": 50.0}, long, clients=10)
-    assert np.median(took(record)) == pytest.approx(WAYS)
+    assert np.median(took(record)) == pytest.approx(WAYS, abs=5e-6)  # pings slow it down by less
     assert took(record).max() > 0.15  # that client's own long one came before
     assert took(record, "long") == pytest.approx(np.full(len(took(record, "long")), 0.2 + WAYS), abs=0.001)
 
