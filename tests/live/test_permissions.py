@@ -19,7 +19,7 @@ from tests.commands import lab
 from twin.errors import HostError
 from twin.scenario.scenario import Scenario
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.patient]
 
 PASSWORD = "s3cret"
 BROADCAST: dict[str, Any] = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}, "duration": 1.0}

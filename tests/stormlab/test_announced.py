@@ -14,6 +14,7 @@ WORDS = [sys.executable, "-P", "-m", "stormlab.announced", "measure"]
 
 
 @pytest.mark.live
+@pytest.mark.patient
 def test_times_are_said_in_their_order_and_before_the_command_s_own_words(tmp_path: Path) -> None:
     path = tmp_path / "one.toml"
     path.write_text(scenario_of(Disturbance(0, "plain", "", "none", "run", 0.0, None), 1).to_toml())

@@ -23,7 +23,7 @@ from live.runs import measure
 from tests.commands import lab
 from twin.scenario.scenario import Scenario
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.patient]
 
 FOREIGN = ["mine", "stormlab:mine", "stormlab:12345:x"]
 BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 20.0}}

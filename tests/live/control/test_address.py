@@ -171,6 +171,7 @@ def connections(cluster: Cluster, address: Address) -> dict[str, dict[str, Any]]
 
 
 @pytest.mark.live
+@pytest.mark.patient
 @pytest.mark.parametrize("settings", [BROADCAST, SHARED], ids=["broadcast", "shared"])
 def test_every_part_takes_the_unix_socket_the_user_and_the_database(
     settings: dict[str, Any], server: Path, small: Callable[..., Scenario]
@@ -188,6 +189,7 @@ def test_every_part_takes_the_unix_socket_the_user_and_the_database(
 
 
 @pytest.mark.live
+@pytest.mark.patient
 def test_a_wrong_password_is_refused_before_anything_starts(
     server: Path, small: Callable[..., Scenario], nothing_starts: type[Exception]
 ) -> None:
@@ -230,6 +232,7 @@ def tls(server: Path, folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 @pytest.mark.live
+@pytest.mark.patient
 @pytest.mark.parametrize("settings", [BROADCAST, SHARED], ids=["broadcast", "shared"])
 def test_every_part_speaks_tls_and_looks_at_the_certificate(
     settings: dict[str, Any], tls: tuple[int, Path], server: Path, small: Callable[..., Scenario]
@@ -243,6 +246,7 @@ def test_every_part_speaks_tls_and_looks_at_the_certificate(
 
 
 @pytest.mark.live
+@pytest.mark.patient
 @pytest.mark.parametrize("way", ["rediss://ann:x@localhost:{}", "rediss://ann:x@127.0.0.1:{}?ssl_ca_certs={}"])
 def test_a_certificate_that_is_not_good_is_refused_before_anything_starts(
     way: str, tls: tuple[int, Path], small: Callable[..., Scenario], nothing_starts: type[Exception]

@@ -14,7 +14,7 @@ from live.control.process import Stage
 from live.machine.messages import Report, WakeUpDelays
 from twin.scenario.scenario import Scenario
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.patient]
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("typer", "json", "redis", "joblib", "websockets", "live", "twin", "sim", "stormlab")

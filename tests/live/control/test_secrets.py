@@ -20,6 +20,7 @@ from twin.scenario.scenario import Scenario
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.patient,
     pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc here"),
 ]
 

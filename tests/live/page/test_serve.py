@@ -28,7 +28,7 @@ from twin.rules.token import make_token
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
-pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.patient, pytest.mark.timeout(120)]
 
 
 def measured() -> Cluster:
