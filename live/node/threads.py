@@ -21,22 +21,21 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
+from live.control.attaching import attach_all
 from live.control.given import configuration
 from live.control.messages import Done, Finish, Listening, on
 from live.control.noted import Event
 from live.control.stdio import obey_waiting, say
-from live.handler import wire
-from live.handler.work import do
 from live.node.asyncio_runtime import MOST_CONNECTIONS, MOST_FRAME, OPEN_WITHIN
 from live.node.base import ORIGINS
 from live.node.drain import PLACE
 from live.node.messages import Closed, Drained, Look, Seen, StartDrain
-from live.sending.outbox import FIRST_BYTE, taker
 from twin.rules.drain import SERVICE_RESTART, close_after
-from twin.rules.handler import LOOK_EVERY, looks_missed
 
 Take = Callable[[ServerConnection, bytes], None]
 """Takes a frame of a connection, in its thread."""
+ROOMS = {"sends": "live.sending.thread", "handler": "live.handler.thread"}
+"""Table of the settings -> module whose `attach` adds what takes the frames of a mechanism."""
 END_WITHIN = 0.001
 """Seconds between two looks whether the last connection is gone."""
 
@@ -48,6 +47,9 @@ class ThreadedNode:
         config: the settings.
 
     Attributes:
+        number: of the node.
+        events: what was noted.
+        takers: by first byte, who takes the frames of a mechanism.
         server: set as soon as it listens.
     """
 
@@ -61,13 +63,7 @@ class ThreadedNode:
         self.opened = count()
         self.draining = threading.Lock()
         self.takers: dict[int, Take] = {}
-        if config.get("sends"):
-            note = taker(self.events, self.number)
-            self.takers[FIRST_BYTE] = lambda connection, data: note(data)
-        if config.get("handler"):
-            self.answer_bytes: int = config["handler"]["answer_bytes"]
-            self.takers[wire.REQUEST] = self.handle
-            threading.Thread(target=self.look_again, daemon=True).start()
+        attach_all(ROOMS, self, config)
 
     def on_request(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer the health check without a WebSocket handshake."""
@@ -94,23 +90,6 @@ class ThreadedNode:
                     take(connection, data)
         except ConnectionClosed:
             pass
-
-    def handle(self, connection: ServerConnection, data: bytes) -> None:
-        """Do the work of a request, and answer it."""
-        name, demand = wire.read_request(data)
-        do(demand.cpu, demand.blocking + demand.awaiting)
-        connection.send(wire.answer(name, self.answer_bytes))
-
-    def look_again(self) -> None:
-        """See again and again how late a timer of a thread goes off."""
-        begun, last = time.monotonic(), 0
-        while True:
-            time.sleep(max(0.0, begun + (last + 1) * LOOK_EVERY - time.monotonic()))
-            now = time.monotonic()
-            for place in looks_missed(last, now - begun):
-                late = now - begun - place * LOOK_EVERY
-                self.events.append((now, "loop_late", -1, self.number, -1, -1, (round(late * 1e6),)))
-                last = place
 
     # Orders
 
