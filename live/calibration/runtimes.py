@@ -4,6 +4,8 @@ Only what is the nodes' own is kept. What a client or the balancer does costs th
 """
 
 from collections import defaultdict
+from collections.abc import Sequence
+from typing import get_args
 
 from live.calibration import costs, deliveries, handler, payloads, pings
 from live.calibration.delivery_bench import DeliveryBench
@@ -11,23 +13,14 @@ from live.calibration.starts import measure_starts
 from live.calibration.workbench import Bench, MeasuredCosts
 from live.control.supervisor import watched
 from live.node.kinds import RUNTIMES
-from twin.errors import HostError
 from twin.scenario.runtimes import COSTS_AS, LACKS, RUNTIME, RuntimeKind
 from twin.scenario.scenario import Scenario
 
 
 def further() -> list[RuntimeKind]:
-    """Return the runtimes with costs of their own, besides the usual one, whose nodes can be started here."""
-    found: list[RuntimeKind] = []
-    for kind, runtime in RUNTIMES.items():
-        if kind == RUNTIME or kind in COSTS_AS:
-            continue
-        try:
-            runtime.check()
-        except HostError:
-            continue
-        found.append(kind)
-    return found
+    """Return the runtimes with costs of their own, besides the usual one, whose nodes can be started here as it is."""
+    kinds: Sequence[RuntimeKind] = get_args(RuntimeKind)
+    return [kind for kind in kinds if kind != RUNTIME and kind not in COSTS_AS and RUNTIMES[kind].is_here]
 
 
 def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadcast: bool) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from live.control.supervisor import watched
 from live.node.go_toolchain import built
-from twin.rules.go_scheduler import Trace
+from twin.rules.go_scheduler import SchedTrace
 
 PROGRAM = "./load"
 ENDS_WITHIN = 30.0
@@ -20,7 +20,7 @@ _LINE = re.compile(r"SCHED (\d+)ms: gomaxprocs=\d+ (.*?) \[ ?([\d ]*)\]")
 
 
 @dataclass(frozen=True)
-class Measured:
+class LoadResult:
     """What became of some tasks.
 
     Attributes:
@@ -29,12 +29,12 @@ class Measured:
     """
 
     times: list[tuple[float, float]]
-    traces: list[tuple[float, Trace]]
+    traces: list[tuple[float, SchedTrace]]
 
 
 def measure(
     requests: Sequence[tuple[float, float, float]], procs: int, cpus: Sequence[int], trace_ms: int = 0
-) -> Measured:
+) -> LoadResult:
     """Let a program in Go do some tasks.
 
     Args:
@@ -55,14 +55,22 @@ def measure(
         line = part.read_line(max((due for due, *_ in requests), default=0.0) + ENDS_WITHIN)
         printed = part.log.read_text()
     times: list[tuple[float, float]] = [(began, ended) for began, ended in json.loads(line)]
-    return Measured(times, parse(printed))
+    return LoadResult(times, parse(printed))
 
 
-def parse(text: str) -> list[tuple[float, Trace]]:
+def parse(text: str) -> list[tuple[float, SchedTrace]]:
     """Return what the lines of a trace say: time in seconds, and the numbers."""
     found = []
     for ms, words, queues in _LINE.findall(text):
-        said = dict(word.split("=") for word in words.split())
-        numbers = [int(said[name]) for name in ("idleprocs", "threads", "spinningthreads", "idlethreads", "runqueue")]
-        found.append((int(ms) / 1000, Trace(*numbers, tuple(int(one) for one in queues.split()))))
+        said = {name: int(number) for name, number in (word.split("=") for word in words.split())}
+        local = tuple(int(one) for one in queues.split())
+        trace = SchedTrace(
+            idleprocs=said["idleprocs"],
+            threads=said["threads"],
+            spinningthreads=said["spinningthreads"],
+            idlethreads=said["idlethreads"],
+            runqueue=said["runqueue"],
+            local=local,
+        )
+        found.append((int(ms) / 1000, trace))
     return found

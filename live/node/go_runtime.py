@@ -23,8 +23,13 @@ class GoRuntime(Runtime):
     def __init__(self) -> None:
         super().__init__("", ())
 
+    @property
+    def is_here(self) -> bool:
+        """Whether there is a Go."""
+        return go_toolchain.found() is not None
+
     def check(self) -> None:
-        """See whether the program is built, or can be.
+        """Make sure that the program is built; where there is no Go, it is installed.
 
         Raises:
             HostError: there is no Go, or it does not build the program.

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,12 +92,13 @@ def built(package: str) -> Path:
     path = cache() / "go" / f"{name}-{digest()}"
     if path.is_file():
         return path
+    print(f"Building the program {name} in Go, once", file=sys.stderr)  # noqa: T201
     with TemporaryDirectory(prefix="stormlab-", dir=temporary()) as folder:
         made = Path(folder) / name
         _run([toolchain(), "build", "-trimpath", "-buildvcs=false", "-o", str(made), package], SOURCES)
         with replacing(path) as file:
+            os.fchmod(file.fileno(), 0o755)
             file.write(made.read_bytes())
-        path.chmod(0o755)
     return path
 
 

@@ -22,8 +22,13 @@ class Runtime:
         self.program = program
         self.packages = packages
 
+    @property
+    def is_here(self) -> bool:
+        """Whether nodes can be started without that something is installed before."""
+        return True
+
     def check(self) -> None:
-        """See whether nodes can be started on this machine.
+        """Make sure that nodes can be started on this machine; what lacks may be installed.
 
         Raises:
             HostError: something is missing.

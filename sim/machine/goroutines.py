@@ -17,8 +17,7 @@ import simpy
 
 from sim.machine.process import Batch, Cost, Item, Process, Scheduler
 from twin.rules.go_program import TIMER_SLACK
-from twin.rules.go_scheduler import Scheduler as GoScheduler
-from twin.rules.go_scheduler import poll_timeout
+from twin.rules.go_scheduler import GoScheduler, poll_timeout
 from twin.rules.go_sysmon import Sysmon
 
 PIECE = 0.0002

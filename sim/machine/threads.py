@@ -90,7 +90,6 @@ class Gil:
         self.count = cores.count
         self.unseen = cores.time_slice if cores.count == 1 else 0.0
         self.env = cores.env
-        self.count = 1
         self.time_slice = cores.time_slice
         self.clock = cores.clock
         self.threads: list[Thread] = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.oracles.intervals import interval
-from twin.rules.go_program import Machine, Program, Step, Task
+from twin.rules.go_program import GoMachine, GoProgram, GoStep, GoTask
 from twin.rules.go_queues import LocalQueue, steal_order
 
 RUNS = 10
@@ -13,14 +13,20 @@ MEAN = 0.0005
 
 
 def stays_in_go(procs, load, count, run):
-    """Return how long each task stays in a program of `procs` Ps, in means of its CPU time."""
+    """Return how long each task stays in a program of `procs` Ps, in means of its CPU time.
+
+    A goroutine that comes from the network starts it, which wakes another P if one is idle: that P also sees to the
+    network, which nobody does while a lone goroutine from there runs.
+    """
     random = np.random.Generator(np.random.Philox(key=[9, run]))
     arrivals = np.cumsum(random.exponential(MEAN / (load * procs), count)).tolist()
     seconds = random.exponential(MEAN, count).tolist()
-    tasks = [Task([Step("compute", s)], at=t) for t, s in zip(arrivals, seconds, strict=True)]
-    program = Program(Machine(procs, start=0.0), lambda: int(random.integers(2**32)))
-    program.run(tasks, [], arrivals[-1] + 1.0)
-    return np.array([task.ended - task.at for task in tasks[count // 10 :]]) / MEAN
+    tasks = [GoTask([GoStep("compute", s)]) for s in seconds]
+    readers = [GoTask([GoStep("go", task=task)], at=t) for task, t in zip(tasks, arrivals, strict=True)]
+    program = GoProgram(GoMachine(procs, start=0.0), lambda: int(random.integers(2**32)))
+    program.run(readers, [], arrivals[-1] + 1.0)
+    ends = np.array([task.ended for task in tasks])
+    return (ends - arrivals)[count // 10 :] / MEAN
 
 
 @pytest.mark.parametrize(("procs", "load", "wait"), [(1, 0.8, 4.0), (2, 0.8, 1.77778), (4, 0.8, 0.74554)])
@@ -69,6 +75,6 @@ def test_a_thief_with_one_try_is_mitzenmachers(load, expected):
     two = (1 + load - (1 + 2 * load - 3 * load**2) ** 0.5) / 2
     assert 1 + two / load / (1 - load / (1 + load - two)) == pytest.approx(expected, abs=0.001)
     mean, half = interval([stays_with_one_try(load, 40_000, run) for run in range(RUNS)])
-    assert half < 0.05 * expected
+    assert half < 0.08 * expected
     assert abs(mean - expected) <= half + 0.01 * expected  # 64 servers, not infinitely many
     assert mean < 1 / (1 - load)

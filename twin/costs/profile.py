@@ -243,7 +243,8 @@ class HostProfile(Measured):
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
         runtime = COSTS_AS.get(scenario.nodes.runtime, scenario.nodes.runtime)
-        if not self.of("node", runtime):
+        known = self.of("node", runtime)
+        if not known or (scenario.talks and "node_read" in self.by_name() and "node_read" not in known):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
         if scenario.talks:

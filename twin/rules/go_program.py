@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Literal
 
-from twin.rules.go_scheduler import Scheduler, Trace, poll_timeout
+from twin.rules.go_scheduler import GoScheduler, SchedTrace, poll_timeout
 from twin.rules.go_sysmon import CLOCK, Sysmon
 
 TIMER_SLACK = 50e-6
@@ -22,7 +22,7 @@ Kind = Literal["compute", "block", "sleep", "go"]
 
 
 @dataclass(frozen=True)
-class Step:
+class GoStep:
     """What a goroutine does next.
 
     Attributes:
@@ -33,11 +33,11 @@ class Step:
 
     kind: Kind
     seconds: float = 0.0
-    task: "Task | None" = None
+    task: "GoTask | None" = None
 
 
 @dataclass(eq=False)
-class Task:
+class GoTask:
     """A goroutine.
 
     Attributes:
@@ -49,7 +49,7 @@ class Task:
         left: seconds of that step that it has still to compute since it was preempted; 0 is all.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[GoStep]
     at: float = 0.0
     began: float = -1.0
     ended: float = -1.0
@@ -57,13 +57,13 @@ class Task:
     left: float = 0.0
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> GoStep | None:
         """What it does now, None if it has done all."""
         return self.steps[self.place] if self.place < len(self.steps) else None
 
 
 @dataclass(frozen=True)
-class Machine:
+class GoMachine:
     """What the program runs on.
 
     Attributes:
@@ -81,7 +81,7 @@ class Machine:
     late: Callable[[], float] = field(default=float)
 
 
-class Program:
+class GoProgram:
     """One run.
 
     Args:
@@ -94,11 +94,11 @@ class Program:
         looks: times at which `sysmon` has looked.
     """
 
-    def __init__(self, machine: Machine, draw: Callable[[], int] = int, every: float = 0.0) -> None:
+    def __init__(self, machine: GoMachine, draw: Callable[[], int] = int, every: float = 0.0) -> None:
         self.machine = machine
-        self.scheduler: Scheduler[Task] = Scheduler(machine.procs, draw)
+        self.scheduler: GoScheduler[GoTask] = GoScheduler(machine.procs, draw)
         self.sysmon = Sysmon()
-        self.traces: list[tuple[float, Trace]] = []
+        self.traces: list[tuple[float, SchedTrace]] = []
         self.looks: list[float] = []
         self.now = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -111,7 +111,7 @@ class Program:
         if every:
             self._at(0.0, partial(self._trace, every))
 
-    def run(self, readable: Sequence[Task], asleep: Sequence[Task], until: float) -> None:
+    def run(self, readable: Sequence[GoTask], asleep: Sequence[GoTask], until: float) -> None:
         """Run until a time.
 
         Args:
@@ -150,7 +150,7 @@ class Program:
         elif not polling:
             self._wait_for_network()
 
-    def _go_on(self, p: int, task: Task) -> None:
+    def _go_on(self, p: int, task: GoTask) -> None:
         """Run a goroutine on a P until it computes, blocks, sleeps or is done."""
         if task.began < 0.0:
             task.began = self.now
@@ -174,7 +174,7 @@ class Program:
             task.ended = self.now
         self._look_for_work(p)
 
-    def _compute(self, p: int, task: Task, seconds: float) -> None:
+    def _compute(self, p: int, task: GoTask, seconds: float) -> None:
         self._turns[p] += 1
         turn, self._ends[p] = self._turns[p], self.now + seconds
 
@@ -194,7 +194,7 @@ class Program:
         self.scheduler.preempt(p)
         self._look_for_work(p)
 
-    def _block(self, p: int, task: Task, seconds: float) -> None:
+    def _block(self, p: int, task: GoTask, seconds: float) -> None:
         self.scheduler.block(p)
         self._wake_sysmon()
 
@@ -206,14 +206,14 @@ class Program:
 
         self._at(self.now + seconds, back)
 
-    def _fall_asleep(self, p: int, task: Task, until: float) -> None:
+    def _fall_asleep(self, p: int, task: GoTask, until: float) -> None:
         if self.scheduler.sleep(p, task, until):
             self._poll += 1
             self._at(self.now + self.machine.start, partial(self._polled, self._poll))
 
     # The network and timers
 
-    def _readable(self, task: Task) -> None:
+    def _readable(self, task: GoTask) -> None:
         self.scheduler.readable.append(task)
         if self.scheduler.polling and len(self.scheduler.readable) == 1:
             self._poll += 1
@@ -240,6 +240,7 @@ class Program:
         if task is None:
             self._look_for_work(p)
         else:
+            self._wake_sysmon()  # who comes from the network begins with a read
             self._go_on(p, task)
 
     # sysmon
@@ -283,18 +284,18 @@ class Program:
         self._at(self.now + every, partial(self._trace, every))
 
 
-def paced(requests: Sequence[tuple[float, float, float]]) -> tuple[Task, list[Task]]:
+def paced(requests: Sequence[tuple[float, float, float]]) -> tuple[GoTask, list[GoTask]]:
     """Return a goroutine that sleeps until each request is due and then starts a goroutine for it, and these.
 
     Args:
         requests: when each is due, in seconds, and what it takes: CPU time, then a blocking call; in order.
     """
-    tasks = [Task([Step("compute", cpu), Step("block", blocking)]) for _, cpu, blocking in requests]
+    tasks = [GoTask([GoStep("compute", cpu), GoStep("block", blocking)]) for _, cpu, blocking in requests]
     for task in tasks:
         task.steps = [step for step in task.steps if step.seconds > 0.0]
     steps = [
         step
         for (due, *_), task in zip(requests, tasks, strict=True)
-        for step in (Step("sleep", due), Step("go", task=task))
+        for step in (GoStep("sleep", due), GoStep("go", task=task))
     ]
-    return Task(steps), tasks
+    return GoTask(steps), tasks

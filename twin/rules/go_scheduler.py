@@ -1,6 +1,6 @@
 """Go's scheduler: goroutines (G) on processors (P), each of which a thread (M) drives.
 
-`Scheduler` is the state that these share, without clock, threads and randomness of its own: who drives it says what
+`GoScheduler` is the state that these share, without clock, threads and randomness of its own: who drives it says what
 happens when, and does what it answers. A P is idle, looks for a goroutine, or has one. Who looks takes, in this order:
 
 1. what a timer of this P makes runnable, into its own queue, before all others there;
@@ -13,6 +13,9 @@ Then the P is idle, and its thread waits for the network and the next timer if n
 wakes one idle P, unless a thread is on its way already that looks for work (it spins); that one wakes the next when it
 has found some. A goroutine that is preempted goes to the end of the global queue. One that blocks in a system call
 keeps its P until it comes back, or until `sysmon` takes the P for others.
+
+So while a lone goroutine from the network computes, nobody looks at the network, although other Ps are idle, until
+`sysmon` does after 10 ms; if it starts another one, the P that this wakes finds nothing, and waits for the network.
 
 Left out: the garbage collector and its workers, locked threads, cgo, the 3 us for which a thief lets a P run its own
 `runnext` first, the lock of the global queue.
@@ -30,7 +33,7 @@ from math import floor
 from typing import Generic, TypeVar
 
 from twin.rules.go_queues import LocalQueue, batch_size, steal_order
-from twin.rules.go_sysmon import POLL_AFTER, Watch
+from twin.rules.go_sysmon import POLL_AFTER, SysmonTick
 
 G = TypeVar("G")
 
@@ -75,11 +78,11 @@ class Proc(Generic[G]):
     calls: int = 0
     queue: LocalQueue[G] = field(default_factory=LocalQueue)
     timers: list[tuple[float, int, G]] = field(default_factory=list)
-    watch: Watch = field(default_factory=Watch)
+    watch: SysmonTick = field(default_factory=SysmonTick)
 
 
 @dataclass(frozen=True)
-class Trace:
+class SchedTrace:
     """What a line of `GODEBUG=schedtrace` says, by its words."""
 
     idleprocs: int
@@ -90,7 +93,7 @@ class Trace:
     local: tuple[int, ...]
 
 
-class Scheduler(Generic[G]):
+class GoScheduler(Generic[G]):
     """The goroutines, threads and Ps of one program; it begins with a thread on P 0, which is to look for work.
 
     Args:
@@ -383,9 +386,9 @@ class Scheduler(Generic[G]):
         """Whether no P is at work: then `sysmon` sleeps until a timer is due or a system call is made."""
         return len(self.idle) == len(self.procs)
 
-    def trace(self) -> Trace:
+    def trace(self) -> SchedTrace:
         """Return what `GODEBUG=schedtrace` would print."""
-        return Trace(
+        return SchedTrace(
             len(self.idle),
             self.threads,
             self.spinning,

@@ -59,7 +59,7 @@ class Sysmon:
 
 
 @dataclass
-class Watch:
+class SysmonTick:
     """What `sysmon` remembers of one P: `sysmontick`.
 
     Attributes:

@@ -6,12 +6,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stormlab/node/work"
 )
 
 const (
 	openWithin     = 10 * time.Second // a handshake, and the close of a connection: as live/node/asyncio_runtime.py
 	mostUnanswered = 1000             // pings of a client that does not read, as there
-	writeLimit     = 32 * 1024        // bytes that wait for a client: above it pings are not answered
+	writeLimit     = 32 * 1024        // bytes that wait for a client: with more it is full, and pings are not answered
 	readBuffer     = 1024             // bytes of a connection's buffer; larger frames are read past it
 	flushPiece     = 64 * 1024
 )
@@ -33,6 +35,7 @@ type connection struct {
 	unanswered int
 	lastPing   []byte
 	recipient  *recipient
+	full       *time.Timer // ends the connection when it has been full for too long; nil if it is not
 
 	offered []byte // what `try` is to hand to the kernel, how much of it was taken, and what went wrong
 	taken   int
@@ -91,6 +94,17 @@ func (c *connection) send(bytes []byte) {
 	}
 	c.waiting = append(c.waiting, bytes...)
 	c.buffered += len(bytes)
+	if write := c.node.settings.Deadlines.Write; write > 0 && c.full == nil && c.buffered > c.limit() {
+		c.full = time.AfterFunc(work.Seconds(write), c.cut)
+	}
+}
+
+// limit returns with how many bytes that wait the connection counts as full.
+func (c *connection) limit() int {
+	if c.recipient != nil {
+		return c.recipient.outlet.limit / 2
+	}
+	return writeLimit
 }
 
 // flush hands what waits to the kernel until nothing is left.
@@ -118,12 +132,14 @@ func (c *connection) flush() {
 		before := c.buffered
 		c.waiting = c.waiting[taken:]
 		c.buffered -= taken
-		limit := writeLimit
 		if c.recipient != nil {
-			limit = c.recipient.outlet.limit / 2
 			c.pay()
 		}
-		if before > limit && c.buffered <= limit && c.unanswered > 0 && !c.closing {
+		if c.full != nil && c.buffered <= c.limit() {
+			c.full.Stop()
+			c.full = nil
+		}
+		if before > c.limit() && c.buffered <= c.limit() && c.unanswered > 0 && !c.closing {
 			c.unanswered = 0
 			c.send(frame(opPong, c.lastPing))
 		}
@@ -139,7 +155,7 @@ func (c *connection) answerPing(payload []byte) {
 	if c.closing {
 		return
 	}
-	if c.buffered <= writeLimit {
+	if c.buffered <= c.limit() {
 		c.send(frame(opPong, payload))
 		return
 	}
@@ -174,6 +190,9 @@ func (c *connection) cut() {
 func (c *connection) read(from *bufio.Reader) error {
 	var parts assembly
 	for {
+		if read := c.node.settings.Deadlines.Read; read > 0 {
+			c.socket.SetReadDeadline(time.Now().Add(work.Seconds(read)))
+		}
 		found, err := readHeader(from)
 		if err != nil {
 			return err
@@ -250,6 +269,7 @@ func (c *connection) keepAlive(interval, timeout time.Duration, over <-chan stru
 			trip = time.Since(sent)
 		case <-time.After(timeout):
 			c.close(closeInternalError)
+			c.socket.CloseWrite() // it fails the connection, and does not ask for an answer (RFC 6455, 7.1.7)
 			return
 		}
 	}

@@ -24,6 +24,14 @@ type settings struct {
 	Sends        bool               `json:"sends"`
 	Broadcast    *broadcastSettings `json:"broadcast"`
 	Handler      *handlerSettings   `json:"handler"`
+	Deadlines    deadlines          `json:"deadlines"`
+}
+
+// deadlines are seconds without a byte from a client, or with a client that takes nothing, as live/deadlines/node.py;
+// 0 is none.
+type deadlines struct {
+	Read  float64 `json:"read"`
+	Write float64 `json:"write"`
 }
 
 type message struct {

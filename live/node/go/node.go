@@ -17,6 +17,7 @@ import (
 const (
 	mostConnections = 6000  // at a time, as live/node/asyncio_runtime.py
 	mostHandshake   = 65536 // bytes of a handshake
+	mostUnread      = 1 << 20
 )
 
 // node is the server: its connections, and what the lab asks about it.
@@ -152,11 +153,21 @@ func (n *node) serve(socket *net.TCPConn) {
 		c.pongs = make(chan struct{}, 1)
 		go c.keepAlive(work.Seconds(n.settings.PingInterval), work.Seconds(n.settings.PingTimeout), over)
 	}
-	if code := codeOf(c.read(from)); code != 0 {
-		c.close(code)
-	}
+	code := codeOf(c.read(from))
 	close(over)
 	n.remove(c)
+	if code != 0 {
+		c.close(code)
+		linger(socket)
+	}
+}
+
+// linger lets a client read why its connection ends: one that is closed while something waits to be read is reset, and
+// what was sent is lost. Source: RFC 1122, 4.2.2.13.
+func linger(socket *net.TCPConn) {
+	socket.CloseWrite()
+	socket.SetReadDeadline(time.Now().Add(openWithin))
+	io.CopyN(io.Discard, socket, mostUnread)
 }
 
 func (n *node) health() []byte {

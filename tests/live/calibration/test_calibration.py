@@ -37,7 +37,7 @@ def has_nginx() -> bool:
 @pytest.fixture(scope="module")
 def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
     told: list[tuple[float, str]] = []
-    return calibration.calibrate(lambda share, what: told.append((share, what)), repeats=REPEATS), told
+    return calibration.calibrate(lambda share, what: told.append((share, what)), repeats=REPEATS, further=False), told
 
 
 def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile, object]) -> None:

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from live.node.go_load import measure, parse
-from twin.rules.go_program import Machine, Program, paced
-from twin.rules.go_scheduler import Trace
+from twin.rules.go_program import GoMachine, GoProgram, paced
+from twin.rules.go_scheduler import SchedTrace
 
 
 def test_a_trace_is_read():
@@ -17,18 +17,18 @@ def test_a_trace_is_read():
         "SCHED 1009ms: gomaxprocs=2 idleprocs=1 threads=6 spinningthreads=0 needspinning=0 idlethreads=2 runqueue=17 "
         "[ 3 12 ] schedticks=[ 5 9 ]\n"
     )
-    assert parse(text) == [(0.0, Trace(0, 3, 1, 0, 0, (0,))), (1.009, Trace(1, 6, 0, 2, 17, (3, 12)))]
+    assert parse(text) == [(0.0, SchedTrace(0, 3, 1, 0, 0, (0,))), (1.009, SchedTrace(1, 6, 0, 2, 17, (3, 12)))]
 
 
 def predicted(requests, procs, until, every=0.0, traced=False):
     maker, tasks = paced(requests)
-    program = Program(Machine(procs, traced=traced), every=every)
+    program = GoProgram(GoMachine(procs, traced=traced), every=every)
     program.run([], [maker], until)
     return program, tasks
 
 
 @pytest.mark.live
-def test_a_short_task_beside_a_long_one_waits_for_the_end_of_its_slice_and_not_for_its_own(go):
+def test_a_short_task_beside_a_long_one_waits_for_a_slice_and_not_for_all_of_it(go):
     requests = sorted([(0.05 + 0.2 * i, 0.15, 0.0) for i in range(6)] + [(0.01 * i, 0.0002, 0.0) for i in range(125)])
     found = measure(requests, 1, [min(os.sched_getaffinity(0))])
     waits = [ended - due for (due, cpu, _), (_, ended) in zip(requests, found.times, strict=True) if cpu < 0.01]

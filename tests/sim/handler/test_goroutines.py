@@ -6,6 +6,7 @@ import pytest
 from sim import simulate
 from tests.costs import cost_of
 from tests.strategies import go_profile, small
+from twin.errors import ScenarioError
 from twin.measures import measure_record
 from twin.measures.handler import answer_times
 from twin.rules.go_program import TIMER_SLACK
@@ -30,7 +31,7 @@ def took(record, task="short"):
 
 def test_a_lone_request_takes_its_ways_and_its_work():
     record = simulate(handler({"rate": 5.0, "cpu": 0.0007, "blocking": 0.003}), 0, go_profile())
-    assert took(record) == pytest.approx(np.full(19, 0.0037 + WAYS))
+    assert took(record) == pytest.approx(np.full(19, 0.0037 + WAYS), abs=1e-6)
 
 
 def test_a_request_that_awaits_is_answered_up_to_a_millisecond_later():
@@ -44,8 +45,9 @@ def test_a_short_request_waits_for_slices_and_not_for_the_whole_of_a_long_one():
     record = simulate(handler({"rate": 100.0, "cpu": 0.0002}, long, clients=50), 0, go_profile())
     waits = took(record) - WAYS - 0.0002
     assert (waits > 0.001).mean() == pytest.approx(0.4, abs=0.05)
-    assert 0.9 * SLICE < np.percentile(waits, 99) < 1.15 * SLICE
-    assert took(record, "long") == pytest.approx(np.full(15, 0.1 + 10 * 0.0007), abs=0.004)
+    late = 2 * go_profile().time_slice  # for sysmon has to get the core at two looks
+    assert 0.9 * SLICE < np.percentile(waits, 99) < SLICE + late
+    assert took(record, "long") == pytest.approx(np.full(15, 0.1 + 10 * 0.0006), abs=0.003)
 
 
 def test_a_request_that_blocks_lets_others_in_after_two_looks_of_sysmon():
@@ -66,3 +68,12 @@ def test_a_killed_node_answers_nothing_and_its_clients_ask_the_other_one():
     record = simulate(scenario, 0, go_profile())
     assert not len(record.select("answered").query("node == 1 and t > 1.01"))
     assert measure_record(record)["unanswered_share"] > 0.0
+
+
+def test_a_profile_whose_nodes_in_go_were_measured_without_a_broadcast_says_so():
+    known = go_profile()
+    bare = {name: part for name, part in known.of("node", "go").items() if name != "node_read"}
+    nodes = known.parts["node"] | {"go": bare}
+    lacking = known.model_copy(update={"parts": known.parts | {"node": nodes}})
+    with pytest.raises(ScenarioError, match=r"^nodes\.runtime is 'go'; this host profile was calibrated without go\.$"):
+        simulate(handler({"rate": 5.0}), 0, lacking)

@@ -155,7 +155,7 @@ def test_a_stopped_process_goes_on_where_it_was():
     assert times == pytest.approx([0.11], abs=PIECE)
 
 
-def test_a_killed_process_forgets_its_goroutines_and_works_in_order_until_a_new_one_is_there():
+def test_a_killed_process_forgets_its_goroutines_until_a_new_one_is_there():
     env, one = process()
     times, order = [], []
     one.spawn(computing(0.01, times, env))

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from twin.rules.go_program import Machine, Program, Step, Task, paced
+from twin.rules.go_program import GoMachine, GoProgram, GoStep, GoTask, paced
 
 LOOKS = [51 * 70e-6]
 """Times of the looks from the 51st on while no P is taken: the sleep doubles up to 10 ms."""
@@ -15,11 +15,11 @@ FIRST = LOOKS[8]
 
 
 def computing(seconds, at=0.0):
-    return Task([Step("compute", seconds)], at=at)
+    return GoTask([GoStep("compute", seconds)], at=at)
 
 
 def run(readable=(), asleep=(), until=1.0, machine=None, every=0.0):
-    program = Program(machine or Machine(start=0.0), every=every)
+    program = GoProgram(machine or GoMachine(start=0.0), every=every)
     program.run(readable, asleep, until)
     return program
 
@@ -52,7 +52,7 @@ def test_the_network_is_not_looked_at_while_a_p_has_work_but_by_sysmon():
 
 def test_who_is_started_by_a_goroutine_runs_when_that_one_is_done_and_in_its_slice():
     started = computing(0.001)
-    first = Task([Step("go", task=started), Step("compute", 0.002)])
+    first = GoTask([GoStep("go", task=started), GoStep("compute", 0.002)])
     other = computing(0.001)
     program = run(asleep=[other, first])
     assert (first.ended, started.began, other.began) == pytest.approx((0.002, 0.002, 0.003))
@@ -61,7 +61,7 @@ def test_who_is_started_by_a_goroutine_runs_when_that_one_is_done_and_in_its_sli
 
 def test_fifty_blocking_goroutines_need_52_threads():
     """The first call is taken at the first look, later ones at the second: sysmon's 20 us come 50 us late."""
-    tasks = [Task([Step("block", 0.3)]) for _ in range(50)]
+    tasks = [GoTask([GoStep("block", 0.3)]) for _ in range(50)]
     program = run(asleep=tasks)
     assert program.scheduler.threads == 52
     assert max(task.ended for task in tasks) == pytest.approx(70e-6 + 48 * 140e-6 + 0.3)
@@ -70,13 +70,13 @@ def test_fifty_blocking_goroutines_need_52_threads():
 def test_blocking_goroutines_wait_long_for_a_sysmon_that_has_nothing_to_take():
     """Seen on a machine: 50 sleeps in the kernel of 300 ms were over after 316 ms."""
     warm = computing(0.05)
-    tasks = [Task([Step("block", 0.3)], at=0.05) for _ in range(50)]
+    tasks = [GoTask([GoStep("block", 0.3)], at=0.05) for _ in range(50)]
     run(asleep=[warm, *tasks])
     assert 0.3 + 48 * 140e-6 < max(task.ended for task in tasks) - 0.05 < 0.3 + 0.0201 + 50 * 140e-6
 
 
 def test_a_call_shorter_than_two_looks_keeps_its_p():
-    task = Task([Step("block", 0.00005), Step("compute", 0.001)])
+    task = GoTask([GoStep("block", 0.00005), GoStep("compute", 0.001)])
     program = run(asleep=[task])
     assert task.ended == pytest.approx(0.00105)
     assert program.scheduler.threads == 2
@@ -96,8 +96,21 @@ def test_a_timer_of_an_idle_program_comes_up_to_a_millisecond_late():
 
 def test_with_two_ps_a_short_task_does_not_wait():
     long, short = computing(0.1), computing(0.0002, at=0.02)
-    run(readable=[short], asleep=[long], machine=Machine(procs=2, start=0.0))
+    run(readable=[short], asleep=[long], machine=GoMachine(procs=2, start=0.0))
     assert short.began == pytest.approx(0.02)
+
+
+def test_beside_a_lone_one_from_the_network_others_wait_for_sysmon_on_an_idle_p():
+    long, short = computing(0.05, at=0.1), computing(0.0002, at=0.105)
+    run(readable=[long, short], machine=GoMachine(procs=2, start=0.0))
+    assert short.began == pytest.approx(0.1 + FIRST - 70e-6)  # it was woken at 0.1, and looked at once
+
+
+def test_beside_one_that_starts_another_the_idle_p_sees_to_the_network():
+    starts = GoTask([GoStep("go", task=computing(0.05)), GoStep("compute", 0.05)], at=0.1)
+    short = computing(0.0002, at=0.105)
+    run(readable=[starts, short], machine=GoMachine(procs=3, start=0.0))
+    assert short.began == pytest.approx(0.105)
 
 
 def test_it_prints_what_schedtrace_prints():
@@ -108,7 +121,7 @@ def test_it_prints_what_schedtrace_prints():
 
 
 def test_a_program_that_rests_does_not_look():
-    program = run(readable=[computing(0.001, at=0.5)], until=0.5)
+    program = run(readable=[computing(0.001, at=0.5)], until=0.4)
     assert program.looks == []
 
 
@@ -119,11 +132,11 @@ def latencies(late, seconds=60.0):
     while (t := t + random_number.expovariate(100.0)) < seconds:
         task = computing(0.0002)
         shorts.append((t, task))
-        short_steps += [Step("sleep", t), Step("go", task=task)]
+        short_steps += [GoStep("sleep", t), GoStep("go", task=task)]
     for i in range(int(seconds / 0.25)):
-        long_steps += [Step("sleep", 0.1 + 0.25 * i), Step("go", task=computing(0.1))]
-    makers = [Task(steps[1:], at=steps[0].seconds) for steps in (short_steps, long_steps)]
-    run(asleep=makers, machine=Machine(late=lambda: random_number.uniform(0.0, late)), until=seconds + 1)
+        long_steps += [GoStep("sleep", 0.1 + 0.25 * i), GoStep("go", task=computing(0.1))]
+    makers = [GoTask(steps[1:], at=steps[0].seconds) for steps in (short_steps, long_steps)]
+    run(asleep=makers, machine=GoMachine(late=lambda: random_number.uniform(0.0, late)), until=seconds + 1)
     found = sorted(1000 * (task.ended - due) for due, task in shorts)
     return sum(found) / len(found), found[int(0.9 * len(found))], found[int(0.99 * len(found))]
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from twin.rules.go_scheduler import Scheduler, poll_timeout
+from twin.rules.go_scheduler import GoScheduler, poll_timeout
 
 
 def scheduler(procs=1, number=0):
-    return Scheduler(procs, lambda: number)
+    return GoScheduler(procs, lambda: number)
 
 
 def busy(procs):
@@ -195,7 +195,7 @@ def test_who_comes_back_takes_its_old_p_from_another_call():
     assert made.returned(0, "second") is None
 
 
-def test_the_thread_that_waits_for_the_network_takes_an_idle_p_and_shares_out_the_rest():
+def test_the_thread_that_polls_takes_an_idle_p_and_shares_out_the_rest():
     made = scheduler(2)
     made.find(0, 0.0)
     made.readable.extend("abc")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from twin.rules.go_sysmon import Sysmon, Watch
+from twin.rules.go_sysmon import Sysmon, SysmonTick
 
 US = 1e-6
 
@@ -43,40 +43,40 @@ def looks(watch, times, time_slice, call=0, blocked=False, idle=False):
 
 
 def test_the_look_that_first_sees_a_slice_only_begins_to_count():
-    assert looks(Watch(), [0.004, 0.0139, 0.0141], 1) == [None, None, "preempt"]
+    assert looks(SysmonTick(), [0.004, 0.0139, 0.0141], 1) == [None, None, "preempt"]
 
 
 def test_with_10_ms_between_looks_a_slice_that_began_at_a_look_lasts_20_ms():
-    watch = Watch()
+    watch = SysmonTick()
     assert looks(watch, [0.010, 0.020], 1) == [None, "preempt"]  # it began just after the look at 0
     assert looks(watch, [0.030, 0.040], 2) == [None, "preempt"]
 
 
 def test_a_slice_that_is_shared_by_several_goroutines_counts_as_one():
     """Who inherits the slice (`runnext`) does not change its number."""
-    assert looks(Watch(), [0.001, 0.006, 0.012], 7) == [None, None, "preempt"]
+    assert looks(SysmonTick(), [0.001, 0.006, 0.012], 7) == [None, None, "preempt"]
 
 
 def test_a_p_is_taken_at_the_second_look_that_sees_the_same_call():
-    assert looks(Watch(), [0.001, 0.002], 1, call=5, blocked=True) == [None, "retake"]
+    assert looks(SysmonTick(), [0.001, 0.002], 1, call=5, blocked=True) == [None, "retake"]
 
 
 def test_a_new_call_begins_to_count_anew():
-    watch = Watch()
+    watch = SysmonTick()
     assert looks(watch, [0.001], 1, call=5, blocked=True) == [None]
     assert looks(watch, [0.002], 1, call=6, blocked=True) == [None]
 
 
 def test_a_p_that_nobody_needs_is_taken_after_10_ms():
     times = [0.001, 0.002, 0.010, 0.012]
-    assert looks(Watch(slice=1, since=0.0), [0.001, 0.0012], 1, 5, True, True) == [None, None]
-    watch = Watch()
+    assert looks(SysmonTick(slice=1, since=0.0), [0.001, 0.0012], 1, 5, True, True) == [None, None]
+    watch = SysmonTick()
     found = [watch.look(t, n, 5, True, True) for n, t in enumerate(times)]  # a new slice each time
     assert found == [None, None, None, "retake"]
 
 
 def test_a_call_in_a_slice_of_10_ms_is_taken_also_at_the_first_look():
-    watch = Watch(slice=1, since=0.001)
+    watch = SysmonTick(slice=1, since=0.001)
     assert watch.look(0.0105, 1, 9, True, False) is None
-    watch = Watch(slice=1, since=0.001)
+    watch = SysmonTick(slice=1, since=0.001)
     assert watch.look(0.0115, 1, 9, True, False) == "retake"
