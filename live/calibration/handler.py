@@ -47,7 +47,7 @@ def measure(scenario: Scenario, costs: MeasuredCosts) -> None:
         costs: gets the parts.
     """
     place = placement.placement(scenario)
-    alone, threads, processes = (spent(place, kind) for kind in ("loop", "thread_pool", "process_pool"))
+    alone, threads, processes = (spent(place, RUNTIME, kind) for kind in ("loop", "thread_pool", "process_pool"))
     costs.now = pace_of(place)
     for size in BATCHES:
         add(costs, "node_hand_over", size, (threads[size][0] - alone[size][0]) / 2)
@@ -55,13 +55,25 @@ def measure(scenario: Scenario, costs: MeasuredCosts) -> None:
         add(costs, "node_worker", size, processes[size][1])
 
 
-def spent(place: Placement, executor: str) -> Spent:
+def measure_words(scenario: Scenario, costs: MeasuredCosts) -> None:
+    """Measure what a request without work costs a node that takes part in no broadcast, and append the figures: half of
+    it is taken for reading the request, and half for writing the answer.
+    """
+    place = placement.placement(scenario)
+    found = spent(place, scenario.nodes.runtime, "loop")
+    costs.now = pace_of(place)
+    for size in BATCHES:
+        for name in ("node_read", "node_fanout", "node_fanout_more"):
+            add(costs, name, size, found[size][0] / 2)
+
+
+def spent(place: Placement, runtime: str, executor: str) -> Spent:
     """Return what a request without work costs a node with an executor, which has one thread or process."""
     (port,) = placement.free_ports(1)
     config: dict[str, Any] = {"number": 1, "port": port, "backlog": 100}
     config["handler"] = {"answer_bytes": 64, "executor": executor, "size": 1}
     with watched() as stage:
-        node = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
+        node = RUNTIMES[runtime].start(stage, "node", config, place.cluster[:1])
         node.hear(Listening)
         with (
             placement.pinned(place.clients[:1]),

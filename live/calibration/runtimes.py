@@ -7,13 +7,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
-from live.calibration import costs, deliveries, payloads, pings
+from live.calibration import costs, deliveries, handler, payloads, pings
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.starts import measure_starts
 from live.calibration.workbench import Bench, MeasuredCosts
 from live.control.supervisor import watched
 from live.node.kinds import RUNTIMES
-from twin.scenario.runtimes import COSTS_AS, RUNTIME, RuntimeKind
+from twin.scenario.runtimes import COSTS_AS, LACKS, RUNTIME, RuntimeKind
 from twin.scenario.scenario import Scenario
 
 
@@ -30,7 +30,7 @@ def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadc
         scenario: says on what nodes run.
         found: gets the parts, those of others among them.
         wakes: gets what it costs a node to wake up (`wake` of a profile).
-        broadcast: measure those of a broadcast, too.
+        broadcast: measure those of a broadcast, too, or of requests and answers where such nodes have none.
     """
     of_all: dict[str, list[float]] = {"client": [], "node": wakes, scenario.balancer.kind: []}
     with watched() as stage, watched() as refusing_stage:
@@ -43,7 +43,9 @@ def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadc
             bench.refusing.close()
     measure_starts(scenario, found)
     pings.measure(scenario, found)
-    if broadcast:
+    if broadcast and "publisher" in LACKS[scenario.nodes.runtime]:
+        handler.measure_words(scenario, found)
+    elif broadcast:
         _measure_broadcast(scenario, found)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sim.connection import Tunnel
+from sim.handler.connection_threads import ConnectionThreads
 from sim.handler.goroutines import Goroutines
 from sim.handler.loop import InLoop
 from sim.handler.process_pool import ProcessPool
@@ -53,5 +54,10 @@ def of_loops(run: Run, node: Node, cost: PartCost) -> TaskExecutor:
     return each[0] if len(each) == 1 else ByWorker(each)
 
 
-EXECUTORS: dict[str, Make] = {"asyncio": of_loops, "processes": of_loops, "go": Goroutines}
+EXECUTORS: dict[str, Make] = {
+    "asyncio": of_loops,
+    "processes": of_loops,
+    "threads": ConnectionThreads,
+    "go": Goroutines,
+}
 """What makes the executor of a node, by its runtime."""

@@ -85,7 +85,7 @@ class NodeHandler(NodePart):
             self.downlink.say(tunnel, Frame(request.body, mechanism=MECHANISM))
 
     def _look(self) -> None:
-        for process in self.node.processes:
+        for process in self.node.runtime.lookers(self.node.processes):
             self.env.process(self.look(self.life, process))
 
     def look(self, life: int, process: Process) -> Work[None]:

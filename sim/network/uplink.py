@@ -50,7 +50,7 @@ class Uplink:
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         self.loops = Loops(run.env, clients)
         self.swarms = self.loops.lanes(send, send, self.sent, attrgetter("writing"))
-        self.lanes = [Relay(node.loop_of, read, read, self.arrived, attrgetter("reading")) for node in nodes]
+        self.lanes = [Relay(node.reader_of, read, read, self.arrived, attrgetter("reading")) for node in nodes]
         self.lives = [node.life for node in nodes]
         self.passed: list[Callable[[Tunnel], None]] = []
         self.nagle = None if run.scenario.clients.nodelay else Nagle(run.env, self.balancer.pass_on)

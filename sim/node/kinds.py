@@ -4,5 +4,11 @@ from sim.node.asyncio_runtime import AsyncioRuntime
 from sim.node.go_runtime import GoRuntime
 from sim.node.processes_runtime import ProcessesRuntime
 from sim.node.runtime import Runtime
+from sim.node.threads_runtime import ThreadsRuntime
 
-RUNTIMES: dict[str, type[Runtime]] = {"asyncio": AsyncioRuntime, "processes": ProcessesRuntime, "go": GoRuntime}
+RUNTIMES: dict[str, type[Runtime]] = {
+    "asyncio": AsyncioRuntime,
+    "processes": ProcessesRuntime,
+    "threads": ThreadsRuntime,
+    "go": GoRuntime,
+}

@@ -17,7 +17,8 @@ def kill(node: Node) -> Work[None]:
 
     Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
     """
-    costs, left = node.costs, len(node.processes)
+    costs, leaders = node.costs, node.runtime.leaders(node.processes)
+    left = len(leaders)
     node.half_closed = 0
     for part in node.parts:
         part.ended("killed")
@@ -33,11 +34,14 @@ def kill(node: Node) -> Work[None]:
     for process in node.processes:
         process.clear()
         process.resume()
+    for process in leaders:
         ends.append(process.work(costs.exit_delay, gone))
         threads = node.runtime.further_threads
         process.threads, process.threads_place = threads, process.deadline - process.cores.time_slice
-    ends += [node.loop_of(tunnel).work(costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
-    yield ends[-1] if len(node.processes) == 1 else node.env.all_of(ends)
+    for tunnel in node.tunnels:
+        process = node.runtime.leader(node.processes, tunnel.worker)
+        ends.append(process.work(costs.exit, partial(node.closed, tunnel)))
+    yield ends[-1] if len(leaders) == 1 else node.env.all_of(ends)
     node.stopped()
 
 
@@ -142,7 +146,7 @@ def start(node: Node, heals: str = "") -> Work[None]:
 def _boot(node: Node) -> Work[None]:
     """The interpreter and what it loads keep the node's core busy until it listens."""
     life = node.life
-    for process in node.processes:
+    for process in node.runtime.leaders(node.processes):
         for piece in process.work_through(node.costs.start):
             yield piece
             if node.life != life:

@@ -130,24 +130,24 @@ class Node:
         self.sockets[place].accepting = True
         self.processes[place].work(self.costs.accept, partial(self._accepted, place))
 
-    def _accepted(self, place: int, _: simpy.Event) -> None:
+    def _accepted(self, number: int, _: simpy.Event) -> None:
         """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
-        socket, process = self.sockets[place], self.processes[place]
+        socket, process = self.sockets[number], self.processes[number]
         socket.accepting = False
         for _round in range(min(self.runtime.accepts, len(socket.backlog))):
             attempt = socket.backlog.popleft()
             self.opening += 1
             self._make_room(process)
-            self.workers[attempt.client.number] = place
+            place = self.workers[attempt.client.number] = self.runtime.serving(self.processes, number)
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
-                process.work(self.costs.handshake, partial(self._read, attempt))
+                self.processes[place].work(self.costs.handshake, partial(self._read, attempt))
         if socket.backlog:
-            self._listen(place)
+            self._listen(number)
 
     def loop_of(self, tunnel: Tunnel) -> Process:
-        """Return the process that has a connection."""
+        """Return the process or thread that serves a connection."""
         return self.processes[tunnel.worker]
 
     def read(self, attempt: Attempt) -> None:
@@ -155,6 +155,10 @@ class Node:
         if self.state == "up":
             self.opening += 1
             self.env.process(self._ask_gates(attempt))
+
+    def reader_of(self, tunnel: Tunnel) -> Process:
+        """Return the process or thread that reads a connection."""
+        return self.runtime.reader(self.processes, tunnel.worker)
 
     def _read(self, attempt: Attempt, _: simpy.Event) -> None:
         self.admitted(attempt)
@@ -181,8 +185,8 @@ class Node:
 
     def opened_before(self, tunnel: Tunnel, at: float) -> None:
         """A connection was opened at a time before the run."""
-        if len(self.sockets) > 1:
-            self.workers[tunnel.client.number] = self.runtime.socket_of(self._hash(tunnel.client))
+        socket = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
+        self.workers[tunnel.client.number] = self.runtime.serving(self.processes, socket)
         self.opened(tunnel, at)
 
     def warmed_up(self) -> None:

@@ -65,6 +65,26 @@ class Runtime(ABC):
         """Return which socket gets a connection whose hash, in [0, 1), is `u`."""
         return 0
 
+    def serving(self, processes: list[Process], worker: int) -> int:
+        """Return the place of who serves a connection that a worker has accepted, by default the same."""
+        return worker
+
+    def reader(self, processes: list[Process], worker: int) -> Process:
+        """Return who reads a connection that is served at a place."""
+        return processes[worker]
+
+    def leaders(self, processes: list[Process]) -> list[Process]:
+        """Return those that start and end as processes of the system do."""
+        return processes
+
+    def leader(self, processes: list[Process], worker: int) -> Process:
+        """Return the one of them to which a place belongs."""
+        return processes[worker]
+
+    def lookers(self, processes: list[Process]) -> list[Process]:
+        """Return who sees how late its timers are."""
+        return processes
+
     def processes(self, cores: Scheduler) -> list[Process]:
         """Return what serves a node's connections on some cores: one process, unless a kind says otherwise."""
         return [self.process(cores)]

@@ -64,6 +64,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "sessions.store": scenario.sessions.store != "none",
         "registry": scenario.registry is not None,
         "nodes.lifetime": nodes.lifetime is not None,
+        "nodes.deadlines": nodes.read_deadline > 0 or nodes.write_deadline > 0,
         "clients.transport": clients.transport.polls,
         "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from twin.scenario.fields import Problem, Table
 
-RuntimeKind = Literal["asyncio", "processes", "go"]
+RuntimeKind = Literal["asyncio", "processes", "threads", "go"]
 
 RUNTIME: RuntimeKind = "asyncio"
 """The runtime of nodes whose table does not say it."""
@@ -15,15 +15,19 @@ RUNTIME: RuntimeKind = "asyncio"
 COSTS_AS: dict[str, RuntimeKind] = {"processes": "asyncio"}
 """Runtime -> the one of which a host profile has what its parts cost, where that is another one."""
 
-OF_FRAMES = frozenset(
-    {"codec", "nodes.compression", "nodes.batch", "publisher.batch", "clients.sends.batch", "nodelay"}
+BESIDE = frozenset(
+    {
+        *("codec", "nodes.compression", "nodes.batch", "publisher.batch", "clients.sends.batch", "nodelay"),
+        *("nodes.pool", "clients.transport"),
+    }
 )
-"""What decides how messages travel; a run with it looks at the one process of each node."""
+"""What only nodes of one process with an event loop have: what decides how messages travel, pools and polls."""
 
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
-    "processes": frozenset({"publisher", "sessions.store", "registry", "nodes.pool", "clients.transport"}) | OF_FRAMES,
-    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", "nodes.pool", "clients.transport"}) | OF_FRAMES,
+    "processes": frozenset({"publisher", "sessions.store", "registry", *BESIDE}),
+    "threads": frozenset({"publisher", "sessions.store", "registry", "nodes.lifetime", "nodes.deadlines", *BESIDE}),
+    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", *BESIDE}),
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
 

@@ -148,7 +148,7 @@ class Nodes(Table):
     runtime: RuntimeKind = Field(
         RUNTIME,
         description="What the nodes run on: asyncio is Python's, with uvloop; processes: several such processes on one "
-        "port; go: goroutines.",
+        "port; threads: Python's, one for each connection, with websockets.sync; go: goroutines.",
     )
     workers: Workers = Field(Workers(), description="The processes of a node with the runtime 'processes'.")
     backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
