@@ -33,6 +33,12 @@ def test_a_node_in_go_is_told_the_number_of_its_ps_and_nothing_of_workers() -> N
     assert settings({"number": 1, "workers": {"count": 2}}, 2) == {"number": 1, "procs": 2}
 
 
+def test_it_is_told_nothing_of_how_messages_travel() -> None:
+    broadcast = {"scope": "node", "batch": None, "counted": False}
+    told = settings({"sends": {"codec": "none", "batch_of": 0}, "broadcast": broadcast}, 1)
+    assert told == {"sends": True, "broadcast": {"scope": "node"}, "procs": 1}
+
+
 @pytest.fixture
 def node(go: None, stage: Stage) -> Callable[..., GoNode]:
     """Starts a node; it says that it listens, and by the lab's clock."""
