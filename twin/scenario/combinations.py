@@ -66,6 +66,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "nodes.lifetime": nodes.lifetime is not None,
         "nodes.deadlines": nodes.read_deadline > 0 or nodes.write_deadline > 0,
         "clients.transport": clients.transport.polls,
+        "host.accounts": scenario.host.accounts,
         "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,
         "nodes.compression": nodes.compression is not None,

@@ -18,10 +18,10 @@ COSTS_AS: dict[str, RuntimeKind] = {"processes": "asyncio"}
 BESIDE = frozenset(
     {
         *("codec", "nodes.compression", "nodes.batch", "publisher.batch", "clients.sends.batch", "nodelay"),
-        *("nodes.pool", "clients.transport"),
+        *("nodes.pool", "clients.transport", "host.accounts"),
     }
 )
-"""What only nodes of one process with an event loop have: what decides how messages travel, pools and polls."""
+"""What only nodes of one process with an event loop have: what decides how messages travel, pools, polls and accounts."""
 
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),

@@ -16,6 +16,7 @@ USES = {
     "clients.sends.batch": {"clients": {"sends": {"rate": 1.0, "batch": BATCH}}},
     "nodelay": {"clients": {"nodelay": False}},
     "nodes.pool": {"nodes": {"pool": {}}},
+    "host.accounts": {"host": {"accounts": True}},
     "clients.transport": {**TALK, "clients": {"transport": {"kind": "poll"}}},
     "nodes.lifetime": {"nodes": {"lifetime": {"mean": 60.0}}},
     "registry": {"registry": {}},
