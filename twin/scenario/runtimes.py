@@ -21,7 +21,7 @@ BESIDE = frozenset(
         *("nodes.pool", "clients.transport", "host.accounts"),
     }
 )
-"""What only nodes of one process with an event loop have: what decides how messages travel, pools, polls and accounts."""
+"""What only nodes of one process with an event loop have: what decides how messages travel, pools, polls, accounts."""
 
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
