@@ -5,7 +5,8 @@ from sim.ports import Work
 from sim.transport.poll import ANSWERED, CLOSED, Poll
 from sim.transport.polls import Polls
 from twin.draws import Purpose
-from twin.record.events import Delivered, Gap, Polled, Received, Recovered
+from twin.record.events import Delivered, Gap, Received, Recovered
+from twin.record.poll_events import Polled
 from twin.record.record import row
 from twin.rules.delivery import Message, Position, RecoveryAnswer
 from twin.rules.poll_wire import exchange_bytes
