@@ -123,7 +123,7 @@ def _lease(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
 
 def _lifetime(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     scenario = Scenario.load("autoscale-empty").vary(seed=seed)
-    return registry.check_spread(scenario, settings.get("mean"), settings.get("jitter"), _predicts(30), expected)
+    return registry.check_spread(scenario, settings.get("mean"), settings.get("jitter"), _predicts(40), expected)
 
 
 def _logins(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
@@ -149,7 +149,7 @@ def _lease_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answ
 
 def _spread_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
     question = registry.harder_spread(Scenario.load("autoscale-rebalance").vary(seed=seed))
-    return question.check(settings.get("pace"), _predicts(30), expected)
+    return question.check(settings.get("pace"), _predicts(40), expected)
 
 
 def _logins_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:

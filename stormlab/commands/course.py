@@ -89,7 +89,8 @@ def grade(
 
     There are columns for both levels of the transfer question, the clients chosen in step 6, and the bonus of level 3.
     A sheet is a file of the student's and says what it says; --again runs the lab's checks once more on the settings of
-    its last answers, which takes some seconds a sheet. Exit status 2 when a file is no sheet; its row says why.
+    its last answers, which takes some seconds a sheet, and looks its clients up in the lab's own records. Exit status 2
+    when a file is no sheet; its row says why.
     """
     import sys
 
@@ -100,9 +101,10 @@ def grade(
     check_output("--output", output)
     paths = sorted(folder.glob("*.json"))
     if again:
+        from stormlab.choices import chosen_again
         from stormlab.questions import asked_again
 
-        table = table_of(paths, asked_again)
+        table = table_of(paths, asked_again, chosen_again)
     else:
         table = table_of(paths)
     if not len(table):

@@ -9,12 +9,15 @@ import pytest
 
 import sim
 from tests.stored import RECORDS, printed, prose, table
+from twin.analysis.zoo import LIBRARY, zoo_variants
+from twin.costs.profile import HostProfile
 from twin.course import storms
 from twin.course.contention import PUBLISHED_RUNS
 from twin.course.discrepancies import beyond_by_luck
 from twin.course.sliders import RATE_A_CLIENT
 from twin.record.record import Record
 from twin.rules.presets import CLIENTS
+from twin.scenario.scenario import Scenario
 
 STEM = "03-backoff-storms"
 FIRST = "jitter on the first only"
@@ -49,6 +52,14 @@ def test_what_is_stored_is_what_the_model_says_today(outages, records):
             assert spread[("spread (s)", name)][str(number)] == pytest.approx(value, abs=1e-3)
 
 
+def test_by_hand_the_mark_down_comes_after_three_to_four_seconds(outages):
+    check = outages["full jitter"].balancer.check
+    for wait, said in ((check.timeout, "{:g} to {:g} s, in the middle **{:g} s**"), (0.0, "{:g} to {:g} s in (a)")):
+        soonest = check.fall * wait + (check.fall - 1) * check.inter  # a check begins at once, and each takes so long
+        latest = soonest + check.inter
+        assert said.format(soonest, latest, (soonest + latest) / 2) in prose(STEM)
+
+
 def test_nodes_are_marked_down_a_third_of_a_second_apart_after_three_seconds(records):
     for record in records.values():
         downs = np.sort(record.select("marked_down")["t"].to_numpy()) - storms.BEGIN
@@ -72,6 +83,9 @@ def test_the_sums_of_the_waits_are_those_of_the_worked_solution():
     for name, waits in (("no jitter", exact), (FIRST, [0.5, *exact[:6]]), ("full jitter", jittered)):
         row = " | ".join(f"{t:g}" for t in np.cumsum(waits))
         assert f"| {name} | {row} |" in text.replace("*", "")
+    taken_for_the_second = np.cumsum([0.5, *exact[1:6]])  # the jittered wait in place of the one of 1 s
+    assert np.argmax(taken_for_the_second > 16.5) + 1 == 5
+    assert [np.argmax(np.cumsum(waits) > 16.5) + 1 for waits in (exact, [0.5, *exact[:6]], jittered)] == [5, 6, 7]
     variance = sum(bound**2 for bound in (1, 2, 4, 8, 8)) / 12
     assert round(variance, 1) == 12.4
     assert round(3.3 * sqrt(variance), 1) == 11.6
@@ -143,6 +157,18 @@ def test_client_libraries_wait_as_the_text_says():
     assert least[4] == 5.0  # the fifth is 5 s
 
 
+def test_socket_io_has_the_lowest_peak_of_the_libraries_in_the_zoo():
+    assert "Socket.IO has the lowest peak of the libraries" in prose(STEM)
+    variants = [one for one in zoo_variants(Scenario.load("outage")) if one.labels[LIBRARY] in CLIENTS]
+    host = HostProfile.load("reference")
+    peaks = {
+        one.labels[LIBRARY]: sim.predict(one.scenario, 2, host, jobs=1).measures["peak_attempts"].max()
+        for one in variants
+    }
+    assert len(peaks) == len(CLIENTS)
+    assert min(peaks, key=peaks.get) == "socket.io"
+
+
 def test_brookers_table_agrees_but_for_one_value_which_more_runs_explain():
     found = table(STEM, "cell-18")
     apart = found[[("calls", "apart"), ("end (s)", "apart")]]
@@ -183,7 +209,8 @@ def test_a_million_are_too_many_for_the_balancer():
         storms.given_host(1000.0, 4e6),
         jobs=1,
     )
-    assert storms.back_within(quick).iloc[0] < 20.0
+    (said,) = re.findall(r"200,000 are back after (\d+) s", prose(STEM))
+    assert f"{storms.back_within(quick).iloc[0]:.0f}" == said
 
 
 def test_answers_at_the_edge_are_right_and_the_others_are_not():

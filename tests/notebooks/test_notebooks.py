@@ -106,6 +106,51 @@ def test_no_stored_output_is_a_warning(path):
             assert "Warning" not in str(out.get("text", ""))
 
 
+def texts(notebook):
+    """Return what the cells of a notebook show in words: text that they print, and tables."""
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    return [str(out.get("text", out.get("data", {}).get("text/plain", ""))) for out in outputs]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_stored_is_written_as_people_write_it(path):
+    """No number is in exponents, as 1.3e+05, and no sentence behind a bracket begins with a small letter."""
+    for text in texts(nbformat.read(path, as_version=4)):
+        assert not re.search(r"\de[+-]\d\d", text), text
+        assert not re.search(r"\)\. [a-z]", text), text
+
+
+OF_BANDS = re.compile(r"\b(inside|outside|beside (?:its|their) bands?)\b")
+
+
+def outside(table):
+    """Return how many measured values of a comparison's table lie outside of their bands, and how many there are."""
+    counts = [(int(inside), int(runs)) for inside, runs in re.findall(r"<td>(\d+)/(\d+)</td>", table)]
+    return sum(runs - inside for inside, runs in counts), sum(runs for _, runs in counts)
+
+
+def comparisons(cells):
+    """Yield (values outside of their bands, values, the text of the next three cells of text) of each comparison."""
+    for place, cell in enumerate(cells):
+        following = [one.source for one in cells[place:] if one.cell_type == "markdown"][:3]
+        for out in cell.get("outputs", []):
+            if "<th>inside</th>" in (table := out.get("data", {}).get("text/html", "")):
+                yield *outside(table), "\n".join(following)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_more_values_outside_of_their_bands_than_luck_explains_are_talked_of(path):
+    """A band of 95 % leaves out one value in twenty; where more lie outside, the text behind the table says why."""
+    for missed, values, following in comparisons(nbformat.read(path, as_version=4).cells):
+        assert missed <= values / 20 or OF_BANDS.search(following), (missed, values)
+
+
+def test_the_comparisons_of_the_labs_are_found():
+    found = [one for path in NOTEBOOKS for one in comparisons(nbformat.read(path, as_version=4).cells)]
+    assert len(found) >= 10
+    assert any(missed > values / 20 for missed, values, _ in found)
+
+
 @pytest.mark.timeout(120)
 def test_in_a_notebook_only_a_warning_of_the_lab_is_one_sentence():
     source = """

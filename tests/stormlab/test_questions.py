@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import nbformat
@@ -5,6 +6,7 @@ import pytest
 
 from stormlab import questions
 from stormlab.questions import HARDER, QUESTIONS, asked_again
+from tests.stored import cell
 from twin.costs.profile import HostProfile
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -119,3 +121,16 @@ def test_an_answer_of_the_second_level_is_asked_again(lab, settings, verdict):
     data = sheet(lab, **settings)
     data["answers"][0]["level"] = 2
     assert asked_again(data, level=2) == verdict
+
+
+@pytest.mark.parametrize(
+    ("lab", "name", "place"),
+    [("08-registry", "c02", 1), ("09-autoscaling", "c02", 1), ("10-drain", "drain-02", 0), ("11-whole", "whole-02", 1)],
+)
+def test_an_answer_is_asked_again_with_as_many_replications_as_in_its_notebook(lab, name, place, monkeypatch):
+    asked = []
+    monkeypatch.setattr(questions, "_predicts_with", lambda replications, _: asked.append(replications))
+    QUESTIONS[lab](1, {}, 1.0)
+    HARDER[lab](1, {}, 1.0)
+    (full,) = re.findall(r"MANY, FEW = \(\d+, \d+\) if .* else \((\d+), (\d+)\)", cell(lab, name).source)
+    assert asked == [int(full[place])] * 2

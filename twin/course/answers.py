@@ -121,6 +121,14 @@ def apart(value: float, bound: float) -> str:
     return f"{value:.{MOST_DIGITS}f}"
 
 
+def told_from(bound: float, value: float, text: str) -> str:
+    """Return the text of a value, with more digits where it would read as its bound and is another number."""
+    if not isfinite(value) or value == bound or float(text) != bound:
+        return text
+    longer = (f"{value:.{digits}g}" for digits in range(3, 17))
+    return next((one for one in longer if float(one) != bound), text)
+
+
 def unlike(scenario: Scenario, lab: Scenario | None) -> str:
     """Return in a sentence which settings of a question are not those of the lab, or an empty text."""
     if lab is None:
@@ -130,8 +138,27 @@ def unlike(scenario: Scenario, lab: Scenario | None) -> str:
     names = [name for name in names if name not in ("name", "teaches")]
     if not names:
         return ""
-    parts = [f"{name} {_word(mine.get(name))} (in the lab {_word(theirs.get(name))})" for name in names]
+    parts = [_other(name, mine.get(name), theirs.get(name)) for name in names]
     return f"Asked under other settings than those of the lab: {', '.join(parts)}. "
+
+
+def told_apart(answer: Answer, scenario: Scenario, lab: Scenario | None) -> Answer:
+    """Return an answer whose text first says which settings of its question are not those of the lab."""
+    return led_by(unlike(scenario, lab), answer)
+
+
+def led_by(sentence: str, answer: Answer) -> Answer:
+    """Return an answer with a sentence, which may be empty, before its text."""
+    why = answer.why
+    if sentence and why.split(" ", 1)[0].isalpha():  # the name of a setting stays as it is written
+        why = why[:1].upper() + why[1:]
+    return replace(answer, why=sentence + why)
+
+
+def _other(name: str, mine: Any, theirs: Any) -> str:
+    """Return both values of a setting in words; faults of the same kinds and times are told apart by what is left."""
+    whole = _word(mine) == _word(theirs)
+    return f"{name} {_word(mine, whole)} (in the lab {_word(theirs, whole)})"
 
 
 def _flat(data: Mapping[str, Any], head: str = "") -> list[tuple[str, Any]]:
@@ -141,11 +168,17 @@ def _flat(data: Mapping[str, Any], head: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, whole: bool = False) -> str:
     if isinstance(value, list | tuple):
-        return f"{len(value)} of them" if not value or not isinstance(value[0], Mapping) else _faults(value)
+        if not value or not isinstance(value[0], Mapping):
+            return f"{len(value)} of them"
+        return " and ".join(_fault(one, whole) for one in value)
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _faults(faults: Iterable[Mapping[str, Any]]) -> str:
-    return " and ".join(f"{one.get('kind')} at {one.get('at'):g} s" for one in faults)
+def _fault(fault: Mapping[str, Any], whole: bool) -> str:
+    """Return a fault in words, on request with its node and its duration."""
+    node, seconds = (fault.get(name) if whole else None for name in ("node", "duration"))
+    where = f" of node {node}" if node else ""
+    long = f" for {seconds:g} s" if seconds else ""
+    return f"{fault.get('kind')}{where} at {fault.get('at'):g} s{long}"

@@ -4,7 +4,6 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, apart, asked, cheapest, number, unlike
+from twin.course.answers import STEP, Answer, apart, asked, cheapest, number, told_apart
 from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures.base import most_within
@@ -220,7 +219,7 @@ def check_balancing(
             _balanced(scenario, simulate, replications, *mine),
             [(f"a first wait of {shorter:.3g} s", lambda: _balanced(scenario, simulate, replications, *other))],
         )
-        return replace(answer, why=unlike(scenario, lab) + answer.why)
+        return told_apart(answer, scenario, lab)
 
     what = "the upper end of the 95 % interval of the new connections of one node in 100 ms"
     return asked(expected, what, scenario.clients.count, judge)

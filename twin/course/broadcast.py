@@ -5,13 +5,12 @@ notebook passes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.course.answers import Answer, Predict, asked, number, unlike, whole
+from twin.course.answers import Answer, Predict, asked, number, told_apart, whole
 from twin.course.explanations import Journey
 from twin.course.extremes import Extreme
 from twin.course.progress import counted
@@ -199,7 +198,7 @@ def check_resends(
         except (ScenarioError, TypeError, ValueError) as error:
             return Answer(False, f"the publisher does not take these settings. {error}")
         answer = _resent(scenario, timeout, resends, varied, predict)
-        return replace(answer, why=unlike(scenario, lab) + answer.why)
+        return told_apart(answer, scenario, lab)
 
     return asked(expected, "the upper end of the 95 % interval of consistent_p99 in s", scenario.duration, judge)
 

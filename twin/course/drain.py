@@ -4,7 +4,6 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from math import inf
 
@@ -13,7 +12,7 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.analysis.bands import number as shown
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart, told_from
 from twin.course.explanations import Journey
 from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
@@ -176,7 +175,7 @@ def check_drain(
             for one in leads
         ]
         answer = cheapest(_over(scenario, first, rate, predict), others)
-        return replace(answer, why=unlike(scenario, lab) + answer.why)
+        return told_apart(answer, scenario, lab)
 
     return asked(expected, "the upper end of the 95 % interval of drain_time in s", scenario.duration, judge)
 
@@ -213,9 +212,12 @@ def _over(scenario: Scenario, lead: float, pace: float, predict: Predict) -> Ans
         return Answer(False, "the drain is not over by the end of the run: it takes far too long.", inf)
     names = ("attempts_per_client", "peak_reconnect_rate", "drain_time")
     attempts, rate, took = (upper_end(prediction, name) for name in names)
-    found = (
-        f"{attempts:.2f} attempts a client, at most {rate:.0f} a second, and the node is empty after {shown(took)} s"
+    said = (
+        told_from(ATTEMPTS_LIMIT, attempts, f"{attempts:.2f}"),
+        told_from(RATE_LIMIT, rate, f"{rate:.0f}"),
+        told_from(TIME_LIMIT, took, shown(took)),
     )
+    found = "{} attempts a client, at most {} a second, and the node is empty after {} s".format(*said)
     if attempts >= ATTEMPTS_LIMIT:
         return Answer(
             False,

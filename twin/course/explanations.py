@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,20 +141,6 @@ def journeys(record: Record, among: Callable[[Record], list[int]] = who_lost) ->
         yield Journey(record, client, events.get(client), fault)
 
 
-def first_attempts(record: Record) -> pd.DataFrame:
-    """Return the first attempt after the loss of each client, one row each, by client.
-
-    Returns:
-        `lost` (s of the run), `wait` before the attempt, when it `began` and `ended` (s of the run), and its `outcome`.
-    """
-    rows: dict[int, dict[str, Any]] = {}
-    for journey in journeys(record):
-        for first in journey.passages[:1]:
-            times = {"lost": journey.lost, "wait": first.wait, "began": first.began, "ended": first.ended}
-            rows[journey.client] = {**times, "outcome": first.outcome}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client")
-
-
 def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
     """Return for each client that lost its connection its first waits and its time away, both in s; the first to be
     back come first.
@@ -167,6 +152,23 @@ def waits(record: Record, attempts: int = 4) -> pd.DataFrame:
     columns = [*(f"wait {k}" for k in range(1, attempts + 1)), "back after"]
     table = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     return table.rename_axis("client").sort_values("back after")
+
+
+@dataclass(frozen=True)
+class OfRecord(Answer):
+    """An answer about a client of a record.
+
+    Attributes:
+        source: the record, as `source_of` names it.
+    """
+
+    source: str = ""
+
+
+def source_of(record: Record) -> str:
+    """Return what tells a record from others: world, scenario and replication, and when a measured one was begun."""
+    said = [str(record.provenance.get("world", "")), record.scenario.name, str(record.replication)]
+    return " ".join([*said, str(record.provenance.get("start", ""))] if said[0] == "live" else said)
 
 
 def explained(
@@ -187,20 +189,32 @@ def explained(
     """
     if client is None:
         return Answer(False, "choose a client first: put its number in place of None.")
+    right, why = judged(record, client, shows, among, of)
+    if right:
+        others, known = len(who_shows(record, shows, among)), len(among(record))
+        why = f"{why} {others} of the {known} clients that {of} show it."
+    return OfRecord(right, why, source=source_of(record))
+
+
+def judged(
+    record: Record,
+    client: object,
+    shows: Shows,
+    among: Callable[[Record], list[int]] = who_lost,
+    of: str = "lost their connection",
+) -> tuple[bool, str]:
+    """Tell whether a client shows a mechanism, and why in a sentence; the arguments are those of `explained`."""
     try:
         chosen = whole("client", client)
     except ScenarioError as error:
-        return Answer(False, str(error))
+        return False, str(error)
     known = among(record)
     if chosen not in known:
         if not 0 <= chosen < record.scenario.clients.count:
-            return Answer(False, f"client is {chosen}; allowed is 0 to {record.scenario.clients.count - 1}.")
-        return Answer(False, f"client {chosen} is none of the {len(known)} that {of} in this run.")
+            return False, f"client is {chosen}; allowed is 0 to {record.scenario.clients.count - 1}."
+        return False, f"client {chosen} is none of the {len(known)} that {of} in this run."
     right, why = shows(Journey(record, chosen))
-    if not right:
-        return Answer(False, f"client {chosen} {why}.")
-    others = len(who_shows(record, shows, among))
-    return Answer(True, f"client {chosen} {why}. {others} of the {len(known)} clients that {of} show it.")
+    return right, f"client {chosen} {why}."
 
 
 def wait_outlives(event: str, share: float = 0.5, what: str = "the mark-down") -> Shows:

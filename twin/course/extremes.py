@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike, whole
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart, told_from, whole
 from twin.errors import ScenarioError
 from twin.measures import MEASURES
 from twin.scenario.scenario import Scenario
 
 End = Literal["low", "median", "high"]
 
-ENDS = {
-    "low": "the lower end of the 95 % interval",
-    "median": "the median",
-    "high": "the upper end of the 95 % interval",
-}
+ENDS = {"low": "the lower end of the {interval}", "median": "the median", "high": "the upper end of the {interval}"}
+"""Ends of an interval; what that is depends on the number of replications (`Extreme.interval`)."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,8 @@ class Extreme:
         most_allowed: of the values that may be chosen.
         step: by which factor an answer may be less extreme than the last one that keeps the bound.
         integer: whether the setting is a whole number.
+        interval: what the interval is called: few replications have a range and no 95 % interval
+            (`twin.analysis.bands.ENOUGH_RUNS`).
         hint: what to think of when the bound is not kept, a sentence.
         lab: the scenario of the rest of the lab; the answer says in what the question's is another.
     """
@@ -56,6 +55,7 @@ class Extreme:
     end: End = "high"
     step: float = STEP
     integer: bool = False
+    interval: str = "95 % interval"
     hint: str = ""
     lab: Scenario | None = None
 
@@ -78,17 +78,21 @@ class Extreme:
             answer = self._kept(chosen, predict)
             beyond = self._beyond(chosen)
             if self.least <= beyond <= self.most_allowed:
-                said = f"{self.name} {beyond:.4g}, which is {'larger' if self.largest else 'smaller'},"
+                said = f"{self.name} {_figure(beyond)}, which is {'larger' if self.largest else 'smaller'},"
                 answer = cheapest(answer, [(said, lambda: self._kept(beyond, predict))])
             return answer
 
-        what = f"{ENDS[self.end]} of {self.measure}{self._unit(' in ')}"
+        what = f"{self._end} of {self.measure}{self._unit(' in ')}"
         return asked(expected, what, self._limit(), judge)
 
     @property
     def name(self) -> str:
         """The setting's name without its unit."""
         return self.setting.split(" ", 1)[0]
+
+    @property
+    def _end(self) -> str:
+        return ENDS[self.end].format(interval=self.interval)
 
     def _beyond(self, value: float) -> float:
         if self.integer:
@@ -103,6 +107,8 @@ class Extreme:
 
     def _unit(self, before: str = " ") -> str:
         unit = MEASURES[self.measure].unit
+        if unit.startswith("1/"):
+            return f" per {unit.removeprefix('1/')}"
         return "" if unit == "1" else f"{before}{unit}"
 
     def _kept(self, value: float, predict: Predict) -> Answer:
@@ -117,11 +123,17 @@ class Extreme:
             return Answer(False, f"{self.measure} is not defined with {self.name} {value:g}: nothing of it happens.")
         kept = found < self.bound if self.below else found > self.bound
         side = "below" if self.below else "above"
-        first = unlike(self.scenario, self.lab)
+        texts = {end: band.text(end) for end in ENDS}
+        texts[self.end] = told_from(self.bound, found, texts[self.end])
         said = (
-            f"{first}{'With' if first else 'with'} {self.name} {value:.4g} the predicted interval of {self.measure} is "
-            f"{band.text('low')} to {band.text('high')}{self._unit()}, its median "
-            f"{band.text('median')}; {ENDS[self.end]} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
+            f"with {self.name} {_figure(value)} the predicted interval of {self.measure} is "
+            f"{texts['low']} to {texts['high']}{self._unit()}, its median {texts['median']}; "
+            f"{self._end} is {'' if kept else 'not '}{side} {self.bound:g}{self._unit()}."
         )
         hint = "" if kept or not self.hint else f" {self.hint}"
-        return Answer(kept, f"{said}{hint}", found)
+        return told_apart(Answer(kept, f"{said}{hint}", found), self.scenario, self.lab)
+
+
+def _figure(value: float) -> str:
+    """Return a value as people write it: 130,000 and not 1.3e+05."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from twin.analysis.bands import Band
 from twin.analysis.comparison import Predicted
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, whole
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_from, whole
 from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
 from twin.measures import MEASURES, measure_record
@@ -98,7 +98,7 @@ def _in_time(scenario: Scenario, inter: float, fall: int, predict: Predict) -> A
     band = Band.predicted(predict(varied), "reconnect_p50")
     found = (
         f"the node is marked down {soonest:.2g} to {latest:.2g} s after its death, and the predicted interval of "
-        f"reconnect_p50 is {band.text('low')} to {band.text('high')} s"
+        f"reconnect_p50 is {band.text('low')} to {told_from(RECONNECT_LIMIT, band.high, band.text('high'))} s"
     )
     if band.high < RECONNECT_LIMIT:
         return Answer(True, f"{found}; its upper end is below {RECONNECT_LIMIT:g} s.", band.high)

@@ -21,29 +21,33 @@ from twin.scenario.fields import show
 ANSWERS = Kind("answer sheet", 2**20)
 COLUMNS = (
     *("file", "name", "lab", "seed", "predictions", "tries", "first_right", "expected", "found", "error"),
-    *("settings", "verdict", "asked_again", "choices", "harder_settings", "harder", "harder_asked_again"),
-    *("bonus", "discrepancy", "problem"),
+    *("settings", "verdict", "asked_again", "choices", "choices_asked_again"),
+    *("harder_settings", "harder", "harder_asked_again", "bonus", "discrepancy", "problem"),
 )
 """Columns of the table: of a file that is no sheet only `file` and `problem` say something. `tries` counts answers,
 `first_right` is the number of the first right one; `expected`, `found` and `error` (relative) are of the first answer
 that was predicted, for later ones have seen its result; `settings` and `verdict` are of the last one,
 and `asked_again` is its verdict when the lab's check runs again, where it does. All these are of the lab's question;
-`harder` and what begins so are of level 2. `choices` are the clients chosen in step 6, each with its verdict; `bonus`
-is the best standing of the findings of level 3, and `discrepancy` says what the best of them is."""
+`harder` and what begins so are of level 2. `choices` are the clients chosen in step 6, each with its verdict, and
+`choices_asked_again` are the same as the lab's own records have them; `bonus` is the best standing of the findings of
+level 3, and `discrepancy` says what the best of them is."""
 Again = Callable[[Mapping[str, Any], int], str]
 """Returns the verdict of a sheet's last answer of a level when it is asked again."""
+ChosenAgain = Callable[[Mapping[str, Any]], str]
+"""Returns the verdicts of the clients that a sheet has chosen when the records are asked again."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a text begins that a spreadsheet would run. Source: OWASP, "CSV Injection"."""
 
 
-def grade(paths: Iterable[Path], again: Again | None = None) -> pd.DataFrame:
+def grade(paths: Iterable[Path], again: Again | None = None, chosen: ChosenAgain | None = None) -> pd.DataFrame:
     """Return a row for each file, in the order given; columns are `COLUMNS`.
 
     Args:
         paths: exported sheets.
         again: asks a sheet's last answer of a level again; None asks nothing again.
+        chosen: asks the clients that a sheet has chosen again; None asks none.
     """
-    return pd.DataFrame([_row(path, again) for path in paths], columns=list(COLUMNS))
+    return pd.DataFrame([_row(path, again, chosen) for path in paths], columns=list(COLUMNS))
 
 
 def sheet_of(path: Path) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def _is_table(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _row(path: Path, again: Again | None) -> dict[str, Any]:
+def _row(path: Path, again: Again | None, chosen: ChosenAgain | None) -> dict[str, Any]:
     try:
         data = sheet_of(path)
     except ScenarioError as error:
@@ -160,19 +164,29 @@ def _row(path: Path, again: Again | None) -> dict[str, Any]:
         "settings": _settings(answers),
         "verdict": data["verdict"],
         "asked_again": _cell(again(data, 1)) if again is not None else None,
-        **_more(data, again),
+        **_more(data, again, chosen),
         "problem": None,
     }
 
 
-def _more(data: Mapping[str, Any], again: Again | None) -> dict[str, Any]:
+def last_choices(data: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the last client that a sheet has chosen for each question, by question."""
+    return {one["question"]: one for one in data.get("choices", [])}
+
+
+def verdict_on(question: str, client: object, verdict: str) -> str:
+    """Return what a cell says of a client that was chosen."""
+    return f"{question}: client {client} {verdict}"
+
+
+def _more(data: Mapping[str, Any], again: Again | None, chosen: ChosenAgain | None) -> dict[str, Any]:
     """Return what a row says of step 6 and of the levels 2 and 3."""
-    choices = {one["question"]: one for one in data.get("choices", [])}  # the last one of each question
-    said = [f"{name}: client {one.get('client')} {_word(one['right'])}" for name, one in choices.items()]
+    said = [verdict_on(name, one.get("client"), word_of(one["right"])) for name, one in last_choices(data).items()]
     found = sorted(data.get("discrepancies", []), key=lambda one: STANDINGS.index(one["standing"]))
     best = f"{found[0]['measure']}, {found[0].get('room')}: {found[0]['mechanism']}" if found else ""
     return {
         "choices": _cell("; ".join(said)),
+        "choices_asked_again": _cell(chosen(data)) if chosen is not None else None,
         "harder_settings": _settings([one for one in data["answers"] if one.get("level", 1) == 2]),
         "harder": data.get("harder", UNANSWERED),
         "harder_asked_again": _cell(again(data, 2)) if again is not None else None,
@@ -181,7 +195,8 @@ def _more(data: Mapping[str, Any], again: Again | None) -> dict[str, Any]:
     }
 
 
-def _word(right: bool) -> str:
+def word_of(right: bool) -> str:
+    """Return a verdict in the words of a sheet."""
     return "right" if right else "not yet"
 
 

@@ -5,14 +5,13 @@ Nothing here knows a world: what has to be simulated is done by a function that 
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from twin.advice import cuts_idle
 from twin.analysis.comparison import Predicted
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, unlike
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_apart
 from twin.course.explanations import Journey, first_after, first_fault, journeys
 from twin.course.extremes import Extreme
 from twin.course.failover import upper_end
@@ -30,7 +29,8 @@ PINGS_LIMIT = 50.0
 HELD = 1.0
 """Seconds from which on an attempt was held up: others take milliseconds."""
 LEAST_TIMEOUT = 1.0
-"""Seconds that a pong may always take: a lost packet is sent again after about one. Source: RFC 6298, section 2.1."""
+"""Seconds that a pong may always take: a lost packet is sent again after up to about one. Source: RFC 6298, sections
+2.1 and 2.4; Linux waits less when the round trips are short."""
 
 
 def pings_a_second(scenario: Scenario) -> float:
@@ -287,7 +287,7 @@ def check_heartbeat(
         answer = cheapest(
             _found_soon(scenario, every, wait, predict), [(said, lambda: _found_soon(scenario, every, longer, predict))]
         )
-        return replace(answer, why=unlike(scenario, lab) + answer.why)
+        return told_apart(answer, scenario, lab)
 
     return asked(expected, "the upper end of the 95 % interval of notice_p99 in s", scenario.duration, judge)
 

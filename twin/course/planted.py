@@ -206,7 +206,7 @@ def ratios(mine: Mapping[str, Mapping[str, float]], comparisons: Mapping[str, Co
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def refutes(one: Model, other: Model, slack: float = 0.02) -> Shows:
+def refutes(one: Model, other: Model, slack: float = 0.005) -> Shows:
     """Return what a client shows that cannot be in one model and can be in the other.
 
     Such a client is back sooner than the first model can mark the dead node down, and none of its waits is longer than

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from twin.analysis.bands import Band
-from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number
+from twin.course.answers import STEP, Answer, Predict, asked, cheapest, number, told_from
 from twin.course.explanations import Journey
 from twin.course.extremes import Extreme
 from twin.errors import ScenarioError
@@ -146,7 +146,7 @@ def _removed(scenario: Scenario, ttl: float, heartbeat: float, predict: Predict)
         )
     found = (
         f"the node is taken out {low:.2f} to {high:.2f} s after its death, and the predicted interval of "
-        f"mark_down_delay is {band.text('low')} to {band.text('high')} s"
+        f"mark_down_delay is {band.text('low')} to {told_from(REMOVAL_LIMIT, band.high, band.text('high'))} s"
     )
     if band.high < REMOVAL_LIMIT:
         return Answer(True, f"{found}; its upper end is below {REMOVAL_LIMIT:g} s.", band.high)
@@ -248,9 +248,11 @@ def _filled(scenario: Scenario, mean: float, jitter: float, predict: Predict) ->
     if "new_share" not in prediction.measures:
         return Answer(False, "no node is new when the run ends: with such a lifetime the autoscaler sees no load.")
     share, churn = (Band.predicted(prediction, name) for name in ("new_share", "churn_peak"))
+    carried = told_from(LEAST_SHARE, share.low, f"{share.low:.2f}")
+    back = told_from(MOST_CHURN, churn.high, f"{churn.high:.0f}")
     found = (
-        f"the new nodes carry {share.low:.2f} of the mean at the lower end, and {churn.high:.0f} clients a second come "
-        "back at the upper end of the peak"
+        f"the new nodes carry {carried} of the mean at the lower end, and {back} clients a second come back at the "
+        "upper end of the peak"
     )
     if share.low < LEAST_SHARE:
         return Answer(

@@ -5,7 +5,6 @@ notebook passes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import nan
 
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from twin.analysis.bands import Band
 from twin.analysis.comparison import Predicted
 from twin.costs.profile import HostProfile
-from twin.course.answers import Answer, Predict, apart, asked, number, unlike
+from twin.course.answers import Answer, Predict, apart, asked, led_by, number, told_apart
 from twin.course.explanations import Journey, who_lost
 from twin.course.extremes import Extreme
 from twin.course.tables import DASH, value_of
@@ -197,11 +196,10 @@ def check_store(
             )
         except (ScenarioError, TypeError, ValueError) as error:
             return Answer(False, f"The lab does not take these settings. {error}")
-        asked_of = unlike(scenario, lab)
-        if len(varied.faults) < len(scenario.faults):
-            asked_of += "Sessions in memory have no store whose outage they feel, so it is left out. "
         answer = _stored(varied, store, predict)
-        return replace(answer, why=asked_of + answer.why)
+        if len(varied.faults) < len(scenario.faults):
+            answer = led_by("Sessions in memory have no store whose outage they feel, so it is left out. ", answer)
+        return told_apart(answer, scenario, lab)
 
     return asked(expected, "the upper end of the 95 % interval of reconnect_p99 in s", scenario.duration, judge)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from twin.course.answers import Answer, number, whole
 from twin.course.discrepancies import Discrepancy, Standing
+from twin.course.explanations import OfRecord
 from twin.errors import LabError, ScenarioError
 from twin.files.writing import write_text
 from twin.measures import MEASURES
@@ -64,6 +65,7 @@ class Choice:
         client: its number.
         right: whether the record shows it.
         why: in words.
+        source: the record, as `explanations.source_of` names it; empty in sheets that did not note it yet.
     """
 
     question: str
@@ -71,6 +73,7 @@ class Choice:
     client: int
     right: bool
     why: str
+    source: str = ""
 
 
 class Sheet:
@@ -147,7 +150,8 @@ class Sheet:
             number_of = whole("client", client)
         except ScenarioError:
             return answer  # nobody was chosen yet
-        self.choices.append(Choice(question, run, number_of, answer.right, answer.why))
+        source = answer.source if isinstance(answer, OfRecord) else ""
+        self.choices.append(Choice(question, run, number_of, answer.right, answer.why, source))
         return answer
 
     def found(self, finding: Discrepancy | Answer) -> Discrepancy | Answer:

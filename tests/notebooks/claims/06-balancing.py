@@ -21,6 +21,8 @@ def gained(name):
 # 1: "80 to a node under each rule that counts connections or goes round"
 fair = ("HAProxy leastconn", "HAProxy roundrobin", "nginx least_conn", "nginx round robin")
 assert all(holds(one[name], 1.0) == [80, 80, 80] for name in fair)
+# 1: "give or take one where two random nodes are compared"
+assert all(abs(n - 80) <= 1 for name in ("HAProxy random(2)", "nginx random two") for n in holds(one[name], 1.0))
 # 1: "listens again a fraction of a second later"
 assert all(0 < record.select("node_started")["t"].iloc[0] - 2.0 < 0.7 for record in one.values())
 # 1: "nobody is marked down at second 2"
@@ -34,7 +36,7 @@ assert abs(bands["HAProxy roundrobin"].median - 1.5) < 0.08
 assert bands["nginx least_conn"].median == 2.0
 # 2: "about **60** new connections in 100 ms"
 assert 45 <= simulated["rush, HAProxy leastconn"] <= 80
-# 3: "node 1 stays empty until somebody loses a connection, and then gets all of it, or most"
+# 3: "node 1 stays empty until somebody else loses connections, and then gets all of these clients, or most"
 assert all(holds(one[name], 5.0)[0] < 30 for name in ("HAProxy leastconn", "HAProxy random(2)"))
 assert gained("HAProxy leastconn") > gained("HAProxy random(2)") > 0.6
 # 3: "the same, but the empty node gets no more than its turn"
@@ -47,8 +49,9 @@ assert returns(one["HAProxy consistent"], 6.0, 10.0).max() < 1.0
 assert holds(one["HAProxy consistent"], 5.0)[0] < 0.5 * holds(one["HAProxy consistent"], 1.0)[0]
 # 3: "node 1 gets nobody, and node 3 gets everybody"
 assert all(holds(one[name], 9.5) == [0, 0, 240] for name in NGINX)
-# 5: "The bands are narrow"; "who still waits for the mark-down of node 2"
+# 5: "The bands are narrow"; "nobody in the replication above"; "who still waits for the mark-down of node 2"
 assert all(band.high - band.low < 0.25 for band in bands.values())
+assert SHORT or holds(one["HAProxy leastconn"], 5.0)[0] == 0
 assert any(sum(holds(record, 9.5)) < 240 for record in replications["HAProxy source"])
 # 5: the runs that count lie in their bands or beside them by little
 assert all(bands[name].low - 0.1 < value < bands[name].high + 0.1 for name, (value,) in values.items())

@@ -14,8 +14,11 @@ from stormlab.commands import course as module
 from tests.commands import lab_in_process
 from tests.strategies import small
 from twin.course.answers import Answer
+from twin.course.explanations import OfRecord, source_of
 from twin.course.sheet import Sheet
 from twin.errors import LabError
+from twin.files.places import RECORDS
+from twin.record.record import Record
 
 READY = (
     "00-when-a-comparison-fails",
@@ -175,6 +178,21 @@ def test_a_folder_of_sheets_becomes_a_table(lab, tmp_path):
     status, _, said = lab("grade", tmp_path, "--output", tmp_path / "out" / "grades.csv")
     assert (status, said[-1]) == (2, "1 of 3 files is no answer sheet; see `problem`.")
     assert len((tmp_path / "out" / "grades.csv").read_text().splitlines()) == 4
+
+
+def test_again_looks_up_the_client_that_a_sheet_calls_right(lab, tmp_path):
+    sheet = Sheet("01-failover", 1)
+    sheet.predict(small(), {"reconnect_p50": 1.5})
+    record = Record.load(RECORDS / "failover-0.parquet")
+    sheet.chosen("a wait that outlives the mark-down", OfRecord(True, "so", source=source_of(record)), 199)
+    sheet.save("ada", tmp_path)
+    _, table, _ = lab("grade", tmp_path, "--again")
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["choices"] == "a wait that outlives the mark-down: client 199 right"
+    assert row["choices_asked_again"] == "a wait that outlives the mark-down: client 199 not yet"
+    _, table, _ = lab("grade", tmp_path)
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["choices_asked_again"] == ""
 
 
 def test_a_folder_without_sheets_says_so(lab, tmp_path):

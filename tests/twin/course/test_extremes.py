@@ -91,6 +91,13 @@ def test_nothing_is_predicted_before_a_number_is_expected():
     assert "lies from 0 to 8" in longest().check(0.7, never, 9).why
 
 
+def test_what_few_replications_have_is_not_called_a_95_per_cent_interval():
+    question = longest(interval="simulated range")
+    for answer in (question.check(0.7, predicts), question.check(0.7, predicts, 1.0)):
+        assert "the upper end of the simulated range" in answer.why
+        assert "95 %" not in answer.why
+
+
 def test_what_is_not_defined_and_what_is_not_allowed_are_said():
     nothing = SimpleNamespace(measures=pd.DataFrame({"reconnect_p50": [np.nan]}), bounds=pd.DataFrame())
     assert "nothing of it happens" in longest().check(0.7, lambda _: nothing, 1).why
@@ -103,3 +110,28 @@ def test_other_settings_than_those_of_the_lab_are_said_without_the_readers_own()
     first = "Asked under other settings than those of the lab: balancer.algorithm leastconn (in the lab roundrobin). "
     first += "With balancer.check.inter 0.7 "
     assert answer.why.startswith(first)
+
+
+def test_a_value_is_written_as_people_write_it():
+    lab = {"setting": "sessions.login_iterations", "least": 1e3, "most_allowed": 1e6, "varied": lambda _: small()}
+    assert "with sessions.login_iterations 130,000 the" in longest(**lab).check(130_000, predicts, 1).why
+    assert "sessions.login_iterations 88,000, which is larger" in longest(**lab, bound=9.0).check(8e4, predicts, 1).why
+
+
+def test_an_end_that_is_just_not_below_the_bound_does_not_read_as_the_bound():
+    def just(_):
+        late = np.full(40, 1.5004)
+        return SimpleNamespace(measures=pd.DataFrame({"reconnect_p50": late}), bounds=pd.DataFrame())
+
+    why = longest().check(3.0, just, 1).why
+    assert "is 1.5 to 1.5004 s, its median 1.5; the upper end of the 95 % interval is not below 1.5 s" in why
+
+
+def test_a_rate_has_its_window_behind_it():
+    def attempts(_):
+        return SimpleNamespace(measures=pd.DataFrame({"peak_attempts": np.full(40, 51.0)}), bounds=pd.DataFrame())
+
+    question = longest(measure="peak_attempts", bound=60.0)
+    assert question.check(0.7, attempts).why.endswith("of peak_attempts per 100 ms, for your settings.")
+    assert "is 51 to 51 per 100 ms, its median 51;" in question.check(3.0, attempts, 50).why
+    assert "is below 60 per 100 ms." in question.check(3.0, attempts, 50).why

@@ -48,12 +48,16 @@ def whole_sheet(folder, values=(3.0, 4.0, 5.0), standing="confirmed"):
 
 
 def test_a_row_shows_step_6_and_the_three_levels(tmp_path):
-    (row,) = grade([whole_sheet(tmp_path)], lambda _, level: f"asked {level}").to_dict("records")
+    def chosen(data):
+        return f"{len(data['choices'])} looked up"
+
+    (row,) = grade([whole_sheet(tmp_path)], lambda _, level: f"asked {level}", chosen).to_dict("records")
     assert (row["tries"], row["settings"], row["verdict"], row["asked_again"]) == (
         1, '{"inter": 0.5}', "right", "asked 1"
     )  # fmt: skip
     assert (row["harder_settings"], row["harder"], row["harder_asked_again"]) == ('{"fall": 3}', "right", "asked 2")
     assert row["choices"] == "long wait: client 17 right; just missed: client 3 not yet"
+    assert row["choices_asked_again"] == "3 looked up"
     assert (row["bonus"], row["discrepancy"]) == ("confirmed", "reconnect_p50, balancer: The balancer queues.")
     assert row["problem"] is None
 

@@ -5,6 +5,7 @@ import pytest
 from tests.strategies import small
 from twin.course.answers import Answer
 from twin.course.discrepancies import Discrepancy
+from twin.course.explanations import OfRecord
 from twin.course.sheet import MissingAnswerError, Sheet
 from twin.errors import ScenarioError
 
@@ -134,4 +135,11 @@ def test_a_chosen_client_is_noted_with_the_question_it_answers(sheet, tmp_path):
     assert sheet.chosen("late", right, "3", run=1) is right
     sheet.save("Ada", tmp_path)
     data = json.loads((tmp_path / "01-failover-Ada.json").read_text())
-    assert data["choices"] == [{"question": "late", "run": 1, "client": 3, "right": True, "why": "client 3 shows it"}]
+    noted = {"question": "late", "run": 1, "client": 3, "right": True, "why": "client 3 shows it", "source": ""}
+    assert data["choices"] == [noted]
+
+
+def test_a_choice_names_the_record_it_was_made_in(sheet):
+    sheet.predict(small(), GOOD)
+    sheet.chosen("late", OfRecord(False, "client 3 is early", source="sim small 0"), 3)
+    assert sheet.choices[0].source == "sim small 0"

@@ -27,8 +27,7 @@ def latencies_figure(measured: Mapping[str, Sequence[Record]], predictions: Mapp
     for axis, (name, records) in zip(axes, measured.items(), strict=True):
         draw_latencies(axis, records, predictions[name].latencies)
         lost = [measure_record(record)["lost_share"] for record in records if record.counts]
-        title = f"{name}: {100 * float(np.median(lost)):.1f} % lost, which have no latency" if lost else name
-        axis.set_title(title, fontsize=10)
+        axis.set_title(_title(name, lost), fontsize=10)
     for axis in axes[1:]:
         axis.set_ylabel("")
         if legend := axis.get_legend():
@@ -56,6 +55,15 @@ def missing_figure(records: Mapping[str, Record]) -> Figure:
     if axes[-1].get_legend_handles_labels()[0]:
         axes[-1].legend(loc="upper right", frameon=False, fontsize=8.5)
     return figure
+
+
+def _title(name: str, lost: Sequence[float]) -> str:
+    """Return a panel's title, which says what share of the deliveries cannot be in its curves."""
+    if not lost:
+        return name
+    if not any(lost):
+        return f"{name}: nothing lost"
+    return f"{name}: {100 * float(np.median(lost)):.1f} % lost, which have no latency"
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
