@@ -13,8 +13,9 @@ settings.register_profile(
 )
 settings.load_profile("stormlab")
 
-# a shell that starts the tests in the background has SIGINT ignored, which children would inherit
+# a shell that starts the tests in the background has SIGINT ignored, and nohup SIGHUP, which children would inherit
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)
