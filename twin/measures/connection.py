@@ -285,14 +285,17 @@ def lasts(events: Events, kinds: Sequence[str]) -> Array:
 
     What was done to a process is over with a new process of its node, whoever starts it; a dead link is not.
     """
-    begun, *ends = (events.at(events.event.isin(name)) for name in ("fault", "healed", "node_started"))
+    begun = events.at(events.event.isin("fault"))
+    kind = begun.words("kind")
+    lasting: Array = kind.isin(*kinds)
+    if not lasting.any():
+        return lasting
+    ends = (events.at(events.event.isin(name)) for name in ("healed", "node_started"))
     healed, anew = (dict(zip(over.node.tolist(), over.t.tolist(), strict=True)) for over in ends)
-    link = begun.words("kind").isin("blackhole")
-    still = [
+    lasting &= [
         max(healed.get(which, -np.inf), -np.inf if of_link else anew.get(which, -np.inf)) < when
-        for when, which, of_link in zip(begun.t, begun.node.tolist(), link, strict=True)
+        for when, which, of_link in zip(begun.t, begun.node.tolist(), kind.isin("blackhole"), strict=True)
     ]
-    lasting: Array = begun.words("kind").isin(*kinds) & np.array(still, dtype=bool)
     return lasting
 
 

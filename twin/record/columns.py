@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ Array = np.ndarray[Any, Any]
 
 COLUMNS = ["t", "event", "client", "node", "attempt", "version", "detail"]
 _TYPES = {"t": pa.float64(), "event": pa.large_string(), "detail": pa.large_string()}
+_WITH = {
+    column: {name for name, one in TYPES.items() if any(column == own.name for own in one.columns)}
+    for column in SORT_OF
+}
 SCHEMA = pa.schema([pa.field(name, _TYPES.get(name, pa.int64()), nullable=False) for name in COLUMNS])
 
 
@@ -209,8 +214,9 @@ class Events:
     def _of_names(self) -> list[Array]:
         """The rows of each of `event.texts`: sorted once, so that whoever wants a few of them looks at no others."""
         places = self.event.places.astype(np.min_scalar_type(len(self.event.texts)))  # small numbers are sorted quickly
-        ends = np.cumsum(np.bincount(places, minlength=len(self.event.texts)))
-        return np.split(np.argsort(places, kind="stable"), ends[:-1])
+        ends = np.cumsum(np.bincount(places, minlength=len(self.event.texts))).tolist()
+        rows = np.argsort(places, kind="stable")
+        return [rows[start:end] for start, end in pairwise([0, *ends])]
 
     def where(self, *names: str) -> Array:
         """Return the numbers of the events of the given names, in order."""
@@ -260,12 +266,9 @@ class Events:
         """
         if SORT_OF.get(column) != sort:
             raise KeyError(f"no event has a column {column} that is a {sort}")
-        for name in dict.fromkeys(self.event.texts):
-            if (
-                name in TYPES
-                and any(one.name == column for one in TYPES[name].columns)
-                and len(rows := self.where(name))
-            ):
+        for name in dict.fromkeys(self.event.texts[place] for place in self.event.used()):
+            if name in _WITH[column]:
+                rows = self.where(name)
                 yield rows, Own(TYPES[name], self.detail.at(rows))
 
     def rows(self) -> list[Row]:
