@@ -140,6 +140,7 @@ def admits(w: Any, i: int, size: int) -> bool:
     if decision == Word.CLOSE:
         cut(w, i)
         remove_tunnel(w, i)
+        confirmed(w, i, -1)  # here too: the balancer may have forgotten the tunnel while the node hung
         upstream_closed(w, i, Word.ABNORMAL)
     return bool(decision == Word.SEND)
 

@@ -31,6 +31,24 @@ def test_both_engines_note_the_same_events_of_a_broadcast(scenario, profile, rep
     assert_same(in_order(expected), in_order(found))
 
 
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_who_is_cut_after_the_balancer_forgot_the_connection_is_not_awaited(kind):
+    scenario = small(  # clients give up while the node hangs; then a message is too large for every outlet
+        duration=1.4,
+        nodes={"count": 1},
+        balancer={"kind": kind},
+        clients={"count": 3, "heartbeat": {"interval": 1.0, "timeout": 0.1, "close_timeout": 0.2}},
+        bus={"kind": "pubsub"},
+        publisher={"rate": 5.0, "start": 0.2, "payload_bytes": 20_000, "ack_timeout": 0.4, "scope": "client"},
+        slow_consumer={"policy": "close", "limit_bytes": 1024},
+        faults=[{"at": 0.1, "kind": "hang", "node": 1, "duration": 0.8}],
+    )
+    for replication in range(8):
+        expected = World(scenario, replication, small_profile()).run()
+        found = KernelRun(scenario, replication, small_profile()).go().rows()
+        assert_same(in_order(expected), in_order(found))
+
+
 def talk(**changes):
     """Return a broadcast to many clients, with some fields changed."""
     base = small(bus={"kind": "stream"}, publisher={"rate": 50.0}, clients={"count": 300}, duration=4.0)
