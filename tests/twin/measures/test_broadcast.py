@@ -29,6 +29,7 @@ from twin.measures import (
     staleness_curves,
 )
 from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast, staleness_times
+from twin.measures.handler import HANDLER
 from twin.measures.messages import Messages
 from twin.record.record import COLUMNS, Record, row
 
@@ -347,6 +348,7 @@ def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
     assert {name for name, one in MEASURES.items() if one.unit == "s" and one.driver == "cpu"} == {
         *("notice_p50", "notice_p99", "connect_p50", "connect_p99", "consistent_p50"),
         *("latency_p50", "latency_p90", "latency_p99", "age_p50", "age_p99", "node_cpu", "client_cpu"),
+        *(name for name in HANDLER if name != "unanswered_share"),
     }
 
 
