@@ -29,7 +29,6 @@ from twin.measures import (
     staleness_curves,
 )
 from twin.measures.broadcast import BROADCAST, SHARES, acknowledgement_curves, measure_broadcast, staleness_times
-from twin.measures.handler import HANDLER
 from twin.measures.messages import Messages
 from twin.record.record import COLUMNS, Record, row
 
