@@ -10,6 +10,7 @@ from twin.lazy import loader
 if TYPE_CHECKING:
     from live.calibration.calibration import calibrate, trace
     from live.calibration.pings import ping_costs
+    from live.calibration.polls import with_polls
     from live.calibration.sessions import with_sessions
     from live.runs import each, measure, run
 
@@ -20,10 +21,11 @@ _HOME = {
     "ping_costs": "live.calibration.pings",
     "run": "live.runs",
     "trace": "live.calibration.calibration",
+    "with_polls": "live.calibration.polls",
     "with_sessions": "live.calibration.sessions",
 }
 
-__all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_sessions"]
+__all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_polls", "with_sessions"]
 
 
 __getattr__ = loader(globals(), _HOME)

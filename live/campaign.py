@@ -33,7 +33,7 @@ OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
 OF_NODE = frozenset({*OF_PROCESS, "blackhole", "join", "bus_cut", "partition", "delay"})
 AT_ONCE = frozenset({"restart", "drain", "bus_cut", "join"})
 """Faults that have no duration."""
-KINDS = (*OF_PROCESS, "blackhole", "join", *OF_MESSAGES, "bus_down")
+KINDS = (*OF_PROCESS, "blackhole", "join", *OF_MESSAGES, "bus_down", "store_down")
 
 
 class _Dice:
@@ -92,7 +92,36 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     for fault in data["faults"]:
         if fault["kind"] == "bus_down" and data["bus"]["servers"] == "several":
             fault["server"] = dice.choose(*_uses(data))
+    if dice.choose(True, False):
+        data["nodes"] |= _handler(dice)
+    _frames(dice, data)
+    _add_pools(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
+
+
+def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
+    """Give the nodes pools in one run of three, and let their store die in some; drawn last, so that what was drawn
+    before there were pools stays as it was.
+    """
+    pool = {
+        "store": "redis",
+        "size": dice.choose(2, 3, 10),
+        "max_waiting": dice.choose(0, 2),
+        "timeout": dice.choose(0.1, 0.5),
+        "service": dice.choose(0.0, 0.01, 0.05),
+        "leak": dice.choose(0.0, 0.0, 0.05),
+        "handshake": dice.choose(True, False),
+        "rate": dice.choose(2.0, 10.0),
+    }
+    there, dies = dice.choose(True, False, False), dice.choose(True, False)
+    at, duration = dice.between(0.2, 0.7), dice.between(0.4, 0.7)
+    if not there:
+        return
+    if pool["leak"]:  # a pool that is empty lets nobody in any more
+        pool["handshake"] = False
+    data["nodes"]["pool"] = pool
+    if dies and len(data["faults"]) < MOST_FAULTS:
+        data["faults"].append({"kind": "store_down", "at": at, "duration": duration})
 
 
 def _clients(dice: _Dice) -> dict[str, Any]:
@@ -140,6 +169,27 @@ def _registry(dice: _Dice) -> dict[str, Any]:
     scaling = {"target": target, "minimum": NODES - 1, "maximum": NODES + 2, "sync_period": 0.4, "lead": 0.2}
     scaling["down"] = {"window": 0.0, "policies": [{"kind": "pods", "value": 1, "period": 1.0}]}
     return {"registry": registry, "autoscaling": dice.choose(None, scaling)}
+
+
+def _handler(dice: _Dice) -> dict[str, Any]:
+    short = {"name": "short", "rate": dice.choose(20.0, 60.0), "cpu": 0.0002, "awaiting": dice.choose(0.0, 0.02)}
+    long = {"name": "long", "rate": 10.0, "arrivals": "poisson", dice.choose("cpu", "blocking"): 0.01}
+    executor = {"kind": dice.choose("loop", "thread_pool", "process_pool"), "size": 2}
+    return {"handler": {"tasks": [short, long]}, "executor": executor}
+
+
+def _frames(dice: _Dice, data: dict[str, Any]) -> None:
+    """Decide how messages travel; in half of the runs they do so as ever."""
+    if dice.choose(True, False):
+        return
+    batch = {"count": dice.choose(2, 5), "window": dice.choose(0.02, 0.1)}
+    data["codec"] = dice.choose("none", "none", "json", "orjson", "msgpack", "protobuf")
+    compression = {"window_bits": dice.choose(9, 12, 15), "takeover": dice.choose(True, False)}
+    data["nodes"] |= {"compression": dice.choose(None, None, compression), "batch": dice.choose(None, None, batch)}
+    if "publisher" in data:
+        data["publisher"]["batch"] = dice.choose(None, None, batch)
+    if data["clients"]["sends"]:
+        data["clients"]["sends"]["batch"] = dice.choose(None, batch)
 
 
 def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
@@ -190,6 +240,10 @@ def _names(scenario: Scenario) -> list[str]:
     return [fault.kind for fault in scenario.faults]
 
 
+def _publishes_batches(scenario: Scenario) -> bool:
+    return scenario.publisher is not None and scenario.publisher.batch is not None
+
+
 def mechanisms(scenario: Scenario) -> list[str]:
     """Return what a run has beside clients, balancer and nodes, in a few words."""
     registry = scenario.registry
@@ -197,10 +251,15 @@ def mechanisms(scenario: Scenario) -> list[str]:
         f"broadcast over {scenario.bus.kind}": scenario.publisher is not None,
         f"sessions in {scenario.sessions.store}": scenario.sessions.store != "none",
         "sends": scenario.clients.sends.rate > 0,
+        f"handler in {scenario.nodes.executor.kind}": scenario.nodes.handler is not None,
+        f"codec {scenario.codec}": scenario.codec != "none",
+        "compression": scenario.nodes.compression is not None,
+        "batches": any((scenario.nodes.batch, scenario.clients.sends.batch, _publishes_batches(scenario))),
         "lifetimes": scenario.nodes.lifetime is not None,
         "registry": registry is not None,
         "rebalancing": registry is not None and registry.rebalance is not None,
         "autoscaling": scenario.autoscaling is not None,
+        "pools": scenario.nodes.pool is not None,
     }
     return [name for name, is_there in there.items() if is_there]
 

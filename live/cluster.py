@@ -25,12 +25,14 @@ from live.node.kinds import RUNTIMES
 from live.node.messages import Look, Seen
 from live.ports import ClusterPart, SomePart
 from live.rooms import ROOMS, Room
+from live.transport.kinds import PROGRAMS
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
 from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 NOTICE = 0.05
 """Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""
@@ -153,6 +155,7 @@ class Cluster:
         config: dict[str, Any] = {"number": number, "port": self.node_ports[number - 1]}
         nodes = self.scenario.nodes
         config |= {"backlog": nodes.backlog, "ping_interval": nodes.ping_interval, "ping_timeout": nodes.ping_timeout}
+        config["workers"] = nodes.workers.model_dump()
         return self._with_tables(config, [part.of_node(number) for part in self.parts])
 
     @staticmethod
@@ -166,12 +169,8 @@ class Cluster:
     def start_node(self, number: int) -> ChildProcess:
         """Start the process of node `number`; it says `Listening` when it does."""
         config, cpus = self.node_config(number), self.place.cluster
-        node = self.stage.python(
-            f"node {number}",
-            RUNTIMES[self.scenario.nodes.runtime].program,
-            config,
-            [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus,
-        )
+        own = [cpus[(number - 1) % len(cpus)]] if self._pinned else cpus
+        node = RUNTIMES[self.scenario.nodes.runtime].start(self.stage, f"node {number}", config, own)
         for part in self.parts:
             part.node_started(number, node)
         return node
@@ -208,7 +207,8 @@ class Cluster:
             "heartbeat": clients.heartbeat.model_dump(),
         }
         config = self._with_tables(config, [part.of_clients() for part in self.parts])
-        return self.stage.python(f"swarm {first}", "live.client.client", config, self.place.clients)
+        program = PROGRAMS[clients.transport.kind]
+        return self.stage.python(f"swarm {first}", program, config, self.place.clients)
 
     def warm_up(self) -> float:
         """Connect all clients and return the start of the run on the monotonic clock.

@@ -14,6 +14,7 @@ from live.client import faults as of_client
 from live.machine.timing import ScheduledAction
 from live.network import faults as of_network
 from live.node import faults as of_node
+from live.pool import faults as of_pool
 from live.ports import Effect
 from live.registry import faults as of_registry
 from twin.scenario.faults import Fault
@@ -28,6 +29,7 @@ KINDS: "dict[str, Callable[[Cluster, Fault], Effect]]" = {
     **of_balancer.KINDS,
     **of_broadcast.KINDS,
     **of_registry.KINDS,
+    **of_pool.KINDS,
 }
 """What each kind of fault does, by its name in a scenario; `live.limits` refuses the others."""
 

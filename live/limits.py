@@ -4,6 +4,7 @@ from live.balancer.balancer import binary
 from live.broadcast.bus import answers
 from live.control.address import Address, address_of
 from live.machine import placement
+from live.node.kinds import RUNTIMES
 from live.permissions import check_permissions
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
@@ -48,6 +49,7 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
     placement.placement(scenario)
     binary(scenario.balancer.kind)
+    RUNTIMES[scenario.nodes.runtime].check()
     placement.check_limits(scenario)
     if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
         if any(fault.kind == "bus_down" for fault in scenario.faults):

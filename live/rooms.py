@@ -3,12 +3,18 @@
 from collections.abc import Callable
 
 from live.broadcast import broadcast, server
-from live.network import links
+from live.codec import frames
+from live.deadlines import deadlines
+from live.handler import handler
+from live.machine import accounts
+from live.network import links, nodelay
 from live.node import lifetimes
+from live.pool import pool
 from live.ports import Cluster
 from live.registry import autoscaler
 from live.sending import sending
 from live.sessions import sessions
+from live.transport import polls
 
 Room = Callable[[Cluster], None]
 """Adds a mechanism to a cluster whose scenario asks for it."""
@@ -20,6 +26,13 @@ ROOMS: tuple[Room, ...] = (
     autoscaler.attach,
     sessions.attach,
     sending.attach,
+    handler.attach,
+    deadlines.attach,
     lifetimes.attach,
+    accounts.attach,  # its look at the end of a run is quick, that of the frames is not
+    frames.attach,
+    nodelay.attach,
+    pool.attach,
+    polls.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

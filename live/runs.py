@@ -107,7 +107,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "bus": {},
             **cluster.describe(),
             "profile": _profile(scenario),
-            "versions": versions(*RUNTIMES[scenario.nodes.runtime].packages, "redis", "psutil", "pandas", "pyarrow"),
+            "versions": RUNTIMES[scenario.nodes.runtime].versions() | versions("redis", "psutil", "pandas", "pyarrow"),
         }
     return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
 
@@ -124,7 +124,7 @@ def _follow(cluster: Cluster, start: float, progress: Progress | None) -> dateti
     cluster.about_to_run()
     began, now = datetime.now(UTC), time.monotonic() - start
     timing.timers.woke(start + min(now, 0.0), "look")
-    while (now := time.monotonic() - start) < scenario.duration:
+    while (now := time.monotonic() - start) < scenario.duration or (steps and steps[0].at < scenario.duration):
         interrupt.check()
         if steps and now >= steps[0].at:
             timing.take(steps.pop(0), start)

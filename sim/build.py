@@ -10,18 +10,25 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.codec.usage import Usage
+from sim.deadlines.deadlines import Deadlines
+from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
 from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
-from sim.ports import ClientPart, NodePart, Run
+from sim.pool.pools import Pools
+from sim.ports import ClientPart, Gate, NodePart, Run
 from sim.registry.autoscaler import Autoscaler
 from sim.registry.registry import Registrar, RegistryCosts
 from sim.sending.outbox import Outboxes
 from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
+from sim.transport.client import PollingClient
+from sim.transport.polls import Polls
+from twin.costs.codec import connection_bytes
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
@@ -58,27 +65,48 @@ class Mechanisms:
         self.autoscaler: Autoscaler | None = None
         self.sessions: Sessions | None = None
         self.outboxes: Outboxes | None = None
+        self.handlers: Handlers | None = None
+        self.deadlines: Deadlines | None = None
+        self.usage: Usage | None = None
+        self.pools: Pools | None = None
+        self.polls: Polls | None = None
         self.servers = servers = SharedServers(run, cores, machine)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        uplink: Uplink | None = None
+        handler = scenario.nodes.handler
+        if scenario.talks:
             uplink = Uplink(run, balancer, nodes, clients)
-        if scenario.publisher is not None:
+        if scenario.publisher is not None and uplink is not None:
             bus = servers.of["messages"]
             self.broadcast = Broadcast(run, bus, uplink, balancer, nodes, clients, cores, machine)
+        if scenario.clients.transport.polls and self.broadcast is not None:
+            self.polls = Polls(run, balancer, nodes, self.broadcast.fanouts, machine)
         if scenario.registry is not None:
             self.registrar = Registrar(run, scenario.registry, nodes, balancer, servers.of["registry"], looks)
             if scenario.autoscaling is not None:
                 self.autoscaler = Autoscaler(run, scenario.autoscaling, self.registrar, nodes)
         if scenario.sessions.store != "none":
             self.sessions = Sessions(run, nodes, servers.of.get("sessions"), machine)
-        if scenario.clients.sends.rate:
-            self.outboxes = Outboxes(run, uplink, clients)
+        if scenario.clients.sends.rate and uplink is not None:
+            self.outboxes = Outboxes(run, uplink, clients, machine)
+        if handler is not None and uplink is not None:
+            self.handlers = Handlers(run, handler, uplink, balancer, nodes, clients, machine.cost_if_known)
+        if scenario.nodes.read_deadline or scenario.nodes.write_deadline:
+            room = self.broadcast.room if self.broadcast is not None else 0
+            self.deadlines = Deadlines(run, nodes, balancer.idle, uplink, room)
+        if scenario.nodes.pool is not None:
+            self.pools = Pools(run, nodes, cores["bus"], machine, reads=self.sessions is None)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
+        memory = connection_bytes(machine.profile, scenario) if scenario.counts_bytes else None
+        if memory is not None:
+            self.usage = Usage(run, nodes, memory)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
-            node.gates = tuple(self.sessions.authenticators[node.number - 1 : node.number] if self.sessions else ())
+            node.gates = tuple(self._gates_of_node(node))
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
+            if isinstance(client, PollingClient) and self.polls is not None:
+                client.polls = self.polls
 
     def _registry_costs(self, machine: Machine, cores: Mapping[str, Cores]) -> RegistryCosts | None:
         """Return what the registry costs; None if the profile does not know it."""
@@ -88,6 +116,16 @@ class Mechanisms:
         busy = machine.busy["node"]
         background = busy[len(busy) // 2] if busy else 0.0
         return RegistryCosts(machine, server, Process(cores["registrar"]), background)
+
+    def _gates_of_node(self, node: Node) -> list[Gate]:
+        found: list[Gate] = []
+        if self.sessions is not None:
+            found.append(self.sessions.authenticators[node.number - 1])
+        if self.pools is not None and self.pools.gates:
+            found.append(self.pools.of[node.number - 1])
+        if self.polls is not None:
+            found.append(self.polls.endpoints[node.number - 1])
+        return found
 
     def _parts_of_node(self, node: Node) -> list[NodePart]:
         found: list[NodePart] = []
@@ -100,8 +138,16 @@ class Mechanisms:
             found.append(self.autoscaler.ends[node.number - 1])
         if lifetime is not None:
             found.append(Lifetimes(self.run, node, lifetime))
+        if self.deadlines is not None:
+            found += self.deadlines.of_node[node.number - 1]
         if self.broadcast is not None:
             found.append(self.broadcast.fanouts[node.number - 1])
+        if self.handlers is not None:
+            found.append(self.handlers.of_node[node.number - 1])
+        if self.pools is not None:
+            found.append(self.pools.of[node.number - 1])
+        if self.polls is not None:
+            found.append(self.polls.endpoints[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
@@ -112,6 +158,8 @@ class Mechanisms:
             found.append(self.broadcast.subscribers[client.number])
         if self.outboxes is not None:
             found.append(self.outboxes.of[client.number])
+        if self.handlers is not None:
+            found.append(self.handlers.of_client[client.number])
         return found
 
     def begin(self) -> None:
@@ -120,7 +168,12 @@ class Mechanisms:
             self.registrar.begin()
         if self.autoscaler is not None:
             self.autoscaler.begin()
+        if self.pools is not None:
+            self.pools.begin()
 
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
-        return self.broadcast.finish() if self.broadcast is not None else []
+        if self.pools is not None:
+            self.pools.finish()
+        found = self.broadcast.finish() if self.broadcast is not None else []
+        return found + (self.usage.finish() if self.usage is not None else [])

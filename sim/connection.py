@@ -74,21 +74,24 @@ class Frame:
     """What is sent over connections.
 
     Attributes:
-        body: a message, the answer to a question, the (epoch, version) where a client stands, or whose message it is
-            and its number.
+        body: a message, the answer to a question, the (epoch, version) where a client stands, or whose messages it has
+            and their numbers.
         mechanism: to which it belongs, for the node that reads it.
         size: bytes with the header; what a client sends counts against no limit.
         detail: epoch and number of a message, as events show them.
         left: connections over which it is still to be written.
         question: whether the client asks what followed.
+        writing, reading: what it costs to write and to read it besides what every frame costs; None: nothing.
     """
 
-    body: Message | RecoveryAnswer | tuple[int, int]
+    body: Message | RecoveryAnswer | tuple[int, int] | list[int]
     size: int = 0
     detail: str = ""
     left: int = field(default=0)
     question: bool = False
     mechanism: str = ""
+    writing: Cost | None = None
+    reading: Cost | None = None
 
 
 @dataclass(frozen=True)
@@ -123,19 +126,21 @@ class Tunnel:
         pinged_at: when the node sent the ping from which it counts the others, if that was not one interval after the
             handshake, see `sim.node.pings`; 0 else.
         told: the node has sent its close frame.
+        worker: place of the node's process that has it.
         opened_at, touched: when it was opened and when anything but a ping last passed, kept for `sim.balancer.idle`.
     """
 
     __slots__ = (
         *("client", "client_left", "closing", "ended", "generation", "half_closed", "held", "in_flight", "lost"),
         *("opened", "opened_at", "order", "outlet", "pinged_at", "server", "standing", "told", "touched"),
-        "upstream_gone",
+        *("upstream_gone", "worker"),
     )
 
     def __init__(self, env: simpy.Environment, client: Peer, server: int, generation: int, order: int) -> None:
         self.client = client
         self.order = order
         self.server = server
+        self.worker = 0
         self.generation = generation
         self.lost = env.event()
         self.opened = False
@@ -182,6 +187,13 @@ class Attempt:
         self.answer = env.event()
         if timeout is not None:
             env.timeout(timeout).callbacks.append(self._expire)
+
+    def reuses(self, node: int) -> bool:
+        """Take a connection to a node (from 1) that the balancer has kept from an earlier request, if there is one."""
+        return False
+
+    def forwarded(self) -> None:
+        """The balancer has sent the request to a node, and waits for the answer."""
 
     def _expire(self, _: simpy.Event) -> None:
         self.fail("timeout")

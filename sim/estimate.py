@@ -24,6 +24,8 @@ def work(scenario: Scenario) -> float:
     """Return how much there is to simulate in one run: seconds of connections, each message counted as one."""
     publisher = scenario.publisher
     rate = scenario.clients.sends.rate + (publisher.rate if publisher is not None else 0.0)
+    if scenario.nodes.handler is not None:
+        rate += sum(task.rate for task in scenario.nodes.handler.tasks) / scenario.clients.count
     return scenario.clients.count * (scenario.duration * (1.0 + rate) + scenario.warm_up)
 
 

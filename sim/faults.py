@@ -13,12 +13,15 @@ from sim.client import faults as of_client
 from sim.machine import faults as of_machine
 from sim.network import faults as of_network
 from sim.node import faults as of_node
+from sim.pool import faults as of_pool
 from sim.ports import Effect, Run, Work
 from sim.registry import faults as of_registry
 from twin.scenario.faults import Fault
 
 
-class FaultTarget(of_node.Nodes, of_client.Clients, of_balancer.Balanced, of_broadcast.Connected, Run, Protocol):
+class FaultTarget(
+    of_node.Nodes, of_client.Clients, of_balancer.Balanced, of_broadcast.Connected, of_pool.Pooled, Run, Protocol
+):
     """What faults act on."""
 
 
@@ -30,6 +33,7 @@ KINDS: dict[str, Callable[[FaultTarget, Fault], Effect]] = {
     **of_broadcast.KINDS,
     **of_registry.KINDS,
     **of_machine.KINDS,
+    **of_pool.KINDS,
 }
 """What each kind of fault does, by its name in a scenario."""
 

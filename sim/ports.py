@@ -5,12 +5,13 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import simpy
 
-from sim.connection import Attempt, Bundle, Frame, Refusal, Tunnel
+from sim.connection import Attempt, Bundle, Frame, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
 from twin.draws import Purpose
 from twin.record.record import Row
 from twin.rules.choice import Rule
 from twin.rules.faults import Standing
+from twin.rules.handler import Demand
 from twin.scenario.scenario import Scenario
 
 Done = TypeVar("Done")
@@ -134,6 +135,21 @@ class Gate(Protocol):
         ...
 
 
+class TaskExecutor(Protocol):
+    """Who does the work of a node's handler; each runtime has its own, listed in `sim.handler.executors`."""
+
+    def begin(self, tunnel: Tunnel, demand: Demand, then: Callable[[], None]) -> None:
+        """Begin the work of a request that the node has read from a connection just now.
+
+        `then` is called when the node may write the answer, in the thread that serves the connection.
+        """
+        ...
+
+    def clear(self) -> None:
+        """The node's process is gone, and all work that it had begun."""
+        ...
+
+
 # What faults do
 
 
@@ -232,6 +248,14 @@ class Frontend(Protocol):
     """
 
     listening: bool
+
+    def reserve(self, client: Peer) -> Tunnel:
+        """Choose the node of a connection that is there when the run starts."""
+        ...
+
+    def install(self, tunnel: Tunnel, since: float) -> None:
+        """Have such a connection, which was opened at `since`, in seconds after the start of the run."""
+        ...
 
     def accept(self) -> None:
         """Accept a connection that a client has opened."""

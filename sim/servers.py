@@ -49,6 +49,6 @@ def _server(run: Run, cores: Cores, machine: Machine, uses: tuple[Use, ...]) -> 
     """Return a server; what a subscriber's connection to it holds hangs on the payload of the messages."""
     publisher, room = run.scenario.publisher, 0.0
     if publisher is not None and "messages" in uses:
-        room = machine.profile.bus_path(publisher.payload_bytes, machine.host_quantile)
+        room = machine.profile.bus_path(machine.shape.payload, machine.host_quantile)
     asking = run.scenario.nodes.count * len([use for use in uses if use != "messages"])
     return Bus(run, Process(cores), machine.cost, machine.bus_start, room, machine.disk, asking)

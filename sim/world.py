@@ -11,17 +11,20 @@ from sim.balancer.balancer import Balancer
 from sim.balancer.kinds import KINDS
 from sim.build import Core, Mechanisms
 from sim.client import client
+from sim.machine.accounts import cpu_used
 from sim.machine.cores import CoreContention, Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Alone, Process, lone_seconds
 from sim.node import node
 from sim.node.kinds import RUNTIMES
+from sim.node.listening import Times
+from sim.transport.kinds import TRANSPORTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
 from twin.record.events import ServerConnections
-from twin.record.record import Row, row
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.record.record import Row
+from twin.scenario.scenario import Scenario
 
 DRAWN_AT_ONCE = 8
 """How many of the numbers for its reconnect policy are drawn for each client together with those of all others."""
@@ -58,6 +61,7 @@ class World:
         self.servers = self.mechanisms.servers
         self.sessions = self.mechanisms.sessions
         self.registrar = self.mechanisms.registrar
+        self.pools = self.mechanisms.pools
         if self.registrar is not None:
             self.registrar.enroll()
         self._warm_up()
@@ -70,9 +74,10 @@ class World:
 
     def _nodes_and_balancer(self, machine: Machine, groups: list[Cores]) -> tuple[list[node.Node], Balancer]:
         """Return the nodes, and the balancer before them."""
-        runtime = RUNTIMES[self.scenario.nodes.runtime](self.cost, start_part(self.scenario))
-        times = _times(machine)
-        nodes = [node.Node(self, i + 1, Process(groups[of]), runtime, times) for i, of in enumerate(machine.of_node)]
+        settings = self.scenario.nodes
+        runtime = RUNTIMES[settings.runtime](self.cost, start_part(self.scenario), settings)
+        times, processes = _times(machine), [runtime.processes(groups[of]) for of in machine.of_node]
+        nodes = [node.Node(self, i, some, runtime, times) for i, some in enumerate(processes, 1)]
         process, start = Process(groups[machine.of_balancer]), machine.balancer_start
         kind = KINDS[self.scenario.balancer.kind]
         found = kind(self, process, nodes, start, self.start_checks)
@@ -89,7 +94,8 @@ class World:
             processes = [Process(cores) for _ in range(-(-settings.count // settings.per_process))]
         swarm = client.Swarm.of(self, self.balancer, self.nodes, self.draw_for_reconnect)
         of = settings.per_process if len(processes) > 1 else settings.count
-        return [client.Client(swarm, i, processes[i // of]) for i in range(settings.count)]
+        kind = TRANSPORTS[settings.transport.kind]
+        return [kind(swarm, i, processes[i // of]) for i in range(settings.count)]
 
     def _cores(self, machine: Machine, cores: range) -> Cores:
         """Return some cores of the machine."""
@@ -117,22 +123,7 @@ class World:
         """Connect everybody before the run starts, one after the other at the scenario's rate."""
         rate, warm_up = self.scenario.clients.connect_rate, self.scenario.warm_up
         for one in self.clients:
-            server = self.balancer.choose(one, [])
-            self.balancer.rule.take(server)
-            tunnel = self.balancer.tunnel(one, server, 0)
-            tunnel.opened = True
-            one.attempts = 1
-            if one.beats is not None:
-                one.beats.start(tunnel, one.first_beat, False)
-            t = one.number / rate - warm_up
-            one.since = t - WARM_UP_SLACK
-            self.balancer.idle.watch(tunnel, one.since)
-            self.nodes[server].opened(tunnel, one.since)
-            self.rows.append(row(t, "attempt_connect", one.number, attempt=1))
-            self.rows.append(row(t, "connected", one.number, server + 1, attempt=1))
-            for part in one.parts:
-                part.begins(tunnel, t)
-            self.env.process(one.live(tunnel))
+            one.warm_up(one.number / rate - warm_up)
         for one_node in self.nodes:
             one_node.warmed_up()
 
@@ -163,15 +154,17 @@ class World:
         """Run to the end of the scenario and return the events."""
         self.env.run(until=self.scenario.duration)
         self.rows += self.mechanisms.finish()
+        if self.scenario.notes_cpu:
+            self.rows += cpu_used(self.env.now, self.nodes, self.balancer.workers, self.clients)
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=ServerConnections.pack(count))
         return self.rows
 
 
-def _times(machine: Machine) -> node.Times:
+def _times(machine: Machine) -> Times:
     """Return what takes how long at each node. Ping and pong pass the balancer, and the client answers: an answer to a
     control frame is what a client does to a close frame, too.
     """
     round_trip = 2 * lone_seconds(machine.cost("balancer_frame")) + lone_seconds(machine.cost("client_goodbye"))
-    return node.Times(machine.node_stop, machine.table_growth, round_trip)
+    return Times(machine.node_stop, machine.table_growth, round_trip)

@@ -61,13 +61,16 @@ def profile_of(scenario: Scenario) -> HostProfile:
     )
     if scenario.host.profile == "calibrated":
         known = HostProfile.load() if CALIBRATED.exists() else None
-        broadcast = broadcast or scenario.sessions.store == "redis" or scenario.clients.sends.rate > 0
+        broadcast = scenario.sessions.store == "redis" or scenario.talks
         if known is None or not known.knows(kind) or (broadcast and not known.knows_broadcast(kind)):
             err.print(f"There is no profile of this machine with {kind}{' and a bus' * broadcast} yet: calibrating.")
             kinds = [kind] if known is not None else list(dict.fromkeys((DEFAULT, kind)))
-            calibrate_machine(kinds, broadcast, sessions, repeats=FIRST_REPEATS)
+            polls = scenario.clients.transport.polls
+            calibrate_machine(kinds, broadcast, sessions, polls, repeats=FIRST_REPEATS)
         if sessions and not HostProfile.load().knows_sessions(kind):
             calibrate_sessions()
+        if scenario.clients.transport.polls and not HostProfile.load().knows_polls(kind):
+            calibrate_polls()
     return HostProfile.load(scenario.host.profile)
 
 
@@ -84,10 +87,22 @@ def calibrate_sessions() -> None:
         HostProfile.load().with_sessions_of(measured).save()
 
 
+def calibrate_polls() -> None:
+    """Add what polls cost to this machine's profile."""
+    import live
+
+    err.print("There is no profile of this machine with polls yet: calibrating.")
+    with progress() as show:
+        measured = live.with_polls(HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share))
+    with alone(CALIBRATED):  # another lab may have changed it meanwhile
+        HostProfile.load().with_polls_of(measured).save()
+
+
 def calibrate_machine(
     kinds: Sequence[str] = tuple(KINDS),
     broadcast: bool = True,
     sessions: bool = True,
+    polls: bool = True,
     output: Path = CALIBRATED,
     repeats: int | None = None,
 ) -> HostProfile:
@@ -97,6 +112,7 @@ def calibrate_machine(
         kinds: balancers to calibrate with.
         broadcast: whether to measure the parts of a broadcast, too.
         sessions: whether to measure the parts of sessions, too.
+        polls: whether to measure the parts of polls, too.
         output: file to write; no other is changed.
         repeats: measurements of each part; as many as `live.calibrate` makes by default.
 
@@ -112,6 +128,7 @@ def calibrate_machine(
             kinds=kinds,
             broadcast=broadcast,
             sessions=sessions,
+            polls=polls,
             repeats=repeats or REPEATS,
         )
     with alone(output):

@@ -11,6 +11,7 @@ from rich.table import Table
 from twin.analysis.bands import Band, interval_name, number, quantiles, words
 from twin.analysis.comparison import Comparison, Predicted, finite, in_words, times
 from twin.costs.broadcast import PAYLOAD_PARTS
+from twin.costs.codec import CODEC_PARTS, DEFLATE_PARTS, OF_CODECS
 from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.profile import HostProfile
 from twin.figures.comparison import table_rows
@@ -214,17 +215,34 @@ def print_profile(console: Console, profile: HostProfile) -> None:
     _print_parts(console, profile, "CPU time an item (us, median), by number of items at once", PAYLOAD_PARTS, False)
     title = "CPU time that a message costs more (us, median), by bytes of its payload"
     _print_parts(console, profile, title, PAYLOAD_PARTS, True)
+    for title, these in (
+        ("CPU time of codecs (us, median), by bytes of a message's text", CODEC_PARTS),
+        ("CPU time of compression (us, median), by connections in turn or bytes of a frame", DEFLATE_PARTS),
+    ):
+        shown = {
+            f"{kind} {what}": dict(zip(part.levels, part.values, strict=True))
+            for room in ("codec", "deflate")
+            for kind, parts in profile.parts.get(room, {}).items()
+            for name, what in these.items()
+            if (part := parts.get(name)) is not None
+        }
+        _print_costs(console, title, shown)
 
 
 def _print_parts(console: Console, profile: HostProfile, title: str, names: Collection[str], these: bool) -> None:
-    """Print a table of those parts that are among `names` (`these`), or of all others."""
+    """Print a table of those parts that are among `names` (`these`), or of all others but those of codecs."""
     every = PARTS | OPTIONAL_PARTS
     shown = {
         (every[name] if kind == DEFAULT else f"{kind} {every[name]}"): dict(zip(part.levels, part.values, strict=True))
         for kind in dict.fromkeys([DEFAULT, *profile.balancers])
         for name, part in (profile.by_name() if kind == DEFAULT else profile.of("balancer", kind)).items()
-        if (name in names) == these
+        if (name in names) == these and name not in OF_CODECS
     }
+    _print_costs(console, title, shown)
+
+
+def _print_costs(console: Console, title: str, shown: dict[str, dict[int, list[float]]]) -> None:
+    """Print a table of costs, one row each, with a column for each level; nothing if there are none."""
     levels = sorted({level for cost in shown.values() for level in cost})
     if not levels:
         return

@@ -57,6 +57,16 @@ MICROSECONDS = {
     "bus_command": 241,
     "bus_read": 251,
     "bus_session": 257,
+    "client_get": 467,
+    "client_got": 479,
+    "client_got_more": 487,
+    "balancer_get": 491,
+    "balancer_got": 499,
+    "balancer_got_more": 503,
+    "node_get": 509,
+    "node_get_more": 521,
+    "node_hold": 523,
+    "node_release": 541,
 }
 
 NGINX_MICROSECONDS = {
@@ -71,6 +81,9 @@ NGINX_MICROSECONDS = {
     "balancer_delivery": 317,
     "balancer_delivery_more": 13,
     "balancer_denied": 331,
+    "balancer_get": 547,
+    "balancer_got": 557,
+    "balancer_got_more": 563,
 }
 """The same of nginx; what is not here costs it what it costs HAProxy."""
 
@@ -102,6 +115,19 @@ OPTIONAL_MICROSECONDS = {
     "balancer_pong": 457,
     "node_pong": 461,
     "balancer_check": 463,
+    "node_hand_over": 467,
+    "node_pass_on": 479,
+    "node_worker": 487,
+    "node_redis_use": 2 * 467,
+    "node_redis_connect": 2 * 479,
+    "store_redis_use": 547,
+    "store_redis_connect": 491,
+    "node_postgresql_use": 2 * 499,
+    "node_postgresql_connect": 2 * 503,
+    "node_postgresql_check": 2 * 509,
+    "store_postgresql_use": 521,
+    "store_postgresql_connect": 523,
+    "store_postgresql_check": 541,
 }
 """The same of parts that a profile need not know, for both kinds of balancers."""
 
@@ -110,6 +136,7 @@ STARTS = {
     "start_broadcast": 0.163,
     "start_sends": 0.157,
     "start_sessions": 0.167,
+    "start_polls": 0.173,
     "start_registry": 0.011,
 }
 """Seconds that the start of a node takes; the last comes on top."""

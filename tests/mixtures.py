@@ -6,13 +6,16 @@ from tests.strategies import balancers, reconnects, seconds, small
 from twin.errors import ScenarioError
 from twin.scenario.faults import Fault
 
-OF_ALL = ("broadcast", "sessions", "sends", "lifetime", "pings", "heartbeat")
+OF_ALL = ("broadcast", "sessions", "sends", "lifetime", "pings", "heartbeat", "frames")
 ELASTIC = ("registry", "autoscaling", "rebalance", "canary")
 KINDS = (
     *("kill", "hang", "blackhole", "restart", "drain", "join", "reload", "outage"),
     *("bus_down", "bus_cut", "stall", "partition", "delay"),
 )
 RECOVERY = st.sampled_from([(True, True), (True, True), (True, False), (False, False)])
+BATCHES = st.fixed_dictionaries({"count": st.sampled_from([1, 2, 5]), "window": st.sampled_from([0.02, 0.3])})
+CODECS = st.sampled_from(["none", "none", "json", "orjson", "msgpack", "protobuf"])
+COMPRESSIONS = st.fixed_dictionaries({"window_bits": st.sampled_from([9, 15]), "takeover": st.booleans()})
 ENDLESS = ("restart", "drain", "join", "reload", "bus_cut")
 OF_NO_NODE = ("reload", "outage", "bus_down", "stall")
 
@@ -46,7 +49,12 @@ def _broadcast(draw, nodes, duration):
         "max_resends": draw(st.integers(0, 3)),
         "threshold": draw(st.sampled_from(["all", "majority"]) | st.integers(1, nodes)),
         "scope": draw(st.sampled_from(["node", "client"])),
+        "batch": draw(st.none() | BATCHES),
     }
+
+
+def _sends(draw):
+    return {"rate": draw(st.sampled_from([1.0, 5.0])), "batch": draw(st.none() | BATCHES)}
 
 
 def _sessions(draw):
@@ -106,6 +114,7 @@ def mixtures(draw):
     changes = {
         "seed": draw(st.integers(0, 2**63 - 1)),
         "duration": duration,
+        "codec": draw(CODECS) if "frames" in on else "none",
         "clients": {
             "count": clients,
             "per_process": draw(st.sampled_from([4, 2000])),
@@ -113,7 +122,7 @@ def mixtures(draw):
             "reconnect": draw(reconnects(calm=True)).model_dump(),
             "heartbeat": heartbeat if "heartbeat" in on else {},
             "recovery": dict(zip(("recover", "on_reconnect"), draw(RECOVERY), strict=True)) | {"timeout": 0.5},
-            "sends": {"rate": draw(st.sampled_from([1.0, 5.0]))} if "sends" in on else {},
+            "sends": _sends(draw) if "sends" in on else {},
             "offline": {"messages": draw(st.sampled_from([0, 3, 100]))},
         },
         "balancer": balancer.model_dump(),
@@ -123,6 +132,8 @@ def mixtures(draw):
             "ping_interval": draw(seconds(0.3, 1.0)) if "pings" in on else 0.0,
             "ping_timeout": draw(seconds(0.1, 1.0)),
             "lifetime": {"mean": draw(seconds(0.5, 4.0)), "jitter": 0.3} if "lifetime" in on else None,
+            "compression": draw(COMPRESSIONS) if "frames" in on else None,
+            "batch": draw(st.none() | BATCHES) if "frames" in on else None,
         },
         "bus": {
             "kind": draw(st.sampled_from(kinds[-1 if shared else 0])),

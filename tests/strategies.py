@@ -19,9 +19,12 @@ from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.rules.faults import meet
+from twin.scenario.balancer.haproxy import Check, HAProxy
+from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import Bus
 from twin.scenario.faults import Fault
-from twin.scenario.scenario import Check, Clients, HAProxy, Heartbeat, HostSettings, Nginx, Nodes, Reconnect, Scenario
+from twin.scenario.scenario import Scenario
+from twin.scenario.settings import Clients, Heartbeat, HostSettings, Nodes, Reconnect
 
 COST = 1e-4
 """Seconds that each part costs in the profile in which all cost the same."""
@@ -123,6 +126,15 @@ def knowing_profile():
     more = {name: flat(cost / 1e6) for name, cost in OPTIONAL_MICROSECONDS.items()}
     through = {name: part for name, part in more.items() if name.startswith("balancer")}
     return small_profile(parts=plain.by_name() | more, nginx_parts=plain.of("balancer", "nginx") | through)
+
+
+@functools.cache
+def go_profile():
+    """Return the knowing one, of a calibration in which a node in Go costs what one of the lab's own costs."""
+    known = knowing_profile()
+    return known.model_copy(
+        update={"parts": known.parts | {"node": dict.fromkeys(("asyncio", "go"), known.of("node"))}}
+    )
 
 
 SYNC, DISK_WAIT, DISK_WAIT_AGAIN = 0.0002, 0.003, 0.0004

@@ -97,7 +97,7 @@ def test_no_module_needs_itself():
 CORE = ("client", "balancer", "node", "machine")
 """Rooms that know no mechanism by name."""
 
-MECHANISMS = ("broadcast", "sessions", "sending", "registry")
+MECHANISMS = ("broadcast", "sessions", "sending", "registry", "handler", "deadlines", "transport")
 """Rooms that attach to the core as parts."""
 
 

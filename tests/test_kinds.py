@@ -11,15 +11,18 @@ from typing import get_args
 
 from live.balancer import balancer, members
 from live.node import kinds as programs
+from live.transport.kinds import PROGRAMS
 from sim.balancer import kinds as simulated
 from sim.compiled.balancer import kinds as compiled
 from sim.node import kinds as runtimes
 from sim.node.runtime import Runtime
+from sim.transport.kinds import TRANSPORTS
 from tests.strategies import small
 from twin.config.balancer import CONFIGURATIONS
 from twin.costs.layout import FIRST_LAYOUT, USUAL
 from twin.rules.balancing import RULES
 from twin.rules.idle import LAZY
+from twin.rules.polling import Transport
 from twin.rules.presets import BALANCERS
 from twin.scenario.balancer.kinds import DEFAULT, KINDS, Preset
 from twin.scenario.runtimes import RUNTIME, RuntimeKind
@@ -161,7 +164,15 @@ def test_every_list_of_runtimes_has_the_same_ones():
     for kind, runtime in runtimes.RUNTIMES.items():
         assert issubclass(runtime, Runtime)
         assert runtime.__module__ == f"sim.node.{kind}_runtime"
-        assert find_spec(programs.RUNTIMES[kind].program) is not None
+        assert find_spec(f"live.node.{kind}_runtime") is not None
+        program = programs.RUNTIMES[kind].program
+        assert not program or find_spec(program) is not None
+
+
+def test_every_list_of_transports_has_the_same_ones():
+    lists = (TRANSPORTS, PROGRAMS, get_args(Transport))
+    assert [sorted(one) for one in lists] == [sorted(get_args(Transport))] * len(lists)
+    assert all(find_spec(program) is not None for program in PROGRAMS.values())
 
 
 def test_a_kind_has_one_name_wherever_it_is_listed():
@@ -170,3 +181,4 @@ def test_a_kind_has_one_name_wherever_it_is_listed():
         assert balancer.KINDS[kind].kind == CONFIGURATIONS[kind].kind == kind
         assert balancer.KINDS[kind].configuration is CONFIGURATIONS[kind]
         assert hasattr(settings(), settings.idle_field)
+        assert getattr(settings(), settings.answer_field) == settings().answer_timeout

@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from live.control.extras import MODULES
 from tests.files import files
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LATER = files(ROOT, "requirements-*.txt")
+"""What is installed when a run needs it first."""
+ALL = (ROOT / "requirements.txt", *LATER)
 TOPS = ("stormlab", "twin", "sim", "live")
 
 
@@ -49,33 +53,53 @@ def test_without_a_python_that_is_new_enough_the_lab_says_so_and_ends_with_statu
     assert (done.returncode, done.stderr) == (2, "Stormlab needs Python 3.11 or newer on PATH.\n")
 
 
-def requirements():
-    """Return the lines of requirements.txt without comments, those that go on put together."""
-    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.lstrip().startswith("#")]
-    found = "\n".join(lines).replace("\\\n", " ").splitlines()
-    assert len(found) > 100
-    return found
+PINNED = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
+
+
+def requirements(path=ROOT / "requirements.txt"):
+    """Return the lines of a file of requirements without comments, those that go on put together."""
+    lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
+    return "\n".join(lines).replace("\\\n", " ").splitlines()
+
+
+def name_in(text):
+    """Return the name of the package in a requirement, as the registry has it."""
+    return re.match(r"[A-Za-z0-9._-]+", text)[0].lower().replace("_", "-").replace(".", "-")
 
 
 def test_every_requirement_is_pinned_and_has_the_hashes_of_its_files():
     """Name, version, where it is needed, SHA-256s; neither addresses nor options, which would be other sources."""
-    fits = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.+!]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
-    assert [line for line in requirements() if not fits.fullmatch(line)] == []
+    assert len(requirements()) > 100
+    assert [line for path in ALL for line in requirements(path) if not PINNED.fullmatch(line)] == []
 
 
 def test_everything_that_pyproject_asks_for_is_among_the_requirements():
-    def name(text):
-        return re.match(r"[A-Za-z0-9._-]+", text)[0].lower().replace("_", "-").replace(".", "-")
-
     project = SETTINGS["project"]
+    extras = project["optional-dependencies"]
     asked = [*project["dependencies"], *SETTINGS["build-system"]["requires"]]
-    asked += [one for extra in project["optional-dependencies"].values() for one in extra]
-    assert {name(one) for one in asked} <= {name(line) for line in requirements()}
+    asked += [one for name, extra in extras.items() if name not in MODULES for one in extra]
+    assert {name_in(one) for one in asked} <= {name_in(line) for line in requirements()}
+
+
+def test_an_extra_that_is_installed_when_it_is_needed_has_its_own_list_of_hashes():
+    extras = SETTINGS["project"]["optional-dependencies"]
+    for extra in set(extras) & set(MODULES):
+        lines = requirements(ROOT / f"requirements-{extra}.txt")
+        assert {name_in(one) for one in extras[extra]} <= {name_in(line) for line in lines}
+
+
+def test_what_an_extra_needs_is_pinned_as_everywhere():
+    pinned = {name_in(line): line.split("--hash")[0].strip() for line in requirements()}
+    for path in LATER:
+        for line in requirements(path):
+            mine = line.split("--hash")[0].strip()
+            assert pinned.get(name_in(line), mine) == mine
 
 
 def test_contributing_has_the_command_that_made_the_requirements():
-    command = re.search(r"^#  +(uv pip compile .*)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)[1]
-    assert f"\n{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
+    for path in ALL:
+        command = re.search(r"^#  +(uv pip compile .*)$", path.read_text(), re.MULTILINE)[1]
+        assert f"{command}\n" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def set_up(tmp_path, tools):

@@ -39,6 +39,26 @@ class Purpose(IntEnum):
     BUS_LOOK = 41
     TIE = 42
     NODE_PORT = 50
+    LISTENER = 51
+    POLL_PHASE = 60
+    TASK_PHASE = 70
+    TASK_INTERVAL = 71
+    TASK_CPU = 72
+    TASK_BLOCKING = 73
+    TASK_AWAITING = 74
+    POOL_ARRIVAL = 80
+    POOL_SERVICE = 81
+    POOL_LEAK = 82
+    POOL_CONNECTION = 83
+
+
+OF_TASKS = {
+    "interval": Purpose.TASK_INTERVAL,
+    "cpu": Purpose.TASK_CPU,
+    "blocking": Purpose.TASK_BLOCKING,
+    "awaiting": Purpose.TASK_AWAITING,
+}
+"""What is drawn for a request that makes a node work (`twin.rules.handler.What`) -> its purpose."""
 
 
 def philox4x32(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from live.broadcast import wire
-from live.broadcast.broker import Topic, run_prefix
+from live.broadcast.broker import SCRIPTS, Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
@@ -79,6 +79,8 @@ class Broadcast(ClusterPart):
             "stop": scenario.duration if publisher.stop is None else min(publisher.stop, scenario.duration),
             "messages": publisher.messages,
             "payload_bytes": publisher.payload_bytes,
+            "codec": scenario.codec,
+            "batch": publisher.batch.model_dump() if publisher.batch else None,
             "threshold": publisher.threshold,
             "ack_timeout": publisher.ack_timeout,
             "max_resends": publisher.max_resends,
@@ -101,13 +103,17 @@ class Broadcast(ClusterPart):
             "scope": self.settings.scope,
             "policy": self.scenario.slow_consumer.policy,
             "limit_bytes": self.scenario.slow_consumer.limit_bytes,
+            "scripts": {"read": SCRIPTS["read"]},  # for nodes that are not in Python
+            "batch": self.scenario.nodes.batch.model_dump() if self.scenario.nodes.batch else None,
+            "counted": self.scenario.counts_bytes,
         }
 
     def for_clients(self) -> dict[str, Any]:
         """Return what the clients have to know."""
         recovery = self.scenario.clients.recovery
-        largest = max(self.scenario.slow_consumer.limit_bytes, self.settings.payload_bytes + wire.LARGEST_HEADER)
-        return {**recovery.model_dump(), "confirm": self.settings.scope == "client", "max_size": largest}
+        largest = max(self.scenario.slow_consumer.limit_bytes, self.scenario.largest_payload + wire.LARGEST_HEADER)
+        confirm = self.settings.scope == "client"
+        return {**recovery.model_dump(), "confirm": confirm, "max_size": largest, "codec": self.scenario.codec}
 
     def wait_ready(self) -> None:
         """Wait until every node is registered with the publisher.

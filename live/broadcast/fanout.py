@@ -17,7 +17,9 @@ from live.broadcast.subscriber import Subscriber
 from live.control.noted import Event, Own
 from live.node.connection import BoundedConnection
 from live.node.part import NodePart, Take
+from twin.rules.batching import Batcher
 from twin.rules.delivery import RecoveryAnswer, SeenVersions
+from twin.rules.frames import frame_bytes
 from twin.rules.slow_consumer import Outlet, is_too_large
 
 MOST_AWAITED = 1000
@@ -54,7 +56,13 @@ class FanOut(NodePart):
 
     Args:
         number: of the node.
-        config: of the broadcast, from the lab; `noted` is False where nothing is to be noted.
+        config: of the broadcast, from the lab; `noted` is False where nothing is to be noted, `counted` is True where
+            the bytes are; `batch` says when messages leave together.
+
+    Attributes:
+        batcher: gathers messages for all clients; None hands each on at once.
+        gathered: places of the messages in it, which are not acknowledged yet.
+        listeners: called with each message that the node takes for the first time.
     """
 
     frames = frozenset({wire.QUESTION, wire.STANDING})
@@ -72,9 +80,17 @@ class FanOut(NodePart):
         self.awaited: dict[tuple[int, int], set[Recipient]] = {}
         self.asked: dict[tuple[int, int], list[Recipient]] = {}
         self._questions: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self.listeners: list[Callable[[bytes], None]] = []
         access = Access.of(config, number)
         self.options = {"create_connection": WatchedConnection, "write_limit": self.write_limit}
         self.noted: bool = config.get("noted", True)
+        self.counted: bool = config.get("counted", False)
+        self.written = self.frames_written = 0
+        self.last_written = 0.0
+        batch = config.get("batch")
+        self.batcher = Batcher[bytes](**batch) if batch else None
+        self.gathered = set[tuple[int, int]]()
         self.bus = Subscriber(access, number, config["kind"], config["lease"], self.take, self.note)
 
     @property
@@ -93,13 +109,49 @@ class FanOut(NodePart):
         fresh = self.seen.first(epoch, version)
         self.note("received", version, (epoch, key, "" if fresh else "duplicate"))
         if fresh:
-            self.newest = max(self.newest, (epoch, version))
-            self.fan_out(data)
-            if self.by_client:
-                if len(self.awaited) >= MOST_AWAITED:
-                    del self.awaited[next(iter(self.awaited))]
-                self.awaited[epoch, version] = {one for one in self.clients.values() if one.place < (epoch, version)}
-        self.acknowledge(epoch, version)
+            for listener in self.listeners:
+                listener(data)
+        if not fresh:
+            if (epoch, version) not in self.gathered:
+                self.acknowledge(epoch, version)
+        elif self.batcher is None:
+            self.hand_on(data, (epoch, version))
+        else:
+            self.gather(data, (epoch, version))
+
+    def gather(self, data: bytes, named: tuple[int, int]) -> None:
+        """Keep a message until its batch leaves."""
+        assert self.batcher is not None
+        begins = not len(self.batcher)
+        self.gathered.add(named)
+        full = self.batcher.add(data, time.monotonic())
+        if full:
+            self._leave(full)
+        elif begins:
+            self._timer = asyncio.get_running_loop().call_later(self.batcher.window, self._window_over)
+
+    def _window_over(self) -> None:
+        assert self.batcher is not None
+        self._leave(self.batcher.take())
+
+    def _leave(self, batch: list[bytes]) -> None:
+        """Hand on the messages of a batch in one round of the loop, which writes them together."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.gathered.clear()
+        for data in batch:
+            self.hand_on(data, place(data)[:2])
+
+    def hand_on(self, data: bytes, named: tuple[int, int]) -> None:
+        """Fan a message out, and acknowledge it."""
+        self.newest = max(self.newest, named)
+        self.fan_out(data)
+        if self.by_client:
+            if len(self.awaited) >= MOST_AWAITED:
+                del self.awaited[next(iter(self.awaited))]
+            self.awaited[named] = {one for one in self.clients.values() if one.place < named}
+        self.acknowledge(*named)
 
     def acknowledge(self, epoch: int, version: int) -> None:
         """Tell the publisher, unless clients are still to confirm the message."""
@@ -112,36 +164,59 @@ class FanOut(NodePart):
     def fan_out(self, data: bytes) -> None:
         """Hand a message to every client whose outlet has room for it.
 
-        The frame is built once: frames of a server are not masked, so they are the same for all (RFC 6455, 5.1).
+        The frame is built once: frames of a server are not masked, so they are the same for all (RFC 6455, 5.1). But a
+        connection that compresses has a context of its own, so it gets a frame of its own (RFC 7692, 7.1.1). Whether a
+        message fits is asked of its size before that: what is compressed has to be sent, or the next is not understood.
         """
-        frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
-        size, is_open, waiting = len(frame), State.OPEN, 0
+        message = Frame(Opcode.BINARY, data)
+        shared = message.serialize(mask=False, extensions=[])
+        size, is_open, waiting, sent, spared = len(shared), State.OPEN, 0, 0, 0
         for connection, client in self.clients.items():
-            if connection.protocol.state is not is_open:
+            protocol = connection.protocol
+            if protocol.state is not is_open:
                 continue
             transport = connection.transport
             buffered = transport.get_write_buffer_size()
             waiting += buffered
             decision = client.outlet.offer(size, buffered)
             if decision == "send":
-                transport.write(frame)
+                sent += 1
+                if protocol.extensions:
+                    frame = message.serialize(mask=False, extensions=protocol.extensions)
+                    spared += size - len(frame)
+                    transport.write(frame)
+                else:
+                    transport.write(shared)
             elif decision == "close":
                 transport.abort()
+        self._count(sent, sent * size - spared)
         if waiting > self.most_waiting[0]:
             self.most_waiting = (waiting, time.monotonic())
+
+    def _count(self, frames: int, size: int) -> None:
+        self.frames_written += frames
+        self.written += size
+        self.last_written = time.monotonic()
 
     def finish(self) -> list[Event]:
         """Return all events, with the most bytes that waited for the clients."""
         waiting, when = self.most_waiting
-        buffer = (when, "node_buffer", -1, self.number, -1, -1, (waiting,))
-        return [*self.events, buffer] if waiting else self.events
+        found = list(self.events)
+        if waiting:
+            found.append((when, "node_buffer", -1, self.number, -1, -1, (waiting,)))
+        if self.counted and self.frames_written:
+            count = (self.written, self.frames_written)
+            found.append((self.last_written, "node_written", -1, self.number, -1, -1, count))
+        return found
 
     def started(self) -> None:
         """Connect to the bus."""
         self.bus.start()
 
     def ended(self) -> None:
-        """Leave the bus."""
+        """Leave the bus; what is gathered goes nowhere, and its clients ask for it elsewhere."""
+        if self._timer is not None:
+            self._timer.cancel()
         self.bus.leave()
 
     def connected(self, connection: ServerConnection) -> Take:
@@ -205,10 +280,11 @@ class FanOut(NodePart):
         connection = client.connection
         if connection.protocol.state is not State.OPEN:
             return
-        frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=[])
-        decision = client.outlet.offer(len(frame), connection.transport.get_write_buffer_size())
+        decision = client.outlet.offer(frame_bytes(len(data)), connection.transport.get_write_buffer_size())
         if decision == "send":
+            frame = Frame(Opcode.BINARY, data).serialize(mask=False, extensions=connection.protocol.extensions)
             connection.transport.write(frame)
+            self._count(1, len(frame))
         elif decision == "close":
             connection.transport.abort()
 

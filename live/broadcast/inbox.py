@@ -10,6 +10,8 @@ from live.broadcast import wire
 from live.broadcast.broker import MESSAGE, message
 from live.client.connection import Inlet
 from live.client.part import ClientPart, Take
+from live.codec.codecs import Codec, codec_of
+from twin.rules.codecs import NO_CODEC
 from twin.rules.delivery import Message, Position
 
 if TYPE_CHECKING:
@@ -46,17 +48,22 @@ class Inbox(ClientPart):
         number: of the client.
         config: recover, on_reconnect, timeout (s), confirm (whether the node waits for this client's word), max_size
             (bytes of a frame).
+        decoder: of frames.
+        codec: of payloads, which each client decodes for itself as it would alone; None: they are a filling.
     """
 
     frames = frozenset({MESSAGE, wire.ANSWER})
 
-    def __init__(self, swarm: "Swarm", number: int, config: dict[str, Any], decoder: Decoder) -> None:
+    def __init__(
+        self, swarm: "Swarm", number: int, config: dict[str, Any], decoder: Decoder, codec: Codec | None = None
+    ) -> None:
         self.swarm = swarm
         self.number = number
         self.on_reconnect: bool = config["recover"] and config["on_reconnect"]
         self.timeout: float = config["timeout"]
         self.confirm: bool = config["confirm"]
         self.decode = decoder
+        self.codec = codec
         self.position = Position(config["recover"])
         self.connection: Inlet | None = None
         self.node = -1
@@ -100,6 +107,9 @@ class Inbox(ClientPart):
         if arrival.gap:
             append((now, "gap", self.number, self.node, -1, arrival.gap, (epoch, one.epoch, one.version)))
         for each in arrival.deliver:
+            if self.codec is not None:
+                self.codec.decode(each.payload)
+                now = time.monotonic()
             name = named if each is one else (each.epoch, each.key)
             append((now, "delivered", self.number, self.node, -1, each.version, name))
         if arrival.ask:
@@ -113,6 +123,8 @@ class Inbox(ClientPart):
         how = ("snapshot",) if answered.snapshot else ("replayed", answered.replayed)
         append((now, "recovered", self.number, self.node, -1, found.version, (found.epoch, *how)))
         for each in answered.deliver:
+            if self.codec is not None:
+                self.codec.decode(each.payload)
             append((now, "delivered", self.number, self.node, -1, each.version, (each.epoch, each.key)))
         if answered.ask:
             self.ask()
@@ -134,4 +146,5 @@ class Inbox(ClientPart):
 def attach(swarm: "Swarm", config: dict[str, Any]) -> None:
     """Give each client of a swarm its inbox."""
     decoder, settings = Decoder(), config["broadcast"]
-    swarm.equip(lambda client: Inbox(swarm, client.number, settings, decoder))
+    codec = codec_of(settings.get("codec", NO_CODEC))
+    swarm.equip(lambda client: Inbox(swarm, client.number, settings, decoder, codec))

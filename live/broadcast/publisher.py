@@ -14,12 +14,16 @@ from typing import Any
 from live.broadcast.broker import body, stamped
 from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
 from live.broadcast.messages import Publish
+from live.codec.codecs import codec_of
 from live.control.given import configuration
 from live.control.messages import Done, Finish, Nothing, Ready, on
 from live.control.noted import Event, Own
 from live.control.running import run
 from live.control.stdio import obey, say
 from live.machine.timing import Timers
+from twin.rules.batching import Departure, departures
+from twin.rules.chat import TEXTS, chat
+from twin.rules.codecs import NO_CODEC, filling
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, publish_times
 from twin.rules.delivery import Message
 
@@ -29,7 +33,7 @@ class Publisher:
 
     Args:
         config: access to the bus, lease, nodes, rate, start, stop and messages (see `publish_times`), payload_bytes,
-            threshold, ack_timeout, max_resends.
+            codec, batch (count and window, or None), threshold, ack_timeout, max_resends.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -39,8 +43,14 @@ class Publisher:
         self.registry = LeasedNodes(config["lease"])
         self.ledger = Ledger(config["threshold"], config["ack_timeout"], config["max_resends"])
         self.nodes: int = config["nodes"]
-        self.times = publish_times(config["rate"], config["start"], config["stop"], config["messages"])
-        self.payload = bytes(i % 251 for i in range(config["payload_bytes"]))
+        times = publish_times(config["rate"], config["start"], config["stop"], config["messages"])
+        batch = config.get("batch") or {"count": 1, "window": 1.0}
+        self.batches = departures(times, **batch)
+        self.size: int = config["payload_bytes"]
+        self.codec = codec_of(config.get("codec", NO_CODEC))
+        if self.codec is not None:
+            for number in range(1, min(TEXTS, len(times)) + 1):
+                chat(number, self.size)  # an application has its texts: to make them is none of the codec's work
         self.events: list[Event] = []
         self.under_way: tuple[float, list[int], int, int] | None = None
         self.unclaimed: list[tuple[int, int, int]] = []
@@ -94,28 +104,34 @@ class Publisher:
         self.changed.set()
 
     async def publish_all(self, start: float) -> None:
-        """Publish every message when it is due, or as soon after that as the bus lets us."""
-        for number, due in enumerate(self.times, 1):
-            await self.timers.until(start + due, "publish")
-            await self.publish(number)
+        """Publish every message or batch when it is due, or as soon after that as the bus lets us."""
+        for number, batch in enumerate(self.batches, 1):
+            await self.timers.until(start + batch.at, "publish")
+            await self.publish(number, self.payload(batch))
 
-    async def publish(self, number: int) -> None:
+    def payload(self, batch: Departure) -> bytes:
+        """Return what messages that leave together hold."""
+        if self.codec is None:
+            return filling(batch.count * self.size)
+        return self.codec.encode([chat(n, self.size) for n in range(batch.first, batch.first + batch.count)])
+
+    async def publish(self, number: int, payload: bytes) -> None:
         """Publish one message, with its number as idempotency key."""
         asked, tries = time.monotonic(), [0]
         registered = self.registry.members(asked)
         self.under_way = (asked, tries, number, len(registered))
         try:
-            (reply,) = await self.caller.ask([self.topic.stamp(number, self.payload)], tries)
+            (reply,) = await self.caller.ask([self.topic.stamp(number, payload)], tries)
         except UnansweredError:
             self.under_way = None
             self.note(asked, "published", -1, (0, number, "unknown", len(registered)), attempt=tries[0])
             return
         self.under_way = None
-        message = stamped(reply, number, self.payload).message
+        message = stamped(reply, number, payload).message
         own = (message.epoch, number, "acknowledged", len(registered))
         self.note(asked, "published", message.version, own, attempt=tries[0])
         now = time.monotonic()
-        self.ledger.publish(number, message.epoch, message.version, self.payload, registered, now)
+        self.ledger.publish(number, message.epoch, message.version, payload, registered, now)
         unclaimed, self.unclaimed = self.unclaimed, []
         for one in unclaimed:
             self.count(*one, now)

@@ -15,8 +15,22 @@ from math import log2
 from statistics import median
 
 from live.balancer.balancer import binary
-from live.calibration import costs, deliveries, disk, payloads, pings, registry, relay, rounds
+from live.calibration import (
+    codecs,
+    costs,
+    deliveries,
+    disk,
+    handler,
+    payloads,
+    pings,
+    pools,
+    registry,
+    relay,
+    rounds,
+    runtimes,
+)
 from live.calibration.delivery_bench import DeliveryBench
+from live.calibration.polls import measure_polls
 from live.calibration.sessions import measure_sessions
 from live.calibration.starts import measure_starts
 from live.calibration.workbench import CHECK_INTER, Bench, MeasuredCosts
@@ -28,13 +42,16 @@ from live.machine.speed import SpeedSettings
 from live.node.messages import Look, Seen
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
-from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.profile import HostProfile
 from twin.errors import HostError
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
+from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 REPEATS = 4
+OF_RUNTIMES = 2
+"""Repeats of the parts of nodes of another runtime, at most: each takes a minute and a half."""
 LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
 ROUNDS = 11
@@ -60,6 +77,8 @@ def calibrate(
     kinds: Sequence[str] = tuple(KINDS),
     broadcast: bool = True,
     sessions: bool = True,
+    further: bool = True,
+    polls: bool = True,
 ) -> HostProfile:
     """Measure this machine and return its profile.
 
@@ -69,6 +88,8 @@ def calibrate(
         kinds: balancers to measure; one that is not installed is left out, but not the default kind.
         broadcast: measure the parts of a broadcast, too.
         sessions: measure the parts of sessions, too.
+        further: measure nodes of other runtimes that can be started here, too.
+        polls: measure the parts of polls, too.
 
     Raises:
         HostError: the default kind, or all that is to be measured, is missing, or too few files may be open.
@@ -81,8 +102,10 @@ def calibrate(
     placement.check_limits(scenario)
     placement.warn_if_busy()
     tell = progress or (lambda share, what: None)
-    figures = Figures(chosen_kinds)
-    steps = len(chosen_kinds) * repeats + 1
+    others = runtimes.further() if further else []
+    figures = Figures(chosen_kinds, others)
+    fewer = min(repeats, OF_RUNTIMES)
+    steps = len(chosen_kinds) * repeats + len(others) * fewer + 1
     place = placement.placement(scenario)
     with interrupt.remembered(), watched() as waking:
         placement.keep_awake(waking, place.all)
@@ -90,8 +113,14 @@ def calibrate(
             chosen = scenario.vary(balancer=KINDS[kind].plain())
             for i in range(repeats):
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
-                _repeat(figures, chosen, of_all, broadcast, sessions)
+                _repeat(figures, chosen, of_all, broadcast, sessions, polls)
                 figures.lone["crowding"] += crowding(place.all)
+        for k, runtime in enumerate(others):
+            chosen = scenario.vary(balancer=KINDS[chosen_kinds[0]].plain(), nodes={"runtime": runtime})
+            for i in range(fewer):
+                done = len(chosen_kinds) * repeats + k * fewer + i
+                tell(done / steps, f"nodes of the runtime {runtime}, {i + 1} of {fewer}")
+                runtimes.measure(chosen, figures.of_runtimes[runtime], figures.wakes[f"node_{runtime}"], broadcast)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)
         figures.lone["table_growth"] = table_growths(place.cluster[0])
@@ -104,17 +133,22 @@ class Figures:
 
     Args:
         kinds: balancers that are measured; what does not hang on the balancer is measured with the first.
+        runtimes: further runtimes of nodes.
     """
 
-    def __init__(self, kinds: Sequence[str]) -> None:
+    def __init__(self, kinds: Sequence[str], runtimes: Sequence[str] = ()) -> None:
         self.kinds = kinds
+        self.of_runtimes = {name: MeasuredCosts() for name in runtimes}
         self.found = {kind: MeasuredCosts() for kind in kinds}
         self.wakes: dict[str, list[float]] = {name: [] for name in ("client", "node", *kinds)}
+        self.wakes |= {f"node_{name}": [] for name in runtimes}
         self.first: rounds.Shares = {name: [] for name in ("node", *kinds, *rounds.CLIENT)}
         self.starts: dict[str, list[float]] = {kind: [] for kind in kinds}
-        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK)
+        lone = ("node_stop", "check_overhead", *LONE_OF_BROADCAST, "crowding", *LONE_OF_DISK, *LONE_OF_MEMORY)
         self.lone: dict[str, list[float]] = {name: [] for name in lone}
+        self.store_start: pools.Starts = {}
         self.speed: list[list[list[float]]] = []
+        self.codecs = codecs.nothing()
 
     def profile(self, tick: float) -> HostProfile:
         """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
@@ -128,6 +162,7 @@ class Figures:
             first_part={name: shares for name, shares in self.first.items() if shares and name != "client_dial"},
             wake=self.wakes,
             balancer_start=self.starts,
+            store_start=self.store_start,
             speed=self.speed,
             **self.lone,
         )
@@ -136,11 +171,19 @@ class Figures:
         """Return the parts as a profile has them: each balancer's own, and everybody else's from the first bench."""
         measured = {kind: laid_out(_parts(costs, self.first), kind) for kind, costs in self.found.items()}
         balancers = {kind: parts["balancer"][kind] for kind, parts in measured.items()}
-        return measured[self.kinds[0]] | {"balancer": balancers}
+        parts = measured[self.kinds[0]] | codecs.parts_of(self.codecs) | {"balancer": balancers}
+        for name, found in self.of_runtimes.items():
+            parts["node"][name] = laid_out(_parts(found, self.first))["node"][RUNTIME]
+        return parts
 
 
 def _repeat(
-    figures: Figures, scenario: Scenario, tell: Callable[[str, float], None], broadcast: bool, sessions: bool
+    figures: Figures,
+    scenario: Scenario,
+    tell: Callable[[str, float], None],
+    broadcast: bool,
+    sessions: bool,
+    polls: bool,
 ) -> None:
     """Measure everything once with the balancer of a scenario; `tell` takes what comes and the share that is done."""
     kind = scenario.balancer.kind
@@ -154,6 +197,10 @@ def _repeat(
     if not again:
         measure_starts(scenario, found)
         relay.measure(scenario, found)
+        handler.measure(scenario, found)
+        codecs.measure(scenario, figures.codecs, figures.lone, found)
+        tell("pools of connections", 0.3)
+        pools.measure(scenario, found, figures.store_start)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)
@@ -161,8 +208,11 @@ def _repeat(
         tell(f"a broadcast through {kind}", 0.5)
         measure_broadcast(scenario, found, figures.first, figures.lone, again)
     if sessions:
-        tell(f"sessions behind {kind}", 0.8)
+        tell(f"sessions behind {kind}", 0.75)
         measure_sessions(scenario, found, again)
+    if polls:
+        tell(f"polls through {kind}", 0.9)
+        measure_polls(scenario, found, figures.first, again)
     figures.speed.append(trace(scenario))
 
 

@@ -1,6 +1,7 @@
 """The bench of a broadcast: one node, one balancer, one swarm, a bus and a publisher, to be told what to do."""
 
 import time
+from typing import Any, ClassVar
 
 from live.balancer.balancer import start_balancer
 from live.balancer.base import Balancer
@@ -16,7 +17,6 @@ from live.control.resp import encode
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from twin.costs.broadcast import PAYLOADS
-from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 
@@ -28,7 +28,12 @@ class DeliveryBench:
         stage: where they run.
         scenario: names the balancer.
         largest: bytes of the largest message; twice as many may wait for a client.
+
+    Attributes:
+        program: of the clients' process.
     """
+
+    program: ClassVar[str] = "live.calibration.bench"
 
     def __init__(self, stage: Stage, scenario: Scenario, largest: int = PAYLOADS[0]) -> None:
         scenario = scenario.vary(
@@ -40,6 +45,7 @@ class DeliveryBench:
             duration=60.0,
         )
         self.limit = scenario.slow_consumer.limit_bytes
+        self.runtime = RUNTIMES[scenario.nodes.runtime]
         self.place = place = placement.placement(scenario)
         self.port, self.node_port, self.silent_port, bus_port = placement.free_ports(4)
         began = time.monotonic()
@@ -56,9 +62,7 @@ class DeliveryBench:
             stage, scenario, self.port, [self.node_port], place.cluster, lambda t, e, n, d: None
         )
         self.balancer.wait_ready(READY_WITHIN)
-        clients = client_config(scenario, self.port)
-        clients["broadcast"] = {**self.broadcast.for_clients(), "max_size": 2**24}
-        self.client = stage.python("bench", "live.calibration.bench", clients, place.clients)
+        self.client = stage.python("bench", self.program, self._clients(scenario), place.clients)
         self.client.hear(Ready)
         assert self.bus.part is not None
         self.server: ChildProcess = self.bus.part
@@ -66,6 +70,15 @@ class DeliveryBench:
             self.redis.script_load(text)
         self.number = 1_000_000
         self.open = self.made = 0
+
+    def _clients(self, scenario: Scenario) -> dict[str, Any]:
+        """Return the settings of the clients' process."""
+        broadcast = {**self.broadcast.for_clients(), "max_size": 2**24}
+        return client_config(scenario, self.port) | {"broadcast": broadcast}
+
+    def _more(self, number: int, port: int) -> dict[str, Any]:
+        """Return what the settings of a node have besides, whom the balancer reaches at a port."""
+        return {}
 
     def wait_until_heard(self, broadcast: Broadcast) -> None:
         """Wait until a publisher listens: with a lease as long as here the nodes say but once that they are there."""
@@ -78,8 +91,8 @@ class DeliveryBench:
     def _start_node(self, stage: Stage, number: int, port: int, scope: str) -> ChildProcess:
         """Start a node that acknowledges for itself (`node`) or when its clients have confirmed (`client`)."""
         broadcast = {**self.broadcast.for_node(number), "scope": scope}
-        config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast}
-        node = stage.python(f"node {number}", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        config = {"number": number, "port": port, "backlog": 4000, "broadcast": broadcast} | self._more(number, port)
+        node = self.runtime.start(stage, f"node {number}", config, self.place.cluster[:1])
         node.hear(Listening)
         return node
 

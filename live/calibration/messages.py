@@ -3,7 +3,7 @@
 Times are by the monotonic clock; 0 where there was no such event.
 """
 
-from live.control.messages import ControlMessage
+from live.control.messages import ControlMessage, Struct
 
 
 class Tokens(ControlMessage):
@@ -43,6 +43,22 @@ class AskMissed(ControlMessage):
     """An order: each client asks its node what it missed."""
 
 
+class Ask(ControlMessage):
+    """An order: so many clients that poll ask once, `waits` if the node may hold the request; the answer is `Asked`, as
+    soon as all are answered.
+    """
+
+    clients: int
+    waits: bool
+
+
+class Asked(Span):
+    """When the first and the last answer had been read, how many messages the clients got, and how many failed."""
+
+    messages: int
+    failed: int
+
+
 class AskDelivered(ControlMessage):
     """A question: when were the first and the last delivery since this was asked last? The answer is `Delivered`."""
 
@@ -63,3 +79,45 @@ class AwaitLoss(ControlMessage):
 
 class AllLost(Span):
     """When the first and the last were lost."""
+
+
+class CodecBench(Struct):
+    """The settings of a bench of codecs.
+
+    Attributes:
+        room: of a profile, `codec` or `deflate`; or `gather`, of which there is one kind.
+        kind: of the room.
+    """
+
+    room: str
+    kind: str
+
+
+class CodecTimes(ControlMessage):
+    """What it found.
+
+    Attributes:
+        seconds: of CPU time; for each of its parts by name a figure for each level.
+        bytes: that a connection keeps for the contexts, resident; 0 of a codec.
+    """
+
+    seconds: dict[str, list[float]]
+    bytes: float = 0.0
+
+
+class OpenPool(ControlMessage):
+    """An order: open a pool with so many connections; the answer is `Spent`."""
+
+    size: int
+
+
+class UsePool(ControlMessage):
+    """An order: use the last pool so often, all at once; the answer is `Spent`."""
+
+    count: int
+
+
+class Spent(ControlMessage):
+    """So many seconds of CPU time have gone to what was ordered."""
+
+    cpu: float

@@ -48,14 +48,18 @@ def measure(scenario: Scenario, costs: MeasuredCosts, of_balancer: bool = False)
     """Measure pings, pongs and checks once, with clusters that do nothing else, and append the figures.
 
     Args:
-        scenario: says which balancer.
+        scenario: says which balancer, and on what nodes run.
         costs: gets the parts.
         of_balancer: keep only those of the balancer.
     """
     place = placement.placement(scenario)
     beat = {"interval": 0.0, "timeout": 5.0}
     quiet: dict[str, Any] = {"clients": {"count": PINGING, "connect_rate": RATE, "heartbeat": beat}}
-    quiet |= {"name": "pings", "duration": SETTLED + WATCHED, "nodes": {"count": NODES}}
+    quiet |= {
+        "name": "pings",
+        "duration": SETTLED + WATCHED,
+        "nodes": {"count": NODES, "runtime": scenario.nodes.runtime},
+    }
     usual = scenario.balancer.checked_every(SELDOM) | {"kind": scenario.balancer.kind}
     still = Scenario.parse(quiet).vary(balancer=usual)
     busy = {

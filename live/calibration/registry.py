@@ -131,7 +131,7 @@ def signs(stage: Stage, bus: Bus, slots: Slots, port: int, costs: MeasuredCosts,
     registry: dict[str, Any] = {"address": asdict(bus.address), "slots": vars(slots), "own": f"127.0.0.1:{port}"}
     registry |= {"version": "v1", "heartbeat": EVERY, "rebalance": None}
     config = {"number": 1, "port": port, "backlog": 100, "registry": registry}
-    node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
+    node: ChildProcess = RUNTIMES[RUNTIME].start(stage, "node", config, place.cluster[:1])
     node.hear(Listening)
     add(costs, "node_beat", LEVEL, _each(bus, node, place, costs))
     stage.end(node)

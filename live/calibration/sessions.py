@@ -80,7 +80,7 @@ class SessionBench(Bench):
             "store": store,
         }
         config = {"number": 1, "port": port, "backlog": 4000, "sessions": sessions}
-        node = self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        node = RUNTIMES[RUNTIME].start(self.stage, "node", config, self.place.cluster[:1])
         return node
 
     def replace(self, grown: bool = True) -> None:

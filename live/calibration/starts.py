@@ -17,8 +17,10 @@ from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
+from twin.costs.polls import POLL_START
 from twin.costs.starts import LEVEL
-from twin.scenario.runtimes import RUNTIME
+from twin.rules.codecs import NO_CODEC
+from twin.scenario.runtimes import LACKS, RUNTIME, RuntimeKind
 from twin.scenario.scenario import Scenario
 
 PACES = 4
@@ -29,26 +31,38 @@ NEVER = 3600.0
 
 def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
     """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
-    talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
+    runtime = scenario.nodes.runtime
+    usual = scenario.vary(nodes={"runtime": RUNTIME})  # has all mechanisms
+    talk = usual.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
     with watched() as stage:
         place = placement.placement(scenario)
-        port, bus_port = placement.free_ports(2)
+        port, bus_port, spare = placement.free_ports(3)
         bus = Bus(stage, bus_port, place.cluster, None, talk.bus)
         bus.wait_ready(READY_WITHIN)
         broadcast = Broadcast(stage, talk, 0, bus, place.cluster)
         at_rest(lambda: [broadcast.publisher.cpu_ns() / 1e9], lambda: [broadcast.publisher.pid])
-        sessions = Sessions(scenario.vary(sessions={"store": "redis"}), 0, bus)
+        sessions = Sessions(usual.vary(sessions={"store": "redis"}), 0, bus)
         basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
-        for name, more in (
-            ("start_node", {"registry": _of_registry(bus, port)}),
-            ("start_broadcast", {"broadcast": broadcast.for_node(1)}),
-            ("start_sends", {"sends": True}),
-            ("start_sessions", {"sessions": sessions.for_node(1)}),
-        ):
-            listens, rests, pace = _start(stage, place, basic | more)
+        tables: dict[str, dict[str, Any]] = {
+            "start_node": {} if "registry" in LACKS[runtime] else {"registry": _of_registry(bus, port)},
+            "start_sends": {"sends": {"codec": NO_CODEC}},
+        }
+        if "publisher" not in LACKS[runtime]:
+            tables["start_broadcast"] = {"broadcast": broadcast.for_node(1)}
+        if "sessions.store" not in LACKS[runtime]:
+            tables["start_sessions"] = {"sessions": sessions.for_node(1)}
+        if "clients.transport" not in LACKS[runtime]:
+            tables[POLL_START] = {"broadcast": broadcast.for_node(1), "polls": _of_polls(spare)}
+        for name, more in tables.items():
+            listens, rests, pace = _start(stage, place, runtime, basic | more)
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
+
+
+def _of_polls(port: int) -> dict[str, Any]:
+    """Return what a node has to know of polls."""
+    return {"port": port, "backlog": 100, "hold": NEVER, "limit_bytes": 2**20}
 
 
 def _of_registry(bus: Bus, port: int) -> dict[str, Any]:
@@ -63,12 +77,14 @@ def _of_registry(bus: Bus, port: int) -> dict[str, Any]:
     }
 
 
-def _start(stage: Stage, place: placement.Placement, config: dict[str, Any]) -> tuple[float, float, Pace]:
+def _start(
+    stage: Stage, place: placement.Placement, runtime: RuntimeKind, config: dict[str, Any]
+) -> tuple[float, float, Pace]:
     """Start a node and end it, and return the CPU seconds until it listened, those from then on until it had nothing
     more to do, and the pace of the cores meanwhile.
     """
     paces = [pace_of(place) for _ in range(PACES)]
-    node: ChildProcess = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
+    node: ChildProcess = RUNTIMES[runtime].start(stage, "node", config, place.cluster[:1])
     listens = node.hear(Listening).cpu
     rests = at_rest(lambda: [node.cpu_ns() / 1e9], lambda: [node.pid])[0]
     paces += [pace_of(place) for _ in range(PACES)]

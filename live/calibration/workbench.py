@@ -19,7 +19,6 @@ from live.machine.speed import reading
 from live.node.kinds import RUNTIMES
 from live.node.messages import Look, Seen
 from twin.errors import ClusterError
-from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 QUIET = 0.0003
@@ -142,6 +141,7 @@ class Bench:
         self.stage = stage
         self.place = placement.placement(scenario)
         self.kind = scenario.balancer.kind
+        self.runtime = RUNTIMES[scenario.nodes.runtime]
         self.checks = scenario.balancer.check_interval is not None
         ports = placement.free_ports(5)
         self.port, self.node_port, dead_port, self.refusing_port = ports[:4]
@@ -180,7 +180,7 @@ class Bench:
 
     def _start_node(self, port: int) -> ChildProcess:
         config = {"number": 1, "port": port, "backlog": 4000}
-        return self.stage.python("node", RUNTIMES[RUNTIME].program, config, self.place.cluster[:1])
+        return self.runtime.start(self.stage, "node", config, self.place.cluster[:1])
 
     def pace(self) -> Pace:
         """Return the pace of the cores just now."""

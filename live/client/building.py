@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 ROOMS = {
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
+    "compression": "live.codec.client",
+    "nagle": "live.network.client",
     "sends": "live.sending.outbox",
+    "handler": "live.handler.requests",
 }
 """Table of the settings -> module whose `attach` adds a part to each client, in the order in which parts are asked."""
 

@@ -6,11 +6,9 @@ from `twin.rules`, the random numbers from `twin.draws`.
 
 import asyncio
 import gc
-import json
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -19,13 +17,13 @@ from websockets.http11 import Response
 
 from live.client.building import equip
 from live.client.connection import Inlet, taker
-from live.client.messages import AllConnected, SetStall, Warm
+from live.client.following import follow
+from live.client.messages import SetStall
 from live.client.part import ClientPart, Next, Take
 from live.control.given import configuration
-from live.control.messages import Done, Finish, Ready, on
+from live.control.messages import on
 from live.control.noted import Event
 from live.control.running import run
-from live.control.stdio import obey, say
 from live.machine.timing import Timers
 from live.node.asyncio_runtime import YOUNG_GARBAGE
 from twin.draws import Purpose, uniform
@@ -305,22 +303,7 @@ async def main(config: dict[str, Any]) -> None:
     gc.freeze()
     swarm = Swarm(config)
     equip(swarm, config)
-    rate: float = config["connect_rate"]
-    tasks: list[asyncio.Future[None]] = []
-
-    def warm(order: Warm) -> None:
-        swarm.start = order.start
-        tasks[:] = [asyncio.ensure_future(client.live(order.first + client.number / rate)) for client in swarm.clients]
-        tasks.extend(asyncio.ensure_future(work) for work in swarm.work())
-        asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(AllConnected()))
-
-    def finish(order: Finish) -> None:
-        events = list(swarm.events)
-        Path(order.path).write_text(json.dumps(events))
-        say(Done(len(events), swarm.timers.lateness(swarm.start)))
-
-    say(Ready())
-    await obey(swarm.orders | on(Warm, warm) | on(Finish, finish))
+    await follow(swarm, config["connect_rate"])
 
 
 if __name__ == "__main__":

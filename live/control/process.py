@@ -83,6 +83,9 @@ def surroundings() -> dict[str, str]:
 ORDERED_ENDS = {signal.SIGKILL: {-signal.SIGKILL}, signal.SIGTERM: {0, -signal.SIGTERM}}
 """With which status a part may end after the lab has sent it a signal: one that is just starting does not handle it."""
 
+OF_GROUP = (signal.SIGSTOP, signal.SIGCONT, signal.SIGKILL)
+"""Signals that all processes of a part get."""
+
 
 class ChildProcess:
     """One running process of the cluster; one of ours hears and says messages (`live.control.messages`).
@@ -204,14 +207,17 @@ class ChildProcess:
         return f"it could log nothing, as the disk of {self.log.parent} is full" if full else "it logged nothing"
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process, unless it was reaped: its number may be another's by now."""
+        """Send a signal to the process, unless it was reaped: its number may be another's by now.
+
+        What stops it, lets it go on or kills it goes to all processes that it has started; it is their group's leader.
+        """
         self.may_end |= ORDERED_ENDS.get(signal.Signals(number), set())
         if number in (signal.SIGSTOP, signal.SIGCONT):
             self.released = self.held and number == signal.SIGCONT
             self.held = number == signal.SIGSTOP
         if self.process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+                (os.killpg if number in OF_GROUP else os.kill)(self.pid, number)
 
     def let_end(self) -> None:
         """Expect that it ends in good order, because it was told to."""
@@ -264,6 +270,7 @@ class Stage:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
         self.parts: list[ChildProcess] = []
+        self.folders: list[Path] = []
         try:
             process = subprocess.Popen(
                 [*own("live.control.guard"), str(self.folder)],
@@ -310,6 +317,13 @@ class Stage:
         interrupt.check()
         return part
 
+    def further_folder(self) -> Path:
+        """Return a new folder outside of the run's own, which is gone with it: for a part that runs as another user."""
+        found = Path(tempfile.mkdtemp(prefix="stormlab-", dir=temporary()))
+        self.folders.append(found)
+        self._tell_guard("folder", found)
+        return found
+
     def python(self, name: str, module: str, config: object, cpus: Sequence[int] | None = None) -> ChildProcess:
         """Start one of our own modules; its settings, of a type that JSON has or with fields, go to its
         standard input, as a command line is no secret.
@@ -350,9 +364,10 @@ class Stage:
             self.guard.process.stdin.close()
         self.guard.signal(signal.SIGCONT)  # somebody may have stopped it
         self.guard.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, *self.folders):
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _tell_guard(self, word: str, group: int) -> None:
+    def _tell_guard(self, word: str, group: int | Path) -> None:
         assert self.guard.process.stdin is not None
         with contextlib.suppress(OSError):
             self.guard.process.stdin.write(f"{word} {group}\n".encode())

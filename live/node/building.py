@@ -10,9 +10,15 @@ ROOMS = {
     "sessions": "live.sessions.node",
     "page": "live.page.node",
     "lifetime": "live.node.lifetime",
+    "deadlines": "live.deadlines.node",
     "sends": "live.sending.node",
+    "handler": "live.handler.node",
     "broadcast": "live.broadcast.node",
+    "compression": "live.codec.node",
+    "nagle": "live.network.node",
     "registry": "live.registry.node",
+    "pool": "live.pool.node",
+    "polls": "live.transport.endpoint",
 }
 """Table of the settings -> module whose `attach` adds the part, in the order in which parts are asked. Only what a node
 needs is loaded: a node's start is a cost of its own (`twin.costs.starts`)."""

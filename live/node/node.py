@@ -36,8 +36,7 @@ async def main(config: dict[str, Any]) -> int:
     node = build(config)
     node.server = await serve(
         node.serve_client,
-        "127.0.0.1",
-        config["port"],
+        **place(config),
         backlog=config["backlog"],
         compression=None,
         ping_interval=config.get("ping_interval") or None,
@@ -58,6 +57,12 @@ async def main(config: dict[str, Any]) -> int:
     if closed.done():
         say(Closed(time.process_time()))
     return node.status
+
+
+def place(config: dict[str, Any]) -> dict[str, Any]:
+    """Return where the server listens: on a port of its own, or on one that others listen on, too."""
+    shared: dict[str, Any] = {"reuse_port": True} if config.get("reuse_port") else {}
+    return {"host": "127.0.0.1", "port": config["port"]} | shared
 
 
 if __name__ == "__main__":

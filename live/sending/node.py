@@ -30,4 +30,4 @@ class Arrivals(NodePart):
 
 def attach(node: "Node", config: dict[str, Any]) -> None:
     """Add it to a node."""
-    node.add(Arrivals(taker(node.events, node.number)))
+    node.add(Arrivals(taker(node.events, node.number, **config["sends"])))

@@ -10,6 +10,7 @@ from typing import ClassVar
 import simpy
 
 from sim.balancer.canary import TwoPools
+from sim.balancer.costs import BalancerCosts
 from sim.balancer.idle import Idle
 from sim.balancer.names import server_names
 from sim.connection import Attempt, Peer, Refusal, Tunnel
@@ -21,21 +22,6 @@ from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
 from twin.rules.registry import pool_of, tries_next
 from twin.scenario.addresses import source_address
-
-
-class BalancerCosts:
-    """What the balancer does, and what it costs. To accept a connection is no task: it has no reading before."""
-
-    def __init__(self, cost: Callable[[str], Cost]) -> None:
-        self.accept = cost("balancer_accept").in_one_step()
-        self.request = cost("balancer_request")
-        self.refuse = cost("balancer_refused").less(self.request)
-        self.relay = cost("balancer_response")
-        self.frame = cost("balancer_frame")
-        self.close = cost("balancer_close")
-        self.release = cost("balancer_release")
-        self.cut = self.close
-        self.abandoned = cost("balancer_abandoned")
 
 
 class Balancer(ABC):
@@ -54,10 +40,12 @@ class Balancer(ABC):
         first: the generation that began with the last loss of power; what earlier ones had is gone.
         no_server: the HTTP status for a request when no server can be chosen.
         forgets_silent: whether it forgets a connection whose client has left while the node does not answer.
+        keeps_upstream: whether it keeps connections to nodes for further requests.
     """
 
     no_server: ClassVar[str]
     forgets_silent: ClassVar[bool] = False
+    keeps_upstream: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -101,6 +89,10 @@ class Balancer(ABC):
     @abstractmethod
     def reset(self, attempt: Attempt) -> None:
         """A node has ended with this request before it; it counts for no server any more."""
+
+    def give_up(self, attempt: Attempt) -> None:
+        """A request has waited too long for the answer of a node; it counts for no server any more."""
+        self.env.process(self.refuse(attempt, "504"))
 
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
         """Return the health checks of a new process, the first one in `phase` seconds; `overhead` is what each takes
@@ -157,6 +149,19 @@ class Balancer(ABC):
     def lost(self, tunnel: Tunnel) -> bool:
         """Tell whether the process that had a tunnel is gone, so that nothing passes through it any more."""
         return tunnel.generation < self.first
+
+    # Connections that are there when the run starts
+
+    def reserve(self, client: Peer) -> Tunnel:
+        """Choose the node of a connection that is there when the run starts."""
+        server = self.choose(client, [])
+        self.rule.take(server)
+        return self.tunnel(client, server, 0)
+
+    def install(self, tunnel: Tunnel, since: float) -> None:
+        """Have such a connection, which was opened at `since`, in seconds after the start of the run."""
+        self.idle.watch(tunnel, since)
+        self.nodes[tunnel.server].opened_before(tunnel, since)
 
     # Choosing and connecting
 
@@ -222,13 +227,17 @@ class Balancer(ABC):
         1, 2, 3, ... s, within the connect timeout.
         """
         left, life = self.settings.connect_timeout, self.life
+        if attempt.reuses(node.number):
+            self.sent(attempt, node)
+            node.pass_on(lambda: node.read(attempt))
+            return None
         for wait in SYN_RETRIES:
             if life != self.life:
                 return None
             if not node.listening and not node.dark:
                 return "refused"
             if node.syn(attempt):
-                self.waiting[node.number - 1][attempt] = None
+                self.sent(attempt, node)
                 return None
             if wait > left:
                 yield self.env.timeout(left)
@@ -236,6 +245,17 @@ class Balancer(ABC):
             left -= wait
             yield self.env.timeout(wait)
         return "timeout" if life == self.life else None
+
+    def sent(self, attempt: Attempt, node: Node) -> None:
+        """A request is before a node."""
+        self.waiting[node.number - 1][attempt] = None
+        attempt.forwarded()
+
+    def overdue(self, attempt: Attempt) -> None:
+        """A node has not answered a request within `answer_timeout`: give it up there."""
+        if self.waiting[attempt.server].pop(attempt, 0) is None:
+            self.release(attempt)
+            self.give_up(attempt)
 
     def answered(self, attempt: Attempt, number: int) -> None:
         """A node has sent its 101: relay it, or close when the client has given up meanwhile."""
@@ -289,7 +309,7 @@ class Balancer(ABC):
         del node.tunnels[tunnel]
 
         def cut(_: simpy.Event) -> None:
-            node.pass_on(node.forget)
+            node.pass_on(lambda: node.forget(tunnel))
             if not tunnel.lost.triggered:
                 tunnel.lost.succeed("1006")
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from sim.balancer.balancer import Balancer, BalancerCosts
+from sim.balancer.balancer import Balancer
 from sim.balancer.checks import check
+from sim.balancer.costs import BalancerCosts
 from sim.balancer.slowstart import slowstart
 from sim.connection import Attempt, Tunnel
 from sim.machine.process import Cost
@@ -28,6 +29,7 @@ class HAProxyBalancer(Balancer):
 
     settings: HAProxy
     no_server = "503"
+    keeps_upstream = True
 
     @classmethod
     def costs_of(cls, cost: Callable[[str], Cost]) -> BalancerCosts:

@@ -47,6 +47,16 @@ class NginxBalancer(Balancer):
         if not attempt.answer.triggered:
             self.env.process(self.forward(attempt, self._next_peer(attempt)))
 
+    def give_up(self, attempt: Attempt) -> None:
+        """Go on to the next peer, as when one has ended; when all were tried it is a 504. Sources: nginx manual,
+        `proxy_next_upstream` (timeout); nginx, `ngx_http_upstream_next` in src/http/ngx_http_upstream.c.
+        """
+        if attempt.answer.triggered:
+            return
+        server = self._next_peer(attempt)
+        all_tried = len(attempt.tried) == self.run.scenario.nodes.count
+        self.env.process(self.refuse(attempt, "504") if all_tried else self.forward(attempt, server))
+
     def _next_peer(self, attempt: Attempt) -> int:
         """Count a failure of the peer that was tried and return the next one for the request, or -1."""
         attempt.tried.append(attempt.server)

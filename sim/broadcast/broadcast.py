@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sim.balancer.balancer import Balancer
 from sim.broadcast import fanout, publisher
 from sim.broadcast.bus import Bus
+from sim.broadcast.fanout_costs import FanOutCosts
 from sim.broadcast.subscriber import Subscriber
 from sim.client.client import Client
 from sim.connection import Bundle, Frame, Tunnel
@@ -18,11 +19,12 @@ from sim.machine.cores import Cores
 from sim.machine.lane import Relay
 from sim.machine.machine import Machine
 from sim.machine.process import Process
+from sim.network.nagle import Nagle
 from sim.network.uplink import Uplink
 from sim.node.node import Node
 from sim.ports import Run
 from twin.costs.relay import RELAY_PARTS
-from twin.record.events import TYPES
+from twin.record.events import TYPES, NodeWritten
 from twin.record.record import Row, row
 from twin.rules.delivery import Message, RecoveryAnswer
 from twin.scenario.faults import through_relay
@@ -62,21 +64,25 @@ class Broadcast:
         assert run.scenario.publisher is not None
         self.idle = balancer.idle
         self.scope: str = run.scenario.publisher.scope
-        cost, payload = machine.cost, run.scenario.publisher.payload_bytes
-        self.room = round(machine.profile.path(payload, machine.host_quantile))
+        cost = machine.cost
+        self.room = round(machine.profile.path(machine.shape.sent, machine.host_quantile))
+        self.counted = run.scenario.counts_bytes
         self.bus = bus
         self.publisher = publisher.Publisher(
             run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, cost)
         )
-        self.fanouts = [
-            fanout.Fanout(run, bus, self, balancer, node, fanout.FanOutCosts(run.env, cost)) for node in nodes
-        ]
+        self.fanouts = [fanout.Fanout(run, bus, self, balancer, node, FanOutCosts(run.env, cost)) for node in nodes]
         if machine.knows(RELAY_PARTS):
             for number in through_relay(run.scenario.faults, run.scenario.host.placement):
                 self.fanouts[number - 1].link.relay = Process(bus.process.cores), cost("relay_frame")
         relay, more = cost("balancer_delivery"), cost("balancer_delivery_more")
         self.balancer = Relay(balancer.worker, relay, more, self.relayed)
         read, further = cost("client_delivery"), cost("client_delivery_more")
+        self.write = self.balancer.pass_on
+        if not run.scenario.nodes.nodelay:
+            nagle = Nagle(run.env, self.balancer.pass_on)
+            self.write = nagle.send
+            uplink.passed.append(nagle.answered)
         self.swarms = uplink.loops.lanes(read, further, self.arrived)
         self.uplink = uplink
         uplink.receivers[MECHANISM] = self.heard
@@ -85,7 +91,15 @@ class Broadcast:
     def finish(self) -> list[Row]:
         """The run is over: return what is noted at its end."""
         self.publisher.finish()
-        return self.buffers()
+        return self.buffers() + (self.written() if self.counted else [])
+
+    def written(self) -> list[Row]:
+        """Return what each node has written to its clients."""
+        return [
+            row(one.wrote.last, "node_written", node=one.node.number, detail=detail)
+            for one in self.fanouts
+            if one.wrote.frames and (detail := NodeWritten.pack(one.wrote.size, one.wrote.frames))
+        ]
 
     def buffers(self) -> list[Row]:
         """Return the most bytes that waited at each node for its clients, and on the bus for each node."""
@@ -100,7 +114,7 @@ class Broadcast:
 
     def relay(self, taken: list[Bundle]) -> None:
         """Let the balancer have what a node has written."""
-        self.balancer.pass_on(taken)
+        self.write(taken)
 
     def relayed(self, taken: list[Bundle], began: float, ended: float) -> None:
         """The balancer has passed frames on: let the client processes have them, but not those that do not read."""
@@ -109,6 +123,8 @@ class Broadcast:
             if tunnel.client_left:
                 continue
             self.idle.touch(tunnel)
+            if self.uplink.nagle is not None:
+                self.uplink.nagle.answered(tunnel)
             subscriber = self.subscribers[tunnel.client.number]
             if subscriber.stall.on or not tunnel.opened or tunnel.held:
                 tunnel.held += frames

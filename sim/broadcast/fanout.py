@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
-from sim.broadcast.link import Act, Subscription
+from sim.broadcast.fanout_costs import FanOutCosts
+from sim.broadcast.link import Subscription
+from sim.broadcast.speaker import Speaker
+from sim.codec.gathering import Gathering
+from sim.codec.written import Written
 from sim.connection import Bundle, Frame, Tunnel
-from sim.machine.cold_start import ColdStart
 from sim.machine.lane import Lane
 from sim.machine.process import Cost
 from sim.node.node import Node
@@ -18,29 +20,18 @@ from twin.draws import Purpose
 from twin.record.events import Delivered, Received
 from twin.rules.consistency import SIGNS_A_LEASE, next_failure
 from twin.rules.delivery import Cursor, Message, RecoveryAnswer, SeenVersions
-from twin.rules.frames import answer_body, frame_bytes, message_frame, pushed_message, pushed_word
+from twin.rules.frames import frame_bytes, message_frame, pushed_message, pushed_word, recovery_body
 from twin.rules.slow_consumer import Outlet, is_too_large
-
-Said = tuple[Command, simpy.Event | None]
-"""A command that waits for the bus, and who is to be told."""
 
 _NOTHING = Cost.constant(0.0)
 
 
-class FanOutCosts:
-    """What a node does for a broadcast, and what it costs."""
-
-    def __init__(self, env: simpy.Environment, cost: Callable[[str], Cost]) -> None:
-        self.poll = ColdStart(env, cost("node_poll"))
-        self.receive = ColdStart(env, cost("node_receive"))
-        self.acknowledge = ColdStart(env, cost("node_ack"))
-        self.answer = ColdStart(env, cost("node_answer"))
-        self.fanout = cost("node_fanout")
-        self.more = cost("node_fanout_more")
-
-
 class Fanout(NodePart):
-    """What one node does; a new process of the node begins a new `life`."""
+    """What one node does; a new process of the node begins a new `life`.
+
+    Attributes:
+        listeners: called with each message that the node takes for the first time.
+    """
 
     def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
         self.run = run
@@ -61,10 +52,14 @@ class Fanout(NodePart):
         self.newest = (0, 0)
         self.awaiting: dict[tuple[int, int], set[Tunnel]] = {}
         self.asked: dict[tuple[int, int], list[Tunnel]] = {}
-        self.outbox: list[Said] = []
-        self.speaking = False
+        self.gathered = set[tuple[int, int]]()
+        self.speaker = Speaker(bus, self.link, node, costs)
         self.most_waiting = (0, 0.0)
+        self.wrote, self.contents = Written(run.env), run.scenario.contents
+        batch, sleep = run.scenario.nodes.batch, node.process.sleep
+        self.batch = Gathering[tuple[Message, str]](run.env, sleep, batch, self._leave) if batch else None
         self.subscription: Subscription | None = None
+        self.listeners: list[Callable[[Message], None]] = []
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
             self._begin()
@@ -94,9 +89,12 @@ class Fanout(NodePart):
         self.bus.leave(self.node.number)
         self.awaiting.clear()
         self.asked.clear()
-        self.outbox.clear()
-        self.speaking = False
+        self.speaker.clear()
         self.most_waiting = (0, 0.0)  # a process that is gone tells nothing
+        self.wrote.clear()
+        self.gathered.clear()
+        if self.batch is not None:
+            self.batch.take()
 
     def started(self, healed: bool) -> None:
         """A new process listens: it joins the bus as one that is new there."""
@@ -201,10 +199,23 @@ class Fanout(NodePart):
         first = self.seen.first(message.epoch, message.version)
         said = Received.pack(message.epoch, message.key, "" if first else "duplicate")
         self.run.note("received", node=self.node.number, version=message.version, detail=said)
+        place, detail = (message.epoch, message.version), Delivered.pack(message.epoch, message.key)
         if first:
-            self.fan_out(message, Delivered.pack(message.epoch, message.key))
-        elif (message.epoch, message.version) not in self.awaiting:
-            self.acknowledge(message.epoch, message.version)
+            for listener in self.listeners:
+                listener(message)
+        if first and self.batch is not None:
+            self.gathered.add(place)
+            self.batch.add((message, detail))
+        elif first:
+            self.fan_out(message, detail)
+        elif place not in self.awaiting and place not in self.gathered:
+            self.acknowledge(*place)
+
+    def _leave(self, batch: list[tuple[Message, str]]) -> None:
+        """Fan out the messages of a batch, which are written together."""
+        self.gathered.clear()
+        for message, detail in batch:
+            self.fan_out(message, detail)
 
     def commit(self, life: int) -> Work[None]:
         """Commit the position of a partition log from time to time."""
@@ -220,7 +231,8 @@ class Fanout(NodePart):
         """Send a message to every client that is connected, as far as its outlet allows."""
         place = (message.epoch, message.version)
         self.newest = max(self.newest, place)
-        size = message_frame(len(message.payload))
+        whole = message_frame(len(message.payload))
+        size = whole if self.contents.compression is None else self.contents.frame(message.key)
         tunnels = [tunnel for tunnel in self.node.tunnels if not tunnel.closing] if self.node.serves else []
         if self.paths.scope == "client" and tunnels:
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
@@ -232,7 +244,7 @@ class Fanout(NodePart):
         for tunnel in tunnels:
             if tunnel.in_flight > room:
                 waiting += tunnel.in_flight - room
-            if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, size):
+            if (tunnel.in_flight + size > room or tunnel.outlet is not None) and not self._admits(tunnel, whole):
                 continue
             tunnel.in_flight += size
             sent.append(tunnel)
@@ -240,6 +252,7 @@ class Fanout(NodePart):
             self.most_waiting = (waiting, self.env.now)
         frame = Frame(message, size, detail, len(sent))
         if sent:
+            self.wrote.add(sent, size)
             self.down.send(sent, frame)
         elif place not in self.awaiting:
             self.acknowledge(*place)
@@ -274,10 +287,12 @@ class Fanout(NodePart):
 
     def answer(self, tunnel: Tunnel, recovery: RecoveryAnswer) -> None:
         """Send an answer or a snapshot over a connection; it has to fit like any message."""
-        size = frame_bytes(_size(recovery))
+        whole = recovery_body(recovery)
+        size = self.contents.answer_frame(whole, tuple(message.key for message in recovery.messages))
         fits = tunnel.in_flight + size <= self.paths.room and tunnel.outlet is None
-        if fits or self._admits(tunnel, size):
+        if fits or self._admits(tunnel, frame_bytes(whole)):
             tunnel.in_flight += size
+            self.wrote.add([tunnel], size)
             self.down.send([tunnel], Frame(recovery, size))
 
     def written(self, taken: list[Bundle], began: float, ended: float) -> None:
@@ -306,20 +321,25 @@ class Fanout(NodePart):
             self.asked[frame.body] = [tunnel]
             self.env.process(self.look_up(frame.body, self.life))
 
+    def recover(self, position: tuple[int, int]) -> Work[RecoveryAnswer | None]:
+        """Ask the bus what followed a position; None if it does not answer, or the node's process ends meanwhile."""
+        life, done = self.life, self.env.event()
+        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
+        recovery: RecoveryAnswer | None = yield done
+        if life != self.life:
+            return None
+        yield self.node.process.work(self.costs.receive)
+        return recovery if life == self.life else None
+
     def look_up(self, position: tuple[int, int], life: int) -> Work[None]:
         """Ask the bus what followed a position, and tell the clients that stand there."""
-        done = self.env.event()
-        self.speak((self.bus.costs.read, partial(self.bus.broker.recover, *position)), done)
-        recovery = yield done
-        if life != self.life:
-            return
-        yield self.node.process.work(self.costs.receive)
+        recovery = yield from self.recover(position)
         if life != self.life:
             return
         tunnels = self.asked.pop(position)
         if recovery is None:
             return
-        if is_too_large(_size(recovery), self.run.scenario.slow_consumer.limit_bytes):
+        if is_too_large(recovery_body(recovery), self.run.scenario.slow_consumer.limit_bytes):
             recovery = RecoveryAnswer(False, recovery.epoch, recovery.version)
         for tunnel in tunnels:
             if tunnel in self.node.tunnels:
@@ -350,35 +370,8 @@ class Fanout(NodePart):
 
     def speak(self, command: Command, done: simpy.Event | None = None) -> None:
         """Queue a command for the bus; `done` happens with what it returns there, or None."""
-        if self.over:
-            return
-        self.outbox.append((command, done))
-        if not self.speaking:
-            self.speaking = True
-            self.env.process(self._speak(self.life))
-
-    def _speak(self, life: int) -> Work[None]:
-        """Send all that is queued in one go, and go on with what has come meanwhile."""
-        while life == self.life and self.outbox:
-            for _ in self.outbox[:-1]:
-                self.node.process.work(self.costs.acknowledge)
-            yield self.node.process.work(self.costs.acknowledge)
-            if life != self.life:
-                return
-            batch, self.outbox = self.outbox, []
-            commands = [(cost, partial(self._alive, life, act)) for (cost, act), _ in batch]
-            values = yield from self.bus.command(self.link, commands, self.node.process, [0])
-            if values is not None and life == self.life:
-                yield [self.node.process.work(self.costs.answer) for _ in batch][-1]
-            for i, (_, done) in enumerate(batch):
-                if done is not None:
-                    done.succeed(None if values is None else values[i])
-        if life == self.life:
-            self.speaking = False
-
-    def _alive(self, life: int, act: Act) -> Any:
-        """Do what a node asked for, unless its process has ended meanwhile."""
-        return act() if life == self.life else None
+        if not self.over:
+            self.speaker.speak(command, done)
 
     def give_signs(self, life: int) -> Work[None]:
         """Renew the lease."""
@@ -387,7 +380,3 @@ class Fanout(NodePart):
         while life == self.life:
             self.tell("alive")
             yield self.node.process.sleep(every)
-
-
-def _size(recovery: RecoveryAnswer) -> int:
-    return answer_body(len(message.payload) for message in recovery.messages)

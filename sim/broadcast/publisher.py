@@ -7,7 +7,8 @@ import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
 from sim.machine.cold_start import ColdStart
-from sim.machine.process import MILLISECOND, Cost, Process
+from sim.machine.process import Cost, Process
+from sim.machine.timers import MILLISECOND
 from twin.record.events import Acked, Consistent, Published, Resent
 from twin.record.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, next_failure
@@ -46,7 +47,7 @@ class Publisher:
         self.link = bus.link(0)
         self.ledger = Ledger(self.settings.threshold, self.settings.ack_timeout, self.settings.max_resends)
         self.registry = LeasedNodes(world.scenario.bus.lease)
-        self.payload = bytes(self.settings.payload_bytes)
+        self.contents = world.scenario.contents
         for number in range(1, world.scenario.nodes.count + 1):
             self.registry.renew(number, 0.0)
         self.under_way: tuple[float, int, list[int], frozenset[int]] | None = None
@@ -68,7 +69,9 @@ class Publisher:
             tries = [0]
             asked = self.env.now - self.process.last
             self.under_way = (asked, key, tries, self.registry.members(asked))
-            stamps = yield from self.ask((self.bus.costs.stamp, partial(self.bus.stamp, key, self.payload)), tries)
+            stamps = yield from self.ask(
+                (self.bus.costs.stamp, partial(self.bus.stamp, key, self.contents.payload(key))), tries
+            )
             if stamps is not None:
                 yield self.process.work(self.costs.answer)
             self.note_published(stamps[0] if stamps is not None else None)

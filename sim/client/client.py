@@ -11,8 +11,10 @@ from sim.connection import Attempt, Tunnel
 from sim.machine.process import Alone, Cost, Process
 from sim.ports import ClientPart, Frontend, Next, Run, Upstream
 from twin.draws import Purpose
+from twin.record.record import row
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, beat_after
+from twin.scenario.combinations import WARM_UP_SLACK
 
 HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1, "client_closed": 2}
 """Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is
@@ -113,6 +115,21 @@ class Client:
     def last_beat(self) -> float | None:
         """When it pinged last, in seconds, if its pings are simulated one by one."""
         return None if self.beats is None else self.beats.last
+
+    def warm_up(self, at: float) -> None:
+        """Have a connection when the run starts, which was opened at a time, in seconds after the start."""
+        tunnel = self.balancer.reserve(self)
+        tunnel.opened = True
+        self.attempts = 1
+        if self.beats is not None:
+            self.beats.start(tunnel, self.first_beat, False)
+        self.since = at - WARM_UP_SLACK
+        self.balancer.install(tunnel, self.since)
+        self.run.rows.append(row(at, "attempt_connect", self.number, attempt=1))
+        self.run.rows.append(row(at, "connected", self.number, tunnel.server + 1, attempt=1))
+        for part in self.parts:
+            part.begins(tunnel, at)
+        self.env.process(self.live(tunnel))
 
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""

@@ -46,7 +46,11 @@ NOT_COVERED: dict[str, Holds] = {
     "the relay of a fault takes CPU time": _relay_costs,
     "the scenario has a blackhole": _has("blackhole"),
     "a killed node is started again": lambda s, _: any(f.kind == "kill" and f.duration is not None for f in s.faults),
+    "messages are encoded, compressed, gathered or held back": lambda s, _: s.counts_bytes,
     "the clients send": lambda s, _: s.clients.sends.rate > 0,
+    "the nodes have a handler": lambda s, _: s.nodes.handler is not None,
+    "the clients poll": lambda s, _: s.clients.transport.polls,
+    "the CPU time of processes is noted": lambda s, _: s.host.accounts,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "the clients of a broadcast have machines of their own": lambda s, _: (
@@ -57,6 +61,8 @@ NOT_COVERED: dict[str, Holds] = {
     "the clients' heartbeat adapts to the network": lambda s, _: s.clients.heartbeat.max_interval > 0,
     "the scenario has a registry": lambda s, _: s.registry is not None,
     "the nodes end connections by themselves": lambda s, _: s.nodes.lifetime is not None,
+    "the nodes have deadlines": lambda s, _: s.nodes.read_deadline > 0 or s.nodes.write_deadline > 0,
+    "the nodes have pools of connections": lambda s, _: s.nodes.pool is not None,
     "the nodes ping": lambda s, _: s.nodes.ping_interval > 0,
     "a server of the balancer has a slowstart": lambda s, _: s.balancer.ramps_up,
     "the balancer hashes the names of its servers": lambda s, _: (

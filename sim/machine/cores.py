@@ -20,7 +20,8 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.machine.process import Item, Process, Step, warm_after_sleep
+from sim.machine.process import Item, Process, Step
+from sim.machine.timers import warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-10
@@ -87,6 +88,7 @@ class Cores:
         contention: CoreContention | None = None,
     ) -> None:
         self.env = env
+        self.count = count
         self.idle = list(range(count))
         self.time_slice = time_slice
         self.tick = tick
@@ -198,6 +200,8 @@ class Cores:
             if not self.running and not self.waiting:
                 self.rests += 1
             self._hand_over(process.core)
+            if process.on_rest is not None:
+                process.on_rest()
             return
         if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
             process.over_since = self.env.now
@@ -262,6 +266,8 @@ class Cores:
             process.ready = False
             process.asleep_since = self.env.now
             self._hand_over(core)
+            if process.on_rest is not None:
+                process.on_rest()
             return
         self._begin(process)
 

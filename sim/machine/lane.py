@@ -48,14 +48,19 @@ class Lane:
         cost: of a connection with one frame.
         more: of each further frame that is ready on the same connection.
         then: receives each batch when it is done.
+        own: returns what a frame costs besides, None for nothing; None: no frame does.
     """
 
-    def __init__(self, process: Loop, cost: Cost, more: Cost, then: Taken) -> None:
+    def __init__(
+        self, process: Loop, cost: Cost, more: Cost, then: Taken, own: Callable[[Frame], Cost | None] | None = None
+    ) -> None:
         self.process = process
         self.cost = cost
         self.more = more
         self.then = then
+        self.own = own
         self.waiting: dict[Tunnel, list[Frame]] = {}
+        self._sums: dict[Cost, Cost] = {}
 
     def send(self, tunnels: Iterable[Tunnel], frame: Frame) -> None:
         """Queue one frame for each of some connections."""
@@ -92,13 +97,29 @@ class Lane:
             pop = self.waiting.pop
             taken.extend([(tunnel, pop(tunnel)) for tunnel in tunnels])
             further = sum([len(frames) for _, frames in taken]) - len(taken)
-            return further * self.more.seconds(further, 0.0, level) if further else 0.0
+            seconds = further * self.more.seconds(further, 0.0, level) if further else 0.0
+            return seconds if self.own is None or not further else seconds + self._own(self.own, taken, level)
 
         def done(batch: Ended) -> None:
             now = batch.env.now
             self.then(taken, now - batch.span, now)
 
-        self.process.work_on(self.cost, len(tunnels), begin, done)
+        self.process.work_on(self._cost_of(tunnels), len(tunnels), begin, done)
+
+    def _cost_of(self, tunnels: list[Tunnel]) -> Cost:
+        """Return what a connection costs, with what the frame costs for itself that is the first to come."""
+        more = self.own(self.waiting[tunnels[0]][0]) if self.own is not None else None
+        if more is None:
+            return self.cost
+        if more not in self._sums:
+            self._sums[more] = self.cost.beside(more)
+        return self._sums[more]
+
+    @staticmethod
+    def _own(own: Callable[[Frame], Cost | None], taken: list[Bundle], level: int) -> float:
+        """Return the seconds that further frames of connections cost each for itself."""
+        costs = [cost for _, frames in taken for frame in frames[1:] if (cost := own(frame)) is not None]
+        return sum([cost.seconds(len(costs), 0.0, level) for cost in costs])
 
     def clear(self) -> None:
         """Forget what waits; the process has forgotten its work."""
@@ -110,14 +131,22 @@ class Relay:
 
     Args:
         worker: returns the loop that has a connection: a process of the balancer, or a client's.
-        cost, more, then: as of a `Lane`.
+        cost, more, then, own: as of a `Lane`.
     """
 
-    def __init__(self, worker: Callable[[Tunnel], Loop], cost: Cost, more: Cost, then: Taken) -> None:
+    def __init__(
+        self,
+        worker: Callable[[Tunnel], Loop],
+        cost: Cost,
+        more: Cost,
+        then: Taken,
+        own: Callable[[Frame], Cost | None] | None = None,
+    ) -> None:
         self.worker = worker
         self.cost = cost
         self.more = more
         self.then = then
+        self.own = own
         self.lanes: dict[Loop, Lane] = {}
 
     def pass_on(self, bundles: Iterable[Bundle]) -> None:
@@ -127,5 +156,10 @@ class Relay:
             ready.setdefault(self.worker(bundle[0]), []).append(bundle)
         for process, ours in ready.items():
             if process not in self.lanes:
-                self.lanes[process] = Lane(process, self.cost, self.more, self.then)
+                self.lanes[process] = Lane(process, self.cost, self.more, self.then, self.own)
             self.lanes[process].pass_on(ours)
+
+    def clear(self) -> None:
+        """Forget what waits; the loops have forgotten their work."""
+        for lane in self.lanes.values():
+            lane.clear()

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sim.machine.process import Cost
 from twin.costs.background import BACKGROUND_PARTS
+from twin.costs.codec import CodecCosts, added, carried, shape_of
+from twin.costs.curve import Curve, quantile
 from twin.costs.lacking import ROOMS, background
 from twin.costs.layout import room_of
 from twin.costs.profile import PACE_STEP, HostProfile
@@ -19,6 +22,10 @@ WORDS = {
     "bus_word": "bus_publish",
     "balancer_word": "balancer_delivery",
     "balancer_word_more": "balancer_delivery_more",
+    "node_word": "node_fanout",
+    "node_word_more": "node_fanout_more",
+    "client_word": "client_delivery",
+    "client_word_more": "client_delivery_more",
 }
 """Parts that are measured with a message and also done for a few bytes: what each costs then, by its own name."""
 
@@ -62,6 +69,7 @@ class Machine:
     def __init__(self, scenario: Scenario, profile: HostProfile, host: int) -> None:
         self.scenario, self.profile, self.host = scenario, profile, host
         kind = scenario.balancer.kind
+        self.shape = shape_of(scenario)
         self._share_out()
         shared = self.swarm is not None and bool(profile.crowding)
         self.contention_steps = min(scenario.host.cores - 1, MOST_CONTENTION_STEPS) if shared else 0
@@ -80,23 +88,63 @@ class Machine:
             self.disk = profile.lone("disk_wait", u), profile.lone("disk_wait_in_a_row", u)
 
     def cost(self, name: str) -> Cost:
-        """Return what a part costs: with the payload of the publisher's messages, unless the name is one of `WORDS`."""
-        kind, publisher = self.scenario.balancer.kind, self.scenario.publisher
-        payload = publisher.payload_bytes if publisher is not None and name not in WORDS else 0
+        """Return what a part costs: with the payload of the publisher's messages, and what its codec and compression
+        add, unless the name is one of `WORDS`.
+        """
+        kind, word = self.scenario.balancer.kind, name in WORDS
+        publisher = self.scenario.publisher if not word else None
         name = WORDS.get(name, name)
+        payload = carried(self.shape, name, publisher.payload_bytes) if publisher is not None else 0
         room, runtime = room_of(name), self.scenario.nodes.runtime
         busy = () if name in BACKGROUND_PARTS else self.busy.get(room, ())
         curves = self.profile.curves(name, kind, self.contention_steps, payload, runtime, busy)
-        return Cost(curves, self._shares.get(round_of(name, kind), 0.0))
+        share = self._shares.get(round_of(name, kind), 0.0)
+        more = added(self.codec_costs, name, self.shape) if not word else None
+        if more is None:
+            return Cost(curves, share)
+        extra = self._besides(more[0], room)
+        assert extra is not None
+        return Cost(curves, share).beside(extra, more[1])
+
+    def encoded(self, what: str, room: str, text_bytes: int, count: int) -> Cost | None:
+        """Return what it costs a process of a room to `encode` or `decode` messages that leave together; None if that
+        is nothing.
+        """
+        return self._besides(self.codec_costs.encoded(what, text_bytes, count), room)
+
+    def deflated(self, what: str, room: str, content_bytes: int) -> Cost | None:
+        """Return what it costs a process of a room to `deflate` or `inflate` a frame; None if that is nothing."""
+        return self._besides(self.codec_costs.deflated(what, content_bytes), room)
+
+    def _besides(self, curves: list[Curve] | None, room: str) -> Cost | None:
+        """Return a cost of a process that has the background to do, too."""
+        busy = self.busy.get(room, ())
+        if curves is None or not busy:
+            return None if curves is None else Cost(curves)
+        return Cost([one.slowed(part) for one, part in zip(curves, busy, strict=True)])
+
+    def cost_if_known(self, name: str) -> Cost:
+        """Return what a part costs that a profile need not know, and nothing if it does not."""
+        return self.cost(name) if self.knows([name]) else Cost.constant(0.0)
 
     def knows(self, names: Iterable[str]) -> bool:
         """Tell whether some parts were calibrated."""
         return self.profile.knows_parts(names, self.scenario.balancer.kind)
 
+    @cached_property
+    def codec_costs(self) -> CodecCosts:
+        """What codec and compression cost."""
+        return CodecCosts(self.profile, self.scenario, self.contention_steps)
+
     @property
     def bus_start(self) -> float:
         """Seconds that a bus takes to start; a profile need not know it for a scenario without one."""
         return self.profile.lone("bus_start", self.host_quantile)
+
+    def store_start(self, kind: str) -> float:
+        """Return the seconds that the store behind pools takes to start after it was killed; 0 if that is not known."""
+        known = self.profile.store_start.get(kind, [])
+        return quantile(sorted(known), self.host_quantile) if known else 0.0
 
     def _share_out(self) -> None:
         nodes, count = self.scenario.slots, self.scenario.host.cores

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import simpy
 
-from sim.connection import Peer, Tunnel
+from sim.connection import Frame, Peer, Tunnel
 from sim.machine.lane import Loop, Relay, Taken
 from sim.machine.process import Alone, Cost, Process
 
@@ -82,6 +82,6 @@ class Loops:
         assert isinstance(process, Process)
         return process
 
-    def lanes(self, cost: Cost, more: Cost, then: Taken) -> Relay:
+    def lanes(self, cost: Cost, more: Cost, then: Taken, own: Callable[[Frame], Cost | None] | None = None) -> Relay:
         """Return the lanes of frames in one direction; the arguments are those of `sim.machine.lane.Lane`."""
-        return Relay(self._own if self.own else self._shared, cost, more, then)
+        return Relay(self._own if self.own else self._shared, cost, more, then, own)

@@ -3,9 +3,7 @@
 A process is an event loop: it takes what is ready in the order in which it became ready. An item is done in two steps,
 first the reading of the socket, then, a round later, the task that the reading woke; in between the loop does what else
 is ready. So in a burst nothing comes out until everything has been read, and who needs several rounds waits for all
-others in each of them. Its timers count whole milliseconds of a clock, and a sleeping loop wakes late by a thousandth
-of its sleep. Sources: asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (milliseconds), HAProxy's
-`run_poll_loop`; Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
+others in each of them. Sources: asyncio's `_run_once`, libuv's `uv_run`, HAProxy's `run_poll_loop`.
 
 Which process has a core, and for how long, is decided in `sim.machine.cores`.
 """
@@ -13,40 +11,19 @@ Which process has a core, and for how long, is decided in `sim.machine.cores`.
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import ceil, floor
+from math import ceil
 from typing import Protocol
 
 import simpy
 
+from sim.machine.timers import timer_due, wakes_late
 from twin.costs.curve import COLD_AFTER, Curve, after_sleep
 
-TIMER_SLACK, MOST_SLACK = 0.001, 0.1
-"""How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
-`select_estimate_accuracy` in fs/select.c."""
-
-MILLISECOND = 0.001
+TYPICAL = 64
+"""Items at once for which it is asked how the sum of two costs divides into two steps."""
 
 PIECE = 0.0005
 """Seconds, about, of a long piece of work between two chances for others to have the core."""
-
-
-def timer_due(seconds: float, now: float, clock: float) -> float:
-    """Return in how many seconds a timer of `seconds` is due that is set `now`, on a clock of whole milliseconds."""
-    ticks = round(seconds / MILLISECOND)
-    due = floor(now / MILLISECOND + clock) + ticks - clock
-    return max(0.0, due * MILLISECOND - now)
-
-
-def wakes_late(asleep_since: float, now: float, clock: float) -> float:
-    """Return how much later than asked a loop wakes `now` that fell asleep at `asleep_since`, in seconds."""
-    late = (asleep_since / MILLISECOND + clock) % 1.0 * MILLISECOND
-    late += min(MOST_SLACK, TIMER_SLACK * (now - asleep_since))
-    return late
-
-
-def warm_after_sleep(warm: int, slept: float) -> int:
-    """Return how much a process is warm that was so and then slept, in seconds."""
-    return int(warm * max(0.0, 1.0 - slept / COLD_AFTER))
 
 
 class Cost:
@@ -76,6 +53,18 @@ class Cost:
     def after(self, hops: int) -> "Cost":
         """Return the same with so many rounds between the two steps."""
         return Cost(self.curves, self.first_part, hops)
+
+    def beside(self, more: "Cost", first: float = 0.0) -> "Cost":
+        """Return this cost and another one, done for the same item, of which a share `first` is in the first step."""
+        middle = (len(self.curves) - 1) // 2
+        base, extra = self.curves[middle](TYPICAL), more.curves[middle](TYPICAL)
+        share = (self.first_part * base + first * extra) / (base + extra) if self.first_part or first else 0.0
+        curves = [one.beside(other) for one, other in zip(self.curves, more.curves, strict=True)]
+        return Cost(curves, share, self.hops)
+
+    def half(self) -> "Cost":
+        """Return half of this cost: of what is done in two parts, between which others are served."""
+        return Cost([curve.halved() for curve in self.curves], self.first_part, self.hops)
 
     def less(self, part: "Cost") -> "Cost":
         """Return what is left of this cost without a `part` of it that has been paid."""
@@ -195,11 +184,13 @@ class Scheduler(Protocol):
     """Who decides which process has a core, and for how long.
 
     Attributes:
+        count: how many cores there are.
         time_slice: seconds for which who runs keeps its core.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
     """
 
     env: simpy.Environment
+    count: int
     time_slice: float
     clock: float
 
@@ -223,6 +214,11 @@ class Process:
         rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
         gives_way: whether one that has woken up is to have its core after this step.
+        blocked: whether it is in a blocking call.
+        halted: whether it was stopped from outside.
+        stopped: whether it does nothing for one of these reasons.
+        life: how often its work was cleared.
+        on_rest: called when it has nothing more to do, or may not, and gives its core up.
         threads: how many further threads of it want the core, until it gives that up; then they end at once.
         threads_place: the place of each of them.
     """
@@ -241,7 +237,11 @@ class Process:
         self.core = 0
         self.woken = 0.0
         self.ready = False
+        self.blocked = False
+        self.halted = False
         self.stopped = False
+        self.life = 0
+        self.on_rest: Callable[[], None] | None = None
         self.gives_way = False
         self.threads = 0
         self.threads_place = 0.0
@@ -278,7 +278,7 @@ class Process:
 
     def carry_on(self, cost: Cost) -> Item:
         """Queue an item that goes on from the one that ends just now, before the loop turns to anything else."""
-        if not self.ready or self.stopped:
+        if not self.ready:
             return self.work(cost)
         item = Item(self, cost)
         item.now, item.later = 1.0, 0.0
@@ -302,14 +302,36 @@ class Process:
         """Return the event of a timer of this process's loop; see `Timer`."""
         return Timer(self, seconds)
 
+    def piece(self, left: float) -> float:
+        """Return how long the next piece of some CPU work is, in seconds, if so many are left."""
+        return min(PIECE, left)
+
+    def block(self, seconds: float, then: Callable[[], None]) -> None:
+        """Make a blocking call: do nothing for so long, whatever comes; `then` is called at its end."""
+        life = self.life
+        self.blocked = self.stopped = True
+
+        def returns(_: simpy.Event) -> None:
+            if life != self.life:
+                return
+            self.blocked = False
+            then()
+            self._goes_on()
+
+        self.cores.env.timeout(seconds).callbacks.append(returns)
+
     def stop(self) -> None:
         """Take the process off the cores (SIGSTOP, or a wait for the disk); an item under way is finished first."""
-        self.stopped = True
+        self.halted = self.stopped = True
 
     def resume(self) -> None:
         """Put the process back (SIGCONT)."""
-        self.stopped = False
-        if self.busy and not self.ready:
+        self.halted = False
+        self._goes_on()
+
+    def _goes_on(self) -> None:
+        self.stopped = self.halted or self.blocked
+        if self.busy and not self.ready and not self.stopped:
             self.cores.wake(self)
 
     def resume_with(self, cost: Cost, then: Callable[[simpy.Event], None]) -> None:
@@ -321,9 +343,12 @@ class Process:
         self.resume()
 
     def clear(self) -> None:
-        """Forget all work that has not begun."""
+        """Forget all work that has not begun, and a blocking call."""
         self.items.clear()
         self.load = 0
+        self.life += 1
+        self.blocked = False
+        self.stopped = self.halted
 
 
 class Alone:

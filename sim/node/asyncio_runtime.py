@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from sim.machine.process import Cost
+from sim.machine.process import Cost, Process, Scheduler
+from sim.machine.threads import Gil, Thread
 from sim.node.runtime import NodeCosts, Runtime
 
 ACCEPTS = 1
@@ -37,3 +38,8 @@ class AsyncioRuntime(Runtime):
         costs = NodeCosts(cost, start)
         costs.goodbye = costs.goodbye.in_one_step()
         return costs
+
+    def process(self, cores: Scheduler) -> Process:
+        """Return the loop: a thread under the interpreter lock where the work of a handler goes to other threads."""
+        beside = self.settings.handler is not None and self.settings.executor.kind == "thread_pool"
+        return Thread(Gil(cores)) if beside else Process(cores)

@@ -17,22 +17,31 @@ def kill(node: Node) -> Work[None]:
 
     Source: Linux, `task_work_run` in kernel/task_work.c (cond_resched).
     """
-    costs, process = node.costs, node.process
+    costs, leaders = node.costs, node.runtime.leaders(node.processes)
+    left = len(leaders)
     node.half_closed = 0
     for part in node.parts:
         part.ended("killed")
-    process.clear()
-    process.resume()
 
     def gone(_: simpy.Event) -> None:
-        node.state = "dead"
-        node.stop_listening()
+        nonlocal left
+        left -= 1
+        if not left:
+            node.state = "dead"
+            node.stop_listening()
 
-    ends = [process.work(costs.exit_delay, gone)]
-    threads = node.runtime.further_threads
-    process.threads, process.threads_place = threads, process.deadline - process.cores.time_slice
-    ends += [process.work(costs.exit, partial(node.closed, tunnel)) for tunnel in node.tunnels]
-    yield ends[-1]
+    ends: list[simpy.Event] = []
+    for process in node.processes:
+        process.clear()
+        process.resume()
+    for process in leaders:
+        ends.append(process.work(costs.exit_delay, gone))
+        threads = node.runtime.further_threads
+        process.threads, process.threads_place = threads, process.deadline - process.cores.time_slice
+    for tunnel in node.tunnels:
+        process = node.runtime.leader(node.processes, tunnel.worker)
+        ends.append(process.work(costs.exit, partial(node.closed, tunnel)))
+    yield ends[-1] if len(leaders) == 1 else node.env.all_of(ends)
     node.stopped()
 
 
@@ -51,7 +60,8 @@ def restart(node: Node) -> Work[None]:
     if node.life != life:
         return
     if node.standing.phase == "starting":
-        node.process.clear()
+        for process in node.processes:
+            process.clear()
         yield from _renew(node)
         return
     node.state = "stopping"
@@ -136,9 +146,10 @@ def start(node: Node, heals: str = "") -> Work[None]:
 def _boot(node: Node) -> Work[None]:
     """The interpreter and what it loads keep the node's core busy until it listens."""
     life = node.life
-    for piece in node.process.work_through(node.costs.start):
-        yield piece
-        if node.life != life:
-            return
+    for process in node.runtime.leaders(node.processes):
+        for piece in process.work_through(node.costs.start):
+            yield piece
+            if node.life != life:
+                return
     node.opening = 0
     node.table = FIRST_TABLE

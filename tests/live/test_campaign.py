@@ -45,7 +45,9 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
     names = {name for one in drawn for name in one}
     assert names == {
         *("broadcast over stream", "broadcast over pubsub", "sessions in memory", "sessions in redis", "sends"),
-        *("lifetimes", "registry", "rebalancing", "autoscaling"),
+        *("lifetimes", "registry", "rebalancing", "autoscaling", "compression", "batches", "pools"),
+        *("handler in loop", "handler in thread_pool", "handler in process_pool"),
+        *("codec json", "codec orjson", "codec msgpack", "codec protobuf"),
     }
     for one in names:
         for other in names - {one}:
@@ -53,7 +55,7 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
             needs = one == "registry" and other in ("rebalancing", "autoscaling")
             assert any(one in found and other in found for found in drawn) != exclusive, (one, other)
             assert needs or any(one in found and other not in found for found in drawn) or other == "registry"
-    assert max(map(len, drawn)) == 7
+    assert max(map(len, drawn)) == 10
     assert [] in drawn
     for bus in ("stream", "pubsub"):
         assert all(f"broadcast over {bus}" in campaign.mechanisms(campaign.make(7, n, bus)) for n in range(50))
@@ -183,6 +185,13 @@ def test_every_setting_of_a_campaign_takes_each_of_its_values() -> None:
     assert values("stream", lambda scenario: scenario.slow_consumer.policy) == {"close", "coalesce"}
     assert values("stream", lambda scenario: scenario.slow_consumer.limit_bytes) == {2**16, 2**20}
     assert values("pubsub", lambda scenario: scenario.bus.kind) == {"pubsub"}
+    assert values("any", lambda scenario: scenario.codec) == {"none", "json", "orjson", "msgpack", "protobuf"}
+    compressions = values("any", lambda scenario: scenario.nodes.compression)
+    assert {one and one.window_bits for one in compressions} == {None, 9, 12, 15}
+    for read in (publisher("batch"), lambda scenario: scenario.nodes.batch):
+        assert {one and one.count for one in values("stream", read)} == {None, 2, 5}
+    sending = values("any", lambda scenario: scenario.clients.sends.rate > 0 and scenario.clients.sends.batch)
+    assert {one and one.count for one in sending} == {False, None, 2, 5}
 
 
 def test_runs_go_from_the_first_number_on_and_their_share_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def test_lifetimes_reach_nodes_with_the_draws_of_the_model(small: Small) -> None
 
 def test_what_clients_send_reaches_them_and_nodes_note_it(small: Small) -> None:
     part = attached(sending.attach, small(clients={"sends": {"rate": 2.0}, "offline": {"messages": 7}}))
-    assert part.of_node(1) == {"sends": True}
+    assert part.of_node(1) == {"sends": {"codec": "none", "batch_of": 0}}
     found = part.of_clients()["sends"]
     assert (found["rate"], found["payload_bytes"], found["offline"]["messages"]) == (2.0, 64, 7)
     assert part.nodes_tell

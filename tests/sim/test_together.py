@@ -168,7 +168,7 @@ def test_a_question_and_a_flush_on_one_connection_are_relayed_together():
     relayed.clear()
     world.clients[0].parts[0].ask()
     world.clients[0].parts[1].connected(world.clients[0].tunnel, None)
-    world.clients[0].parts[1]._send(world.clients[0].tunnel, 77, "")
+    world.clients[0].parts[1]._send(world.clients[0].tunnel, [77], "")
     world.env.run(until=1.01)
     ((bundle,),) = relayed
     assert [frame.mechanism for frame in bundle[1]] == ["broadcast", "sends"]

@@ -12,6 +12,7 @@ import sim
 import twin.costs.profile
 from stormlab import app, steps
 from tests.strategies import small
+from twin.costs.polls import OF_POLLS, POLL_ROUNDS
 from twin.costs.profile import CALIBRATED, HostProfile
 from twin.costs.sessions import SESSION_PARTS
 from twin.errors import ClusterError
@@ -98,3 +99,24 @@ def test_a_look_of_another_lab_survives_the_calibration_of_sessions(tmp_path, pr
     monkeypatch.setattr(live, "with_sessions", measured)
     steps.calibrate_sessions()
     assert HostProfile.load() == profile.with_look([[0.5]])
+
+
+def test_polls_are_calibrated_when_a_scenario_asks_for_them_and_not_before(tmp_path, profile, monkeypatch):
+    own = tmp_path / "host.json"
+    for module in (steps, twin.costs.profile):
+        monkeypatch.setattr(module, "CALIBRATED", profile.without(OF_POLLS).save(own))
+    shares = profile.first_part | {name: [0.5] for name in POLL_ROUNDS.values()}
+    asked = []
+
+    def measured(before, progress):
+        asked.append(before)
+        return profile.model_copy(update={"first_part": shares})
+
+    monkeypatch.setattr(live, "with_polls", measured)
+    talk = small(bus={"kind": "stream"}, publisher={})
+    assert not steps.profile_of(talk).knows_polls()
+    assert asked == []
+    polls = talk.vary(clients={"transport": {"kind": "long_poll"}})
+    assert steps.profile_of(polls) == profile.model_copy(update={"first_part": shares})
+    steps.profile_of(polls)
+    assert len(asked) == 1

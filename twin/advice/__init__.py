@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from twin.advice.later import later_advice
 from twin.advice.limits import limit_advice
+from twin.advice.polls import poll_advice
+from twin.advice.pools import pool_advice
 from twin.advice.silence import cuts_idle, idle_advice, pings_prevent_cuts, strikes_in_run
 from twin.advice.times import time_advice
 from twin.errors import ScenarioWarning
@@ -21,6 +23,8 @@ __all__ = [
     "later_advice",
     "limit_advice",
     "pings_prevent_cuts",
+    "poll_advice",
+    "pool_advice",
     "strikes_in_run",
     "time_advice",
     "warn_of",
@@ -29,7 +33,8 @@ __all__ = [
 
 def advice(scenario: Scenario) -> list[str]:
     """Return what there is to say about a scenario, one sentence each, the most serious first."""
-    return [*idle_advice(scenario), *later_advice(scenario), *limit_advice(scenario), *time_advice(scenario)]
+    serious = [*idle_advice(scenario), *poll_advice(scenario), *later_advice(scenario)]
+    return [*serious, *limit_advice(scenario), *time_advice(scenario), *pool_advice(scenario)]
 
 
 def warn_of(scenarios: Iterable[Scenario], stacklevel: int = 2) -> None:

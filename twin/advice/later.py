@@ -15,7 +15,7 @@ def later_advice(scenario: Scenario) -> list[str]:
 
 def _unnoticed(scenario: Scenario, i: int, fault: Fault) -> str:
     """A node falls silent, and its clients find out only after the end."""
-    if fault.kind not in ("hang", "blackhole") or fault.duration is not None:
+    if fault.kind not in ("hang", "blackhole") or fault.duration is not None or scenario.clients.transport.polls:
         return ""
     balancer, beat = scenario.balancer, scenario.clients.heartbeat
     first, last = detection_bounds(beat.max_interval or beat.interval, beat.timeout, beat.close_timeout)

@@ -3,13 +3,16 @@
 from math import inf
 
 from twin.rules.idle import LAZY, TIE, survives
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 
 def cuts_idle(scenario: Scenario) -> bool:
     """Tell whether the balancer cuts connections over which nothing but pings passes, within the run or after it."""
+    if scenario.clients.transport.polls:  # no connection is there to be silent
+        return False
     sides = bool(scenario.clients.heartbeat.interval) + bool(scenario.nodes.ping_interval)
-    mixed = sides > 1 or scenario.publisher is not None or scenario.clients.sends.rate > 0
+    mixed = sides > 1 or scenario.talks
     lazy = LAZY[scenario.balancer.kind] if mixed else 0.0
     return not survives(scenario.idle_timeout, scenario.longest_silence, lazy)
 
@@ -22,7 +25,8 @@ def strikes_in_run(scenario: Scenario) -> bool:
     """Tell whether a connection can have been silent for the balancer's timeout by the end of a run; the oldest ones
     were opened at the beginning of the warm-up.
     """
-    return scenario.idle_timeout < scenario.duration + scenario.warm_up + WARM_UP_SLACK
+    watched = scenario.duration + scenario.warm_up + WARM_UP_SLACK
+    return scenario.idle_timeout < watched and not scenario.clients.transport.polls
 
 
 def pings_prevent_cuts(scenario: Scenario) -> bool:

@@ -16,8 +16,8 @@ from textwrap import indent
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import SHARES, Pool, pool_of
 from twin.scenario.addresses import CLIENT_ID
-from twin.scenario.balancer.haproxy import sessions, sessions_of_run
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.balancer.haproxy import HAProxy, sessions, sessions_of_run
+from twin.scenario.scenario import Scenario
 
 
 def rule(balancer: HAProxy) -> str:
@@ -35,13 +35,26 @@ def defaults(balancer: HAProxy) -> str:
         f"timeout connect {milliseconds(balancer.connect_timeout)}",
         f"timeout http-request {milliseconds(REQUEST_WITHIN)}",
         "timeout client 60s",
-        "timeout server 60s",
+        f"timeout server {_whole(balancer.server_timeout)}",
         f"timeout tunnel {milliseconds(balancer.tunnel_timeout)}",
         f"timeout check {milliseconds(balancer.check.timeout)}",
         f"retries {balancer.retries}",
         option,
     ]
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def _whole(seconds: float) -> str:
+    """Return a time in seconds if they are whole, as HAProxy reads no fractions."""
+    return f"{seconds:.0f}s" if seconds % 1 == 0 else milliseconds(seconds)
+
+
+def kept_alive(scenario: Scenario) -> str:
+    """Return the line that keeps the connection of a client that polls between two requests, which would else be closed
+    after `timeout http-request`; nothing for WebSockets.
+    """
+    transport = scenario.clients.transport
+    return f"timeout http-keep-alive {milliseconds(2 * transport.every + 60.0)}\n" if transport.polls else ""
 
 
 def _more(balancer: HAProxy) -> str:
@@ -119,7 +132,7 @@ class HAProxyConfiguration(Configuration[HAProxy]):
         """Return HAProxy's configuration of a live run; see the base."""
         balancer, servers = self.settings(scenario), loopback(node_ports)
         stop = f"hard-stop-after {milliseconds(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
-        general = defaults(balancer)
+        general = defaults(balancer) + kept_alive(scenario)
         if scenario.registry is None:
             back = "backend cluster\n" + indent(backend(balancer, servers), "    ")
         else:
@@ -143,7 +156,9 @@ defaults
         sticky = {"none": "", "address": "source\nhash-type consistent", "cookie": f"cookie {site.cookie}"}[site.sticky]
         stop = f"    hard-stop-after {milliseconds(balancer.hard_stop_after)}\n" if balancer.hard_stop_after else ""
         head = f"global\n    maxconn {sessions(scenario.clients.count)}\n    log stdout format raw local0\n{stop}"
-        general = "defaults\n    log global\n    option forwardfor\n" + indent(defaults(balancer), "    ")
+        general = "defaults\n    log global\n    option forwardfor\n" + indent(
+            defaults(balancer) + kept_alive(scenario), "    "
+        )
         lines = [f"bind {site.listen} backlog 4096"]
         if site.path == "/":
             lines.append("default_backend cluster")

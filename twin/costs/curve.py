@@ -169,6 +169,19 @@ class Curve:
         more.lone, more.wake = self.lone + seconds, self.wake
         return more
 
+    def beside(self, other: "Curve") -> "Curve":
+        """Return this cost and another one, done for the same item."""
+        levels = sorted({*self.levels, *other.levels})
+        both = Curve(levels, [self(n) + other(n) for n in levels])
+        both.lone, both.wake = self.lone + other.lone, self.wake + other.wake
+        return both
+
+    def halved(self) -> "Curve":
+        """Return half of this cost, whatever the load."""
+        half = Curve(self.levels, [cost / 2 for cost in self.costs])
+        half.lone, half.wake = self.lone / 2, self.wake / 2
+        return half
+
     def slowed(self, share: float) -> "Curve":
         """Return this cost where something else takes a share of the core all the time."""
         factor = 1.0 / (1.0 - share)

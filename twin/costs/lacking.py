@@ -5,10 +5,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
+from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
+from twin.costs.handler import handler_parts
 from twin.costs.layout import room_of
+from twin.costs.pool import pool_parts
 from twin.costs.registry import registry_parts
 from twin.costs.relay import RELAY_PARTS
 from twin.errors import ProfileWarning, ScenarioError
+from twin.rules.codecs import NO_CODEC
 from twin.scenario.faults import through_relay
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ ROOMS = ("client", "balancer", "node")
 """Whose processes have something to do in the background."""
 
 
-class Known(Protocol):
+class Known(Profile, Protocol):
     """A host profile, as is asked here."""
 
     def knows_parts(self, names: Iterable[str], balancer: str = ...) -> bool:
@@ -68,13 +72,22 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
     """Return what a scenario has that a profile does not know, and that therefore costs nothing."""
     kind, asked = scenario.balancer.kind, rates(scenario)
     relayed = through_relay(scenario.faults, scenario.host.placement)
+    pool = scenario.nodes.pool
     needs = {
         "pings and pongs": [name for name in PING_PARTS if name in asked],
         "the balancer's checks": [name for name in CHECK_PARTS if name in asked],
         "the registry": sorted(registry_parts(scenario.balancer.relists)) if scenario.registry is not None else [],
+        "the pool of a handler": list(handler_parts(scenario)),
+        "the pools of connections": pool_parts(pool.store, pool.check) if pool is not None else [],
         "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
     }
-    return [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
+    found = [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
+    codec, compressed = scenario.codec, scenario.nodes.compression is not None
+    if codec != NO_CODEC and not set(CODEC_PARTS) <= set(profile.of("codec", codec)):
+        found.append(f"the codec {codec}")
+    if scenario.clients.sends.rate and scenario.clients.sends.batch and not profile.knows_parts(GATHER_PARTS, kind):
+        found.append("batches of clients")
+    return [*found, "compression"] if compressed and not knows_deflate(profile) else found
 
 
 def warn_of_lacks(profile: Known, scenarios: "Iterable[Scenario]", stacklevel: int = 2) -> None:

@@ -6,6 +6,7 @@ each kind by itself. Which room a part belongs to is said by the beginning of it
 
 from typing import Any
 
+from twin.costs.codec import USUAL_CODEC, USUAL_CONTEXT
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.runtimes import RUNTIME
 
@@ -14,10 +15,11 @@ VERSION = 2
 measured with nginx in `nginx_parts`."""
 
 USUAL = {"client": "asyncio", "balancer": DEFAULT, "node": RUNTIME, "bus": "valkey"}
-USUAL |= {"publisher": "asyncio", "registrar": "asyncio", "relay": "asyncio"}
+USUAL |= {"publisher": "asyncio", "registrar": "asyncio", "relay": "asyncio", "store": "embedded"}
+USUAL |= {"codec": USUAL_CODEC, "deflate": USUAL_CONTEXT}
 """Room -> the kind that is meant where none is named, and the only one of rooms that have no others."""
 
-ELSEWHERE = {"exit": "node", "start": "node"} | dict.fromkeys(KINDS, "balancer")
+ELSEWHERE = {"exit": "node", "start": "node", "inflate": "deflate"} | dict.fromkeys(KINDS, "balancer")
 """First word of a name -> its room, where it is not the room itself."""
 
 FIRST_LAYOUT = {"haproxy": "parts", "nginx": "nginx_parts"}

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from twin.costs.broadcast import BROADCAST_PARTS, PAYLOAD_PARTS, PAYLOADS
 from twin.costs.curve import MOST_REPEATS, Cost, Pace, PartCosts, Repeats
 from twin.costs.layout import USUAL, VERSION, migrated, room_of
-from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK
+from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
+from twin.costs.polls import OF_POLLS, POLL_ROUNDS
 from twin.costs.sessions import SESSION_PARTS
 from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
@@ -42,7 +43,7 @@ class Measured(BaseModel):
     )
     wake: dict[str, Shares] = Field(
         description="What it costs a process with warm caches to wake up for a single item, as a share of what a lone "
-        "item costs it more when they are cold: client, node, haproxy and nginx."
+        "item costs it more when they are cold: client, node, haproxy and nginx; node_KIND of another runtime."
     )
     speed: list[Look] = Field(
         fail_fast=True,
@@ -58,6 +59,11 @@ class Measured(BaseModel):
     )
     balancer_start: dict[str, Repeats] = Field(
         description="Seconds from starting the balancer's process until it listens, for haproxy and nginx."
+    )
+    store_start: dict[str, Repeats] = Field(
+        {},
+        description="Seconds from starting a store of pools that was killed until it answers: redis, postgresql; empty "
+        "in a profile that does not know pools.",
     )
     node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")
@@ -96,6 +102,19 @@ class Measured(BaseModel):
     disk_wait_in_a_row: list[Cost] = Field(
         [], fail_fast=True, description="The same when it writes again as soon as the last write is on disk."
     )
+    connection_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Resident bytes that an open connection takes in its node; empty if that is not known.",
+    )
+    context_bytes_9_1: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Resident bytes that a connection of a node keeps for compression with 9 window bits and memory "
+        "level 1, once messages were sent over it; empty in a profile that does not know it.",
+    )
+    context_bytes_12_5: list[Size] = Field([], fail_fast=True, description="The same with 12 bits and level 5.")
+    context_bytes_15_8: list[Size] = Field([], fail_fast=True, description="The same with 15 bits and level 8.")
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
@@ -154,7 +173,7 @@ class Measured(BaseModel):
         def lists(new: dict[str, list[float]], old: dict[str, list[float]]) -> dict[str, list[float]]:
             return {name: (new.get(name, []) + old.get(name, []))[:MOST_REPEATS] for name in {**old, **new}}
 
-        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, "crowding")
+        names = (*LONE, *LONE_OF_BROADCAST, *LONE_OF_DISK, *LONE_OF_MEMORY, "crowding")
         lone = {name: getattr(self, name) for name in names}
         return type(self).model_validate(
             {
@@ -163,6 +182,7 @@ class Measured(BaseModel):
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
+                "store_start": lists(self.store_start, earlier.store_start),
                 "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
@@ -175,6 +195,12 @@ class Measured(BaseModel):
     def with_sessions_of(self, measured: Self) -> Self:
         """Return this profile with the parts of sessions of another one, in place of its own."""
         return self.with_parts(measured.only(SESSION_PARTS).parts)
+
+    def with_polls_of(self, measured: Self) -> Self:
+        """Return this profile with the parts of polls of another one, in place of its own."""
+        shares = {name: measured.first_part[name] for name in set(POLL_ROUNDS.values())}
+        found = self.with_parts(measured.only(OF_POLLS).parts)
+        return found.model_copy(update={"first_part": found.first_part | shares})
 
     def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
         """Return this profile with some parts, by room and kind, in place of its own of the same names."""

@@ -27,6 +27,7 @@ from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
 from twin.costs.parts import PARTS
+from twin.costs.polls import OF_POLLS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
 from twin.errors import ProfileWarning, ScenarioError
@@ -35,7 +36,7 @@ from twin.files.reading import PROFILE, check_json, read_text
 from twin.files.writing import write_text
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.overrides import explain
-from twin.scenario.runtimes import RUNTIME
+from twin.scenario.runtimes import COSTS_AS, RUNTIME
 
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
@@ -64,8 +65,8 @@ LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
 
 Need = str
-"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast` or
-`sessions`."""
+"""What a profile may have to know beyond connections through the default balancer: another kind, `broadcast`,
+`sessions` or `polls`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
@@ -73,10 +74,16 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
     sessions, kind = scenario.sessions.store, scenario.balancer.kind
     needs: dict[Need, bool] = {
         kind: kind != DEFAULT,
-        "broadcast": scenario.publisher is not None or scenario.clients.sends.rate > 0 or sessions == "redis",
-        "sessions": sessions != "none",
+        "broadcast": scenario.talks or sessions == "redis",
+        "sessions": sessions != "none" or scenario.nodes.pool is not None,
+        "polls": scenario.clients.transport.polls,
     }
     return tuple(name for name, needed in needs.items() if needed)
+
+
+def _without(asked: str, what: str) -> ScenarioError:
+    """Return the error about something that a scenario has and a profile does not know."""
+    return ScenarioError(f"{asked}; this host profile was calibrated without {what}: run ./lab calibrate again.")
 
 
 class HostProfile(Measured):
@@ -105,11 +112,10 @@ class HostProfile(Measured):
         key = (name, balancer, runtime, contention_steps, payload if larger is not None else 0, busy)
         if key not in self._curves:
             who = balancer if name.startswith("balancer") else name.split("_")[0]
-            wake = median(self.wake.get(who, [0.0]))
+            own = self.wake.get(f"{who}_{runtime}") if who == "node" else None
+            wake = median(own or self.wake.get(who, [0.0]))
             slow = self.slowness(who)
-            contended = median(self.crowding) if self.crowding else 1.0
-            slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
-            paces = [pace / contended * more for more in slower for pace in self.speeds]
+            paces = self.paces_at(contention_steps)
             curves = [part.at(pace, slow, wake) for pace in paces]
             if larger is not None:
                 of_bytes = self._part(larger, balancer, runtime)
@@ -120,10 +126,18 @@ class HostProfile(Measured):
             self._curves[key] = curves
         return self._curves[key]
 
+    def paces_at(self, contention_steps: int) -> list[float]:
+        """Return the pace of a core at each of the speed levels in seconds of the fixed piece of work, first while no
+        other works, then in steps while more and more do; see `curves`.
+        """
+        contended = median(self.crowding) if self.crowding else 1.0
+        slower = [1.0 + (contended - 1.0) * step / max(1, contention_steps) for step in range(contention_steps + 1)]
+        return [pace / contended * more for more in slower for pace in self.speeds]
+
     def _part(self, name: str, balancer: str, runtime: str = RUNTIME) -> PartCosts:
         room = room_of(name)
         if room != "balancer":
-            return self.of(room, runtime if room == "node" else "")[name]
+            return self.of(room, COSTS_AS.get(runtime, runtime) if room == "node" else "")[name]
         first = name.split("_", 1)[0]
         known = self.of(room, first if first in KINDS else balancer)
         if name not in known:
@@ -137,11 +151,11 @@ class HostProfile(Measured):
     def slowness(self, who: str) -> float:
         """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
 
-        It is fitted to the measurements of large batches. As a pace is read with an error, plain regression would give
-        too small a power; the error's part of the spread is taken out. Where there is little besides, the power stays
-        near 1: the process slows down as the fixed piece of work does. Sources: regression with errors in the
-        variable, Fuller, "Measurement Error Models", 1987, section 1.2; ridge regression, Hoerl and Kennard,
-        Technometrics 12, 1970.
+        It is fitted to the measurements of large batches, without those of polls, which may be of another time. As a
+        pace is read with an error, plain regression would give too small a power; the error's part of the spread is
+        taken out. Where there is little besides, the power stays near 1: the process slows down as the fixed piece of
+        work does. Sources: regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section
+        1.2; ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()
@@ -149,7 +163,7 @@ class HostProfile(Measured):
             for kind, parts in kinds:
                 for name, part in parts.items():
                     whose = kind if name.startswith("balancer") else name.split("_")[0]
-                    if who == whose and name not in PAYLOAD_PARTS:
+                    if who == whose and name not in PAYLOAD_PARTS and name not in OF_POLLS:
                         some, others = part.scatter()
                         paces += some
                         costs += others
@@ -241,14 +255,19 @@ class HostProfile(Measured):
         self._part("balancer_close", kind)
         if not self.knows(kind):
             raise ScenarioError(f"balancer.kind is '{kind}'; this host profile was calibrated without {kind}.")
-        runtime = scenario.nodes.runtime
-        if not self.of("node", runtime):
+        runtime = COSTS_AS.get(scenario.nodes.runtime, scenario.nodes.runtime)
+        known = self.of("node", runtime)
+        if not known or (scenario.talks and "node_read" in self.by_name() and "node_read" not in known):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
-        if scenario.publisher is not None or scenario.clients.sends.rate:
+        if scenario.talks:
             self.must_know_broadcast(kind)
         if sessions != "none":
             self.must_know_sessions(kind, sessions == "redis")
+        if scenario.nodes.pool is not None and not self.knows_sessions(kind):
+            raise _without("nodes.pool is given", "sessions, whose refusals cost the same")
+        if scenario.clients.transport.polls and not self.knows_polls(kind):
+            raise _without(f"clients.transport.kind is '{scenario.clients.transport.kind}'", "polls")
 
     def must_know_broadcast(self, balancer: str = DEFAULT) -> None:
         """Make sure that the parts of a broadcast were calibrated.
@@ -257,10 +276,7 @@ class HostProfile(Measured):
             ScenarioError: the profile was made before there were broadcasts, or without them.
         """
         if not self.knows_broadcast(balancer):
-            raise ScenarioError(
-                "publisher or clients.sends is given; this host profile was calibrated without a broadcast: run "
-                "./lab calibrate again."
-            )
+            raise _without("publisher, clients.sends or nodes.handler is given", "a broadcast")
 
     def knows_broadcast(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of a broadcast through this kind of balancer were calibrated."""
@@ -275,15 +291,17 @@ class HostProfile(Measured):
             ScenarioError: the profile was made before there were sessions.
         """
         if not self.knows_sessions(balancer) or (shared and not self.knows_broadcast()):
-            raise ScenarioError(
-                "sessions.store is not 'none'; this host profile was calibrated without sessions: run ./lab calibrate "
-                "again."
-            )
+            raise _without("sessions.store is not 'none'", "sessions")
 
     def knows_sessions(self, balancer: str = DEFAULT) -> bool:
         """Tell whether the parts of sessions through this kind of balancer were calibrated."""
         relayed = "balancer_denied" in self.of("balancer", balancer)
         return relayed and set(SESSION_PARTS) <= set(self.by_name())
+
+    def knows_polls(self, balancer: str = DEFAULT) -> bool:
+        """Tell whether the parts of polls through this kind of balancer were calibrated."""
+        relayed = "balancer_get" in self.of("balancer", balancer)
+        return relayed and set(self.by_name()) >= OF_POLLS
 
     def knows(self, balancer: str) -> bool:
         """Tell whether the profile was calibrated with this kind of balancer."""
@@ -327,7 +345,8 @@ class HostProfile(Measured):
             profile = None
         except ValueError as error:
             raise ScenarioError(f"host.profile is '{name}': {path.name} is not a host profile: {error}.") from None
-        if profile is None or not (set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS)) <= set(profile.by_name()):
+        needed = set(PARTS) - set(BROADCAST_PARTS) - set(SESSION_PARTS) - OF_POLLS
+        if profile is None or not needed <= set(profile.by_name()):
             raise ScenarioError(
                 f"host.profile is '{name}': {path.name} was made by an older version of the lab; "
                 "run ./lab calibrate again."
@@ -363,6 +382,7 @@ class HostProfile(Measured):
             kind = next((need for need in needs if need in KINDS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
             known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
+            known["polls"] = own.knows_polls(kind)
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own

@@ -1,11 +1,13 @@
 """Under which name a profile has the share of the first part of a round, for each part."""
 
+from twin.costs.polls import POLL_ROUNDS
+
 OWN_ROUNDS = {
     "node_fanout": "node_fanout",
     "balancer_delivery": "{}_delivery",
     "client_delivery": "client_delivery",
     "client_denied": "client_refused",
-}
+} | POLL_ROUNDS
 """Parts whose share is measured by itself or with another part, and its name in the profile; {} is the kind of the
 balancer."""
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from twin.costs.polls import POLL_START
+
 if TYPE_CHECKING:
     from twin.scenario.scenario import Scenario
 
@@ -10,6 +12,7 @@ START_PARTS = {
     "start_broadcast": "node: the same with all that a broadcast needs",
     "start_sends": "node: the same with all that it needs for messages of its clients",
     "start_sessions": "node: the same with all that sessions need",
+    POLL_START: "node: the same with all that a broadcast and polls need",
     "start_registry": "node: load what the registry needs, once it listens, connect to it and register",
 }
 
@@ -22,8 +25,11 @@ LEVEL = 16
 
 def start_part(scenario: "Scenario") -> str:
     """Return the part that the start of one of a scenario's nodes is: what it has to do decides what it loads."""
+    if scenario.clients.transport.polls:
+        return POLL_START
     if scenario.publisher is not None:
         return "start_broadcast"
     if scenario.sessions.store != "none":
         return "start_sessions"
-    return "start_sends" if scenario.clients.sends.rate > 0 else "start_node"
+    listens = scenario.clients.sends.rate > 0 or scenario.nodes.handler is not None
+    return "start_sends" if listens else "start_node"

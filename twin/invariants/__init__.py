@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from twin.invariants import agreement, connections, delivery, sessions
+from twin.invariants import agreement, connections, delivery, pools, requests, sessions
 from twin.invariants.case import MOST_SHOWN, Case, Finding, Violation, catch_up, return_within
 from twin.measures.witness import unwitnessed
 from twin.record.record import Record
@@ -27,6 +27,9 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "balancer_count": connections.balancer_count,
     "owned_once": sessions.owned_once,
     "not_outlived": sessions.not_outlived,
+    "answered_once": requests.answered_once,
+    "pool_bounded": pools.pool_bounded,
+    "borrow_ends": pools.borrow_ends,
     "published": delivery.published,
     "one_name": delivery.one_name,
     "rising": delivery.rising,
@@ -41,7 +44,9 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
 """Safety first, then liveness. The docstring of each says what it promises."""
 LIVENESS = frozenset({"reached", "back", "at_head"})
 """What must have come about after some seconds, for which a disturbed run may be too short."""
-_OF_MESSAGES = frozenset(INVARIANTS) - {"states", "balancer_count", "owned_once", "not_outlived", "back"}
+_OF_CLUSTER = {"states", "balancer_count", "owned_once", "not_outlived", "back"}
+_OF_CLUSTER |= {"answered_once", "pool_bounded", "borrow_ends"}
+_OF_MESSAGES = frozenset(INVARIANTS) - _OF_CLUSTER
 
 
 @dataclass(frozen=True)

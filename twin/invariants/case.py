@@ -10,11 +10,12 @@ import numpy as np
 
 from twin.advice import cuts_idle, strikes_in_run
 from twin.measures.base import Array
-from twin.measures.broadcast import SETTLE
+from twin.measures.broadcast import SETTLE, settles_in
 from twin.measures.messages import Messages
 from twin.measures.witness import ON_TIME
 from twin.record.record import Record
 from twin.rules.backoff import longest_delay
+from twin.rules.pool import longest_return
 from twin.rules.registry import removal_bounds
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
@@ -97,7 +98,7 @@ class Case:
         if fault.kind == "reload":
             return fault.at + self.scenario.balancer.hard_stop_after
         lasts = inf if fault.duration is None else fault.at + fault.duration
-        if fault.kind in ("blackhole", "bus_down", "stall", "partition", "delay"):
+        if fault.kind in ("blackhole", "bus_down", "store_down", "stall", "partition", "delay"):
             return lasts
         if fault.kind == "outage":  # over when balancer and nodes are all back
             return self._healed(("outage",), -1, fault.at)
@@ -240,6 +241,8 @@ def return_within(scenario: Scenario) -> float:
     silent = bool(kinds & {"hang", "blackhole"})
     nodes = silent or bool(kinds & {"kill", "restart", "drain"})
     within = beat.interval + beat.timeout + beat.close_timeout if silent and beat.interval else 0.0
+    if silent and clients.transport.polls:
+        within = clients.transport.every + clients.transport.held + clients.open_timeout
     nodes = nodes or "outage" in kinds
     if scenario.registry is not None:
         blind = removal_bounds(scenario.registry.ttl, scenario.registry.heartbeat, scenario.registry.sync)[1]
@@ -250,6 +253,9 @@ def return_within(scenario: Scenario) -> float:
     if scenario.sessions.store != "none":  # logins may queue until their attempts time out
         within += clients.open_timeout
         within += SETTLE + scenario.bus.retry.cap if "bus_down" in kinds else 0.0
+    if scenario.nodes.pool is not None and scenario.nodes.pool.handshake:  # a handshake may wait for a connection
+        within += clients.open_timeout
+        within += sum(longest_return(fault.duration or 0.0) for fault in scenario.faults if fault.kind == "store_down")
     if nodes and (silent or scenario.nodes.backlog < clients.count):
         within += clients.open_timeout
     return within + longest_delay(clients.reconnect.rule())
@@ -264,5 +270,8 @@ def catch_up(scenario: Scenario) -> float:
     """Return the seconds within which a connected client stands at the head: the bus is retried, a question that was
     lost in a fault is asked again, and what is under way arrives.
     """
-    asked_again = scenario.clients.recovery.timeout if scenario.faults else 0.0
-    return SETTLE + scenario.bus.retry.cap + asked_again
+    clients = scenario.clients
+    asked_again = 0.0 if not scenario.faults else clients.recovery.timeout
+    if scenario.faults and clients.transport.polls:  # a request that a fault has swallowed is given up, and made anew
+        asked_again = clients.transport.held + clients.open_timeout
+    return settles_in(scenario) + scenario.bus.retry.cap + asked_again

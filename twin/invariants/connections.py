@@ -58,6 +58,8 @@ def balancer_count(case: Case) -> Finding:
 
     Only when nothing is under way: no attempt, and no fault that is not over.
     """
+    if case.scenario.clients.transport.polls:
+        return Finding(skipped="clients that poll have no connections to nodes")
     if case.cuts_idle:  # one that it has just cut the client does not know of yet
         return Finding(skipped="the balancer cuts idle connections")
     if churns(case.scenario):  # nor of one that its node has just ended

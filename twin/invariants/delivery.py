@@ -7,7 +7,7 @@ import numpy as np
 
 from twin.invariants.case import STILL_LOGINS, Case, Finding, catch_up, too_short
 from twin.measures.base import Array
-from twin.measures.broadcast import SETTLE
+from twin.measures.broadcast import settles_in
 from twin.measures.messages import Rows
 
 NO_PROMISE = (
@@ -111,7 +111,7 @@ def contiguous(case: Case) -> Finding:
     other = np.zeros(len(rows.t), dtype=bool)
     other[1:] = steps.follows[1:] & (rows.epoch[1:] != rows.epoch[:-1])
     bad = ((rows.version != expected) | other) & ~steps.jump
-    if not case.scenario.clients.recovery.recover:
+    if not case.scenario.clients.recovers:
         bad &= ~_noted(case, steps)
     which = np.flatnonzero(bad)
 
@@ -152,7 +152,8 @@ def reached(case: Case) -> Finding:
     applied it or holds a snapshot that covers it, unless it or the bus came back too shortly before.
     """
     scenario = case.scenario
-    recovers = scenario.clients.recovery.recover and scenario.clients.recovery.on_reconnect
+    clients = scenario.clients
+    recovers = clients.recovers and (clients.transport.polls or clients.recovery.on_reconnect)
     if scenario.bus.kind not in ("stream", "kafka") or not recovers or scenario.slow_consumer.policy == "drop":
         return Finding(skipped=NO_PROMISE)
     if case.healed_at > case.end:
@@ -178,7 +179,7 @@ def _missing(case: Case, invariant: str, since: float, published_from: float = -
     places, when, acknowledged = messages.names
     connected_at, home = case.last_contact
     since = max(since, case.logins_over)
-    grace = catch_up(case.scenario) if invariant == "reached" else SETTLE
+    grace = catch_up(case.scenario) if invariant == "reached" else settles_in(case.scenario)
     expected = acknowledged & (when >= published_from)
     stayed = (home >= 0) & ~case.gave_up
     start = np.maximum(np.nan_to_num(connected_at, nan=np.inf)[:, None], np.maximum(when, since)[None, :])

@@ -1,8 +1,10 @@
 """Named numbers out of a record; each is defined once, here, for both worlds. See docs/measures.md."""
 
+from twin.measures.accounts import ACCOUNTS, measure_accounts
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
 from twin.measures.censoring import NOT_WITHIN, split
+from twin.measures.codec import CODEC, measure_codec
 from twin.measures.connection import (
     CONNECTION,
     CURVE_STEP,
@@ -16,9 +18,12 @@ from twin.measures.connection import (
     marks,
     reconnect_times,
 )
+from twin.measures.handler import HANDLER, answer_times, measure_handler
 from twin.measures.losses import LOSSES, measure_losses
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
+from twin.measures.polling import POLLING, measure_polling
+from twin.measures.pools import POOLS, measure_pools
 from twin.measures.quiet import QUIET, lifetimes, measure_quiet
 from twin.measures.registry import ELASTIC, measure_elastic
 from twin.measures.sending import OFFLINE, measure_offline
@@ -27,20 +32,26 @@ from twin.measures.witness import unwitnessed
 from twin.record.record import Record
 
 __all__ = [
+    "ACCOUNTS",
     "BROADCAST",
+    "CODEC",
     "CONNECTION",
     "CURVE_STEP",
     "ELASTIC",
+    "HANDLER",
     "LOSSES",
     "MEASURES",
     "NOT_WITHIN",
     "OFFLINE",
     "PEAK_WINDOW",
     "PLANNED_ENDS",
+    "POLLING",
+    "POOLS",
     "QUIET",
     "SESSIONS",
     "Measure",
     "Messages",
+    "answer_times",
     "attempt_counts",
     "connected_curve",
     "course",
@@ -49,12 +60,17 @@ __all__ = [
     "latency_quantiles",
     "lifetimes",
     "marks",
+    "measure_accounts",
     "measure_broadcast",
+    "measure_codec",
     "measure_connections",
     "measure_elastic",
+    "measure_handler",
     "measure_losses",
     "measure_offline",
     "measure_planned",
+    "measure_polling",
+    "measure_pools",
     "measure_quiet",
     "measure_record",
     "measure_sessions",
@@ -65,7 +81,8 @@ __all__ = [
     "unwitnessed",
 ]
 
-MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | BROADCAST
+MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | POOLS
+MEASURES |= POLLING | ACCOUNTS | BROADCAST | CODEC
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -84,7 +101,8 @@ def measure_with_bounds(
     read = of_connections or course(record)
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
-    return connections | measure_broadcast(record, of_messages)
+    connections |= measure_handler(record) | measure_pools(record) | measure_polling(record) | measure_accounts(record)
+    return connections | measure_broadcast(record, of_messages) | measure_codec(record, of_messages)
 
 
 def measure_connections(read: Course) -> dict[str, float]:

@@ -7,9 +7,11 @@ from twin.measures.censoring import Waits
 from twin.measures.connection import curve_times
 from twin.measures.messages import Messages
 from twin.record.record import Record
+from twin.scenario.scenario import Scenario
 
 SETTLE = 1.0
-"""Seconds before the end of a run within which a published message may still be under way: it is not called lost."""
+"""Seconds before the end of a run within which a published message may still be under way: it is not called lost. For
+a client that polls the time between two requests comes on top (`settles_in`)."""
 MOST_STEPS = 20_000
 """Changes of all clients' positions that a picture of their lag shows one by one."""
 SHARES = np.arange(1, 100) / 100.0
@@ -69,7 +71,7 @@ def measure_broadcast(record: Record, read: Messages | None = None) -> dict[str,
         found["duplicated_share"] = float(np.sum(arrived.how == "duplicate")) / count
         found["reordered_share"] = float(np.sum(arrived.how == "late")) / count
     _, when, acknowledged = messages.names
-    settled = acknowledged & (when <= end - SETTLE)
+    settled = acknowledged & (when <= end - settles_in(record.scenario))
     stayed = np.setdiff1d(np.arange(record.scenario.clients.count), record.columns.of("gave_up").client)
     if settled.any() and len(stayed):
         found["lost_share"] = float(np.mean(np.isinf(messages.applied[np.ix_(stayed, settled)])))
@@ -83,13 +85,18 @@ def measure_broadcast(record: Record, read: Messages | None = None) -> dict[str,
     return found | _buffers(record)
 
 
+def settles_in(scenario: Scenario) -> float:
+    """Return the seconds within which a published message may still be on its way to a client."""
+    return SETTLE + scenario.clients.transport.every
+
+
 def _undelivered(messages: Messages) -> dict[str, float]:
     """Return what did not come of the messages that were due, whether the bus ever took them or not, to all clients,
     those that gave up among them; messages that may still be under way are left out.
     """
     scenario = messages.record.scenario
     assert scenario.publisher is not None
-    due = sum(t <= scenario.duration - SETTLE for t in scenario.publisher.times(scenario.duration))
+    due = sum(t <= scenario.duration - settles_in(scenario) for t in scenario.publisher.times(scenario.duration))
     if not due:
         return {}
     delivered = messages["delivered"]

@@ -61,7 +61,8 @@ class Course:
         gave_up: number of clients that gave up.
         connected: number of clients that are connected at the end, as they see it.
         time_to: returns how long after the first fault a number of connected clients is reached for good; NaN if never.
-        imbalance: largest over mean number of connections of the running nodes at the end.
+        imbalance: largest over mean number of connections of the running nodes at the end; NaN where clients poll and
+            so have none.
         mark_downs: how long after each fault the balancer marked its node down.
     """
 
@@ -89,7 +90,7 @@ class Course:
     def measures(self) -> dict[str, float]:
         """Return every measure of connections that the run defines, with the bounds of those that were not reached."""
         if not len(self.faults):
-            return {"imbalance": self.imbalance}
+            return self._of_imbalance()
         found: dict[str, float] = {}
         unnoticed = np.full(len(self.half_open), np.nan)
         watched = self.censored(np.concatenate([self.lost_at, self.half_open]))
@@ -107,8 +108,11 @@ class Course:
             for name, clients in wanted.items():
                 found |= self._time_to(name, clients)
             found["gave_up_share"] = self.gave_up / self.count
-        found["imbalance"] = self.imbalance
+        found |= self._of_imbalance()
         return found | self.mark_downs.percentiles({"mark_down_delay": 50})
+
+    def _of_imbalance(self) -> dict[str, float]:
+        return {} if np.isnan(self.imbalance) else {"imbalance": self.imbalance}
 
     def _time_to(self, name: str, clients: int) -> dict[str, float]:
         """Return when so many clients were connected for good; a half-open connection connects nobody."""
@@ -161,6 +165,7 @@ def course(record: Record) -> Course:
     lost = event.isin("disconnected") & since
     attempts = t[event.isin("attempt_connect") & since]
     held, running = _held(record)
+    stays = not record.scenario.clients.transport.polls
     return Course(
         faults,
         end,
@@ -168,14 +173,14 @@ def course(record: Record) -> Course:
         t[lost],
         events.client[lost],
         _back(record.columns.of("connected"), t[lost], events.client[lost]),
-        half_open(events, held),
+        half_open(events, held if stays else {}),
         len(attempts),
         most_within(attempts, PEAK_WINDOW),
         events.words("reason").at(event.isin("connect_failed") & since).counts(),
         int(np.sum(event.isin("gave_up"))),
         sum(held.values()),
         lambda wanted: _time_to(events, first, wanted),
-        unevenness([held.get(number, 0) for number in sorted(running)]),
+        unevenness([held.get(number, 0) for number in sorted(running)]) if stays else float("nan"),
         mark_downs(events, record.scenario),
     )
 

@@ -37,7 +37,9 @@ def is_elastic(scenario: Scenario) -> bool:
 
 
 def churns(scenario: Scenario) -> bool:
-    """Tell whether nodes end connections all along: by lifetimes, rebalancing or scaling."""
+    """Tell whether nodes end connections all along: by lifetimes, read deadlines, rebalancing or scaling."""
+    if 0.0 < scenario.nodes.read_deadline <= scenario.longest_silence:
+        return True
     rebalances = scenario.registry is not None and scenario.registry.rebalance is not None
     return scenario.nodes.lifetime is not None or scenario.autoscaling is not None or rebalances
 

@@ -17,6 +17,7 @@ EFFECTS = {
     "bus_down": ("bus_lost", "bus_joined", "registry_lost", "registry_joined", "registered"),
     "bus_cut": ("bus_lost", "bus_joined"),
     "join": ("node_started",),
+    "store_down": ("borrow_failed", "pool_closed", "pool_opened"),
 }
 EFFECTS_ON_LINKS = ("bus_lost", "fenced", "marked_down")
 """Events at the node of a partition or a delay that show it while no message does, by its sessions or the registry, if
@@ -35,6 +36,7 @@ def unwitnessed(record: Record) -> list[str]:
     events = record.columns.of(
         *("fault", "no_effect", "healed", "disconnected", "marked_down", "node_stopped", "bus_lost", "bus_joined"),
         *("fenced", "node_starting", "node_started", "registry_lost", "registry_joined", "registered"),
+        *EFFECTS["store_down"],
     )
     return [
         f"{fault.kind} at {fault.at:g} s had no witnessed effect"

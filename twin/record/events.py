@@ -1,15 +1,18 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here and a line to one of the lists; its name, docs/measures.md, the columns of
-`record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of handlers, pools and polls are in modules of their own) and a line to
+one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
 """
 
 from collections.abc import Sequence
 
+from twin.record.handler_events import OF_HANDLER
+from twin.record.poll_events import OF_POLLING
+from twin.record.pool_events import OF_POOLS
 from twin.record.typed import Event, Value, event, own
 
-__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_MESSAGES", "OF_SENDING", "OF_SESSIONS",
-           "SORT_OF", "TYPES", "Event"]  # fmt: skip
+__all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_POLLING",
+           "OF_POOLS", "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -43,7 +46,10 @@ class ConnectFailed(Event):
 class Disconnected(Event):
     """The client has noticed that its connection is over."""
 
-    reason: str = own("a close code (`1006`, `1001`, ...) or `heartbeat`")
+    reason: str = own(
+        "a close code (`1006`, `1001`, ...) or `heartbeat`; of a client that polls why a request was not answered, as "
+        "for `connect_failed`"
+    )
 
 
 @event("client node")
@@ -191,6 +197,38 @@ class ServerConnections(Event):
     count: int = own("how many")
 
 
+@event("node")
+class NodeWritten(Event):
+    """What the node has written to its clients in frames of the broadcast, their headers included; `t` is when it wrote
+    the last one. Only where something decides how messages travel (`codec`, `compression`, `batch`, `nodelay`). A
+    process that is gone tells nothing.
+    """
+
+    size: int = own("how many bytes", "B")
+    frames: int = own("in how many frames")
+
+
+@event("node?")
+class CpuUsed(Event):
+    """The CPU time that a process has used in the run, noted at its end where that is asked for (`host.accounts`),
+    clients poll or something decides how messages travel; of a node only if it was there all along.
+    """
+
+    part: str = own("`node`, `balancer`, or `clients` (all of them together)")
+    microseconds: int = own("how much", "us")
+
+
+@event("node")
+class NodeMemory(Event):
+    """The resident memory of the node's process shortly before the end of the run, and before its clients connected.
+    Only where something decides how messages travel, and not of a process that is not there all the time.
+    """
+
+    before: int = own("bytes before its clients connected", "B")
+    after: int = own("bytes shortly before the end", "B")
+    connections: int = own("connections that it has then")
+
+
 @event("client node version")
 class SessionStarted(Event):
     """The client has logged in; `version` is the session's generation, 1."""
@@ -212,6 +250,11 @@ class SessionLost(Event):
 
     session: str = own(_SESSION)
     reason: str = own("`unknown`, `expired`, `forged` or `malformed`", default="")
+
+
+@event("client node version")
+class Batched(Event):
+    """A message waits for others to leave with it (`clients.sends.batch`); `version` is its number, from 0."""
 
 
 @event("client node version")
@@ -319,15 +362,19 @@ OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
     *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
+    *(NodeWritten, CpuUsed, NodeMemory),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)
-OF_SENDING: tuple[type[Event], ...] = (Sent, Kept, Discarded, Arrived)
+OF_SENDING: tuple[type[Event], ...] = (Batched, Sent, Kept, Discarded, Arrived)
 """Events of what clients send."""
 OF_MESSAGES: tuple[type[Event], ...] = (Published, Received, Delivered, Gap, Recovered, Acked, Resent, Consistent)
 """Events of the broadcast; all others are of connections and the cluster."""
 
-TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_MESSAGES)}
+OF_NODES = (*OF_HANDLER, *OF_POOLS, *OF_POLLING)
+"""Events of what nodes do beside carrying connections and messages."""
+
+TYPES = {one.name: one for one in (*OF_CLUSTER, *OF_SESSIONS, *OF_SENDING, *OF_NODES, *OF_MESSAGES)}
 """Every type of event, by its name."""
 EVENTS = frozenset(TYPES)
 MESSAGE_EVENTS = frozenset(one.name for one in OF_MESSAGES)

@@ -6,6 +6,8 @@ RESP2 frames it. Sources: RFC 6455, section 5.2; Valkey, "RESP protocol specific
 
 from collections.abc import Iterable
 
+from twin.rules.delivery import RecoveryAnswer
+
 STAMP_BYTES = 25
 """A message besides its payload: a byte that says what it is; epoch, version and number, 8 bytes each."""
 ANSWER_BYTES = 22
@@ -31,6 +33,11 @@ def message_frame(payload: int) -> int:
 def answer_body(payloads: Iterable[int]) -> int:
     """Return the bytes of an answer with messages of such payloads, without the frame's header."""
     return ANSWER_BYTES + sum(LENGTH_BYTES + STAMP_BYTES + payload for payload in payloads)
+
+
+def recovery_body(answer: RecoveryAnswer) -> int:
+    """Return the bytes of an answer of a broker as a node passes it on, without the frame's header."""
+    return answer_body(len(message.payload) for message in answer.messages)
 
 
 def pushed_message(payload: int) -> int:

@@ -4,10 +4,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from twin.rules.batching import Departure, departures
 from twin.rules.consistency import Scope, Threshold, publish_times
 from twin.rules.slow_consumer import SlowPolicy
+from twin.scenario.codec import Batching
 from twin.scenario.fields import Positive, Seconds, Table, refused, show
 from twin.scenario.servers import Servers
+
+MOST_PAYLOAD = 1_000_000
+"""Bytes of a payload, and of all that a batch holds."""
 
 BROADCAST_BUSES = ("pubsub", "stream", "kafka")
 """Kinds of bus over which a publisher can broadcast."""
@@ -90,7 +95,12 @@ class Publisher(Table):
     rate: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = Field(
         10.0, description="Messages a second; message n is due (n - 1) / rate after `start`."
     )
-    payload_bytes: Annotated[int, Field(ge=0, le=1_000_000)] = Field(64, description="Bytes of each payload.")
+    payload_bytes: Annotated[int, Field(ge=0, le=MOST_PAYLOAD)] = Field(
+        64, description="Bytes of each payload; with a `codec`, of the text in it."
+    )
+    batch: Batching | None = Field(
+        None, description="Messages that leave together travel as one; left out: each leaves when it is due."
+    )
     start: Seconds = Field(0.0, description="When the first message is due, in seconds after the start of the run.")
     stop: Seconds | None = Field(
         None, description="No message is due at or after this time, in seconds; left out: the end of the run."
@@ -122,12 +132,26 @@ class Publisher(Table):
     def _check(self) -> "Publisher":
         if self.stop is not None and self.stop < self.start:
             raise refused("stop", f"{self.stop:g}", f"at least start, {self.start:g} s")
+        if self.batch is not None and self.batch.count * self.payload_bytes > MOST_PAYLOAD:
+            allowed = f"so many that payload_bytes of all are at most {MOST_PAYLOAD}"
+            raise refused("batch.count", f"{self.batch.count}", allowed)
         return self
 
-    def times(self, duration: float) -> list[float]:
+    def due(self, duration: float) -> list[float]:
         """Return when each message of a run of `duration` seconds is due, in seconds after its start."""
         stop = duration if self.stop is None else min(self.stop, duration)
         return publish_times(self.rate, self.start, stop, self.messages)
+
+    def batches(self, duration: float) -> list[Departure]:
+        """Return the batches of a run, each of one message where none are made."""
+        due = self.due(duration)
+        if self.batch is None:
+            return [Departure(t, number, 1) for number, t in enumerate(due, 1)]
+        return departures(due, self.batch.count, self.batch.window)
+
+    def times(self, duration: float) -> list[float]:
+        """Return when each message of a run leaves, or each batch, which then is one message to all others."""
+        return self.due(duration) if self.batch is None else [one.at for one in self.batches(duration)]
 
 
 class Recovery(Table):

@@ -23,6 +23,7 @@ FaultKind = Literal[
     "stall",
     "partition",
     "delay",
+    "store_down",
 ]
 
 
@@ -55,6 +56,7 @@ KINDS: dict[FaultKind, FaultTarget] = {
     "stall": FaultTarget("client", lasts=True, felt=True),
     "partition": FaultTarget("node", lasts=True, felt=True),
     "delay": FaultTarget("node", lasts=True, felt=True),
+    "store_down": FaultTarget("server", lasts=True),
 }
 """The kinds of faults; what each does is registered in the rooms of both worlds (`sim.faults`, `live.faults`)."""
 BUS_FAULTS = frozenset(name for name, kind in KINDS.items() if kind.felt)
@@ -81,10 +83,10 @@ class Fault(Table):
         "after `duration` (in predictions only); bus_down: the shared `server` is killed and started again after "
         "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
         "partition: nothing passes between the node and the shared servers; delay: what passes between them takes "
-        "`delay` longer."
+        "`delay` longer; store_down: the store behind the nodes' pools is killed and started again after `duration`."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Number of the node, from 1; none for a reload, outage, bus_down or stall."
+        None, description="Number of the node, from 1; none for a reload, outage, bus_down, store_down or stall."
     )
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
@@ -108,8 +110,8 @@ class Fault(Table):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, blackhole, outage, bus_down, stall, partition and delay, or "
-        "until a killed node is started again; left out: never.",
+        description="Seconds until it is over, for hang, blackhole, outage, bus_down, store_down, stall, partition and "
+        "delay, or until a killed node is started again; left out: never.",
     )
 
 

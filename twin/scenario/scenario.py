@@ -1,253 +1,27 @@
 """The one specification of a cluster and what happens to it; both worlds read nothing else."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from twin.errors import ScenarioError
 from twin.files.places import shipped
 from twin.files.reading import SCENARIO, read_text, toml
-from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
-from twin.rules.backoff import Reconnect as ReconnectRule
-from twin.rules.heartbeat import Heartbeat as HeartbeatRule
-from twin.rules.idle import longest_silence
-from twin.scenario.balancer.haproxy import Check, HAProxy
-from twin.scenario.balancer.kinds import Balancer, Preset
-from twin.scenario.balancer.nginx import Nginx
-from twin.scenario.broadcast import BROADCAST_BUSES, Bus, Publisher, Recovery, SlowConsumer
-from twin.scenario.faults import OF_MESSAGES, Fault, fault_problem
-from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
+from twin.scenario.combinations import check
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
-from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
-from twin.scenario.registry import Autoscaling, Lifetime, Registry, elastic_problem, most_nodes, slots
+from twin.scenario.presets import spelled_out
 from twin.scenario.renamed import with_new_names
-from twin.scenario.runtimes import RUNTIME, RuntimeKind
-from twin.scenario.sending import Offline, Sends, sending_problem
-from twin.scenario.servers import Use, server_problem, uses
-from twin.scenario.sessions import Sessions, session_problem
+from twin.scenario.settings import Settings
 
 
-class Reconnect(Table):
-    """When a client that lost its connection tries again; the name of a client library stands for what it does."""
-
-    policy: Policy = Field("exponential", description="How the wait grows from one failed attempt to the next.")
-    base: Seconds = Field(0.2, description="First wait, in seconds.")
-    factor: Annotated[float, Field(ge=1, le=100)] = Field(2.0, description="Growth of the wait a failed attempt.")
-    cap: Seconds = Field(5.0, description="Longest wait of a policy that has one, in seconds; at least `base`.")
-    jitter: Jitter = Field(
-        "none", description="How a wait is spread: none, full, equal, decorrelated, offset or around."
-    )
-    first: First = Field(
-        "backoff",
-        description="Wait before the first attempt after the loss of a stable connection: backoff, immediate, or "
-        "U(0, base).",
-    )
-    max_attempts: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        0, description="Give up after so many failed attempts in a row; 0 is never."
-    )
-    stable_time: Seconds = Field(
-        5.0,
-        description="How long a connection must have lasted before the backoff starts anew, in seconds; the loss of a "
-        "younger one counts as a failed attempt.",
-    )
-    spread: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.5, description="Share of the wait by which the jitter `around` changes it at most."
-    )
-    delays: Delays = Field(
-        [], description="Waits of the policy `list` in seconds, each a number or [low, high] for one drawn evenly."
-    )
-    then: Then = Field("repeat", description="When the list is used up: repeat its last wait, or stop.")
-
-    @model_validator(mode="after")
-    def _check(self) -> "Reconnect":
-        if self.policy == "list" and not self.delays:
-            raise refused("delays", "[]", "at least one wait with policy 'list'")
-        if self.policy != "list" and self.delays:
-            raise refused("delays", show(self.delays), "nothing but with policy 'list'")
-        if self.cap < self.base and uses_cap(self.policy, self.jitter):
-            raise refused("cap", f"{self.cap:g}", f"at least base, {self.base:g} s")
-        if self.policy == "fixed" and self.jitter == "decorrelated":
-            raise refused("jitter", "'decorrelated'", "none, full, equal, offset or around with policy 'fixed'")
-        return self
-
-    def rule(self) -> ReconnectRule:
-        """Return the policy as the rules know it."""
-        return ReconnectRule(**self.model_dump())
-
-
-class Heartbeat(Table):
-    """How a client finds a dead peer."""
-
-    interval: Seconds = Field(20.0, description="Seconds between pings; 0 is no heartbeat.")
-    timeout: Positive = Field(20.0, description="Seconds without a pong until the peer counts as dead.")
-    close_timeout: Seconds = Field(
-        0.0, description="Seconds to wait for the peer's close frame before the dead connection is dropped."
-    )
-    max_interval: Seconds = Field(
-        0.0,
-        description="Longest interval in seconds of a heartbeat that adapts to the network, beginning with `interval`; "
-        "0: it does not adapt.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> "Heartbeat":
-        if self.max_interval and not 0 < self.interval <= self.max_interval:
-            allowed = f"0, or at least an interval above 0, here {self.interval:g} s"
-            raise refused("max_interval", f"{self.max_interval:g}", allowed)
-        return self
-
-    def rule(self) -> HeartbeatRule:
-        """Return the heartbeat as the rules know it."""
-        return HeartbeatRule(**self.model_dump())
-
-
-class Clients(Table):
-    """The clients: they are all connected when the run starts."""
-
-    count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
-    per_process: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        2000, description="Clients in one swarm process; the swarm has as many processes as needed."
-    )
-    connect_rate: Annotated[float, Field(gt=0, le=100_000)] = Field(
-        800.0, description="New connections a second while the cluster warms up, before the run starts."
-    )
-    open_timeout: Positive = Field(10.0, description="Seconds until an attempt to connect is abandoned.")
-    addresses: Annotated[int, Field(ge=1, le=200)] = Field(
-        1, description="Loopback source addresses the clients share in turn; 1 is one for all."
-    )
-    reconnect: Annotated[
-        Reconnect, BeforeValidator(preset("reconnect"), json_schema_input_type=ClientPreset | Reconnect)
-    ] = Field(Reconnect(), description="Reconnect policy, or the name of a client library.")
-    heartbeat: Annotated[
-        Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
-    ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
-    recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
-    sends: Sends = Field(Sends(), description="What each client sends.")
-    offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
-
-
-class Nodes(Table):
-    """The WebSocket server processes."""
-
-    count: Annotated[int, Field(ge=1, le=1000)] = Field(3, description="Number of nodes; they are numbered from 1.")
-    runtime: RuntimeKind = Field(RUNTIME, description="What the nodes run on: asyncio is Python's, with uvloop.")
-    backlog: Annotated[int, Field(ge=1, le=4096)] = Field(
-        1000, description="Length of a node's queue of connections that are not accepted yet."
-    )
-    ping_interval: Seconds = Field(0.0, description="Seconds between a node's pings to each client; 0 is none.")
-    ping_timeout: Positive = Field(
-        20.0, description="Seconds without a pong until a node closes the connection with 1011."
-    )
-    lifetime: Lifetime | None = Field(None, description="When a node ends a connection by itself; left out: never.")
-
-
-class HostSettings(Table):
-    """The machine that carries all processes."""
-
-    placement: Literal["pinned", "free", "separate"] = Field(
-        "pinned",
-        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
-        "separate: balancer, nodes, clients, bus and publisher on machines of their own, whatever `cores` (in "
-        "predictions only).",
-    )
-    cores: Annotated[int, Field(ge=1, le=64)] = Field(
-        2, description="Cores to use; pinned uses the first half for the cluster."
-    )
-    profile: str = Field(
-        "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
-    )
-
-
-WARM_UP_SLACK = 0.3
-"""Seconds between the last client of the warm-up and the start of the run."""
-
-LONGEST_RUN = 86_400.0
-"""Seconds that a run may take: a day."""
-
-MOST_MESSAGES = 100_000
-"""Messages that one run may publish."""
-
-
-class Scenario(Table):
+class Scenario(Settings):
     """A cluster, its clients and the faults that act on it."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)] = Field(description="Short name.")
-    teaches: Annotated[str, Field(max_length=500)] = Field("", description="One sentence: what the scenario shows.")
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(1, description="Seed of every random number.")
-    duration: Annotated[float, Field(gt=0, le=LONGEST_RUN)] = Field(
-        10.0, description="Length of a run in seconds; at most a day, and an hour in a live run."
-    )
-    clients: Clients = Field(Clients(), description="The clients.")
-    balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
-        HAProxy(),
-        description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
-        "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
-        "or the manual has none.",
-    )
-    nodes: Nodes = Field(Nodes(), description="The nodes.")
-    bus: Bus = Field(Bus(), description="The bus.")
-    publisher: Publisher | None = Field(None, description="What is broadcast; left out: nothing is.")
-    slow_consumer: SlowConsumer = Field(SlowConsumer(), description="What a node does with a client that lags.")
-    registry: Registry | None = Field(
-        None, description="Nodes register, and the balancer learns of them from there; left out: it has a fixed list."
-    )
-    autoscaling: Autoscaling | None = Field(
-        None, description="Nodes are started and ended by load; left out: nodes.count stays."
-    )
-    sessions: Sessions = Field(Sessions(), description="How clients log in, and where their sessions are.")
-    host: HostSettings = Field(HostSettings(), description="The machine.")
-    faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
 
     @model_validator(mode="after")
     def _check(self) -> "Scenario":
-        self._check_publisher()
-        if self.registry is not None and self.bus.kind == "kafka" and self.bus.servers == "one":
-            raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
-        clients = self.clients
-        problem = session_problem(self.sessions, self.bus.kind) or sending_problem(
-            clients.sends, clients.count, self.duration
-        )
-        if problem:
-            raise refused(*problem)
-        if self.idle_timeout <= self.warm_up + WARM_UP_SLACK:
-            allowed = f"more than the {self.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
-            raise refused(f"balancer.{self.balancer.idle_field}", f"{self.idle_timeout:g}", allowed)
-        problem = elastic_problem(self.registry, self.autoscaling, self.nodes.count, self.faults, self.balancer.kind)
-        if problem:
-            raise refused(*problem)
-        for i, fault in enumerate(self.faults):
-            if fault.at > self.duration:
-                raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {self.duration:g} s")
-            problem = fault_problem(fault, self.slots, self.clients.count)
-            if problem:
-                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
-            if fault.kind == "outage" and any(earlier.kind == "outage" for earlier in self.faults[:i]):
-                raise refused(f"faults.{i}.kind", "'outage'", "once in a scenario")
-            problem = server_problem(fault.kind, fault.server, self.bus.servers, self.uses)
-            if problem:
-                raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
-            if fault.kind in OF_MESSAGES and self.publisher is None:
-                raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
+        check(self)
         return self
-
-    def _check_publisher(self) -> None:
-        publisher = self.publisher
-        if publisher is None:
-            return
-        if self.bus.kind not in BROADCAST_BUSES:
-            raise refused("bus.kind", f"'{self.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
-        most = most_nodes(self.nodes.count, self.autoscaling, self.faults)
-        if isinstance(publisher.threshold, int) and publisher.threshold > most:
-            who = "nodes.count" if most == self.nodes.count else "the nodes that there may be"
-            raise refused("publisher.threshold", show(publisher.threshold), f"at most {who}, {most}")
-        if publisher.start > self.duration:
-            raise refused("publisher.start", f"{publisher.start:g}", f"within duration, {self.duration:g} s")
-        count = len(publisher.times(self.duration))
-        if count > MOST_MESSAGES:
-            raise refused(
-                "publisher.rate", f"{publisher.rate:g}", f"such that at most {MOST_MESSAGES} messages are sent"
-            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
@@ -296,51 +70,9 @@ class Scenario(Table):
         """Return the scenario as TOML with every field written out."""
         return to_toml(self.model_dump(exclude_none=True))
 
-    @property
-    def slots(self) -> int:
-        """Most nodes that there may be in a run; the balancer knows so many servers."""
-        return slots(self.nodes.count, self.autoscaling, self.faults)
-
-    @property
-    def uses(self) -> tuple[Use, ...]:
-        """For what there is a shared server."""
-        return uses(self.publisher is not None, self.sessions.store == "redis", self.registry is not None)
-
-    @property
-    def idle_timeout(self) -> float:
-        """Seconds without a byte in either direction until the balancer cuts a connection."""
-        return self.balancer.idle_timeout
-
-    @property
-    def longest_silence(self) -> float:
-        """Longest time in seconds in which pings leave a connection silent; infinite when nobody pings."""
-        beat = self.clients.heartbeat
-        return longest_silence(beat.max_interval or beat.interval, self.nodes.ping_interval)
-
-    @property
-    def warm_up(self) -> float:
-        """How long the clients take to connect before the run starts, in seconds."""
-        return self.clients.count / self.clients.connect_rate
-
 
 def _overridden(data: dict[str, Any], texts: list[str]) -> dict[str, Any]:
     """Lay overrides of the form `clients.count=500` over a scenario's data, one after the other."""
     for text in texts:
         data = merge(spelled_out(data), with_new_names(parse_override(text), "--set"))
     return data
-
-
-__all__ = [
-    "MOST_MESSAGES",
-    "WARM_UP_SLACK",
-    "Balancer",
-    "Check",
-    "Clients",
-    "HAProxy",
-    "Heartbeat",
-    "HostSettings",
-    "Nginx",
-    "Nodes",
-    "Reconnect",
-    "Scenario",
-]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
@@ -13,6 +14,7 @@ from live.broadcast import wire
 from live.broadcast.broker import body
 from live.broadcast.fanout import MOST_QUESTIONS, FanOut, Recipient
 from twin.record.events import packed
+from twin.rules.batching import Batcher
 from twin.rules.delivery import Message, RecoveryAnswer
 from twin.rules.slow_consumer import Outlet
 
@@ -40,7 +42,7 @@ class Line:
     """A connection whose bytes stay where they are."""
 
     def __init__(self) -> None:
-        self.protocol = SimpleNamespace(state=State.OPEN)
+        self.protocol = SimpleNamespace(state=State.OPEN, extensions=list[Any]())
         self.frames: list[bytes] = []
         self.waiting = 0
         self.aborted = False
@@ -206,3 +208,62 @@ def test_a_client_that_asks_on_and_on_has_so_many_questions_waiting_and_no_more(
     fan_out.bus.found = None
     ask(fan_out, flooding)  # nor does a question that nobody answers count for ever
     assert flooding.questions == 0
+
+
+def test_who_compresses_gets_a_frame_of_its_own_and_all_bytes_are_counted(node: Any) -> None:
+    fan_out, lines, _ = node()
+    fan_out.counted = True
+    shared, own = frame(one(1, 400)), PerMessageDeflate(False, False, 12, 12)
+    lines[1].protocol.extensions.append(PerMessageDeflate(False, False, 12, 12))
+    fan_out.take(one(1, 400))
+    message = Frame(Opcode.BINARY, one(1, 400))
+    assert [line.frames for line in lines] == [[shared], [message.serialize(mask=False, extensions=[own])], [shared]]
+    _, event, _, number, _, _, count = fan_out.finish()[-1]
+    assert (event, number, count) == ("node_written", 2, (2 * len(shared) + len(lines[1].frames[0]), 3))
+
+
+def test_what_is_not_sent_is_not_compressed_so_that_the_next_is_understood(node: Any) -> None:
+    fan_out, lines, _ = node("drop")
+    lines[0].protocol.extensions.append(PerMessageDeflate(False, False, 12, 12))
+    for version, waiting in ((1, 0), (2, LIMIT), (3, 0)):
+        lines[0].waiting = waiting
+        fan_out.take(one(version, 400))
+    reader = PerMessageDeflate(False, False, 12, 12)
+    assert len(lines[0].frames) == 2
+    read = [reader.decode(Frame(Opcode.BINARY, data[2:], rsv1=True)).data for data in lines[0].frames]
+    assert [bytes(data) for data in read] == [one(1, 400), one(3, 400)]
+
+
+def test_a_node_that_gathers_hands_on_all_at_once_and_acknowledges_then(node: Any) -> None:
+    fan_out, lines, bus = node()
+
+    async def gather() -> None:
+        fan_out.batcher = Batcher[bytes](3, 0.02)
+        for version in (1, 2, 2):
+            fan_out.take(one(version))
+        assert (lines[0].frames, bus.said) == ([], [])  # the second word about message 2 waits, too
+        fan_out.take(one(3))
+        assert lines[0].frames == [frame(one(1)), frame(one(2)), frame(one(3))]
+        assert bus.said == [("ack", 2, 5, 1), ("ack", 2, 5, 2), ("ack", 2, 5, 3)]
+        fan_out.take(one(2))
+        assert bus.said[-1] == ("ack", 2, 5, 2)
+        fan_out.take(one(4))
+        while len(lines[0].frames) < 4:
+            await asyncio.sleep(0.001)
+        assert bus.said[-1] == ("ack", 2, 5, 4)
+
+    asyncio.run(gather())
+
+
+def test_a_node_that_ends_lets_go_of_what_it_has_gathered(node: Any) -> None:
+    fan_out, lines, bus = node()
+
+    async def end() -> None:
+        fan_out.batcher = Batcher[bytes](3, 0.01)
+        bus.leave = lambda: bus.said.append(("left",))
+        fan_out.take(one(1))
+        fan_out.ended()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(end())
+    assert (lines[0].frames, bus.said) == ([], [("left",)])

@@ -136,7 +136,7 @@ def test_sessions_a_broadcast_sends_and_lifetimes_are_in_one_node_at_once(stage:
     bus.wait_ready(10)
     access = {"address": asdict(bus.address), "topic": asdict(topic), "retry": RETRY, "seed": 1, "replication": 0}
     config = {
-        **{"number": 7, "port": port, "backlog": 100, "sends": True},
+        **{"number": 7, "port": port, "backlog": 100, "sends": {"codec": "none"}},
         "broadcast": access | {"lease": 2.0, "kind": "stream", "scope": "node", "policy": "drop", "limit_bytes": 2**20},
         "sessions": {
             **{"secret": "2a" * 32, "expiry": 60.0, "refresh": True, "token_lifetime": 60.0, "when_down": "refuse"},

@@ -14,7 +14,9 @@ from live.sending.outbox import Outbox, taker
 from twin.measures import measure_record
 from twin.record.events import packed
 from twin.rules.offline import due_at
+from twin.scenario.codec import Batching
 from twin.scenario.scenario import Scenario
+from twin.scenario.sending import Sends, frame_content
 
 OFFLINE = {"messages": 2, "bytes": 1000, "overflow": "oldest"}
 
@@ -66,7 +68,7 @@ def test_a_message_is_its_client_its_number_and_filling_and_a_node_takes_just_th
     swarm: Any = SimpleNamespace(events=[])
     box, line = Outbox(swarm, 7, {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE}), Line()
     box.connected(line, 3)  # type: ignore[arg-type]
-    box._send(258, flushed=False)
+    box._send([258], flushed=False)
     assert line.said == [b"\0\0\0\x07\0\0\x01\x02\0\0\0\0"]
     assert [one[1:] for one in swarm.events] == [("sent", 7, 3, -1, 258, (False,))]
     taken: list[Any] = []
@@ -135,3 +137,66 @@ def test_a_node_ends_a_connection_with_more_messages_than_clients_can_send(
     with pytest.raises(OverflowError, match="more than 2 messages"):
         take(bytes(8))
     assert len(events) == 2
+
+
+def boxed(**changes: Any) -> tuple[Outbox, Line, list[Any]]:
+    """Return an outbox with a connection, the connection, and the events that it notes."""
+    swarm: Any = SimpleNamespace(events=[])
+    config = {"rate": 1.0, "payload_bytes": 12, "offline": OFFLINE} | changes
+    box, line = Outbox(swarm, 7, config), Line()
+    box.connected(line, 3)  # type: ignore[arg-type]
+    return box, line, swarm.events
+
+
+@pytest.mark.parametrize("codec", ["none", "json", "protobuf"])
+def test_a_batch_is_one_frame_and_the_node_notes_each_of_its_messages(codec: str) -> None:
+    box, line, events = boxed(codec=codec, batch={"count": 3, "window": 5.0})
+
+    async def gather() -> None:
+        for n in (40, 41, 42, 43):
+            box._gather(n)
+
+    asyncio.run(gather())
+    assert [event for _, event, *_ in events] == ["batched"] * 3 + ["sent"] * 3 + ["batched"]
+    (data,) = line.said
+    assert len(data) <= frame_content(Sends(rate=1.0, payload_bytes=12, batch=Batching()), 3, codec)  # numbers vary
+    taken: list[Any] = []
+    taker(taken, 5, codec, 12)(data)
+    assert [one[1:] for one in taken] == [("arrived", 7, 5, -1, n, "") for n in (40, 41, 42)]
+
+
+def test_a_batch_leaves_at_the_end_of_its_window() -> None:
+    box, line, events = boxed(batch={"count": 9, "window": 0.02})
+
+    async def gather() -> None:
+        box._gather(1)
+        box._gather(2)
+        assert line.said == []
+        while not line.said:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(gather())
+    assert [one[1] for one in events] == ["batched", "batched", "sent", "sent"]
+
+
+def test_what_has_not_left_is_kept_and_sent_later_in_batches_without_holes() -> None:
+    box, line, _ = boxed(batch={"count": 2, "window": 5.0}, offline=OFFLINE | {"messages": 9})
+
+    async def gather() -> None:
+        box._gather(1)
+        box.disconnected()
+        for n in (2, 3, 5):
+            box._keep(n)
+        box.connected(line, 4)  # type: ignore[arg-type]
+
+    asyncio.run(gather())
+    taken: list[Any] = []
+    for data in line.said:
+        taker(taken, 4, batch_of=12)(data)
+    assert [one[-2] for one in taken] == [1, 2, 3, 5]
+    assert [len(data) for data in line.said] == [8 + 24, 8 + 12, 8 + 12]
+
+
+def test_a_node_does_not_take_what_its_codec_does_not_know() -> None:
+    with pytest.raises(ValueError):
+        taker([], 1, "json")(bytes(8) + b"[1")

@@ -25,7 +25,11 @@ EXAMPLES = {
     RELAY: faults({"at": 1.0, "kind": "delay", "node": 1, "delay": 0.1}) | PUBLISHER,
     "the scenario has a blackhole": faults({"at": 1.0, "kind": "blackhole", "node": 1}),
     "a killed node is started again": faults({**KILL, "duration": 1.0}),
+    "messages are encoded, compressed, gathered or held back": {"nodes": {"nodelay": False}},
     "the clients send": {"clients": {"sends": {"rate": 1.0}}},
+    "the nodes have a handler": {"nodes": {"handler": {}}},
+    "the clients poll": {"clients": {"transport": {"kind": "poll"}}} | PUBLISHER,
+    "the CPU time of processes is noted": {"host": {"accounts": True}},
     "a fault may find what another has left": faults({"at": 0.5, "kind": "hang", "node": 1, "duration": 2.0}, KILL),
     "a client may not answer a node that ends": faults(
         {"at": 1.0, "kind": "stall", "client": 1, "duration": 11.0}, {"at": 2.0, "kind": "restart", "node": 1}
@@ -37,6 +41,8 @@ EXAMPLES = {
     "the clients' heartbeat adapts to the network": {"clients": {"heartbeat": {"max_interval": 30.0}}},
     "the scenario has a registry": {"registry": {}},
     "the nodes end connections by themselves": {"nodes": {"lifetime": {"mean": 60.0}}},
+    "the nodes have deadlines": {"nodes": {"read_deadline": 5.0}},
+    "the nodes have pools of connections": {"nodes": {"pool": {}}},
     "the nodes ping": {"nodes": {"ping_interval": 1.0}},
     "a server of the balancer has a slowstart": {"balancer": {"slowstart": 1}},
     "the balancer hashes the names of its servers": {"balancer": {"kind": "nginx", "algorithm": "hash_consistent"}},

@@ -77,8 +77,21 @@ def test_the_compiled_engine_says_which_runtimes_it_does_not_have(monkeypatch):
 
 
 def test_a_runtime_that_nobody_has_is_refused():
-    with pytest.raises(ScenarioError, match=r"nodes\.runtime is 'go'; allowed is one of 'asyncio'"):
-        Scenario.parse({"name": "x", "nodes": {"runtime": "go"}})
+    with pytest.raises(ScenarioError, match=r"nodes\.runtime is 'java'; allowed is one of 'asyncio'"):
+        Scenario.parse({"name": "x", "nodes": {"runtime": "java"}})
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ({"sessions": {"store": "memory"}}, "sessions.store"),
+        ({"registry": {}}, "registry"),
+        ({"nodes": {"lifetime": {"mean": 60.0}}}, "nodes.lifetime"),
+    ],
+)
+def test_a_mechanism_that_nodes_in_go_have_not_is_refused(table, named):
+    with pytest.raises(ScenarioError, match=rf"nodes\.runtime is 'go'; allowed is 'asyncio'.* with {named}"):
+        small(**{"nodes": {"runtime": "go"} | table.pop("nodes", {})} | table)
 
 
 def test_a_profile_that_was_made_without_the_runtime_says_so():

@@ -17,6 +17,7 @@ from twin.scenario.scenario import Scenario
 ROOT = Path(__file__).parents[3]
 FIELD = {"haproxy": "tunnel_timeout", "nginx": "read_timeout"}
 TEACHING = {"heartbeat-adaptive", "heartbeat-too-slow", "heartbeat-too-slow-nginx", "million"}
+TEACHING |= {"transport-long-poll-cut"}
 """Shipped scenarios that teach what the advice says."""
 
 

@@ -12,7 +12,8 @@ from tests.strategies import disk_profile, looks, small, small_profile
 from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
 from twin.costs.curve import PartCosts
 from twin.costs.parts import PARTS
-from twin.costs.profile import LEAST_POWER, LEVELS_OF_PACE, MOST_POWER, READING_ERROR, HostProfile
+from twin.costs.polls import OF_POLLS, POLL_ROUNDS
+from twin.costs.profile import LEAST_POWER, LEVELS_OF_PACE, MOST_POWER, READING_ERROR, HostProfile, needs_of
 from twin.costs.starts import START_PARTS
 from twin.errors import ScenarioError
 
@@ -223,7 +224,8 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
 
 
 def test_the_reference_profile_ships_with_the_lab():
-    assert set(HostProfile.load("reference").by_name()) - set(DISK_PARTS) == set(PARTS)
+    known = set(HostProfile.load("reference").by_name())
+    assert known - set(DISK_PARTS) - OF_POLLS == set(PARTS) - OF_POLLS
 
 
 @pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
@@ -244,8 +246,13 @@ def test_a_profile_that_was_made_without_haproxy_says_so(profile):
     ("changes", "missing", "sentence"),
     [
         ({"balancer": {"kind": "nginx"}}, [], "balancer.kind is 'nginx'"),
-        ({"clients": {"sends": {"rate": 1.0}}}, ["node_read"], "publisher or clients.sends is given"),
-        ({"bus": {"kind": "stream"}, "publisher": {}}, ["bus_stamp"], "publisher or clients.sends is given"),
+        ({"nodes": {"handler": {}}}, ["node_read"], "publisher, clients.sends or nodes.handler is given"),
+        ({"clients": {"sends": {"rate": 1.0}}}, ["node_read"], "publisher, clients.sends or nodes.handler is given"),
+        (
+            {"bus": {"kind": "stream"}, "publisher": {}},
+            ["bus_stamp"],
+            "publisher, clients.sends or nodes.handler is given",
+        ),
         ({"sessions": {"store": "memory"}}, ["node_session"], "sessions.store is not 'none'"),
         ({"sessions": {"store": "redis"}}, ["bus_stamp"], "sessions.store is not 'none'"),
     ],
@@ -264,3 +271,18 @@ def test_what_a_scenario_needs_must_be_in_its_profile(profile, changes, missing,
 def test_a_name_that_no_system_takes_is_no_profile():
     with pytest.raises(ScenarioError, match="there is no such profile"):
         HostProfile.load("x" * 5000)
+
+
+def test_a_profile_without_polls_is_good_for_all_but_clients_that_poll(profile):
+    old = profile.without(OF_POLLS)
+    talk = small(bus={"kind": "stream"}, publisher={})
+    old.must_know(talk)
+    polls = talk.vary(clients={"transport": {"kind": "poll"}})
+    assert needs_of(polls) == ("broadcast", "polls")
+    with pytest.raises(ScenarioError, match=r"clients\.transport\.kind is 'poll'; this host profile was calibrated"):
+        old.must_know(polls)
+    profile.must_know(polls)
+    measured = profile.model_copy(update={"first_part": {name: [0.5] for name in POLL_ROUNDS.values()}})
+    again = old.with_polls_of(measured)
+    assert again.knows_polls("haproxy")
+    assert again.first_part["node_get"] == [0.5]

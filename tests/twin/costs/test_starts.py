@@ -9,6 +9,10 @@ from twin.costs.starts import START_PARTS, start_part
     [
         ({}, "start_node"),
         ({"bus": {"kind": "stream"}, "publisher": {}}, "start_broadcast"),
+        (
+            {"bus": {"kind": "stream"}, "publisher": {}, "clients": {"transport": {"kind": "poll"}}},
+            "start_polls",
+        ),
         ({"sessions": {"store": "memory"}}, "start_sessions"),
         ({"clients": {"sends": {"rate": 1.0}}}, "start_sends"),
         ({"registry": {}, "balancer": {"retries": 3, "redispatch": 1}}, "start_node"),

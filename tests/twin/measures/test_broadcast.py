@@ -8,13 +8,18 @@ import pytest
 from tests.messages import WARM, good_rows, record, without
 from tests.strategies import small
 from twin.measures import (
+    ACCOUNTS,
+    CODEC,
     CONNECTION,
     CURVE_STEP,
     ELASTIC,
+    HANDLER,
     LOSSES,
     MEASURES,
     OFFLINE,
     PLANNED_ENDS,
+    POLLING,
+    POOLS,
     QUIET,
     SESSIONS,
     broadcast,
@@ -50,7 +55,8 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     )
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
-    kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, BROADCAST)
+    kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, HANDLER, POOLS, POLLING, ACCOUNTS)
+    kinds += (BROADCAST, CODEC)
     assert set(MEASURES) == set().union(*kinds)
     assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 
@@ -335,12 +341,13 @@ def test_a_snapshot_covers_the_name_before_it_and_an_unknown_client_nothing():
 
 def test_every_measure_has_a_unit_a_driver_and_a_meaning_in_this_order():
     for name, one in MEASURES.items():
-        assert one.unit in {"1", "s", "1/s", "1/100 ms", "client-s", "B"}, name
+        assert one.unit in {"1", "s", "1/s", "1/100 ms", "client-s", "B", "us"}, name
         assert one.driver in {"timer", "cpu", "count"}, name
         assert len(one.meaning.split()) > 3, name
     assert {name for name, one in MEASURES.items() if one.unit == "s" and one.driver == "cpu"} == {
         *("notice_p50", "notice_p99", "connect_p50", "connect_p99", "consistent_p50"),
-        *("latency_p50", "latency_p90", "latency_p99"),
+        *("latency_p50", "latency_p90", "latency_p99", "age_p50", "age_p99", "node_cpu", "client_cpu"),
+        *(name for name in HANDLER if name != "unanswered_share"),
     }
 
 

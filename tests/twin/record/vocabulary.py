@@ -7,13 +7,21 @@ import inspect
 import re
 
 from tests.commands import ROOT
-from twin.record.events import OF_CLUSTER, OF_MESSAGES, OF_SENDING, OF_SESSIONS
+from twin.record.events import (
+    OF_CLUSTER,
+    OF_HANDLER,
+    OF_MESSAGES,
+    OF_POLLING,
+    OF_POOLS,
+    OF_SENDING,
+    OF_SESSIONS,
+)
 from twin.record.typed import COMMON
 
 FILE = ROOT / "docs" / "measures.md"
 HEAD = "| event | columns | own columns | meaning |\n|---|---|---|---|\n"
 TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
-LISTS = (OF_CLUSTER, OF_SESSIONS, OF_SENDING, OF_MESSAGES)
+LISTS = (OF_CLUSTER, OF_SESSIONS, OF_SENDING, OF_HANDLER, OF_POOLS, OF_POLLING, OF_MESSAGES)
 """What each table has, in the order of the document."""
 
 

@@ -29,6 +29,7 @@ class BalancerSettings(Table):
     Attributes:
         program: its name as its makers write it.
         idle_field: the setting after which it cuts a silent connection.
+        answer_field: the setting after which it waits for the answer of a node no longer.
         gray_release: whether it can send a share of the clients to other nodes.
         tries_peers: whether a request that fails at one node goes on to others, each of which it tries once.
         relists: whether a change of its list of nodes is a reload of its configuration.
@@ -36,6 +37,7 @@ class BalancerSettings(Table):
 
     program: ClassVar[str]
     idle_field: ClassVar[str]
+    answer_field: ClassVar[str]
     gray_release: ClassVar[bool] = False
     tries_peers: ClassVar[bool] = False
     relists: ClassVar[bool] = False
@@ -49,6 +51,11 @@ class BalancerSettings(Table):
     @abstractmethod
     def idle_timeout(self) -> float:
         """Seconds without a byte in either direction until it cuts a connection."""
+
+    @property
+    @abstractmethod
+    def answer_timeout(self) -> float:
+        """Seconds that a node may take to answer a request until that becomes a 504."""
 
     @property
     def check_interval(self) -> float | None:

@@ -41,6 +41,7 @@ class HAProxy(BalancerSettings):
 
     program: ClassVar[str] = "HAProxy"
     idle_field: ClassVar[str] = "tunnel_timeout"
+    answer_field: ClassVar[str] = "server_timeout"
     gray_release: ClassVar[bool] = True
 
     kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
@@ -65,6 +66,11 @@ class HAProxy(BalancerSettings):
         description="timeout tunnel: seconds without a byte in either direction until a connection is cut. HAProxy has "
         "no default of its own: without it the shorter of timeout client and timeout server cuts open WebSockets.",
     )
+    server_timeout: Positive = Field(
+        60.0,
+        description="timeout server: seconds that a node may take to answer a request, for clients that poll; then it "
+        "is a 504. HAProxy has no default of its own.",
+    )
     on_marked_down: Literal["none", "shutdown-sessions"] = Field(
         "none", description="What a mark-down does to the tunnels of that server."
     )
@@ -87,6 +93,11 @@ class HAProxy(BalancerSettings):
     def idle_timeout(self) -> float:
         """Return `tunnel_timeout`."""
         return self.tunnel_timeout
+
+    @property
+    def answer_timeout(self) -> float:
+        """Return `server_timeout`."""
+        return self.server_timeout
 
     @property
     def check_interval(self) -> float | None:

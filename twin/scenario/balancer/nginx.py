@@ -27,6 +27,7 @@ class Nginx(BalancerSettings):
 
     program: ClassVar[str] = "nginx"
     idle_field: ClassVar[str] = "read_timeout"
+    answer_field: ClassVar[str] = "read_timeout"
     tries_peers: ClassVar[bool] = True
     relists: ClassVar[bool] = True
 
@@ -63,6 +64,11 @@ class Nginx(BalancerSettings):
 
     @property
     def idle_timeout(self) -> float:
+        """Return `read_timeout`."""
+        return self.read_timeout
+
+    @property
+    def answer_timeout(self) -> float:
         """Return `read_timeout`."""
         return self.read_timeout
 

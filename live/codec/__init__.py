@@ -1,0 +1,1 @@
+"""How messages are encoded, compressed and counted in the live world."""

@@ -1,0 +1,1 @@
+"""Deadlines of a live node's connections."""

@@ -1,0 +1,1 @@
+"""What requests of clients make live nodes do."""

@@ -1,0 +1,3 @@
+module stormlab/node
+
+go 1.22

@@ -1,0 +1,1 @@
+"""Clients that poll, and what answers them."""

@@ -1,0 +1,1 @@
+"""How messages are gathered, compressed and counted in the model."""

@@ -1,0 +1,42 @@
+"""The memory that connections take in their nodes."""
+
+from collections.abc import Sequence
+
+from sim.node.node import Node
+from sim.ports import Run, Work
+from twin.record.events import NodeMemory
+from twin.record.record import Row, row
+from twin.rules.usage import BEFORE_END
+
+
+class Usage:
+    """A look at the nodes shortly before the end of a run.
+
+    Args:
+        run: the replication.
+        nodes: of which each is looked at whose process has always been up.
+        connection: resident bytes that a connection takes in its node.
+    """
+
+    def __init__(self, run: Run, nodes: Sequence[Node], connection: float) -> None:
+        self.run = run
+        self.connection = connection
+        self.connections: dict[int, int] = {}
+        self.first = [node for node in nodes if node.state == "up"]
+        self.lives = [node.life for node in nodes]
+        run.env.process(self.look())
+
+    def look(self) -> Work[None]:
+        """Count the connections of each node."""
+        yield self.run.env.timeout(max(0.0, self.run.scenario.duration - BEFORE_END))
+        for node in self.first:
+            if node.state == "up" and node.life == self.lives[node.number - 1]:
+                self.connections[node.number] = len(node.tunnels)
+
+    def finish(self) -> list[Row]:
+        """Return what was seen."""
+        end = max(0.0, self.run.scenario.duration - BEFORE_END)
+        return [
+            row(end, "node_memory", node=number, detail=NodeMemory.pack(0, round(count * self.connection), count))
+            for number, count in sorted(self.connections.items())
+        ]

@@ -1,0 +1,1 @@
+"""Deadlines of a node's connections, in the model."""

@@ -1,0 +1,1 @@
+"""What requests of clients make a node do, in the model."""

@@ -1,0 +1,1 @@
+"""Pools of connections to a store, in the model."""
