@@ -8,10 +8,9 @@ from twin.scenario.faults import Fault
 
 
 @st.composite
-def broadcast_faults(draw, nodes, clients, duration):
+def broadcast_faults(draw, nodes, clients, duration, of_bus=("bus_down", "bus_cut", "stall", "partition", "delay")):
     """One fault that messages can feel: what happens to connections, and what happens to the bus and the readers."""
-    nodal = ["kill", "hang", "restart", "drain"]
-    kind = draw(st.sampled_from([*nodal, "bus_down", "bus_cut", "stall", "partition", "delay"]))
+    kind = draw(st.sampled_from(["kill", "hang", "restart", "drain", *of_bus]))
     lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")
     return Fault(
         at=draw(seconds(0.0, duration)),

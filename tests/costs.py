@@ -128,6 +128,20 @@ OPTIONAL_MICROSECONDS = {
     "store_postgresql_use": 521,
     "store_postgresql_connect": 523,
     "store_postgresql_check": 541,
+    "publisher_jetstream_send": 569,
+    "publisher_jetstream_answer": 571,
+    "publisher_jetstream_ack": 577,
+    "bus_jetstream_stamp": 587,
+    "bus_jetstream_publish": 593,
+    "bus_jetstream_word": 599,
+    "bus_jetstream_command": 601,
+    "bus_jetstream_ack": 607,
+    "bus_jetstream_read": 613,
+    "bus_jetstream_replicate": 617,
+    "bus_jetstream_follow": 619,
+    "node_jetstream_receive": 631,
+    "node_jetstream_ack": 641,
+    "node_jetstream_answer": 643,
 }
 """The same of parts that a profile need not know, for both kinds of balancers."""
 

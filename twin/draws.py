@@ -50,6 +50,8 @@ class Purpose(IntEnum):
     POOL_SERVICE = 81
     POOL_LEAK = 82
     POOL_CONNECTION = 83
+    RAFT_LEADER = 90
+    ELECTION = 91
 
 
 OF_TASKS = {

@@ -49,6 +49,7 @@ PLAUSIBLE: dict[str, float] = {
     "nodes.handler.tasks.*.awaiting.mean": 60.0,
     "bus.idempotency_window": 7200.0,
     "bus.commit_interval": 300.0,
+    "bus.jetstream.ack_wait": 900.0,
     "bus.lease": 300.0,
     "bus.output_buffer.soft_seconds": 900.0,
     "bus.retry.base": 10.0,

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from twin.costs.jetstream import role_of
+
 SMALL_PAYLOAD = 64
 """Bytes of the payload with which the parts of a broadcast are measured."""
 
@@ -48,8 +50,11 @@ DISK_PARTS = {"bus_sync": "bus: write its log and have it on disk, once for all 
 
 
 def payload_part(name: str) -> str | None:
-    """Return which of `PAYLOAD_PARTS` says what a larger payload costs more in a part, None if it carries none."""
-    larger = name.removesuffix("_more") + "_bytes"
+    """Return which of `PAYLOAD_PARTS` says what a larger payload costs more in a part, None if it carries none.
+
+    Of a bus that is not Valkey it is taken to cost as much more.
+    """
+    larger = role_of(name).removesuffix("_more") + "_bytes"
     return larger if larger in PAYLOAD_PARTS else None
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
 from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
 from twin.costs.handler import handler_parts
+from twin.costs.jetstream import OVER
 from twin.costs.layout import room_of
 from twin.costs.pool import pool_parts
 from twin.costs.registry import registry_parts
@@ -73,6 +74,7 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
     kind, asked = scenario.balancer.kind, rates(scenario)
     relayed = through_relay(scenario.faults, scenario.host.placement)
     pool = scenario.nodes.pool
+    over = list(OVER.get(scenario.bus.kind, {}).values()) if scenario.publisher is not None else []
     needs = {
         "pings and pongs": [name for name in PING_PARTS if name in asked],
         "the balancer's checks": [name for name in CHECK_PARTS if name in asked],
@@ -80,6 +82,7 @@ def lacks(profile: Known, scenario: "Scenario") -> list[str]:
         "the pool of a handler": list(handler_parts(scenario)),
         "the pools of connections": pool_parts(pool.store, pool.check) if pool is not None else [],
         "the relay of a partition or delay": list(RELAY_PARTS) if relayed else [],
+        f"a bus of the kind {scenario.bus.kind}": over,
     }
     found = [what for what, names in needs.items() if not profile.knows_parts(names, kind)]
     codec, compressed = scenario.codec, scenario.nodes.compression is not None

@@ -62,8 +62,8 @@ class Measured(BaseModel):
     )
     store_start: dict[str, Repeats] = Field(
         {},
-        description="Seconds from starting a store of pools that was killed until it answers: redis, postgresql; empty "
-        "in a profile that does not know pools.",
+        description="Seconds from starting a store that was killed until it answers: redis and postgresql behind "
+        "pools, jetstream; empty in a profile that knows none of them.",
     )
     node_stop: Repeats = Field(description="Seconds from SIGTERM to the end of a node without connections.")
     check_overhead: Repeats = Field(description="Seconds by which a check's period exceeds its interval.")

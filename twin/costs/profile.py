@@ -23,6 +23,7 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, PartCosts, quantile
+from twin.costs.jetstream import JETSTREAM_PARTS
 from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
@@ -63,6 +64,9 @@ correlate with 0.3 only, at a standard deviation of 0.2; those of different minu
 
 LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
+
+OF_ANOTHER_TIME = frozenset({*OF_POLLS, *JETSTREAM_PARTS})
+"""Parts that may have been measured at another time than the others, and joined them later."""
 
 Need = str
 """What a profile may have to know beyond connections through the default balancer: another kind, `broadcast`,
@@ -151,10 +155,10 @@ class HostProfile(Measured):
     def slowness(self, who: str) -> float:
         """Return the power of the core's pace to which the costs of a process go: `client`, `node`, `haproxy`, ...
 
-        It is fitted to the measurements of large batches, without those of polls, which may be of another time. As a
-        pace is read with an error, plain regression would give too small a power; the error's part of the spread is
-        taken out. Where there is little besides, the power stays near 1: the process slows down as the fixed piece of
-        work does. Sources: regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section
+        It is fitted to the measurements of large batches, without those of `OF_ANOTHER_TIME`. As a pace is read with an
+        error, plain regression would give too small a power; the error's part of the spread is taken out. Where there
+        is little besides, the power stays near 1: the process slows down as the fixed piece of work does. Sources:
+        regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section
         1.2; ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
         """
         if who not in self._slowness:
@@ -163,7 +167,7 @@ class HostProfile(Measured):
             for kind, parts in kinds:
                 for name, part in parts.items():
                     whose = kind if name.startswith("balancer") else name.split("_")[0]
-                    if who == whose and name not in PAYLOAD_PARTS and name not in OF_POLLS:
+                    if who == whose and name not in PAYLOAD_PARTS and name not in OF_ANOTHER_TIME:
                         some, others = part.scatter()
                         paces += some
                         costs += others

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from twin.invariants import agreement, connections, delivery, pools, requests, sessions
+from twin.invariants import agreement, connections, consumers, delivery, pools, requests, sessions
 from twin.invariants.case import MOST_SHOWN, Case, Finding, Violation, catch_up, return_within
 from twin.measures.witness import unwitnessed
 from twin.record.record import Record
@@ -37,12 +37,14 @@ INVARIANTS: dict[str, Callable[[Case], Finding]] = {
     "once": delivery.once,
     "acked_received": agreement.acked_received,
     "consistent_acked": agreement.consistent_acked,
+    "again_after_wait": consumers.again_after_wait,
     "reached": delivery.reached,
+    "at_least_once": consumers.at_least_once,
     "back": connections.back,
     "at_head": delivery.at_head,
 }
 """Safety first, then liveness. The docstring of each says what it promises."""
-LIVENESS = frozenset({"reached", "back", "at_head"})
+LIVENESS = frozenset({"reached", "at_least_once", "back", "at_head"})
 """What must have come about after some seconds, for which a disturbed run may be too short."""
 _OF_CLUSTER = {"states", "balancer_count", "owned_once", "not_outlived", "back"}
 _OF_CLUSTER |= {"answered_once", "pool_bounded", "borrow_ends"}

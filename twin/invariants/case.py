@@ -16,6 +16,7 @@ from twin.measures.witness import ON_TIME
 from twin.record.record import Record
 from twin.rules.backoff import longest_delay
 from twin.rules.pool import longest_return
+from twin.rules.raft import MOST_ELECTION_TIMEOUT
 from twin.rules.registry import removal_bounds
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
@@ -98,7 +99,7 @@ class Case:
         if fault.kind == "reload":
             return fault.at + self.scenario.balancer.hard_stop_after
         lasts = inf if fault.duration is None else fault.at + fault.duration
-        if fault.kind in ("blackhole", "bus_down", "store_down", "stall", "partition", "delay"):
+        if fault.kind in ("blackhole", "bus_down", "bus_hang", "store_down", "stall", "partition", "delay"):
             return lasts
         if fault.kind == "outage":  # over when balancer and nodes are all back
             return self._healed(("outage",), -1, fault.at)
@@ -274,4 +275,11 @@ def catch_up(scenario: Scenario) -> float:
     asked_again = 0.0 if not scenario.faults else clients.recovery.timeout
     if scenario.faults and clients.transport.polls:  # a request that a fault has swallowed is given up, and made anew
         asked_again = clients.transport.held + clients.open_timeout
-    return settles_in(scenario) + scenario.bus.retry.cap + asked_again
+    elects = MOST_ELECTION_TIMEOUT if _loses_a_leader(scenario) else 0.0
+    return settles_in(scenario) + scenario.bus.retry.cap + asked_again + elects
+
+
+def _loses_a_leader(scenario: Scenario) -> bool:
+    """Tell whether one of several servers of the bus is killed."""
+    several = scenario.bus.jetstream.replicas > 1
+    return several and any(fault.kind == "bus_down" for fault in scenario.faults)

@@ -9,10 +9,11 @@ from twin.invariants.case import STILL_LOGINS, Case, Finding, catch_up, too_shor
 from twin.measures.base import Array
 from twin.measures.broadcast import settles_in
 from twin.measures.messages import Rows
+from twin.scenario.buses import in_words, those
 
 NO_PROMISE = (
-    "it is promised only with bus.kind 'stream' or 'kafka', clients that recover and do so on a reconnect, and a "
-    "slow_consumer.policy other than 'drop'"
+    f"it is promised only with bus.kind {in_words(those(keeps=True))}, clients that recover and do so on a reconnect, "
+    "and a slow_consumer.policy other than 'drop'"
 )
 
 
@@ -154,7 +155,7 @@ def reached(case: Case) -> Finding:
     scenario = case.scenario
     clients = scenario.clients
     recovers = clients.recovers and (clients.transport.polls or clients.recovery.on_reconnect)
-    if scenario.bus.kind not in ("stream", "kafka") or not recovers or scenario.slow_consumer.policy == "drop":
+    if not scenario.bus.traits.keeps or not recovers or scenario.slow_consumer.policy == "drop":
         return Finding(skipped=NO_PROMISE)
     if case.healed_at > case.end:
         return Finding(skipped="a fault was not over by the end of the record")

@@ -200,7 +200,7 @@ def surely_over(fault: Scheduled) -> float:
 
     A hang is over when it ends. How long a node takes to end, to start or to be emptied is not in the schedule.
     """
-    if fault.kind in ("hang", "blackhole", "partition", "stall", "bus_down", "store_down"):
+    if fault.kind in ("hang", "blackhole", "partition", "stall", "bus_down", "bus_hang", "store_down"):
         return inf if fault.duration is None else fault.at + fault.duration
     if fault.kind in OF_PROCESS:
         return inf
@@ -214,7 +214,7 @@ def meet(one: Scheduled, other: Scheduled) -> bool:
         return True
     if surely_over(first) < second.at:
         return False
-    if first.kind == second.kind and first.kind in ("stall", "partition", "bus_down", "store_down"):
+    if first.kind == second.kind and first.kind in ("stall", "partition", "bus_down", "bus_hang", "store_down"):
         return (first.node, first.client) == (second.node, second.client)
     if "outage" not in (first.kind, second.kind) and first.node != second.node:
         return False

@@ -1,21 +1,20 @@
 """What is broadcast, over which bus, and what happens to those who lag or miss something."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from twin.rules.batching import Departure, departures
 from twin.rules.consistency import Scope, Threshold, publish_times
 from twin.rules.slow_consumer import SlowPolicy
+from twin.scenario.buses import BUSES, BusKind, BusTraits
 from twin.scenario.codec import Batching
 from twin.scenario.fields import Positive, Seconds, Table, refused, show
+from twin.scenario.jetstream import JetStream, jetstream_problem
 from twin.scenario.servers import Servers
 
 MOST_PAYLOAD = 1_000_000
 """Bytes of a payload, and of all that a batch holds."""
-
-BROADCAST_BUSES = ("pubsub", "stream", "kafka")
-"""Kinds of bus over which a publisher can broadcast."""
 
 
 class OutputBufferLimits(Table):
@@ -54,11 +53,12 @@ class BusRetry(Table):
 class Bus(Table):
     """The message bus between the nodes; connections of clients do not depend on it."""
 
-    kind: Literal["none", "valkey", "pubsub", "stream", "kafka"] = Field(
+    kind: BusKind = Field(
         "valkey",
         description="none: no server; valkey: an embedded server runs, but nothing is published; pubsub: nodes "
         "subscribe, at most once; stream: nodes read with a cursor and replay; kafka: partition log with committed "
-        "offsets, in the model only.",
+        "offsets, in the model only; jetstream: a NATS server keeps a stream and delivers it to a durable consumer of "
+        "each node.",
     )
     servers: Servers = Field(
         "one",
@@ -74,18 +74,29 @@ class Bus(Table):
         60.0, description="Seconds for which the bus remembers idempotency keys of messages."
     )
     commit_interval: Positive = Field(
-        5.0, description="kafka: seconds between two commits of a node's offset; a restarted node resumes there."
+        5.0,
+        description="kafka, and jetstream with ack_policy 'all': seconds between two commits of a node's offset; a "
+        "restarted node resumes there.",
     )
     lease: Positive = Field(2.0, description="Seconds after its last sign of life until a node is not registered.")
     output_buffer: OutputBufferLimits = Field(
         OutputBufferLimits(), description="Limits of a subscriber's buffer on the bus."
     )
     retry: BusRetry = Field(BusRetry(), description="How nodes and publisher retry the bus.")
+    jetstream: JetStream = Field(JetStream(), description="The stream and the consumers of a NATS server.")
+
+    @property
+    def traits(self) -> BusTraits:
+        """What its kind promises."""
+        return BUSES[self.kind]
 
     @model_validator(mode="after")
     def _check(self) -> "Bus":
-        if self.kind in ("stream", "kafka") and self.max_length == 0:
+        if self.traits.keeps and self.max_length == 0:
             raise refused("max_length", "0", f"at least 1 with kind '{self.kind}'")
+        problem = jetstream_problem(self.jetstream, self.kind, self.commit_interval)
+        if problem:
+            raise refused(*problem)
         return self
 
 

@@ -1,21 +1,25 @@
 """Which settings of a scenario do not go together."""
 
 from twin.rules.codecs import NO_CODEC
-from twin.scenario.broadcast import BROADCAST_BUSES
-from twin.scenario.faults import OF_MESSAGES, fault_problem
+from twin.rules.raft import LEAST_ELECTION_TIMEOUT
+from twin.scenario.buses import in_words, those
+from twin.scenario.faults import LINK_FAULTS, OF_MESSAGES, fault_problem
 from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
 from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
-from twin.scenario.servers import server_problem
+from twin.scenario.servers import OF_SERVER, server_problem
 from twin.scenario.sessions import session_problem
 from twin.scenario.settings import MOST_MESSAGES, Settings
 from twin.scenario.transport import transport_problem
 
 WARM_UP_SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
+
+SERVERS = {"kafka": "Kafka broker", "jetstream": "NATS server"}
+"""What a kind of bus runs on that speaks no Redis."""
 
 
 def check(scenario: Settings) -> None:
@@ -25,8 +29,10 @@ def check(scenario: Settings) -> None:
         ValueError: there are some.
     """
     _check_publisher(scenario)
-    if scenario.registry is not None and scenario.bus.kind == "kafka" and scenario.bus.servers == "one":
-        raise refused("bus.servers", "'one'", "'several' with bus.kind 'kafka': no registry is on a Kafka broker")
+    bus = scenario.bus
+    if scenario.registry is not None and bus.traits.broadcasts and not bus.traits.redis and bus.servers == "one":
+        why = f"no registry is on a {SERVERS[bus.kind]}"
+        raise refused("bus.servers", "'one'", f"'several' with bus.kind '{bus.kind}': {why}")
     clients = scenario.clients
     problem = (
         session_problem(scenario.sessions, scenario.bus.kind)
@@ -54,6 +60,7 @@ def mechanisms_of_nodes(scenario: Settings) -> list[str]:
     nodes, clients, publisher = scenario.nodes, scenario.clients, scenario.publisher
     used = {
         "publisher": publisher is not None,
+        f"bus.kind '{scenario.bus.kind}'": publisher is not None,
         "sessions.store": scenario.sessions.store != "none",
         "registry": scenario.registry is not None,
         "nodes.lifetime": nodes.lifetime is not None,
@@ -112,6 +119,17 @@ def _check_faults(scenario: Settings) -> None:
             raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
         if fault.kind == "store_down" and scenario.nodes.pool is None:
             raise refused(f"faults.{i}.kind", "'store_down'", "only in a scenario with a [nodes.pool]")
+        replicas = scenario.bus.jetstream.replicas
+        if fault.replica is not None and (fault.kind not in OF_SERVER or replicas == 1):
+            allowed = "only with kind 'bus_down' or 'bus_hang' and bus.jetstream.replicas 3"
+            raise refused(f"faults.{i}.replica", f"'{fault.replica}'", allowed)
+        if fault.kind == "bus_hang" and replicas > 1 and (fault.duration or 0.0) >= LEAST_ELECTION_TIMEOUT:
+            allowed = f"less than the {LEAST_ELECTION_TIMEOUT:g} s after which servers elect another leader"
+            raise refused(f"faults.{i}.duration", f"{fault.duration:g}", allowed)
+        if fault.kind in LINK_FAULTS and replicas > 1:
+            raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "not with bus.jetstream.replicas 3")
+        if fault.kind == "bus_cut" and not scenario.bus.traits.cuts:
+            raise refused(f"faults.{i}.kind", "'bus_cut'", f"not with bus.kind '{scenario.bus.kind}'")
         if fault.kind in OF_MESSAGES and scenario.publisher is None:
             raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
 
@@ -120,8 +138,9 @@ def _check_publisher(scenario: Settings) -> None:
     publisher = scenario.publisher
     if publisher is None:
         return
-    if scenario.bus.kind not in BROADCAST_BUSES:
-        raise refused("bus.kind", f"'{scenario.bus.kind}'", "'pubsub', 'stream' or 'kafka' with a [publisher]")
+    if not scenario.bus.traits.broadcasts:
+        allowed = in_words(those(broadcasts=True))
+        raise refused("bus.kind", f"'{scenario.bus.kind}'", f"{allowed} with a [publisher]")
     most = most_nodes(scenario.nodes.count, scenario.autoscaling, scenario.faults)
     if isinstance(publisher.threshold, int) and publisher.threshold > most:
         who = "nodes.count" if most == scenario.nodes.count else "the nodes that there may be"

@@ -19,12 +19,17 @@ FaultKind = Literal[
     "reload",
     "outage",
     "bus_down",
+    "bus_hang",
     "bus_cut",
     "stall",
     "partition",
     "delay",
     "store_down",
 ]
+
+
+Replica = Literal["leader", "follower"]
+"""Which of several servers of the bus: the one that leads the stream, or another."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ KINDS: dict[FaultKind, FaultTarget] = {
     "reload": FaultTarget("balancer"),
     "outage": FaultTarget("machines", lasts=True),
     "bus_down": FaultTarget("server", lasts=True, felt=True),
+    "bus_hang": FaultTarget("server", lasts=True, felt=True),
     "bus_cut": FaultTarget("node", felt=True),
     "stall": FaultTarget("client", lasts=True, felt=True),
     "partition": FaultTarget("node", lasts=True, felt=True),
@@ -81,20 +87,27 @@ class Fault(Table):
         "then a new process; join: a process is started for a node that is new or was killed; "
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
         "after `duration` (in predictions only); bus_down: the shared `server` is killed and started again after "
-        "`duration`; bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
+        "`duration`; bus_hang: it is stopped (SIGSTOP) for `duration`, which emulates a disk that does not answer; "
+        "bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
         "partition: nothing passes between the node and the shared servers; delay: what passes between them takes "
         "`delay` longer; store_down: the store behind the nodes' pools is killed and started again after `duration`."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Number of the node, from 1; none for a reload, outage, bus_down, store_down or stall."
+        None,
+        description="Number of the node, from 1; none for a reload, outage, bus_down, bus_hang, store_down or stall.",
     )
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
     )
     server: Use | None = Field(
         None,
-        description="What the server is used for that a bus_down kills: messages, sessions or registry; left out: the "
-        "one that there is. With bus.servers 'one' it is there for all of them.",
+        description="What the server is used for that a bus_down kills or a bus_hang stops: messages, sessions or "
+        "registry; left out: the one that there is. With bus.servers 'one' it is there for all of them.",
+    )
+    replica: Replica | None = Field(
+        None,
+        description="Which server a bus_down kills, or a bus_hang stops, with bus.jetstream.replicas 3: the leader of "
+        "the stream or a follower; left out: the leader.",
     )
     delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
         None,
@@ -110,8 +123,8 @@ class Fault(Table):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, blackhole, outage, bus_down, store_down, stall, partition and "
-        "delay, or until a killed node is started again; left out: never.",
+        description="Seconds until it is over, for hang, blackhole, outage, bus_down, bus_hang, store_down, stall, "
+        "partition and delay, or until a killed node is started again; left out: never.",
     )
 
 
@@ -144,6 +157,8 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
     for name, value in (("pace", fault.pace), ("lead", fault.lead)):
         if value is not None and fault.kind != "drain":
             return Problem(name, f"{value:g}", "only with kind 'drain'")
+    if fault.kind == "bus_hang" and fault.duration is None:
+        return Problem("duration", "missing", "more than 0 with kind 'bus_hang'")
     if fault.duration is not None and not KINDS[fault.kind].lasts:
         *kinds, last = (f"'{name}'" for name, kind in KINDS.items() if kind.lasts)
         return Problem("duration", f"{fault.duration:g}", f"only with kind {', '.join(kinds)} or {last}")

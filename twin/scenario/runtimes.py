@@ -27,7 +27,7 @@ LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
     "processes": frozenset({"publisher", "sessions.store", "registry", *BESIDE}),
     "threads": frozenset({"publisher", "sessions.store", "registry", "nodes.lifetime", "nodes.deadlines", *BESIDE}),
-    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", *BESIDE}),
+    "go": frozenset({"bus.kind 'jetstream'", "sessions.store", "registry", "nodes.lifetime", *BESIDE}),
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
 

@@ -12,6 +12,10 @@ Servers = Literal["one", "several"]
 """Whether one server is there for all uses, or one for each."""
 
 
+OF_SERVER = ("bus_down", "bus_hang")
+"""Faults that act on a shared server itself."""
+
+
 def uses(publisher: bool, sessions: bool, registry: bool) -> tuple[Use, ...]:
     """Return for what a cluster needs a shared server.
 
@@ -34,13 +38,13 @@ def server_problem(kind: str, server: Use | None, servers: Servers, there: Seque
         there: the uses that the scenario has.
     """
     names = " or ".join(f"'{use}'" for use in there)
-    if server is not None and kind != "bus_down":
-        return Problem("server", f"'{server}'", "only with kind 'bus_down'")
-    if kind in ("bus_down", "partition", "delay") and not there:
+    if server is not None and kind not in OF_SERVER:
+        return Problem("server", f"'{server}'", "only with kind 'bus_down' or 'bus_hang'")
+    if kind in (*OF_SERVER, "partition", "delay") and not there:
         allowed = "only in a scenario with a [publisher], a [registry] or sessions.store 'redis'"
         return Problem("kind", f"'{kind}'", allowed)
     if server is not None and server not in there:
         return Problem("server", f"'{server}'", f"what a server is there for: {names}")
-    if kind == "bus_down" and server is None and servers == "several" and len(there) > 1:
+    if kind in OF_SERVER and server is None and servers == "several" and len(there) > 1:
         return Problem("server", "missing", f"{names} with bus.servers 'several'")
     return None

@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from twin.rules.session import OnRefusal, Store, WhenDown
+from twin.scenario.buses import in_words, those
 from twin.scenario.fields import Positive, Problem, Table
 
-STORES = ("valkey", "pubsub", "stream")
+STORES = those(redis=True)
 """Kinds of bus whose server keeps sessions, too."""
 
 HASH_UNIT = 10_000
@@ -53,6 +54,6 @@ def session_problem(sessions: Sessions, bus: str) -> Problem | None:
         bus: its kind of bus.
     """
     if sessions.store == "redis" and bus not in STORES:
-        needs = "'redis' needs 'valkey', 'pubsub' or 'stream'"
+        needs = f"'redis' needs {in_words(STORES)}"
         return Problem("sessions.store", "'redis'", f"'none' or 'memory' with bus.kind '{bus}'; {needs}")
     return None

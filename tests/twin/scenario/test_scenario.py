@@ -98,7 +98,7 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
         (STREAM | {"faults": [{"at": 1.0, "kind": "stall"}]}, "faults.0.client", "missing", "a client from 0 to 199"),
         (STREAM | {"faults": [KILL | {"kind": "bus_down"}]}, "faults.0.node", "1", "no node for a bus_down"),
         (STREAM | {"faults": [KILL | {"kind": "delay"}]}, "faults.0.delay", "missing", "at most 60 s"),
-        ({"publisher": {}}, "bus.kind", "'valkey'", "'pubsub', 'stream' or 'kafka'"),
+        ({"publisher": {}}, "bus.kind", "'valkey'", "'pubsub', 'stream', 'kafka' or 'jetstream'"),
         (STREAM | {"publisher": {"threshold": 4}}, "publisher.threshold", "4", "at most nodes.count, 3"),
         (STREAM | {"publisher": {"threshold": 0}}, "publisher.threshold", "0", "whole number from 1 to nodes.count"),
         (STREAM | {"publisher": {"threshold": "most"}}, "publisher.threshold", "'most'", "'all', 'majority'"),
