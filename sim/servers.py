@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sim.broadcast.bus import Bus
+from sim.broadcast.kinds import KINDS
 from sim.broadcast.link import Link
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
@@ -51,4 +52,7 @@ def _server(run: Run, cores: Cores, machine: Machine, uses: tuple[Use, ...]) -> 
     if publisher is not None and "messages" in uses:
         room = machine.profile.bus_path(machine.shape.payload, machine.host_quantile)
     asking = run.scenario.nodes.count * len([use for use in uses if use != "messages"])
-    return Bus(run, Process(cores), machine.cost, machine.bus_start, room, machine.disk, asking)
+    of_messages = "messages" in uses
+    kind = KINDS.get(run.scenario.bus.kind, Bus) if of_messages else Bus
+    cost = machine.message_cost if of_messages else machine.cost
+    return kind(run, Process(cores), cost, machine.bus_start, room, machine.disk, asking)

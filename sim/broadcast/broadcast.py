@@ -64,14 +64,14 @@ class Broadcast:
         assert run.scenario.publisher is not None
         self.idle = balancer.idle
         self.scope: str = run.scenario.publisher.scope
-        cost = machine.cost
+        cost, over = machine.cost, machine.message_cost
         self.room = round(machine.profile.path(machine.shape.sent, machine.host_quantile))
         self.counted = run.scenario.counts_bytes
         self.bus = bus
         self.publisher = publisher.Publisher(
-            run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, cost)
+            run, Process(cores["publisher"]), bus, publisher.PublisherCosts(run.env, over)
         )
-        self.fanouts = [fanout.Fanout(run, bus, self, balancer, node, FanOutCosts(run.env, cost)) for node in nodes]
+        self.fanouts = [fanout.Fanout(run, bus, self, balancer, node, FanOutCosts(run.env, over)) for node in nodes]
         if machine.knows(RELAY_PARTS):
             for number in through_relay(run.scenario.faults, run.scenario.host.placement):
                 self.fanouts[number - 1].link.relay = Process(bus.process.cores), cost("relay_frame")

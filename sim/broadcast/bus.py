@@ -8,7 +8,7 @@ wait with a cursor (stream, partition log). Source: Valkey's `aeProcessEvents`, 
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import simpy
 
@@ -21,6 +21,7 @@ from twin.rules.delivery import MOST_READ, Broker, Cursor, Message, Stamp
 from twin.rules.faults import Standing
 from twin.rules.frames import pushed_message
 from twin.rules.output_buffer import OutputBuffer, connections, look_every
+from twin.scenario.faults import Replica
 
 if TYPE_CHECKING:
     from sim.ports import Run
@@ -30,6 +31,22 @@ Lost = Callable[[str], None]
 
 Command = tuple[Cost, Act]
 """What a command costs the broker, and what it does there."""
+
+
+class Log(Protocol):
+    """Where a server has what it has done, before anything goes out that tells of it: its disk, or other servers."""
+
+    def wrote(self) -> None:
+        """A command has written."""
+        ...
+
+    def out(self, act: Callable[[], Any]) -> None:
+        """Let something go out, when all that was written before is there."""
+        ...
+
+    def lose(self) -> None:
+        """The server has died."""
+        ...
 
 
 class BusCosts:
@@ -81,7 +98,7 @@ class Bus:
         self.room = room
         self.ask_only = asking
         self.start_time = start
-        self.disk = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
+        self.disk: Log | None = None if disk is None else Disk(world.env, process, cost("bus_sync"), disk)
         self.broker = Broker(settings.max_length, settings.idempotency_window)
         self.up = True
         self.standing = Standing()
@@ -92,6 +109,7 @@ class Bus:
         self.blocked: dict[int, Act] = {}
         self.asking: dict[simpy.Event, Link] = {}
         self.draws: dict[int, int] = {}
+        self.hung_until: dict[Process, float] = {}
         self.on_loss: list[Callable[[], None]] = []
 
     # Those who are connected
@@ -149,6 +167,13 @@ class Bus:
 
         self._out(partial(self.process.work, self.costs.publish if number else self.costs.word, pushed))
 
+    def begins(self, number: int) -> None:
+        """A new process of a node is about to subscribe."""
+
+    def acknowledgement(self, number: int, epoch: int, version: int) -> Sequence[Command]:
+        """Return what a node has to say to the bus itself when it has fanned a message out."""
+        return ()
+
     def distribute(self, message: Message, again: bool = False) -> None:
         """Send a message to the nodes: pushed to subscribers, or as an answer to those who wait with a cursor.
 
@@ -156,7 +181,7 @@ class Bus:
             message: a stamped one.
             again: a resend, which is pushed whatever the kind of the bus.
         """
-        if again or self.settings.kind == "pubsub":
+        if again or not self.settings.traits.reads:
             for number in [number for number in self.subscriptions if number]:
                 self.push(number, message, pushed_message(len(message.payload)))
             return
@@ -220,12 +245,12 @@ class Bus:
 
     def _reply(self, link: Link, reply: simpy.Event, value: Any) -> None:
         self.asking.pop(reply, None)
-        link.carry(lambda: _answer(reply, (True, value)), False)
+        link.carry(lambda: answered(reply, (True, value)), False)
 
     def _arrive(self, link: Link, cost: Cost, reply: simpy.Event, execute: Act) -> None:
         """Take a command in; one that is under way when the broker dies does nothing."""
         if not self.up:
-            link.carry(lambda: _answer(reply, (False, [])), False)
+            link.carry(lambda: answered(reply, (False, [])), False)
             return
         life = self.life
         self.asking[reply] = link
@@ -279,22 +304,41 @@ class Bus:
 
     # Its end and its return
 
-    def kill(self) -> None:
-        """SIGKILL: every connection breaks, and what was under way is gone."""
+    def kill(self, replica: Replica | None = None) -> None:
+        """SIGKILL: every connection breaks, and what was under way is gone; of several servers, to a `replica`."""
         self.up = False
         self.life += 1
         self.process.clear()
+        self.hung_until.clear()
         if self.disk is not None:
             self.disk.lose()
         asking, self.asking = self.asking, {}
         for reply, link in asking.items():
-            link.carry(partial(_answer, reply, (False, [])), False)
+            link.carry(partial(answered, reply, (False, [])), False)
         for number in list(self.subscriptions):
             self.leave(number, "closed")
         connections, self.connections = self.connections, {}
         for link, lost in connections.items():
             link.carry(partial(lost, "closed"), False)
         self.blocked.clear()
+
+    def hang(self, seconds: float, replica: Replica | None = None) -> None:
+        """SIGSTOP, and SIGCONT after so many seconds; of several servers, to a `replica`."""
+        self._hang(self.process, seconds)
+
+    def _hang(self, process: Process, seconds: float) -> None:
+        """Stop a server's process, or let it stand still for longer."""
+        until, hung = self.env.now + seconds, self.hung_until.get(process, 0.0) > self.env.now
+        self.hung_until[process] = max(until, self.hung_until.get(process, 0.0))
+        if not hung:
+            self._stand_still(process)
+
+    def _stand_still(self, process: Process) -> None:
+        def over() -> None:
+            if self.hung_until.get(process, 0.0) > self.env.now:
+                self._stand_still(process)
+
+        process.block(self.hung_until[process] - self.env.now, over)
 
     def start(self) -> "simpy.events.ProcessGenerator":
         """Start the broker again; it answers when its process is up."""
@@ -309,7 +353,8 @@ class Bus:
         self.up = True
 
 
-def _answer(reply: simpy.Event, value: tuple[bool, Any]) -> None:
+def answered(reply: simpy.Event, value: tuple[bool, Any]) -> None:
+    """Let who waits have an answer, if there is none yet."""
     if not reply.triggered:
         reply.succeed(value)
 

@@ -69,9 +69,9 @@ class Fanout(NodePart):
     def _begin(self) -> None:
         """Begin to read and to give signs of life."""
         self.env.process(self.give_signs(self.life))
-        if self.bus.settings.kind != "pubsub":
+        if self.bus.settings.traits.reads:
             self.env.process(self.read(self.life, self.broken))
-        if self.bus.settings.kind == "kafka":
+        if self.bus.settings.traits.commits:
             self.env.process(self.commit(self.life))
 
     def ended(self, how: End) -> None:
@@ -135,7 +135,8 @@ class Fanout(NodePart):
             if life != self.life:
                 return None
             if fresh:
-                self.cursor.restart(self.bus.broker, self.bus.settings.kind == "kafka")
+                self.bus.begins(node)
+                self.cursor.restart(self.bus.broker, self.bus.settings.traits.commits)
             return self.bus.subscribe(self.link, *self._ends())
 
         failures = 0 if fresh else 1
@@ -158,7 +159,7 @@ class Fanout(NodePart):
             self._begin()
             return
         self.run.note("bus_joined", node=node)
-        if self.bus.settings.kind != "pubsub":
+        if self.bus.settings.traits.reads:
             self.env.process(self.read(life, self.broken))
 
     # From the bus
@@ -359,8 +360,10 @@ class Fanout(NodePart):
     # To the bus
 
     def acknowledge(self, epoch: int, version: int) -> None:
-        """Tell the publisher that a message is fanned out."""
+        """Tell the publisher that a message is fanned out, and a bus that delivers again what it does not hear of."""
         self.tell("ack", epoch, version)
+        for command in self.bus.acknowledgement(self.node.number, epoch, version):
+            self.speak(command)
 
     def tell(self, word: str, epoch: int = 0, version: int = 0) -> None:
         """Send a word to the publisher, by way of the bus."""

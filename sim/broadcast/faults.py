@@ -31,12 +31,13 @@ class BusDown(Effect):
     kind = "kill"
 
     def __init__(self, cluster: Connected, fault: Fault) -> None:
+        self.fault = fault
         self.bus = cluster.servers.killed(fault.server)
         self.standing = self.bus.standing
 
     def begin(self) -> Work[None]:
         """Kill it."""
-        self.bus.kill()
+        self.bus.kill(self.fault.replica)
         yield from ()
 
     def end(self) -> Work[bool]:
@@ -44,6 +45,28 @@ class BusDown(Effect):
         begun = self.bus.standing.boots()
         yield from self.bus.start()
         return self.bus.standing.listens(begun)
+
+
+class BusHang(Effect):
+    """A shared server is stopped until the duration of all its hangs is over; a new process of it is not."""
+
+    kind = "hang"
+
+    def __init__(self, cluster: Connected, fault: Fault) -> None:
+        self.fault = fault
+        self.bus = cluster.servers.killed(fault.server)
+        self.standing = self.bus.standing
+
+    def begin(self) -> Work[None]:
+        """Stop it."""
+        assert self.fault.duration is not None
+        self.bus.hang(self.fault.duration, self.fault.replica)
+        yield from ()
+
+    def end(self) -> Work[bool]:
+        """It goes on by itself."""
+        yield from ()
+        return True
 
 
 class BusCut(OnNode):
@@ -104,4 +127,4 @@ class Delay(OnNode):
         return True
 
 
-KINDS = {"bus_down": BusDown, "bus_cut": BusCut, "partition": Partition, "delay": Delay}
+KINDS = {"bus_down": BusDown, "bus_hang": BusHang, "bus_cut": BusCut, "partition": Partition, "delay": Delay}

@@ -8,6 +8,7 @@ from sim.machine.process import Cost
 from twin.costs.background import BACKGROUND_PARTS
 from twin.costs.codec import CodecCosts, added, carried, shape_of
 from twin.costs.curve import Curve, quantile
+from twin.costs.jetstream import OVER
 from twin.costs.lacking import ROOMS, background
 from twin.costs.layout import room_of
 from twin.costs.profile import PACE_STEP, HostProfile
@@ -61,7 +62,7 @@ class Machine:
         of_service: the place of the group of each of `SERVICES`.
         swarm: cores of the clients; None when each of them has a machine of its own.
         disk: seconds that a bus that persists waits for its disk, after a rest and in a row; None if it waits for none.
-            Kafka leaves it to the system when its log is written. Source: Kafka manual, `log.flush.interval.messages`.
+            Kafka and NATS leave it to the system when their log is written (`twin.scenario.buses`).
         busy: room -> share of the core of one of its processes that the background takes, at each level of speed.
         contention_steps: in how many steps cores are slower the more of them work; 0 if each is alone on its machine.
     """
@@ -84,12 +85,21 @@ class Machine:
         self.table_growth = profile.lone("table_growth", u)
         self.check_overhead = profile.lone("check_overhead", 0.5)
         self.disk: tuple[float, float] | None = None
-        if scenario.bus.persist and scenario.bus.kind != "kafka" and profile.knows_disk:
+        if scenario.bus.persist and scenario.bus.traits.waits_for_disk and profile.knows_disk:
             self.disk = profile.lone("disk_wait", u), profile.lone("disk_wait_in_a_row", u)
 
-    def cost(self, name: str) -> Cost:
+    def message_cost(self, name: str) -> Cost:
+        """Return what a part of a broadcast costs over this kind of bus; nothing if the profile does not know it."""
+        instead = OVER.get(self.scenario.bus.kind, {}).get(name, "")
+        return self.cost(name, instead) if not instead or self.knows([instead]) else Cost.constant(0.0)
+
+    def cost(self, name: str, instead: str = "") -> Cost:
         """Return what a part costs: with the payload of the publisher's messages, and what its codec and compression
         add, unless the name is one of `WORDS`.
+
+        Args:
+            name: of the part.
+            instead: of another one that stands in its place.
         """
         kind, word = self.scenario.balancer.kind, name in WORDS
         publisher = self.scenario.publisher if not word else None
@@ -97,7 +107,7 @@ class Machine:
         payload = carried(self.shape, name, publisher.payload_bytes) if publisher is not None else 0
         room, runtime = room_of(name), self.scenario.nodes.runtime
         busy = () if name in BACKGROUND_PARTS else self.busy.get(room, ())
-        curves = self.profile.curves(name, kind, self.contention_steps, payload, runtime, busy)
+        curves = self.profile.curves(instead or name, kind, self.contention_steps, payload, runtime, busy)
         share = self._shares.get(round_of(name, kind), 0.0)
         more = added(self.codec_costs, name, self.shape) if not word else None
         if more is None:
@@ -139,10 +149,14 @@ class Machine:
     @property
     def bus_start(self) -> float:
         """Seconds that a bus takes to start; a profile need not know it for a scenario without one."""
+        if self.scenario.bus.kind in OVER:
+            return self.store_start(self.scenario.bus.kind)
         return self.profile.lone("bus_start", self.host_quantile)
 
     def store_start(self, kind: str) -> float:
-        """Return the seconds that the store behind pools takes to start after it was killed; 0 if that is not known."""
+        """Return the seconds that a store takes to start after it was killed, or a bus that is not Valkey; 0 if that is
+        not known.
+        """
         known = self.profile.store_start.get(kind, [])
         return quantile(sorted(known), self.host_quantile) if known else 0.0
 

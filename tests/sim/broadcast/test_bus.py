@@ -373,3 +373,26 @@ def test_pushes_count_against_the_output_buffer_until_they_are_read():
     assert place.lost[1] == [(pytest.approx(1 + STAMP + PUSH), "buffer")]
     assert 1 not in place.bus.subscriptions
     assert one.waiting == size
+
+
+def test_a_server_that_hangs_answers_when_the_last_of_its_hangs_is_over():
+    place = Place(kind="stream")
+    place.bus.hang(0.5)
+    reply = place.publish(1)
+    place.at(0.3)
+    place.bus.hang(0.4)
+    place.at(0.7 + STAMP - 1e-6)
+    assert not reply.triggered
+    place.at(0.7 + STAMP + 1e-6)
+    assert outcome(reply)[0]
+
+
+def test_a_server_that_is_killed_while_it_hangs_comes_back_as_ever():
+    place = Place(kind="stream", persist=True)
+    place.bus.hang(9.0)
+    place.bus.kill()
+    place.env.process(place.bus.start())
+    place.at(START + 0.001)
+    reply = place.publish(1)
+    place.at(START + 0.1)
+    assert outcome(reply)[0]
