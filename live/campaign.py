@@ -14,6 +14,7 @@ from twin.draws import Purpose, uniform
 from twin.errors import ScenarioError
 from twin.invariants import Audit, audit
 from twin.measures import measure_record
+from twin.scenario.buses import BUSES as BUS_KINDS
 from twin.scenario.scenario import Scenario
 from twin.scenario.servers import Use, uses
 
@@ -25,7 +26,7 @@ MOST_FAULTS = 3
 LATE = 0.006
 """Seconds after a message is due within which a kill or a hang comes: in the middle of its way through the nodes."""
 
-BUSES = ("any", "stream", "pubsub")
+BUSES = ("any", "stream", "pubsub", "jetstream")
 """What may be asked of the broadcast: over whichever bus, or none at all; over this one."""
 OF_PROCESS = ("kill", "hang", "restart", "drain")
 OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
@@ -58,10 +59,11 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     Args:
         seed: of the campaign.
         number: of the run, from 0.
-        bus: kind of the bus over which something is broadcast, stream or pubsub; any: one of them, or nothing is.
+        bus: kind of the bus over which something is broadcast, stream, pubsub or jetstream; any: one of the first two,
+            or nothing is.
     """
     dice = _Dice(seed, number)
-    kind = dice.choose("stream", "pubsub", "none") if bus == "any" else bus
+    kind: Any = dice.choose("stream", "pubsub", "none") if bus == "any" else bus
     data: dict[str, Any] = {
         "name": f"campaign-{bus}-{number}",
         "seed": seed,
@@ -82,6 +84,8 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     rate = dice.choose(10.0, 20.0, 40.0)
     if kind != "none":
         data |= _broadcast(dice, rate)
+    if not BUS_KINDS[kind].redis and kind != "none":
+        _on_its_own(dice, data)
     if kind == "pubsub":  # without recovery a client shows what its node missed
         data["clients"]["recovery"]["recover"] = dice.choose(True, False)
     if dice.choose(True, False):
@@ -97,6 +101,14 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     _frames(dice, data)
     _add_pools(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
+
+
+def _on_its_own(dice: _Dice, data: dict[str, Any]) -> None:
+    """Let the bus be a server on which nothing else is."""
+    data["bus"]["servers"] = "several"
+    data["sessions"]["store"] = "memory" if data["sessions"]["store"] == "redis" else data["sessions"]["store"]
+    policy, ack_wait = dice.choose("explicit", "explicit", "all", "none"), dice.choose(0.3, 1.0)
+    data["bus"] |= {"commit_interval": 0.2, "jetstream": {"ack_policy": policy, "ack_wait": ack_wait}}
 
 
 def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
@@ -201,7 +213,7 @@ def _kinds(data: dict[str, Any]) -> list[str]:
     """Return the kinds of fault that somebody sees in a scenario with these mechanisms."""
     kinds = [*OF_PROCESS, "blackhole"]
     if "publisher" in data:
-        kinds += OF_MESSAGES
+        kinds += [kind for kind in OF_MESSAGES if kind != "bus_cut" or BUS_KINDS[data["bus"]["kind"]].cuts]
     if _uses(data):
         kinds.append("bus_down")
     if "registry" in data and data["autoscaling"] is None:
@@ -303,7 +315,8 @@ def campaign(
         runs: how many.
         seed: of all random numbers.
         first: number of the first run.
-        bus: kind of the bus over which something is broadcast: stream, pubsub, or any (also none).
+        bus: kind of the bus over which something is broadcast: stream, pubsub, jetstream, or any (of the first two, or
+            none).
         progress: told how far the campaign is, as a share, and what is going on.
 
     Raises:
@@ -314,7 +327,7 @@ def campaign(
     if not 1 <= runs <= MOST_RUNS:
         raise ScenarioError(f"runs is {runs}; allowed is 1 to {MOST_RUNS}.")
     if bus not in BUSES:
-        raise ScenarioError(f"bus is '{bus}'; allowed is 'any', 'stream' or 'pubsub'.")
+        raise ScenarioError(f"bus is '{bus}'; allowed is 'any', 'stream', 'pubsub' or 'jetstream'.")
     scenarios = [make(seed, number, bus) for number in range(first, first + runs)]
     check(scenarios[0])
     for i, scenario in enumerate(scenarios):

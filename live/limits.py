@@ -7,7 +7,9 @@ from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.permissions import check_permissions
 from twin.errors import ScenarioError
+from twin.scenario.buses import in_words, those
 from twin.scenario.scenario import Scenario
+from twin.scenario.servers import OF_SERVER
 
 MOST_CLIENTS = 5000
 LONGEST_RUN = 3600.0
@@ -45,15 +47,21 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
             f"publisher.rate gives {messages} messages for {scenario.clients.count} clients; a live run allows at most "
             f"{MOST_DELIVERIES} deliveries."
         )
-    if scenario.bus.kind == "kafka":
-        raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
+    if not scenario.bus.traits.live:
+        raise ScenarioError(f"bus.kind is '{scenario.bus.kind}'; a live run allows {in_words(those(live=True))}.")
     placement.placement(scenario)
     binary(scenario.balancer.kind)
     RUNTIMES[scenario.nodes.runtime].check()
     placement.check_limits(scenario)
     if redis_url is not None and (scenario.bus.kind != "none" or scenario.registry is not None):
-        if any(fault.kind == "bus_down" for fault in scenario.faults):
-            raise ScenarioError("faults has a 'bus_down': the lab kills only its own bus; leave --redis-url out.")
+        if any(fault.kind in OF_SERVER for fault in scenario.faults):
+            kind = next(fault.kind for fault in scenario.faults if fault.kind in OF_SERVER)
+            does = "kills" if kind == "bus_down" else "stops"
+            raise ScenarioError(f"faults has a '{kind}': the lab {does} only its own bus; leave --redis-url out.")
+        if scenario.publisher is not None and not scenario.bus.traits.redis:
+            raise ScenarioError(
+                f"bus.kind is '{scenario.bus.kind}': --redis-url names a server that speaks Redis; leave it out."
+            )
         if scenario.bus.servers == "several" and len(scenario.uses) > 1:
             raise ScenarioError("bus.servers is 'several': --redis-url names one server; leave it out, or set 'one'.")
         answers(redis_url)

@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from live.broadcast import wire
+from live.broadcast.base import BusServer
 from live.broadcast.broker import SCRIPTS, Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
-from live.broadcast.bus import Bus
 from live.broadcast.leftovers import first_life
 from live.broadcast.messages import Publish
 from live.broadcast.server import server_of
@@ -43,7 +43,7 @@ class Broadcast(ClusterPart):
         stage: Stage,
         scenario: Scenario,
         replication: int,
-        bus: Bus,
+        bus: BusServer,
         cpus: list[int],
         reach: Callable[[int], Address] | None = None,
     ) -> None:
@@ -67,6 +67,8 @@ class Broadcast(ClusterPart):
             "seed": self.scenario.seed,
             "replication": self.replication,
             "lease": self.scenario.bus.lease,
+            "kind": self.scenario.bus.kind,
+            **self.bus.told(),
         }
 
     def _start_publisher(self) -> ChildProcess:
@@ -99,7 +101,6 @@ class Broadcast(ClusterPart):
         """Return what a node has to know."""
         return {
             **self._access(self.reach(number)),
-            "kind": self.scenario.bus.kind,
             "scope": self.settings.scope,
             "policy": self.scenario.slow_consumer.policy,
             "limit_bytes": self.scenario.slow_consumer.limit_bytes,

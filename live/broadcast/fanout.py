@@ -12,8 +12,7 @@ from websockets.protocol import State
 
 from live.broadcast import wire
 from live.broadcast.broker import place
-from live.broadcast.link import Access
-from live.broadcast.subscriber import Subscriber
+from live.broadcast.kinds import node_end
 from live.control.noted import Event, Own
 from live.node.connection import BoundedConnection
 from live.node.part import NodePart, Take
@@ -82,7 +81,6 @@ class FanOut(NodePart):
         self._questions: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self.listeners: list[Callable[[bytes], None]] = []
-        access = Access.of(config, number)
         self.options = {"create_connection": WatchedConnection, "write_limit": self.write_limit}
         self.noted: bool = config.get("noted", True)
         self.counted: bool = config.get("counted", False)
@@ -91,7 +89,7 @@ class FanOut(NodePart):
         batch = config.get("batch")
         self.batcher = Batcher[bytes](**batch) if batch else None
         self.gathered = set[tuple[int, int]]()
-        self.bus = Subscriber(access, number, config["kind"], config["lease"], self.take, self.note)
+        self.bus = node_end(config, number, self.take, self.note)
 
     @property
     def write_limit(self) -> tuple[int, int]:

@@ -40,7 +40,7 @@ class BusDown(Effect):
 
     def begin(self) -> None:
         """Kill it."""
-        self.server.bus.kill()
+        self.server.bus.kill(self.fault.replica)
 
     def end(self) -> None:
         """Start it; it is healed when it answers, unless it was killed before."""
@@ -53,6 +53,25 @@ class BusDown(Effect):
             self.server.bus.wait_ready(READY_WITHIN)
             if self.server.standing.listens(begun):
                 self.cluster.note(time.monotonic(), "healed", detail=self.fault.kind)
+
+
+class BusHang(Effect):
+    """A shared server is stopped until the duration of all its hangs is over; a new process of it is not."""
+
+    kind = "hang"
+
+    def __init__(self, cluster: "Cluster", fault: Fault) -> None:
+        self.fault = fault
+        self.bus = server_of(cluster, fault.server).bus
+        self.standing = server_of(cluster, fault.server).standing
+
+    def begin(self) -> None:
+        """Stop it."""
+        self.bus.hang(self.fault.replica)
+
+    def end(self) -> None:
+        """Let it go on."""
+        self.bus.go_on()
 
 
 class BusCut(OnNode):
@@ -110,4 +129,4 @@ class Delay(OnLinks):
             server.relays[self.number].tell(messages.SetDelay(delays[self.number]))
 
 
-KINDS = {"bus_down": BusDown, "bus_cut": BusCut, "partition": Partition, "delay": Delay}
+KINDS = {"bus_down": BusDown, "bus_hang": BusHang, "bus_cut": BusCut, "partition": Partition, "delay": Delay}

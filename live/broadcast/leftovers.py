@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 import redis
 
-from live.broadcast.bus import Bus, client_of
+from live.broadcast.base import BusServer
+from live.broadcast.bus import client_of
 from live.control.address import Address
 from live.control.resp import FIRST_LIFE
 
@@ -25,7 +26,7 @@ OURS = re.compile(r"(stormlab:(?:[0-9a-f]{8}|stormlab-[^:]+):).*", re.DOTALL)
 """The name of a key of a run; the group is what begins all names of the run."""
 
 
-def first_life(bus: Bus) -> int:
+def first_life(bus: BusServer) -> int:
     """Return for how many milliseconds a new key lives: on an embedded server, which nobody keeps, for longer than any
     run (`live.control.resp.FIRST_LIFE`).
     """
@@ -40,7 +41,7 @@ class Keeper:
         keys: some may not be there yet; more may be added until it begins.
     """
 
-    def __init__(self, bus: Bus, keys: Iterable[str] = ()) -> None:
+    def __init__(self, bus: BusServer, keys: Iterable[str] = ()) -> None:
         self.bus = bus
         self.keys = list(keys)
         self._over = threading.Event()

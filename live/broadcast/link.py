@@ -9,7 +9,7 @@ import os
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from live.broadcast.broker import SCRIPTS, Command, Topic
 from live.control.address import Address
@@ -38,6 +38,11 @@ class CommandRetry:
     entity: int
     drawn: int = 0
 
+    @classmethod
+    def of(cls, config: dict[str, Any], entity: int) -> "CommandRetry":
+        """Return what the lab's configuration says; `entity` is the node's number, 0 for the publisher."""
+        return cls(**config["retry"], seed=config["seed"], replication=config["replication"], entity=entity)
+
     async def wait(self, failures: int) -> None:
         """Sleep before the try that follows so many failures."""
         u = uniform(self.seed, self.replication, self.entity, Purpose.BUS_RETRY, self.drawn)
@@ -45,9 +50,85 @@ class CommandRetry:
         await asyncio.sleep(retry_delay(failures, self.base, self.cap, u))
 
 
+class Breakable(Protocol):
+    """A connection that may break.
+
+    Attributes:
+        reason: a word once it is broken.
+    """
+
+    reason: str
+
+    def abort(self) -> None:
+        """Close it at once."""
+        ...
+
+
+SomeLink = TypeVar("SomeLink", bound=Breakable)
+LinkMade = TypeVar("LinkMade", bound=Breakable, covariant=True)
+
+
+class Opener(Protocol[LinkMade]):
+    """What opens the connections of a process to a bus of some kind."""
+
+    @property
+    def retry(self) -> CommandRetry:
+        """The rule for failures."""
+        ...
+
+    async def open(self, role: str, push: Any = None) -> LinkMade:
+        """Open one connection.
+
+        Raises:
+            LinkLostError, OSError, TimeoutError, ReplyError: it did not work.
+        """
+        ...
+
+
+async def keep(
+    access: Opener[SomeLink],
+    role: str,
+    talk: Callable[[SomeLink, Callable[[], None]], Awaitable[None]],
+    push: Any = None,
+    lost: Callable[[str], None] = lambda reason: None,
+    joined: Callable[[], None] = lambda: None,
+) -> None:
+    """Talk over a connection for ever, and open it again whenever it breaks.
+
+    Args:
+        access: opens the connection.
+        role: ends the connection's name.
+        talk: uses the connection until it breaks; calls its second argument once it is fully set up.
+        push: receives what is published.
+        lost: called with a word when a connection that was set up breaks.
+        joined: called each time when it is set up.
+    """
+    failures, up = 0, False
+
+    def ready() -> None:
+        nonlocal failures, up
+        failures, up = 0, True
+        joined()
+
+    while True:
+        link = None
+        try:
+            link = await access.open(role, push)
+            await talk(link, ready)
+        except (*BROKEN, ReplyError) as error:
+            if up:
+                lost(word(error))
+            up = False
+            failures = next_failure(failures, access.retry.retries)
+            await access.retry.wait(failures)
+        finally:
+            if link is not None:
+                link.abort()
+
+
 @dataclass(frozen=True)
 class Access:
-    """What a process needs to know of the bus."""
+    """What a process needs to know of a Redis-protocol bus."""
 
     address: Address
     topic: Topic
@@ -58,7 +139,7 @@ class Access:
     @classmethod
     def of(cls, config: dict[str, Any], entity: int) -> "Access":
         """Return what the lab's configuration says; `entity` is the node's number, 0 for the publisher."""
-        retry = CommandRetry(**config["retry"], seed=config["seed"], replication=config["replication"], entity=entity)
+        retry = CommandRetry.of(config, entity)
         topic = Topic(**config["topic"])
         name = topic.prefix + (f"node-{entity}" if entity else "publisher")
         return cls(Address(**config["address"]), topic, retry, name)
@@ -86,36 +167,8 @@ class Access:
         lost: Callable[[str], None] = lambda reason: None,
         joined: Callable[[], None] = lambda: None,
     ) -> None:
-        """Talk over a connection for ever, and open it again whenever it breaks.
-
-        Args:
-            role: ends the connection's name.
-            talk: uses the connection until it breaks; calls its second argument once it is fully set up.
-            push: receives what is published.
-            lost: called with a word when a connection that was set up breaks.
-            joined: called each time when it is set up.
-        """
-        failures, up = 0, False
-
-        def ready() -> None:
-            nonlocal failures, up
-            failures, up = 0, True
-            joined()
-
-        while True:
-            link = None
-            try:
-                link = await self.open(role, push)
-                await talk(link, ready)
-            except (*BROKEN, ReplyError) as error:
-                if up:
-                    lost(word(error))
-                up = False
-                failures = next_failure(failures, self.retry.retries)
-                await self.retry.wait(failures)
-            finally:
-                if link is not None:
-                    link.abort()
+        """Talk over a connection for ever, see `keep`."""
+        await keep(self, role, talk, push, lost, joined)
 
     async def subscribe(
         self,
@@ -138,7 +191,10 @@ class Access:
         await self.keep(role, talk, push, lost, joined)
 
 
-class Caller:
+SomeCommand = TypeVar("SomeCommand")
+
+
+class AnyCaller(Generic[SomeLink, SomeCommand]):
     """Sends commands over one connection, with retries: a command is done at least once, or given up.
 
     Args:
@@ -146,13 +202,13 @@ class Caller:
         role: ends the connection's name.
     """
 
-    def __init__(self, access: Access, role: str) -> None:
+    def __init__(self, access: Opener[SomeLink], role: str) -> None:
         self.access = access
         self.role = role
-        self.link: RespConnection | None = None
+        self.link: SomeLink | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    async def ask(self, commands: list[Command], tries: list[int] | None = None) -> list[Any]:
+    async def ask(self, commands: list[SomeCommand], tries: list[int] | None = None) -> list[Any]:
         """Return the replies to some commands that are sent in one go; errors of the server are among them.
 
         Args:
@@ -170,24 +226,40 @@ class Caller:
                 try:
                     return await self._once(commands)
                 except (*BROKEN, ReplyError) as error:
-                    self.close()
+                    self.failed(error)
                     failures += 1
                     if failures > self.access.retry.retries:
                         raise UnansweredError(word(error)) from None
                     await self.access.retry.wait(failures)
 
-    async def _once(self, commands: list[Command]) -> list[Any]:
+    async def _once(self, commands: list[SomeCommand]) -> list[Any]:
         if self.link is None or self.link.reason:
             self.link = await self.access.open(self.role)
         link = self.link
         async with asyncio.timeout(self.access.retry.timeout):
-            return await asyncio.gather(*(link.send(*command) for command in commands))
+            return await self.send(link, commands)
+
+    async def send(self, link: SomeLink, commands: list[SomeCommand]) -> list[Any]:
+        """Send commands over a connection, and return their replies."""
+        raise NotImplementedError
+
+    def failed(self, error: BaseException) -> None:
+        """A try has failed: drop the connection."""
+        self.close()
 
     def close(self) -> None:
         """Drop the connection."""
         if self.link is not None:
             self.link.abort()
             self.link = None
+
+
+class Caller(AnyCaller[RespConnection, Command]):
+    """Sends commands to a Redis-protocol bus."""
+
+    async def send(self, link: RespConnection, commands: list[Command]) -> list[Any]:
+        """Send commands in one go, and wait for the replies to all of them."""
+        return await asyncio.gather(*(link.send(*command) for command in commands))
 
 
 def keep_alive(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":

@@ -5,14 +5,15 @@ it is told (`Publish`), and writes its events (`Finish`). The decisions are thos
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
 from pathlib import Path
 from typing import Any
 
-from live.broadcast.broker import body, stamped
-from live.broadcast.link import Access, Caller, UnansweredError, keep_alive
+from live.broadcast.kinds import publisher_end
+from live.broadcast.link import UnansweredError, keep_alive
 from live.broadcast.messages import Publish
 from live.codec.codecs import codec_of
 from live.control.given import configuration
@@ -32,14 +33,12 @@ class Publisher:
     """Publishes, waits for acknowledgements, sends again.
 
     Args:
-        config: access to the bus, lease, nodes, rate, start, stop and messages (see `publish_times`), payload_bytes,
-            codec, batch (count and window, or None), threshold, ack_timeout, max_resends.
+        config: kind of the bus and access to it, lease, nodes, rate, start, stop and messages (see `publish_times`),
+            payload_bytes, codec, batch (count and window, or None), threshold, ack_timeout, max_resends.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.access = Access.of(config, 0)
-        self.topic = self.access.topic
-        self.caller = Caller(self.access, "commands")
+        self.bus = publisher_end(config)
         self.registry = LeasedNodes(config["lease"])
         self.ledger = Ledger(config["threshold"], config["ack_timeout"], config["max_resends"])
         self.nodes: int = config["nodes"]
@@ -65,8 +64,7 @@ class Publisher:
 
     def listen(self) -> None:
         """Subscribe to what nodes say, and look after what is pending."""
-        hearing = self.access.subscribe("acks", [self.topic.acks], self.hear)
-        self._tasks = [keep_alive(one) for one in (hearing, self.look_after())]
+        self._tasks = [keep_alive(one) for one in (self.bus.hearing(self.hear), self.look_after())]
 
     def hear(self, channel: bytes, data: bytes) -> None:
         """Take a node's word: `alive N`, `bye N` or `ack N EPOCH VERSION`."""
@@ -121,13 +119,13 @@ class Publisher:
         registered = self.registry.members(asked)
         self.under_way = (asked, tries, number, len(registered))
         try:
-            (reply,) = await self.caller.ask([self.topic.stamp(number, payload)], tries)
+            stamp = await self.bus.stamp(number, payload, tries)
         except UnansweredError:
             self.under_way = None
             self.note(asked, "published", -1, (0, number, "unknown", len(registered)), attempt=tries[0])
             return
         self.under_way = None
-        message = stamped(reply, number, payload).message
+        message = stamp.message
         own = (message.epoch, number, "acknowledged", len(registered))
         self.note(asked, "published", message.version, own, attempt=tries[0])
         now = time.monotonic()
@@ -159,11 +157,9 @@ class Publisher:
         """Send a message to all nodes again."""
         named = (message.epoch, message.key)
         self.note(time.monotonic(), "resent", message.version, named, attempt=message.resends)
-        data = body(Message(message.epoch, message.version, message.key, message.payload))
-        try:
-            await self.caller.ask([("PUBLISH", self.topic.again, data)])
-        except UnansweredError:
-            return
+        again = Message(message.epoch, message.version, message.key, message.payload)
+        with contextlib.suppress(UnansweredError):
+            await self.bus.again(again)
 
     def finish(self) -> list[Event]:
         """Return all events; a message whose publish is under way has an unknown outcome."""

@@ -5,6 +5,7 @@ there.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from live.broadcast.base import BusServer
 from live.broadcast.bus import Bus
 from live.broadcast.leftovers import Keeper
 from live.broadcast.messages import RelaySettings
@@ -12,9 +13,11 @@ from live.broadcast.server_watch import ServerWatch
 from live.control.address import Address
 from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess
+from live.jetstream import cluster
 from live.machine import placement
 from live.ports import ClusterPart
 from twin.rules.faults import Standing
+from twin.scenario.buses import BusKind
 from twin.scenario.scenario import Scenario
 from twin.scenario.servers import Use
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 
 _THROUGH_RELAY = ("partition", "delay")
+
+KINDS: dict[BusKind, Callable[..., BusServer]] = {"jetstream": cluster.start}
+"""Kind of bus -> its server, where that is another one than Valkey."""
 
 
 class Server(ClusterPart):
@@ -47,7 +53,8 @@ class Server(ClusterPart):
         self.name = name
         self.standing = Standing()
         self.before_loss: list[Callable[[], None]] = []
-        self.bus = Bus(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus, name)
+        kind = KINDS.get(cluster.scenario.bus.kind, Bus) if "messages" in uses else Bus
+        self.bus: BusServer = kind(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus, name)
         self.ports = dict(zip(nodes, ports, strict=True))
         self.relays: dict[int, ChildProcess] = {}
         for node, of_node in self.ports.items():

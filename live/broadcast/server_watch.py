@@ -14,7 +14,7 @@ import time
 
 import redis
 
-from live.broadcast.bus import Bus
+from live.broadcast.base import BusServer
 
 EVERY = 0.05
 """Seconds from an answer to the next question; a load that no server feels."""
@@ -33,7 +33,7 @@ class ServerWatch:
         silent: the longest time that an answer took, in seconds.
     """
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: BusServer) -> None:
         self.bus = bus
         self.silent = 0.0
         self._over = threading.Event()

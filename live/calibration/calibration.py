@@ -21,6 +21,7 @@ from live.calibration import (
     deliveries,
     disk,
     handler,
+    jetstream,
     payloads,
     pings,
     pools,
@@ -201,6 +202,7 @@ def _repeat(
         codecs.measure(scenario, figures.codecs, figures.lone, found)
         tell("pools of connections", 0.3)
         pools.measure(scenario, found, figures.store_start)
+        jetstream.measure(scenario, found, figures.store_start)
     tell(f"pings and checks of {kind}", 0.35)
     pings.measure(scenario, found, again)
     registry.measure(scenario, found, again)

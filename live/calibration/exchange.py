@@ -7,8 +7,9 @@ it, because after a stop it would find a colder process than it does in a run.
 
 import time
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from live.broadcast.broadcast import Broadcast
 from live.broadcast.broker import body
 from live.broadcast.bus import plain_link
 from live.broadcast.messages import Publish
@@ -16,6 +17,7 @@ from live.calibration import rounds
 from live.calibration.common import BATCHES, PAYLOAD, PUBLISHED, RATE, add
 from live.calibration.workbench import Bench, MeasuredCosts, mean_pace, pace_of
 from live.control.messages import Nothing
+from live.control.process import ChildProcess
 from live.control.resp import encode
 from twin.costs.curve import LEVELS
 from twin.errors import ClusterError
@@ -24,6 +26,18 @@ from twin.rules.output_buffer import CHUNK
 
 if TYPE_CHECKING:
     from live.calibration.delivery_bench import DeliveryBench
+
+
+class PublisherBench(Protocol):
+    """A bench with a publisher; `settle` returns the CPU seconds that it has used in its fifth place."""
+
+    broadcast: Broadcast
+    server: ChildProcess
+
+    def settle(self) -> list[float]:
+        """Wait until nobody has anything to do, and return the CPU seconds that all have used so far."""
+        ...
+
 
 WARM = 4
 """Batches that are not counted, for a process that has not done such a thing before."""
@@ -151,8 +165,8 @@ def _publisher(bench: "DeliveryBench", costs: MeasuredCosts) -> None:
             spent.append(bench.settle()[4] - before)
         add(costs, "publisher_ack", level, median(spent) / level)
     Bench.stop(bench.node.pid)  # nobody acknowledges
-    sends, wholes = _one_by_one(bench)
-    late = median([_catch_up(bench) for _ in range(BATCHES[PUBLISHED])]) / PUBLISHED
+    sends, wholes = one_by_one(bench)
+    late = median([catch_up(bench) for _ in range(BATCHES[PUBLISHED])]) / PUBLISHED
     Bench.go_on(bench.node.pid)
     bench.settle()
     whole = median(wholes)
@@ -162,7 +176,7 @@ def _publisher(bench: "DeliveryBench", costs: MeasuredCosts) -> None:
         add(costs, "publisher_answer", level, both * (1.0 - send / whole))
 
 
-def _one_by_one(bench: "DeliveryBench") -> tuple[list[float], list[float]]:
+def one_by_one(bench: PublisherBench) -> tuple[list[float], list[float]]:
     """Return the CPU seconds of the publisher for messages that it only sent, and for those that were answered, too.
 
     A message that was due before the clock had been read, as this process waited for a core, says nothing.
@@ -192,7 +206,7 @@ def _one_by_one(bench: "DeliveryBench") -> tuple[list[float], list[float]]:
     raise ClusterError("calibration: this machine is too busy to see what a single message costs the publisher.")
 
 
-def _catch_up(bench: "DeliveryBench") -> float:
+def catch_up(bench: PublisherBench) -> float:
     """Return the CPU seconds of the publisher for all its messages one after the other, since all of them are overdue.
 
     The broker knows their keys, so it stamps nothing; the publisher does not tell the difference. What it costs to send

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from live.broadcast.base import BusServer
 from live.broadcast.broker import run_prefix
-from live.broadcast.bus import Bus, client_of
+from live.broadcast.bus import client_of
 from live.broadcast.leftovers import first_life
 from live.broadcast.server import server_of
 from live.control.address import Address
@@ -52,7 +53,7 @@ class Elastic(ClusterPart):
     def __init__(
         self,
         cluster: "Cluster",
-        bus: Bus,
+        bus: BusServer,
         reach: Callable[[int], Address] | None = None,
         standing: Standing | None = None,
     ) -> None:

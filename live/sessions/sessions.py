@@ -6,8 +6,8 @@ from dataclasses import asdict
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from live.broadcast.base import BusServer
 from live.broadcast.broker import Topic, run_prefix
-from live.broadcast.bus import Bus
 from live.broadcast.server import server_of
 from live.control.address import Address
 from live.control.process import READY_WITHIN, ChildProcess
@@ -48,7 +48,7 @@ class Sessions(ClusterPart):
         self,
         scenario: Scenario,
         replication: int,
-        bus: Bus | None,
+        bus: BusServer | None,
         nodes: Callable[[], Sequence[ChildProcess]] = tuple,
         reach: Callable[[int], Address] | None = None,
     ) -> None:

@@ -34,7 +34,10 @@ def campaign(
     first: Annotated[int, typer.Option(help="Number of the first run, to repeat a single one.", min=0, max=10**9)] = 0,
     bus: Annotated[
         str,
-        typer.Option(help="Bus over which something is broadcast: stream or pubsub; any: one of them, or nothing is."),
+        typer.Option(
+            help="Bus over which something is broadcast: stream, pubsub or jetstream; any: one of the first two, or "
+            "nothing is."
+        ),
     ] = "any",
     replications: Annotated[
         int,

@@ -6,6 +6,7 @@ import pytest
 
 import sim
 from live.broadcast.buffers import BufferWatch
+from live.broadcast.bus import Bus
 from live.runs import run
 from tests.strategies import small
 from twin.costs.profile import HostProfile
@@ -19,8 +20,8 @@ OF_THE_CONNECTION = 4_160_000.0
 """Bytes that a connection over loopback holds by Linux's defaults (`tcp_wmem`), which the reference does not know."""
 
 
-class Server:
-    """Stands in for a server that is asked for its clients."""
+class Client:
+    """Stands in for a connection to a server that is asked for its clients."""
 
     def __init__(self, *looks):
         self.looks = list(looks)
@@ -29,12 +30,20 @@ class Server:
         assert _type == "pubsub"
         return self.looks.pop(0)
 
+    def close(self):
+        assert not self.looks
+
 
 def test_the_most_that_was_counted_for_each_node_is_kept():
+    client = Client(
+        [{"name": "run:node-1-reader", "omem": 50}, {"name": "run:node-1-again", "omem": "7"}],
+        [{"name": "run:node-2-reader", "omem": 9}, {"name": "other:node-2-reader", "omem": 999}],
+        [{"name": "run:node-1-reader", "omem": 20}, {"name": "run:publisher-acks", "omem": 999}],
+    )
     watch = BufferWatch(SimpleNamespace(part=None), "run:")
-    watch.look(Server([{"name": "run:node-1-reader", "omem": 50}, {"name": "run:node-1-again", "omem": "7"}]))
-    watch.look(Server([{"name": "run:node-2-reader", "omem": 9}, {"name": "other:node-2-reader", "omem": 999}]))
-    watch.look(Server([{"name": "run:node-1-reader", "omem": 20}, {"name": "run:publisher-acks", "omem": 999}]))
+    with Bus.counting(SimpleNamespace(client=lambda: client), "run:") as count:
+        for _ in range(3):
+            watch.look(count())
     found = watch.finish(0.0)
     assert [one[1:] for one in found] == [
         row(0.0, "bus_buffer", node=1, detail="57")[1:],

@@ -1,0 +1,1 @@
+"""The bus as a NATS server with JetStream, live."""
