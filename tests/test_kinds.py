@@ -10,21 +10,26 @@ from pathlib import Path
 from typing import get_args
 
 from live.balancer import balancer, members
+from live.broadcast import server as servers
+from live.broadcast.kinds import NODE_ENDS, PUBLISHER_ENDS
 from live.node import kinds as programs
 from live.transport.kinds import PROGRAMS
 from sim.balancer import kinds as simulated
+from sim.broadcast import kinds as buses
 from sim.compiled.balancer import kinds as compiled
 from sim.node import kinds as runtimes
 from sim.node.runtime import Runtime
 from sim.transport.kinds import TRANSPORTS
 from tests.strategies import small
 from twin.config.balancer import CONFIGURATIONS
+from twin.costs.jetstream import OVER
 from twin.costs.layout import FIRST_LAYOUT, USUAL
 from twin.rules.balancing import RULES
 from twin.rules.idle import LAZY
 from twin.rules.polling import Transport
 from twin.rules.presets import BALANCERS
 from twin.scenario.balancer.kinds import DEFAULT, KINDS, Preset
+from twin.scenario.buses import BUSES, BusKind, those
 from twin.scenario.runtimes import RUNTIME, RuntimeKind
 
 ROOT = Path(__file__).parents[1]
@@ -173,6 +178,15 @@ def test_every_list_of_transports_has_the_same_ones():
     lists = (TRANSPORTS, PROGRAMS, get_args(Transport))
     assert [sorted(one) for one in lists] == [sorted(get_args(Transport))] * len(lists)
     assert all(find_spec(program) is not None for program in PROGRAMS.values())
+
+
+def test_every_list_of_buses_has_the_same_ones():
+    assert sorted(BUSES) == sorted(get_args(BusKind))
+    live = [kind for kind in those(broadcasts=True) if BUSES[kind].live]
+    assert sorted(NODE_ENDS) == sorted(PUBLISHER_ENDS) == sorted(live)
+    others = [kind for kind in live if not BUSES[kind].redis]
+    assert sorted(servers.KINDS) == sorted(buses.KINDS) == sorted(OVER) == others
+    assert all(find_spec(one) is not None for one in (*NODE_ENDS.values(), *PUBLISHER_ENDS.values()))
 
 
 def test_a_kind_has_one_name_wherever_it_is_listed():
