@@ -166,3 +166,18 @@ def test_without_its_data_it_begins_anew_and_old_nodes_read_all_of_that():
     place.at(2.0)
     assert place.versions(1) == [1, 1]
     assert place.bus.broker.epoch == 2
+
+
+def test_a_killed_server_delivers_once_more_what_its_file_did_not_have():
+    place = Place()
+    place.subscribe(1)
+    place.publish(1)
+    place.at(0.02)
+    place.publish(2)
+    place.at(0.04)
+    place.bus.kill()
+    place.env.process(place.bus.start())
+    place.at(0.04 + START + 0.001)
+    place.subscribe(1)
+    place.at(1.0)
+    assert place.versions(1) == [1, 2, 2]
