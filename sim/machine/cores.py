@@ -21,7 +21,8 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.machine.process import Item, Process, Step, warm_after_sleep
+from sim.machine.process import Item, Process, Step
+from sim.machine.timers import warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
 
 IDLE_WEIGHT = 3 / 1024
