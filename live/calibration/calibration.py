@@ -164,6 +164,7 @@ class Figures:
             balancer_start=self.starts,
             store_start=self.store_start,
             speed=self.speed,
+            warm_paces=True,
             **self.lone,
         )
 

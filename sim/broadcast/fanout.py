@@ -238,7 +238,7 @@ class Fanout(NodePart):
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:
                 del self.awaiting[place]
-        room = self.paths.room
+        awaited, room = place in self.awaiting, self.paths.room
         sent = []
         waiting = 0
         for tunnel in tunnels:
@@ -250,11 +250,10 @@ class Fanout(NodePart):
             sent.append(tunnel)
         if waiting > self.most_waiting[0]:
             self.most_waiting = (waiting, self.env.now)
-        frame = Frame(message, size, detail, len(sent))
         if sent:
             self.wrote.add(sent, size)
-            self.down.send(sent, frame)
-        elif place not in self.awaiting:
+            self.down.send(sent, Frame(message, size, detail, 0 if awaited else len(sent)))
+        elif not awaited:
             self.acknowledge(*place)
 
     def _admits(self, tunnel: Tunnel, size: int) -> bool:
@@ -302,8 +301,7 @@ class Fanout(NodePart):
                 frame.left -= 1
                 if frame.left == 0:
                     assert isinstance(frame.body, Message)
-                    if (frame.body.epoch, frame.body.version) not in self.awaiting:
-                        self.acknowledge(frame.body.epoch, frame.body.version)
+                    self.acknowledge(frame.body.epoch, frame.body.version)
         self.node.pass_on(lambda: self.paths.relay(taken))
 
     # From the clients
