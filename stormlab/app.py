@@ -20,6 +20,7 @@ from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.course import course, grade
 from stormlab.commands.glossary import glossary
+from stormlab.commands.lint import lint
 from stormlab.commands.migrate import migrate
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
@@ -312,6 +313,7 @@ app.command()(clean)
 app.command()(course)
 app.command()(grade)
 app.command()(glossary)
+app.command()(lint)
 app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)

@@ -11,6 +11,7 @@ from twin.lazy import loader
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from twin.advice import findings
     from twin.analysis.comparison import Comparison, compare
     from twin.costs.profile import HostProfile
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Comparison": "twin.analysis.comparison",
     "compare": "twin.analysis.comparison",
+    "findings": "twin.advice",
     "ClusterError": "twin.errors",
     "HostError": "twin.errors",
     "LabError": "twin.errors",
@@ -39,6 +41,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "compare",
+    "findings",
 ]
 
 
