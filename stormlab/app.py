@@ -19,6 +19,7 @@ from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.course import course, grade
+from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
 from stormlab.commands.lint import lint
 from stormlab.commands.migrate import migrate
@@ -314,6 +315,7 @@ app.command()(course)
 app.command()(grade)
 app.command()(glossary)
 app.command()(lint)
+app.command()(doctor)
 app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
