@@ -156,7 +156,7 @@ def gives_up(scenario: Scenario) -> Iterator[Bite]:
         setting[1],
         f"Clients stop for good after {most:g} s of waits at most"
         + (": an outage of the scenario lasts longer." if longer else ": nobody comes back from a longer outage."),
-        "Set clients.reconnect.max_attempts to 0 and then to 'repeat', or tell users how to come back.",
+        "Set clients.reconnect.max_attempts = 0 and clients.reconnect.then = 'repeat', or tell users how to come back.",
         "warning" if longer else "note",
     )
 
