@@ -21,6 +21,7 @@ from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.course import course, grade
 from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
+from stormlab.commands.importing import import_
 from stormlab.commands.lint import lint
 from stormlab.commands.migrate import migrate
 from stormlab.commands.serve import serve
@@ -314,6 +315,7 @@ app.command()(clean)
 app.command()(course)
 app.command()(grade)
 app.command()(glossary)
+app.command("import")(import_)
 app.command()(lint)
 app.command()(doctor)
 app.command()(migrate)

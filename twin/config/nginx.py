@@ -131,10 +131,12 @@ http {{
 """
 
     def _notes(self, scenario: Scenario) -> str:
+        stop = self.settings(scenario).hard_stop_after
         return (
             "# nginx.conf itself needs, for two connections a client and some to spare:\n"
             f"#     worker_rlimit_nofile {worker_files(scenario.clients.count)};\n"
             f"#     events {{ worker_connections {worker_connections(scenario.clients.count)}; }}\n"
+            + (f"#     worker_shutdown_timeout {stop}s;\n" if stop else "")
         )
 
     def _parts(self, scenario: Scenario, balancer: Nginx, site: Site) -> list[str]:

@@ -1,0 +1,65 @@
+"""The formats that are read: one module each, listed here."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from twin.config.reading import haproxy, nginx
+from twin.config.reading.haproxy_sections import SECTIONS
+from twin.config.reading.report import Imported, Source
+from twin.errors import ScenarioError
+from twin.files.reading import CONFIGURATION, read_text
+from twin.scenario.scenario import Scenario
+
+READERS: Mapping[str, Callable[[Sequence[Source], str], Imported]] = {"haproxy": haproxy.read, "nginx": nginx.read}
+MOST_FILES = 100
+
+
+def imported(paths: Sequence[str | Path], backend: str = "") -> Imported:
+    """Read configurations of one program.
+
+    Args:
+        paths: of its files, in the order in which the program gets them.
+        backend: name of the backend or upstream that the scenario is about, if there are several.
+
+    Raises:
+        ScenarioError: a file cannot be read, is of no format that is known, or what it means is ambiguous.
+    """
+    if len(paths) > MOST_FILES:
+        raise ScenarioError(f"there are {len(paths)} files; allowed are at most {MOST_FILES}.")
+    files = [Source(str(path), read_text(path, CONFIGURATION)) for path in paths]
+    formats = {format_of(file) for file in files}
+    if len(formats) > 1:
+        raise ScenarioError("the files are of several programs; give those of one.")
+    found = READERS[formats.pop()](files, backend)
+    scenario_of(found, "imported")  # what a scenario does not allow is said before anything is written
+    return found
+
+
+def format_of(file: Source) -> str:
+    """Return which program a file is for.
+
+    Raises:
+        ScenarioError: none that is known.
+    """
+    lines = [stripped for line in file.text.split("\n") if (stripped := line.partition("#")[0].strip())]
+    if lines and lines[0].split()[0] in SECTIONS and not lines[0].endswith((";", "{")):
+        return "haproxy"
+    if any(line.endswith((";", "{", "}")) for line in lines):
+        return "nginx"
+    raise ScenarioError(f"{file.name}: is no configuration of {' or '.join(READERS)}.")
+
+
+def scenario_of(found: Imported, name: str) -> Scenario:
+    """Return the scenario that some files make.
+
+    Raises:
+        ScenarioError: a setting is not allowed in one.
+    """
+    return Scenario.parse({"name": name, **found.data}, "the configuration")
+
+
+def name_of(path: str | Path) -> str:
+    """Return the name of a scenario that is made of a file."""
+    name = re.sub("[^a-z0-9-]+", "-", Path(path).stem.lower()).strip("-")[:80]
+    return name or "imported"
