@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twin.analysis.pictures import drawn_by
 from twin.lazy import loader
+from twin.scenario.foreign import read_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,3 +70,12 @@ def _sweep(*what: Any) -> "Figure":
 drawn_by("comparison", _comparison)
 drawn_by("scatter", _scatter)
 drawn_by("sweep", _sweep)
+
+
+def _configuration(path: str, text: str) -> dict[str, Any] | None:
+    from twin.config.reading.formats import settings_of
+
+    return settings_of(path, text)
+
+
+read_by(_configuration)

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from twin.errors import ScenarioError
 from twin.files.places import shipped
-from twin.files.reading import SCENARIO, read_text, toml
+from twin.files.reading import SCENARIO, read_text
 from twin.rules.backoff import First, Jitter, Policy, Then, uses_cap
 from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.codecs import NO_CODEC, payload
@@ -22,6 +22,7 @@ from twin.scenario.combinations import MOST_MESSAGES, WARM_UP_SLACK, check
 from twin.scenario.contents import Contents, contents_of
 from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
+from twin.scenario.foreign import tables
 from twin.scenario.handler import Executor, HandlerSettings
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.pool import Pool
@@ -259,16 +260,13 @@ class Scenario(Table):
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
-        """Read a scenario file, or one that ships by its name, and apply overrides of the form `clients.count=500`.
+        """Read a scenario file, one that ships by its name, or the configuration of a balancer, and apply overrides of
+        the form `clients.count=500`.
 
         Raises:
             ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
         """
-        text = read_text(shipped(path), SCENARIO)
-        try:
-            data = toml(text)
-        except ValueError as error:
-            raise ScenarioError(f"{path}: is not TOML ({error}).") from None
+        data = tables(str(path), read_text(shipped(path), SCENARIO))
         return cls.parse(_overridden(with_new_names(data, str(path)), overrides or []), str(path))
 
     @classmethod

@@ -1,13 +1,16 @@
 """The formats that are read: one module each, listed here."""
 
 import re
+import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from twin.config.reading import haproxy, nginx
 from twin.config.reading.haproxy_sections import SECTIONS
 from twin.config.reading.report import Imported, Source
-from twin.errors import ScenarioError
+from twin.errors import ScenarioError, ScenarioWarning
 from twin.files.reading import CONFIGURATION, read_text
 from twin.scenario.scenario import Scenario
 
@@ -34,6 +37,29 @@ def imported(paths: Sequence[str | Path], backend: str = "") -> Imported:
     found = READERS[formats.pop()](files, backend)
     scenario_of(found, "imported")  # what a scenario does not allow is said before anything is written
     return found
+
+
+def settings_of(path: str, text: str) -> dict[str, Any] | None:
+    """Return the settings of a scenario that one file makes, or None if it is of no program that is known.
+
+    A `ScenarioWarning` says how many lines are not modelled or assumed.
+
+    Raises:
+        ScenarioError: it is of such a program, and cannot be used.
+    """
+    file = Source(path, text)
+    try:
+        reader = READERS[format_of(file)]
+    except ScenarioError:
+        return None
+    try:
+        found = reader([file], "")
+    except ScenarioError as error:
+        raise ScenarioError(str(error) if str(error).startswith(path) else f"{path}: {error}") from None
+    counts = Counter(one.verdict for one in found.lines)
+    told = f"{path}: {counts['not modelled']} of its settings are not modelled, and {counts['assumed']} are assumed"
+    warnings.warn(f"{told}; ./lab import says which.", ScenarioWarning, stacklevel=5)
+    return {"name": name_of(path), **found.data}
 
 
 def format_of(file: Source) -> str:
