@@ -17,12 +17,17 @@ GRACE = 30.0
     "drain-lead", 'docs/cheat-sheet.md, rule 25; Kubernetes, "Termination of Pods"; HAProxy 2.8 manual, `fall`, `inter`'
 )
 def drain_lead(scenario: Scenario) -> Iterator[Bite]:
-    """Yield each lead that ends before the balancer knows that the node takes nobody any more."""
+    """Yield each lead that ends before the balancer knows that the node takes nobody any more.
+
+    A drain of the scenario is seen in its run. Whether the autoscaler ends a node in it is not known beforehand, so that
+    is a warning, unless the balancer sends those on whom the node refuses.
+    """
     if scenario.clients.transport.polls:
         return
     needed, why = _known_within(scenario)
-    level: Level = "note" if scenario.balancer.moves_on else "warning"  # a client that is sent on loses little
     for field, lead in _leads(scenario):
+        seen = scenario.balancer.moves_on or field.startswith("faults.")
+        level: Level = "note" if seen else "warning"
         if needed is None:
             happens = (
                 f"{field} is {lead:g} s, and {scenario.balancer.program} does not ask nodes whether they are ready: it "
