@@ -19,8 +19,8 @@ GRACE = 30.0
 def drain_lead(scenario: Scenario) -> Iterator[Bite]:
     """Yield each lead that ends before the balancer knows that the node takes nobody any more.
 
-    A drain of the scenario is seen in its run. Whether the autoscaler ends a node in it is not known beforehand: that is
-    a warning, unless the balancer sends those on whom the node refuses.
+    A drain of the scenario is seen in its run. Whether the autoscaler ends a node is not known beforehand: that is a
+    warning, unless the balancer sends those on whom the node refuses.
     """
     if scenario.clients.transport.polls:
         return
