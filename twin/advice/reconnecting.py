@@ -109,7 +109,7 @@ def backlog_burst(scenario: Scenario) -> Iterator[Bite]:
             f"{scenario.nodes.backlog}",
             f"After {wave.why} up to {each} clients come in one moment to a node, and "
             f"nodes.backlog is {scenario.nodes.backlog}: {late}",
-            f"{spread}, or set nodes.backlog to {each}.",
+            f"{spread}, or set nodes.backlog to {each}." if each <= BACKLOG else f"{spread}.",
         )
     most = max(every, key=lambda one: one.clients)
     if most.clients > BACKLOG:

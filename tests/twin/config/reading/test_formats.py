@@ -42,6 +42,15 @@ def test_every_shipped_scenario_is_read_back():
         assert back.nodes.count == scenario.nodes.count, path.stem
 
 
+@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+def test_the_configuration_of_a_live_run_is_read_back_too(kind, tmp_path):
+    scenario = small(balancer={"kind": kind, "hard_stop_after": 3 if kind == "nginx" else 3.0}, nodes={"count": 4})
+    text = CONFIGURATIONS[kind].of_run(scenario, 8080, [9001, 9002, 9003, 9004], tmp_path)
+    back = formats.scenario_of(formats.READERS[kind]([Source("run", text)], ""), "back")
+    assert back.balancer == scenario.balancer
+    assert back.nodes.count == 4
+
+
 def milliseconds(low, high):
     return st.integers(low, high).map(lambda ms: ms / 1000)
 
