@@ -47,6 +47,7 @@ class Reading:
     def __init__(self, roots: Sequence[Block], name: str) -> None:
         self.imported = Imported()
         self.every = [one for root in roots for one in root.all()]
+        join(roots)
         self.upstreams = {one.words[1]: one for one in self.every if one.name == "upstream" and len(one.words) > 1}
         self.passes = [one for one in self.every if one.name == "proxy_pass"]
         self.name = self._chosen(name)
@@ -212,6 +213,27 @@ class Reading:
             say(one.place, one.text, "no effect", NO_EFFECT[name])
         else:
             say(one.place, one.text, "not modelled", "the lab does not know it")
+
+
+OF_HTTP = frozenset(["server", "upstream", "location", "map"])
+"""Blocks that are never in the main context."""
+
+
+def join(roots: Sequence[Block]) -> None:
+    """Put what stands in files for the `http` context into the `http` block of another file, if there is one: so it is
+    where an include would have it. A text of `nginx -T` has all files in one.
+    """
+    http = next(
+        (one for root in roots for one in root.inner or () if one.name == "http" and one.inner is not None), None
+    )
+    if http is None or http.inner is None:
+        return
+    for root in roots:
+        is_main = any(one is http for one in root.inner or ())
+        for one in root.inner or ():
+            if one is not http and (not is_main or one.name in OF_HTTP):
+                one.outer = http
+                http.inner.append(one)
 
 
 def _whole(text: str, where: str) -> int:

@@ -165,6 +165,23 @@ def test_a_whole_file_has_its_workers_and_its_hard_stop():
     )
 
 
+def test_files_for_the_http_context_inherit_from_it():
+    main = "events {}\nhttp {\n proxy_read_timeout 9m;\n proxy_connect_timeout 9s;\n include conf.d/*.conf;\n}\n"
+    site = "proxy_connect_timeout 2s;\n" + PLAIN
+    for files in (
+        [Source("nginx.conf", main), Source("a.conf", site)],
+        [Source("a.conf", site), Source("nginx.conf", main)],
+    ):
+        found = read(files)
+        made = scenario_of(found, "x").balancer
+        assert (made.read_timeout, made.connect_timeout) == (540.0, 2.0)
+        assert len([one for one in found.lines if one.text == "server 10.0.0.1:80"]) == 1
+    dumped = (
+        f"# configuration file /etc/nginx/nginx.conf:\n{main}\n# configuration file /etc/nginx/conf.d/a.conf:\n{PLAIN}"
+    )
+    assert balancer(dumped).read_timeout == 540.0
+
+
 def test_words_quotes_variables_and_comments_are_nginxs():
     root = blocks(
         Source("a", "set $a \"b;{\" 'c d'; # x {\nlog ${b}c \"two\nlines\" e\\;f;\nif ($a ~ 'x') { return 1; }\n")
