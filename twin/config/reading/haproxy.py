@@ -106,7 +106,8 @@ class Reading:
             say(place, directive.text, "not modelled", "TLS: handshakes cost more CPU time and round trips")
             return
         hides, why = known(words, NOT_MODELLED), known(words, NO_EFFECT)
-        longer = len(words) > 1 and tuple(words[:2]) in NO_EFFECT
+        plain = tuple(words[1:3] if words[0] == "no" else words[:2])
+        longer = plain in NO_EFFECT
         if why is not None and (hides is None or longer):
             say(place, directive.text, "no effect", why)
         else:

@@ -201,7 +201,7 @@ class Reading:
             verdict = "no effect" if where or known else "not modelled"
             words = f"it is of {where}" if where else known or NOT_MODELLED.get(name) or "the lab does not know it"
             say(one.place, one.text, verdict, words)  # type: ignore[arg-type]
-        elif name.startswith("ssl") or (name == "listen" and "ssl" in one.words):
+        elif name.startswith(("ssl", "proxy_ssl")) or (name == "listen" and "ssl" in one.words):
             say(one.place, one.text, "not modelled", TLS)
         elif one.words[:2] in (("worker_processes", "1"),):
             say(one.place, one.text, "used", "one worker")

@@ -23,7 +23,7 @@ def read(path):
 
 def test_each_format_that_is_read_has_some():
     assert {path.parent.name for path in CORPUS} == set(READERS)
-    assert all(sum(path.parent.name == name for path in CORPUS) >= 8 for name in READERS)
+    assert all(sum(path.parent.name == name for path in CORPUS) >= 18 for name in READERS)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.stem}")
