@@ -42,7 +42,7 @@ def machine(monkeypatch):
     return found
 
 
-def test_a_machine_that_is_ready_is_exit_status_0_and_lacks_what_only_some_scenarios_need(lab, machine):
+def test_a_machine_that_lacks_what_few_scenarios_need_is_ready(lab, machine):
     machine()
     status, said, _ = lab("doctor")
     assert status == 0

@@ -146,7 +146,7 @@ def test_the_warnings_come_before_the_notes():
     assert set(levels) == {"warning", "note"}
 
 
-def test_a_rule_of_a_new_mechanism_finds_in_its_own_name_with_its_own_source_or_anothers():
+def test_a_new_rule_finds_in_its_own_name_with_its_own_source_or_another():
     @rule("no-tickets", "RFC 8446, section 2.2")
     def no_tickets(scenario):
         for source in ("", "RFC 5077"):

@@ -7,17 +7,10 @@ from twin.errors import ScenarioError
 
 MOST = 86_400.0
 """Longest time of a scenario in seconds; longer ones are taken as that."""
-_HAPROXY = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_NGINX = {
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-    "d": 86_400.0,
-    "w": 604_800.0,
-    "M": 2_592_000.0,
-    "y": 31_536_000.0,
-}
+SECOND = 1_000_000
+_HAPROXY = {"us": 1, "ms": 1000, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+_NGINX = {**_HAPROXY, "w": 604_800 * SECOND, "M": 2_592_000 * SECOND, "y": 31_536_000 * SECOND}
+"""Microseconds of each unit: whole numbers, so that 1251 ms are the float 1.251."""
 _DIGITS = 15
 """Digits of a number that are read; more are nobody's."""
 
@@ -36,7 +29,7 @@ def haproxy_time(text: str, where: str, unit: str = "ms") -> float:
     found = re.fullmatch(rf"([0-9]{{1,{_DIGITS}}})(us|ms|s|m|h|d)?", text)
     if found is None:
         raise ScenarioError(f"{where}: the time is '{text}'; allowed is a whole number with us, ms, s, m, h or d.")
-    return min(MOST, int(found[1]) * _HAPROXY[found[2] or unit])
+    return min(MOST, int(found[1]) * _HAPROXY[found[2] or unit] / SECOND)
 
 
 def nginx_time(text: str, where: str) -> float:
@@ -49,4 +42,4 @@ def nginx_time(text: str, where: str) -> float:
     if not re.fullmatch(rf"(?:{number}(?:ms|[smhdwMy]) ?){{0,7}}{number}(?:ms|[smhdwMy])?", text):
         raise ScenarioError(f"{where}: the time is '{text}'; allowed is a number with ms, s, m, h, d, w, M or y.")
     parts = re.findall(rf"({number})(ms|[smhdwMy])?", text)
-    return min(MOST, sum(int(count) * _NGINX[unit or "s"] for count, unit in parts))
+    return min(MOST, sum(int(count) * _NGINX[unit or "s"] for count, unit in parts) / SECOND)

@@ -9,12 +9,12 @@ from typing import Any
 
 from twin.config.reading import haproxy, nginx
 from twin.config.reading.haproxy_sections import SECTIONS
-from twin.config.reading.report import Imported, Source
+from twin.config.reading.report import Imported, SourceFile
 from twin.errors import ScenarioError, ScenarioWarning
 from twin.files.reading import CONFIGURATION, read_text
 from twin.scenario.scenario import Scenario
 
-READERS: Mapping[str, Callable[[Sequence[Source], str], Imported]] = {"haproxy": haproxy.read, "nginx": nginx.read}
+READERS: Mapping[str, Callable[[Sequence[SourceFile], str], Imported]] = {"haproxy": haproxy.read, "nginx": nginx.read}
 MOST_FILES = 100
 
 
@@ -30,7 +30,7 @@ def imported(paths: Sequence[str | Path], backend: str = "") -> Imported:
     """
     if len(paths) > MOST_FILES:
         raise ScenarioError(f"there are {len(paths)} files; allowed are at most {MOST_FILES}.")
-    files = [Source(str(path), read_text(path, CONFIGURATION)) for path in paths]
+    files = [SourceFile(str(path), read_text(path, CONFIGURATION)) for path in paths]
     formats = {format_of(file) for file in files}
     if len(formats) > 1:
         raise ScenarioError("the files are of several programs; give those of one.")
@@ -47,7 +47,7 @@ def settings_of(path: str, text: str) -> dict[str, Any] | None:
     Raises:
         ScenarioError: it is of such a program, and cannot be used.
     """
-    file = Source(path, text)
+    file = SourceFile(path, text)
     try:
         reader = READERS[format_of(file)]
     except ScenarioError:
@@ -62,7 +62,7 @@ def settings_of(path: str, text: str) -> dict[str, Any] | None:
     return {"name": name_of(path), **found.data}
 
 
-def format_of(file: Source) -> str:
+def format_of(file: SourceFile) -> str:
     """Return which program a file is for.
 
     Raises:

@@ -13,7 +13,7 @@ from twin.config.reading.durations import MOST, haproxy_time
 from twin.config.reading.haproxy_sections import PROXIES, Directive, Section, sections
 from twin.config.reading.haproxy_servers import ServerOptions, servers_of
 from twin.config.reading.haproxy_tables import NO_EFFECT, NOT_MODELLED, known
-from twin.config.reading.report import NOWHERE, Imported, Place, Source
+from twin.config.reading.report import NOWHERE, FilePlace, Imported, SourceFile
 from twin.errors import ScenarioError
 from twin.rules.presets import BALANCERS
 from twin.scenario.balancer.haproxy import HAProxy
@@ -23,7 +23,7 @@ TIMES = {"connect": "connect_timeout", "tunnel": "tunnel_timeout", "server": "se
 """Names of timeouts, and what they are called in a scenario."""
 
 
-def read(files: Sequence[Source], backend: str = "") -> Imported:
+def read(files: Sequence[SourceFile], backend: str = "") -> Imported:
     """Return what is understood of HAProxy's files.
 
     Args:
@@ -34,7 +34,7 @@ def read(files: Sequence[Source], backend: str = "") -> Imported:
         ScenarioError: it is no such text, or does not say which backend.
     """
     found = sections(files)
-    return Reading(found, _chosen(found, backend)).imported
+    return HAProxyReading(found, _chosen(found, backend)).imported
 
 
 def _chosen(found: Sequence[Section], name: str) -> Section:
@@ -55,7 +55,7 @@ def _is_server(directive: Directive) -> bool:
     return directive.words[0] in ("server", "server-template")
 
 
-class Reading:
+class HAProxyReading:
     """One backend, read.
 
     Args:
@@ -69,7 +69,7 @@ class Reading:
         self.times: dict[str, float] = {}
         self.settings: dict[str, Any] = {}
         self.consistent = False
-        self.assumed = set[Place]()
+        self.assumed = set[FilePlace]()
         mine = [one for one in found if self._leads_here(one)]
         for section in found:
             self.imported.say(section.head.place, section.head.text, "no effect", "a section")

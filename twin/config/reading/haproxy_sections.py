@@ -6,7 +6,7 @@ Source: HAProxy 2.8 configuration manual, 2.2 "Quoting and escaping", 2.3 "Envir
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from twin.config.reading.report import Place, Source
+from twin.config.reading.report import FilePlace, SourceFile
 from twin.errors import ScenarioError
 
 SECTIONS = frozenset(
@@ -44,7 +44,7 @@ class Directive:
         expands: whether a variable of the environment stands in it.
     """
 
-    place: Place
+    place: FilePlace
     words: tuple[str, ...]
     expands: bool = False
 
@@ -84,7 +84,7 @@ class Section:
         yield from self.directives
 
 
-def sections(files: Sequence[Source]) -> list[Section]:
+def sections(files: Sequence[SourceFile]) -> list[Section]:
     """Return the sections of some files, which count as one.
 
     Raises:
@@ -120,15 +120,15 @@ def _defaults(section: Section, found: Sequence[Section], latest: Section | None
     raise ScenarioError(f"{section.head.place}: there are no defaults '{name}' before it.")
 
 
-def _directives(files: Sequence[Source]) -> Iterator[Directive]:
+def _directives(files: Sequence[SourceFile]) -> Iterator[Directive]:
     for file in files:
         for number, line in enumerate(file.text.split("\n"), 1):
-            directive = split(line, Place(file.name, number))
+            directive = split(line, FilePlace(file.name, number))
             if directive.words:
                 yield directive
 
 
-def split(line: str, place: Place) -> Directive:
+def split(line: str, place: FilePlace) -> Directive:
     """Return the words of a line: quotes and backslashes are taken away, and a comment ends it.
 
     Raises:

@@ -146,7 +146,7 @@ def _options(
             value = _value(rest, where)
             if not re.fullmatch("[0-9]{1,6}", value):
                 raise ScenarioError(f"{where} is '{value}'; allowed is a whole number.")
-            found = replace(found, **{name: int(value)})
+            found = replace(found, fall=int(value)) if name == "fall" else replace(found, rise=int(value))
         elif name == "slowstart":
             found = replace(found, slowstart=round(haproxy_time(_value(rest, where), where)))
         elif name == "on-marked-down":

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from twin.config.reading.durations import nginx_time
-from twin.config.reading.nginx_blocks import Block, blocks
+from twin.config.reading.nginx_blocks import NginxBlock, blocks
 from twin.config.reading.nginx_tables import NO_EFFECT, NOT_MODELLED, TLS
-from twin.config.reading.report import NOWHERE, Imported, Source
+from twin.config.reading.report import NOWHERE, Imported, SourceFile
 from twin.errors import ScenarioError
 from twin.rules.presets import BALANCERS
 
@@ -22,7 +22,7 @@ TIMES = {"proxy_connect_timeout": "connect_timeout", "proxy_read_timeout": "read
 _PASS = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^/:$\s]+)(?::[0-9]{1,5})?(?:/.*)?", re.DOTALL)
 
 
-def read(files: Sequence[Source], upstream: str = "") -> Imported:
+def read(files: Sequence[SourceFile], upstream: str = "") -> Imported:
     """Return what is understood of nginx's files.
 
     Args:
@@ -33,10 +33,10 @@ def read(files: Sequence[Source], upstream: str = "") -> Imported:
         ScenarioError: it is no such text, or does not say which upstream.
     """
     roots = [blocks(file) for file in files]
-    return Reading(roots, upstream).imported
+    return NginxReading(roots, upstream).imported
 
 
-class Reading:
+class NginxReading:
     """One upstream, read.
 
     Args:
@@ -44,7 +44,7 @@ class Reading:
         name: of the upstream, or an empty text.
     """
 
-    def __init__(self, roots: Sequence[Block], name: str) -> None:
+    def __init__(self, roots: Sequence[NginxBlock], name: str) -> None:
         self.imported = Imported()
         self.every = [one for root in roots for one in root.all()]
         join(roots)
@@ -65,7 +65,7 @@ class Reading:
         self.imported.data = {"balancer": {"kind": "nginx", **self.settings}, "nodes": {"count": self.count}}
         self.imported.assume("clients", "how many there are, and how they come back: set [clients]")
 
-    def _target(self, one: Block) -> str:
+    def _target(self, one: NginxBlock) -> str:
         """Return the host or the upstream that requests are passed to; an empty text for a variable."""
         found = _PASS.fullmatch(one.words[1]) if len(one.words) == 2 else None
         return found[1] if found is not None else ""
@@ -108,7 +108,7 @@ class Reading:
             self.imported.assume("round robin", f"balancer.algorithm = '{preset['algorithm']}', nginx's default")
         self.settings["algorithm"] = rule or preset["algorithm"]
 
-    def _rule(self, one: Block) -> str:
+    def _rule(self, one: NginxBlock) -> str:
         """Return a choice rule by its name in a scenario; one that there is not is assumed to be round robin."""
         match one.words:
             case [("least_conn" | "ip_hash") as name]:
@@ -126,7 +126,7 @@ class Reading:
         self.used[id(one)] = f"balancer.algorithm = '{rule}'{more}"
         return rule
 
-    def _server(self, one: Block) -> dict[str, int] | None:
+    def _server(self, one: NginxBlock) -> dict[str, int] | None:
         """Return the parameters of a server that are settings, or None if it is out of service."""
         found: dict[str, int] = {}
         self.used[id(one)] = "a node"
@@ -171,7 +171,7 @@ class Reading:
         version = self.location.effective("proxy_http_version")
         if version is not None:
             self.used[id(version)] = "WebSockets need 1.1"
-        level: Block | None = self.location
+        level: NginxBlock | None = self.location
         while level is not None and not any(one.name == "proxy_set_header" for one in level.inner or ()):
             level = level.outer  # headers are inherited only where none is set
         headers = {one.words[1].lower() for one in (level.inner if level else None) or () if len(one.words) == 3}
@@ -180,7 +180,7 @@ class Reading:
         if lacks:
             self.imported.say(NOWHERE, ", ".join(lacks), "not modelled", "without it no WebSocket passes nginx")
 
-    def _say(self, one: Block) -> None:
+    def _say(self, one: NginxBlock) -> None:
         """Say what became of a directive."""
         say, name = self.imported.say, one.name
         outer = one.outer.name if one.outer is not None else ""
@@ -219,7 +219,7 @@ OF_HTTP = frozenset(["server", "upstream", "location", "map"])
 """Blocks that are never in the main context."""
 
 
-def join(roots: Sequence[Block]) -> None:
+def join(roots: Sequence[NginxBlock]) -> None:
     """Put what stands in files for the `http` context into the `http` block of another file, if there is one: so it is
     where an include would have it. A text of `nginx -T` has all files in one.
     """

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from twin.config.reading.report import Place, Source
+from twin.config.reading.report import FilePlace, SourceFile
 from twin.errors import ScenarioError
 from twin.files.reading import MOST_DEPTH
 
@@ -22,7 +22,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 @dataclass
-class Block:
+class NginxBlock:
     """A directive, and what is in its block.
 
     Attributes:
@@ -32,10 +32,10 @@ class Block:
         outer: the block that it stands in; None for the file itself.
     """
 
-    place: Place
+    place: FilePlace
     words: tuple[str, ...]
-    inner: "list[Block] | None" = None
-    outer: "Block | None" = field(default=None, repr=False)
+    inner: "list[NginxBlock] | None" = None
+    outer: "NginxBlock | None" = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -47,13 +47,13 @@ class Block:
         """The directive without its block."""
         return " ".join(self.words)
 
-    def all(self) -> Iterator["Block"]:
+    def all(self) -> Iterator["NginxBlock"]:
         """Yield what is in its block, blocks within blocks included, in their order."""
         for one in self.inner or ():
             yield one
             yield from one.all()
 
-    def effective(self, name: str) -> "Block | None":
+    def effective(self, name: str) -> "NginxBlock | None":
         """Return the directive of a name that holds in this block: its own last one, or that of the blocks around."""
         own = [one for one in self.inner or () if one.name == name]
         if own:
@@ -61,19 +61,19 @@ class Block:
         return self.outer.effective(name) if self.outer is not None else None
 
 
-def blocks(file: Source) -> Block:
+def blocks(file: SourceFile) -> NginxBlock:
     """Return a file as a block without words.
 
     Raises:
         ScenarioError: it is no such text; the sentence names file and line.
     """
-    root = Block(Place(file.name, 1), (), [])
+    root = NginxBlock(FilePlace(file.name, 1), (), [])
     stack, words, begin, count, line = [root], list[str](), 1, 0, 1
     for token in _tokens(file):
         if token == "\n":
             line += 1
             continue
-        where = Place(file.name, line)
+        where = FilePlace(file.name, line)
         if token not in (";", "{", "}"):
             begin = begin if words else line
             words.append(_plain(token))
@@ -90,23 +90,23 @@ def blocks(file: Source) -> Block:
         if count > MOST_DIRECTIVES or len(stack) > MOST_DEPTH:
             allowed = f"at most {MOST_DIRECTIVES} directives, in at most {MOST_DEPTH} blocks"
             raise ScenarioError(f"{where}: allowed are {allowed}.")
-        one = Block(Place(file.name, begin), tuple(words), [] if token == "{" else None, stack[-1])
+        one = NginxBlock(FilePlace(file.name, begin), tuple(words), [] if token == "{" else None, stack[-1])
         assert stack[-1].inner is not None
         stack[-1].inner.append(one)
         if token == "{":
             stack.append(one)
         words = []
     if words or len(stack) > 1:
-        raise ScenarioError(f"{Place(file.name, line)}: the file ends within a directive or a block.")
+        raise ScenarioError(f"{FilePlace(file.name, line)}: the file ends within a directive or a block.")
     return root
 
 
-def _tokens(file: Source) -> Iterator[str]:
+def _tokens(file: SourceFile) -> Iterator[str]:
     at, line = 0, 1
     while at < len(file.text):
         found = _TOKEN.match(file.text, at)
         if found is None:
-            raise ScenarioError(f"{Place(file.name, line)}: a quote is not closed, or a backslash ends the file.")
+            raise ScenarioError(f"{FilePlace(file.name, line)}: a quote is not closed, or a backslash ends the file.")
         token, at = found[0], found.end()
         if token.startswith("#") or (token != "\n" and not token.strip()):
             continue

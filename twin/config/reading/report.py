@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 Verdict = Literal["used", "no effect", "not modelled", "assumed"]
 
 
-class Source(NamedTuple):
+class SourceFile(NamedTuple):
     """A file that is read.
 
     Attributes:
@@ -18,7 +18,7 @@ class Source(NamedTuple):
     text: str
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """Where something stands: file and line, from 1. No file and line 0 is nowhere: it was left out."""
 
     file: str
@@ -28,7 +28,7 @@ class Place(NamedTuple):
         return f"{self.file}:{self.line}" if self.line else "(left out)"
 
 
-NOWHERE = Place("", 0)
+NOWHERE = FilePlace("", 0)
 
 
 class ReportLine(NamedTuple):
@@ -42,7 +42,7 @@ class ReportLine(NamedTuple):
         words: what it sets, what it may hide, or what is assumed.
     """
 
-    place: Place
+    place: FilePlace
     text: str
     verdict: Verdict
     words: str
@@ -65,7 +65,7 @@ class Imported:
     data: dict[str, Any] = field(default_factory=dict)
     lines: list[ReportLine] = field(default_factory=list)
 
-    def say(self, place: Place, text: str, verdict: Verdict, words: str) -> None:
+    def say(self, place: FilePlace, text: str, verdict: Verdict, words: str) -> None:
         """Note what became of a directive; see `ReportLine`."""
         self.lines.append(ReportLine(place, text, verdict, words))
 

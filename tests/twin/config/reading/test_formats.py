@@ -8,7 +8,7 @@ from tests.commands import ROOT
 from tests.strategies import small
 from twin.config.balancer import CONFIGURATIONS, Site
 from twin.config.reading import formats
-from twin.config.reading.report import Source
+from twin.config.reading.report import SourceFile
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
@@ -23,7 +23,7 @@ def taken_away(scenario, site=None):
     text = CONFIGURATIONS[kind].of_site(scenario, site or Site(servers=servers))
     if kind == "nginx" and balancer.hard_stop_after:
         text = MAIN["nginx"].format(stop=balancer.hard_stop_after, text=text)
-    return Source(f"{kind}.cfg", text)
+    return SourceFile(f"{kind}.cfg", text)
 
 
 def read_back(scenario):
@@ -46,7 +46,7 @@ def test_every_shipped_scenario_is_read_back():
 def test_the_configuration_of_a_live_run_is_read_back_too(kind, tmp_path):
     scenario = small(balancer={"kind": kind, "hard_stop_after": 3 if kind == "nginx" else 3.0}, nodes={"count": 4})
     text = CONFIGURATIONS[kind].of_run(scenario, 8080, [9001, 9002, 9003, 9004], tmp_path)
-    back = formats.scenario_of(formats.READERS[kind]([Source("run", text)], ""), "back")
+    back = formats.scenario_of(formats.READERS[kind]([SourceFile("run", text)], ""), "back")
     assert back.balancer == scenario.balancer
     assert back.nodes.count == 4
 
@@ -89,7 +89,7 @@ NGINX = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(HAPROXY | NGINX, st.integers(1, 40))
 def test_what_is_written_is_read_back_for_any_settings(balancer, nodes):
     scenario = small(balancer=balancer, nodes={"count": nodes})
@@ -121,7 +121,7 @@ def test_each_line_of_an_own_configuration_has_a_verdict(kind):
     ],
 )
 def test_a_file_is_recognized_by_its_first_line_and_its_signs(text, kind):
-    assert formats.format_of(Source("a", text)) == kind
+    assert formats.format_of(SourceFile("a", text)) == kind
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "name = 'a'\n", "{\n  'a': 1\n", "\n\n"])
@@ -129,7 +129,7 @@ def test_what_is_of_no_program_is_refused_in_one_sentence(text):
     if text.startswith("{"):
         text = "[a]\n"
     with pytest.raises(ScenarioError, match=r"^a: is no configuration of haproxy or nginx\.$"):
-        formats.format_of(Source("a", text))
+        formats.format_of(SourceFile("a", text))
 
 
 def test_files_of_two_programs_are_refused(tmp_path):
@@ -151,7 +151,7 @@ ALPHABET = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["haproxy", "nginx"]), st.data())
 def test_a_mutated_file_gives_a_report_or_one_sentence(kind, data):
     text = taken_away(small(balancer={"kind": kind})).text
@@ -161,7 +161,7 @@ def test_a_mutated_file_gives_a_report_or_one_sentence(kind, data):
         text = text[:at] + data.draw(ALPHABET) + text[until:]
     said = "."
     try:
-        formats.scenario_of(formats.READERS[kind]([Source("a", text)], ""), "mutated")
+        formats.scenario_of(formats.READERS[kind]([SourceFile("a", text)], ""), "mutated")
     except ScenarioError as error:
         said = str(error)
     assert said.endswith(".")

@@ -5,7 +5,7 @@ import pytest
 from twin.config.reading.formats import scenario_of
 from twin.config.reading.haproxy import read
 from twin.config.reading.haproxy_sections import split
-from twin.config.reading.report import Place, Source
+from twin.config.reading.report import FilePlace, SourceFile
 from twin.errors import ScenarioError
 
 PLAIN = """
@@ -24,7 +24,7 @@ backend app
 
 
 def imported(text, backend=""):
-    return read([Source("h.cfg", text)], backend)
+    return read([SourceFile("h.cfg", text)], backend)
 
 
 def balancer(text, backend=""):
@@ -159,7 +159,7 @@ def test_options_of_servers_that_a_scenario_lacks_are_told(option):
 
 
 def test_quotes_escapes_and_comments_are_haproxys():
-    place = Place("a", 1)
+    place = FilePlace("a", 1)
     assert split(r"""a "b c" d\ e 'f"g' h\#i #j""", place).words == ("a", "b c", "d e", 'f"g', "h#i")
     assert split('log "${HOST}:514"', place).expands
     assert not split("log '${HOST}' $x", place).expands

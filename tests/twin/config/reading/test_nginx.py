@@ -5,7 +5,7 @@ import pytest
 from twin.config.reading.formats import scenario_of
 from twin.config.reading.nginx import read
 from twin.config.reading.nginx_blocks import blocks
-from twin.config.reading.report import Source
+from twin.config.reading.report import SourceFile
 from twin.errors import ScenarioError
 
 PLAIN = """
@@ -27,7 +27,7 @@ server {
 
 
 def imported(text, backend=""):
-    return read([Source("n.conf", text)], backend)
+    return read([SourceFile("n.conf", text)], backend)
 
 
 def balancer(text, backend=""):
@@ -169,8 +169,8 @@ def test_files_for_the_http_context_inherit_from_it():
     main = "events {}\nhttp {\n proxy_read_timeout 9m;\n proxy_connect_timeout 9s;\n include conf.d/*.conf;\n}\n"
     site = "proxy_connect_timeout 2s;\n" + PLAIN
     for files in (
-        [Source("nginx.conf", main), Source("a.conf", site)],
-        [Source("a.conf", site), Source("nginx.conf", main)],
+        [SourceFile("nginx.conf", main), SourceFile("a.conf", site)],
+        [SourceFile("a.conf", site), SourceFile("nginx.conf", main)],
     ):
         found = read(files)
         made = scenario_of(found, "x").balancer
@@ -184,7 +184,7 @@ def test_files_for_the_http_context_inherit_from_it():
 
 def test_words_quotes_variables_and_comments_are_nginxs():
     root = blocks(
-        Source("a", "set $a \"b;{\" 'c d'; # x {\nlog ${b}c \"two\nlines\" e\\;f;\nif ($a ~ 'x') { return 1; }\n")
+        SourceFile("a", "set $a \"b;{\" 'c d'; # x {\nlog ${b}c \"two\nlines\" e\\;f;\nif ($a ~ 'x') { return 1; }\n")
     )
     first, second, third = root.inner
     assert first.words == ("set", "$a", "b;{", "c d")
