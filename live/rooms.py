@@ -7,6 +7,7 @@ from live.codec import frames
 from live.deadlines import deadlines
 from live.handler import handler
 from live.machine import accounts
+from live.memory import memory
 from live.network import links, nodelay
 from live.node import lifetimes
 from live.pool import pool
@@ -33,6 +34,7 @@ ROOMS: tuple[Room, ...] = (
     nodelay.attach,
     pool.attach,
     polls.attach,
+    memory.attach,
     accounts.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

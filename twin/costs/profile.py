@@ -26,6 +26,7 @@ from twin.costs.curve import Curve, PartCosts, quantile
 from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
+from twin.costs.memory import check_memory
 from twin.costs.parts import PARTS
 from twin.costs.polls import OF_POLLS
 from twin.costs.sessions import SESSION_PARTS
@@ -260,6 +261,7 @@ class HostProfile(Measured):
         if not known or (scenario.talks and "node_read" in self.by_name() and "node_read" not in known):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
+        check_memory(self, scenario)
         if scenario.talks:
             self.must_know_broadcast(kind)
         if sessions != "none":

@@ -1,7 +1,7 @@
 """The one specification of a cluster and what happens to it; both worlds read nothing else."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
@@ -23,6 +23,8 @@ from twin.scenario.contents import Contents, contents_of
 from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.handler import Executor, HandlerSettings
+from twin.scenario.host import HostSettings
+from twin.scenario.memory import MemoryLimit
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset, spelled_out
@@ -189,27 +191,13 @@ class Nodes(Table):
     pool: Pool | None = Field(
         None, description="Connections of each node to a store, which its work borrows; left out: there are none."
     )
-
-
-class HostSettings(Table):
-    """The machine that carries all processes."""
-
-    placement: Literal["pinned", "free", "separate"] = Field(
-        "pinned",
-        description="pinned: clients on the upper half of the cores, cluster on the lower; free: the kernel chooses; "
-        "separate: balancer, nodes, clients, bus and publisher on machines of their own, whatever `cores` (in "
-        "predictions only).",
+    memory_limit: MemoryLimit = Field(
+        0,
+        description="Resident bytes that the process of a node may have: who needs more gets none and is killed, as a "
+        "container is that reaches its limit; 0 is no limit.",
     )
-    cores: Annotated[int, Field(ge=1, le=64)] = Field(
-        2, description="Cores to use; pinned uses the first half for the cluster."
-    )
-    accounts: bool = Field(
-        False,
-        description="true: the CPU time that nodes, balancer and clients use in a run is noted; where clients poll, it "
-        "always is.",
-    )
-    profile: str = Field(
-        "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
+    memory_restart: Seconds = Field(
+        0.0, description="Seconds from such an end until a new process of the node is started; 0 is never."
     )
 
 
@@ -323,6 +311,11 @@ class Scenario(Table):
     def notes_cpu(self) -> bool:
         """Whether the CPU time of processes is noted."""
         return self.accounts or self.counts_bytes
+
+    @property
+    def notes_memory(self) -> bool:
+        """Whether the memory of nodes is noted."""
+        return self.host.memory or self.nodes.memory_limit > 0 or self.counts_bytes
 
     @property
     def talks(self) -> bool:
