@@ -20,7 +20,9 @@ from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import haproxy, nginx
 from stormlab.commands.course import course, grade
 from stormlab.commands.glossary import glossary
+from stormlab.commands.memory import memory
 from stormlab.commands.migrate import migrate
+from stormlab.commands.runtimes import runtimes
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
@@ -305,6 +307,8 @@ def audit(
 app.command()(campaign)
 app.command()(sweep)
 app.command()(zoo)
+app.command()(memory)
+app.command()(runtimes)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)

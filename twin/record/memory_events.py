@@ -17,9 +17,7 @@ class NodeMemory(Event):
 
 @event("node")
 class OutOfMemory(Event):
-    """The node has reached `nodes.memory_limit`, and its process is killed; `node_stopped` follows. Live, noted when
-    the lab sees that the process has ended.
-    """
+    """The node has reached `nodes.memory_limit`, and its process is killed; `node_stopped` follows."""
 
 
 OF_MEMORY: tuple[type[Event], ...] = (NodeMemory, OutOfMemory)

@@ -4,7 +4,7 @@ import pytest
 
 from sim import simulate
 from tests.footprints import KNOWN, PLACE, memory_profile
-from tests.strategies import PATH_BYTES, small
+from tests.strategies import small
 from twin.invariants import audit
 from twin.measures import measure_memory
 from twin.rules.frames import message_frame
@@ -12,10 +12,12 @@ from twin.rules.frames import message_frame
 EMPTY, EACH = (KNOWN["start_node"][name][0] for name in ("node", "connection"))
 SIZE = 20_000
 FRAME = message_frame(SIZE)
+ROOM = 25_000
+"""Bytes that the way to a client holds: one frame."""
 
 
 def run(scenario):
-    record = simulate(scenario, 0, memory_profile())
+    record = simulate(scenario, 0, memory_profile(path_bytes=[ROOM], path_bytes_large=[ROOM]))
     assert audit(record).as_dict()["broken"] == {}
     return record
 
@@ -71,8 +73,7 @@ def test_a_new_process_is_started_after_its_time_and_the_next_one_as_well():
 def test_what_waits_for_clients_that_do_not_read_is_kept_once_for_all(clients):
     record = run(stalled(clients, 20))
     (death,) = record.select("out_of_memory")["t"]
-    on_the_way = PATH_BYTES // FRAME
-    due = [0.1 * n for n in range(1, 70) if 0.1 * n > 2.0][on_the_way + 20]
+    due = 2.0 + 0.1 * (1 + 20)  # one on its way, 20 in the node, and the next one is too many
     assert death == pytest.approx(due, abs=0.03)
 
 
