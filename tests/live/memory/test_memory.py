@@ -46,9 +46,8 @@ class Cluster:
 
     def renew_node(self, number: int) -> ChildProcess:
         config = {"number": number, "port": self.port, "backlog": 100}
-        process = RUNTIMES["asyncio"].start(
-            self.stage, "node 1", config, placement.placement(self.scenario).cluster[:1]
-        )
+        cpus = placement.placement(self.scenario).cluster[:1]
+        process = RUNTIMES["asyncio"].start(self.stage, "node 1", config, cpus)
         self.nodes = [process]
         return process
 
@@ -93,7 +92,7 @@ def test_a_node_gets_what_it_may_have_and_is_killed_for_more(small: Callable[...
     with limited(small) as (cluster, part):
         node = cluster.nodes[0]
         soft, _ = resource.prlimit(node.pid, resource.RLIMIT_DATA)
-        resident, data = sizes(node.pid)
+        data = sizes(node.pid)[1]
         assert soft - data == pytest.approx(ROOM, abs=ROOM / 4)
         part.begin(0.0)
         part.attend()
@@ -103,8 +102,8 @@ def test_a_node_gets_what_it_may_have_and_is_killed_for_more(small: Callable[...
         assert cluster.standings[0].phase == "dead"
         node.wait(10.0)
         assert node.status == -9
+        part._reached = lambda node: True  # type: ignore[method-assign]
         with pytest.raises(ClusterError, match=r"nodes\.memory_limit is \d+: node 1 reached it before the run began"):
-            part._reached = lambda node: True  # type: ignore[method-assign]
             part.begin(0.0)
 
 
