@@ -222,6 +222,11 @@ class Measured(BaseModel):
         found = self.with_parts(measured.only(OF_POLLS).parts)
         return found.model_copy(update={"first_part": found.first_part | shares})
 
+    def with_memory_of(self, measured: Self) -> Self:
+        """Return this profile with the memory of nodes of another one, in place of its own."""
+        names = ("memory", "place_bytes", "connection_bytes")
+        return self.model_copy(update={name: getattr(measured, name) for name in names})
+
     def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
         """Return this profile with some parts, by room and kind, in place of its own of the same names."""
         changed = {room: dict(kinds) for room, kinds in self.parts.items()}

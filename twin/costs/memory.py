@@ -102,15 +102,21 @@ def node_memory(profile: Profile, scenario: "Scenario", u: float = 0.5) -> NodeM
     return NodeMemory(empty, connection, place, scenario.nodes.compression is None)
 
 
+def asks_memory(scenario: "Scenario") -> bool:
+    """Tell whether a scenario asks for the memory of its nodes."""
+    return scenario.host.memory or scenario.nodes.memory_limit > 0
+
+
 def check_memory(profile: Profile, scenario: "Scenario") -> None:
-    """Make sure that a profile knows all that decides when a scenario's nodes reach their limit.
+    """Make sure that a profile knows the memory of a scenario's nodes, if that is asked for.
 
     Raises:
-        ScenarioError: there is a limit, and the profile does not.
+        ScenarioError: it does not.
     """
-    limit, known = scenario.nodes.memory_limit, footprint(profile, scenario) is not None and profile.place_bytes
-    if limit and (not known or connection_bytes(profile, scenario) is None):
+    known = footprint(profile, scenario) is not None and profile.place_bytes
+    if asks_memory(scenario) and (not known or connection_bytes(profile, scenario) is None):
+        limit = scenario.nodes.memory_limit
+        asked = f"nodes.memory_limit is {limit}" if limit else "host.memory is true"
         raise ScenarioError(
-            f"nodes.memory_limit is {limit}; this host profile was calibrated without the memory of nodes: run "
-            "./lab calibrate again."
+            f"{asked}; this host profile was calibrated without the memory of such nodes: run ./lab calibrate again."
         )

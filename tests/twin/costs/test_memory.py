@@ -56,9 +56,13 @@ def test_a_profile_of_before_knows_the_connections_of_the_usual_runtime_alone():
 def test_a_limit_needs_a_profile_that_knows_the_memory_of_nodes(lacking):
     scenario = small(nodes=LIMIT)
     memory_profile().must_know(scenario)
-    with pytest.raises(ScenarioError, match=r"nodes.memory_limit is 100000000; .* without the memory of nodes: run"):
+    with pytest.raises(
+        ScenarioError, match=r"nodes.memory_limit is 100000000; .* without the memory of such nodes: run"
+    ):
         memory_profile(**lacking).must_know(scenario)
-    memory_profile(**lacking).must_know(small(host={"memory": True}))
+    with pytest.raises(ScenarioError, match=r"host.memory is true; .* without the memory of such nodes: run"):
+        memory_profile(**lacking).must_know(small(host={"memory": True}))
+    memory_profile(**lacking).must_know(small())
 
 
 def test_figures_of_an_earlier_calibration_are_kept():
