@@ -30,11 +30,11 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    accounts.attach,  # its look at the end of a run is quick, that at the memory is not
     frames.attach,
     nodelay.attach,
     pool.attach,
     polls.attach,
     memory.attach,
-    accounts.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""
