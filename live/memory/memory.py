@@ -134,14 +134,12 @@ class MemoryLimit(ClusterPart):
 
     def _kill(self, number: int, standing: Standing, node: ChildProcess) -> None:
         now, cluster = time.monotonic(), self.cluster
-        if standing.order:  # it is about to end anyway, and who ordered that sees to it
-            node.signal(signal.SIGKILL)
-            return
         life = standing.begin("kill", returns=self.settings.memory_restart > 0)
         assert life is not None
         cluster.note(now, "out_of_memory", number)
         node.signal(signal.SIGKILL)
         cluster.killed.append(number)
+        cluster.restarting.discard(number)  # what it was told has come to nothing
         if self.settings.memory_restart:
             self._due[number] = now + self.settings.memory_restart, life
 

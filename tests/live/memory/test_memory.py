@@ -40,6 +40,7 @@ class Cluster:
         self.standings = [Standing()]
         self.noted: list[tuple[str, int]] = []
         self.killed: list[int] = []
+        self.restarting: set[int] = set()
         self.helpers: list[Any] = []
         self.nodes = [self.renew_node(1)]
         self.nodes[0].hear(Listening)
