@@ -14,6 +14,8 @@ MEMORY = {
     ),
 }
 """Of a scenario in which the memory of nodes is noted."""
+LEAST_CONNECTIONS = 50
+"""Connections with fewer than which a node's memory says nothing of one of them: what else it allocates is as much."""
 
 
 def measure_memory(record: Record) -> dict[str, float]:
@@ -30,7 +32,7 @@ def measure_memory(record: Record) -> dict[str, float]:
 def _sizes(record: Record) -> dict[str, float]:
     memory, found = record.columns.of("node_memory"), dict[str, float]()
     before, after, connections = (memory.numbers(name) for name in ("before", "after", "connections"))
-    if connections.sum() > 0:
+    if connections.sum() >= LEAST_CONNECTIONS:
         found["connection_bytes"] = float((after - before).sum()) / int(connections.sum())
     asked = record.scenario.host.memory or record.scenario.nodes.memory_limit > 0
     if asked and len(before) and (before > 0).all():  # else the profile does not know the size of a node

@@ -7,7 +7,7 @@ from twin.measures import MEASURES, measure_memory
 from twin.record.record import Record, row
 
 LIMIT = {"nodes": {"memory_limit": 2**26}}
-SIZES = [row(7.98, "node_memory", node=n, detail=detail) for n, detail in ((1, "1000 3000 3"), (2, "500 1500 2"))]
+SIZES = [row(7.98, "node_memory", node=n, detail=detail) for n, detail in ((1, "1000 31000 30"), (2, "500 20500 20"))]
 
 
 def record(rows, **changes):
@@ -19,7 +19,7 @@ def kills(*times, **more):
 
 
 def test_memory_is_a_connection_and_of_the_largest_node():
-    assert measure_memory(record(SIZES, host={"memory": True})) == {"connection_bytes": 600.0, "node_bytes": 3000.0}
+    assert measure_memory(record(SIZES, host={"memory": True})) == {"connection_bytes": 1000.0, "node_bytes": 31000.0}
     assert set(measure_memory(record(SIZES, codec="json"))) == {"connection_bytes"}
     assert measure_memory(record(SIZES)) == {}
 
@@ -31,8 +31,10 @@ def test_where_clients_send_what_nodes_note_of_that_is_in_their_memory():
 
 
 def test_a_node_whose_size_the_profile_does_not_know_has_none():
-    unknown = [row(7.98, "node_memory", node=1, detail="0 2000 2")]
+    unknown = [row(7.98, "node_memory", node=1, detail="0 50000 50")]
     assert measure_memory(record(unknown, host={"memory": True})) == {"connection_bytes": 1000.0}
+    few = [row(7.98, "node_memory", node=1, detail="0 49000 49")]
+    assert measure_memory(record(few, host={"memory": True})) == {}
 
 
 @pytest.mark.parametrize(
