@@ -8,7 +8,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from stormlab.steps import out, part_progress, runs_of, say_json
+from stormlab.steps import out, prediction_of, runs_of, say_json
 from twin.analysis.runtimes import COLUMNS, NODES, RuntimeFigures, cells, figures_of, mixed, with_table
 from twin.costs.profile import HostProfile
 from twin.errors import LabError, ScenarioError, check_output
@@ -50,11 +50,7 @@ def runtimes(
         with_table(text, str(write), "")
     chosen = _chosen(only)
     profile, missing = HostProfile.for_scenario(spec), Missing(LabError)
-    found = []
-    with part_progress(f"runtimes on {spec.name}") as show:
-        for done, name in enumerate(chosen):
-            show(done, len(chosen))
-            found.append(_row(name, spec, profile, replications, runs, missing))
+    found = [_row(name, spec, profile, replications, runs, missing) for name in chosen]
     if write is not None:
         write_text(write, with_table(text, str(write), markdown(found)))
     if as_json:
@@ -78,14 +74,12 @@ def _row(
     name: str, spec: Scenario, profile: HostProfile, replications: int, runs: int, missing: Missing
 ) -> RuntimeFigures:
     """Return the figures of one row; what the profile does not know, or cannot be measured here, is left out."""
-    import sim
-
     varied = spec.vary(nodes=NODES[name])
     measure = f"{mixed(varied)}_answer_p99"
     found = figures_of(name, varied, profile)
     if not found.known:
         return found
-    predicted = sim.predict(varied, replications, profile).measures[measure]
+    predicted = prediction_of(varied, replications, profile=profile).measures[measure]
     found = found.predicting(predicted.to_numpy())
     if runs:
         with missing.noted(f"{name}: the measured runs"):
