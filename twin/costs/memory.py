@@ -70,9 +70,10 @@ def connection_bytes(profile: Profile, scenario: "Scenario", u: float = 0.5) -> 
     Args:
         profile: of the host.
         scenario: with the runtime and the compression of its nodes.
-        u: quantile of the repeats.
+        u: quantile of the repeats; of a profile without footprints it is the median.
     """
     known = footprint(profile, scenario)
+    u = u if known is not None else 0.5
     usual = COSTS_AS.get(scenario.nodes.runtime, scenario.nodes.runtime) == RUNTIME
     repeats = known.connection if known is not None else profile.connection_bytes if usual else []
     if not repeats:

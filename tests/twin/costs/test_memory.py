@@ -48,6 +48,7 @@ def test_a_profile_of_before_knows_the_connections_of_the_usual_runtime_alone():
     profile = small_profile(connection_bytes=[9e3, 10e3, 12e3])
     found = node_memory(profile, small())
     assert (found.empty, found.connection) == (0.0, 10e3)
+    assert node_memory(profile, small(), 0.9).connection == 10e3
     assert connection_bytes(profile, small(nodes={"runtime": "go"})) is None
     assert node_memory(small_profile(), small()) is None
 
