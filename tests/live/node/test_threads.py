@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from live.handler import wire
 from live.machine import placement
 from live.node.messages import Closed, Drained, Look, Seen, StartDrain
 from twin.rules.handler import Demand
+from twin.rules.handshake import new_key, request_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
@@ -66,6 +68,22 @@ def test_the_check_is_answered_and_a_browser_s_page_is_not(stage: Stage) -> None
     assert node.hear(Seen).checked > 0
     with pytest.raises(InvalidStatus, match="403"):
         connect(uri, origin="http://127.0.0.1", proxy=None)  # type: ignore[arg-type]
+
+
+def test_at_its_end_who_does_not_answer_holds_up_nobody_s_close_frame(stage: Stage) -> None:
+    """More than the library closes at a time."""
+    node, uri = start(stage)
+    port = int(uri.rpartition(":")[2].strip("/"))
+    links = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(40)]
+    for link in links:
+        link.sendall(request_of("127.0.0.1", "/", new_key(bytes(16))))
+        assert b" 101 " in link.recv(4096)
+    node.let_end()
+    node.signal(signal.SIGTERM)
+    assert {link.recv(4) for link in links} == {b"\x88\x02\x03\xe9"}  # nobody has answered yet
+    for link in links:
+        link.close()
+    node.hear(Closed)
 
 
 @pytest.mark.parametrize(("how", "code"), [("drain", "1012"), ("restart", "1001")])
