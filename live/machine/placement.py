@@ -18,6 +18,7 @@ import psutil
 
 from live.control.messages import plain
 from live.control.process import ChildProcess, Stage
+from live.control.usage import process_cpu_ns
 from live.machine.messages import Report, WakeUpDelays
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
@@ -228,12 +229,15 @@ class Watch:
         return {"scheduling_delay": delay, "others_cores": round(others, 4), "starved": "; ".join(why)}
 
     def _own_seconds(self) -> float:
+        """Return the CPU time of the lab and of its parts, with that of the processes that these have: the workers of a
+        node with several, and those of a pool.
+        """
         total = time.process_time()
         for part in self.stage.parts:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 total += part.cpu_ns() / 1e9
-            except (psutil.NoSuchProcess, FileNotFoundError):
-                continue
+                for one in psutil.Process(part.pid).children(recursive=True):
+                    total += process_cpu_ns(one.pid) / 1e9
         return total
 
 
