@@ -234,7 +234,7 @@ class Watch:
         """
         total = time.process_time()
         for part in self.stage.parts:
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
                 total += part.cpu_ns() / 1e9
                 for one in psutil.Process(part.pid).children(recursive=True):
                     total += process_cpu_ns(one.pid) / 1e9

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -39,8 +38,6 @@ ROOMS = {"sends": "live.sending.thread", "handler": "live.handler.thread"}
 """Table of the settings -> module whose `attach` adds what takes the frames of a mechanism."""
 END_WITHIN = 0.001
 """Seconds between two looks whether the last connection is gone."""
-LOOK_AGAIN = 0.05
-"""Seconds between two looks whether somebody has shaken hands while the node ends."""
 
 
 class ThreadedNode:
@@ -125,20 +122,7 @@ class ThreadedNode:
 
     def end(self) -> None:
         """Close all connections (1001), in a thread of its own, as a signal's handler must not wait."""
-        threading.Thread(target=self._end, daemon=True).start()
-
-    def _end(self) -> None:
-        """Close each connection in a thread of its own: the library's `shutdown` waits for the answers of a few clients
-        before it goes on to the next, so that one that does not answer holds up the others' close frames.
-        """
-        threading.Thread(target=self.server.shutdown, args=(False,), daemon=True).start()
-        self.server.socket_closed.wait()
-        closing = set[ServerConnection]()
-        while self.server.handler_threads:
-            for connection in set(self.server.connections) - closing:  # also of who shook hands just now
-                closing.add(connection)
-                threading.Thread(target=connection.close, args=(CloseCode.GOING_AWAY,), daemon=True).start()
-            time.sleep(LOOK_AGAIN)
+        threading.Thread(target=self.server.shutdown, daemon=True).start()
 
 
 def obey_orders(node: ThreadedNode) -> None:
