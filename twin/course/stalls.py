@@ -31,8 +31,6 @@ NAMES = {
     "loop, blocking call": "handler-blocking",
 }
 """What does the long work, or lets it block, and the scenario of each."""
-SECONDS = 6.0
-"""Length of the lab's runs."""
 WHICH = (50, 90, 99)
 SLICE = 0.020
 """Seconds for which a goroutine computes that follows another one that was preempted: two looks of `sysmon`."""
@@ -47,8 +45,8 @@ CHECKED = 4.0
 
 
 def variant(name: str, **changes: object) -> Scenario:
-    """Return one of the lab's scenarios by its name in `NAMES`, as long as the lab's runs are."""
-    return Scenario.load(NAMES[name]).vary(**{"duration": SECONDS, **changes})
+    """Return one of the lab's scenarios by its name in `NAMES`, with some changes."""
+    return Scenario.load(NAMES[name]).vary(**changes)
 
 
 def answers_table(records: Mapping[str, Record]) -> pd.DataFrame:
