@@ -114,7 +114,7 @@ def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
         "rate": dice.choose(2.0, 10.0),
     }
     there, dies = dice.choose(True, False, False), dice.choose(True, False)
-    at, duration = dice.between(0.2, 0.7), dice.between(0.1, 0.6)
+    at, duration = dice.between(0.2, 0.7), dice.between(0.4, 0.7)
     if not there:
         return
     if pool["leak"]:  # a pool that is empty lets nobody in any more

@@ -29,10 +29,10 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    accounts.attach,  # its look at the end of a run is quick, that of the frames is not
     frames.attach,
     nodelay.attach,
     pool.attach,
     polls.attach,
-    accounts.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

@@ -50,6 +50,8 @@ from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 REPEATS = 4
+OF_RUNTIMES = 2
+"""Repeats of the parts of nodes of another runtime, at most: each takes a minute and a half."""
 LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
 ROUNDS = 11
@@ -102,7 +104,8 @@ def calibrate(
     tell = progress or (lambda share, what: None)
     others = runtimes.further() if further else []
     figures = Figures(chosen_kinds, others)
-    steps = (len(chosen_kinds) + len(others)) * repeats + 1
+    fewer = min(repeats, OF_RUNTIMES)
+    steps = len(chosen_kinds) * repeats + len(others) * fewer + 1
     place = placement.placement(scenario)
     with interrupt.remembered(), watched() as waking:
         placement.keep_awake(waking, place.all)
@@ -112,10 +115,11 @@ def calibrate(
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
                 _repeat(figures, chosen, of_all, broadcast, sessions, polls)
                 figures.lone["crowding"] += crowding(place.all)
-        for k, runtime in enumerate(others, len(chosen_kinds)):
+        for k, runtime in enumerate(others):
             chosen = scenario.vary(balancer=KINDS[chosen_kinds[0]].plain(), nodes={"runtime": runtime})
-            for i in range(repeats):
-                tell((k * repeats + i) / steps, f"nodes of the runtime {runtime}, {i + 1} of {repeats}")
+            for i in range(fewer):
+                done = len(chosen_kinds) * repeats + k * fewer + i
+                tell(done / steps, f"nodes of the runtime {runtime}, {i + 1} of {fewer}")
                 runtimes.measure(chosen, figures.of_runtimes[runtime], figures.wakes[f"node_{runtime}"], broadcast)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)

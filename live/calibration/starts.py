@@ -20,7 +20,7 @@ from live.sessions.sessions import Sessions
 from twin.costs.polls import POLL_START
 from twin.costs.starts import LEVEL
 from twin.rules.codecs import NO_CODEC
-from twin.scenario.runtimes import LACKS, RuntimeKind
+from twin.scenario.runtimes import LACKS, RUNTIME, RuntimeKind
 from twin.scenario.scenario import Scenario
 
 PACES = 4
@@ -32,7 +32,8 @@ NEVER = 3600.0
 def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
     """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
     runtime = scenario.nodes.runtime
-    talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
+    usual = scenario.vary(nodes={"runtime": RUNTIME})  # has all mechanisms
+    talk = usual.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
     with watched() as stage:
         place = placement.placement(scenario)
         port, bus_port, spare = placement.free_ports(3)
@@ -40,13 +41,14 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         bus.wait_ready(READY_WITHIN)
         broadcast = Broadcast(stage, talk, 0, bus, place.cluster)
         at_rest(lambda: [broadcast.publisher.cpu_ns() / 1e9], lambda: [broadcast.publisher.pid])
-        sessions = Sessions(scenario.vary(sessions={"store": "redis"}), 0, bus)
+        sessions = Sessions(usual.vary(sessions={"store": "redis"}), 0, bus)
         basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
         tables: dict[str, dict[str, Any]] = {
             "start_node": {} if "registry" in LACKS[runtime] else {"registry": _of_registry(bus, port)},
-            "start_broadcast": {"broadcast": broadcast.for_node(1)},
             "start_sends": {"sends": {"codec": NO_CODEC}},
         }
+        if "publisher" not in LACKS[runtime]:
+            tables["start_broadcast"] = {"broadcast": broadcast.for_node(1)}
         if "sessions.store" not in LACKS[runtime]:
             tables["start_sessions"] = {"sessions": sessions.for_node(1)}
         if "clients.transport" not in LACKS[runtime]:

@@ -18,7 +18,7 @@ import psutil
 
 from live.control.messages import plain
 from live.control.process import ChildProcess, Stage
-from live.control.usage import process_cpu_ns
+from live.control.usage import family_cpu_ns
 from live.machine.messages import Report, WakeUpDelays
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
@@ -229,15 +229,12 @@ class Watch:
         return {"scheduling_delay": delay, "others_cores": round(others, 4), "starved": "; ".join(why)}
 
     def _own_seconds(self) -> float:
-        """Return the CPU time of the lab and of its parts, with that of the processes that these have: the workers of a
-        node with several, and those of a pool.
-        """
         total = time.process_time()
         for part in self.stage.parts:
-            with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-                total += part.cpu_ns() / 1e9
-                for one in psutil.Process(part.pid).children(recursive=True):
-                    total += process_cpu_ns(one.pid) / 1e9
+            try:
+                total += family_cpu_ns(part.pid) / 1e9
+            except psutil.NoSuchProcess:
+                continue
         return total
 
 

@@ -20,7 +20,8 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.machine.process import Item, Process, Step, warm_after_sleep
+from sim.machine.process import Item, Process, Step
+from sim.machine.timers import warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
 
 ROUNDING = 1e-10

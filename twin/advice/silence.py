@@ -3,7 +3,8 @@
 from math import inf
 
 from twin.rules.idle import LAZY, TIE, survives
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 
 def cuts_idle(scenario: Scenario) -> bool:

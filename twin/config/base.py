@@ -14,7 +14,8 @@ from typing import ClassVar, Generic, Literal, TypeVar
 
 from twin.advice import advice
 from twin.errors import ScenarioError
-from twin.scenario.scenario import Balancer, Scenario
+from twin.scenario.balancer.kinds import Balancer
+from twin.scenario.scenario import Scenario
 
 REQUEST_WITHIN = 10.0
 """Seconds that a client has to send the head of its request: one that sends a byte now and then holds a connection no

@@ -16,8 +16,8 @@ from textwrap import indent
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import SHARES, Pool, pool_of
 from twin.scenario.addresses import CLIENT_ID
-from twin.scenario.balancer.haproxy import sessions, sessions_of_run
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.balancer.haproxy import HAProxy, sessions, sessions_of_run
+from twin.scenario.scenario import Scenario
 
 
 def rule(balancer: HAProxy) -> str:

@@ -9,8 +9,8 @@ from textwrap import indent
 
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import Registration
-from twin.scenario.balancer.nginx import worker_connections, worker_files
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.balancer.nginx import Nginx, worker_connections, worker_files
+from twin.scenario.scenario import Scenario
 
 HANDOVER = 0.1
 """Seconds for which old and new workers both accept connections after a reload. Source: nginx 1.22,

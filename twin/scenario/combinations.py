@@ -1,7 +1,5 @@
 """Which settings of a scenario do not go together."""
 
-from typing import TYPE_CHECKING
-
 from twin.rules.codecs import NO_CODEC
 from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
@@ -13,19 +11,14 @@ from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
 from twin.scenario.servers import server_problem
 from twin.scenario.sessions import session_problem
+from twin.scenario.settings import MOST_MESSAGES, Settings
 from twin.scenario.transport import transport_problem
-
-if TYPE_CHECKING:
-    from twin.scenario.scenario import Scenario
 
 WARM_UP_SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
 
-MOST_MESSAGES = 100_000
-"""Messages that one run may publish."""
 
-
-def check(scenario: "Scenario") -> None:
+def check(scenario: Settings) -> None:
     """Refuse settings that are allowed each for itself, and not together.
 
     Raises:
@@ -56,7 +49,7 @@ def check(scenario: "Scenario") -> None:
     _check_faults(scenario)
 
 
-def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
+def mechanisms_of_nodes(scenario: Settings) -> list[str]:
     """Return tables and settings of mechanisms that not every runtime of nodes has (`twin.scenario.runtimes`)."""
     nodes, clients, publisher = scenario.nodes, scenario.clients, scenario.publisher
     used = {
@@ -78,7 +71,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
     return [name for name, is_used in used.items() if is_used]
 
 
-def _transport_problem(scenario: "Scenario") -> Problem | None:
+def _transport_problem(scenario: Settings) -> Problem | None:
     publisher, clients, nodes = scenario.publisher, scenario.clients, scenario.nodes
     sends = clients.sends.rate
     needs = {
@@ -105,7 +98,7 @@ def _transport_problem(scenario: "Scenario") -> Problem | None:
     return transport_problem(clients.transport, requests, there, [fault.kind for fault in scenario.faults])
 
 
-def _check_faults(scenario: "Scenario") -> None:
+def _check_faults(scenario: Settings) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at > scenario.duration:
             raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {scenario.duration:g} s")
@@ -123,7 +116,7 @@ def _check_faults(scenario: "Scenario") -> None:
             raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
 
 
-def _check_publisher(scenario: "Scenario") -> None:
+def _check_publisher(scenario: Settings) -> None:
     publisher = scenario.publisher
     if publisher is None:
         return

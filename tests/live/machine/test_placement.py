@@ -202,23 +202,6 @@ def test_the_time_that_the_lab_itself_uses_is_not_that_of_others(stage: Stage) -
     assert report["others_cores"] * elapsed <= busy - used + 0.1
 
 
-def test_the_time_of_a_part_s_own_processes_is_not_that_of_others(stage: Stage) -> None:
-    """As those of a node with a pool of processes, whose part is their parent."""
-    watch = host.Watch(stage, host.placement(Scenario(name="x")).cluster)
-    child = "import sys\nfor line in sys.stdin: print(sum(range(20_000_000)) * 0, flush=True)"
-    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
-    part = stage.start("parent", [sys.executable, "-c", code])
-    assert part.process.stdin is not None
-    assert part.process.stdout is not None
-    used = []
-    for _ in range(2):
-        part.process.stdin.write(b"go\n")
-        part.process.stdin.flush()
-        assert part.process.stdout.readline() == b"0\n"
-        used.append(watch._own_seconds())
-    assert used[1] - used[0] > 0.1
-
-
 def test_the_machine_is_described() -> None:
     told = host.machine()
     assert told["cpu"]

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ from live.handler import wire
 from live.machine import placement
 from live.node.messages import Closed, Drained, Look, Seen, StartDrain
 from twin.rules.handler import Demand
-from twin.rules.handshake import new_key, request_of
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
 
 def start(stage: Stage) -> tuple[ChildProcess, str]:
     (port,) = placement.free_ports(1)
-    config: dict[str, Any] = {"number": 4, "port": port, "backlog": 100, "sends": {}}
+    config: dict[str, Any] = {"number": 4, "port": port, "backlog": 100, "sends": {"codec": "none"}}
     config["handler"] = {"answer_bytes": 64, "executor": "loop", "size": 1}
     node = stage.python("node 4", "live.node.threads", config)
     node.hear(Listening)
@@ -68,22 +66,6 @@ def test_the_check_is_answered_and_a_browser_s_page_is_not(stage: Stage) -> None
     assert node.hear(Seen).checked > 0
     with pytest.raises(InvalidStatus, match="403"):
         connect(uri, origin="http://127.0.0.1", proxy=None)  # type: ignore[arg-type]
-
-
-def test_at_its_end_who_does_not_answer_holds_up_nobody_s_close_frame(stage: Stage) -> None:
-    """More than the library closes at a time."""
-    node, uri = start(stage)
-    port = int(uri.rpartition(":")[2].strip("/"))
-    links = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(40)]
-    for link in links:
-        link.sendall(request_of("127.0.0.1", "/", new_key(bytes(16))))
-        assert b" 101 " in link.recv(4096)
-    node.let_end()
-    node.signal(signal.SIGTERM)
-    assert {link.recv(4) for link in links} == {b"\x88\x02\x03\xe9"}  # nobody has answered yet
-    for link in links:
-        link.close()
-    node.hear(Closed)
 
 
 @pytest.mark.parametrize(("how", "code"), [("drain", "1012"), ("restart", "1001")])

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from sim.broadcast.fanout import Fanout
-from sim.machine.process import TIMER_SLACK
+from sim.machine.timers import TIMER_SLACK
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import BUS_START, small, small_profile
