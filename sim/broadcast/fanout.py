@@ -31,6 +31,7 @@ class Fanout(NodePart):
 
     Attributes:
         listeners: called with each message that the node takes for the first time.
+        watchers: called with each frame that was handed to connections, and with these.
     """
 
     def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
@@ -60,6 +61,7 @@ class Fanout(NodePart):
         self.batch = Gathering[tuple[Message, str]](run.env, sleep, batch, self._leave) if batch else None
         self.subscription: Subscription | None = None
         self.listeners: list[Callable[[Message], None]] = []
+        self.watchers: list[Callable[[list[Tunnel], Frame], None]] = []
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
             self._begin()
@@ -252,7 +254,10 @@ class Fanout(NodePart):
             self.most_waiting = (waiting, self.env.now)
         if sent:
             self.wrote.add(sent, size)
-            self.down.send(sent, Frame(message, size, detail, 0 if awaited else len(sent)))
+            frame = Frame(message, size, detail, 0 if awaited else len(sent))
+            self.down.send(sent, frame)
+            for watch in self.watchers:
+                watch(sent, frame)
         elif not awaited:
             self.acknowledge(*place)
 

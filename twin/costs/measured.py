@@ -23,6 +23,14 @@ Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
+class Footprint(BaseModel):
+    """What memory a node takes, in resident bytes; repeated measurements."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    node: list[Size] = Field(min_length=1, fail_fast=True, description="Of a node without connections.")
+    connection: list[Size] = Field(min_length=1, fail_fast=True, description="Of each open connection.")
+
+
 Parts = dict[str, PartCosts]
 """Parts by their names."""
 
@@ -120,6 +128,17 @@ class Measured(BaseModel):
         description="Whether the paces beside the parts were read with warm caches, as those of `speed` are. In a "
         "profile of an earlier lab they were not: its parts pass for faster than they are by a tenth or so.",
     )
+    memory: dict[str, dict[str, Footprint]] = Field(
+        {},
+        description="Runtime -> part that the start of a node is -> what memory such a node takes; empty in a profile "
+        "that does not know it.",
+    )
+    place_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Bytes that a frame's place takes in a node's queue for one client that does not read; empty in a "
+        "profile that does not know it.",
+    )
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
@@ -188,6 +207,7 @@ class Measured(BaseModel):
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
                 "store_start": lists(self.store_start, earlier.store_start),
+                "memory": with_earlier(self.memory, earlier.memory),
                 "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
@@ -206,6 +226,11 @@ class Measured(BaseModel):
         shares = {name: measured.first_part[name] for name in set(POLL_ROUNDS.values())}
         found = self.with_parts(measured.only(OF_POLLS).parts)
         return found.model_copy(update={"first_part": found.first_part | shares})
+
+    def with_memory_of(self, measured: Self) -> Self:
+        """Return this profile with the memory of nodes of another one, in place of its own."""
+        names = ("memory", "place_bytes", "connection_bytes")
+        return self.model_copy(update={name: getattr(measured, name) for name in names})
 
     def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
         """Return this profile with some parts, by room and kind, in place of its own of the same names."""
@@ -228,6 +253,21 @@ class Measured(BaseModel):
         """Return this profile without some parts."""
         every = {name for kinds in self.parts.values() for parts in kinds.values() for name in parts}
         return self.only({name for name in every if name not in names})
+
+
+def with_earlier(
+    new: dict[str, dict[str, Footprint]], old: dict[str, dict[str, Footprint]]
+) -> dict[str, dict[str, Footprint]]:
+    """Return the footprints of two profiles; those that both have keep the measurements of both."""
+    merged = {runtime: dict(starts) for runtime, starts in old.items()}
+    for runtime, starts in new.items():
+        known = merged.setdefault(runtime, {})
+        for start, one in starts.items():
+            if (other := known.get(start)) is not None:
+                node, connection = one.node + other.node, one.connection + other.connection
+                one = Footprint(node=node[:MOST_REPEATS], connection=connection[:MOST_REPEATS])
+            known[start] = one
+    return merged
 
 
 def _both(
