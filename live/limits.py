@@ -1,8 +1,11 @@
 """What a live run allows, on one machine."""
 
+import os
+
 from live.balancer.balancer import binary
 from live.broadcast.bus import answers
 from live.control.address import Address, address_of
+from live.control.usage import sizes
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.permissions import check_permissions
@@ -50,6 +53,8 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if not scenario.bus.traits.live:
         raise ScenarioError(f"bus.kind is '{scenario.bus.kind}'; a live run allows {in_words(those(live=True))}.")
     placement.placement(scenario)
+    if scenario.nodes.memory_limit:
+        sizes(os.getpid())
     binary(scenario.balancer.kind)
     RUNTIMES[scenario.nodes.runtime].check()
     placement.check_limits(scenario)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from live.broadcast.broker import Command, followed, place, recovery
-from live.broadcast.link import MOST_BLOCK, Access, Caller
+from live.broadcast.link import AGAIN, MOST_BLOCK, Access, Caller
 from live.broadcast.node_end import NodeEnd, Note
 from live.control.resp import RespConnection
 from twin.rules.delivery import RecoveryAnswer
@@ -43,7 +43,7 @@ class Subscriber(NodeEnd):
         topic, access = self.access.topic, self.access
         if not self.reads:
             return (access.subscribe("reader", [topic.fresh, topic.again], self._push, self.lost, self.up),)
-        again = access.subscribe("again", [topic.again], self._push)
+        again = access.subscribe(AGAIN, [topic.again], self._push)
         return again, access.keep("reader", self._follow, None, self.lost, self.up)
 
     def _push(self, channel: bytes, data: bytes) -> None:
