@@ -23,7 +23,9 @@ from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
 from stormlab.commands.importing import import_
 from stormlab.commands.lint import lint
+from stormlab.commands.memory import memory
 from stormlab.commands.migrate import migrate
+from stormlab.commands.runtimes import runtimes
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
@@ -308,6 +310,8 @@ def audit(
 app.command()(campaign)
 app.command()(sweep)
 app.command()(zoo)
+app.command()(memory)
+app.command()(runtimes)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(serve)

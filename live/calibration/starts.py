@@ -9,6 +9,7 @@ from typing import Any
 
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
+from live.calibration import memory
 from live.calibration.workbench import MeasuredCosts, Pace, at_rest, mean_pace, pace_of
 from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess, Stage
@@ -17,6 +18,7 @@ from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
+from twin.costs.memory import USUAL_START
 from twin.costs.polls import POLL_START
 from twin.costs.starts import LEVEL
 from twin.rules.codecs import NO_CODEC
@@ -29,8 +31,10 @@ NEVER = 3600.0
 """Seconds between two signs of life of a node that is measured, and of its leases."""
 
 
-def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
-    """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
+def measure_starts(scenario: Scenario, found: MeasuredCosts, sizes: memory.Footprints | None = None) -> None:
+    """Measure once the start of a node with each configuration, with a bus of its own, and append the figures; `sizes`
+    gets what memory such nodes take.
+    """
     runtime = scenario.nodes.runtime
     usual = scenario.vary(nodes={"runtime": RUNTIME})  # has all mechanisms
     talk = usual.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
@@ -58,6 +62,10 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
+        for name in memory.STARTS if sizes is not None else ():
+            more = tables[name] if name != USUAL_START else {}
+            if sizes is not None and not ("broadcast" in more and "publisher" in LACKS[runtime]):
+                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | more))
 
 
 def _of_polls(port: int) -> dict[str, Any]:

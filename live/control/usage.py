@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from twin.errors import HostError
+
 OF_PROCESS = 2
 """Which clock of a process is asked for: that of the scheduler. Source: Linux, CPUCLOCK_SCHED in posix-timers.h."""
 
@@ -44,6 +46,22 @@ def family_cpu_ns(pid: int) -> int:
 def resident_bytes(pid: int) -> int:
     """Return the memory of a process that is in the machine's, in bytes."""
     return int(psutil.Process(pid).memory_info().rss)
+
+
+def sizes(pid: int) -> tuple[int, int]:
+    """Return the resident bytes of a process, and those that RLIMIT_DATA counts. Source: proc_pid_status(5).
+
+    Raises:
+        HostError: the system does not tell them.
+    """
+    try:
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        resident, data = (1024 * int(lines[name].split()[0]) for name in ("VmRSS", "VmData"))
+    except (FileNotFoundError, KeyError):
+        raise HostError(
+            "nodes.memory_limit needs /proc/PID/status with VmRSS and VmData: there is one on Linux only."
+        ) from None
+    return resident, data
 
 
 def connections_to(pid: int, port: int) -> int:

@@ -5,6 +5,7 @@ from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
 from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
+from twin.scenario.memory import memory_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
 from twin.scenario.runtimes import runtime_problem
@@ -33,6 +34,7 @@ def check(scenario: Settings) -> None:
         or sending_problem(clients.sends, clients.count, scenario.duration, scenario.codec)
         or handler_problem(scenario.nodes.handler, clients.count, scenario.duration)
         or pool_problem(scenario.nodes.pool, scenario.slots, scenario.duration)
+        or memory_problem(scenario.nodes.memory_limit, scenario.nodes.memory_restart, _kind_of_pool(scenario))
         or _transport_problem(scenario)
         or runtime_problem(scenario.nodes.runtime, mechanisms_of_nodes(scenario))
     )
@@ -49,6 +51,11 @@ def check(scenario: Settings) -> None:
     _check_faults(scenario)
 
 
+def _kind_of_pool(scenario: Settings) -> str:
+    """Return who does the work of a handler, "" without one."""
+    return scenario.nodes.executor.kind if scenario.nodes.handler is not None else ""
+
+
 def mechanisms_of_nodes(scenario: Settings) -> list[str]:
     """Return tables and settings of mechanisms that not every runtime of nodes has (`twin.scenario.runtimes`)."""
     nodes, clients, publisher = scenario.nodes, scenario.clients, scenario.publisher
@@ -60,6 +67,8 @@ def mechanisms_of_nodes(scenario: Settings) -> list[str]:
         "nodes.deadlines": nodes.read_deadline > 0 or nodes.write_deadline > 0,
         "clients.transport": clients.transport.polls,
         "host.accounts": scenario.host.accounts,
+        "host.memory": scenario.host.memory,
+        "nodes.memory_limit": nodes.memory_limit > 0,
         "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,
         "nodes.compression": nodes.compression is not None,
@@ -86,6 +95,8 @@ def _transport_problem(scenario: Settings) -> Problem | None:
         Problem("nodes.write_deadline", f"{nodes.write_deadline:g}", "0"): nodes.write_deadline > 0,
         Problem("nodes.pool.handshake", "true", "false"): nodes.pool is not None and nodes.pool.handshake,
         Problem("codec", f"'{scenario.codec}'", f"'{NO_CODEC}'"): scenario.codec != NO_CODEC,
+        Problem("nodes.memory_limit", str(nodes.memory_limit), "0"): nodes.memory_limit > 0,
+        Problem("host.memory", "true", "false"): scenario.host.memory,
         Problem("nodes.compression", "given", "none"): nodes.compression is not None,
         Problem("nodes.batch", "given", "none"): nodes.batch is not None,
         Problem("publisher.batch", "given", "none"): publisher is not None and publisher.batch is not None,

@@ -17,6 +17,7 @@ from twin.scenario.contents import Contents, contents_of
 from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.handler import Executor, HandlerSettings
+from twin.scenario.memory import MemoryLimit
 from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, slots
@@ -181,6 +182,14 @@ class Nodes(Table):
     pool: Pool | None = Field(
         None, description="Connections of each node to a store, which its work borrows; left out: there are none."
     )
+    memory_limit: MemoryLimit = Field(
+        0,
+        description="Resident bytes that the process of a node may have: who needs more gets none and is killed, as a "
+        "container is that reaches its limit; 0 is no limit.",
+    )
+    memory_restart: Seconds = Field(
+        0.0, description="Seconds from such an end until a new process of the node is started; 0 is never."
+    )
 
 
 class HostSettings(Table):
@@ -199,6 +208,11 @@ class HostSettings(Table):
         False,
         description="true: the CPU time that nodes, balancer and clients use in a run is noted; where clients poll, it "
         "always is.",
+    )
+    memory: bool = Field(
+        False,
+        description="true: the memory of the nodes is noted at the end of a run; with `nodes.memory_limit`, or where "
+        "something decides how messages travel, it always is.",
     )
     profile: str = Field(
         "calibrated", description="`calibrated` for this machine's own profile, `reference`, or a path of a profile."
@@ -266,6 +280,11 @@ class Settings(Table):
     def notes_cpu(self) -> bool:
         """Whether the CPU time of processes is noted."""
         return self.accounts or self.counts_bytes
+
+    @property
+    def notes_memory(self) -> bool:
+        """Whether the memory of nodes is noted."""
+        return self.host.memory or self.nodes.memory_limit > 0 or self.counts_bytes
 
     @property
     def talks(self) -> bool:
