@@ -168,6 +168,7 @@ class Figures:
             balancer_start=self.starts,
             store_start=self.store_start,
             speed=self.speed,
+            warm_paces=True,
             memory=self.memory,
             **self.lone,
         )

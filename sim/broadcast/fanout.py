@@ -240,7 +240,7 @@ class Fanout(NodePart):
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:
                 del self.awaiting[place]
-        room = self.paths.room
+        awaited, room = place in self.awaiting, self.paths.room
         sent = []
         waiting = 0
         for tunnel in tunnels:
@@ -252,13 +252,13 @@ class Fanout(NodePart):
             sent.append(tunnel)
         if waiting > self.most_waiting[0]:
             self.most_waiting = (waiting, self.env.now)
-        frame = Frame(message, size, detail, len(sent))
         if sent:
             self.wrote.add(sent, size)
+            frame = Frame(message, size, detail, 0 if awaited else len(sent))
             self.down.send(sent, frame)
             for watch in self.watchers:
                 watch(sent, frame)
-        elif place not in self.awaiting:
+        elif not awaited:
             self.acknowledge(*place)
 
     def _admits(self, tunnel: Tunnel, size: int) -> bool:
@@ -306,8 +306,7 @@ class Fanout(NodePart):
                 frame.left -= 1
                 if frame.left == 0:
                     assert isinstance(frame.body, Message)
-                    if (frame.body.epoch, frame.body.version) not in self.awaiting:
-                        self.acknowledge(frame.body.epoch, frame.body.version)
+                    self.acknowledge(frame.body.epoch, frame.body.version)
         self.node.pass_on(lambda: self.paths.relay(taken))
 
     # From the clients

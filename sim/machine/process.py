@@ -207,11 +207,10 @@ class Process:
         warm: connections that it has dealt with since it was cold; a sleep makes it forget (`warm_after_sleep`).
         used: seconds of work so far.
         place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
-        lag: seconds that it had less than the mean when it fell asleep.
+        lag: seconds that it had less than the mean when it fell asleep, 0 if it had more.
         deadline: `place` at the end of its time slice.
         off_since: when it lost its core in the middle of its work, -1 if it has not since it slept.
         over_since: when its time slice ended while it ran, -1 before.
-        rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
         gives_way: whether one that has woken up is to have its core after this step.
         blocked: whether it is in a blocking call.
@@ -233,7 +232,6 @@ class Process:
         self.deadline = 0.0
         self.off_since = -1.0
         self.over_since = -1.0
-        self.rests = 0
         self.core = 0
         self.woken = 0.0
         self.ready = False

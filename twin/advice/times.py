@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from twin.advice.finding import Bite, LintFinding, found, rule
 from twin.scenario.fields import Table
 from twin.scenario.scenario import Scenario
 
@@ -80,13 +81,25 @@ BOUNDED = ("duration", "faults.*.at", "publisher.start", "publisher.stop")
 """Times that the length of the run bounds, or are it."""
 
 
-def time_advice(scenario: Scenario) -> list[str]:
-    """Return one sentence for each time that is so long that milliseconds may be meant."""
-    return [
-        f"{path} is {value:g} s, for times are in seconds; if milliseconds are meant, write {value / 1000:g}."
-        for pattern, path, value in numbers(scenario)
-        if value > PLAUSIBLE.get(pattern, value) and value % HOUR
-    ]
+@rule("milliseconds", "each program and library counts in its own unit; the longest plausible values are the lab's")
+def milliseconds(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each time that is so long that milliseconds may be meant."""
+    for pattern, path, value in numbers(scenario):
+        if value > PLAUSIBLE.get(pattern, value) and value % HOUR:
+            yield Bite(
+                path,
+                f"{value:g}",
+                f"{path} is {value:g} s, for times are in seconds.",
+                f"If milliseconds are meant, write {value / 1000:g}.",
+            )
+
+
+RULES = (milliseconds,)
+
+
+def time_advice(scenario: Scenario) -> list[LintFinding]:
+    """Return what is found about times that are so long that milliseconds may be meant."""
+    return found(RULES, scenario)
 
 
 def numbers(value: Any, pattern: str = "", path: str = "") -> Iterator[tuple[str, str, float]]:

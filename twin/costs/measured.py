@@ -123,6 +123,11 @@ class Measured(BaseModel):
     )
     context_bytes_12_5: list[Size] = Field([], fail_fast=True, description="The same with 12 bits and level 5.")
     context_bytes_15_8: list[Size] = Field([], fail_fast=True, description="The same with 15 bits and level 8.")
+    warm_paces: bool = Field(
+        False,
+        description="Whether the paces beside the parts were read with warm caches, as those of `speed` are. In a "
+        "profile of an earlier lab they were not: its parts pass for faster than they are by a tenth or so.",
+    )
     memory: dict[str, dict[str, Footprint]] = Field(
         {},
         description="Runtime -> part that the start of a node is -> what memory such a node takes; empty in a profile "
@@ -182,7 +187,7 @@ class Measured(BaseModel):
 
         A shared machine is faster at one time than at another. The spread between calibrations belongs in the
         predictions as much as the spread within one. Parts of a broadcast that were taken apart in another way, so that
-        some are missing, are not kept.
+        some are missing, are not kept, nor are figures beside paces that were read in another way than the new ones.
         """
         if earlier.machine != self.machine:
             return self
@@ -197,7 +202,7 @@ class Measured(BaseModel):
         return type(self).model_validate(
             {
                 **self.model_dump(),
-                "parts": _both(self.parts, earlier.parts),
+                "parts": _both(self.parts, earlier.parts, self.warm_paces == earlier.warm_paces),
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
@@ -265,12 +270,14 @@ def with_earlier(
     return merged
 
 
-def _both(new: dict[str, dict[str, Parts]], old: dict[str, dict[str, Parts]]) -> dict[str, dict[str, Parts]]:
-    """Return the parts of two profiles; those that both have keep the measurements of both."""
+def _both(
+    new: dict[str, dict[str, Parts]], old: dict[str, dict[str, Parts]], alike: bool
+) -> dict[str, dict[str, Parts]]:
+    """Return the parts of two profiles; those that both have keep the measurements of both, if these are `alike`."""
     merged = {room: {kind: dict(parts) for kind, parts in kinds.items()} for room, kinds in old.items()}
     for room, kinds in new.items():
         for kind, parts in kinds.items():
             known = merged.setdefault(room, {}).setdefault(kind, {})
             for name, part in parts.items():
-                known[name] = part.with_earlier(known[name]) if name in known else part
+                known[name] = part.with_earlier(known[name]) if alike and name in known else part
     return merged

@@ -7,8 +7,9 @@ from pydantic import ValidationError, model_validator
 
 from twin.errors import ScenarioError
 from twin.files.places import shipped
-from twin.files.reading import SCENARIO, read_text, toml
+from twin.files.reading import SCENARIO, read_text
 from twin.scenario.combinations import check
+from twin.scenario.foreign import tables
 from twin.scenario.overrides import explain, merge, parse_override, to_toml
 from twin.scenario.presets import spelled_out
 from twin.scenario.renamed import with_new_names
@@ -25,16 +26,13 @@ class Scenario(Settings):
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> "Scenario":
-        """Read a scenario file, or one that ships by its name, and apply overrides of the form `clients.count=500`.
+        """Read a scenario file, one that ships by its name, or the configuration of a balancer, and apply overrides of
+        the form `clients.count=500`.
 
         Raises:
             ScenarioError: the file is missing, is not TOML, or holds a value that is not allowed.
         """
-        text = read_text(shipped(path), SCENARIO)
-        try:
-            data = toml(text)
-        except ValueError as error:
-            raise ScenarioError(f"{path}: is not TOML ({error}).") from None
+        data = tables(str(path), read_text(shipped(path), SCENARIO))
         return cls.parse(_overridden(with_new_names(data, str(path)), overrides or []), str(path))
 
     @classmethod
