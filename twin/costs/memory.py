@@ -57,7 +57,8 @@ class MemoryProfile(Protocol):
 
 def footprint(profile: MemoryProfile, scenario: "Scenario") -> MeasuredMemory | None:
     """Return what is known of a scenario's nodes; of a start that was not measured that of the plainest node."""
-    starts = profile.memory.get(scenario.nodes.runtime, {})
+    runtime = scenario.nodes.runtime
+    starts = profile.memory.get(COSTS_AS.get(runtime, runtime), {})
     return starts.get(start_part(scenario)) or starts.get(USUAL_START)
 
 
