@@ -66,7 +66,7 @@ def test_who_asks_just_before_a_message_gets_each_second_one_late():
     assert "has got no message" in explained(run, 2, shows, everybody, of="polled").why
 
 
-def test_polls_and_ages_are_those_of_the_run():
+def test_polls_and_waits_are_those_of_the_run():
     run = record()
     mine = lab.polls_of(run, 1)
     assert mine["t"].tolist() == pytest.approx([0.99, 1.99, 2.99, 3.99, 4.99])
