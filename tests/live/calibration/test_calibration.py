@@ -126,7 +126,7 @@ def test_the_shares_of_a_round_are_shares(calibrated: tuple[HostProfile, object]
 def test_the_speed_of_each_core_is_sampled(calibrated: tuple[HostProfile, object]) -> None:
     profile = calibrated[0]
     looks = 2 * (1 + has_nginx()) * REPEATS  # before and after each
-    samples = BURST * round(calibration.LOOK / (BURST * PACE_STEP + REST))
+    samples = BURST * round(SHORTER[0][2] / (BURST * PACE_STEP + REST))
     assert [[len(series) for series in look] for look in profile.speed] == [[samples] * 2] * looks
     assert all(1e-5 < sample < 1.0 for look in profile.speed for series in look for sample in series)
 
