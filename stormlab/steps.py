@@ -143,6 +143,7 @@ def calibrate_machine(
             broadcast=broadcast,
             sessions=sessions,
             polls=polls,
+            further=broadcast and sessions and polls,  # nodes of other runtimes take minutes: only if all is asked for
             repeats=repeats or REPEATS,
         )
     with alone(output):

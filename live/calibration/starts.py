@@ -62,9 +62,9 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts, sizes: memory.Footp
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
-        for name in memory.STARTS if sizes is not None else ():
-            more = tables[name] if name != USUAL_START else {}
-            if sizes is not None and not ("broadcast" in more and "publisher" in LACKS[runtime]):
+        for name in memory.STARTS:
+            more = tables.get(name) if name != USUAL_START else {}
+            if sizes is not None and more is not None:
                 memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | more))
 
 
