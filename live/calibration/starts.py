@@ -63,9 +63,9 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts, sizes: memory.Footp
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
         for name in memory.STARTS:
-            more = tables.get(name) if name != USUAL_START else {}
-            if sizes is not None and more is not None:
-                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | more))
+            settings = tables.get(name) if name != USUAL_START else {}
+            if sizes is not None and settings is not None:
+                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | settings))
 
 
 def _of_polls(port: int) -> dict[str, Any]:
