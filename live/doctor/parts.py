@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 from live.balancer.balancer import KINDS as BALANCERS
 from live.control import extras
 from live.doctor.trying import tried
+from live.jetstream import server as nats
 from live.node import go_toolchain
-from live.pool.postgresql import EXTRA, PACKAGE
+from live.pool import postgresql
 from twin.errors import HostError
 
 _VERSION = re.compile(r"\d+\.\d+[\w.+-]*")
@@ -73,12 +74,20 @@ def _go() -> FoundPart:
     return FoundPart("go", "found", version_in(tried([path, "version"]).said), path, needed_by)
 
 
+def _of_extra(name: str, extra: str, module: str, needed_by: str) -> FoundPart:
+    """Return a program that a package brings, which is installed when a run needs it first."""
+    package = module.replace("_", "-")
+    if extras.lacks(extra):
+        return FoundPart(name, "on demand", "", f"package {package}", needed_by)
+    return FoundPart(name, "found", metadata.version(package), str(extras.place(module)), needed_by)
+
+
 def _postgresql() -> FoundPart:
-    needed_by = "nodes.pool.store 'postgresql'"
-    package = PACKAGE.replace("_", "-")
-    if extras.lacks(EXTRA):
-        return FoundPart("postgresql", "on demand", "", f"package {package}", needed_by)
-    return FoundPart("postgresql", "found", metadata.version(package), str(extras.place(PACKAGE)), needed_by)
+    return _of_extra("postgresql", postgresql.EXTRA, postgresql.PACKAGE, postgresql.WHY)
+
+
+def _nats() -> FoundPart:
+    return _of_extra("nats-server", nats.EXTRA, nats.PACKAGE, nats.WHY)
 
 
 def _own_redis() -> FoundPart:
@@ -101,7 +110,7 @@ def _python() -> FoundPart:
     return FoundPart("python", "found", platform.python_version(), platform.python_implementation(), "the lab")
 
 
-OTHERS: tuple[Callable[[], FoundPart], ...] = (_valkey, _go, _postgresql, _own_redis, _python)
+OTHERS: tuple[Callable[[], FoundPart], ...] = (_valkey, _nats, _go, _postgresql, _own_redis, _python)
 """What finds a part that is no balancer and no package; a mechanism that brings a program adds its own."""
 
 

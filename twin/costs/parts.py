@@ -5,7 +5,7 @@ from twin.costs.broadcast import BROADCAST_PARTS, DISK_PARTS
 from twin.costs.codec import CONTEXT_BYTES, GATHER_PARTS, OF_CODECS
 from twin.costs.handler import HANDLER_PARTS
 from twin.costs.jetstream import JETSTREAM_PARTS
-from twin.costs.polls import POLL_PARTS
+from twin.costs.polls import OF_POLLS, POLL_PARTS
 from twin.costs.pool import POOL_PARTS
 from twin.costs.registry import REGISTRY_PARTS
 from twin.costs.relay import RELAY_PARTS
@@ -44,6 +44,8 @@ PARTS |= BROADCAST_PARTS | SESSION_PARTS | START_PARTS | POLL_PARTS
 OPTIONAL_PARTS = DISK_PARTS | REGISTRY_PARTS | RELAY_PARTS | BACKGROUND_PARTS | HANDLER_PARTS | POOL_PARTS
 OPTIONAL_PARTS |= OF_CODECS | GATHER_PARTS | JETSTREAM_PARTS
 """Parts that a profile need not know; what it does not know costs nothing, and a prediction says so."""
+OF_ANOTHER_TIME = frozenset({*OF_POLLS, *JETSTREAM_PARTS})
+"""Parts that may have been measured at another time than the others, and joined them later."""
 LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
 LONE_OF_MEMORY = ("connection_bytes", "place_bytes", *CONTEXT_BYTES)

