@@ -37,6 +37,11 @@ TOPS = ("stormlab", "twin", "sim", "live")
 CLASSES = {one.__name__ for one in (*KINDS.values(), *runtimes.RUNTIMES.values())}
 NAMES = {*KINDS, *get_args(RuntimeKind)}
 """Of the kinds of balancers, and of the runtimes of nodes."""
+OF_BUSES = set(those(broadcasts=True))
+WITHOUT_BUSES = tuple(
+    f"{wing}/{room}/" for wing in ("sim", "live") for room in ("balancer", "broadcast", "client", "node", "transport")
+)
+"""Rooms that know a bus only by what it promises (`twin.scenario.buses`)."""
 OWN = tuple(
     f"{room}/{kind}"
     for room in ("live/balancer", "sim/balancer", "twin/config", "twin/scenario/balancer")
@@ -72,8 +77,8 @@ def names(part):
             yield one.attr
 
 
-def questions(text):
-    """Return the lines of a module that ask for the kind of a balancer or of a runtime."""
+def questions(text, kinds=frozenset(NAMES)):
+    """Return the lines of a module that ask for the kind of a balancer or of a runtime, or for another of `kinds`."""
     found = []
     for part in ast.walk(ast.parse(text)):
         if (
@@ -85,9 +90,9 @@ def questions(text):
         elif isinstance(part, ast.Compare):
             sides = [part.left, *part.comparators]
             plain = [one for one in sides if isinstance(one, ast.Constant | ast.Tuple | ast.List | ast.Set)]
-            asked = any(NAMES & set(names(one)) for one in plain)
+            asked = any(kinds & set(names(one)) for one in plain)
         elif isinstance(part, ast.MatchValue):
-            asked = bool(NAMES & set(names(part)))
+            asked = bool(kinds & set(names(part)))
         elif isinstance(part, ast.MatchClass):
             asked = bool(CLASSES & set(names(part.cls)))
         else:
@@ -180,6 +185,15 @@ def test_every_list_of_transports_has_the_same_ones():
     lists = (TRANSPORTS, PROGRAMS, get_args(Transport))
     assert [sorted(one) for one in lists] == [sorted(get_args(Transport))] * len(lists)
     assert all(find_spec(program) is not None for program in PROGRAMS.values())
+
+
+def test_nodes_clients_and_broadcasts_do_not_ask_which_bus_it_is():
+    paths = [path for top in ("sim", "live") for path in (ROOT / top).rglob("*.py")]
+    rooms = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    core = [name for name in rooms if name.startswith(WITHOUT_BUSES)]
+    assert len(core) > 40
+    assert {name: found for name in core if (found := questions(rooms[name].read_text("utf-8"), OF_BUSES))} == {}
+    assert questions("if bus.kind == 'jetstream': pass", OF_BUSES) == [1]
 
 
 def test_every_list_of_buses_has_the_same_ones():
