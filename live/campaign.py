@@ -6,7 +6,7 @@ own timing stays: the same run may take another course.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from live.limits import check
 from live.runs import ONCE_MORE, run
@@ -15,6 +15,7 @@ from twin.errors import ScenarioError
 from twin.invariants import Audit, audit
 from twin.measures import measure_record
 from twin.scenario.buses import BUSES as BUS_KINDS
+from twin.scenario.faults import Replica
 from twin.scenario.scenario import Scenario
 from twin.scenario.servers import Use, uses
 
@@ -33,6 +34,8 @@ ROOMY = 2**30
 OF_PROCESS = ("kill", "hang", "restart", "drain")
 OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
 """Faults that are seen by what messages do."""
+OF_NATS = ("bus_hang", "bus_partition")
+"""Faults of a bus on a server of its own; the second only of several servers."""
 OF_NODE = frozenset({*OF_PROCESS, "blackhole", "join", "bus_cut", "partition", "delay"})
 AT_ONCE = frozenset({"restart", "drain", "bus_cut", "join"})
 """Faults that have no duration."""
@@ -98,6 +101,8 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
     for fault in data["faults"]:
         if fault["kind"] == "bus_down" and data["bus"]["servers"] == "several":
             fault["server"] = dice.choose(*_uses(data))
+        elif fault["kind"] in OF_NATS:
+            fault |= {"server": "messages"} | ({"replica": dice.choose(*get_args(Replica))} if _several(data) else {})
     if dice.choose(True, False):
         data["nodes"] |= _handler(dice)
     _frames(dice, data)
@@ -111,7 +116,8 @@ def _on_its_own(dice: _Dice, data: dict[str, Any]) -> None:
     data["bus"]["servers"] = "several"
     data["sessions"]["store"] = "memory" if data["sessions"]["store"] == "redis" else data["sessions"]["store"]
     policy, ack_wait = dice.choose("explicit", "explicit", "all", "none"), dice.choose(0.3, 1.0)
-    data["bus"] |= {"commit_interval": 0.2, "jetstream": {"ack_policy": policy, "ack_wait": ack_wait}}
+    stream = {"ack_policy": policy, "ack_wait": ack_wait, "replicas": dice.choose(1, 1, 3)}
+    data["bus"] |= {"commit_interval": 0.2, "jetstream": stream}
 
 
 def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
@@ -221,13 +227,22 @@ def _uses(data: dict[str, Any]) -> tuple[Use, ...]:
 def _kinds(data: dict[str, Any]) -> list[str]:
     """Return the kinds of fault that somebody sees in a scenario with these mechanisms."""
     kinds = [*OF_PROCESS, "blackhole"]
+    traits, several = BUS_KINDS[data["bus"]["kind"]], _several(data)
     if "publisher" in data:
-        kinds += [kind for kind in OF_MESSAGES if kind != "bus_cut" or BUS_KINDS[data["bus"]["kind"]].cuts]
-    if _uses(data):
+        refused = {"bus_cut": not traits.cuts, "partition": several, "delay": several}
+        kinds += [kind for kind in OF_MESSAGES if not refused.get(kind)]
+        if not traits.redis:
+            kinds += OF_NATS[: 1 + several]
+    if _uses(data) and not several:  # an election takes longer than a run
         kinds.append("bus_down")
     if "registry" in data and data["autoscaling"] is None:
         kinds.append("join")
     return kinds
+
+
+def _several(data: dict[str, Any]) -> bool:
+    """Tell whether the bus is several servers."""
+    return bool(data["bus"].get("jetstream", {}).get("replicas", 1) > 1)
 
 
 def _faults(dice: _Dice, kinds: list[str], rate: float) -> list[dict[str, Any]]:
@@ -237,6 +252,8 @@ def _faults(dice: _Dice, kinds: list[str], rate: float) -> list[dict[str, Any]]:
         kind = dice.choose(*kinds)
         if kind in ("kill", "bus_down", "stall", "join"):
             kinds.remove(kind)  # two nodes stay alive, and the bus goes down once
+        if kind in OF_NATS:  # of several servers one fails at a time
+            kinds[:] = [one for one in kinds if one not in OF_NATS]
         at = dice.between(0.2, 0.8)
         if kind in ("kill", "hang"):
             at = round(at * rate) / rate + dice.between(0.0, LATE)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from live.balancer import faults as of_balancer
 from live.broadcast import faults as of_broadcast
 from live.client import faults as of_client
+from live.jetstream import faults as of_jetstream
 from live.machine.timing import ScheduledAction
 from live.network import faults as of_network
 from live.node import faults as of_node
@@ -28,6 +29,7 @@ KINDS: "dict[str, Callable[[Cluster, Fault], Effect]]" = {
     **of_client.KINDS,
     **of_balancer.KINDS,
     **of_broadcast.KINDS,
+    **of_jetstream.KINDS,
     **of_registry.KINDS,
     **of_pool.KINDS,
 }

@@ -10,6 +10,7 @@ from typing import Protocol
 from sim.balancer import faults as of_balancer
 from sim.broadcast import faults as of_broadcast
 from sim.client import faults as of_client
+from sim.jetstream import faults as of_jetstream
 from sim.machine import faults as of_machine
 from sim.network import faults as of_network
 from sim.node import faults as of_node
@@ -31,6 +32,7 @@ KINDS: dict[str, Callable[[FaultTarget, Fault], Effect]] = {
     **of_client.KINDS,
     **of_balancer.KINDS,
     **of_broadcast.KINDS,
+    **of_jetstream.KINDS,
     **of_registry.KINDS,
     **of_machine.KINDS,
     **of_pool.KINDS,

@@ -5,19 +5,20 @@ from hypothesis import strategies as st
 from tests.strategies import apart, balancers, reconnects, seconds, small, unbounded
 from twin.scenario.broadcast import Publisher, Recovery
 from twin.scenario.faults import Fault
+from twin.scenario.servers import OF_SERVER
 
 
 @st.composite
 def broadcast_faults(draw, nodes, clients, duration, of_bus=("bus_down", "bus_cut", "stall", "partition", "delay")):
     """One fault that messages can feel: what happens to connections, and what happens to the bus and the readers."""
     kind = draw(st.sampled_from(["kill", "hang", "restart", "drain", *of_bus]))
-    lasting = kind in ("hang", "bus_down", "stall", "partition", "delay")
+    lasting = kind in ("hang", "stall", "partition", "delay", *OF_SERVER)
     return Fault(
         at=draw(seconds(0.0, duration)),
         kind=kind,
         pace=draw(st.none() | st.sampled_from([5.0, 50.0])) if kind == "drain" else None,
         lead=draw(st.none() | seconds(0.0, 1.0)) if kind == "drain" else None,
-        node=None if kind in ("bus_down", "stall") else draw(st.integers(1, nodes)),
+        node=None if kind in ("stall", *OF_SERVER) else draw(st.integers(1, nodes)),
         client=draw(st.integers(0, clients - 1)) if kind == "stall" else None,
         delay=draw(seconds(0.001, 0.5)) if kind == "delay" else None,
         duration=draw(seconds(0.05, 2.0)) if lasting else None,

@@ -13,7 +13,7 @@ from live.broadcast.server_watch import ServerWatch
 from live.control.address import Address
 from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess
-from live.jetstream import cluster
+from live.jetstream import cluster as jetstream
 from live.machine import placement
 from live.ports import ClusterPart
 from twin.rules.faults import Standing
@@ -27,8 +27,13 @@ if TYPE_CHECKING:
 
 _THROUGH_RELAY = ("partition", "delay")
 
-KINDS: dict[BusKind, Callable[..., BusServer]] = {"jetstream": cluster.start}
+KINDS: "dict[BusKind, Callable[[Cluster, int, list[int], str], BusServer]]" = {"jetstream": jetstream.start}
 """Kind of bus -> its server, where that is another one than Valkey."""
+
+
+def valkey(cluster: "Cluster", port: int, cpus: list[int], name: str) -> Bus:
+    """Return an embedded Valkey, or the user's own server."""
+    return Bus(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus, name)
 
 
 class Server(ClusterPart):
@@ -53,8 +58,8 @@ class Server(ClusterPart):
         self.name = name
         self.standing = Standing()
         self.before_loss: list[Callable[[], None]] = []
-        kind = KINDS.get(cluster.scenario.bus.kind, Bus) if "messages" in uses else Bus
-        self.bus: BusServer = kind(cluster.stage, port, cpus, cluster.redis_url, cluster.scenario.bus, name)
+        start = KINDS.get(cluster.scenario.bus.kind, valkey) if "messages" in uses else valkey
+        self.bus: BusServer = start(cluster, port, cpus, name)
         self.ports = dict(zip(nodes, ports, strict=True))
         self.relays: dict[int, ChildProcess] = {}
         for node, of_node in self.ports.items():

@@ -223,7 +223,7 @@ def _cluster(scenario: Scenario, costs: MeasuredCosts) -> None:
     place = placement.placement(scenario)
     settings = broadcast.Bus.model_validate({"kind": "jetstream", "persist": True, "jetstream": {"replicas": 3}})
     with watched() as stage:
-        cluster = NatsCluster(stage, placement.free_ports(1)[0], place.cluster, None, settings)
+        cluster = NatsCluster(stage, placement.free_ports(1)[0], place.cluster, settings)
         cluster.wait_ready(READY_WITHIN)
         names, asked = Names("calibration:"), StreamSettings(**cluster.told()["stream"])
         first = PlainNats(cluster.servers[0])

@@ -98,7 +98,7 @@ class JetstreamBench:
         )
         self.place = placement.placement(scenario)
         server_port, self.node_port, self.silent_port = placement.free_ports(3)
-        self.bus = NatsServer(stage, server_port, self.place.cluster, None, scenario.bus)
+        self.bus = NatsServer(stage, server_port, self.place.cluster, scenario.bus)
         self.bus.wait_ready(READY_WITHIN)
         assert self.bus.part is not None
         self.server: ChildProcess = self.bus.part

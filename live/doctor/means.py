@@ -53,6 +53,7 @@ FAULTS: dict[str, tuple[Method, ...]] = {
     "outage": (),
     "bus_down": (Method("real", "SIGKILL to the embedded server, and a new process", ("signals",)),),
     "bus_hang": (Method("emulated", "SIGSTOP to the embedded server, SIGCONT: it is no disk", ("signals",)),),
+    "bus_partition": (Method("emulated", RELAY),),
     "bus_cut": (Method("real", "CLIENT KILL"),),
     "stall": (Method("real", "the client reads no more"),),
     "partition": (Method("emulated", RELAY),),

@@ -10,11 +10,11 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from live.broadcast.base import BusServer, Counting
-from live.control.address import Address
 from live.control.process import ChildProcess, Stage
+from live.jetstream.routes import Routes
 from live.jetstream.server import EVERY, PASSWORD_BYTES, ClusterPlace, NatsServer
 from live.jetstream.stream import STREAM
 from live.machine import placement
@@ -22,36 +22,53 @@ from twin.errors import ClusterError
 from twin.scenario import broadcast
 from twin.scenario.faults import Replica
 
+if TYPE_CHECKING:
+    from live.ports import Cluster
+
 LEADS_WITHIN = 2.0
 """Seconds in which the servers can tell who leads, unless they are without a leader."""
 
 
 class NatsCluster(BusServer):
-    """The servers of a run; the arguments are those of `live.broadcast.bus.Bus`."""
+    """The servers of a run.
+
+    Args:
+        stage: where they run.
+        port: where the first listens for nodes and publisher.
+        cpus: on which cores.
+        settings: of the bus.
+        name: what distinguishes them from other servers of the run.
+        relayed: whether one can be cut off from the others.
+
+    Attributes:
+        servers: each of them.
+        routes: the ways between them.
+        down, hung, apart: those that are killed, stopped, cut off.
+    """
 
     def __init__(
         self,
         stage: Stage,
         port: int,
         cpus: list[int],
-        url: str | Address | None = None,
-        settings: broadcast.Bus | None = None,
+        settings: broadcast.Bus,
         name: str = "",
+        relayed: bool = False,
     ) -> None:
-        assert url is None, "live.limits refuses the user's own server"
-        settings = settings or broadcast.Bus(kind="jetstream")
         count = settings.jetstream.replicas
-        ports = [port, *placement.free_ports(2 * count - 1)]
-        clients, routes = ports[:count], ports[count:]
-        password, of_routes = (secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(2))
+        ports = [port, *placement.free_ports(count - 1)]
+        self.routes = Routes(stage, cpus, count, relayed)
+        password, secret = (secrets.token_urlsafe(PASSWORD_BYTES) for _ in range(2))
         self.servers = []
         for number in range(count):
-            others = tuple(routes[i] for i in range(count) if i != number)
-            place = ClusterPlace(f"{number}-{name}".rstrip("-"), routes[number], others, of_routes, password)
-            self.servers.append(NatsServer(stage, clients[number], cpus, None, settings, place=place))
+            own, dials = self.routes.ports[number], self.routes.dialled[number]
+            named = f"{number}-{name}".rstrip("-")
+            place = ClusterPlace(named, own, dials, self.routes.advertise, secret, password)
+            self.servers.append(NatsServer(stage, ports[number], cpus, settings, place=place))
         self.address = self.servers[0].address
         self.down: list[NatsServer] = []
         self.hung: list[NatsServer] = []
+        self.apart: list[int] = []
 
     @property
     def part(self) -> ChildProcess | None:  # type: ignore[override]
@@ -126,6 +143,21 @@ class NatsCluster(BusServer):
         while self.hung:
             self.hung.pop().go_on()
 
+    def cut_off(self, replica: Replica | None = None) -> None:
+        """Let nothing pass between the leader of the stream, or another server, and the others.
+
+        Raises:
+            ClusterError: nobody leads.
+        """
+        number = self.servers.index(self._named(replica))
+        self.apart.append(number)
+        self.routes.cut(number, True)
+
+    def let_in(self) -> None:
+        """Let pass again what was cut off."""
+        while self.apart:
+            self.routes.cut(self.apart.pop(), False)
+
     def start_again(self) -> None:
         """Start anew what was killed."""
         while self.down:
@@ -151,14 +183,10 @@ class NatsCluster(BusServer):
             yield count
 
 
-def start(
-    stage: Stage,
-    port: int,
-    cpus: list[int],
-    url: str | Address | None = None,
-    settings: broadcast.Bus | None = None,
-    name: str = "",
-) -> BusServer:
+def start(cluster: "Cluster", port: int, cpus: list[int], name: str) -> BusServer:
     """Return a bus on one NATS server, or on several."""
-    kind = NatsServer if settings is None or settings.jetstream.replicas == 1 else NatsCluster
-    return kind(stage, port, cpus, url, settings, name)
+    stage, scenario = cluster.stage, cluster.scenario
+    if scenario.bus.jetstream.replicas == 1:
+        return NatsServer(stage, port, cpus, scenario.bus, name)
+    relayed = any(fault.kind == "bus_partition" for fault in scenario.faults)
+    return NatsCluster(stage, port, cpus, scenario.bus, name, relayed)

@@ -49,14 +49,16 @@ class ClusterPlace:
     Attributes:
         name: what distinguishes it from the others of the run.
         port: where it listens for the others.
-        others: where they do.
+        dials: where it finds them.
+        advertise: where it says that it is; empty for where it listens.
         secret: lets them in.
         password: of the run, which all share.
     """
 
     name: str
     port: int
-    others: tuple[int, ...]
+    dials: tuple[int, ...]
+    advertise: str
     secret: str
     password: str
 
@@ -68,7 +70,7 @@ cluster {{
   authorization {{ user: "{user}", password: "{secret}" }}
   routes: [{routes}]
   pool_size: -1
-}}
+{more}}}
 """
 
 CONFIGURATION = """\
@@ -82,7 +84,15 @@ authorization {{ user: "{user}", password: "{password}" }}
 
 
 class NatsServer(BusServer):
-    """A NATS server; the arguments are those of `live.broadcast.bus.Bus`.
+    """A NATS server.
+
+    Args:
+        stage: where it runs.
+        port: where it listens for nodes and publisher.
+        cpus: on which cores.
+        settings: of the bus.
+        name: what distinguishes it from other servers of the run.
+        place: its place among several; None if it is alone.
 
     Raises:
         HostError: its package is missing and cannot be installed.
@@ -93,16 +103,14 @@ class NatsServer(BusServer):
         stage: Stage,
         port: int,
         cpus: list[int],
-        url: str | Address | None = None,
-        settings: broadcast.Bus | None = None,
+        settings: broadcast.Bus,
         name: str = "",
         place: ClusterPlace | None = None,
     ) -> None:
-        assert url is None, "live.limits refuses the user's own server"
         extras.need(EXTRA, WHY)
         self.stage = stage
         self.cpus = cpus
-        self.settings = settings or broadcast.Bus(kind="jetstream")
+        self.settings = settings
         self.place = place
         name = place.name if place is not None else name
         self.server_name = f"lab-{name}".rstrip("-")
@@ -127,9 +135,10 @@ class NatsServer(BusServer):
             password=self.address.password,
         )
         if self.place is not None:
-            routes = [f'"nats://{USER}:{self.place.secret}@127.0.0.1:{port}"' for port in self.place.others]
-            more = {"port": self.place.port, "user": USER, "secret": self.place.secret, "routes": ", ".join(routes)}
-            text += CLUSTER.format(**more)
+            routes = [f'"nats://{USER}:{self.place.secret}@127.0.0.1:{port}"' for port in self.place.dials]
+            advertise = f'  advertise: "{self.place.advertise}"\n' if self.place.advertise else ""
+            own = {"port": self.place.port, "user": USER, "secret": self.place.secret, "more": advertise}
+            text += CLUSTER.format(**own, routes=", ".join(routes))
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         return path

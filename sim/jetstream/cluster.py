@@ -4,7 +4,11 @@ followed by an election.
 Everybody is connected to one of the servers, node n and the publisher (0) to number n modulo 3, and goes to the next
 one when that is gone. What has nothing to do with the stream passes between the servers that are left; who asks a
 stream without a leader is told at once that nobody listens. Each consumer has a leader of its own and is paused without
-one. Source: nats-server, server/raft.go, server/jetstream_cluster.go; the rule `twin.rules.raft`.
+one.
+
+A server that is cut off from the others keeps its connections: what its processes ask, and what is for them, waits
+until it reaches the others again. Source: nats-server, server/raft.go, server/jetstream_cluster.go; the rule
+`twin.rules.raft`.
 """
 
 from collections.abc import Callable
@@ -36,6 +40,7 @@ class JetStreamCluster(JetStream):
         alive: whether each is there.
         leader: number of the one that leads the stream; None while nobody does.
         leaders: the same of each consumer, by the number of its node.
+        alone: the one that does not reach the others; None if all do.
         homes: to which server each process is connected, by the number of the node, 0 for the publisher.
     """
 
@@ -55,10 +60,12 @@ class JetStreamCluster(JetStream):
         self.leaders: dict[int, int | None] = {}
         self.homes: dict[int, int] = {}
         self.elections = 0
+        self.alone: int | None = None
+        self.apart: list[Link] = []
+        self.unheard: list[tuple[int, int, int]] = []
         self.leader: int | None = self._drawn(0)
         self.process = self.servers[self.leader]
-        followers = [one for one in self.servers if one is not self.process]
-        self.replication = Replication(self.process, followers, cost("bus_replicate"), cost("bus_follow"))
+        self.replication = Replication(self.process, self._followers(), cost("bus_replicate"), cost("bus_follow"))
         self.disk = self.replication
 
     def _drawn(self, number: int) -> int:
@@ -86,21 +93,26 @@ class JetStreamCluster(JetStream):
         return super().subscribe(link, take, lost)
 
     def deliver(self, number: int) -> None:
-        """Deliver what is due to a node, if its consumer has a leader."""
-        if self.leaders.get(number) is not None:
+        """Deliver what is due to a node, if its consumer has a leader, and that has what the stream has."""
+        leader = self.leaders.get(number)
+        if leader is not None and (self.alone is None or self.alone not in (leader, self.leader)):
             super().deliver(number)
 
     def acknowledged(self, number: int, epoch: int, version: int) -> None:
-        """A node's acknowledgement has come; without a leader of the consumer it is lost."""
-        if self.leaders.get(number) is not None:
+        """A node's acknowledgement has come; without a leader of the consumer it is lost, and to one that is cut off it
+        comes later.
+        """
+        leader = self.leaders.get(number)
+        if leader is not None and leader == self.alone and self.home(number) != leader:
+            self.unheard.append((number, epoch, version))
+        elif leader is not None:
             super().acknowledged(number, epoch, version)
 
     # Deaths and elections
 
     def kill(self, replica: Replica | None = None) -> None:
         """SIGKILL to the leader of the stream, or to the first of its followers."""
-        others = [server for server in range(SERVERS) if self.alive[server] and server != self.leader]
-        victim = others[0] if replica == "follower" or self.leader is None else self.leader
+        victim = self._named(replica)
         self.alive[victim] = False
         self.servers[victim].clear()
         self.hung_until.pop(self.servers[victim], None)
@@ -109,8 +121,8 @@ class JetStreamCluster(JetStream):
             self.replication.lose()
             self.process = next(self.servers[server] for server in range(SERVERS) if self.alive[server])
             self._elect(0)
-        elif self.servers[victim] in self.replication.followers:
-            self.replication.followers.remove(self.servers[victim])
+        else:
+            self.replication.followers = self._followers()
         for number in [number for number, leader in self.leaders.items() if leader == victim]:
             self.leaders[number] = None
             self._elect(number)
@@ -121,9 +133,39 @@ class JetStreamCluster(JetStream):
         """SIGSTOP to the leader of the stream, or to the first of its followers, and SIGCONT before anybody stands for
         election (`twin.scenario.jetstream`).
         """
+        self._hang(self.servers[self._named(replica)], seconds)
+
+    def cut_off(self, replica: Replica | None = None) -> None:
+        """Nothing passes between the leader of the stream, or the first of its followers, and the others, until
+        `let_in`: before anybody stands for election (`twin.scenario.jetstream`).
+        """
+        self.alone = self._named(replica)
+        self.apart = [link for number, links in self.links.items() if self.home(number) == self.alone for link in links]
+        for link in self.apart:
+            link.cuts += 1
+        self.replication.followers = self._followers()
+
+    def let_in(self) -> None:
+        """All servers reach each other again, and what waits for that goes on."""
+        self.alone = None
+        self.replication.reach(self._followers())
+        unheard, self.unheard = self.unheard, []
+        for one in unheard:
+            self.acknowledged(*one)
+        for link in self.apart:
+            link.restore()
+        for number in self.leaders:
+            self.deliver(number)
+
+    def _named(self, replica: Replica | None) -> int:
+        """Return the leader of the stream, or the first of its followers."""
         others = [server for server in range(SERVERS) if self.alive[server] and server != self.leader]
-        of_leader = replica != "follower" and self.leader is not None
-        self._hang(self.process if of_leader else self.servers[others[0]], seconds)
+        return others[0] if replica == "follower" or self.leader is None else self.leader
+
+    def _followers(self) -> list[Process]:
+        """Return the servers that the leader of the stream reaches."""
+        there = [server for server in range(SERVERS) if self.alive[server] and server not in (self.leader, self.alone)]
+        return [] if self.leader is None or self.leader == self.alone else [self.servers[one] for one in there]
 
     def _disconnect(self, number: int) -> None:
         """The server to which a process is connected is gone: it goes to the next."""
@@ -152,17 +194,14 @@ class JetStreamCluster(JetStream):
         else:
             self.leader = server
             self.process = self.replication.leader = self.servers[server]
-            followers = [other for other in range(SERVERS) if self.alive[other] and other != server]
-            self.replication.followers = [self.servers[other] for other in followers]
+            self.replication.followers = self._followers()
 
     def start(self) -> "simpy.events.ProcessGenerator":
         """Start again what was killed: it follows."""
         yield self.env.timeout(self.start_time)
         for server in range(SERVERS):
-            if not self.alive[server]:
-                self.alive[server] = True
-                if self.leader is not None:
-                    self.replication.followers.append(self.servers[server])
+            self.alive[server] = True
+        self.replication.followers = self._followers()
 
 
 def of_replicas(world: "Run", *rest: Any) -> Bus:

@@ -15,6 +15,7 @@ from sim.machine.process import Cost, Process
 class _Round:
     """A message on its way to the followers, and what goes out once the first of them has it."""
 
+    sent: bool = False
     kept: bool = False
     acts: list[Callable[[], Any]] = field(default_factory=list)
 
@@ -28,7 +29,7 @@ class Replication:
 
     Attributes:
         leader: its process.
-        followers: processes of those that are there.
+        followers: processes of those that are there, and reached.
     """
 
     def __init__(self, leader: Process, followers: Sequence[Process], replicate: Cost, follow: Cost) -> None:
@@ -45,8 +46,19 @@ class Replication:
         self.leader.work(self.replicate, partial(self._sent, one))
 
     def _sent(self, one: _Round, _: simpy.Event) -> None:
+        one.sent = True
+        self._send(one)
+
+    def _send(self, one: _Round) -> None:
         for process in self.followers:
             process.work(self.follow, partial(self._kept, one))
+
+    def reach(self, followers: Sequence[Process]) -> None:
+        """These followers are reached again: what waits until one of them has it is sent to all."""
+        self.followers = list(followers)
+        for one in self.rounds:
+            if one.sent and not one.kept:
+                self._send(one)
 
     def _kept(self, one: _Round, _: simpy.Event) -> None:
         one.kept = True

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner
@@ -16,7 +16,11 @@ from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.invariants import audit, catch_up
 from twin.record.record import Record
+from twin.rules.jetstream import AckPolicy
+from twin.rules.raft import LEAST_ELECTION_TIMEOUT
+from twin.scenario.faults import Replica
 from twin.scenario.scenario import Scenario
+from twin.scenario.servers import OF_SERVER
 
 
 def test_a_run_of_a_seed_is_always_the_same_scenario_and_others_are_different() -> None:
@@ -60,6 +64,21 @@ def test_any_set_of_mechanisms_is_drawn() -> None:
     assert [] in drawn
     for bus in ("stream", "pubsub"):
         assert all(f"broadcast over {bus}" in campaign.mechanisms(campaign.make(7, n, bus)) for n in range(50))
+
+
+def test_of_three_servers_one_fails_and_for_less_than_an_election_takes() -> None:
+    drawn = [campaign.make(7, number, "jetstream") for number in range(150)]
+    of_server = {replicas: set[str]() for replicas in (1, 3)}
+    for scenario in drawn:
+        replicas = scenario.bus.jetstream.replicas
+        failing = [fault for fault in scenario.faults if fault.kind in OF_SERVER and fault.server in (None, "messages")]
+        of_server[replicas] |= {f"{fault.kind} {fault.replica or ''}".rstrip() for fault in failing}
+        assert len(failing) <= 1 or replicas == 1
+        assert all((fault.duration or 0.0) < LEAST_ELECTION_TIMEOUT for fault in failing)
+        assert scenario.sessions.store != "redis"
+    assert of_server[1] == {"bus_down", "bus_hang"}
+    assert of_server[3] == {f"{kind} {one}" for kind in campaign.OF_NATS for one in get_args(Replica)}
+    assert {scenario.bus.jetstream.ack_policy for scenario in drawn} == set(get_args(AckPolicy))
 
 
 def test_wrong_numbers_are_refused_before_anything_is_started() -> None:

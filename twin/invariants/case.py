@@ -25,6 +25,9 @@ from twin.scenario.scenario import Scenario
 MOST_SHOWN = 20
 """Violations of one invariant that are shown with their witness; all are counted."""
 
+LASTING = frozenset({"blackhole", "bus_down", "bus_hang", "bus_partition", "store_down", "stall", "partition", "delay"})
+"""Faults that are over after their duration, and not when something in the record says so."""
+
 STILL_LOGINS = "logins were given up without an answer, or not over at the end of the record"
 """Why it cannot be said when nodes had time for anything else."""
 
@@ -103,7 +106,7 @@ class Case:
         if fault.kind == "reload":
             return fault.at + self.scenario.balancer.hard_stop_after
         lasts = inf if fault.duration is None else fault.at + fault.duration
-        if fault.kind in ("blackhole", "bus_down", "bus_hang", "store_down", "stall", "partition", "delay"):
+        if fault.kind in LASTING:
             return lasts
         if fault.kind == "outage":  # over when balancer and nodes are all back
             return self._healed(("outage",), -1, fault.at)

@@ -93,7 +93,9 @@ def _seen(fault: Fault, events: Events, messages: Messages | None, end: float, a
 
 
 def _felt(fault: Fault, messages: Messages, when: float, until: float) -> bool:
-    """Tell whether a stall, a partition, a delay or a bus that stands still shows in the messages."""
+    """Tell whether a stall, a partition, a delay, or servers of the bus that stand still or are cut off show in the
+    messages.
+    """
     if fault.kind == "stall":
         rows = messages["delivered"]
         return _silent(rows.t, rows.client == fault.client, messages, when, until)
@@ -103,7 +105,7 @@ def _felt(fault: Fault, messages: Messages, when: float, until: float) -> bool:
     if fault.kind == "partition":
         return _silent(rows.t, mine, messages, when, until)
     took = rows.t - messages.published_at(rows.key)
-    if fault.kind == "bus_hang":  # what was to be published meanwhile came only behind it
+    if fault.kind in ("bus_hang", "bus_partition"):  # what was to be published meanwhile came only behind it
         return bool(((rows.t - took >= when) & (rows.t - took < until) & (rows.t >= until)).any())
     slow = mine & (rows.t - took >= when) & (rows.t - took <= until) & (took >= (fault.delay or 0.0))
     return bool(slow.any())

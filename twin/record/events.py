@@ -137,9 +137,9 @@ class NoEffect(Event):
 @event("node? client?")
 class Healed(Event):
     """The effect of a fault is over. `hang`: the node goes on; `blackhole`: packets pass again; `restart`, `drain`,
-    `kill`: the new process listens; `bus_down`: the bus answers again; `bus_hang`: it goes on; `stall`, `partition`,
-    `delay`: taken away. What several faults hold is healed once, with the last of them; what another fault has put an
-    end to is not.
+    `kill`: the new process listens; `bus_down`: the bus answers again; `bus_hang`: it goes on; `bus_partition`,
+    `stall`, `partition`, `delay`: taken away. What several faults hold is healed once, with the last of them; what
+    another fault has put an end to is not.
     """
 
     kind: str = own(_KIND)

@@ -21,6 +21,8 @@ Order = Literal["", "restart", "drain"]
 
 OF_PROCESS = frozenset({"kill", "hang", "restart", "drain", "join", "outage"})
 """Faults that change or need the process of a node."""
+HELD = frozenset({"stall", "partition", "bus_down", "bus_hang", "bus_partition", "store_down"})
+"""Faults of links, readers and servers: after its duration nothing is left of one."""
 
 
 def acts(kind: str, phase: Phase, order: Order, powered: bool = True, absent: bool = False) -> bool:
@@ -200,7 +202,7 @@ def surely_over(fault: Scheduled) -> float:
 
     A hang is over when it ends. How long a node takes to end, to start or to be emptied is not in the schedule.
     """
-    if fault.kind in ("hang", "blackhole", "partition", "stall", "bus_down", "bus_hang", "store_down"):
+    if fault.kind in (*HELD, "hang", "blackhole"):
         return inf if fault.duration is None else fault.at + fault.duration
     if fault.kind in OF_PROCESS:
         return inf
@@ -214,7 +216,7 @@ def meet(one: Scheduled, other: Scheduled) -> bool:
         return True
     if surely_over(first) < second.at:
         return False
-    if first.kind == second.kind and first.kind in ("stall", "partition", "bus_down", "bus_hang", "store_down"):
+    if first.kind == second.kind and first.kind in HELD:
         return (first.node, first.client) == (second.node, second.client)
     if "outage" not in (first.kind, second.kind) and first.node != second.node:
         return False

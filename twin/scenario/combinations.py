@@ -1,17 +1,17 @@
 """Which settings of a scenario do not go together."""
 
 from twin.rules.codecs import NO_CODEC
-from twin.rules.raft import LEAST_ELECTION_TIMEOUT
 from twin.scenario.buses import in_words, those
-from twin.scenario.faults import LINK_FAULTS, OF_MESSAGES, fault_problem
+from twin.scenario.faults import OF_MESSAGES, fault_problem
 from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
+from twin.scenario.jetstream import replica_problem
 from twin.scenario.memory import memory_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
 from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
-from twin.scenario.servers import OF_SERVER, server_problem
+from twin.scenario.servers import server_problem
 from twin.scenario.sessions import session_problem
 from twin.scenario.settings import MOST_MESSAGES, Settings
 from twin.scenario.transport import transport_problem
@@ -130,15 +130,9 @@ def _check_faults(scenario: Settings) -> None:
             raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
         if fault.kind == "store_down" and scenario.nodes.pool is None:
             raise refused(f"faults.{i}.kind", "'store_down'", "only in a scenario with a [nodes.pool]")
-        replicas = scenario.bus.jetstream.replicas
-        if fault.replica is not None and (fault.kind not in OF_SERVER or replicas == 1):
-            allowed = "only with kind 'bus_down' or 'bus_hang' and bus.jetstream.replicas 3"
-            raise refused(f"faults.{i}.replica", f"'{fault.replica}'", allowed)
-        if fault.kind == "bus_hang" and replicas > 1 and (fault.duration or 0.0) >= LEAST_ELECTION_TIMEOUT:
-            allowed = f"less than the {LEAST_ELECTION_TIMEOUT:g} s after which servers elect another leader"
-            raise refused(f"faults.{i}.duration", f"{fault.duration:g}", allowed)
-        if fault.kind in LINK_FAULTS and replicas > 1:
-            raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "not with bus.jetstream.replicas 3")
+        problem = replica_problem(fault, [one for one in scenario.faults if one is not fault], scenario.bus.jetstream)
+        if problem:
+            raise refused(f"faults.{i}.{problem.field}", problem.value, problem.allowed)
         if fault.kind == "bus_cut" and not scenario.bus.traits.cuts:
             raise refused(f"faults.{i}.kind", "'bus_cut'", f"not with bus.kind '{scenario.bus.kind}'")
         if fault.kind in OF_MESSAGES and scenario.publisher is None:

@@ -20,6 +20,7 @@ FaultKind = Literal[
     "outage",
     "bus_down",
     "bus_hang",
+    "bus_partition",
     "bus_cut",
     "stall",
     "partition",
@@ -58,6 +59,7 @@ KINDS: dict[FaultKind, FaultTarget] = {
     "outage": FaultTarget("machines", lasts=True),
     "bus_down": FaultTarget("server", lasts=True, felt=True),
     "bus_hang": FaultTarget("server", lasts=True, felt=True),
+    "bus_partition": FaultTarget("server", lasts=True, felt=True),
     "bus_cut": FaultTarget("node", felt=True),
     "stall": FaultTarget("client", lasts=True, felt=True),
     "partition": FaultTarget("node", lasts=True, felt=True),
@@ -88,26 +90,29 @@ class Fault(Table):
         "reload: the balancer reloads its configuration; outage: balancer and nodes lose their power, and get it back "
         "after `duration` (in predictions only); bus_down: the shared `server` is killed and started again after "
         "`duration`; bus_hang: it is stopped (SIGSTOP) for `duration`, which emulates a disk that does not answer; "
+        "bus_partition: nothing passes between one of its servers and the others (bus.jetstream.replicas 3); "
         "bus_cut: the bus cuts the node's subscription (CLIENT KILL); stall: `client` stops reading; "
         "partition: nothing passes between the node and the shared servers; delay: what passes between them takes "
         "`delay` longer; store_down: the store behind the nodes' pools is killed and started again after `duration`."
     )
     node: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Number of the node, from 1; none for a reload, outage, bus_down, bus_hang, store_down or stall.",
+        description="Number of the node, from 1; none for a reload, outage, bus_down, bus_hang, bus_partition, "
+        "store_down or stall.",
     )
     client: Annotated[int, Field(ge=0)] | None = Field(
         None, description="Number of the client that stalls, from 0; only for a stall."
     )
     server: Use | None = Field(
         None,
-        description="What the server is used for that a bus_down kills or a bus_hang stops: messages, sessions or "
-        "registry; left out: the one that there is. With bus.servers 'one' it is there for all of them.",
+        description="What the server is used for that a bus_down kills, a bus_hang stops or a bus_partition cuts off: "
+        "messages, sessions or registry; left out: the one that there is. With bus.servers 'one' it is there for all "
+        "of them.",
     )
     replica: Replica | None = Field(
         None,
-        description="Which server a bus_down kills, or a bus_hang stops, with bus.jetstream.replicas 3: the leader of "
-        "the stream or a follower; left out: the leader.",
+        description="Which server a bus_down kills, a bus_hang stops or a bus_partition cuts off, with "
+        "bus.jetstream.replicas 3: the leader of the stream or a follower; left out: the leader.",
     )
     delay: Annotated[float, Field(gt=0, le=60)] | None = Field(
         None,
@@ -123,8 +128,8 @@ class Fault(Table):
     )
     duration: Positive | None = Field(
         None,
-        description="Seconds until it is over, for hang, blackhole, outage, bus_down, bus_hang, store_down, stall, "
-        "partition and delay, or until a killed node is started again; left out: never.",
+        description="Seconds until it is over, for hang, blackhole, outage, bus_down, bus_hang, bus_partition, "
+        "store_down, stall, partition and delay, or until a killed node is started again; left out: never.",
     )
 
 
@@ -157,8 +162,8 @@ def fault_problem(fault: Fault, slots: int, clients: int) -> Problem | None:
     for name, value in (("pace", fault.pace), ("lead", fault.lead)):
         if value is not None and fault.kind != "drain":
             return Problem(name, f"{value:g}", "only with kind 'drain'")
-    if fault.kind == "bus_hang" and fault.duration is None:
-        return Problem("duration", "missing", "more than 0 with kind 'bus_hang'")
+    if fault.kind in ("bus_hang", "bus_partition") and fault.duration is None:
+        return Problem("duration", "missing", f"more than 0 with kind '{fault.kind}'")
     if fault.duration is not None and not KINDS[fault.kind].lasts:
         *kinds, last = (f"'{name}'" for name, kind in KINDS.items() if kind.lasts)
         return Problem("duration", f"{fault.duration:g}", f"only with kind {', '.join(kinds)} or {last}")

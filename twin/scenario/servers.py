@@ -12,8 +12,9 @@ Servers = Literal["one", "several"]
 """Whether one server is there for all uses, or one for each."""
 
 
-OF_SERVER = ("bus_down", "bus_hang")
+OF_SERVER = ("bus_down", "bus_hang", "bus_partition")
 """Faults that act on a shared server itself."""
+IN_WORDS = "'bus_down', 'bus_hang' or 'bus_partition'"
 
 
 def uses(publisher: bool, sessions: bool, registry: bool) -> tuple[Use, ...]:
@@ -39,7 +40,7 @@ def server_problem(kind: str, server: Use | None, servers: Servers, there: Seque
     """
     names = " or ".join(f"'{use}'" for use in there)
     if server is not None and kind not in OF_SERVER:
-        return Problem("server", f"'{server}'", "only with kind 'bus_down' or 'bus_hang'")
+        return Problem("server", f"'{server}'", f"only with kind {IN_WORDS}")
     if kind in (*OF_SERVER, "partition", "delay") and not there:
         allowed = "only in a scenario with a [publisher], a [registry] or sessions.store 'redis'"
         return Problem("kind", f"'{kind}'", allowed)

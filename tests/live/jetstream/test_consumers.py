@@ -1,74 +1,48 @@
 """What a real NATS server does with consumers and a stream is what the rules say of it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from live.broadcast.broker import place
 from live.control.process import READY_WITHIN, Stage
 from live.jetstream.publisher import publishing
 from live.jetstream.server import NatsServer
 from live.jetstream.stream import api
-from live.jetstream.subscriber import Consumer, joining
 from live.machine import placement
+from tests.live.jetstream.ends import Node, told_of
 from twin.rules.delivery import Broker
 from twin.rules.jetstream import Consumer as Rule
 from twin.scenario.broadcast import Bus
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("nats")]
 
-RETRY = {"base": 0.01, "cap": 0.05, "retries": 50, "timeout": 2.0}
-ACK_WAIT = 0.4
+ACK_WAIT = 0.3
 LATE = 0.3
 """Seconds that a redelivery may come late on a machine that has other work."""
 
 
+def started(stage: Stage) -> NatsServer:
+    """Return a server that answers."""
+    found = NatsServer(stage, placement.free_ports(1)[0], [], Bus(kind="jetstream", persist=True))
+    found.wait_ready(READY_WITHIN)
+    return found
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[NatsServer]:
-    """A server whose stream is in files; each test has a run of its own on it, one after the other."""
+    """A server; each test has a run of its own on it, one after the other."""
     with Stage() as stage:
-        found = NatsServer(stage, placement.free_ports(1)[0], [], None, Bus(kind="jetstream", persist=True))
-        found.wait_ready(READY_WITHIN)
-        yield found
+        yield started(stage)
 
 
 @pytest.fixture
 def own() -> Iterator[NatsServer]:
     """A server that a test may kill."""
     with Stage() as stage:
-        found = NatsServer(stage, placement.free_ports(1)[0], [], None, Bus(kind="jetstream", persist=True))
-        found.wait_ready(READY_WITHIN)
-        yield found
-
-
-class Node:
-    """A node's end that keeps what comes, and acknowledges when it is told to."""
-
-    def __init__(self, config: dict[str, Any], number: int = 1) -> None:
-        self.heard: list[tuple[float, int]] = []
-        self.epoch = 0
-        self.end: Consumer = joining(config, number, self._take, lambda *event: None)
-        self.end.start()
-
-    def _take(self, data: bytes) -> None:
-        self.epoch, version, _ = place(data)
-        self.heard.append((time.monotonic(), version))
-
-    @property
-    def versions(self) -> list[int]:
-        return [version for _, version in self.heard]
-
-    async def until(self, count: int) -> None:
-        async with asyncio.timeout(5.0):
-            while len(self.heard) < count:
-                await asyncio.sleep(0.005)
-
-    def acknowledge(self, version: int) -> None:
-        self.end.say("ack", 1, self.epoch, version)
+        yield started(stage)
 
 
 class Place:
@@ -80,23 +54,31 @@ class Place:
         self.publisher = publishing(config)
         self.published = 0
 
-    async def publish(self, count: int = 1) -> None:
+    async def publish(self, count: int = 1, every: float = 0.0) -> None:
         for _ in range(count):
             self.published += 1
             stamp = await self.publisher.stamp(self.published, b"payload", [0])
-            assert (stamp.message.version, stamp.fresh) == (self.published, True)
+            assert stamp.message.version == self.published
+            await asyncio.sleep(every)
 
-    async def node(self, number: int = 1) -> Node:
-        found = Node(self.config, number)
+    async def node(self, number: int = 1, acknowledges: bool = False, **stream: Any) -> Node:
+        config = self.config | {"stream": self.config["stream"] | stream}
+        found = Node(config, number, acknowledges)
         await asyncio.wait_for(found.end.joined.wait(), 5.0)
         return found
+
+
+async def again(server: NatsServer) -> None:
+    """Kill the server, and start it again with its data."""
+    server.kill()
+    server.start_again()
+    await asyncio.to_thread(server.wait_ready, READY_WITHIN)
 
 
 def on(server: NatsServer, test: Callable[[Place], Awaitable[None]], max_length: int = 100, **stream: Any) -> None:
     """Run a test in a run of its own, whose stream is gone afterwards."""
     told = server.told()["stream"] | {"max_length": max_length, "ack_wait": ACK_WAIT, "commit_interval": 0.0} | stream
-    config = {"address": asdict(server.address), "topic": {"prefix": "run:1:"}, "stream": told, "retry": RETRY}
-    config |= {"seed": 1, "replication": 0, "lease": 60.0}
+    config = told_of(asdict(server.address), told)
 
     async def main() -> None:
         place = Place(server, config)
@@ -144,19 +126,23 @@ def test_no_more_is_delivered_than_may_wait_for_an_acknowledgement(server: NatsS
     on(server, test, max_ack_pending=2, ack_wait=30.0)
 
 
-@pytest.mark.parametrize(("policy", "again"), [("explicit", [1, 2]), ("all", []), ("none", [])])
-def test_one_acknowledgement_covers_what_its_policy_says(server: NatsServer, policy: str, again: list[int]) -> None:
-    async def test(place: Place) -> None:
-        node = await place.node()
-        await place.publish(3)
-        await node.until(3)
-        if policy == "all":
-            node.acknowledge(1)  # begins the interval
-        node.acknowledge(3)
-        await asyncio.sleep(1.5 * ACK_WAIT)
-        assert node.versions == [1, 2, 3, *again]
+def test_one_acknowledgement_covers_what_the_policy_of_the_consumer_says(server: NatsServer) -> None:
+    again = {"explicit": [1, 2], "all": [], "none": []}
 
-    on(server, test, ack_policy=policy)
+    async def test(place: Place) -> None:
+        nodes = {policy: await place.node(number, ack_policy=policy) for number, policy in enumerate(again, 1)}
+        await place.publish(3)
+        for policy, node in nodes.items():
+            await node.until(3)
+            if policy == "all":
+                node.acknowledge(1)  # begins the interval
+            node.acknowledge(3)
+        await asyncio.sleep(1.5 * ACK_WAIT)
+        assert {policy: node.versions for policy, node in nodes.items()} == {
+            policy: [1, 2, 3, *late] for policy, late in again.items()
+        }
+
+    on(server, test)
 
 
 def test_a_new_process_of_a_node_goes_on_with_its_consumer(server: NatsServer) -> None:
@@ -191,25 +177,20 @@ def test_questions_are_answered_as_by_the_broker_of_the_rules(server: NatsServer
     on(server, test, max_length=4)
 
 
-def test_a_killed_server_has_its_stream_its_numbers_and_its_consumers(own: NatsServer) -> None:
+def test_a_killed_server_has_its_stream_and_its_consumers_but_for_a_moment(own: NatsServer) -> None:
     async def test(place: Place) -> None:
-        node = await place.node()
-        await place.publish(2)
-        await node.until(2)
-        node.acknowledge(1)
-        node.acknowledge(2)
+        node = await place.node(acknowledges=True)
+        steady = asyncio.ensure_future(place.publish(16, every=0.05))
+        await node.until(8)
         epoch = node.epoch
-        await asyncio.sleep(0.3)  # the state of the consumer is in its file
-        own.kill()
-        own.start_again()
-        await asyncio.to_thread(own.wait_ready, READY_WITHIN)
-        stamp = await place.publisher.stamp(2, b"payload", [0])
-        assert (stamp.message.epoch, stamp.message.version, stamp.fresh) == (epoch, 2, False)
-        await place.publish(1)
-        await node.until(3)
-        assert node.versions == [1, 2, 3]
+        await again(own)
+        await steady
+        await node.until_all(16)
+        stamp = await place.publisher.stamp(16, b"payload", [0])
+        assert (stamp.message.epoch, stamp.message.version, stamp.fresh) == (epoch, 16, False)
+        assert len(node.versions) - 16 <= 3  # what its consumer's file did not have: 0.1 s at 20 messages/s, and one
 
-    on(own, test)
+    on(own, test, ack_wait=30.0)
 
 
 def test_a_stream_in_memory_is_gone_and_the_next_one_has_a_later_epoch(own: NatsServer) -> None:
@@ -218,9 +199,7 @@ def test_a_stream_in_memory_is_gone_and_the_next_one_has_a_later_epoch(own: Nats
         await place.publish(2)
         await node.until(2)
         before = node.epoch
-        own.kill()
-        own.start_again()
-        await asyncio.to_thread(own.wait_ready, READY_WITHIN)
+        await again(own)
         place.published = 0
         await place.publish(1)
         await node.until(3)

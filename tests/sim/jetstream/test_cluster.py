@@ -124,3 +124,69 @@ def test_the_death_of_a_follower_stops_nothing():
     place.env.process(place.bus.start())
     place.at(2.0)
     assert len(place.bus.replication.followers) == 2
+
+
+def test_without_its_followers_a_leader_acknowledges_when_it_reaches_one_again():
+    place = Place()
+    place.bus.homes |= {0: 1, 2: 2}
+    place.subscribe(2)
+    place.bus.cut_off()
+    assert place.bus.alone == LEADER
+    reply = place.publish(1)
+    place.at(1.0)
+    assert not reply.triggered
+    place.bus.let_in()
+    place.at(1.0 + FOLLOW - 1e-6)
+    assert not reply.triggered
+    place.at(2.0)
+    assert outcome(reply)[0]
+    assert place.heard[2] == [(pytest.approx(1.0 + FOLLOW + PUSH), 1)]
+
+
+def test_who_is_connected_to_a_server_that_is_cut_off_asks_in_vain_until_it_is_back():
+    place = Place()
+    place.bus.homes[0] = LEADER
+    place.bus.cut_off("leader")
+    reply = place.publish(1)
+    place.at(1.0)
+    assert place.bus.broker.version == 0
+    place.bus.let_in()
+    place.at(2.0)
+    assert outcome(reply)[0]
+
+
+def test_without_a_follower_the_others_go_on_and_its_own_get_it_later():
+    place = Place()
+    place.bus.homes |= {0: 2, 1: 2, 2: 1}
+    place.bus.leaders |= {1: 0, 2: 0}
+    place.subscribe(1)
+    place.subscribe(2)
+    place.bus.cut_off("follower")
+    assert place.bus.alone == 1
+    reply = place.publish(1)
+    place.at(1.0)
+    assert outcome(reply)[0]
+    assert [version for _, version in place.heard[1]] == [1]
+    assert place.heard[2] == []
+    place.bus.let_in()
+    place.at(1.1)
+    assert [(t, version) for t, version in place.heard[2]] == [(1.0, 1)]
+    assert len(place.bus.replication.followers) == 2
+
+
+def test_a_consumer_whose_leader_is_cut_off_neither_delivers_nor_hears():
+    place = Place()
+    place.bus.homes |= {0: 2, 1: 2}
+    place.bus.leaders[1] = 1
+    place.subscribe(1)
+    place.publish(1)
+    place.at(STAMP + REPLICATE + FOLLOW + PUSH + ACK / 2)
+    place.bus.cut_off("follower")
+    place.publish(2)
+    place.at(1.0)
+    assert [version for _, version in place.heard[1]] == [1]
+    assert list(place.bus.consumers[1].pending) == [1]
+    place.bus.let_in()
+    assert list(place.bus.consumers[1].pending) == [2]
+    place.at(2.0)
+    assert [version for _, version in place.heard[1]] == [1, 2]

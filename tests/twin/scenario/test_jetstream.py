@@ -10,6 +10,7 @@ OVER = {"kind": "jetstream"}
 THREE = {"kind": "jetstream", "jetstream": {"replicas": 3}}
 DOWN = {"at": 1.0, "kind": "bus_down", "duration": 1.0}
 HANG = {"at": 1.0, "kind": "bus_hang", "duration": 1.0}
+APART = {"at": 1.0, "kind": "bus_partition", "duration": 1.0}
 
 
 def asked(bus, *faults, **more):
@@ -34,6 +35,18 @@ def refused(data):
         (asked(OVER, DOWN | {"replica": "leader"}), "faults.0.replica is 'leader'; allowed is only with kind"),
         (asked(THREE, {"at": 1.0, "kind": "kill", "node": 1, "replica": "leader"}), "faults.0.replica is 'leader'"),
         (asked(THREE, HANG | {"duration": 4.0}), "faults.0.duration is 4; allowed is less than the 4 s after which"),
+        (asked(THREE, APART | {"duration": 4.0}), "faults.0.duration is 4; allowed is less than the 4 s after which"),
+        (
+            asked(THREE, {"at": 1.0, "kind": "bus_partition"}),
+            "faults.0.duration is missing; allowed is more than 0 with",
+        ),
+        (asked(OVER, APART), "faults.0.kind is 'bus_partition'; allowed is only with bus.jetstream.replicas 3"),
+        (asked(THREE, APART, HANG | {"at": 1.5}), "faults.1.at is 1.5; allowed is 2 or later: until then another"),
+        (asked(THREE, HANG | {"at": 9.9}, DOWN), "faults.0.at is 9.9; allowed is 10 or later: until then another"),
+        (
+            asked(THREE, {"at": 1.0, "kind": "bus_down"}, HANG | {"at": 9.9}),
+            "faults.1.at is 9.9; allowed is before it: ",
+        ),
         (asked(OVER, {"at": 1.0, "kind": "bus_hang"}), "faults.0.duration is missing; allowed is more than 0 with"),
         (
             asked(THREE, {"at": 1.0, "kind": "delay", "node": 1, "delay": 0.1}),
@@ -49,7 +62,7 @@ def test_what_does_not_go_together_is_refused_in_one_sentence(data, said):
 
 
 def test_what_goes_together_is_taken_and_read_back():
-    data = asked(THREE, DOWN | {"replica": "follower"}, HANG | {"at": 3.0})
+    data = asked(THREE, DOWN | {"replica": "follower"}, HANG | {"at": 2.0}, APART | {"at": 3.0}, DOWN | {"at": 4.0})
     one = Scenario.parse(data)
     assert Scenario.parse(one.model_dump()) == one
     assert Scenario.parse(asked(OVER | {"servers": "several"}, registry={})).bus.traits is BUSES["jetstream"]
