@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from stormlab.command_line import finite, usage_error
+from stormlab.commands.buses import buses
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
@@ -307,22 +309,12 @@ def audit(
     raise typer.Exit(0 if all(one.verdict == "pass" for one in audits) else 1)
 
 
-app.command()(campaign)
-app.command()(sweep)
-app.command()(zoo)
-app.command()(memory)
-app.command()(runtimes)
-app.command()(nginx)
-app.command()(haproxy)
-app.command()(serve)
-app.command()(clean)
-app.command()(course)
-app.command()(grade)
-app.command()(glossary)
-app.command("import")(import_)
-app.command()(lint)
-app.command()(doctor)
-app.command()(migrate)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(campaign, sweep, zoo, memory, runtimes, buses, nginx, haproxy, serve, clean, course, grade, glossary),
+    *(import_, lint, doctor, migrate),
+)
+for one in COMMANDS:
+    app.command(one.__name__.strip("_"))(one)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)

@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from stormlab.steps import out, prediction_of, runs_of, say_json
-from twin.analysis.runtimes import COLUMNS, NODES, RuntimeFigures, cells, figures_of, mixed, with_table
+from twin.analysis.documents import with_table
+from twin.analysis.runtimes import COLUMNS, NODES, RuntimeFigures, cells, figures_of, mixed
 from twin.costs.profile import HostProfile
 from twin.errors import LabError, ScenarioError, check_output
 from twin.files.places import SCENARIOS
@@ -21,6 +22,8 @@ from twin.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+COMMAND = "runtimes"
 
 
 def runtimes(
@@ -47,12 +50,12 @@ def runtimes(
     text = read_text(write, DOCUMENT) if write is not None else ""
     if write is not None:
         check_output("--write", write)
-        with_table(text, str(write), "")
+        with_table(text, str(write), COMMAND, "")
     chosen = _chosen(only)
     profile, missing = HostProfile.for_scenario(spec), Missing(LabError)
     found = [_row(name, spec, profile, replications, runs, missing) for name in chosen]
     if write is not None:
-        write_text(write, with_table(text, str(write), markdown(found)))
+        write_text(write, with_table(text, str(write), COMMAND, markdown(found)))
     if as_json:
         said = {"scenario": spec.name, "machine": profile.machine, "runtimes": [one.as_dict() for one in found]}
         say_json(said | ({"missing": missing.said} if missing.said else {}))

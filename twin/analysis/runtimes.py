@@ -37,8 +37,6 @@ RECIPIENTS, HANDSHAKES = 64, 16
 """Connections written to at a time, and handshakes that come together."""
 SHORT = "short"
 """The task whose answers are looked at."""
-BEGIN, END = "<!-- the table of ./lab runtimes -->", "<!-- its end -->"
-"""Lines of a document between which the table stands."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +120,3 @@ def cells(one: RuntimeFigures) -> list[str]:
         band if one.predicted == one.predicted else "-",
         number(1e3 * one.measured),
     ]
-
-
-def with_table(text: str, name: str, table: str) -> str:
-    """Return a document with another table.
-
-    Raises:
-        ScenarioError: it has no place for one.
-    """
-    before, begin, rest = text.partition(BEGIN + "\n")
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ScenarioError(f"{name} has no lines {BEGIN} and {END}, between which the table is put.")
-    return before + begin + table + END + after

@@ -92,7 +92,7 @@ def over_jetstream(draw):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(over_jetstream())
 def test_no_invariant_is_broken_whatever_happens(scenario):
     run(scenario, small_profile())

@@ -5,12 +5,14 @@ import re
 
 import pytest
 
-from stormlab.commands.runtimes import markdown
+from stormlab.commands.runtimes import COMMAND, markdown
 from tests.commands import ROOT, lab_in_process
 from tests.footprints import memory_profile
 from tests.strategies import small
-from twin.analysis.runtimes import BEGIN, COLUMNS, END, NODES, RuntimeFigures
+from twin.analysis.documents import END, begin_of
+from twin.analysis.runtimes import COLUMNS, NODES, RuntimeFigures
 
+BEGIN = begin_of(COMMAND)
 DOCUMENT = ROOT / "docs" / "runtimes.md"
 TASKS = [{"name": "short", "rate": 20.0, "cpu": 0.001}, {"name": "long", "rate": 2.0, "cpu": 0.05}]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.costs import cost_of
 from tests.footprints import memory_profile
 from tests.strategies import small
-from twin.analysis.runtimes import BEGIN, COLUMNS, END, NODES, RuntimeFigures, cells, figures_of, mixed, with_table
+from twin.analysis.runtimes import COLUMNS, NODES, RuntimeFigures, cells, figures_of, mixed
 from twin.errors import ScenarioError
 from twin.scenario.scenario import Scenario
 
@@ -63,10 +63,3 @@ def test_the_scenario_needs_short_tasks_and_others():
         mixed(small(nodes={"handler": {"tasks": tasks[:1]}}))
     with pytest.raises(ScenarioError, match=r"nodes\.handler\.tasks of small has nothing"):
         mixed(small())
-
-
-def test_a_table_takes_the_place_of_the_one_before_and_of_nothing_else():
-    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert with_table(text, "doc", "new\n") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    with pytest.raises(ScenarioError, match="doc has no lines"):
-        with_table("nothing", "doc", "new\n")
