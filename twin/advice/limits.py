@@ -1,7 +1,7 @@
 """Limits of the system and of the balancer's program that a scenario comes near, or exceeds.
 
-Neither world has them: the lab raises them for its own runs, and the model does not know them. A cluster that is set up
-like the scenario meets them.
+Those that the scenario sets hold in both worlds. Those that a system and a program have by default neither world has:
+the lab raises them for its own runs, and a cluster that is set up like the scenario meets them.
 """
 
 from collections.abc import Iterator
@@ -55,7 +55,37 @@ def node_files(scenario: Scenario) -> Iterator[Bite]:
         )
 
 
-RULES = (ports, balancer_limits, node_files)
+@rule("room", "HAProxy 2.8 manual, `maxconn` of a proxy and of a server")
+def room(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each limit of the balancer that the clients come near, with the nodes that are left at the worst moment."""
+    count = scenario.clients.count
+    for name, most in scenario.balancer.rooms(fewest_nodes(scenario)).items():
+        if count >= NEAR * most:
+            yield Bite(
+                f"balancer.{name}",
+                f"{getattr(scenario.balancer, name)}",
+                f"With the nodes that are left at the worst moment balancer.{name} lets {most} clients have a "
+                f"connection at once, and there are {count}: what is above waits, and is refused.",
+                "Raise it, or use more nodes.",
+            )
+
+
+@rule("queue-patience", "HAProxy 2.8 manual, `timeout queue`, `option abortonclose` (off by default)")
+def queue_patience(scenario: Scenario) -> Iterator[Bite]:
+    """Yield how long clients wait for an answer, if their requests may wait longer in the balancer's queue."""
+    balancer, patience = scenario.balancer, scenario.clients.open_timeout
+    if balancer.queues and balancer.queues_for >= patience:
+        yield Bite(
+            "clients.open_timeout",
+            f"{patience:g}",
+            f"A request waits for up to {balancer.queues_for:g} s for a place of a server, and its client leaves after "
+            f"{patience:g} s: who has left keeps the place in the queue, and is sent to a node in vain.",
+            f"Set balancer.queue_timeout below clients.open_timeout, {patience:g} s.",
+            "note",
+        )
+
+
+RULES = (ports, balancer_limits, node_files, room, queue_patience)
 
 
 def limit_advice(scenario: Scenario) -> list[LintFinding]:
