@@ -66,6 +66,11 @@ CASES = {
         {"balancer": {"server_maxconn": 100, "queue_timeout": 10.0}},
         {"balancer": {"queue_timeout": 9.9}},
     ),
+    "address-limit": ({"balancer": {"address_rate": {"limit": 30}}}, {"clients": {"addresses": 2}}),
+    "lock-out": (
+        {"balancer": {"address_rate": {}}, "clients": {"arrivals": {"count": 20}}},
+        {"balancer": {"address_rate": {"retry_after": 60}}, "clients": {"refusals": {"retry_after": True}}},
+    ),
     "milliseconds": ({"balancer": {"check": {"inter": 2000.0}}}, {"balancer": {"check": {"inter": 2.0}}}),
     "pool-full": (
         {"nodes": {"pool": {"rate": 190.0, "service": 0.05, "size": 10}}},

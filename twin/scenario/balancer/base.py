@@ -121,6 +121,13 @@ class BalancerSettings(Table):
         return {}
 
     @property
+    def counts_refused(self) -> tuple[int, float] | None:
+        """Return how many requests of one address it lets in within how many seconds, if those that it refuses count,
+        too; else None.
+        """
+        return None
+
+    @property
     def accepted_rate(self) -> float:
         """Connections that it accepts in a second at most, from whomever; infinite without a limit."""
         return inf

@@ -164,6 +164,11 @@ class HAProxy(BalancerSettings):
         return {"address_rate.limit": self.address_rate.limit} if self.address_rate is not None else {}
 
     @property
+    def counts_refused(self) -> tuple[int, float] | None:
+        """Return limit and period of `address_rate`."""
+        return None if self.address_rate is None else (self.address_rate.limit, self.address_rate.period)
+
+    @property
     def accepted_rate(self) -> float:
         """Return `session_rate`."""
         return self.session_rate or inf

@@ -131,7 +131,8 @@ class Nginx(BalancerSettings):
             f"need {need}, two each."
         )
         set_files = f"Set worker_rlimit_nofile {worker_files(clients)};."
-        return [
-            Limit(need, WORKER_CONNECTIONS, connections, set_connections, "nginx, ngx_core_module, worker_connections"),
-            Limit(need, FILES, files, set_files, "systemd-system.conf(5), `DefaultLimitNOFILE=`"),
-        ]
+        source = "nginx, ngx_core_module, worker_connections"
+        found = [Limit(need, FILES, files, set_files, "systemd-system.conf(5), `DefaultLimitNOFILE=`")]
+        if self.worker_connections:  # set, and so a limit of the scenario
+            return found
+        return [Limit(need, WORKER_CONNECTIONS, connections, set_connections, source), *found]
