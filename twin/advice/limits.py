@@ -87,9 +87,7 @@ def queue_patience(scenario: Scenario) -> Iterator[Bite]:
         )
 
 
-@rule(
-    "address-limit", "HAProxy 2.8 manual, `http_req_rate`; nginx, ngx_http_limit_req_module, ngx_http_limit_conn_module"
-)
+@rule("address-limit", "HAProxy 2.8 manual, `http_req_rate`; nginx manual, `limit_req`, `limit_conn`")
 def address_limit(scenario: Scenario) -> Iterator[Bite]:
     """Yield each limit of an address that its clients come near when all of them come."""
     together = ceil(scenario.clients.count / scenario.clients.addresses)
@@ -98,15 +96,13 @@ def address_limit(scenario: Scenario) -> Iterator[Bite]:
             yield Bite(
                 f"balancer.{name}",
                 f"{value_of(scenario.balancer, name)}",
-                f"Up to {most} clients of one address are let in at once, and {together} share one, as behind a NAT: after "
-                "a fault they all come back.",
+                f"Up to {most} clients of one address are let in at once, and {together} share one, as behind a NAT: "
+                "after a fault they all come back.",
                 "Raise the limit above what one address may hold, or count by something that tells clients apart.",
             )
 
 
-@rule(
-    "lock-out", "HAProxy 2.8 manual, `http_req_rate` (counted when tracked, refused or not); RFC 9110, section 10.2.3"
-)
+@rule("lock-out", "HAProxy 2.8 manual, `http-request track-sc0` (what is refused counts); RFC 9110, section 10.2.3")
 def lock_out(scenario: Scenario) -> Iterator[Bite]:
     """Yield the limit of an address above which its clients keep themselves out by trying."""
     counted, clients = scenario.balancer.counts_refused, scenario.clients
