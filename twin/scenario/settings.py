@@ -127,9 +127,9 @@ class Clients(Table):
     heartbeat: Annotated[
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
-    refusals: Refusals = Field(
-        Refusals(), description="What clients do after an HTTP status other than 101, beside waiting and trying again."
-    )
+    refusals: Annotated[
+        Refusals, BeforeValidator(preset("refusals"), json_schema_input_type=ClientPreset | Refusals)
+    ] = Field(Refusals(), description="What clients do after an HTTP status that is not 101, or the name of a library.")
     transport: TransportSettings = Field(TransportSettings(), description="How messages come to a client.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
     nodelay: bool = Field(True, description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm.")
