@@ -44,7 +44,7 @@ def test_who_comes_late_learns_from_the_first_message_what_there_was_before(prof
     rows = world.run()
     asked = [t for t, event, client, *_ in rows if event == "recovered" and client >= 20]
     came = {client: t for t, event, client, *_ in rows if event == "connected" and client >= 20}
-    delivered = {client: 0 for client in came}
+    delivered = dict.fromkeys(came, 0)
     for _, event, client, *_ in rows:
         if event == "delivered" and client in delivered:
             delivered[client] += 1
