@@ -106,6 +106,7 @@ def _transport_problem(scenario: Settings) -> Problem | None:
         Problem("sessions.store", f"'{scenario.sessions.store}'", "'none'"): scenario.sessions.store != "none",
         Problem("nodes.lifetime", "given", "none"): nodes.lifetime is not None,
         Problem("registry", "given", "none"): scenario.registry is not None,
+        Problem("clients.refusals", "given", "none"): clients.refusals.matters,
         Problem("nodes.handler", "given", "none"): nodes.handler is not None,
         Problem("nodes.read_deadline", f"{nodes.read_deadline:g}", "0"): nodes.read_deadline > 0,
         Problem("nodes.write_deadline", f"{nodes.write_deadline:g}", "0"): nodes.write_deadline > 0,
