@@ -44,7 +44,7 @@ def test_clients_that_poll_and_gray_releases_go_without_limits():
     assert "clients.arrivals is given; allowed is none with clients that poll" in said(**come)
     status = {**polls, "clients": polls["clients"] | {"refusals": {"fatal": [429]}}}
     assert "clients.refusals is given; allowed is none with clients.transport.kind 'poll'" in said(**status)
-    gray = {"registry": {"canary": {"nodes": 1, "share": 0.1}}, "balancer": {"server_maxconn": 30}}
+    gray = {"registry": {"canary": {"nodes": [1]}}, "balancer": {"server_maxconn": 30}}
     assert "registry.canary is given; allowed is none with limits" in said(**gray)
 
 
