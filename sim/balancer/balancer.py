@@ -104,6 +104,10 @@ class Balancer(ABC):
         """Return which of the servers that are up may be chosen for a request that has tried some."""
         return servers
 
+    def counters(self) -> dict[str, int]:
+        """Return what the program would have counted since it started, by its own names; nothing if it tells nobody."""
+        return {}
+
     def chosen(self, server: int) -> None:  # noqa: B027 (nothing, unless a kind does something)
         """A server was chosen."""
 

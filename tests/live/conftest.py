@@ -20,13 +20,14 @@ import psutil
 import pytest
 
 from live import runs
-from live.balancer.balancer import start_balancer
+from live.balancer.balancer import binary, start_balancer
 from live.balancer.base import Balancer
 from live.control.messages import Listening
 from live.control.process import Stage
 from live.machine import placement
 from live.node.go_toolchain import found, toolchain
 from live.page.serve import SERVED, ServedCluster, serve
+from twin.errors import HostError
 from twin.scenario.overrides import merge
 from twin.scenario.scenario import Scenario
 
@@ -46,6 +47,11 @@ SMALL: dict[str, Any] = {
     "nodes": {"count": 2},
     "host": {"cores": 1},
 }
+OTHERS: dict[str, Any] = {
+    "nginx": {},
+    "envoy": {"check": {"interval": 0.2, "no_traffic_interval": 0.2, "unhealthy_threshold": 2, "healthy_threshold": 1}},
+}
+"""What stands in place of its balancer for one of another kind."""
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +60,7 @@ def small() -> Callable[..., Scenario]:
 
     def make(**changes: Any) -> Scenario:
         data = {**SMALL}
-        if changes.get("balancer", {}).get("kind") == "nginx":
-            data["balancer"] = {}
+        data["balancer"] = OTHERS.get(changes.get("balancer", {}).get("kind"), data["balancer"])
         return Scenario.parse(merge(data, changes))
 
     return make
@@ -71,6 +76,17 @@ def nginx() -> None:
 
 
 @pytest.fixture(scope="session")
+def envoy() -> None:
+    """The test needs Envoy: where it cannot be had the test is skipped, but on CI it fails."""
+    try:
+        binary("envoy")
+    except HostError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def go() -> None:
     """The test needs Go: where there is none the test is skipped, but on CI it is installed, or the test fails."""
     if os.environ.get("CI"):
@@ -81,11 +97,11 @@ def go() -> None:
 
 @pytest.fixture
 def balancer_installed(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Ask for nginx when the kind of balancer is nginx."""
+    """Ask for the program of a kind of balancer that need not be there."""
 
     def need(kind: str) -> None:
-        if kind == "nginx":
-            request.getfixturevalue("nginx")
+        if kind in ("nginx", "envoy"):
+            request.getfixturevalue(kind)
 
     return need
 

@@ -218,6 +218,17 @@ class CpuUsed(Event):
     microseconds: int = own("how much", "us")
 
 
+@event()
+class BalancerCounted(Event):
+    """What the balancer's program has counted by the end, the connections before the start of the run included: those
+    of Envoy's statistics of its cluster that the model has, too (`COUNTERS` in `twin/rules/envoy.py`), if they are not
+    0. HAProxy and nginx write none.
+    """
+
+    counter: str = own("its name in the program, as `upstream_rq_timeout`")
+    count: int = own("how many")
+
+
 @event("node")
 class NodeMemory(Event):
     """The resident memory of the node's process shortly before the end of the run, and before its clients connected.
@@ -362,7 +373,7 @@ OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
     *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
-    *(NodeWritten, CpuUsed, NodeMemory),
+    *(NodeWritten, CpuUsed, BalancerCounted, NodeMemory),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)

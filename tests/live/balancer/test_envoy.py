@@ -1,0 +1,226 @@
+"""Envoy: its choices against the rules, connection by connection, and what the model takes from it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from live.balancer.balancer import check_config
+from live.balancer.envoy_members import EnvoyMembers
+from live.control.messages import Listening
+from twin.config.envoy import ENVOY
+from twin.rules.balancing import RULES
+from twin.rules.envoy import EnvoyRoundRobin, EnvoyRule
+from twin.rules.registry import Changes, Registration
+from twin.scenario.addresses import source_address
+from twin.scenario.scenario import Scenario
+
+pytestmark = pytest.mark.live
+
+ADDRESSES = 60
+ALL = [0, 1, 2]
+
+
+def no_draw() -> float:
+    raise AssertionError("this rule must not draw")
+
+
+class Dials:
+    """Clients of one Envoy."""
+
+    def __init__(self, farm: SimpleNamespace, links: ExitStack) -> None:
+        self.farm = farm
+        self.links = links
+
+    def open(self, number: int = 0, open_timeout: float = 10.0) -> ClientConnection:
+        """Connect a client from its address."""
+        return self.links.enter_context(
+            connect(
+                f"ws://127.0.0.1:{self.farm.port}/",
+                source_address=(source_address(number, ADDRESSES), 0),
+                compression=None,
+                proxy=None,
+                ping_interval=None,
+                open_timeout=open_timeout,
+                close_timeout=5,
+            )
+        )
+
+    def reached(self, number: int = 0) -> int:
+        """Connect a client; return the place of its node, -1 if it was refused."""
+        try:
+            link = self.open(number)
+        except InvalidStatus as error:
+            return -1 if error.response.status_code == 503 else -error.response.status_code
+        return node_of(link)
+
+    def refused(self) -> tuple[int, float]:
+        """Connect in vain; return the status and the seconds that it took."""
+        began = time.monotonic()
+        with pytest.raises(InvalidStatus) as error:
+            self.open()
+        return error.value.response.status_code, time.monotonic() - began
+
+
+def node_of(link: ClientConnection) -> int:
+    assert link.response is not None
+    return int(link.response.headers["X-Node"]) - 1
+
+
+def over(link: ClientConnection) -> tuple[float, int | None]:
+    """Wait for the end of a connection; return the seconds and the code of the close frame, None if none came."""
+    began = time.monotonic()
+    with pytest.raises(ConnectionClosed) as error:
+        link.recv(timeout=10)
+    return time.monotonic() - began, error.value.rcvd.code if error.value.rcvd else None
+
+
+@pytest.fixture
+def dials(envoy: None, farm: Callable[..., SimpleNamespace]) -> Iterator[Callable[..., Dials]]:
+    """Starts nodes and an Envoy before them."""
+    with ExitStack() as links:
+        yield lambda count=3, **balancer: Dials(farm(count, kind="envoy", **balancer), links)
+
+
+def rule_of(one: Dials) -> EnvoyRule:
+    """Return the rule of the running Envoy, told of its servers' names."""
+    balancer = one.farm.balancer.scenario.balancer
+    rule = RULES["envoy", balancer.algorithm](3)
+    assert isinstance(rule, EnvoyRule)
+    rule.name_servers([f"127.0.0.1:{port}" for port in one.farm.node_ports])
+    rule.configure(balancer)
+    return rule
+
+
+def marks(one: Dials) -> list[tuple[str, int]]:
+    return [(event, node) for _, event, node, _ in one.farm.notes]
+
+
+@pytest.mark.parametrize("settings", [{"algorithm": "ring_hash"}, {"algorithm": "maglev"}])
+def test_tables_are_envoys_own_also_when_a_server_is_gone(
+    settings: dict[str, Any], dials: Callable[..., Dials], until: Callable[..., None]
+) -> None:
+    one = dials(**settings)
+    rule = rule_of(one)
+    before = [one.reached(number) for number in range(ADDRESSES)]
+    assert before == [rule.pick(ALL, source_address(n, ADDRESSES), no_draw, 0, False) for n in range(ADDRESSES)]
+    assert set(before) == {0, 1, 2}
+    one.farm.nodes[1].process.kill()
+    until(lambda: marks(one) == [("marked_down", 2)], 10, "no mark-down")
+    after = [one.reached(number) for number in range(ADDRESSES)]
+    assert after == [rule.pick([0, 2], source_address(n, ADDRESSES), no_draw, 0, False) for n in range(ADDRESSES)]
+
+
+def test_round_robin_goes_on_with_fewer_servers_and_apart_in_panic(
+    dials: Callable[..., Dials], until: Callable[..., None]
+) -> None:
+    one = dials(algorithm="round_robin")
+    rule = rule_of(one)
+    assert isinstance(rule, EnvoyRoundRobin)
+    seed = one.reached() + 3 * 10**9
+    rule.counters = [seed + 1, seed]
+
+    def agree(servers: list[int], panic: bool, count: int, dead: tuple[int, ...] = ()) -> None:
+        named = [rule.pick(servers, "", no_draw, 0, panic) for _ in range(count)]
+        assert [one.reached() for _ in range(count)] == [-1 if server in dead else server for server in named]
+
+    agree(ALL, False, 7)
+    one.farm.nodes[1].process.kill()
+    until(lambda: ("marked_down", 2) in marks(one), 10, "no mark-down")
+    parity = one.reached()  # how large the counter is modulo 2 cannot be known before
+    rule.counters[0] += 1 + (rule.counters[0] % 2 != [0, 2].index(parity)) * 3
+    agree([0, 2], False, 5)
+    one.farm.nodes[0].process.kill()
+    until(lambda: ("marked_down", 1) in marks(one), 10, "no second mark-down")
+    agree(ALL, True, 6, dead=(0, 1))
+    assert one.farm.balancer.counters()["lb_healthy_panic"] == 6
+    one.farm.node(1).hear(Listening)
+    until(lambda: ("marked_up", 1) in marks(one), 10, "no mark-up")
+    agree([0, 2], False, 4)
+
+
+@pytest.mark.parametrize(("delay", "code"), [(0.3, None), (0.0, None), (0.3, 1001)])
+def test_a_client_learns_of_its_nodes_end_after_the_delayed_close(
+    delay: float, code: int | None, dials: Callable[..., Dials]
+) -> None:
+    one = dials(1, delayed_close_timeout=delay)
+    link = one.open()
+    os.kill(one.farm.nodes[0].pid, signal.SIGKILL if code is None else signal.SIGTERM)
+    took, told = over(link)
+    assert told == code
+    assert delay <= took < delay + 0.3
+
+
+def test_a_silent_connection_is_cut_after_its_timeout_and_the_delayed_close(dials: Callable[..., Dials]) -> None:
+    one = dials(1, stream_idle_timeout=0.3, delayed_close_timeout=0.2)
+    took, code = over(one.open())
+    assert code is None
+    assert 0.5 <= took < 0.8
+
+
+def test_a_request_to_a_hung_node_ends_with_504_and_its_clients_are_forgotten(
+    dials: Callable[..., Dials], until: Callable[..., None]
+) -> None:
+    never = {"interval": 60.0, "no_traffic_interval": 60.0}
+    one = dials(1, timeout=0.4, check=never)
+    link = one.open()
+    one.farm.nodes[0].signal(signal.SIGSTOP)
+    status, took = one.refused()
+    assert status == 504
+    assert 0.4 <= took < 0.7
+    assert one.farm.balancer.connections() == [1]
+    link.socket.close()
+    until(lambda: one.farm.balancer.connections() == [0], 5, "the client is not forgotten")
+    assert one.farm.balancer.counters() == {"upstream_rq_total": 2, "upstream_rq_timeout": 1}
+    one.farm.nodes[0].signal(signal.SIGKILL)
+    assert one.refused()[0] == 503
+    assert one.farm.balancer.counters()["upstream_cx_connect_fail"] == 1
+
+
+def test_without_traffic_a_server_is_checked_seldom(dials: Callable[..., Dials], until: Callable[..., None]) -> None:
+    one = dials(1, check={"no_traffic_interval": 1.0})
+    began = time.monotonic()
+    one.farm.nodes[0].process.kill()
+    until(lambda: marks(one), 10, "no mark-down")
+    assert one.farm.notes[0][0] - began > 1.3  # the first check comes after 1 s at the earliest, the second again so
+    assert one.farm.notes[0][3] == "NETWORK"
+
+
+def test_a_hot_restart_keeps_old_tunnels_until_the_old_process_ends(dials: Callable[..., Dials]) -> None:
+    one = dials(2, hard_stop_after=1)
+    old, before = one.open(), one.farm.balancer.part.pid
+    one.farm.balancer.reload()
+    one.farm.balancer.wait_ready(10)
+    assert one.farm.balancer.part.pid != before
+    assert old.ping().wait(5)
+    assert {one.reached() for _ in range(4)} == {0, 1}
+    took, code = over(old)
+    assert code is None
+    assert took < 3
+
+
+def test_the_registrar_tells_envoy_its_servers(dials: Callable[..., Dials], small: Callable[..., Scenario]) -> None:
+    one = dials(2)
+    scenario = small(nodes={"count": 2}, balancer={"kind": "envoy"}, registry={"ttl": 2.0, "heartbeat": 0.5})
+    text = ENVOY.of_run(scenario, one.farm.port, one.farm.node_ports, one.farm.balancer.stage.folder)
+    assert check_config("envoy", text) == ""
+    balancer = one.farm.balancer
+    balancer.path.write_text(text)
+    balancer.scenario = scenario
+    members = EnvoyMembers(**balancer.members(None))
+    members.path.write_text("resources: []\n")
+    balancer.reload()
+    there = Registration(1, f"127.0.0.1:{one.farm.node_ports[1]}", "v1")
+    members.apply(Changes((), ((1, there),)), {1: there})
+    assert balancer.is_up(2)
+    assert not balancer.is_up(1)
+    assert {one.reached() for _ in range(3)} == {1}
+    members.apply(Changes(((1, there),), ()), {})
+    assert one.reached() == -1

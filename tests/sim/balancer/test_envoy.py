@@ -1,0 +1,146 @@
+"""Envoy in the model, by times computed by hand."""
+
+import pytest
+
+from sim import simulate
+from tests.costs import EXIT_DELAY, LET_IN, cost_of
+from tests.strategies import CHECK_OVERHEAD, small
+from twin.draws import Purpose, stratified
+from twin.scenario.scenario import Scenario
+
+KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
+HANG = [{"at": 1.0, "kind": "hang", "node": 1}]
+CHECK = {"interval": 0.5, "no_traffic_interval": 0.5, "timeout": 0.3, "unhealthy_threshold": 2, "healthy_threshold": 1}
+PAUSE = 0.5 + CHECK_OVERHEAD
+
+
+def behind(faults=(), clients=(), check=(), nodes=(), **balancer):
+    """Return a small cluster behind Envoy."""
+    given = {"kind": "envoy", "check": CHECK | dict(check), **balancer}
+    plain = small().model_dump(exclude_none=True) | {"balancer": given, "faults": list(faults)}
+    return Scenario.parse(plain).vary(clients=dict(clients), nodes=dict(nodes))
+
+
+def phase_of(scenario):
+    return 0.5 * stratified(scenario.seed, 0, 0, Purpose.CHECK_PHASE)
+
+
+def next_check(scenario, after):
+    """Return when every node is checked next after a time, if all checks before were answered at once."""
+    t = phase_of(scenario)
+    while t < after:
+        t += PAUSE + cost_of("node_handshake")
+    return t
+
+
+def first(record, event, node=1):
+    found = record.select(event)
+    return found[found["node"] == node]["t"].iloc[0]
+
+
+def test_a_killed_node_is_marked_at_the_threshold_and_its_clients_learn_a_second_later(profile):
+    scenario = behind(KILL)
+    record = simulate(scenario, 0, profile)
+    gone = 1.0 + EXIT_DELAY
+    assert first(record, "marked_down") == pytest.approx(next_check(scenario, gone) + PAUSE, abs=1e-9)
+    lost = record.select("disconnected")
+    assert len(lost) == 10
+    assert lost["t"].min() == pytest.approx(
+        gone + cost_of("node_exit", "client_closed") + 1.0 + cost_of("balancer_close", balancer="envoy"), abs=2e-3
+    )
+    assert set(lost["reason"]) == {"1006"}
+
+
+def test_edges_have_intervals_of_their_own(profile):
+    every = {
+        "unhealthy_threshold": 3,
+        "unhealthy_edge_interval": 0.2,
+        "unhealthy_interval": 0.7,
+        "healthy_threshold": 2,
+    }
+    scenario = behind([{**KILL[0], "duration": 3.0}], check=every | {"healthy_edge_interval": 0.3})
+    record = simulate(scenario, 0, profile)
+    down = next_check(scenario, 1.0 + EXIT_DELAY) + 2 * (0.2 + CHECK_OVERHEAD)
+    assert first(record, "marked_down") == pytest.approx(down, abs=1e-9)
+    started = first(record, "node_started")
+    t = down
+    while t < started:
+        t += 0.7 + CHECK_OVERHEAD
+    up = t + 0.3 + CHECK_OVERHEAD + 2 * cost_of("node_handshake")
+    assert first(record, "marked_up") == pytest.approx(up, abs=1e-9)
+
+
+def test_the_first_check_after_the_start_comes_with_the_interval_without_traffic(profile):
+    scenario = behind(KILL, check={"no_traffic_interval": 60.0, "unhealthy_threshold": 1})
+    assert len(simulate(scenario, 0, profile).select("marked_down")) == 0
+    soon = behind(KILL, check={"no_traffic_interval": 4.0, "unhealthy_threshold": 1})
+    down = first(simulate(soon, 0, profile), "marked_down")
+    assert 4.0 - 0.5 - soon.warm_up - 0.5 < down < 4.0
+    assert (down - phase_of(soon)) % 0.5 == pytest.approx(0.0, abs=1e-6)
+
+
+def test_with_one_of_three_left_envoy_chooses_among_all(profile):
+    dead = [{"at": 1.0, "kind": "kill", "node": node} for node in (1, 2)]
+    record = simulate(behind(dead), 0, profile)
+    calm = simulate(behind(dead, panic_threshold=0.0), 0, profile)
+    late = max(first(record, "marked_down"), first(record, "marked_down", 2)) + 0.01
+    failed = record.select("connect_failed")
+    assert set(failed["reason"]) == {"503"}
+    assert (failed["t"] > late).sum() > 5
+    assert not (calm.select("connect_failed")["t"] > late).any()
+    counted = {row["counter"]: row["count"] for _, row in record.select("balancer_counted").iterrows()}
+    assert counted["lb_healthy_panic"] > 5
+    assert counted["upstream_cx_connect_fail"] == len(failed)
+    assert counted["upstream_rq_total"] == 30 + len(record.select("connected")) - 30
+    assert "lb_healthy_panic" not in set(calm.select("balancer_counted")["counter"])
+
+
+def test_a_request_to_a_hung_node_ends_with_504_at_the_routes_timeout(profile):
+    never = {"interval": 20.0, "no_traffic_interval": 20.0}
+    scenario = behind(HANG, {"open_timeout": 3.0, "heartbeat": {"interval": 0.2, "timeout": 0.2}}, never, timeout=0.7)
+    record = simulate(scenario, 0, profile)
+    events = record.select("attempt_connect", "connect_failed", "connected")
+    pairs = events[events["t"] > 0].groupby(["client", "attempt"])
+    took = (pairs.last()["t"] - pairs["t"].first())[pairs.last()["event"] == "connect_failed"]
+    assert len(took) >= 5
+    assert set(record.select("connect_failed")["reason"]) == {"504"}
+    assert took.between(0.7, 0.71).all()
+    counted = record.select("balancer_counted").set_index("counter")["count"]
+    assert counted["upstream_rq_timeout"] >= len(took)
+
+
+def test_a_silent_connection_is_cut_and_its_client_told_later(profile):
+    scenario = behind((), {"heartbeat": {"interval": 0.0}}, stream_idle_timeout=3.0, delayed_close_timeout=0.5)
+    lost = simulate(scenario, 0, profile).select("disconnected")
+    assert len(lost) >= 30
+    opened = -scenario.warm_up
+    assert lost["t"].iloc[0] == pytest.approx(opened + 3.5, abs=0.05)
+
+
+def test_least_request_draws_five_of_nine_retries_to_a_dead_node(profile):
+    """Until it is marked; sources: the rule's own test. All clients of the dead node count for nobody by then."""
+    never = {"interval": 20.0, "no_traffic_interval": 20.0}
+    shares = []
+    for seed in range(8):
+        scenario = behind(KILL, {"count": 90}, never, algorithm="least_request").vary(seed=seed)
+        record = simulate(scenario, 0, profile)
+        attempts = record.select("attempt_connect")
+        shares.append((len(record.select("connect_failed")), (attempts["t"] > 0).sum()))
+    failed, tried = (sum(one) for one in zip(*shares, strict=True))
+    assert failed / tried == pytest.approx(5 / 9, abs=0.05)
+
+
+def test_a_restarted_envoy_knows_at_once_who_is_dead(profile):
+    scenario = behind([*KILL, {"at": 1.2, "kind": "reload"}], check={"unhealthy_threshold": 50}, hard_stop_after=2)
+    record = simulate(scenario, 0, profile)
+    assert first(record, "marked_down") == pytest.approx(1.2 + 0.14, abs=1e-6)
+    lost = record.select("disconnected")
+    assert (lost["t"] > 3.3).sum() == 20, "those of the old process"
+
+
+def test_the_time_from_the_request_to_the_open_connection_is_that_of_its_parts(profile):
+    record = simulate(behind(KILL, algorithm="ring_hash", table_size=13), 0, profile)
+    events = record.select("attempt_connect", "connected")
+    pairs = events[events["t"] > 0].groupby("client")
+    took = pairs["t"].last() - pairs["t"].first()
+    assert took.min() == pytest.approx(cost_of(*LET_IN, balancer="envoy"), abs=1e-9)

@@ -1,0 +1,236 @@
+"""Envoy's configuration as a WebSocket proxy, in YAML.
+
+With a registry the cluster's servers are in a file of their own, which Envoy reads anew whenever the registrar has
+replaced it; there are no checks then. Sources: Envoy 1.40 API reference, `envoy.config.bootstrap.v3.Bootstrap`,
+`envoy.extensions.filters.network.http_connection_manager.v3`, `envoy.config.cluster.v3.Cluster`,
+`envoy.config.core.v3.HealthCheck`, `envoy.config.core.v3.PathConfigSource`.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback
+from twin.rules.registry import Registration
+from twin.scenario.balancer.envoy import Envoy
+from twin.scenario.scenario import Scenario
+
+CLUSTER = "cluster"
+"""Name of the cluster whose servers are the nodes."""
+
+TYPES = "type.googleapis.com/envoy"
+POLICIES = {
+    "round_robin": "ROUND_ROBIN",
+    "least_request": "LEAST_REQUEST",
+    "random": "RANDOM",
+    "ring_hash": "RING_HASH",
+    "maglev": "MAGLEV",
+}
+"""Choice rule -> `lb_policy`."""
+
+Json = dict[str, Any]
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+
+
+def yaml(value: Any) -> str:
+    """Return tables, lists, texts, numbers and flags as YAML, one entry a line."""
+    if isinstance(value, dict):
+        return "".join(_entry(f"{_scalar(name)}:", one) for name, one in value.items())
+    return "".join("- " + indent(yaml(one), "  ").lstrip() if _nested(one) else f"- {_scalar(one)}\n" for one in value)
+
+
+def _entry(name: str, value: Any) -> str:
+    return f"{name}\n" + indent(yaml(value), "  ") if _nested(value) else f"{name} {_scalar(value)}\n"
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
+def _scalar(value: Any) -> str:
+    plain = isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS
+    return str(value) if plain else json.dumps(value)
+
+
+def seconds(duration: float) -> str:
+    """Return a time as Envoy reads it."""
+    return f"{max(duration, 0.001) if duration else 0:.3f}".rstrip("0").rstrip(".") + "s"
+
+
+def endpoint(address: str) -> Json:
+    """Return a server's entry in the list of a cluster."""
+    host, _, port = address.rpartition(":")
+    return {"endpoint": {"address": _address(host.strip("[]"), int(port))}}
+
+
+def _address(host: str, port: int) -> Json:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def checked(balancer: Envoy, health: str = "/healthz", log: Path | None = None) -> Json:
+    """Return the health check of every server.
+
+    Args:
+        balancer: the settings.
+        health: the path that a node answers with 200 when it is well.
+        log: file for the events; None is none.
+    """
+    check, every = balancer.check, balancer.check.intervals()
+    found: Json = {
+        "timeout": seconds(check.timeout),
+        "interval": seconds(every.healthy),
+        "unhealthy_interval": seconds(every.unhealthy),
+        "unhealthy_edge_interval": seconds(every.unhealthy_edge),
+        "healthy_edge_interval": seconds(every.healthy_edge),
+        "no_traffic_interval": seconds(every.no_traffic),
+        "unhealthy_threshold": check.unhealthy_threshold,
+        "healthy_threshold": check.healthy_threshold,
+        "http_health_check": {"path": health},
+    }
+    if log is not None:
+        sink = {"@type": f"{TYPES}.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink"}
+        typed = sink | {"event_log_path": str(log)}
+        found["event_logger"] = [{"name": "envoy.health_check.event_sink.file", "typed_config": typed}]
+    return found
+
+
+def cluster(balancer: Envoy, clients: int) -> Json:
+    """Return the cluster without its servers and its checks; so many `clients` may be connected to it."""
+    most = 2 * clients + 1000
+    limits = {"max_connections": most, "max_pending_requests": most, "max_requests": most}
+    found: Json = {
+        "name": CLUSTER,
+        "connect_timeout": seconds(balancer.connect_timeout),
+        "lb_policy": POLICIES[balancer.algorithm],
+        "common_lb_config": {"healthy_panic_threshold": {"value": balancer.panic_threshold}},
+        "circuit_breakers": {"thresholds": [limits]},
+    }
+    own: Json = {
+        "least_request": {"least_request_lb_config": {"choice_count": balancer.choice_count}},
+        "ring_hash": {"ring_hash_lb_config": {"minimum_ring_size": balancer.minimum_ring_size}},
+        "maglev": {"maglev_lb_config": {"table_size": balancer.table_size}},
+    }
+    return found | own.get(balancer.algorithm, {})
+
+
+def listed(servers: Sequence[str]) -> Json:
+    """Return what a cluster with a fixed list of servers has besides."""
+    numbers = all(_is_number(server.rpartition(":")[0]) for server in servers)
+    ends = [endpoint(server) for server in servers]
+    assignment = {"cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": ends}]}
+    return {"type": "STATIC" if numbers else "STRICT_DNS", "load_assignment": assignment}
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def members_file(folder: Path) -> Path:
+    """Return where the registrar writes the list of servers."""
+    return folder / "members.yaml"
+
+
+def endpoints(present: Mapping[int, Registration]) -> str:
+    """Return the list of servers of a registry, in the order of their slots, as Envoy's file of endpoints."""
+    ends = [endpoint(member.address) for _, member in sorted(present.items())]
+    assignment: Json = {"@type": f"{TYPES}.config.endpoint.v3.ClusterLoadAssignment", "cluster_name": CLUSTER}
+    assignment["endpoints"] = [{"lb_endpoints": ends}] if ends else []
+    return yaml({"resources": [assignment]})
+
+
+def followed(folder: Path) -> Json:
+    """Return what a cluster has besides whose servers a registrar tells."""
+    source = {"path": str(members_file(folder)), "watched_directory": {"path": str(folder)}}
+    return {
+        "type": "EDS",
+        "eds_cluster_config": {"eds_config": {"path_config_source": source, "resource_api_version": "V3"}},
+    }
+
+
+def listener(balancer: Envoy, listen: str, path: str, policy: list[Json], forward: bool = False) -> Json:
+    """Return the listener.
+
+    Args:
+        balancer: the settings.
+        listen: `address:port`; `*` is every address.
+        path: of the WebSocket endpoint.
+        policy: what is hashed.
+        forward: tell the nodes about the client.
+    """
+    host, _, port = listen.rpartition(":")
+    route: Json = {"cluster": CLUSTER, "timeout": seconds(balancer.timeout)}
+    route |= {"hash_policy": policy} if policy else {}
+    routes = [{"match": {"prefix": path}, "route": route}]
+    router = {"@type": f"{TYPES}.extensions.filters.http.router.v3.Router"}
+    manager: Json = {
+        "@type": f"{TYPES}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "clients",
+        "codec_type": "HTTP1",
+        "use_remote_address": forward,
+        "generate_request_id": False,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        "request_headers_timeout": seconds(REQUEST_WITHIN),
+        "stream_idle_timeout": seconds(balancer.stream_idle_timeout),
+        "delayed_close_timeout": seconds(balancer.delayed_close_timeout),
+        "route_config": {"virtual_hosts": [{"name": "nodes", "domains": ["*"], "routes": routes}]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    address = _address("0.0.0.0" if host == "*" else host.strip("[]"), int(port))
+    return {"name": "clients", "address": address, "tcp_backlog_size": 4096, "filter_chains": [chain]}
+
+
+def admin_socket(folder: Path) -> Path:
+    """Return where the administration interface of a run is: only its owner gets there."""
+    return folder / "envoy.sock"
+
+
+def events_file(folder: Path) -> Path:
+    """Return where Envoy notes what its health checks change."""
+    return folder / "envoy-health.log"
+
+
+HASHED_ADDRESS: list[Json] = [{"connection_properties": {"source_ip": True}}]
+
+
+class EnvoyConfiguration(Configuration[Envoy]):
+    """A whole configuration file."""
+
+    kind = "envoy"
+    idle = "stream_idle_timeout"
+
+    def of_run(self, scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
+        """Return Envoy's configuration of a live run; see the base."""
+        balancer = self.settings(scenario)
+        upstream = cluster(balancer, scenario.clients.count)
+        if scenario.registry is None:
+            upstream |= listed(loopback(node_ports)) | {"health_checks": [checked(balancer, log=events_file(folder))]}
+        else:
+            upstream |= followed(folder)
+        front = listener(balancer, f"127.0.0.1:{port}", "/", HASHED_ADDRESS)
+        admin = {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}}
+        node = {"node": {"id": "stormlab", "cluster": "stormlab"}}
+        return yaml(node | {"admin": admin, "static_resources": {"listeners": [front], "clusters": [upstream]}})
+
+    def _parts(self, scenario: Scenario, balancer: Envoy, site: Site) -> list[str]:
+        upstream, policy = cluster(balancer, scenario.clients.count), HASHED_ADDRESS
+        if site.sticky != "none":
+            upstream["lb_policy"] = POLICIES["ring_hash"]
+        if site.sticky == "cookie":
+            policy = [{"cookie": {"name": site.cookie, "ttl": "0s", "path": site.path}}]
+        upstream |= listed(site.servers) | {"health_checks": [checked(balancer, site.health)]}
+        front = listener(balancer, site.listen, site.path, policy, forward=True)
+        return [yaml({"static_resources": {"listeners": [front], "clusters": [upstream]}})]
+
+
+ENVOY = EnvoyConfiguration(Envoy)

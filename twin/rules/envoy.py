@@ -1,0 +1,271 @@
+"""Envoy's decisions: which server gets a request, when all are chosen from, and when one is marked.
+
+Of a rule's servers only those that may be chosen count: they are a list of their own in the order of the configuration,
+and a rule works with their places in that list. Sources: Envoy 1.40
+`source/extensions/load_balancing_policies/round_robin/round_robin_lb.h`, `.../least_request/least_request_lb.cc`,
+`.../random/random_lb.cc`, `.../common/load_balancer_impl.cc`; `twin/rules/envoy_hash.py` for the rules that hash.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar, NamedTuple
+
+from twin.rules.choice import Counting, Usable
+from twin.rules.envoy_hash import (
+    MINIMUM_RING_SIZE,
+    TABLE_SIZE,
+    hash_ring,
+    in_table,
+    maglev_table,
+    on_ring,
+    xxhash64,
+)
+from twin.rules.health import Change
+
+CHOICES = 2
+"""Servers that `least_request` looks at. Source: api/envoy/extensions/load_balancing_policies/least_request/v3
+(`choice_count`)."""
+
+COUNTERS = ("upstream_rq_total", "upstream_cx_connect_fail", "upstream_rq_timeout", "lb_healthy_panic")
+"""Statistics of a cluster that a record has: requests that got a connection, connections that could not be made,
+requests that ended with `timeout`, choices among all. Source: Envoy manual, cluster statistics."""
+
+PANIC = 50
+"""Percent of servers that must be healthy. Source: api/envoy/config/cluster/v3/cluster.proto
+(`healthy_panic_threshold`)."""
+
+
+def panics(healthy: int, servers: int, threshold: float) -> bool:
+    """Tell whether so few servers are healthy that Envoy chooses among all of them.
+
+    Args:
+        healthy: how many are.
+        servers: how many there are.
+        threshold: percent that must be; 0 never panics.
+
+    Source: `LoadBalancerBase::isHostSetInPanic` in load_balancer_impl.cc.
+    """
+    return (100.0 * healthy / servers if servers else 0.0) < threshold
+
+
+class EnvoyRule(Counting):
+    """A choice rule of Envoy. A failed server is avoided by choosing again, if that is configured, see `pick`.
+
+    Attributes:
+        parameters: names of its attributes that can be set.
+    """
+
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    def configure(self, settings: object) -> None:
+        """Take what is set for this rule from a table of settings of the same names."""
+        for name in self.parameters:
+            setattr(self, name, getattr(settings, name))
+
+    @abstractmethod
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return one of some servers, at least one.
+
+        Args:
+            servers: those that may be chosen, in their order.
+            key: what is hashed by rules that hash, such as a client's address.
+            draw: gives uniform numbers in [0, 1).
+            again: how often one was chosen for this request that had been tried already, just before.
+            panic: whether these are all servers because too few are healthy.
+        """
+
+    def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
+        """Return one of the usable servers, or -1; who was tried is not avoided."""
+        servers = [server for server, up in enumerate(usable) if up]
+        return self.pick(servers, address, draw, 0, False) if servers else -1
+
+
+class EnvoyRoundRobin(EnvoyRule):
+    """`round_robin`: a counter modulo the number of servers; it begins anywhere. Healthy servers and all of them have a
+    counter each, which begin at the same number.
+
+    Attributes:
+        counters: of the healthy servers and of all; None before the first choice.
+    """
+
+    def __init__(self, servers: int) -> None:
+        super().__init__(servers)
+        self.counters: list[int] | None = None
+
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return the server whose turn it is."""
+        if self.counters is None:
+            self.counters = [int(draw() * 2.0**32)] * 2
+        self.counters[panic] += 1
+        return servers[(self.counters[panic] - 1) % len(servers)]
+
+
+class EnvoyRandom(EnvoyRule):
+    """`random`: any server."""
+
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return a server drawn at random."""
+        return servers[int(draw() * len(servers))]
+
+
+class LeastRequest(EnvoyRule):
+    """`least_request`: of some servers drawn at random, the same one maybe twice, the first that has the fewest
+    requests. An open WebSocket is a request.
+
+    Attributes:
+        choice_count: how many are drawn.
+    """
+
+    parameters = ("choice_count",)
+    choice_count = CHOICES
+
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return the least loaded of the servers drawn."""
+        drawn = [servers[int(draw() * len(servers))] for _ in range(self.choice_count)]
+        return min(drawn, key=lambda server: self.connections[server])
+
+
+class _Hashing(EnvoyRule):
+    """A rule that hashes the client's address, or what else is the key, and the servers' names.
+
+    Attributes:
+        names: of the servers; until they are told these are 1, 2, 3.
+    """
+
+    hashes_address = hashes_names = True
+
+    def __init__(self, servers: int) -> None:
+        super().__init__(servers)
+        self.name_servers([str(server + 1) for server in range(servers)])
+
+    def name_servers(self, names: Sequence[str]) -> None:
+        """Hash these names."""
+        self.names = list(names)
+        self._built: dict[tuple[int, ...], tuple[list[int], list[int]]] = {}
+
+    def tables(self, servers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return what is built of some servers, once for the same ones."""
+        key = tuple(servers)
+        if key not in self._built:
+            self._built[key] = self.build([self.names[server] for server in servers])
+        return self._built[key]
+
+    @abstractmethod
+    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Build what a key is looked up in, of servers with such names."""
+
+
+class RingHash(_Hashing):
+    """`ring_hash`.
+
+    Attributes:
+        minimum_ring_size: points of the ring, at least.
+    """
+
+    parameters = ("minimum_ring_size",)
+    minimum_ring_size = MINIMUM_RING_SIZE
+
+    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the points, and whose they are."""
+        return hash_ring(names, self.minimum_ring_size)
+
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return the server of the next point upwards."""
+        return servers[on_ring(*self.tables(servers), xxhash64(key.encode()), again)]
+
+
+class Maglev(_Hashing):
+    """`maglev`.
+
+    Attributes:
+        table_size: places of the table.
+    """
+
+    parameters = ("table_size",)
+    table_size = TABLE_SIZE
+
+    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Return the table."""
+        return maglev_table(names, self.table_size), []
+
+    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+        """Return the server at the key's place."""
+        return servers[in_table(self.tables(servers)[0], xxhash64(key.encode()), again)]
+
+
+class Intervals(NamedTuple):
+    """Seconds until the next check of a server, by what the last one showed.
+
+    Attributes:
+        healthy: it is healthy, and stays so.
+        healthy_edge: it is unhealthy, and the check was good.
+        unhealthy: it is unhealthy, and stays so, or was marked so just now.
+        unhealthy_edge: it is healthy, and the check failed.
+        no_traffic: no connection was ever made to any server.
+        no_traffic_healthy: the same, and the server is healthy and stays so.
+    """
+
+    healthy: float
+    healthy_edge: float
+    unhealthy: float
+    unhealthy_edge: float
+    no_traffic: float
+    no_traffic_healthy: float
+
+    def after(self, passed: bool, pending: bool, traffic: bool) -> float:
+        """Return the seconds until the next check.
+
+        Args:
+            passed: whether the check was good.
+            pending: whether it counted towards a change that is not there yet.
+            traffic: whether any connection was ever made to a server of the cluster.
+
+        Source: `HealthCheckerImplBase::interval` in
+        source/extensions/health_checkers/common/health_checker_base_impl.cc.
+        """
+        if not traffic:
+            return self.no_traffic_healthy if passed and not pending else self.no_traffic
+        if passed:
+            return self.healthy_edge if pending else self.healthy
+        return self.unhealthy_edge if pending else self.unhealthy
+
+
+class HealthCheck:
+    """Envoy's counter of one server: `unhealthy_threshold` failed checks in a row mark it unhealthy, one that answers
+    with an error at once; `healthy_threshold` good ones mark it healthy again.
+
+    The first check of a `fresh` server, one that Envoy has not checked since it started, decides alone. Source:
+    `ActiveHealthCheckSession::handleSuccess`, `setUnhealthy` in
+    source/extensions/health_checkers/common/health_checker_base_impl.cc.
+
+    Attributes:
+        pending: whether the last check counted towards a change that is not there yet.
+    """
+
+    def __init__(self, unhealthy_threshold: int, healthy_threshold: int, fresh: bool = False) -> None:
+        self.unhealthy_threshold = unhealthy_threshold
+        self.healthy_threshold = healthy_threshold
+        self.fresh = fresh
+        self.up = True
+        self.streak = 0
+        self.pending = False
+
+    def result(self, passed: bool, network: bool = True) -> Change:
+        """Count one check and return what it changed.
+
+        Args:
+            passed: whether the answer was a 200 in time.
+            network: whether a failure was that of the connection or of its time, rather than another status.
+        """
+        fresh, self.fresh = self.fresh, False
+        if passed == self.up:
+            self.streak, self.pending = 0, False
+            return ""
+        self.streak += 1
+        enough = self.unhealthy_threshold if self.up else self.healthy_threshold
+        if self.streak < enough and (passed or network) and not fresh:
+            self.pending = True
+            return ""
+        self.streak, self.pending = 0, False
+        self.up = passed
+        return "up" if passed else "down"

@@ -1,0 +1,164 @@
+"""Envoy as the balancer."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from twin.rules.envoy import CHOICES, PANIC, Intervals
+from twin.rules.envoy_hash import MINIMUM_RING_SIZE, TABLE_SIZE
+from twin.scenario.balancer.base import FILES, BalancerSettings, Limit
+from twin.scenario.fields import Positive, Seconds, Table, refused
+
+LEAST_FILES = 200
+"""Open files of an Envoy without connections: listeners, timers, logs, and the sockets of a hot restart. It had 66 of
+one worker."""
+
+Interval = Annotated[float, Field(ge=0.05, le=3600)]
+
+
+def prime(number: int) -> bool:
+    """Tell whether a number is prime."""
+    return number > 1 and all(number % by for by in range(2, int(number**0.5) + 1))
+
+
+class EnvoyCheck(Table):
+    """Envoy's active health check; intervals that are left out are those that Envoy takes in their place."""
+
+    interval: Interval = Field(2.0, description="Seconds between two checks. Envoy has no default of its own.")
+    timeout: Positive = Field(
+        1.0, description="Seconds to wait for the answer to a check. Envoy has no default of its own."
+    )
+    unhealthy_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="Failed checks in a row that mark a server unhealthy. Envoy has no default of its own."
+    )
+    healthy_threshold: Annotated[int, Field(ge=1, le=100)] = Field(
+        2, description="Good checks in a row that mark a server healthy. Envoy has no default of its own."
+    )
+    unhealthy_interval: Interval | None = Field(
+        None, description="Seconds between two checks of an unhealthy server; left out: interval."
+    )
+    unhealthy_edge_interval: Interval | None = Field(
+        None, description="Seconds after a first failed check of a healthy server; left out: unhealthy_interval."
+    )
+    healthy_edge_interval: Interval | None = Field(
+        None, description="Seconds after a first good check of an unhealthy server; left out: interval."
+    )
+    no_traffic_interval: Interval = Field(
+        60.0, description="Seconds between two checks as long as no connection was ever made to a server."
+    )
+
+    def intervals(self) -> Intervals:
+        """Return the intervals with what stands in for those that are left out. Source: `HealthCheckerImplBase` in
+        source/extensions/health_checkers/common/health_checker_base_impl.cc.
+        """
+        unhealthy = self.unhealthy_interval or self.interval
+        return Intervals(
+            healthy=self.interval,
+            healthy_edge=self.healthy_edge_interval or self.interval,
+            unhealthy=unhealthy,
+            unhealthy_edge=self.unhealthy_edge_interval or unhealthy,
+            no_traffic=self.no_traffic_interval,
+            no_traffic_healthy=self.no_traffic_interval,
+        )
+
+
+class Envoy(BalancerSettings):
+    """Envoy as the balancer, one worker."""
+
+    program: ClassVar[str] = "Envoy"
+    idle_field: ClassVar[str] = "stream_idle_timeout"
+    answer_field: ClassVar[str] = "timeout"
+
+    kind: Literal["envoy"] = Field("envoy", description="Program of the balancer: envoy, haproxy, or nginx.")
+    algorithm: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"] = Field(
+        "round_robin", description="Choice rule (lb_policy); ring_hash and maglev hash the client's address."
+    )
+    choice_count: Annotated[int, Field(ge=2, le=100)] = Field(
+        CHOICES, description="Servers that least_request draws, to take the one with the fewest requests."
+    )
+    minimum_ring_size: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        MINIMUM_RING_SIZE, description="Points on the ring of ring_hash, at least."
+    )
+    table_size: Annotated[int, Field(ge=2, le=5_000_011)] = Field(
+        TABLE_SIZE, description="Places in the table of maglev, a prime number."
+    )
+    panic_threshold: Annotated[float, Field(ge=0, le=100)] = Field(
+        float(PANIC),
+        description="healthy_panic_threshold: when fewer percent of the servers are healthy, Envoy chooses among all "
+        "of them; 0 never does.",
+    )
+    check: EnvoyCheck = Field(EnvoyCheck(), description="Active health check.")
+    connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
+    stream_idle_timeout: Positive = Field(
+        300.0, description="Seconds without a byte in either direction until a connection is cut."
+    )
+    timeout: Positive = Field(
+        15.0,
+        description="timeout of the route: seconds that a node may take to answer a request; then it is a 504.",
+    )
+    delayed_close_timeout: Seconds = Field(
+        1.0,
+        description="Seconds for which Envoy waits for a client to close when the node's side of its connection has "
+        "ended; 0 closes at once.",
+    )
+    hard_stop_after: Annotated[int, Field(ge=1, le=86400)] = Field(
+        900, description="--parent-shutdown-time-s: whole seconds after a hot restart until the old process ends."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Envoy":
+        if not prime(self.table_size):
+            raise refused("table_size", str(self.table_size), "a prime number, as 65537")
+        return self
+
+    @classmethod
+    def plain(cls) -> Self:
+        """Return settings that retry nothing and count no failures, and close at once what a node has ended."""
+        return cls(check=EnvoyCheck(no_traffic_interval=2.0), delayed_close_timeout=0.0)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Return `stream_idle_timeout`."""
+        return self.stream_idle_timeout
+
+    @property
+    def answer_timeout(self) -> float:
+        """Return `timeout`."""
+        return self.timeout
+
+    @property
+    def check_interval(self) -> float | None:
+        """Return `check.interval`."""
+        return self.check.interval
+
+    @property
+    def retried_within(self) -> float:
+        """Return `connect_timeout`: nothing is tried again."""
+        return self.connect_timeout
+
+    def blind(self, silent: bool) -> float:
+        """Return how long the checks take; a check of a silent node takes its timeout."""
+        check = self.check
+        every = check.intervals()
+        lost = check.timeout if silent else 0.0
+        down = max(every.healthy, every.no_traffic) + (check.unhealthy_threshold - 1) * every.unhealthy_edge
+        up = every.unhealthy + (check.healthy_threshold - 1) * every.healthy_edge
+        return max(down + check.unhealthy_threshold * lost, up + check.healthy_threshold * lost)
+
+    def files_of_run(self, clients: int) -> int:
+        """Return two files a client and some to spare."""
+        return 2 * clients + LEAST_FILES
+
+    def limits(self, clients: int) -> list[Limit]:
+        """Return its open files, two a client."""
+        need = 2 * clients
+        sentence = (
+            f"Envoy may open {FILES} files by default (the soft limit, ulimit -n), and {clients} clients need {need}, "
+            f"two each: raise LimitNOFILE of its service."
+        )
+        return [Limit(need, FILES, sentence)]
+
+    def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
+        """Return changes of `check`."""
+        every: dict[str, Any] = {"interval": inter, "no_traffic_interval": inter}
+        return {"check": every | ({"unhealthy_threshold": fall} if fall is not None else {})}
