@@ -101,7 +101,7 @@ class EnvoyBalancer(Balancer):
     def start(self) -> None:
         """Write the list of servers that a registry starts with, and start the process."""
         self.epoch = 0
-        self.marked = [True] * len(self.node_ports)
+        self.failing, self.ejected = ([False] * len(self.node_ports) for _ in range(2))
         if self.scenario.registry is not None:
             members_file(self.stage.folder).write_text(endpoints({}))
         events_file(self.stage.folder).touch()
@@ -116,7 +116,7 @@ class EnvoyBalancer(Balancer):
         ]
 
     def read_log(self) -> None:
-        """Note its mark-downs and mark-ups; with a registry there are no checks."""
+        """Note its mark-downs and mark-ups; with a registry there are none."""
         line = ""
         with events_file(self.stage.folder).open(errors="replace") as log:
             while not self.closed:
@@ -128,18 +128,26 @@ class EnvoyBalancer(Balancer):
                     time.sleep(LOOK)
 
     def _read(self, event: dict[str, Any]) -> None:
-        """Note one event of the checks, if it changes whether clients are sent to a node."""
-        port = event["host"]["socket_address"]["port_value"]
-        healthy = "add_healthy_event" in event
-        told = event.get("eject_unhealthy_event") or event.get("health_check_failure_event")
-        if port not in self.node_ports or not (healthy or told):
+        """Note an event of the checks or of the outlier detection that changes whether clients are sent to a node."""
+        if "action" in event:
+            port = int(event["upstream_url"].rpartition(":")[2])
+            bad, which, detail = event["action"] == "EJECT", self.ejected, "outlier"
+            if bad and not event.get("enforced"):
+                return
+        else:
+            port = event["host"]["socket_address"]["port_value"]
+            told = event.get("eject_unhealthy_event") or event.get("health_check_failure_event")
+            if not told and "add_healthy_event" not in event:
+                return
+            bad, which, detail = bool(told), self.failing, str((told or {}).get("failure_type", ""))
+        if port not in self.node_ports:
             return
         node = self.node_ports.index(port)
-        if self.marked[node] != healthy:
-            self.marked[node] = healthy
+        before = self.failing[node] or self.ejected[node]
+        which[node] = bad
+        if before != (self.failing[node] or self.ejected[node]):
             at = datetime.fromisoformat(event["timestamp"]).timestamp() - time.time() + time.monotonic()
-            detail = "" if healthy else str(told.get("failure_type", ""))
-            self.note(at, "marked_up" if healthy else "marked_down", node + 1, detail)
+            self.note(at, "marked_up" if before else "marked_down", node + 1, detail)
 
     @property
     def socket(self) -> Path:

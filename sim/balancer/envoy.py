@@ -1,49 +1,40 @@
-"""Envoy in the model: active checks with intervals by state, a choice among all in panic, and a delayed close."""
+"""Envoy in the model: what it knows of its servers by checks and by answers, and how it closes connections."""
 
-from collections import Counter
 from collections.abc import Sequence
 from math import ceil
 
 import simpy
 
-from sim.balancer.balancer import Balancer
+from sim.balancer.envoy_requests import EnvoyRequests
 from sim.connection import Attempt, Peer, Tunnel
 from sim.node.node import Node
 from sim.ports import Work
-from twin.rules.envoy import COUNTERS, EnvoyRule, HealthCheck, panics
+from twin.rules.envoy import HealthCheck, panics
+from twin.rules.envoy_outliers import Outliers
 from twin.scenario.addresses import source_address
-from twin.scenario.balancer.envoy import Envoy
 from twin.scenario.scenario import WARM_UP_SLACK
 
 
-class EnvoyBalancer(Balancer):
+class EnvoyBalancer(EnvoyRequests):
     """Envoy, one worker. It forgets a connection or a request as soon as its client has left.
 
-    A request counts for its server from when it is connected to it. Source: Envoy, `HttpConnPoolImplBase::onPoolReady`
-    in source/common/http/conn_pool_base.cc.
-
     Attributes:
-        traffic: whether this process has connected to any server.
+        failing: which servers its checks have marked unhealthy.
+        outliers: what its outlier detection knows; None without one.
     """
 
-    settings: Envoy
-    rule: EnvoyRule
-    no_server = "503"
-    forgets_silent = True
-    keeps_upstream = True
-
     def forget(self) -> None:
-        """Start without traffic and with fresh counters, too."""
+        """Start with all servers healthy."""
         super().forget()
-        self.rule.configure(self.settings)
-        self.traffic = False
-        self.counted: Counter[str] = Counter()
+        self.failing = [False] * self.run.scenario.slots
+        self.outliers: Outliers | None = None
 
     def counters(self) -> dict[str, int]:
         """Return what its statistics would show."""
-        return {name: self.counted[name] for name in COUNTERS if self.counted[name]}
-
-    # Choosing and connecting
+        found = super().counters()
+        if self.outliers is not None:
+            found |= {f"outlier_detection.{name}": count for name, count in self.outliers.counted.items() if count}
+        return found
 
     def choose(self, client: Peer, tried: list[int]) -> int:
         """Return one of the healthy servers, in panic of all, or -1."""
@@ -56,66 +47,95 @@ class EnvoyBalancer(Balancer):
         if not servers:
             return -1
         address = source_address(client.number, self.run.scenario.clients.addresses)
-        return self.rule.pick(servers, address, self._draw, 0, panic)
+        policy = self.settings.retry_policy
+        more = policy.host_selection_retry_max_attempts if tried and policy.previous_hosts else 0
+        server = -1
+        for again in range(1 + more):
+            server = self.rule.pick(servers, address, self._draw, again, panic)
+            if server not in tried:
+                break
+        return server
 
-    def reserve(self, client: Peer) -> Tunnel:
-        """Choose the node of a connection that is there when the run starts."""
-        self.traffic = True
-        self.counted["upstream_rq_total"] += 1
-        return super().reserve(client)
+    # Health
 
-    def forward(self, attempt: Attempt, server: int) -> Work[None]:
-        """Connect a request to a server; who cannot be connected is answered with 503."""
-        if server < 0:
-            yield from self.refuse(attempt, self.no_server)
-            return
-        self.traffic = True
-        attempt.server = server
-        self._limit(attempt)
-        if (yield from self.connect(attempt, self.nodes[server])) is not None:
-            self.counted["upstream_cx_connect_fail"] += 1
-            if not attempt.answer.triggered:
-                yield from self.after_failure(attempt, server)
+    def judge(self, attempt: Attempt, status: int) -> None:
+        """Tell the outlier detection."""
+        mine = attempt.generation == self.generation  # an old process keeps its own counts
+        if mine and self.outliers is not None and self.outliers.answered(attempt.server, status, self.env.now):
+            self._changed(attempt.server, "outlier")
 
-    def _limit(self, attempt: Attempt) -> None:
-        """Answer a request with 504 if it has no answer after `timeout`. Source: Envoy, `Filter::onResponseTimeout` in
-        source/common/router/router.cc.
+    def _changed(self, server: int, detail: str) -> None:
+        """Mark a server if it is healthy now and was not, or the other way round."""
+        up = not self.failing[server] and not (self.outliers is not None and self.outliers.ejected(server))
+        if up != self.up[server]:
+            self.mark(server, up, detail)
+
+    def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
+        """Check every server, all at the same time at first; and begin the outlier detection."""
+        count = self.run.scenario.nodes.count
+        found = [self._check(server, phase, overhead) for server in range(count)]
+        if self.settings.outlier_detection is not None:
+            self.outliers = Outliers(count, self.settings.outlier_detection)
+            found.append(self._look(self.outliers, phase))
+        return found
+
+    def _first(self, phase: float) -> float:
+        """Return when the first check after the start of the run is due, in seconds.
+
+        The one before was at Envoy's start, before all connections, so that its next one came `no_traffic_interval`
+        later; the run starts so that the checks stand in the phase that it draws, see `live.cluster`.
         """
-        life = self.life
+        every = self.settings.check.intervals()
+        first = every.no_traffic - self._age(phase)
+        return first if first >= 0 else first % every.healthy
 
-        def late(_: simpy.Event) -> None:
-            if life == self.life and not attempt.answer.triggered:
-                self.counted["upstream_rq_timeout"] += 1
-                if self.waiting[attempt.server].pop(attempt, 0) is None:
-                    self.release(attempt)
-                self.give_up(attempt)
+    def _age(self, phase: float) -> float:
+        """Return how long the first process has been there when the run starts, in seconds."""
+        inter = self.settings.check.interval
+        ahead = self.run.scenario.warm_up + WARM_UP_SLACK
+        return ceil((ahead + phase) / inter) * inter - phase
 
-        self.env.timeout(self.settings.timeout).callbacks.append(late)
+    def _check(self, server: int, phase: float, overhead: float) -> Work[None]:
+        """Check one server for ever."""
+        env, settings, generation, life = self.env, self.settings.check, self.generation, self.life
+        every = settings.intervals()
+        counter = HealthCheck(settings.unhealthy_threshold, settings.healthy_threshold, fresh=generation > 0)
+        yield env.timeout(phase if generation else self._first(phase))
+        while generation == self.generation:
+            passed, network = yield from self._probe(self.nodes[server])
+            if life != self.life or generation != self.generation:
+                return
+            counter.result(passed, network)
+            self.failing[server] = not counter.up
+            if passed and counter.up and self.outliers is not None:
+                self.outliers.healthy(server, env.now)
+            self._changed(server, "check")
+            yield env.timeout(every.after(passed, counter.pending, self.traffic) + overhead)
 
-    def after_failure(self, attempt: Attempt, server: int) -> Work[tuple[int, bool] | None]:
-        """Answer with 503: nothing is tried again."""
-        yield from self.refuse(attempt, "503")
-        return None
+    def _look(self, outliers: Outliers, phase: float) -> Work[None]:
+        """Look at who may return, and at success rates, once in an interval since the start of the process."""
+        assert self.settings.outlier_detection is not None
+        interval = self.settings.outlier_detection.interval
+        yield self.env.timeout(interval if self.generation else -self._age(phase) % interval)
+        while outliers is self.outliers:
+            found = outliers.look(self.env.now)
+            for server in (*found.returned, *found.ejected):
+                self._changed(server, "outlier")
+            yield self.env.timeout(interval)
 
-    def sent(self, attempt: Attempt, node: Node) -> None:
-        """Count the request, until it is answered or its client gives up."""
-        if attempt.answer.triggered:
-            return
-        super().sent(attempt, node)
-        self.counted["upstream_rq_total"] += 1
-        if attempt.generation == self.generation:
-            self.rule.take(attempt.server)
-
-        def over(_: simpy.Event) -> None:
-            if self.waiting[node.number - 1].pop(attempt, 0) is None:
-                self.release(attempt)
-
-        assert attempt.answer.callbacks is not None
-        attempt.answer.callbacks.append(over)
-
-    def reset(self, attempt: Attempt) -> None:
-        """Answer its client with a 503."""
-        attempt.fail("503")
+    def _probe(self, node: Node) -> Work[tuple[bool, bool]]:
+        """Ask a node for /healthz; return whether it answered with 200 in time, and whether a failure is that of the
+        network.
+        """
+        timeout = self.settings.check.timeout
+        if node.dark:
+            yield self.env.timeout(timeout)
+            return False, True
+        if not node.listening:
+            return False, True
+        done = node.process.work(node.costs.handshake)
+        yield done | self.env.timeout(timeout)
+        return bool(done.processed) and node.ready, not done.processed
 
     # Ends of connections
 
@@ -154,49 +174,3 @@ class EnvoyBalancer(Balancer):
             tunnel.client_left = True
         else:
             super().client_left(tunnel)
-
-    # Health
-
-    def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
-        """Check every server, all at the same time at first."""
-        return [self._check(server, phase, overhead) for server in range(self.run.scenario.nodes.count)]
-
-    def _first(self, phase: float) -> float:
-        """Return when the first check after the start of the run is due, in seconds.
-
-        The one before was at Envoy's start, before all connections, so that its next one came `no_traffic_interval`
-        later; the run starts so that the checks stand in the phase that it draws, see `live.cluster`.
-        """
-        every = self.settings.check.intervals()
-        ahead = self.run.scenario.warm_up + WARM_UP_SLACK
-        first = every.no_traffic + phase - ceil((ahead + phase) / every.healthy) * every.healthy
-        return first if first >= 0 else first % every.healthy
-
-    def _check(self, server: int, phase: float, overhead: float) -> Work[None]:
-        """Check one server for ever."""
-        env, settings, generation, life = self.env, self.settings.check, self.generation, self.life
-        every = settings.intervals()
-        counter = HealthCheck(settings.unhealthy_threshold, settings.healthy_threshold, fresh=generation > 0)
-        yield env.timeout(phase if generation else self._first(phase))
-        while generation == self.generation:
-            passed, network = yield from self._probe(self.nodes[server])
-            if life != self.life or generation != self.generation:
-                return
-            change = counter.result(passed, network)
-            if change:
-                self.mark(server, change == "up", "check")
-            yield env.timeout(every.after(passed, counter.pending, self.traffic) + overhead)
-
-    def _probe(self, node: Node) -> Work[tuple[bool, bool]]:
-        """Ask a node for /healthz; return whether it answered with 200 in time, and whether a failure is that of the
-        network.
-        """
-        timeout = self.settings.check.timeout
-        if node.dark:
-            yield self.env.timeout(timeout)
-            return False, True
-        if not node.listening:
-            return False, True
-        done = node.process.work(node.costs.handshake)
-        yield done | self.env.timeout(timeout)
-        return bool(done.processed) and node.ready, not done.processed

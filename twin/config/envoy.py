@@ -100,16 +100,62 @@ def checked(balancer: Envoy, health: str = "/healthz", log: Path | None = None) 
     return found
 
 
-def cluster(balancer: Envoy, clients: int) -> Json:
-    """Return the cluster without its servers and its checks; so many `clients` may be connected to it."""
-    most = 2 * clients + 1000
-    limits = {"max_connections": most, "max_pending_requests": most, "max_requests": most}
+def breakers(balancer: Envoy) -> Json:
+    """Return the limits of the cluster."""
+    own = balancer.circuit_breakers
+    found: Json = {
+        "max_connections": own.max_connections,
+        "max_pending_requests": own.max_pending_requests,
+        "max_requests": own.max_requests,
+        "max_retries": own.max_retries,
+    }
+    if own.budget_percent:
+        percent = {"value": own.budget_percent}
+        found["retry_budget"] = {"budget_percent": percent, "min_retry_concurrency": own.min_retry_concurrency}
+    return found
+
+
+def retried(balancer: Envoy) -> Json:
+    """Return the retry policy of the route, nothing without retries."""
+    own = balancer.retry_policy
+    if not own.num_retries:
+        return {}
+    waits = {"base_interval": seconds(own.base_interval), "max_interval": seconds(own.longest)}
+    found: Json = {"retry_on": ",".join(own.retry_on), "num_retries": own.num_retries, "retry_back_off": waits}
+    if own.per_try_timeout:
+        found["per_try_timeout"] = seconds(own.per_try_timeout)
+    if own.previous_hosts:
+        typed = {"@type": f"{TYPES}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"}
+        found["retry_host_predicate"] = [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": typed}]
+        found["host_selection_retry_max_attempts"] = own.host_selection_retry_max_attempts
+    return {"retry_policy": found}
+
+
+def ejecting(balancer: Envoy) -> Json:
+    """Return the outlier detection of the cluster, nothing without it."""
+    own = balancer.outlier_detection
+    if own is None:
+        return {}
+    times = ("interval", "base_ejection_time", "max_ejection_time")
+    found: Json = {
+        name: seconds(value) if name in times else value
+        for name, value in own.model_dump().items()
+        if name != "consecutive_gateway_failure"
+    }
+    if own.consecutive_gateway_failure:
+        found["consecutive_gateway_failure"] = own.consecutive_gateway_failure
+        found["enforcing_consecutive_gateway_failure"] = 100
+    return {"outlier_detection": found}
+
+
+def cluster(balancer: Envoy) -> Json:
+    """Return the cluster without its servers and its checks."""
     found: Json = {
         "name": CLUSTER,
         "connect_timeout": seconds(balancer.connect_timeout),
         "lb_policy": POLICIES[balancer.algorithm],
         "common_lb_config": {"healthy_panic_threshold": {"value": balancer.panic_threshold}},
-        "circuit_breakers": {"thresholds": [limits]},
+        "circuit_breakers": {"thresholds": [breakers(balancer)]},
     }
     own: Json = {
         "least_request": {"least_request_lb_config": {"choice_count": balancer.choice_count}},
@@ -169,7 +215,7 @@ def listener(balancer: Envoy, listen: str, path: str, policy: list[Json], forwar
     """
     host, _, port = listen.rpartition(":")
     route: Json = {"cluster": CLUSTER, "timeout": seconds(balancer.timeout)}
-    route |= {"hash_policy": policy} if policy else {}
+    route |= ({"hash_policy": policy} if policy else {}) | retried(balancer)
     routes = [{"match": {"prefix": path}, "route": route}]
     router = {"@type": f"{TYPES}.extensions.filters.http.router.v3.Router"}
     manager: Json = {
@@ -196,8 +242,8 @@ def admin_socket(folder: Path) -> Path:
 
 
 def events_file(folder: Path) -> Path:
-    """Return where Envoy notes what its health checks change."""
-    return folder / "envoy-health.log"
+    """Return where Envoy notes what its health checks and its outlier detection change."""
+    return folder / "envoy-events.log"
 
 
 HASHED_ADDRESS: list[Json] = [{"connection_properties": {"source_ip": True}}]
@@ -212,18 +258,21 @@ class EnvoyConfiguration(Configuration[Envoy]):
     def of_run(self, scenario: Scenario, port: int, node_ports: Sequence[int], folder: Path) -> str:
         """Return Envoy's configuration of a live run; see the base."""
         balancer = self.settings(scenario)
-        upstream = cluster(balancer, scenario.clients.count)
+        upstream = cluster(balancer)
+        logs: Json = {}
         if scenario.registry is None:
             upstream |= listed(loopback(node_ports)) | {"health_checks": [checked(balancer, log=events_file(folder))]}
+            upstream |= ejecting(balancer)
+            logs = {"cluster_manager": {"outlier_detection": {"event_log_path": str(events_file(folder))}}}
         else:
             upstream |= followed(folder)
         front = listener(balancer, f"127.0.0.1:{port}", "/", HASHED_ADDRESS)
         admin = {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}}
         node = {"node": {"id": "stormlab", "cluster": "stormlab"}}
-        return yaml(node | {"admin": admin, "static_resources": {"listeners": [front], "clusters": [upstream]}})
+        return yaml(node | logs | {"admin": admin, "static_resources": {"listeners": [front], "clusters": [upstream]}})
 
     def _parts(self, scenario: Scenario, balancer: Envoy, site: Site) -> list[str]:
-        upstream, policy = cluster(balancer, scenario.clients.count), HASHED_ADDRESS
+        upstream, policy = cluster(balancer) | ejecting(balancer), HASHED_ADDRESS
         if site.sticky != "none":
             upstream["lb_policy"] = POLICIES["ring_hash"]
         if site.sticky == "cookie":

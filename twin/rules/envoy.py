@@ -26,9 +26,17 @@ CHOICES = 2
 """Servers that `least_request` looks at. Source: api/envoy/extensions/load_balancing_policies/least_request/v3
 (`choice_count`)."""
 
-COUNTERS = ("upstream_rq_total", "upstream_cx_connect_fail", "upstream_rq_timeout", "lb_healthy_panic")
+COUNTERS = (
+    *("upstream_rq_total", "upstream_cx_connect_fail", "upstream_rq_timeout", "upstream_rq_per_try_timeout"),
+    *("upstream_rq_retry", "upstream_rq_retry_overflow", "upstream_rq_retry_limit_exceeded"),
+    *("upstream_cx_overflow", "upstream_rq_pending_overflow", "lb_healthy_panic"),
+    *("outlier_detection.ejections_enforced_total", "outlier_detection.ejections_overflow"),
+)
 """Statistics of a cluster that a record has: requests that got a connection, connections that could not be made,
-requests that ended with `timeout`, choices among all. Source: Envoy manual, cluster statistics."""
+requests that ended with `timeout`, tries that ended with `per_try_timeout`; retries, those that the circuit breaker or
+the budget forbade, requests that had all their retries; requests that had to wait for a connection as there were too
+many, and those for which there was no room; choices among all; ejections, and those that `max_ejection_percent`
+forbade. Source: Envoy manual, cluster statistics."""
 
 PANIC = 50
 """Percent of servers that must be healthy. Source: api/envoy/config/cluster/v3/cluster.proto

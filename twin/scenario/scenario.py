@@ -234,9 +234,9 @@ class Scenario(Table):
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),
-        description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
-        "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
-        "or the manual has none.",
+        description="The balancer: a table of HAProxy, nginx or Envoy, or the preset 'haproxy', 'nginx' or 'envoy' "
+        "with its manual's defaults. What a table leaves out is the lab's default, not the preset's; a setting says "
+        "where the two differ or the manual has none.",
     )
     nodes: Nodes = Field(Nodes(), description="The nodes.")
     bus: Bus = Field(Bus(), description="The bus.")

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Any
@@ -224,3 +225,80 @@ def test_the_registrar_tells_envoy_its_servers(dials: Callable[..., Dials], smal
     assert {one.reached() for _ in range(3)} == {1}
     members.apply(Changes(((1, there),), ()), {})
     assert one.reached() == -1
+
+
+NEVER = {"interval": 60.0, "no_traffic_interval": 60.0}
+"""Checks that come to nothing within a test."""
+
+
+def test_a_server_that_fails_is_ejected_and_each_time_for_longer(dials: Callable[..., Dials]) -> None:
+    ejecting = {"consecutive_5xx": 3, "max_ejection_percent": 50, "base_ejection_time": 0.6, "interval": 0.2}
+    one = dials(3, check=NEVER, outlier_detection=ejecting)
+    one.farm.nodes[1].process.kill()
+    one.farm.nodes[1].wait(10)
+    deadline, failed = time.monotonic() + 15, []
+    while len(one.farm.notes) < 4 and time.monotonic() < deadline:
+        failed.append(one.reached() < 0)
+        time.sleep(0.01)
+    assert marks(one) == [("marked_down", 2), ("marked_up", 2)] * 2
+    times = [t for t, _, _, _ in one.farm.notes]
+    assert [note[3] for note in one.farm.notes] == ["outlier"] * 4
+    assert 0.6 <= times[1] - times[0] < 0.6 + 0.2 + 0.1
+    assert 1.2 <= times[3] - times[2] < 1.2 + 0.2 + 0.1
+    assert sum(failed) == 6
+    assert one.farm.balancer.counters()["outlier_detection.ejections_enforced_total"] == 2
+
+
+def test_by_default_one_of_three_is_never_ejected(dials: Callable[..., Dials]) -> None:
+    one = dials(3, check=NEVER, outlier_detection={"consecutive_5xx": 2})
+    one.farm.nodes[1].process.kill()
+    one.farm.nodes[1].wait(10)
+    assert [one.reached() for _ in range(12)].count(-1) == 4
+    assert one.farm.balancer.counters()["outlier_detection.ejections_overflow"] == 2
+    assert one.farm.notes == []
+
+
+def test_tries_at_a_hung_node_end_one_after_the_other_and_no_more_than_allowed_at_a_time(
+    dials: Callable[..., Dials],
+) -> None:
+    policy = {"num_retries": 2, "retry_on": ["gateway-error"], "per_try_timeout": 0.3}
+    one = dials(1, check=NEVER, retry_policy=policy, circuit_breakers={"max_retries": 1})
+    one.farm.nodes[0].signal(signal.SIGSTOP)
+    with ThreadPoolExecutor(2) as both:
+        found = sorted(both.map(lambda _: one.refused(), range(2)), key=lambda answer: answer[1])
+    assert [status for status, _ in found] == [504, 504]
+    assert 0.3 <= found[0][1] < 0.5, "there is no room for a second retry"
+    assert 0.9 <= found[1][1] < 0.9 + 0.024 + 0.049 + 0.2
+    assert one.farm.balancer.counters() == {
+        "upstream_rq_total": 4,
+        "upstream_rq_per_try_timeout": 4,
+        "upstream_rq_retry": 2,
+        "upstream_rq_retry_overflow": 1,
+        "upstream_rq_retry_limit_exceeded": 1,
+    }
+
+
+def test_a_retry_that_avoids_hosts_it_has_tried_finds_the_one_that_is_left(dials: Callable[..., Dials]) -> None:
+    policy = {"num_retries": 1, "previous_hosts": True, "host_selection_retry_max_attempts": 3}
+    one = dials(2, check=NEVER, retry_policy=policy)
+    one.farm.nodes[0].process.kill()
+    one.farm.nodes[0].wait(10)
+    assert [one.reached() for _ in range(8)] == [1] * 8
+    counted = one.farm.balancer.counters()
+    assert counted["upstream_rq_retry"] == counted["upstream_cx_connect_fail"] >= 3
+
+
+def test_who_finds_no_room_waits_in_silence_and_more_of_them_get_a_503(
+    dials: Callable[..., Dials], until: Callable[..., None]
+) -> None:
+    one = dials(1, circuit_breakers={"max_connections": 2, "max_pending_requests": 1})
+    first, _ = one.open(), one.open()
+    with ThreadPoolExecutor(1) as waiting:
+        third = waiting.submit(one.open)
+        until(lambda: "upstream_cx_overflow" in one.farm.balancer.counters(), 5, "nobody waits")
+        assert one.refused()[0] == 503
+        assert not third.done()
+        first.close()
+        assert third.result(5).ping().wait(5)
+    counted = one.farm.balancer.counters()
+    assert (counted["upstream_rq_pending_overflow"], counted["upstream_rq_total"]) == (1, 3)

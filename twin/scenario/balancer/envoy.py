@@ -6,6 +6,14 @@ from pydantic import Field, model_validator
 
 from twin.rules.envoy import CHOICES, PANIC, Intervals
 from twin.rules.envoy_hash import MINIMUM_RING_SIZE, TABLE_SIZE
+from twin.rules.envoy_retries import (
+    BASE_INTERVAL,
+    BUDGET_CONCURRENCY,
+    MAX_CONNECTIONS,
+    MAX_RETRIES,
+    MOST_OF_BASE,
+    RetryOn,
+)
 from twin.scenario.balancer.base import FILES, BalancerSettings, Limit
 from twin.scenario.fields import Positive, Seconds, Table, refused
 
@@ -14,6 +22,7 @@ LEAST_FILES = 200
 one worker."""
 
 Interval = Annotated[float, Field(ge=0.05, le=3600)]
+Most = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 def prime(number: int) -> bool:
@@ -62,6 +71,97 @@ class EnvoyCheck(Table):
         )
 
 
+class OutlierDetection(Table):
+    """Envoy's outlier detection: a server is ejected for what it answers."""
+
+    consecutive_5xx: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5,
+        description="Answers of 5xx in a row that eject a server; a connect in vain is a 503, no answer in time a 504.",
+    )
+    consecutive_gateway_failure: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="Answers of 502, 503 or 504 in a row that eject a server; 0: they do not, as by default."
+    )
+    interval: Interval = Field(10.0, description="Seconds between two looks at who may return.")
+    base_ejection_time: Positive = Field(
+        30.0, description="Seconds for which a server is ejected, times its ejections so far."
+    )
+    max_ejection_time: Positive = Field(300.0, description="Seconds for which a server is ejected, at most.")
+    max_ejection_percent: Annotated[int, Field(ge=0, le=100)] = Field(
+        10, description="Percent of the servers that may be ejected: with the default of 10 none of nine."
+    )
+    always_eject_one_host: bool = Field(False, description="true: one may be ejected, whatever max_ejection_percent.")
+    success_rate_minimum_hosts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5, description="Servers with enough requests in an interval from which success rates are compared."
+    )
+    success_rate_request_volume: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        100, description="Requests in an interval from which a server's success rate counts."
+    )
+    success_rate_stdev_factor: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1900, description="Thousandths of a standard deviation below the mean success rate that eject a server."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "OutlierDetection":
+        if self.max_ejection_time < self.base_ejection_time:
+            allowed = f"at least base_ejection_time, {self.base_ejection_time:g} s"
+            raise refused("max_ejection_time", f"{self.max_ejection_time:g}", allowed)
+        return self
+
+
+class EnvoyRetries(Table):
+    """Retries of the route: only what happens before the 101 of a WebSocket can be retried."""
+
+    num_retries: Annotated[int, Field(ge=0, le=100)] = Field(
+        0, description="Retries of a request; 0 is none. Where there is a retry_on Envoy's own default is 1."
+    )
+    retry_on: Annotated[list[RetryOn], Field(min_length=1, max_length=4)] = Field(
+        ["connect-failure"], description="What is retried. Envoy's own default is nothing."
+    )
+    per_try_timeout: Seconds = Field(
+        0.0, description="Seconds that a server may take to answer one try; 0 is no limit but timeout."
+    )
+    base_interval: Annotated[float, Field(ge=0.001, le=3600)] = Field(
+        BASE_INTERVAL, description="Seconds below which the first back-off is drawn; the bound doubles."
+    )
+    max_interval: Annotated[float, Field(ge=0.001, le=3600)] | None = Field(
+        None, description="Seconds below which every back-off is drawn; left out: ten times base_interval."
+    )
+    previous_hosts: bool = Field(
+        False,
+        description="true: a retry chooses anew if it has met a server that was tried (envoy.retry_host_predicates).",
+    )
+    host_selection_retry_max_attempts: Annotated[int, Field(ge=1, le=100)] = Field(
+        1, description="How often it chooses anew, at most."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> "EnvoyRetries":
+        if self.max_interval is not None and self.max_interval < self.base_interval:
+            allowed = f"at least base_interval, {self.base_interval:g} s"
+            raise refused("max_interval", f"{self.max_interval:g}", allowed)
+        return self
+
+    @property
+    def longest(self) -> float:
+        """Seconds below which every back-off is drawn."""
+        return self.max_interval or MOST_OF_BASE * self.base_interval
+
+
+class CircuitBreakers(Table):
+    """Limits of the cluster, for all servers together."""
+
+    max_connections: Most = Field(MAX_CONNECTIONS, description="Connections to servers; each WebSocket is one.")
+    max_pending_requests: Most = Field(MAX_CONNECTIONS, description="Requests that wait for a connection.")
+    max_requests: Most = Field(MAX_CONNECTIONS, description="Requests that have one; an open WebSocket is a request.")
+    max_retries: Most = Field(MAX_RETRIES, description="Retries at a time, without a budget.")
+    budget_percent: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0, description="retry_budget: percent of the active requests that may be retries; 0 is no budget."
+    )
+    min_retry_concurrency: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        BUDGET_CONCURRENCY, description="Retries at a time that a budget allows at least."
+    )
+
+
 class Envoy(BalancerSettings):
     """Envoy as the balancer, one worker."""
 
@@ -88,6 +188,11 @@ class Envoy(BalancerSettings):
         "of them; 0 never does.",
     )
     check: EnvoyCheck = Field(EnvoyCheck(), description="Active health check.")
+    outlier_detection: OutlierDetection | None = Field(
+        None, description="Outlier detection; left out: none. Not with a registry, which says who is there."
+    )
+    retry_policy: EnvoyRetries = Field(EnvoyRetries(), description="Retries of a request before its 101.")
+    circuit_breakers: CircuitBreakers = Field(CircuitBreakers(), description="Circuit breakers.")
     connect_timeout: Positive = Field(5.0, description="Seconds to wait for a server to accept a connection.")
     stream_idle_timeout: Positive = Field(
         300.0, description="Seconds without a byte in either direction until a connection is cut."
@@ -114,7 +219,8 @@ class Envoy(BalancerSettings):
     @classmethod
     def plain(cls) -> Self:
         """Return settings that retry nothing and count no failures, and close at once what a node has ended."""
-        return cls(check=EnvoyCheck(no_traffic_interval=2.0), delayed_close_timeout=0.0)
+        room = CircuitBreakers(max_connections=10**6, max_pending_requests=10**6, max_requests=10**6)
+        return cls(check=EnvoyCheck(no_traffic_interval=2.0), circuit_breakers=room, delayed_close_timeout=0.0)
 
     @property
     def idle_timeout(self) -> float:
@@ -133,8 +239,8 @@ class Envoy(BalancerSettings):
 
     @property
     def retried_within(self) -> float:
-        """Return `connect_timeout`: nothing is tried again."""
-        return self.connect_timeout
+        """Return `timeout`: all tries of a request end with it."""
+        return self.timeout
 
     def blind(self, silent: bool) -> float:
         """Return how long the checks take; a check of a silent node takes its timeout."""
@@ -156,7 +262,14 @@ class Envoy(BalancerSettings):
             f"Envoy may open {FILES} files by default (the soft limit, ulimit -n), and {clients} clients need {need}, "
             f"two each: raise LimitNOFILE of its service."
         )
-        return [Limit(need, FILES, sentence)]
+        breakers = self.circuit_breakers
+        most = min(breakers.max_connections, breakers.max_requests)
+        name = "max_connections" if breakers.max_connections <= breakers.max_requests else "max_requests"
+        full = (
+            f"Envoy's circuit breaker lets {most} connections to all nodes be ({name}), and {clients} clients need as "
+            f"many: who comes later waits, and gets a 504 after timeout, or a 503 at once. Raise {name}."
+        )
+        return [Limit(need, FILES, sentence), Limit(clients, most, full)]
 
     def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
         """Return changes of `check`."""
