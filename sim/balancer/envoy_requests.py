@@ -64,23 +64,12 @@ class EnvoyRequests(Balancer):
 
     # From the request to a connection
 
-    def serve(self, attempt: Attempt) -> Work[None]:
-        """Handle one request: read it, choose a node and connect to it, retrying as configured."""
-        attempt.generation = self.generation
-        yield self.worker(attempt).work(self.costs.request)
-        if attempt.answer.callbacks is None:
-            return
-        attempt.answer.callbacks.append(partial(self._over, attempt))
-        self._limit(attempt)
-        yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
-
     def _over(self, attempt: Attempt, _: simpy.Event) -> None:
         """A request has its answer, or its client has given it up."""
         self.retrying.discard(attempt)
-        if attempt.server >= 0:
-            self.queued[attempt.server].pop(attempt, None)
-            if self.waiting[attempt.server].pop(attempt, 0) is None:
-                self.release(attempt)
+        self.queued[attempt.server].pop(attempt, None)
+        if self.waiting[attempt.server].pop(attempt, 0) is None:
+            self.release(attempt)
 
     def _limit(self, attempt: Attempt) -> None:
         """Answer a request with 504 if it has no answer after `timeout`. Source: Envoy, `Filter::onResponseTimeout` in
@@ -92,7 +81,7 @@ class EnvoyRequests(Balancer):
             if life != self.life or attempt.answer.triggered:
                 return
             self.counted["upstream_rq_timeout"] += 1
-            if attempt.server >= 0 and self.waiting[attempt.server].pop(attempt, 0) is None:
+            if self.waiting[attempt.server].pop(attempt, 0) is None:
                 self.release(attempt)
                 self.judge(attempt, 504)
             self.give_up(attempt)
@@ -108,7 +97,12 @@ class EnvoyRequests(Balancer):
         if server < 0:
             yield from self.refuse(attempt, self.no_server)
             return
-        attempt.server, self.traffic, limits = server, True, self.settings.circuit_breakers
+        first, limits = attempt.server < 0, self.settings.circuit_breakers
+        attempt.server, self.traffic = server, True
+        if first:
+            assert attempt.answer.callbacks is not None
+            attempt.answer.callbacks.append(partial(self._over, attempt))
+            self._limit(attempt)
         if sum(self.connecting) + sum(map(len, self.queued)) >= limits.max_pending_requests:
             yield from self._overflow(attempt)
         elif self._connections() >= limits.max_connections and self.rule.connections[server] + self.connecting[server]:
@@ -136,6 +130,8 @@ class EnvoyRequests(Balancer):
             self._freed(server)
             if not attempt.answer.triggered:
                 yield from self._failed(attempt, "connect-failure", 503)
+        elif attempt in self.waiting[server] and attempt.generation == self.generation:
+            self.rule.take(server)
 
     def sent(self, attempt: Attempt, node: Node) -> None:
         """Count the request, until it is answered, given up, or has taken too long."""
@@ -146,8 +142,6 @@ class EnvoyRequests(Balancer):
             return
         super().sent(attempt, node)
         self.counted["upstream_rq_total"] += 1
-        if attempt.generation == self.generation:
-            self.rule.take(attempt.server)
         policy, tries, life = self.settings.retry_policy, len(attempt.tried), self.life
 
         def late(_: simpy.Event) -> None:
@@ -210,7 +204,7 @@ class EnvoyRequests(Balancer):
         """A node has refused a handshake: send it again if that is retried, else relay the answer."""
         if attempt not in self.waiting[number - 1]:
             return
-        policy, status = self.settings.retry_policy, int(refusal.status)
+        policy, status = self.settings.retry_policy, int(refusal.status) if refusal.status.isdecimal() else 200
         if policy.num_retries and retriable("status", status, policy.retry_on):
             del self.waiting[number - 1][attempt]
             self.release(attempt)
