@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from live.balancer.balancer import check_config
 from live.balancer.envoy_members import EnvoyMembers
 from live.control.messages import Listening
-from twin.config.envoy import ENVOY
+from twin.config.envoy import ENVOY, endpoints
 from twin.rules.balancing import RULES
 from twin.rules.envoy import EnvoyRoundRobin, EnvoyRule
 from twin.rules.registry import Changes, Registration
@@ -75,12 +75,13 @@ def node_of(link: ClientConnection) -> int:
     return int(link.response.headers["X-Node"]) - 1
 
 
-def over(link: ClientConnection) -> tuple[float, int | None]:
-    """Wait for the end of a connection; return the seconds and the code of the close frame, None if none came."""
-    began = time.monotonic()
+def over(link: ClientConnection, since: float) -> tuple[float, int | None]:
+    """Wait for the end of a connection; return the seconds since a time and the code of the close frame, None if none
+    came.
+    """
     with pytest.raises(ConnectionClosed) as error:
         link.recv(timeout=10)
-    return time.monotonic() - began, error.value.rcvd.code if error.value.rcvd else None
+    return time.monotonic() - since, error.value.rcvd.code if error.value.rcvd else None
 
 
 @pytest.fixture
@@ -152,18 +153,18 @@ def test_a_client_learns_of_its_nodes_end_after_the_delayed_close(
     delay: float, code: int | None, dials: Callable[..., Dials]
 ) -> None:
     one = dials(1, delayed_close_timeout=delay)
-    link = one.open()
+    link, began = one.open(), time.monotonic()
     os.kill(one.farm.nodes[0].pid, signal.SIGKILL if code is None else signal.SIGTERM)
-    took, told = over(link)
+    took, told = over(link, began)
     assert told == code
     assert delay <= took < delay + 0.3
 
 
 def test_a_silent_connection_is_cut_after_its_timeout_and_the_delayed_close(dials: Callable[..., Dials]) -> None:
-    one = dials(1, stream_idle_timeout=0.3, delayed_close_timeout=0.2)
-    took, code = over(one.open())
+    one, began = dials(1, stream_idle_timeout=0.7, delayed_close_timeout=0.2), time.monotonic()
+    took, code = over(one.open(), began)
     assert code is None
-    assert 0.5 <= took < 0.8
+    assert 0.9 <= took < 1.2
 
 
 def test_a_request_to_a_hung_node_ends_with_504_and_its_clients_are_forgotten(
@@ -196,27 +197,27 @@ def test_without_traffic_a_server_is_checked_seldom(dials: Callable[..., Dials],
 
 def test_a_hot_restart_keeps_old_tunnels_until_the_old_process_ends(dials: Callable[..., Dials]) -> None:
     one = dials(2, hard_stop_after=1)
-    old, before = one.open(), one.farm.balancer.part.pid
+    old, before, began = one.open(), one.farm.balancer.part.pid, time.monotonic()
     one.farm.balancer.reload()
     one.farm.balancer.wait_ready(10)
     assert one.farm.balancer.part.pid != before
     assert old.ping().wait(5)
     assert {one.reached() for _ in range(4)} == {0, 1}
-    took, code = over(old)
+    took, code = over(old, began)
     assert code is None
-    assert took < 3
+    assert 1.0 <= took < 3.0
 
 
 def test_the_registrar_tells_envoy_its_servers(dials: Callable[..., Dials], small: Callable[..., Scenario]) -> None:
     one = dials(2)
     scenario = small(nodes={"count": 2}, balancer={"kind": "envoy"}, registry={"ttl": 2.0, "heartbeat": 0.5})
-    text = ENVOY.of_run(scenario, one.farm.port, one.farm.node_ports, one.farm.balancer.stage.folder)
-    assert check_config("envoy", text) == ""
     balancer = one.farm.balancer
+    members = EnvoyMembers(**balancer.members(None))
+    members.path.write_text(endpoints({}))
+    text = ENVOY.of_run(scenario, one.farm.port, one.farm.node_ports, balancer.stage.folder)
+    assert check_config("envoy", text) == ""
     balancer.path.write_text(text)
     balancer.scenario = scenario
-    members = EnvoyMembers(**balancer.members(None))
-    members.path.write_text("resources: []\n")
     balancer.reload()
     there = Registration(1, f"127.0.0.1:{one.farm.node_ports[1]}", "v1")
     members.apply(Changes((), ((1, there),)), {1: there})
