@@ -157,18 +157,22 @@ def cluster(balancer: Envoy) -> Json:
         "common_lb_config": {"healthy_panic_threshold": {"value": balancer.panic_threshold}},
         "circuit_breakers": {"thresholds": [breakers(balancer)]},
     }
+    bias = {"default_value": balancer.active_request_bias, "runtime_key": "least_request_bias"}
+    weighted = {"choice_count": balancer.choice_count, "active_request_bias": bias}
     own: Json = {
-        "least_request": {"least_request_lb_config": {"choice_count": balancer.choice_count}},
+        "least_request": {"least_request_lb_config": weighted},
         "ring_hash": {"ring_hash_lb_config": {"minimum_ring_size": balancer.minimum_ring_size}},
         "maglev": {"maglev_lb_config": {"table_size": balancer.table_size}},
     }
     return found | own.get(balancer.algorithm, {})
 
 
-def listed(servers: Sequence[str]) -> Json:
-    """Return what a cluster with a fixed list of servers has besides."""
+def listed(servers: Sequence[str], weights: Sequence[int]) -> Json:
+    """Return what a cluster with a fixed list of servers has besides; so much the first of them weigh."""
     numbers = all(_is_number(server.rpartition(":")[0]) for server in servers)
     ends = [endpoint(server) for server in servers]
+    for end, weight in zip(ends, weights, strict=False):
+        end["load_balancing_weight"] = weight
     assignment = {"cluster_name": CLUSTER, "endpoints": [{"lb_endpoints": ends}]}
     return {"type": "STATIC" if numbers else "STRICT_DNS", "load_assignment": assignment}
 
@@ -261,7 +265,9 @@ class EnvoyConfiguration(Configuration[Envoy]):
         upstream = cluster(balancer)
         logs: Json = {}
         if scenario.registry is None:
-            upstream |= listed(loopback(node_ports)) | {"health_checks": [checked(balancer, log=events_file(folder))]}
+            upstream |= listed(loopback(node_ports), balancer.weights) | {
+                "health_checks": [checked(balancer, log=events_file(folder))]
+            }
             upstream |= ejecting(balancer)
             logs = {"cluster_manager": {"outlier_detection": {"event_log_path": str(events_file(folder))}}}
         else:
@@ -277,7 +283,7 @@ class EnvoyConfiguration(Configuration[Envoy]):
             upstream["lb_policy"] = POLICIES["ring_hash"]
         if site.sticky == "cookie":
             policy = [{"cookie": {"name": site.cookie, "ttl": "0s", "path": site.path}}]
-        upstream |= listed(site.servers) | {"health_checks": [checked(balancer, site.health)]}
+        upstream |= listed(site.servers, balancer.weights) | {"health_checks": [checked(balancer, site.health)]}
         front = listener(balancer, site.listen, site.path, policy, forward=True)
         return [yaml({"static_resources": {"listeners": [front], "clusters": [upstream]}})]
 

@@ -8,9 +8,10 @@ and a rule works with their places in that list. Sources: Envoy 1.40
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from twin.rules.choice import Counting, Usable
+from twin.rules.envoy_edf import EdfScheduler
 from twin.rules.envoy_hash import (
     MINIMUM_RING_SIZE,
     TABLE_SIZE,
@@ -61,14 +62,23 @@ class EnvoyRule(Counting):
 
     Attributes:
         parameters: names of its attributes that can be set.
+        shares: weight of each server, 1 unless it is set.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ()
 
-    def configure(self, settings: object) -> None:
-        """Take what is set for this rule from a table of settings of the same names."""
+    def __init__(self, servers: int) -> None:
+        super().__init__(servers)
+        self.shares = [1] * servers
+
+    def configure(self, settings: Any) -> None:
+        """Take what is set for this rule from a table of settings of the same names, and the weights of its first
+        servers from `weights`.
+        """
         for name in self.parameters:
             setattr(self, name, getattr(settings, name))
+        given = list(settings.weights)[: len(self.shares)]
+        self.shares[: len(given)] = given
 
     @abstractmethod
     def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
@@ -88,24 +98,68 @@ class EnvoyRule(Counting):
         return self.pick(servers, address, draw, 0, False) if servers else -1
 
 
-class EnvoyRoundRobin(EnvoyRule):
-    """`round_robin`: a counter modulo the number of servers; it begins anywhere. Healthy servers and all of them have a
-    counter each, which begin at the same number.
+class _Scheduled(EnvoyRule):
+    """A rule that schedules servers of different weights, and chooses in its own way among those of the same weight.
+
+    When a server is marked everything is scheduled anew, from the same beginning. Source:
+    `EdfLoadBalancerBase::refresh`, `chooseHostOnce` in load_balancer_impl.cc.
 
     Attributes:
-        counters: of the healthy servers and of all; None before the first choice.
+        seed: where its turns begin; None before the first choice.
     """
 
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
-        self.counters: list[int] | None = None
+        self.seed: int | None = None
+        self._schedulers: dict[bool, EdfScheduler] = {}
+
+    @abstractmethod
+    def weight(self, server: int) -> float:
+        """Return the present weight of a server."""
+
+    @abstractmethod
+    def among_equals(self, servers: Sequence[int], draw: Callable[[], float], panic: bool) -> int:
+        """Return one of some servers of the same weight."""
+
+    def begin(self, draw: Callable[[], float]) -> int:
+        """Return where its turns begin."""
+        if self.seed is None:
+            self.seed = int(draw() * 2.0**32)
+        return self.seed
+
+    def mark(self, server: int, up: bool) -> None:
+        """Schedule anew."""
+        self._schedulers.clear()
 
     def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
         """Return the server whose turn it is."""
-        if self.counters is None:
-            self.counters = [int(draw() * 2.0**32)] * 2
-        self.counters[panic] += 1
-        return servers[(self.counters[panic] - 1) % len(servers)]
+        if len({self.shares[server] for server in servers}) == 1:
+            return self.among_equals(servers, draw, panic)
+        if panic not in self._schedulers:
+            self._schedulers[panic] = EdfScheduler(servers, self.weight, self.begin(draw))
+        return self._schedulers[panic].pick()
+
+
+class EnvoyRoundRobin(_Scheduled):
+    """`round_robin`: a counter modulo the number of servers; it begins anywhere. Healthy servers and all of them have a
+    counter each, which begin at the same number.
+
+    Attributes:
+        turns: of the healthy servers and of all.
+    """
+
+    def __init__(self, servers: int) -> None:
+        super().__init__(servers)
+        self.turns = [0, 0]
+
+    def weight(self, server: int) -> float:
+        """Return its weight."""
+        return float(self.shares[server])
+
+    def among_equals(self, servers: Sequence[int], draw: Callable[[], float], panic: bool) -> int:
+        """Return the server whose turn it is."""
+        self.turns[panic] += 1
+        return servers[(self.begin(draw) + self.turns[panic] - 1) % len(servers)]
 
 
 class EnvoyRandom(EnvoyRule):
@@ -116,18 +170,25 @@ class EnvoyRandom(EnvoyRule):
         return servers[int(draw() * len(servers))]
 
 
-class LeastRequest(EnvoyRule):
+class LeastRequest(_Scheduled):
     """`least_request`: of some servers drawn at random, the same one maybe twice, the first that has the fewest
-    requests. An open WebSocket is a request.
+    requests. An open WebSocket is a request. Servers of different weights have turns, and weigh less the more requests
+    they had when they were chosen last.
 
     Attributes:
         choice_count: how many are drawn.
+        active_request_bias: power of the requests by which a weight is divided.
     """
 
-    parameters = ("choice_count",)
+    parameters = ("choice_count", "active_request_bias")
     choice_count = CHOICES
+    active_request_bias = 1.0
 
-    def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
+    def weight(self, server: int) -> float:
+        """Return its weight with the requests that it has."""
+        return float(self.shares[server] / (self.connections[server] + 1) ** self.active_request_bias)
+
+    def among_equals(self, servers: Sequence[int], draw: Callable[[], float], panic: bool) -> int:
         """Return the least loaded of the servers drawn."""
         drawn = [servers[int(draw() * len(servers))] for _ in range(self.choice_count)]
         return min(drawn, key=lambda server: self.connections[server])
@@ -155,12 +216,13 @@ class _Hashing(EnvoyRule):
         """Return what is built of some servers, once for the same ones."""
         key = tuple(servers)
         if key not in self._built:
-            self._built[key] = self.build([self.names[server] for server in servers])
+            names, weights = zip(*((self.names[server], self.shares[server]) for server in servers), strict=True)
+            self._built[key] = self.build(names, weights)
         return self._built[key]
 
     @abstractmethod
-    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Build what a key is looked up in, of servers with such names."""
+    def build(self, names: Sequence[str], weights: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Build what a key is looked up in, of servers with such names and weights."""
 
 
 class RingHash(_Hashing):
@@ -173,9 +235,9 @@ class RingHash(_Hashing):
     parameters = ("minimum_ring_size",)
     minimum_ring_size = MINIMUM_RING_SIZE
 
-    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
+    def build(self, names: Sequence[str], weights: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the points, and whose they are."""
-        return hash_ring(names, self.minimum_ring_size)
+        return hash_ring(names, self.minimum_ring_size, weights)
 
     def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
         """Return the server of the next point upwards."""
@@ -192,9 +254,9 @@ class Maglev(_Hashing):
     parameters = ("table_size",)
     table_size = TABLE_SIZE
 
-    def build(self, names: Sequence[str]) -> tuple[list[int], list[int]]:
+    def build(self, names: Sequence[str], weights: Sequence[int]) -> tuple[list[int], list[int]]:
         """Return the table."""
-        return maglev_table(names, self.table_size), []
+        return maglev_table(names, self.table_size, weights), []
 
     def pick(self, servers: Sequence[int], key: str, draw: Callable[[], float], again: int, panic: bool) -> int:
         """Return the server at the key's place."""

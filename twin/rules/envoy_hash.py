@@ -1,8 +1,8 @@
 """Envoy's consistent hashing: the ring (ketama) and the Maglev table, exactly as Envoy builds them.
 
 Both are built of the servers that may be chosen, so a server that is marked unhealthy has no place in them. On the ring
-each server has as many points as the others, and a key goes to the next point upwards; in the table every server has
-nearly the same number of places, and some keys of servers that stay move when one leaves.
+each server has as many points as its weight says, and a key goes to the next point upwards; in the table it has very
+nearly its share of the places, and some keys of servers that stay move when one leaves.
 
 Sources: Envoy 1.40 `source/extensions/load_balancing_policies/ring_hash/ring_hash_lb.cc` (`Ring::Ring`,
 `Ring::chooseHost`), `source/extensions/load_balancing_policies/maglev/maglev_lb.cc` (`constructMaglevTableInternal`,
@@ -67,23 +67,35 @@ def _round(lane: int, word: int) -> int:
     return _rotated((lane + word * _PRIMES[1]) & _MASK, 31) * _PRIMES[0] & _MASK
 
 
-def hash_ring(names: Sequence[str], minimum_ring_size: int = MINIMUM_RING_SIZE) -> tuple[list[int], list[int]]:
-    """Return the points of servers of equal weight, in order, and whose each of them is.
+def shares_of(names: Sequence[str], weights: Sequence[int]) -> list[float]:
+    """Return the shares of servers of such weights; all weigh the same if there are none."""
+    if not weights:
+        return [1.0 / len(names)] * len(names)
+    return [weight / sum(weights) for weight in weights]
 
-    There are as many points a server as it takes for at least `minimum_ring_size` in all.
+
+def hash_ring(
+    names: Sequence[str], minimum_ring_size: int = MINIMUM_RING_SIZE, weights: Sequence[int] = ()
+) -> tuple[list[int], list[int]]:
+    """Return the points of servers, in order, and whose each of them is.
+
+    There are as many points as it takes for the server of the least weight to have a whole number of them, and for at
+    least `minimum_ring_size` in all.
 
     Args:
         names: of the servers, `address:port` each.
         minimum_ring_size: the setting of that name.
+        weights: of the servers; all weigh the same if there are none.
     """
     if not names:
         return [], []
-    share = 1.0 / len(names)
-    scale = min(ceil(share * minimum_ring_size) / share, float(MAXIMUM_RING_SIZE))
+    shares = shares_of(names, weights)
+    least = min(shares)
+    scale = min(ceil(least * minimum_ring_size) / least, float(MAXIMUM_RING_SIZE))
     found: list[tuple[int, int]] = []
     target = 0.0
     for server, name in enumerate(names):
-        target += scale * share
+        target += scale * shares[server]
         number = 0
         while len(found) < target:
             found.append((xxhash64(f"{name}_{number}".encode()), server))
@@ -103,27 +115,34 @@ def on_ring(points: Sequence[int], owners: Sequence[int], key: int, again: int =
     return owners[(place % len(points) + again) % len(points)]
 
 
-def maglev_table(names: Sequence[str], table_size: int = TABLE_SIZE) -> list[int]:
-    """Return whose each place of the table is, for servers of equal weight.
+def maglev_table(names: Sequence[str], table_size: int = TABLE_SIZE, weights: Sequence[int] = ()) -> list[int]:
+    """Return whose each place of the table is.
 
-    The servers take turns in the order of their names, each with the next free place of its own permutation.
+    The servers take turns in the order of their names, each with the next free place of its own permutation; one that
+    weighs less than the heaviest sits out its share of the rounds.
 
     Args:
         names: of the servers, `address:port` each.
         table_size: the setting of that name, a prime number.
+        weights: of the servers; all weigh the same if there are none.
     """
+    shares = shares_of(names, weights) if names else []
     order = sorted(range(len(names)), key=lambda server: names[server].encode())
     table = [-1] * table_size if names else []
     keys = [names[server].encode() for server in order]
     places = [xxhash64(key) % table_size for key in keys]
     skips = [xxhash64(key, 1) % (table_size - 1) + 1 for key in keys]
-    left = len(table)
+    left, rounds, targets, most = len(table), 0, [0.0] * len(order), max(shares, default=0.0)
     while left:
-        for turn in range(min(len(order), left)):
+        rounds += 1
+        for turn, server in enumerate(order):
+            if not left or rounds * shares[server] < targets[turn]:
+                continue
+            targets[turn] += most
             place, skip = places[turn], skips[turn]
             while table[place] >= 0:
                 place = (place + skip) % table_size
-            table[place] = order[turn]
+            table[place] = server
             places[turn] = (place + skip) % table_size
             left -= 1
     return table

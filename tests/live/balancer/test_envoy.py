@@ -105,7 +105,15 @@ def marks(one: Dials) -> list[tuple[str, int]]:
     return [(event, node) for _, event, node, _ in one.farm.notes]
 
 
-@pytest.mark.parametrize("settings", [{"algorithm": "ring_hash"}, {"algorithm": "maglev"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"algorithm": "ring_hash"},
+        {"algorithm": "maglev"},
+        {"algorithm": "ring_hash", "weights": [1, 2, 3], "minimum_ring_size": 50},
+        {"algorithm": "maglev", "weights": [3, 1, 2], "table_size": 251},
+    ],
+)
 def test_tables_are_envoys_own_also_when_a_server_is_gone(
     settings: dict[str, Any], dials: Callable[..., Dials], until: Callable[..., None]
 ) -> None:
@@ -127,7 +135,7 @@ def test_round_robin_goes_on_with_fewer_servers_and_apart_in_panic(
     rule = rule_of(one)
     assert isinstance(rule, EnvoyRoundRobin)
     seed = one.reached() + 3 * 10**9
-    rule.counters = [seed + 1, seed]
+    rule.seed, rule.turns = seed, [1, 0]
 
     def agree(servers: list[int], panic: bool, count: int, dead: tuple[int, ...] = ()) -> None:
         named = [rule.pick(servers, "", no_draw, 0, panic) for _ in range(count)]
@@ -137,7 +145,7 @@ def test_round_robin_goes_on_with_fewer_servers_and_apart_in_panic(
     one.farm.nodes[1].process.kill()
     until(lambda: ("marked_down", 2) in marks(one), 10, "no mark-down")
     parity = one.reached()  # how large the counter is modulo 2 cannot be known before
-    rule.counters[0] += 1 + (rule.counters[0] % 2 != [0, 2].index(parity)) * 3
+    rule.turns[0] += 1 + ((seed + rule.turns[0]) % 2 != [0, 2].index(parity)) * 3
     agree([0, 2], False, 5)
     one.farm.nodes[0].process.kill()
     until(lambda: ("marked_down", 1) in marks(one), 10, "no second mark-down")
@@ -146,6 +154,19 @@ def test_round_robin_goes_on_with_fewer_servers_and_apart_in_panic(
     one.farm.node(1).hear(Listening)
     until(lambda: ("marked_up", 1) in marks(one), 10, "no mark-up")
     agree([0, 2], False, 4)
+
+
+def test_servers_of_different_weights_have_their_turns(dials: Callable[..., Dials]) -> None:
+    one = dials(algorithm="round_robin", weights=[1, 2, 3])
+    found = [one.reached() for _ in range(18)]
+    turns = []
+    for seed in range(6, 12):  # where it begins cannot be known
+        rule = rule_of(one)
+        assert isinstance(rule, EnvoyRoundRobin)
+        rule.seed = seed
+        turns.append([rule.pick(ALL, "", no_draw, 0, False) for _ in range(18)])
+    assert found in turns
+    assert found.count(2) == 9
 
 
 @pytest.mark.parametrize(("delay", "code"), [(0.3, None), (0.0, None), (0.3, 1001)])

@@ -1,6 +1,7 @@
 """Envoy's choices and its counting of checks, by numbers from its sources."""
 
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -99,3 +100,27 @@ def test_another_status_than_200_marks_a_server_at_once():
 def test_the_first_check_decides_alone():
     assert told(HealthCheck(3, 2, fresh=True), "-++") == ["down", True, "up"]
     assert told(HealthCheck(3, 2, fresh=True), "+--") == [False, True, True]
+
+
+def test_where_weights_differ_the_fewest_requests_for_a_weight_come_first():
+    rule = LeastRequest(2)
+    rule.configure(SimpleNamespace(weights=[3], choice_count=2, active_request_bias=1.0))
+    assert rule.shares == [3, 1]
+    found = []
+    for _ in range(8):
+        found.append(rule.pick([0, 1], "", lambda: 0.0, 0, False))
+        rule.take(found[-1])
+    assert found.count(0) == 5, "with requests counted, less than the 6 of round robin"
+    even = LeastRequest(2)
+    even.configure(SimpleNamespace(weights=[3], choice_count=2, active_request_bias=0.0))
+    assert [even.pick([0, 1], "", lambda: 0.0, 0, False) for _ in range(8)].count(0) == 6
+
+
+def test_a_mark_begins_the_schedule_anew():
+    rule = EnvoyRoundRobin(3)
+    rule.configure(SimpleNamespace(weights=[1, 2, 3]))
+    first = [rule.pick([0, 1, 2], "", lambda: 0.0, 0, False) for _ in range(4)]
+    rule.mark(1, False)
+    assert {rule.pick([0, 2], "", drawn(), 0, False) for _ in range(4)} == {0, 2}
+    rule.mark(1, True)
+    assert [rule.pick([0, 1, 2], "", drawn(), 0, False) for _ in range(4)] == first

@@ -87,3 +87,10 @@ def test_a_further_try_looks_elsewhere_in_the_table(key):
     assert in_table(table, key, again=1) == (key ^ (2**64 - 1)) % PRIME
     assert in_table(table, key, again=2) == (key ^ (2**64 - 2)) % PRIME
     assert in_table([], key) == -1
+
+
+def test_weights_give_a_server_its_share_of_ring_and_table():
+    assert Counter(hash_ring(NAMES[:3], 1024, [1, 2, 3])[1]) == {0: 171, 1: 342, 2: 513}
+    assert Counter(maglev_table(NAMES[:3], PRIME, [1, 2, 3])) == {0: 42, 1: 84, 2: 125}
+    assert maglev_table(NAMES, PRIME, [7] * 5) == maglev_table(NAMES, PRIME)
+    assert hash_ring(NAMES, 1024, [7] * 5) == hash_ring(NAMES)

@@ -22,6 +22,7 @@ LEAST_FILES = 200
 one worker."""
 
 Interval = Annotated[float, Field(ge=0.05, le=3600)]
+Weight = Annotated[int, Field(ge=1, le=10_000)]
 Most = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -175,6 +176,12 @@ class Envoy(BalancerSettings):
     )
     choice_count: Annotated[int, Field(ge=2, le=100)] = Field(
         CHOICES, description="Servers that least_request draws, to take the one with the fewest requests."
+    )
+    active_request_bias: Annotated[float, Field(ge=0, le=10)] = Field(
+        1.0, description="Power of the requests by which least_request divides weights, where they differ."
+    )
+    weights: Annotated[list[Weight], Field(max_length=1000)] = Field(
+        [], description="load_balancing_weight of the first nodes, in order; all others weigh 1."
     )
     minimum_ring_size: Annotated[int, Field(ge=1, le=100_000)] = Field(
         MINIMUM_RING_SIZE, description="Points on the ring of ring_hash, at least."
