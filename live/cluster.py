@@ -28,7 +28,8 @@ from live.rooms import ROOMS, Room
 from live.transport.kinds import PROGRAMS
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
-from twin.record.events import BalancerCounted, ServerConnections
+from twin.record.balancer_events import BalancerCounted
+from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
 from twin.scenario.scenario import WARM_UP_SLACK, Scenario

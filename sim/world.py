@@ -22,7 +22,8 @@ from sim.transport.kinds import TRANSPORTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
-from twin.record.events import BalancerCounted, ServerConnections
+from twin.record.balancer_events import BalancerCounted
+from twin.record.events import ServerConnections
 from twin.record.record import Row
 from twin.scenario.scenario import Scenario
 

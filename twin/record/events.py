@@ -1,11 +1,12 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here (those of handlers, pools and polls are in modules of their own) and a line to
-one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of handlers, pools, polls and balancers' counters are in modules of their
+own) and a line to one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
 """
 
 from collections.abc import Sequence
 
+from twin.record.balancer_events import BalancerCounted
 from twin.record.handler_events import OF_HANDLER
 from twin.record.poll_events import OF_POLLING
 from twin.record.pool_events import OF_POOLS
@@ -216,17 +217,6 @@ class CpuUsed(Event):
 
     part: str = own("`node`, `balancer`, or `clients` (all of them together)")
     microseconds: int = own("how much", "us")
-
-
-@event()
-class BalancerCounted(Event):
-    """What the balancer's program has counted by the end, the connections before the start of the run included: those
-    of Envoy's statistics of its cluster that the model has, too (`COUNTERS` in `twin/rules/envoy.py`), if they are not
-    0. HAProxy and nginx write none.
-    """
-
-    counter: str = own("its name in the program, as `upstream_rq_timeout`")
-    count: int = own("how many")
 
 
 @event("node")

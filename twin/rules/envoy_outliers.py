@@ -75,7 +75,7 @@ class _Monitor:
     successes: int = 0
 
 
-class Look(NamedTuple):
+class Review(NamedTuple):
     """What a look at all servers has changed: who is ejected from now on, and who has returned."""
 
     ejected: list[int]
@@ -154,7 +154,7 @@ class Outliers:
         one.ejected, one.returned = None, now
         one.failures = one.gateway_failures = 0
 
-    def look(self, now: float) -> Look:
+    def look(self, now: float) -> Review:
         """Look at all servers, as Envoy does once in an interval."""
         settings, back = self.settings, []
         for server, one in enumerate(self.monitors):
@@ -168,7 +168,7 @@ class Outliers:
             calm = one.returned is not None and now - one.returned + 1e-9 >= settings.interval
             if one.ejected is None and calm and one.backoff:
                 one.backoff -= 1
-        return Look(gone, back)
+        return Review(gone, back)
 
     def _unsuccessful(self) -> list[int]:
         """Return the servers whose success rate lies too far below the mean."""

@@ -280,7 +280,7 @@ def test_by_default_one_of_three_is_never_ejected(dials: Callable[..., Dials]) -
     assert one.farm.notes == []
 
 
-def test_tries_at_a_hung_node_end_one_after_the_other_and_no_more_than_allowed_at_a_time(
+def test_tries_at_a_hung_node_end_in_turn_and_no_more_than_allowed_at_a_time(
     dials: Callable[..., Dials],
 ) -> None:
     policy = {"num_retries": 2, "retry_on": ["gateway-error"], "per_try_timeout": 0.3}

@@ -38,7 +38,7 @@ def first(record, event, node=1):
     return found[found["node"] == node]["t"].iloc[0]
 
 
-def test_a_killed_node_is_marked_at_the_threshold_and_its_clients_learn_a_second_later(profile):
+def test_a_killed_node_is_marked_at_the_threshold_and_its_clients_learn_later(profile):
     scenario = behind(KILL)
     record = simulate(scenario, 0, profile)
     gone = 1.0 + EXIT_DELAY

@@ -61,7 +61,7 @@ def test_each_ejection_is_longer_and_ends_at_a_look():
     assert one.look(92.0 + 90.0).returned == [0]
 
 
-def test_an_ejection_is_never_longer_than_the_most_and_calm_intervals_make_it_shorter():
+def test_an_ejection_has_a_longest_time_and_calm_intervals_make_it_shorter():
     one = detection(base_ejection_time=30.0, max_ejection_time=45.0)
     fail(one, 0)
     one.look(30.0)

@@ -46,7 +46,7 @@ STREAM = {"bus": {"kind": "stream"}, "publisher": {}}
         ({"name": "a" * 81}, "name", "'aaa", "at most 80 characters"),
         ({"clients": 5}, "clients", "5", "a table of settings"),
         ({"balancer": 5}, "balancer", "5", "a table of settings"),
-        ({"balancer": {"kind": "envoy"}}, "balancer", "envoy", "'haproxy', 'nginx'"),
+        ({"balancer": {"kind": "apache"}}, "balancer", "apache", "'haproxy', 'nginx', 'envoy'"),
         ({"balancer": {"algorithm": "ip_hash"}}, "balancer.algorithm", "'ip_hash'", "'leastconn'"),
         ({"clients": {"reconnect": {"base": 2, "cap": 1}}}, "clients.reconnect.cap", "1", "at least base, 2 s"),
         (
