@@ -1,7 +1,8 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
 Whoever adds an event adds a class here (those of handlers, pools, polls and balancers' counters are in modules of their
-own) and a line to one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
+own) and a line to one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a
+record's file follow.
 """
 
 from collections.abc import Sequence
