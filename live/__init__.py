@@ -9,6 +9,7 @@ from twin.lazy import loader
 
 if TYPE_CHECKING:
     from live.calibration.calibration import calibrate, trace
+    from live.calibration.footprints import with_memory
     from live.calibration.pings import ping_costs
     from live.calibration.polls import with_polls
     from live.calibration.sessions import with_sessions
@@ -21,11 +22,12 @@ _HOME = {
     "ping_costs": "live.calibration.pings",
     "run": "live.runs",
     "trace": "live.calibration.calibration",
+    "with_memory": "live.calibration.footprints",
     "with_polls": "live.calibration.polls",
     "with_sessions": "live.calibration.sessions",
 }
 
-__all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_polls", "with_sessions"]
+__all__ = ["calibrate", "each", "measure", "ping_costs", "run", "trace", "with_memory", "with_polls", "with_sessions"]
 
 
 __getattr__ = loader(globals(), _HOME)

@@ -27,6 +27,8 @@ LATE = 0.006
 
 BUSES = ("any", "stream", "pubsub")
 """What may be asked of the broadcast: over whichever bus, or none at all; over this one."""
+ROOMY = 2**30
+"""Bytes that no node of a campaign needs."""
 OF_PROCESS = ("kill", "hang", "restart", "drain")
 OF_MESSAGES = ("bus_cut", "partition", "delay", "stall")
 """Faults that are seen by what messages do."""
@@ -96,6 +98,7 @@ def make(seed: int, number: int, bus: str = "any") -> Scenario:
         data["nodes"] |= _handler(dice)
     _frames(dice, data)
     _add_pools(dice, data)
+    _add_memory(dice, data)
     return Scenario.parse(data, f"campaign run {number}")
 
 
@@ -114,7 +117,7 @@ def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
         "rate": dice.choose(2.0, 10.0),
     }
     there, dies = dice.choose(True, False, False), dice.choose(True, False)
-    at, duration = dice.between(0.2, 0.7), dice.between(0.1, 0.6)
+    at, duration = dice.between(0.2, 0.7), dice.between(0.4, 0.7)
     if not there:
         return
     if pool["leak"]:  # a pool that is empty lets nobody in any more
@@ -122,6 +125,12 @@ def _add_pools(dice: _Dice, data: dict[str, Any]) -> None:
     data["nodes"]["pool"] = pool
     if dies and len(data["faults"]) < MOST_FAULTS:
         data["faults"].append({"kind": "store_down", "at": at, "duration": duration})
+
+
+def _add_memory(dice: _Dice, data: dict[str, Any]) -> None:
+    """Give the nodes a limit of memory in one run of three, which none reaches: how much they have is the machine's."""
+    if dice.choose(True, False, False) and data["nodes"].get("executor", {}).get("kind") != "thread_pool":
+        data["nodes"] |= {"memory_limit": ROOMY, "memory_restart": dice.choose(0.0, 0.2)}
 
 
 def _clients(dice: _Dice) -> dict[str, Any]:

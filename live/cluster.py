@@ -32,7 +32,8 @@ from twin.record.balancer_events import BalancerCounted
 from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 NOTICE = 0.05
 """Seconds from the order to connect to the first attempt, so that all swarm processes have read it."""

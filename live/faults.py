@@ -32,6 +32,8 @@ KINDS: "dict[str, Callable[[Cluster, Fault], Effect]]" = {
     **of_pool.KINDS,
 }
 """What each kind of fault does, by its name in a scenario; `live.limits` refuses the others."""
+AHEAD = 0.2
+"""Seconds before its time at which a fault is got ready that needs that, so that it comes when it is due."""
 
 
 def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[ScheduledAction]":
@@ -39,6 +41,10 @@ def schedule(cluster: "Cluster", faults: list[Fault]) -> "list[ScheduledAction]"
     steps: list[ScheduledAction] = []
     for one in (Injection(cluster, fault) for fault in faults):
         fault, what = one.fault, _named(one.fault)
+        if type(one.effect).prepare is not Effect.prepare:
+            steps.append(
+                ScheduledAction(max(0.0, fault.at - AHEAD), f"getting ready for the {what}", one.effect.prepare)
+            )
         steps.append(ScheduledAction(fault.at, f"the {what}", one.begin))
         if fault.duration is not None:
             steps.append(ScheduledAction(fault.at + fault.duration, f"the end of the {what}", one.end))

@@ -1,8 +1,11 @@
 """What a live run allows, on one machine."""
 
+import os
+
 from live.balancer.balancer import binary
 from live.broadcast.bus import answers
 from live.control.address import Address, address_of
+from live.control.usage import sizes
 from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.permissions import check_permissions
@@ -48,6 +51,8 @@ def check(scenario: Scenario, redis_url: str | Address | None = None) -> None:
     if scenario.bus.kind == "kafka":
         raise ScenarioError("bus.kind is 'kafka'; a live run allows 'none', 'valkey', 'pubsub' or 'stream'.")
     placement.placement(scenario)
+    if scenario.nodes.memory_limit:
+        sizes(os.getpid())
     binary(scenario.balancer.kind)
     RUNTIMES[scenario.nodes.runtime].check()
     placement.check_limits(scenario)

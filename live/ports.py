@@ -151,6 +151,9 @@ class Effect:
     announced: bool = True
     heals: bool = True
 
+    def prepare(self) -> None:
+        """Its time is near (`live.faults.AHEAD`): do what takes a while and nobody can feel."""
+
     def begins(self) -> int | None:
         """Its time has come: return the life that it belongs to, None if it has no effect."""
         return 0 if self.standing is None else self.standing.begin(self.kind)

@@ -7,6 +7,7 @@ from live.codec import frames
 from live.deadlines import deadlines
 from live.handler import handler
 from live.machine import accounts
+from live.memory import memory
 from live.network import links, nodelay
 from live.node import lifetimes
 from live.pool import pool
@@ -29,10 +30,11 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    accounts.attach,  # its look at the end of a run is quick, that at the memory is not
     frames.attach,
     nodelay.attach,
     pool.attach,
     polls.attach,
-    accounts.attach,
+    memory.attach,
 )
 """In the order in which they start and are asked: a room may use those before it."""

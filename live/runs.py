@@ -124,7 +124,7 @@ def _follow(cluster: Cluster, start: float, progress: Progress | None) -> dateti
     cluster.about_to_run()
     began, now = datetime.now(UTC), time.monotonic() - start
     timing.timers.woke(start + min(now, 0.0), "look")
-    while (now := time.monotonic() - start) < scenario.duration:
+    while (now := time.monotonic() - start) < scenario.duration or (steps and steps[0].at < scenario.duration):
         interrupt.check()
         if steps and now >= steps[0].at:
             timing.take(steps.pop(0), start)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from sim.balancer.balancer import Balancer
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
-from sim.codec.usage import Usage
 from sim.deadlines.deadlines import Deadlines
 from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
 from sim.machine.machine import Machine
 from sim.machine.process import Process
+from sim.memory.limit import MemoryLimit
+from sim.memory.usage import Usage
 from sim.network.uplink import Uplink
 from sim.node.lifetime import Lifetimes
 from sim.node.node import Node
@@ -28,7 +29,7 @@ from sim.servers import SharedServers
 from sim.sessions.sessions import Sessions
 from sim.transport.client import PollingClient
 from sim.transport.polls import Polls
-from twin.costs.codec import connection_bytes
+from twin.costs.memory import node_memory
 from twin.costs.registry import registry_parts
 from twin.record.record import Row
 
@@ -68,6 +69,7 @@ class Mechanisms:
         self.handlers: Handlers | None = None
         self.deadlines: Deadlines | None = None
         self.usage: Usage | None = None
+        self.limits: list[MemoryLimit] = []
         self.pools: Pools | None = None
         self.polls: Polls | None = None
         self.servers = servers = SharedServers(run, cores, machine)
@@ -97,9 +99,14 @@ class Mechanisms:
             self.pools = Pools(run, nodes, cores["bus"], machine, reads=self.sessions is None)
         if self.registrar is not None:
             self.registrar.costs = self._registry_costs(machine, cores)
-        memory = connection_bytes(machine.profile, scenario) if scenario.counts_bytes else None
+        memory = node_memory(machine.profile, scenario, machine.host_quantile) if scenario.notes_memory else None
         if memory is not None:
             self.usage = Usage(run, nodes, memory)
+        if memory is not None and scenario.nodes.memory_limit:
+            room = self.broadcast.room if self.broadcast is not None else 0
+            self.limits = [MemoryLimit(run, node, memory, room) for node in nodes]
+            for fanout in self.broadcast.fanouts if self.broadcast is not None else ():
+                fanout.watchers.append(self.limits[fanout.node.number - 1].fanned_out)
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self._gates_of_node(node))
@@ -148,6 +155,8 @@ class Mechanisms:
             found.append(self.pools.of[node.number - 1])
         if self.polls is not None:
             found.append(self.polls.endpoints[node.number - 1])
+        if self.limits:
+            found.append(self.limits[node.number - 1])
         return found
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:

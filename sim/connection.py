@@ -79,7 +79,8 @@ class Frame:
         mechanism: to which it belongs, for the node that reads it.
         size: bytes with the header; what a client sends counts against no limit.
         detail: epoch and number of a message, as events show them.
-        left: connections over which it is still to be written.
+        left: connections over which it is still to be written before the node acknowledges it; 0 from the beginning:
+            that does not hang on the writing.
         question: whether the client asks what followed.
         writing, reading: what it costs to write and to read it besides what every frame costs; None: nothing.
     """

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Scenario,
         ScenarioError,
         compare,
+        findings,
     )
     from twin.glossary.lookup import glossary
 
@@ -42,6 +43,7 @@ _HOME = {
     "calibrate": "live",
     "compare": "twin",
     "each": "live",
+    "findings": "twin",
     "glossary": "twin.glossary.lookup",
     "measure": "live",
     "ping_costs": "live",
@@ -68,6 +70,7 @@ __all__ = [
     "calibrate",
     "compare",
     "each",
+    "findings",
     "glossary",
     "measure",
     "ping_costs",

@@ -19,8 +19,13 @@ from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
 from stormlab.commands.config import envoy, haproxy, nginx
 from stormlab.commands.course import course, grade
+from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
+from stormlab.commands.importing import import_
+from stormlab.commands.lint import lint
+from stormlab.commands.memory import memory
 from stormlab.commands.migrate import migrate
+from stormlab.commands.runtimes import runtimes
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
@@ -305,6 +310,8 @@ def audit(
 app.command()(campaign)
 app.command()(sweep)
 app.command()(zoo)
+app.command()(memory)
+app.command()(runtimes)
 app.command()(nginx)
 app.command()(haproxy)
 app.command()(envoy)
@@ -313,6 +320,9 @@ app.command()(clean)
 app.command()(course)
 app.command()(grade)
 app.command()(glossary)
+app.command("import")(import_)
+app.command()(lint)
+app.command()(doctor)
 app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)

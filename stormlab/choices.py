@@ -9,7 +9,20 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from twin.course import balancing, broadcast, drain, heartbeats, planted, registry, sessions, sizing, storms, whole
+from twin.course import (
+    balancing,
+    broadcast,
+    drain,
+    heartbeats,
+    planted,
+    registry,
+    sessions,
+    sizing,
+    stalls,
+    storms,
+    transports,
+    whole,
+)
 from twin.course.explanations import Shows, judged, just_missed, source_of, wait_outlives, who_lost
 from twin.course.grading import last_choices, verdict_on, word_of
 from twin.errors import LabError
@@ -98,6 +111,14 @@ CHOICES: dict[str, dict[str, Mechanism]] = {
         "moved to a node whose turn was still to come": Mechanism("rolling-restart", _always(drain.moved_again)),
     },
     "11-whole": {"moved by rebalancing, and a login": Mechanism("whole", _always(whole.moved_and_logged_in))},
+    "12-transports": {
+        "asks just before a message comes": Mechanism(
+            "transport-poll", transports.nearly_missed, among=broadcast.everybody
+        ),
+    },
+    "13-stalls": {
+        "always behind a long request": Mechanism("handler-loop", stalls.always_behind, among=broadcast.everybody),
+    },
 }
 """By the name of the question, as the notebook notes it."""
 

@@ -16,11 +16,14 @@ from twin.course import (
     registry,
     sessions,
     sizing,
+    stalls,
     storm_checks,
     storms,
+    transports,
     whole,
 )
 from twin.course.answers import Answer
+from twin.course.profiles import OF_THE_RUNS, profile_for
 from twin.errors import LabError
 from twin.record.record import Record
 from twin.scenario.scenario import Scenario
@@ -172,6 +175,26 @@ def _drain_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answ
     return question.check(settings.get("lead"), _predicts(40, "broadcast"), expected)
 
 
+def _interval(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = transports.gentlest(Scenario.load("transport-poll").vary(seed=seed))
+    return question.check(settings.get("interval"), _predicts_with(5, profile_for(False, host=OF_THE_RUNS)), expected)
+
+
+def _interval_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = transports.harder(Scenario.load("transport-poll").vary(seed=seed))
+    return question.check(settings.get("interval"), _predicts_with(5, profile_for(False, host=OF_THE_RUNS)), expected)
+
+
+def _piece(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = stalls.largest_piece(stalls.variant("loop", seed=seed))
+    return question.check(settings.get("piece"), _predicts_with(6, profile_for(False, host=OF_THE_RUNS)), expected)
+
+
+def _piece_harder(seed: int, settings: Mapping[str, Any], expected: Any) -> Answer:
+    question = stalls.harder(stalls.variant("loop", seed=seed))
+    return question.check(settings.get("count"), _predicts_with(6, profile_for(False, host=OF_THE_RUNS)), expected)
+
+
 def _predicts(replications: int, *needs: str) -> Callable[[Scenario], Predicted]:
     return _predicts_with(replications, HostProfile.for_this_machine(*needs))
 
@@ -195,6 +218,8 @@ QUESTIONS: dict[str, Question] = {
     "09-autoscaling": _lifetime,
     "10-drain": _drain,
     "11-whole": _logins,
+    "12-transports": _interval,
+    "13-stalls": _piece,
 }
 """Replications are those of the notebooks."""
 
@@ -227,6 +252,8 @@ HARDER: dict[str, Question] = {
     "06-balancing": _balancing_harder,
     "07-sessions": _sessions_harder,
     "10-drain": _drain_harder,
+    "12-transports": _interval_harder,
+    "13-stalls": _piece_harder,
 }
 """The same for the questions of level 2."""
 

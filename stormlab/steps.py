@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stormlab.terminal import Terminal
+from twin.costs.memory import asks_memory
 from twin.costs.profile import CALIBRATED, HostProfile
 from twin.errors import HostError, LabError, ScenarioError
 from twin.files.writing import alone
@@ -71,6 +72,8 @@ def profile_of(scenario: Scenario) -> HostProfile:
             calibrate_sessions()
         if scenario.clients.transport.polls and not HostProfile.load().knows_polls(kind):
             calibrate_polls()
+        if asks_memory(scenario) and not HostProfile.load().memory:
+            calibrate_memory()
     return HostProfile.load(scenario.host.profile)
 
 
@@ -96,6 +99,17 @@ def calibrate_polls() -> None:
         measured = live.with_polls(HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share))
     with alone(CALIBRATED):  # another lab may have changed it meanwhile
         HostProfile.load().with_polls_of(measured).save()
+
+
+def calibrate_memory() -> None:
+    """Add what memory nodes take to this machine's profile."""
+    import live
+
+    err.print("There is no profile of this machine with the memory of nodes yet: calibrating.")
+    with progress() as show:
+        measured = live.with_memory(HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share))
+    with alone(CALIBRATED):  # another lab may have changed it meanwhile
+        HostProfile.load().with_memory_of(measured).save()
 
 
 def calibrate_machine(

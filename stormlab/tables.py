@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from twin.advice import findings
 from twin.analysis.bands import Band, interval_name, number, quantiles, words
 from twin.analysis.comparison import Comparison, Predicted, finite, in_words, times
 from twin.costs.broadcast import PAYLOAD_PARTS
@@ -19,6 +20,7 @@ from twin.invariants import Audit
 from twin.measures import MEASURES, NOT_WITHIN, measure_with_bounds, split
 from twin.record.record import Record
 from twin.scenario.balancer.kinds import DEFAULT
+from twin.scenario.scenario import Scenario
 
 
 def percent(value: float | None) -> str:
@@ -75,6 +77,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     for reason in [*comparison.broken, *comparison.reasons]:
         console.print(f"  {reason}", highlight=False, markup=False, soft_wrap=True)
     print_void(console, comparison.records)
+    print_notes(console, comparison.scenario)
 
 
 def print_void(console: Console, records: Sequence[Record]) -> None:
@@ -143,6 +146,7 @@ def prediction_dict(prediction: Predicted) -> dict[str, Any]:
         "replications": runs,
         "interval": interval_name(runs),
         "engine": prediction.engine,
+        "findings": [one.as_dict() for one in findings(prediction.scenario)],
         "measures": {
             name: {"unit": MEASURES[name].unit, **band.as_dict()} for name, band in bands_of(prediction).items()
         },
@@ -167,6 +171,15 @@ def print_prediction(console: Console, prediction: Predicted) -> None:
     for name, band in bands.items():
         if not MEASURES[name].rare:
             _say_not_reached(console, name, (band.bound, band.not_reached, band.runs, "replications"))
+    print_notes(console, prediction.scenario)
+
+
+def print_notes(console: Console, scenario: Scenario) -> None:
+    """Say how many settings of a scenario are known to bite beside those that a warning has told of."""
+    notes = sum(one.level == "note" for one in findings(scenario))
+    if notes:
+        text = f"./lab lint has {notes} note{'s' * (notes != 1)} on settings of {scenario.name}."
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _says_nothing(values: Sequence[float]) -> bool:

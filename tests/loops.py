@@ -3,7 +3,8 @@
 import simpy
 
 from sim.machine.cores import Cores
-from sim.machine.process import MILLISECOND, MOST_SLACK, TIMER_SLACK, Cost
+from sim.machine.process import Cost
+from sim.machine.timers import MILLISECOND, MOST_SLACK, TIMER_SLACK
 from twin.costs.curve import Curve
 
 SLICE = 0.003

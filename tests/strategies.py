@@ -21,9 +21,12 @@ from twin.costs.parts import PARTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import LEVEL, START_PARTS
 from twin.rules.faults import meet
+from twin.scenario.balancer.haproxy import Check, HAProxy
+from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.broadcast import Bus
 from twin.scenario.faults import Fault
-from twin.scenario.scenario import Check, Clients, HAProxy, Heartbeat, HostSettings, Nginx, Nodes, Reconnect, Scenario
+from twin.scenario.scenario import Scenario
+from twin.scenario.settings import Clients, Heartbeat, HostSettings, Nodes, Reconnect
 
 COST = 1e-4
 """Seconds that each part costs in the profile in which all cost the same."""

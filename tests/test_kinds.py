@@ -40,7 +40,9 @@ OWN = tuple(
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
 
 
-OWN_SETTINGS = tuple(f"{room}/{kind}.py" for room in ("twin/config", "twin/scenario/balancer") for kind in KINDS)
+OWN_SETTINGS = tuple(
+    f"{room}/{kind}.py" for room in ("twin/config", "twin/config/reading", "twin/scenario/balancer") for kind in KINDS
+)
 """Where a choice rule has its name in a scenario and in a configuration."""
 
 OF_RULES = (

@@ -11,7 +11,7 @@ TOPS = ("stormlab", "twin", "sim", "live")
 WINGS = ("sim/compiled", "sim", "live", "twin/scenario", "twin/rules")
 """Trees whose rooms have the same names, so that a room's class may have the same name in each of them."""
 
-EVERY_ROOM = {"sim/ports.py", "live/ports.py", "twin/scenario/scenario.py"}
+EVERY_ROOM = {"sim/ports.py", "live/ports.py", "twin/scenario/settings.py"}
 """Modules that hold the ports, or the tables, of several rooms."""
 
 NUMBERED = {"twin/record/events.py", "sim/compiled/vocabulary.py", "sim/compiled/broadcast/vocabulary.py"}
@@ -107,7 +107,7 @@ def house(tmp_path):
 
 def test_a_class_may_have_its_name_in_the_same_room_of_each_wing(house):
     one = "class A: pass\n"
-    same = {"sim__node__x": one, "live__node__y": one, "twin__rules__node": one, "twin__scenario__scenario": one}
+    same = {"sim__node__x": one, "live__node__y": one, "twin__rules__node": one, "twin__scenario__settings": one}
     assert used_twice(house(**same)) == {}
     assert used_twice(house(sim__ports=one)) == {}
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from twin.analysis.pictures import drawn_by
 from twin.lazy import loader
+from twin.scenario.foreign import read_by
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from twin.advice import findings
     from twin.analysis.comparison import Comparison, compare
     from twin.costs.profile import HostProfile
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Comparison": "twin.analysis.comparison",
     "compare": "twin.analysis.comparison",
+    "findings": "twin.advice",
     "ClusterError": "twin.errors",
     "HostError": "twin.errors",
     "LabError": "twin.errors",
@@ -39,6 +42,7 @@ __all__ = [
     "Scenario",
     "ScenarioError",
     "compare",
+    "findings",
 ]
 
 
@@ -66,3 +70,12 @@ def _sweep(*what: Any) -> "Figure":
 drawn_by("comparison", _comparison)
 drawn_by("scatter", _scatter)
 drawn_by("sweep", _sweep)
+
+
+def _configuration(path: str, text: str) -> dict[str, Any] | None:
+    from twin.config.reading.formats import settings_of
+
+    return settings_of(path, text)
+
+
+read_by(_configuration)

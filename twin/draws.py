@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     BUS_SECOND = 40
     BUS_LOOK = 41
     TIE = 42
+    BUS_AGAIN = 43
     NODE_PORT = 50
     LISTENER = 51
     POLL_PHASE = 60

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from live.broadcast import wire
 from live.broadcast.broker import SCRIPTS, Topic, run_prefix
 from live.broadcast.buffers import BufferWatch
-from live.broadcast.bus import Bus
+from live.broadcast.bus import Bus, ClientKill
 from live.broadcast.leftovers import first_life
 from live.broadcast.messages import Publish
 from live.broadcast.server import server_of
@@ -126,10 +126,10 @@ class Broadcast(ClusterPart):
         except ClusterError:
             raise self.publisher.failure(f"did not hear of all nodes over the bus within {READY_WITHIN:g} s") from None
 
-    def cut(self, node: int) -> int:
-        """Let the bus close the connections over which a node reads; return how many there were."""
+    def client_kill(self, node: int) -> ClientKill:
+        """Return what lets the bus close the connections over which a node reads."""
         name = f"{self.topic.prefix}node-{node}-"
-        return self.bus.cut(name + "reader", name + "again")
+        return ClientKill(self.bus, name + "reader", name + "again")
 
     def begin(self, start: float) -> None:
         """Let the publisher begin, and look at what waits on the bus."""

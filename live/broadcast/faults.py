@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from live.broadcast import messages
 from live.broadcast.broadcast import Broadcast
+from live.broadcast.bus import ClientKill
 from live.broadcast.messages import Cut
 from live.broadcast.server import Server, server_of, servers_of
 from live.control.process import READY_WITHIN
@@ -58,6 +59,12 @@ class BusDown(Effect):
 class BusCut(OnNode):
     """The bus cuts a node's subscription."""
 
+    _ready: ClientKill | None = None
+
+    def prepare(self) -> None:
+        """Find the connections."""
+        self._kill().look()
+
     def begins(self) -> int | None:
         """Tell whether there is a connection to cut: both ends must be up."""
         there = acts(self.kind, server_of(self.cluster, "messages").standing.phase, "")
@@ -65,9 +72,15 @@ class BusCut(OnNode):
 
     def begin(self) -> None:
         """Cut it."""
+        with contextlib.closing(self._kill()) as kill:
+            kill.cut()
+
+    def _kill(self) -> ClientKill:
         broadcast = self.cluster.room(Broadcast)
         assert broadcast is not None, "such a fault needs a publisher"
-        broadcast.cut(self.number)
+        if self._ready is None:
+            self._ready = broadcast.client_kill(self.number)
+        return self._ready
 
 
 class OnLinks(OnNode):

@@ -8,7 +8,7 @@ import asyncio
 import os
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from live.broadcast.broker import SCRIPTS, Command, Topic
@@ -19,6 +19,11 @@ from twin.rules.consistency import next_failure, retry_delay
 
 MOST_BLOCK = 4.0
 """Longest time that a reader lets the broker wait for messages, in seconds; below any usual timeout of a client."""
+
+AGAIN = "again"
+"""Role of the connection over which a node that reads a stream hears what is sent again. It has random numbers of its
+own: the model has no such connection, and which of the two notices first that it was cut changes no wait of the reader.
+"""
 
 
 class UnansweredError(Exception):
@@ -36,11 +41,12 @@ class CommandRetry:
     seed: int
     replication: int
     entity: int
+    purpose: Purpose = Purpose.BUS_RETRY
     drawn: int = 0
 
     async def wait(self, failures: int) -> None:
         """Sleep before the try that follows so many failures."""
-        u = uniform(self.seed, self.replication, self.entity, Purpose.BUS_RETRY, self.drawn)
+        u = uniform(self.seed, self.replication, self.entity, self.purpose, self.drawn)
         self.drawn += 1
         await asyncio.sleep(retry_delay(failures, self.base, self.cap, u))
 
@@ -96,6 +102,7 @@ class Access:
             joined: called each time when it is set up.
         """
         failures, up = 0, False
+        retry = replace(self.retry, purpose=Purpose.BUS_AGAIN, drawn=0) if role == AGAIN else self.retry
 
         def ready() -> None:
             nonlocal failures, up
@@ -111,8 +118,8 @@ class Access:
                 if up:
                     lost(word(error))
                 up = False
-                failures = next_failure(failures, self.retry.retries)
-                await self.retry.wait(failures)
+                failures = next_failure(failures, retry.retries)
+                await retry.wait(failures)
             finally:
                 if link is not None:
                     link.abort()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from live.broadcast.broker import Command, followed, place, recovery
-from live.broadcast.link import MOST_BLOCK, Access, Caller, UnansweredError, keep_alive
+from live.broadcast.link import AGAIN, MOST_BLOCK, Access, Caller, UnansweredError, keep_alive
 from live.control.resp import RespConnection
 from twin.rules.consistency import SIGNS_A_LEASE
 from twin.rules.delivery import RecoveryAnswer
@@ -60,7 +60,7 @@ class Subscriber:
             reading = access.subscribe("reader", [topic.fresh, topic.again], self._push, self._lost, self._up)
         else:
             reading = access.keep("reader", self._follow, None, self._lost, self._up)
-            self._reading.append(keep_alive(access.subscribe("again", [topic.again], self._push)))
+            self._reading.append(keep_alive(access.subscribe(AGAIN, [topic.again], self._push)))
         self._reading += [keep_alive(reading), keep_alive(self._live())]
         self._speaking = keep_alive(self._speak())
 

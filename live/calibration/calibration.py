@@ -22,6 +22,7 @@ from live.calibration import (
     deliveries,
     disk,
     handler,
+    memory,
     payloads,
     pings,
     pools,
@@ -43,6 +44,7 @@ from live.machine.speed import SpeedSettings
 from live.node.messages import Look, Seen
 from twin.costs.curve import PartCosts
 from twin.costs.layout import VERSION, laid_out
+from twin.costs.memory import USUAL_START
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.profile import HostProfile
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
@@ -50,6 +52,8 @@ from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 REPEATS = 4
+OF_RUNTIMES = 2
+"""Repeats of the parts of nodes of another runtime, at most: each takes a minute and a half."""
 LOOK = 3.0
 """Seconds for which the speed of the cores is sampled at a time."""
 ROUNDS = 11
@@ -102,7 +106,8 @@ def calibrate(
     tell = progress or (lambda share, what: None)
     others = runtimes.further() if further else []
     figures = Figures(chosen_kinds, others)
-    steps = (len(chosen_kinds) + len(others)) * repeats + 1
+    fewer = min(repeats, OF_RUNTIMES)
+    steps = len(chosen_kinds) * repeats + len(others) * fewer + 1
     place = placement.placement(scenario)
     with interrupt.remembered(), watched() as waking:
         placement.keep_awake(waking, place.all)
@@ -112,11 +117,13 @@ def calibrate(
                 of_all = partial(_tell, tell, f"{i + 1} of {repeats}", k * repeats + i, steps)
                 _repeat(figures, chosen, of_all, broadcast, sessions, polls)
                 figures.lone["crowding"] += crowding(place.all)
-        for k, runtime in enumerate(others, len(chosen_kinds)):
+        for k, runtime in enumerate(others):
             chosen = scenario.vary(balancer=KINDS[chosen_kinds[0]].plain(), nodes={"runtime": runtime})
-            for i in range(repeats):
-                tell((k * repeats + i) / steps, f"nodes of the runtime {runtime}, {i + 1} of {repeats}")
-                runtimes.measure(chosen, figures.of_runtimes[runtime], figures.wakes[f"node_{runtime}"], broadcast)
+            wakes = figures.wakes[f"node_{runtime}"]
+            for i in range(fewer):
+                done = len(chosen_kinds) * repeats + k * fewer + i
+                tell(done / steps, f"nodes of the runtime {runtime}, {i + 1} of {fewer}")
+                runtimes.measure(chosen, figures.of_runtimes[runtime], wakes, broadcast, figures.memory)
         tell(1 - 1 / steps, "how the kernel shares a core")
         tick = stretch(place.cluster[0], STRETCH)
         figures.lone["table_growth"] = table_growths(place.cluster[0])
@@ -145,6 +152,7 @@ class Figures:
         self.store_start: pools.Starts = {}
         self.speed: list[list[list[float]]] = []
         self.codecs = codecs.nothing()
+        self.memory: memory.Footprints = {}
 
     def profile(self, tick: float) -> HostProfile:
         """Return the profile of this machine; `tick` is that at which the kernel takes a core from a process, in s."""
@@ -160,6 +168,8 @@ class Figures:
             balancer_start=self.starts,
             store_start=self.store_start,
             speed=self.speed,
+            warm_paces=True,
+            memory=self.memory,
             **self.lone,
         )
 
@@ -191,7 +201,9 @@ def _repeat(
         figures.starts[kind].append(bench.balancer_start)
         _measure(bench, found, figures.wakes, figures.lone, figures.first)
     if not again:
-        measure_starts(scenario, found)
+        measure_starts(scenario, found, figures.memory)
+        figures.lone["place_bytes"].append(memory.place_bytes(placement.placement(scenario).cluster[:1]))
+        figures.lone["connection_bytes"].append(figures.memory[RUNTIME][USUAL_START].connection[-1])
         relay.measure(scenario, found)
         handler.measure(scenario, found)
         codecs.measure(scenario, figures.codecs, figures.lone, found)

@@ -1,29 +1,17 @@
 """What codecs and compression cost: each kind in a process of its own, on the core of a node, with no socket open."""
 
-import time
-
-from live.calibration import rounds
 from live.calibration.messages import CodecBench, CodecTimes
 from live.calibration.workbench import MeasuredCosts, mean_pace, pace_of
-from live.control.messages import Listening
 from live.control.supervisor import watched
-from live.control.usage import resident_bytes
 from live.machine import placement
-from live.node.kinds import RUNTIMES
 from twin.costs.codec import CODEC_PARTS, CONNECTIONS, CONTENTS, CONTEXTS, GATHER_LEVEL, TEXTS_MEASURED
 from twin.costs.curve import PartCosts
-from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
 
 KINDS = {"codec": ("json", "orjson", "msgpack", "protobuf"), "deflate": tuple(CONTEXTS)}
 """Room of a profile -> kinds that are measured."""
 WITHIN = 60.0
 """Seconds that one of them may take."""
-
-FIRST, COUNTED = 64, 256
-"""Connections that a node has before its memory is looked at, and those that count."""
-SETTLES = 0.2
-"""Seconds that a node has for its tasks after the last handshake."""
 
 Measured = dict[str, dict[str, MeasuredCosts]]
 """Room -> kind -> what was found."""
@@ -40,11 +28,10 @@ def measure(scenario: Scenario, found: Measured, lone: dict[str, list[float]], g
     Args:
         scenario: says where nodes run.
         found: gets them.
-        lone: gets the bytes of connections and contexts.
+        lone: gets the bytes of contexts.
         gather: gets what it costs a client to put a message into a batch.
     """
     place = placement.placement(scenario)
-    lone["connection_bytes"].append(connection_bytes(place))
     _gather(place, gather)
     for room, kinds in found.items():
         for kind, costs in kinds.items():
@@ -70,24 +57,6 @@ def _gather(place: placement.Placement, costs: MeasuredCosts) -> None:
         (seconds,) = bench.hear(CodecTimes, WITHIN).seconds["client_gather"]
         stage.end(bench)
     costs.add("client_gather", GATHER_LEVEL, seconds, mean_pace([before, pace_of(place)]))
-
-
-def connection_bytes(place: placement.Placement) -> float:
-    """Return by how many bytes a node grows with each open connection, compression off; the first ones do not count."""
-    (port,) = placement.free_ports(1)
-    with watched() as stage:
-        config = {"number": 1, "port": port, "backlog": 1000}
-        node = stage.python("node", RUNTIMES[RUNTIME].program, config, place.cluster[:1])
-        node.hear(Listening)
-        raw = rounds.upgrade(port, FIRST)
-        before = resident_bytes(node.pid)
-        raw += rounds.upgrade(port, COUNTED)
-        time.sleep(SETTLES)
-        found = resident_bytes(node.pid) - before
-        for one in raw:
-            one.close()
-        stage.end(node)
-    return max(0.0, found / COUNTED)
 
 
 def levels_of(name: str) -> tuple[int, ...]:

@@ -121,3 +121,9 @@ class Spent(ControlMessage):
     """So many seconds of CPU time have gone to what was ordered."""
 
     cpu: float
+
+
+class PlaceBytes(ControlMessage):
+    """What a frame's place in a queue takes, in bytes."""
+
+    each: float

@@ -18,7 +18,8 @@ from live.control.process import ChildProcess, Stage
 from live.control.supervisor import watched
 from live.machine import placement
 from live.pool.base import PoolSettings
-from live.pool.store import EmbeddedStore, start_store
+from live.pool.store import EmbeddedStore
+from live.pool.stores import start_store
 from twin.rules.pool import Store
 from twin.scenario.pool import Pool
 from twin.scenario.scenario import Scenario

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
-from live.calibration import costs, deliveries, handler, payloads, pings
+from live.calibration import costs, deliveries, handler, memory, payloads, pings
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.starts import measure_starts
 from live.calibration.workbench import Bench, MeasuredCosts
@@ -23,7 +23,13 @@ def further() -> list[RuntimeKind]:
     return [kind for kind in kinds if kind != RUNTIME and kind not in COSTS_AS and RUNTIMES[kind].is_here]
 
 
-def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadcast: bool) -> None:
+def measure(
+    scenario: Scenario,
+    found: MeasuredCosts,
+    wakes: list[float],
+    broadcast: bool,
+    sizes: memory.Footprints | None = None,
+) -> None:
     """Measure the parts of a node once and append the figures.
 
     Args:
@@ -31,6 +37,7 @@ def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadc
         found: gets the parts, those of others among them.
         wakes: gets what it costs a node to wake up (`wake` of a profile).
         broadcast: measure those of a broadcast, too, or of requests and answers where such nodes have none.
+        sizes: gets what memory such nodes take.
     """
     of_all: dict[str, list[float]] = {"client": [], "node": wakes, scenario.balancer.kind: []}
     with watched() as stage, watched() as refusing_stage:
@@ -41,7 +48,7 @@ def measure(scenario: Scenario, found: MeasuredCosts, wakes: list[float], broadc
         finally:
             bench.balancer.close()
             bench.refusing.close()
-    measure_starts(scenario, found)
+    measure_starts(scenario, found, sizes)
     pings.measure(scenario, found)
     if broadcast and "publisher" in LACKS[scenario.nodes.runtime]:
         handler.measure_words(scenario, found)

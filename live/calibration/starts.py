@@ -9,6 +9,7 @@ from typing import Any
 
 from live.broadcast.broadcast import Broadcast
 from live.broadcast.bus import Bus
+from live.calibration import memory
 from live.calibration.workbench import MeasuredCosts, Pace, at_rest, mean_pace, pace_of
 from live.control.messages import Listening
 from live.control.process import READY_WITHIN, ChildProcess, Stage
@@ -17,10 +18,11 @@ from live.machine import placement
 from live.node.kinds import RUNTIMES
 from live.registry.scripts import Slots
 from live.sessions.sessions import Sessions
+from twin.costs.memory import USUAL_START
 from twin.costs.polls import POLL_START
 from twin.costs.starts import LEVEL
 from twin.rules.codecs import NO_CODEC
-from twin.scenario.runtimes import LACKS, RuntimeKind
+from twin.scenario.runtimes import LACKS, RUNTIME, RuntimeKind
 from twin.scenario.scenario import Scenario
 
 PACES = 4
@@ -29,10 +31,13 @@ NEVER = 3600.0
 """Seconds between two signs of life of a node that is measured, and of its leases."""
 
 
-def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
-    """Measure once the start of a node with each configuration, with a bus of its own, and append the figures."""
+def measure_starts(scenario: Scenario, found: MeasuredCosts, sizes: memory.Footprints | None = None) -> None:
+    """Measure once the start of a node with each configuration, with a bus of its own, and append the figures; `sizes`
+    gets what memory such nodes take.
+    """
     runtime = scenario.nodes.runtime
-    talk = scenario.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
+    usual = scenario.vary(nodes={"runtime": RUNTIME})  # has all mechanisms
+    talk = usual.vary(bus={"kind": "stream", "lease": NEVER}, publisher={"rate": 1.0, "messages": 1})
     with watched() as stage:
         place = placement.placement(scenario)
         port, bus_port, spare = placement.free_ports(3)
@@ -40,13 +45,14 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
         bus.wait_ready(READY_WITHIN)
         broadcast = Broadcast(stage, talk, 0, bus, place.cluster)
         at_rest(lambda: [broadcast.publisher.cpu_ns() / 1e9], lambda: [broadcast.publisher.pid])
-        sessions = Sessions(scenario.vary(sessions={"store": "redis"}), 0, bus)
+        sessions = Sessions(usual.vary(sessions={"store": "redis"}), 0, bus)
         basic = {"number": 1, "port": port, "backlog": scenario.nodes.backlog}
         tables: dict[str, dict[str, Any]] = {
             "start_node": {} if "registry" in LACKS[runtime] else {"registry": _of_registry(bus, port)},
-            "start_broadcast": {"broadcast": broadcast.for_node(1)},
             "start_sends": {"sends": {"codec": NO_CODEC}},
         }
+        if "publisher" not in LACKS[runtime]:
+            tables["start_broadcast"] = {"broadcast": broadcast.for_node(1)}
         if "sessions.store" not in LACKS[runtime]:
             tables["start_sessions"] = {"sessions": sessions.for_node(1)}
         if "clients.transport" not in LACKS[runtime]:
@@ -56,6 +62,10 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts) -> None:
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
+        for name in memory.STARTS if sizes is not None else ():
+            more = tables[name] if name != USUAL_START else {}
+            if sizes is not None and not ("broadcast" in more and "publisher" in LACKS[runtime]):
+                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | more))
 
 
 def _of_polls(port: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from twin.errors import VoidError
 
 BLIND_LOOK = 0.004
 """Seconds between two looks at the processes where the kernel does not tell when one ends."""
+FINE = 0.002
+"""Seconds before the end of a wait from which on it is slept: poll(2) counts whole milliseconds, and rounds up."""
 
 
 class Supervisor:
@@ -42,7 +44,9 @@ class Supervisor:
             time.sleep(min(seconds, BLIND_LOOK))
             return
         self._watch_all()
-        self._poll.poll(1000 * seconds)
+        until = time.monotonic() + seconds
+        if not self._poll.poll(1000 * max(0.0, seconds - FINE)):
+            time.sleep(max(0.0, until - time.monotonic()))
 
     def check(self) -> None:
         """Look at every part.

@@ -18,6 +18,7 @@ import psutil
 
 from live.control.messages import plain
 from live.control.process import ChildProcess, Stage
+from live.control.usage import family_cpu_ns
 from live.machine.messages import Report, WakeUpDelays
 from twin.errors import HostError, LabWarning
 from twin.scenario.scenario import Scenario
@@ -231,8 +232,8 @@ class Watch:
         total = time.process_time()
         for part in self.stage.parts:
             try:
-                total += part.cpu_ns() / 1e9
-            except (psutil.NoSuchProcess, FileNotFoundError):
+                total += family_cpu_ns(part.pid) / 1e9
+            except psutil.NoSuchProcess:
                 continue
         return total
 

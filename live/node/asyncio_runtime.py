@@ -17,7 +17,8 @@ MOST_UNANSWERED = 1000
 """Pings that a client may send while it does not read what waits for it: hours of a usual heartbeat."""
 MOST_FRAME = 65_536
 """Bytes of a frame or message of a client: the largest payload of `clients.sends`; a page's text has 16 KiB at most."""
-MOST_CONNECTIONS = 6000
-"""Connections of a node at a time: those of all clients of a live run, and as many more as HAProxy is given."""
+MOST_CONNECTIONS = 12_000
+"""Connections of a node at a time: those of all clients of a live run, with as many more as HAProxy is given, or the
+idle ones that `./lab memory` opens (`live.memory.idle.MOST_IDLE`)."""
 OPEN_WITHIN = 10.0
 """Seconds that a handshake may take, and the close of a connection: the default of websockets."""

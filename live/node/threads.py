@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
@@ -108,21 +109,33 @@ class ThreadedNode:
         time.sleep(order.lead)
         if not self.draining.acquire(blocking=False):
             return
+        self._close_all(SERVICE_RESTART, order.pace)
+        say(Drained(time.monotonic()))
+
+    def end(self) -> None:
+        """Close all connections (1001), in a thread of its own, as a signal's handler must not wait."""
+
+        def close() -> None:
+            self._close_all(CloseCode.GOING_AWAY, 0.0)
+            self.server.shutdown()  # who was in the middle of a handshake
+
+        threading.Thread(target=close, daemon=True).start()
+
+    def _close_all(self, code: int, pace: float) -> None:
+        """Accept nobody any more and close all connections, the oldest first; return when all have answered.
+
+        Each is closed by a thread of its own: the library's `shutdown` has a handful, which wait for answers.
+        """
         threading.Thread(target=self.server.shutdown, args=(False,), daemon=True).start()
         self.server.socket_closed.wait()
         began, closing = time.monotonic(), list[threading.Thread]()
         oldest = sorted(self.server.connections, key=lambda one: int(getattr(one, PLACE, 0)))
         for place, connection in enumerate(oldest):
-            time.sleep(max(0.0, began + close_after(place, order.pace) - time.monotonic()))
-            closing.append(threading.Thread(target=connection.close, args=(SERVICE_RESTART,), daemon=True))
+            time.sleep(max(0.0, began + close_after(place, pace) - time.monotonic()))
+            closing.append(threading.Thread(target=connection.close, args=(code,), daemon=True))
             closing[-1].start()
         for one in closing:
             one.join()
-        say(Drained(time.monotonic()))
-
-    def end(self) -> None:
-        """Close all connections (1001), in a thread of its own, as a signal's handler must not wait."""
-        threading.Thread(target=self.server.shutdown, daemon=True).start()
 
 
 def obey_orders(node: ThreadedNode) -> None:

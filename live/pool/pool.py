@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from live.control.process import READY_WITHIN, ChildProcess
 from live.pool.base import PoolSettings
 from live.pool.messages import AskPool, PoolReady, UseFrom
-from live.pool.store import start_store
+from live.pool.stores import start_store
 from live.ports import ClusterPart
 from twin.scenario.pool import MOST_USES, Pool
 

@@ -7,7 +7,6 @@ from live.broadcast.bus import Bus
 from live.control.process import READY_WITHIN, Stage
 from live.machine import placement
 from twin.rules.faults import Standing
-from twin.rules.pool import Store
 
 
 class EmbeddedStore(ABC):
@@ -75,16 +74,3 @@ class RedisStore(EmbeddedStore):
     def start_again(self) -> None:
         """Start it."""
         self.bus.start_again()
-
-
-def start_store(kind: Store, stage: Stage, cpus: list[int], connections: int) -> EmbeddedStore:
-    """Start a store that takes so many connections.
-
-    Raises:
-        HostError: what it needs is not installed, and cannot be.
-    """
-    if kind == "redis":
-        return RedisStore(stage, cpus)
-    from live.pool.postgresql import PostgresqlStore  # an extra, which other runs do without
-
-    return PostgresqlStore(stage, cpus, connections)

@@ -12,7 +12,7 @@ from sim.ports import Work
 from twin.rules.envoy import HealthCheck, panics
 from twin.rules.envoy_outliers import Outliers
 from twin.scenario.addresses import source_address
-from twin.scenario.scenario import WARM_UP_SLACK
+from twin.scenario.combinations import WARM_UP_SLACK
 
 
 class EnvoyBalancer(EnvoyRequests):

@@ -31,6 +31,7 @@ class Fanout(NodePart):
 
     Attributes:
         listeners: called with each message that the node takes for the first time.
+        watchers: called with each frame that was handed to connections, and with these.
     """
 
     def __init__(self, run: Run, bus: Bus, paths: Paths, balancer: Backend, node: Node, costs: FanOutCosts) -> None:
@@ -60,6 +61,7 @@ class Fanout(NodePart):
         self.batch = Gathering[tuple[Message, str]](run.env, sleep, batch, self._leave) if batch else None
         self.subscription: Subscription | None = None
         self.listeners: list[Callable[[Message], None]] = []
+        self.watchers: list[Callable[[list[Tunnel], Frame], None]] = []
         if self.joined:
             self.subscription = self.bus.subscribe(self.link, *self._ends())
             self._begin()
@@ -238,7 +240,7 @@ class Fanout(NodePart):
             self.awaiting[place] = {tunnel for tunnel in tunnels if tunnel.standing < place}
             if not self.awaiting[place]:
                 del self.awaiting[place]
-        room = self.paths.room
+        awaited, room = place in self.awaiting, self.paths.room
         sent = []
         waiting = 0
         for tunnel in tunnels:
@@ -250,11 +252,13 @@ class Fanout(NodePart):
             sent.append(tunnel)
         if waiting > self.most_waiting[0]:
             self.most_waiting = (waiting, self.env.now)
-        frame = Frame(message, size, detail, len(sent))
         if sent:
             self.wrote.add(sent, size)
+            frame = Frame(message, size, detail, 0 if awaited else len(sent))
             self.down.send(sent, frame)
-        elif place not in self.awaiting:
+            for watch in self.watchers:
+                watch(sent, frame)
+        elif not awaited:
             self.acknowledge(*place)
 
     def _admits(self, tunnel: Tunnel, size: int) -> bool:
@@ -302,8 +306,7 @@ class Fanout(NodePart):
                 frame.left -= 1
                 if frame.left == 0:
                     assert isinstance(frame.body, Message)
-                    if (frame.body.epoch, frame.body.version) not in self.awaiting:
-                        self.acknowledge(frame.body.epoch, frame.body.version)
+                    self.acknowledge(frame.body.epoch, frame.body.version)
         self.node.pass_on(lambda: self.paths.relay(taken))
 
     # From the clients

@@ -7,7 +7,8 @@ import simpy
 
 from sim.broadcast.bus import Bus, Command, outcome
 from sim.machine.cold_start import ColdStart
-from sim.machine.process import MILLISECOND, Cost, Process
+from sim.machine.process import Cost, Process
+from sim.machine.timers import MILLISECOND
 from twin.record.events import Acked, Consistent, Published, Resent
 from twin.record.record import row
 from twin.rules.consistency import MOST_UNCLAIMED, LeasedNodes, Ledger, Pending, next_failure

@@ -14,7 +14,7 @@ from twin.draws import Purpose
 from twin.record.record import row
 from twin.rules.backoff import Backoff, Reconnect
 from twin.rules.heartbeat import Heartbeat, beat_after
-from twin.scenario.scenario import WARM_UP_SLACK
+from twin.scenario.combinations import WARM_UP_SLACK
 
 HOPS = {"client_open": 1, "client_refused": 1, "client_denied": 1, "client_closed": 2}
 """Rounds of the loop between the reading of an answer and the client's task: the close of a refused connection is

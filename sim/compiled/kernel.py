@@ -47,7 +47,7 @@ from sim.compiled.vocabulary import (
 )
 from sim.node.asyncio_runtime import OWN_FILES
 from twin.draws import Purpose
-from twin.scenario.scenario import WARM_UP_SLACK
+from twin.scenario.combinations import WARM_UP_SLACK
 
 PING_PHASE = int(Purpose.PING_PHASE)
 AHEAD = 8

@@ -7,9 +7,9 @@ from sim.compiled.toolchain.jit import compiled_rule, jit
 from sim.compiled.vocabulary import Word
 from sim.machine.cores import contention_step as _contention_step
 from sim.machine.cores import ticked as _ticked
-from sim.machine.process import timer_due as _timer_due
-from sim.machine.process import wakes_late as _wakes_late
-from sim.machine.process import warm_after_sleep as _warm_after_sleep
+from sim.machine.timers import timer_due as _timer_due
+from sim.machine.timers import wakes_late as _wakes_late
+from sim.machine.timers import warm_after_sleep as _warm_after_sleep
 from twin import draws
 from twin.costs.curve import after_sleep as _after_sleep
 from twin.rules import (

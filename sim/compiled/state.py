@@ -224,8 +224,9 @@ class State:
             lists += range(len(group))
             one["running"] = len(lists)
             lists += [0] * len(group)
-            one["waiting"] = len(lists)
-            lists += [0] * homes.count(place)
+            for name in ("waiting", "delayed"):
+                one[name] = len(lists)
+                lists += [0] * homes.count(place)
             first += len(group)
         self._keep("lists", np.array(lists, np.int32))
         table_of_nodes = self._keep("nodes", np.zeros(nodes, at.NODE))

@@ -53,6 +53,7 @@ NOT_COVERED: dict[str, Holds] = {
     "the nodes have a handler": lambda s, _: s.nodes.handler is not None,
     "the clients poll": lambda s, _: s.clients.transport.polls,
     "the CPU time of processes is noted": lambda s, _: s.host.accounts,
+    "the memory of nodes is noted or has a limit": lambda s, _: s.host.memory or s.nodes.memory_limit > 0,
     "a fault may find what another has left": lambda s, _: any_meet(s.faults),
     "a client may not answer a node that ends": _has_unread_goodbyes,
     "the clients of a broadcast have machines of their own": lambda s, _: (

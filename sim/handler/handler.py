@@ -8,7 +8,8 @@ from sim.client.client import Client
 from sim.connection import Frame, Tunnel
 from sim.handler.executors import EXECUTORS, PartCost
 from sim.handler.requests import MECHANISM, Request, Requests
-from sim.machine.process import MILLISECOND, Cost, Process
+from sim.machine.process import Cost, Process
+from sim.machine.timers import MILLISECOND
 from sim.network.downlink import Downlink
 from sim.network.uplink import Uplink
 from sim.node.node import Node

@@ -2,8 +2,9 @@
 
 A core serves, of the waiting processes that have had no more than the mean, the one whose time slice is to end first.
 Who runs keeps the core for a time slice; after it the core changes when another process wakes up, or else at the next
-tick of the kernel's clock. A process that wakes up comes in at the mean, ahead of it by what it had less than its share
-when it fell asleep; what it had more is forgotten once the others have caught up. Who runs and has had more than the
+tick of the kernel's clock. A process that falls asleep with more than the mean stays in the queue, and counts for the
+mean, until the others have caught up and it would be next; then what it had more is forgotten. One that wakes up comes
+in at the mean, ahead of it by what it had less than its share when it fell asleep. Who runs and has had more than the
 mean, the newcomer included, gives way to a newcomer that is next. This is the kernel's scheduler (EEVDF), coarsened.
 Sources: Linux, Documentation/scheduler/sched-eevdf.rst, kernel/sched/fair.c (place_entity, wakeup_preempt_fair,
 __pick_eevdf: the slice of one who is not eligible is not protected), kernel/sched/features.h (PLACE_LAG, DELAY_DEQUEUE,
@@ -20,8 +21,14 @@ from math import floor
 import simpy
 from simpy.events import NORMAL
 
-from sim.machine.process import Item, Process, Step, warm_after_sleep
+from sim.machine.process import Item, Process, Step
+from sim.machine.timers import warm_after_sleep
 from twin.costs.profile import LEVELS_OF_PACE
+
+IDLE_WEIGHT = 3 / 1024
+"""Weight of the process of the lowest rank that keeps a core awake (`live.machine.awake`), if that of all others is 1.
+Source: Linux, WEIGHT_IDLEPRIO in kernel/sched/sched.h, NICE_0_LOAD.
+"""
 
 ROUNDING = 1e-10
 """Seconds by which two sums of the same times may differ: a time within a day has 15 ps."""
@@ -74,6 +81,11 @@ class Cores:
         pace: speed level at a time, one function a core; none is level 0 throughout.
         clock: how far the host's clock is past a whole millisecond at the start, in milliseconds.
         contention: the machine that they belong to; by default they do not slow each other down.
+
+    Attributes:
+        delayed: who sleeps and is still in the queue, because it has had more than the mean.
+        filler: place of who keeps the cores awake and has them when nobody else wants them.
+        idle_since: when a core has come to rest last.
     """
 
     def __init__(
@@ -96,8 +108,10 @@ class Cores:
         self.contention = contention or CoreContention()
         self.waiting: list[Process] = []
         self.running: list[Process] = []
+        self.delayed: list[Process] = []
+        self.filler = 0.0
+        self.idle_since = 0.0
         self.mean = 0.0
-        self.rests = 0
         self.most_lag = most_lag(time_slice, tick)
 
     def level(self, core: int = 0) -> int:
@@ -112,16 +126,17 @@ class Cores:
         process.woken = now = self.env.now
         process.slept = now - process.asleep_since
         process.warm = warm_after_sleep(process.warm, process.slept)
-        rivals = len(self.running) + len(self.waiting)
-        if rivals:
-            self._average()
-        if not rivals:
-            process.place = self.mean
-        elif process.lag >= 0.0:
-            process.place = self.mean - process.lag * (rivals + 1) / rivals
-        else:  # who had too much stays in the queue until the others have caught up, or all have rested
-            process.place = max(process.place, self.mean) if process.rests == self.rests else self.mean
-        process.deadline = process.place + self.time_slice
+        if not self.running and not self.waiting:
+            self._rested()
+        stayed = process in self.delayed
+        if stayed:
+            self.delayed.remove(process)
+        rivals = len(self.running) + len(self.waiting) + len(self.delayed) + IDLE_WEIGHT
+        self._average()
+        if not stayed or process.place < self.mean:
+            lag = 0.0 if stayed else process.lag * (rivals + 1) / rivals
+            process.place = self.mean - lag
+            process.deadline = process.place + self.time_slice
         process.over_since = process.off_since = -1.0
         if self.idle:
             process.core = self.idle.pop()
@@ -134,7 +149,7 @@ class Cores:
         """Note that who runs is to give way to a newcomer."""
         self._average()
         runner = max(self.running, key=_place)
-        if runner.place > self.mean + ROUNDING and self._next(self.waiting) is newcomer:
+        if runner.place > self.mean + ROUNDING and self._soonest(self.waiting) is newcomer:
             runner.gives_way = True
 
     def _begin(self, process: Process) -> None:
@@ -195,9 +210,9 @@ class Cores:
             process.ready = False
             process.asleep_since = self.env.now
             self._leave(process)
-            process.rests = self.rests
-            if not self.running and not self.waiting:
-                self.rests += 1
+            if process.lag < 0.0:
+                process.lag = 0.0
+                self.delayed.append(process)
             self._hand_over(process.core)
             if process.on_rest is not None:
                 process.on_rest()
@@ -232,30 +247,47 @@ class Cores:
         return True
 
     def _average(self) -> None:
-        """Note the mean of what those who compete have had; it stays when nobody does."""
-        total, count = 0.0, 0
-        for processes in (self.running, self.waiting):
+        """Note the mean of what those in the queue have had, each by its weight."""
+        total, count = IDLE_WEIGHT * self.filler, IDLE_WEIGHT
+        for processes in (self.running, self.waiting, self.delayed):
             for one in processes:
                 total += one.place
                 count += 1
                 if one.threads:
                     total += one.threads * one.threads_place
                     count += one.threads
-        if count:
-            self.mean = total / count
+        self.mean = total / count
 
-    def _next(self, processes: Sequence[Process]) -> Process:
-        """Return who is served next of some waiting processes."""
+    def _rested(self) -> None:
+        """Who only keeps the cores awake has had them: who sleeps and is still in the queue leaves it in its turn."""
+        self.filler += (self.env.now - self.idle_since) / IDLE_WEIGHT
         self._average()
-        entitled = [one for one in processes if one.place <= self.mean + ROUNDING] or processes
+        while self.delayed and (least := min(self.delayed, key=_place)).place <= self.mean:
+            self.delayed.remove(least)
+            self._average()
+        if not self.delayed:
+            self.filler = 0.0  # nobody remembers more than differences
+
+    def _soonest(self, processes: Sequence[Process]) -> Process:
+        """Return who is next of some waiting processes and of those that sleep and are still in the queue."""
+        self._average()
+        queue = [*processes, *self.delayed] if self.delayed else processes
+        entitled = [one for one in queue if one.place <= self.mean + ROUNDING] or processes
         soonest = min(one.deadline for one in entitled) + ROUNDING
         return next(one for one in entitled if one.deadline <= soonest)
+
+    def _next(self, processes: Sequence[Process]) -> Process:
+        """Return who is served next of some waiting processes; who sleeps and would be next has left the queue."""
+        while (found := self._soonest(processes)) in self.delayed:
+            self.delayed.remove(found)
+        return found
 
     def _hand_over(self, core: int) -> None:
         if self.waiting:
             self._give(core, self._next(self.waiting))
         else:
             self.idle.append(core)
+            self.idle_since = self.env.now
 
     def _give(self, core: int, process: Process) -> None:
         """Let a waiting process have a core."""

@@ -3,9 +3,7 @@
 A process is an event loop: it takes what is ready in the order in which it became ready. An item is done in two steps,
 first the reading of the socket, then, a round later, the task that the reading woke; in between the loop does what else
 is ready. So in a burst nothing comes out until everything has been read, and who needs several rounds waits for all
-others in each of them. Its timers count whole milliseconds of a clock, and a sleeping loop wakes late by a thousandth
-of its sleep. Sources: asyncio's `_run_once`, libuv's `uv_run` and `uv_timer_start` (milliseconds), HAProxy's
-`run_poll_loop`; Linux, `select_estimate_accuracy` in fs/select.c (0.1 % of the timeout).
+others in each of them. Sources: asyncio's `_run_once`, libuv's `uv_run`, HAProxy's `run_poll_loop`.
 
 Which process has a core, and for how long, is decided in `sim.machine.cores`.
 """
@@ -13,43 +11,19 @@ Which process has a core, and for how long, is decided in `sim.machine.cores`.
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import ceil, floor
+from math import ceil
 from typing import Protocol
 
 import simpy
 
+from sim.machine.timers import timer_due, wakes_late
 from twin.costs.curve import COLD_AFTER, Curve, after_sleep
-
-TIMER_SLACK, MOST_SLACK = 0.001, 0.1
-"""How much later than asked a poll returns: a share of its timeout, and at most so many seconds. Source: Linux,
-`select_estimate_accuracy` in fs/select.c."""
-
-MILLISECOND = 0.001
 
 TYPICAL = 64
 """Items at once for which it is asked how the sum of two costs divides into two steps."""
 
 PIECE = 0.0005
 """Seconds, about, of a long piece of work between two chances for others to have the core."""
-
-
-def timer_due(seconds: float, now: float, clock: float) -> float:
-    """Return in how many seconds a timer of `seconds` is due that is set `now`, on a clock of whole milliseconds."""
-    ticks = round(seconds / MILLISECOND)
-    due = floor(now / MILLISECOND + clock) + ticks - clock
-    return max(0.0, due * MILLISECOND - now)
-
-
-def wakes_late(asleep_since: float, now: float, clock: float) -> float:
-    """Return how much later than asked a loop wakes `now` that fell asleep at `asleep_since`, in seconds."""
-    late = (asleep_since / MILLISECOND + clock) % 1.0 * MILLISECOND
-    late += min(MOST_SLACK, TIMER_SLACK * (now - asleep_since))
-    return late
-
-
-def warm_after_sleep(warm: int, slept: float) -> int:
-    """Return how much a process is warm that was so and then slept, in seconds."""
-    return int(warm * max(0.0, 1.0 - slept / COLD_AFTER))
 
 
 class Cost:
@@ -233,11 +207,10 @@ class Process:
         warm: connections that it has dealt with since it was cold; a sleep makes it forget (`warm_after_sleep`).
         used: seconds of work so far.
         place: the same, moved at each wake-up to where the process comes in among the others (its virtual time).
-        lag: seconds that it had less than the mean when it fell asleep.
+        lag: seconds that it had less than the mean when it fell asleep, 0 if it had more.
         deadline: `place` at the end of its time slice.
         off_since: when it lost its core in the middle of its work, -1 if it has not since it slept.
         over_since: when its time slice ended while it ran, -1 before.
-        rests: how often the cores had been without any work when it fell asleep.
         last: seconds of the step that was begun last.
         gives_way: whether one that has woken up is to have its core after this step.
         blocked: whether it is in a blocking call.
@@ -259,7 +232,6 @@ class Process:
         self.deadline = 0.0
         self.off_since = -1.0
         self.over_since = -1.0
-        self.rests = 0
         self.core = 0
         self.woken = 0.0
         self.ready = False

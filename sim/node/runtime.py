@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from sim.machine.process import Cost, Process, Scheduler
-from twin.scenario.scenario import Nodes
+from twin.scenario.settings import Nodes
 
 
 class NodeCosts:

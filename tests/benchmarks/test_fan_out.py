@@ -29,7 +29,7 @@ from live.control.process import Stage
 from live.machine import placement
 from live.node.base import Node
 from twin.rules.delivery import Message
-from twin.scenario.scenario import Reconnect
+from twin.scenario.settings import Reconnect
 
 pytestmark = pytest.mark.live
 

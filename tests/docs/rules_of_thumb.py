@@ -8,12 +8,14 @@ from math import ceil, sqrt
 
 from twin.costs.profile import HostProfile
 from twin.course.sessions import hash_seconds
+from twin.course.stalls import waits_by_hand
 from twin.rules.autoscaling import Pod, Sample, usage_replicas
 from twin.rules.backoff import exponential_delay
 from twin.rules.drain import drain_time
 from twin.rules.health import detection_bounds as checked
 from twin.rules.heartbeat import detection_bounds as silent
 from twin.rules.idle import longest_silence, survives
+from twin.rules.queues import mean_wait
 from twin.scenario.scenario import Scenario
 
 
@@ -202,6 +204,33 @@ def outage_of_the_bus():
     return [down.duration, rate, due, 100 * down.duration * rate / due]
 
 
+def age_of_a_poll():
+    interval = load("transport-poll").clients.transport.interval
+    return [interval, 0.5 * interval, 0.9 * interval]
+
+
+def requests():
+    waiting, poll = load("transport-long-poll"), load("transport-poll")
+    clients, rate, interval = waiting.clients.count, waiting.publisher.rate, poll.clients.transport.interval
+    each = [clients * one.clients.transport.requests(rate) for one in (waiting, poll)]
+    return [clients, rate, each[0], interval, each[1]]
+
+
+def rest_of_the_work():
+    task = load("handler-loop").nodes.handler.tasks[1]
+    length = task.cpu.mean
+    return [1000 * length, task.rate, 1000 * waits_by_hand(length * task.rate, length, 0.9)]
+
+
+def load_of_a_queue():
+    task = load("handler-poisson").nodes.handler.tasks[0]
+    work, loads = task.cpu.mean, (task.rate * task.cpu.mean, 0.9)
+    found = [1000 * work]
+    for one in loads:
+        found += [1000 * (work + mean_wait(1, one, work)), one]
+    return found
+
+
 RULES = (
     *(blind_time, attempts, round_robin),
     *(loss, resends),
@@ -211,5 +240,6 @@ RULES = (
     *(empty_node, rush, logins, queue),
     *(lease, heartbeats_of_a_lease, autoscaler, churn, drain, lead),
     *(busy, outage_of_the_bus),
+    *(age_of_a_poll, requests, rest_of_the_work, load_of_a_queue),
 )
 """In the order of the sheet, a line for each of its tables."""

@@ -11,7 +11,8 @@ from twin.draws import Purpose, uniform
 from twin.record.record import Record
 from twin.rules.backoff import Backoff
 from twin.rules.health import detection_bounds
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.balancer.haproxy import HAProxy
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -9,7 +9,8 @@ from tests.costs import AT_THE_CORE, GOODBYE, GOODBYE_AT_THE_CORE, LET_IN, cost_
 from tests.loops import timer
 from tests.strategies import CHECK_OVERHEAD, NODE_START, small
 from twin.invariants import audit
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 GOODBYES = 10 * cost_of(*GOODBYE_AT_THE_CORE) + cost_of("client_goodbye", "client_closed")
 """Seconds in which a node closes ten connections."""

@@ -48,6 +48,8 @@ def sheet(lab, expected=1.0, seed=1, **settings):
         (sheet("10-drain", lead=2.5, pace=25.0), "not yet"),
         (sheet("11-whole", pace=20.0, iterations=50_000), "right"),
         (sheet("11-whole", pace=18.0, iterations=50_000), "not yet"),
+        (sheet("12-transports", interval=9.0), "not yet"),
+        (sheet("13-stalls", piece=0.5), "not yet"),
         (sheet("99-unknown", inter=0.45), ""),
         ({"lab": "01-failover", "seed": 1, "answers": []}, ""),
     ],
@@ -115,6 +117,8 @@ def test_each_lab_with_a_harder_question_can_ask_it_again():
         ("07-sessions", {"iterations": 10}, "not yet"),
         ("10-drain", {"lead": 1.05}, "right"),
         ("10-drain", {}, "not yet"),
+        ("12-transports", {"interval": 0.01}, "not yet"),
+        ("13-stalls", {"count": 6.5}, "not yet"),
     ],
 )
 def test_an_answer_of_the_second_level_is_asked_again(lab, settings, verdict):
@@ -125,7 +129,10 @@ def test_an_answer_of_the_second_level_is_asked_again(lab, settings, verdict):
 
 @pytest.mark.parametrize(
     ("lab", "name", "place"),
-    [("08-registry", "c02", 1), ("09-autoscaling", "c02", 1), ("10-drain", "drain-02", 0), ("11-whole", "whole-02", 1)],
+    [
+        *[("08-registry", "c02", 1), ("09-autoscaling", "c02", 1), ("10-drain", "drain-02", 0)],
+        *[("11-whole", "whole-02", 1), ("12-transports", "transports-02", 1), ("13-stalls", "stalls-02", 1)],
+    ],
 )
 def test_an_answer_is_asked_again_with_as_many_replications_as_in_its_notebook(lab, name, place, monkeypatch):
     asked = []

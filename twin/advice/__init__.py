@@ -1,12 +1,29 @@
 """What a scenario does not say by itself: settings that will bite, in the run or after it, and limits that are near.
 
-One list of sentences for all who read a scenario: a prediction, a sweep and a measurement give them as warnings
-(`ScenarioWarning`), the commands `./lab nginx` and `./lab haproxy` write them into the configuration, too.
+One list for all who read a scenario. Predictions, sweeps and measurements give the findings of level `warning` as
+warnings (`ScenarioWarning`), the configurations to take away have them as comments, and `./lab lint` prints all. A rule
+belongs to the module of its subject and is listed there (`RULES`); a mechanism that brings a rule adds a line there, or
+a module here. A part on the way from client to node is a hop (`twin.advice.way`), for which the rules about silence
+hold at once.
 """
 
 import warnings
 from collections.abc import Iterable
 
+from twin.advice import (
+    balancing,
+    broadcast,
+    draining,
+    later,
+    limits,
+    polls,
+    pools,
+    reconnecting,
+    scaling,
+    silence,
+    times,
+)
+from twin.advice.finding import LintFinding, LintRule, found
 from twin.advice.later import later_advice
 from twin.advice.limits import limit_advice
 from twin.advice.polls import poll_advice
@@ -16,9 +33,28 @@ from twin.advice.times import time_advice
 from twin.errors import ScenarioWarning
 from twin.scenario.scenario import Scenario
 
+RULES: tuple[LintRule, ...] = (
+    *silence.RULES,
+    *polls.RULES,
+    *later.RULES,
+    *draining.RULES,
+    *balancing.RULES,
+    *limits.RULES,
+    *times.RULES,
+    *pools.RULES,
+    *reconnecting.RULES,
+    *scaling.RULES,
+    *broadcast.RULES,
+)
+"""All rules, the most serious subjects first."""
+
 __all__ = [
+    "RULES",
+    "LintFinding",
+    "LintRule",
     "advice",
     "cuts_idle",
+    "findings",
     "idle_advice",
     "later_advice",
     "limit_advice",
@@ -31,14 +67,23 @@ __all__ = [
 ]
 
 
+def findings(scenario: Scenario) -> list[LintFinding]:
+    """Return each setting of a scenario that is known to bite: the warnings first, then the notes.
+
+    Args:
+        scenario: what to check; nothing is simulated.
+    """
+    every = found(RULES, scenario)
+    return [one for level in ("warning", "note") for one in every if one.level == level]
+
+
 def advice(scenario: Scenario) -> list[str]:
-    """Return what there is to say about a scenario, one sentence each, the most serious first."""
-    serious = [*idle_advice(scenario), *poll_advice(scenario), *later_advice(scenario)]
-    return [*serious, *limit_advice(scenario), *time_advice(scenario), *pool_advice(scenario)]
+    """Return the warnings about a scenario as texts, the most serious first."""
+    return [one.text for one in findings(scenario) if one.level == "warning"]
 
 
 def warn_of(scenarios: Iterable[Scenario], stacklevel: int = 2) -> None:
-    """Give the advice about some scenarios as `ScenarioWarning`s, each sentence once.
+    """Give the warnings about some scenarios as `ScenarioWarning`s, each text once.
 
     Args:
         scenarios: the scenario, or the variants of a sweep.

@@ -1,16 +1,65 @@
 """Settings that take effect only after the end of the run, which therefore shows nothing of them."""
 
+from collections.abc import Iterator
+
+from twin.advice.finding import Bite, LintFinding, found, rule
 from twin.rules.heartbeat import detection_bounds
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
 
 
-def later_advice(scenario: Scenario) -> list[str]:
-    """Return one sentence for each setting that bites after the end of the run."""
-    found = [_unnoticed(scenario, i, fault) for i, fault in enumerate(scenario.faults)]
-    found += [_hard_stop(scenario, fault) for fault in scenario.faults]
-    found.append(_sessions(scenario))
-    return [text for text in found if text]
+@rule("unnoticed-fault", "websockets 17, asyncio/connection.py (`keepalive`); docs/cheat-sheet.md, rule 13")
+def unnoticed_fault(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each fault by which a node falls silent, when its clients find out only after the end."""
+    for i, fault in enumerate(scenario.faults):
+        happens = _unnoticed(scenario, i, fault)
+        if happens:
+            yield Bite(
+                f"faults.{i}.kind",
+                fault.kind,
+                happens,
+                "Set duration longer, or clients.heartbeat.interval and timeout shorter, or let the balancer cut what "
+                "it marks down.",
+            )
+
+
+@rule("hard-stop-after-run", "HAProxy 2.8 manual, `hard-stop-after`; nginx, ngx_core_module, worker_shutdown_timeout")
+def hard_stop_after_run(scenario: Scenario) -> Iterator[Bite]:
+    """Yield the hard stop of a reload whose old process cuts its connections only after the end."""
+    stop = scenario.balancer.hard_stop_after
+    for fault in scenario.faults:
+        if fault.kind == "reload" and stop and fault.at + stop >= scenario.duration:
+            yield Bite(
+                "balancer.hard_stop_after",
+                f"{stop:g}",
+                f"balancer.hard_stop_after is {stop:g} s, and the reload is at {fault.at:g} s: what the old process "
+                f"still holds is cut, though not within the run of {scenario.duration:g} s.",
+                f"Set duration above {fault.at + stop:g} s to see it.",
+            )
+
+
+@rule("session-expiry", "Redis manual, SETEX; docs/model.md, Where sessions are")
+def session_expiry(scenario: Scenario) -> Iterator[Bite]:
+    """Yield the expiry of sessions that end below a connection that lasts."""
+    sessions = scenario.sessions
+    if sessions.store == "none" or sessions.refresh or sessions.expiry < scenario.duration:
+        return
+    then = "logs in again" if sessions.on_refusal == "login" else "stops for good"
+    yield Bite(
+        "sessions.expiry",
+        f"{sessions.expiry:g}",
+        f"sessions.expiry is {sessions.expiry:g} s and sessions.refresh is false: who was connected for longer {then} "
+        f"at the next reconnect, though not within the run of {scenario.duration:g} s.",
+        "Set sessions.refresh to true, or sessions.expiry above what connections last.",
+    )
+
+
+RULES = (unnoticed_fault, hard_stop_after_run, session_expiry)
+
+
+def later_advice(scenario: Scenario) -> list[LintFinding]:
+    """Return what is found about settings that bite after the end of the run."""
+    return found(RULES, scenario)
 
 
 def _unnoticed(scenario: Scenario, i: int, fault: Fault) -> str:
@@ -32,27 +81,4 @@ def _unnoticed(scenario: Scenario, i: int, fault: Fault) -> str:
     return (
         f"faults.{i} silences node {fault.node} at {fault.at:g} s, and by clients.heartbeat its clients notice that "
         f"{first:g} to {last:g} s later: nobody does within the run of {scenario.duration:g} s."
-    )
-
-
-def _hard_stop(scenario: Scenario, fault: Fault) -> str:
-    """A reload whose old process cuts its connections only after the end."""
-    stop = scenario.balancer.hard_stop_after
-    if fault.kind != "reload" or not stop or fault.at + stop < scenario.duration:
-        return ""
-    return (
-        f"balancer.hard_stop_after is {stop:g} s, and the reload is at {fault.at:g} s: what the old process still "
-        f"holds is cut, though not within the run of {scenario.duration:g} s."
-    )
-
-
-def _sessions(scenario: Scenario) -> str:
-    """Sessions that end below a connection that lasts."""
-    sessions = scenario.sessions
-    if sessions.store == "none" or sessions.refresh or sessions.expiry < scenario.duration:
-        return ""
-    then = "logs in again" if sessions.on_refusal == "login" else "stops for good"
-    return (
-        f"sessions.expiry is {sessions.expiry:g} s and sessions.refresh is false: who was connected for longer {then} "
-        f"at the next reconnect, though not within the run of {scenario.duration:g} s."
     )

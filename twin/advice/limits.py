@@ -7,7 +7,8 @@ like the scenario meets them.
 from collections.abc import Iterator
 from math import ceil, inf
 
-from twin.rules.balancing import RULES
+from twin.advice.finding import Bite, LintFinding, found, rule
+from twin.rules.balancing import RULES as BALANCING
 from twin.scenario.balancer.base import FILES, NEAR
 from twin.scenario.faults import Fault
 from twin.scenario.scenario import Scenario
@@ -20,34 +21,50 @@ AWAY = ("kill", "hang", "blackhole", "restart", "drain")
 """Faults whose node's clients go to the others."""
 
 
-def limit_advice(scenario: Scenario) -> list[str]:
-    """Return one sentence for each limit that the scenario comes within 20 % of, or exceeds."""
-    return [*_ports(scenario), *_balancer(scenario), *_node_files(scenario)]
-
-
-def _ports(scenario: Scenario) -> Iterator[str]:
+@rule("ports", "Linux, Documentation/networking/ip-sysctl.rst (`ip_local_port_range`)")
+def ports(scenario: Scenario) -> Iterator[Bite]:
+    """Yield how many clients come to one node, when the balancer comes near the end of its ports to it."""
     need = on_fullest_node(scenario)
     if need >= NEAR * PORTS:
-        yield (
+        yield Bite(
+            *_clients(scenario),
             f"Linux has {PORTS} ports for the balancer's connections to one node (net.ipv4.ip_local_port_range, by "
-            f"default 32768 to 60999), and the fullest node gets {need}: widen the range, or use more nodes, or give "
-            "each several ports."
+            f"default 32768 to 60999), and the fullest node gets {need}.",
+            "Widen the range, or use more nodes, or give each several ports.",
         )
 
 
-def _balancer(scenario: Scenario) -> Iterator[str]:
+@rule("balancer-limits", "the manual of the balancer's program")
+def balancer_limits(scenario: Scenario) -> Iterator[Bite]:
+    """Yield how many clients there are, when a limit that the balancer's program has by default is near."""
     for limit in scenario.balancer.limits(scenario.clients.count):
         if limit.need >= NEAR * limit.has:
-            yield limit.sentence
+            yield Bite(*_clients(scenario), limit.sentence, limit.remedy, source=limit.source)
 
 
-def _node_files(scenario: Scenario) -> Iterator[str]:
+@rule("node-files", "systemd-system.conf(5), `DefaultLimitNOFILE=`; Linux, include/uapi/linux/fs.h (`INR_OPEN_CUR`)")
+def node_files(scenario: Scenario) -> Iterator[Bite]:
+    """Yield how many clients come to one node, when it comes near the files that it may open."""
     need = on_fullest_node(scenario)
     if need >= NEAR * FILES:
-        yield (
+        yield Bite(
+            *_clients(scenario),
             f"A node may open {FILES} files by default (the soft limit, ulimit -n), and the fullest one gets {need} "
-            "clients, one file each: raise ulimit -n, or LimitNOFILE of its service."
+            "clients, one file each.",
+            "Raise ulimit -n, or LimitNOFILE of its service.",
         )
+
+
+RULES = (ports, balancer_limits, node_files)
+
+
+def limit_advice(scenario: Scenario) -> list[LintFinding]:
+    """Return what is found about each limit that the scenario comes within 20 % of, or exceeds."""
+    return found(RULES, scenario)
+
+
+def _clients(scenario: Scenario) -> tuple[str, str]:
+    return "clients.count", f"{scenario.clients.count}"
 
 
 def on_fullest_node(scenario: Scenario) -> int:
@@ -55,7 +72,7 @@ def on_fullest_node(scenario: Scenario) -> int:
     worst moment of the run; clients of one address are not spread by a choice rule that hashes it.
     """
     parts = fewest_nodes(scenario)
-    if RULES[scenario.balancer.kind, scenario.balancer.algorithm].hashes_address:
+    if BALANCING[scenario.balancer.kind, scenario.balancer.algorithm].hashes_address:
         parts = min(parts, scenario.clients.addresses)
     return ceil(scenario.clients.count / parts)
 

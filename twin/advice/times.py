@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from twin.advice.finding import Bite, LintFinding, found, rule
 from twin.scenario.fields import Table
 from twin.scenario.scenario import Scenario
 
@@ -20,6 +21,7 @@ PLAUSIBLE: dict[str, float] = {
     "clients.heartbeat.max_interval": 1800.0,
     "clients.transport.interval": 900.0,
     "clients.transport.hold": 900.0,
+    "clients.sends.batch.window": 10.0,
     "clients.recovery.timeout": 300.0,
     "balancer.check.inter": 300.0,
     "balancer.check.timeout": 300.0,
@@ -49,6 +51,14 @@ PLAUSIBLE: dict[str, float] = {
     "nodes.lifetime.mean": 7200.0,
     "nodes.read_deadline": 900.0,
     "nodes.write_deadline": 300.0,
+    "nodes.batch.window": 10.0,
+    "nodes.pool.timeout": 300.0,
+    "nodes.pool.idle_timeout": 7200.0,
+    "nodes.pool.lifetime": 7200.0,
+    "nodes.pool.service.mean": 60.0,
+    "nodes.pool.alarms.share_for": 900.0,
+    "nodes.pool.alarms.wait": 300.0,
+    "nodes.pool.alarms.out": 1800.0,
     "nodes.handler.tasks.*.cpu.mean": 10.0,
     "nodes.handler.tasks.*.blocking.mean": 30.0,
     "nodes.handler.tasks.*.awaiting.mean": 60.0,
@@ -59,6 +69,7 @@ PLAUSIBLE: dict[str, float] = {
     "bus.retry.base": 10.0,
     "bus.retry.cap": 300.0,
     "bus.retry.timeout": 300.0,
+    "publisher.batch.window": 10.0,
     "publisher.ack_timeout": 300.0,
     "registry.ttl": 300.0,
     "registry.heartbeat": 300.0,
@@ -84,13 +95,25 @@ BOUNDED = ("duration", "faults.*.at", "publisher.start", "publisher.stop")
 """Times that the length of the run bounds, or are it."""
 
 
-def time_advice(scenario: Scenario) -> list[str]:
-    """Return one sentence for each time that is so long that milliseconds may be meant."""
-    return [
-        f"{path} is {value:g} s, for times are in seconds; if milliseconds are meant, write {value / 1000:g}."
-        for pattern, path, value in numbers(scenario)
-        if value > PLAUSIBLE.get(pattern, value) and value % HOUR
-    ]
+@rule("milliseconds", "each program and library counts in its own unit; the longest plausible values are the lab's")
+def milliseconds(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each time that is so long that milliseconds may be meant."""
+    for pattern, path, value in numbers(scenario):
+        if value > PLAUSIBLE.get(pattern, value) and value % HOUR:
+            yield Bite(
+                path,
+                f"{value:g}",
+                f"{path} is {value:g} s, for times are in seconds.",
+                f"If milliseconds are meant, write {value / 1000:g}.",
+            )
+
+
+RULES = (milliseconds,)
+
+
+def time_advice(scenario: Scenario) -> list[LintFinding]:
+    """Return what is found about times that are so long that milliseconds may be meant."""
+    return found(RULES, scenario)
 
 
 def numbers(value: Any, pattern: str = "", path: str = "") -> Iterator[tuple[str, str, float]]:

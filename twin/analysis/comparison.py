@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from twin.advice import findings
 from twin.analysis.bands import ROUNDING, Band, Replicated, quantiles
 from twin.analysis.pictures import draw
 from twin.errors import ScenarioError
@@ -261,6 +262,7 @@ class Comparison:
             "violations": [[violation.as_dict() for violation in one.violations] for one in self.audits],
             "coverage": self.coverage,
             "median_error": self.median_error,
+            "findings": [one.as_dict() for one in findings(self.scenario)],
             "measures": {row.name: row.as_dict() for row in self.rows},
             "given_mark_down": {
                 "coverage": coverage(self.given),

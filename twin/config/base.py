@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from twin.advice import advice
+from twin.advice import advice, findings
 from twin.errors import ScenarioError
-from twin.scenario.scenario import Balancer, Scenario
+from twin.scenario.balancer.kinds import Balancer
+from twin.scenario.scenario import Scenario
 
 REQUEST_WITHIN = 10.0
 """Seconds that a client has to send the head of its request: one that sends a byte now and then holds a connection no
@@ -75,6 +76,13 @@ def _is_address(text: str) -> bool:
     return found is not None and 0 < int(found[2]) < 65536
 
 
+def _notes_on_balancer(scenario: Scenario, site: Site) -> list[str]:
+    """Return the notes on settings of the balancer; stickiness by address stands in for the choice rule."""
+    absent = "balancer.algorithm" if site.sticky == "address" else ""
+    notes = [one for one in findings(scenario) if one.level == "note" and one.field.startswith("balancer.")]
+    return [one.text for one in notes if one.field != absent]
+
+
 def milliseconds(seconds: float) -> str:
     """Return a time as both programs read it."""
     return f"{max(1, round(seconds * 1000))}ms"
@@ -125,6 +133,7 @@ class Configuration(ABC, Generic[Settings]):
         lines = [f"{balancer.program} as a WebSocket proxy, made by the lab from the scenario {scenario.name}."]
         lines.append(f"{self.idle}, {timeout:g} s, has to be longer than the pings of clients or nodes are apart.")
         lines += (f"WARNING: {text}" for text in advice(scenario))
+        lines += (f"NOTE: {text}" for text in _notes_on_balancer(scenario, site))
         return "\n".join(
             ["".join(f"# {line}\n" for line in lines) + self._notes(scenario), *self._parts(scenario, balancer, site)]
         )

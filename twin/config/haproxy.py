@@ -16,8 +16,9 @@ from textwrap import indent
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import SHARES, Pool, pool_of
 from twin.scenario.addresses import CLIENT_ID
-from twin.scenario.balancer.haproxy import sessions, sessions_of_run
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.balancer.base import BACKLOG
+from twin.scenario.balancer.haproxy import HAProxy, sessions, sessions_of_run
+from twin.scenario.scenario import Scenario
 
 
 def rule(balancer: HAProxy) -> str:
@@ -148,7 +149,7 @@ class HAProxyConfiguration(Configuration[HAProxy]):
 defaults
     log global
 {indent(general, "    ")}frontend clients
-    bind 127.0.0.1:{port} backlog 4096
+    bind 127.0.0.1:{port} backlog {BACKLOG}
     no log
 {indent(routes(scenario), "    ")}{back}"""
 
@@ -159,7 +160,7 @@ defaults
         general = "defaults\n    log global\n    option forwardfor\n" + indent(
             defaults(balancer) + kept_alive(scenario), "    "
         )
-        lines = [f"bind {site.listen} backlog 4096"]
+        lines = [f"bind {site.listen} backlog {BACKLOG}"]
         if site.path == "/":
             lines.append("default_backend cluster")
         else:

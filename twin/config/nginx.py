@@ -9,8 +9,9 @@ from textwrap import indent
 
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback, milliseconds
 from twin.rules.registry import Registration
-from twin.scenario.balancer.nginx import worker_connections, worker_files
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.balancer.base import BACKLOG
+from twin.scenario.balancer.nginx import Nginx, worker_connections, worker_files
+from twin.scenario.scenario import Scenario
 
 HANDOVER = 0.1
 """Seconds for which old and new workers both accept connections after a reload. Source: nginx 1.22,
@@ -123,17 +124,19 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
 {indent(UPGRADE + block, "    ")}    server {{
-        listen 127.0.0.1:{port} backlog=4096;
+        listen 127.0.0.1:{port} backlog={BACKLOG};
         {REQUEST.strip()}
 {indent(location(balancer), "        ")}    }}
 }}
 """
 
     def _notes(self, scenario: Scenario) -> str:
+        stop = self.settings(scenario).hard_stop_after
         return (
             "# nginx.conf itself needs, for two connections a client and some to spare:\n"
             f"#     worker_rlimit_nofile {worker_files(scenario.clients.count)};\n"
             f"#     events {{ worker_connections {worker_connections(scenario.clients.count)}; }}\n"
+            + (f"#     worker_shutdown_timeout {stop}s;\n" if stop else "")
         )
 
     def _parts(self, scenario: Scenario, balancer: Nginx, site: Site) -> list[str]:
@@ -144,7 +147,7 @@ http {{
             parts[-1] += "    '' $remote_addr;\n}\n"
         parts.append(upstream(balancer, site.servers, f"hash {key} consistent;" if key else ""))
         listen = site.listen.removeprefix("*:")
-        server = f"listen {listen} backlog=4096;\n{REQUEST}" + location(balancer, site.path, forward=True)
+        server = f"listen {listen} backlog={BACKLOG};\n{REQUEST}" + location(balancer, site.path, forward=True)
         parts.append("server {\n" + indent(server, "    ") + "}\n")
         return parts
 

@@ -7,7 +7,6 @@ and a prediction says so.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 from twin.costs.curve import Curve, PartCosts
@@ -68,15 +67,6 @@ class Profile(Protocol):
 
     def slowness(self, who: str) -> float:
         """Return the power of the pace to which costs go."""
-        ...
-
-
-class Memory(Protocol):
-    """What a host profile knows of memory; it also has a list for each of `CONTEXT_BYTES`."""
-
-    @property
-    def connection_bytes(self) -> list[float]:
-        """Resident bytes of an open connection in its node."""
         ...
 
 
@@ -186,26 +176,6 @@ class CodecCosts:
 
         costs = [more + turn(place) for place in range(len(CONNECTIONS))]
         return Curve(CONNECTIONS, costs)
-
-
-def connection_bytes(profile: "Memory", scenario: "Scenario") -> float | None:
-    """Return the resident bytes that an open connection takes in its node, None if the profile does not know it.
-
-    What a connection keeps for compression lies between what was measured, as the memory of its contexts does that
-    zlib asks for; without takeover nothing is kept between two messages.
-    """
-    if not profile.connection_bytes:
-        return None
-    found = median(profile.connection_bytes)
-    compression = scenario.nodes.compression
-    if compression is None or not compression.takeover:
-        return found
-    measured = [getattr(profile, name) for name in CONTEXT_BYTES]
-    if not all(measured):
-        return None
-    sizes = [deflate_memory(*context) for context in CONTEXTS.values()]
-    memory = deflate_memory(compression.window_bits, compression.memory_level)
-    return found + by_size(memory, sizes, [median(repeats) for repeats in measured])
 
 
 def knows_deflate(profile: Profile) -> bool:

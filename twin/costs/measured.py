@@ -23,6 +23,14 @@ Size = Annotated[float, Field(ge=0, le=2**40, allow_inf_nan=False)]
 Shares = Annotated[list[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]], Field(min_length=1, fail_fast=True)]
 
 
+class Footprint(BaseModel):
+    """What memory a node takes, in resident bytes; repeated measurements."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    node: list[Size] = Field(min_length=1, fail_fast=True, description="Of a node without connections.")
+    connection: list[Size] = Field(min_length=1, fail_fast=True, description="Of each open connection.")
+
+
 Parts = dict[str, PartCosts]
 """Parts by their names."""
 
@@ -115,6 +123,22 @@ class Measured(BaseModel):
     )
     context_bytes_12_5: list[Size] = Field([], fail_fast=True, description="The same with 12 bits and level 5.")
     context_bytes_15_8: list[Size] = Field([], fail_fast=True, description="The same with 15 bits and level 8.")
+    warm_paces: bool = Field(
+        False,
+        description="Whether the paces beside the parts were read with warm caches, as those of `speed` are. In a "
+        "profile of an earlier lab they were not: its parts pass for faster than they are by a tenth or so.",
+    )
+    memory: dict[str, dict[str, Footprint]] = Field(
+        {},
+        description="Runtime -> part that the start of a node is -> what memory such a node takes; empty in a profile "
+        "that does not know it.",
+    )
+    place_bytes: list[Size] = Field(
+        [],
+        fail_fast=True,
+        description="Bytes that a frame's place takes in a node's queue for one client that does not read; empty in a "
+        "profile that does not know it.",
+    )
     time_slice: Pace = Field(description="Seconds a process may keep a core that others want.")
     tick: Cost = Field(description="Seconds between two ticks at which the kernel takes the core from a process.")
 
@@ -163,7 +187,7 @@ class Measured(BaseModel):
 
         A shared machine is faster at one time than at another. The spread between calibrations belongs in the
         predictions as much as the spread within one. Parts of a broadcast that were taken apart in another way, so that
-        some are missing, are not kept.
+        some are missing, are not kept, nor are figures beside paces that were read in another way than the new ones.
         """
         if earlier.machine != self.machine:
             return self
@@ -178,11 +202,12 @@ class Measured(BaseModel):
         return type(self).model_validate(
             {
                 **self.model_dump(),
-                "parts": _both(self.parts, earlier.parts),
+                "parts": _both(self.parts, earlier.parts, self.warm_paces == earlier.warm_paces),
                 "first_part": lists(self.first_part, earlier.first_part),
                 "wake": lists(self.wake, earlier.wake),
                 "balancer_start": lists(self.balancer_start, earlier.balancer_start),
                 "store_start": lists(self.store_start, earlier.store_start),
+                "memory": with_earlier(self.memory, earlier.memory),
                 "speed": (self.speed + earlier.speed)[:MOST_LOOKS],
                 **lists(lone, {name: getattr(earlier, name) for name in names}),
             }
@@ -201,6 +226,11 @@ class Measured(BaseModel):
         shares = {name: measured.first_part[name] for name in set(POLL_ROUNDS.values())}
         found = self.with_parts(measured.only(OF_POLLS).parts)
         return found.model_copy(update={"first_part": found.first_part | shares})
+
+    def with_memory_of(self, measured: Self) -> Self:
+        """Return this profile with the memory of nodes of another one, in place of its own."""
+        names = ("memory", "place_bytes", "connection_bytes")
+        return self.model_copy(update={name: getattr(measured, name) for name in names})
 
     def with_parts(self, parts: dict[str, dict[str, Parts]]) -> Self:
         """Return this profile with some parts, by room and kind, in place of its own of the same names."""
@@ -225,12 +255,29 @@ class Measured(BaseModel):
         return self.only({name for name in every if name not in names})
 
 
-def _both(new: dict[str, dict[str, Parts]], old: dict[str, dict[str, Parts]]) -> dict[str, dict[str, Parts]]:
-    """Return the parts of two profiles; those that both have keep the measurements of both."""
+def with_earlier(
+    new: dict[str, dict[str, Footprint]], old: dict[str, dict[str, Footprint]]
+) -> dict[str, dict[str, Footprint]]:
+    """Return the footprints of two profiles; those that both have keep the measurements of both."""
+    merged = {runtime: dict(starts) for runtime, starts in old.items()}
+    for runtime, starts in new.items():
+        known = merged.setdefault(runtime, {})
+        for start, one in starts.items():
+            if (other := known.get(start)) is not None:
+                node, connection = one.node + other.node, one.connection + other.connection
+                one = Footprint(node=node[:MOST_REPEATS], connection=connection[:MOST_REPEATS])
+            known[start] = one
+    return merged
+
+
+def _both(
+    new: dict[str, dict[str, Parts]], old: dict[str, dict[str, Parts]], alike: bool
+) -> dict[str, dict[str, Parts]]:
+    """Return the parts of two profiles; those that both have keep the measurements of both, if these are `alike`."""
     merged = {room: {kind: dict(parts) for kind, parts in kinds.items()} for room, kinds in old.items()}
     for room, kinds in new.items():
         for kind, parts in kinds.items():
             known = merged.setdefault(room, {}).setdefault(kind, {})
             for name, part in parts.items():
-                known[name] = part.with_earlier(known[name]) if name in known else part
+                known[name] = part.with_earlier(known[name]) if alike and name in known else part
     return merged

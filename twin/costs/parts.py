@@ -45,4 +45,4 @@ OPTIONAL_PARTS |= OF_CODECS | GATHER_PARTS
 """Parts that a profile need not know; what it does not know costs nothing, and a prediction says so."""
 LONE_OF_BROADCAST = ("bus_start", "path_bytes", "path_bytes_large", "bus_path_bytes")
 LONE_OF_DISK = ("disk_wait", "disk_wait_in_a_row")
-LONE_OF_MEMORY = ("connection_bytes", *CONTEXT_BYTES)
+LONE_OF_MEMORY = ("connection_bytes", "place_bytes", *CONTEXT_BYTES)

@@ -26,6 +26,7 @@ from twin.costs.curve import Curve, PartCosts, quantile
 from twin.costs.lacking import check_background
 from twin.costs.layout import room_of
 from twin.costs.measured import Measured
+from twin.costs.memory import asks_memory, check_memory
 from twin.costs.parts import PARTS
 from twin.costs.polls import OF_POLLS
 from twin.costs.sessions import SESSION_PARTS
@@ -66,7 +67,7 @@ LEAST_POWER, MOST_POWER = 0.75, 1.25
 
 Need = str
 """What a profile may have to know beyond connections through the default balancer: another kind, `broadcast`,
-`sessions` or `polls`."""
+`sessions`, `polls` or `memory`."""
 
 
 def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
@@ -77,6 +78,7 @@ def needs_of(scenario: "Scenario") -> tuple[Need, ...]:
         "broadcast": scenario.talks or sessions == "redis",
         "sessions": sessions != "none" or scenario.nodes.pool is not None,
         "polls": scenario.clients.transport.polls,
+        "memory": asks_memory(scenario),
     }
     return tuple(name for name, needed in needs.items() if needed)
 
@@ -260,6 +262,7 @@ class HostProfile(Measured):
         if not known or (scenario.talks and "node_read" in self.by_name() and "node_read" not in known):
             raise ScenarioError(f"nodes.runtime is '{runtime}'; this host profile was calibrated without {runtime}.")
         check_background(self, scenario)
+        check_memory(self, scenario)
         if scenario.talks:
             self.must_know_broadcast(kind)
         if sessions != "none":
@@ -382,7 +385,7 @@ class HostProfile(Measured):
             kind = next((need for need in needs if need in KINDS), DEFAULT)
             broadcast, sessions = own.knows_broadcast(kind), own.knows_sessions(kind)
             known = {kind: own.knows(kind), "broadcast": broadcast, "sessions": sessions}
-            known["polls"] = own.knows_polls(kind)
+            known |= {"polls": own.knows_polls(kind), "memory": bool(own.memory)}
             missing = [need for need in needs if not known[need]]
             if not missing:
                 return own

@@ -28,6 +28,7 @@ PROFILE = Kind("host profile", 2**22)
 """Those of two cores have 0.2 MB, and one of more cores more looks at them."""
 CONFIGURATION = Kind("configuration", 2**20)
 LOG = Kind("log", 2**26)
+DOCUMENT = Kind("document", 2**20)
 RECORD = Kind("record", 2**30)
 PART = Kind("part of a sweep", 2**30)
 

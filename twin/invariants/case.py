@@ -85,8 +85,11 @@ class Case:
 
     @cached_property
     def healed_at(self) -> float:
-        """When the last fault was over, in seconds; infinite if one never is, minus infinite without a fault."""
-        return max((over if over <= self.end else inf for over in map(self._over, self.scenario.faults)), default=-inf)
+        """When the last fault was over, in seconds; infinite if one never is, minus infinite without a fault. A node
+        that its memory has ended is one, too.
+        """
+        overs = [*map(self._over, self.scenario.faults), *self.record.select("out_of_memory")["t"]]
+        return max((over if over <= self.end else inf for over in overs), default=-inf)
 
     def _over(self, fault: Fault) -> float:
         """Return when a fault was over, in seconds; infinite if the record does not show it.

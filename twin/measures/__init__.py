@@ -20,6 +20,7 @@ from twin.measures.connection import (
 )
 from twin.measures.handler import HANDLER, answer_times, measure_handler
 from twin.measures.losses import LOSSES, measure_losses
+from twin.measures.memory import MEMORY, measure_memory
 from twin.measures.messages import Messages
 from twin.measures.planned import PLANNED_ENDS, measure_planned
 from twin.measures.polling import POLLING, measure_polling
@@ -41,6 +42,7 @@ __all__ = [
     "HANDLER",
     "LOSSES",
     "MEASURES",
+    "MEMORY",
     "NOT_WITHIN",
     "OFFLINE",
     "PEAK_WINDOW",
@@ -67,6 +69,7 @@ __all__ = [
     "measure_elastic",
     "measure_handler",
     "measure_losses",
+    "measure_memory",
     "measure_offline",
     "measure_planned",
     "measure_polling",
@@ -82,7 +85,7 @@ __all__ = [
 ]
 
 MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | POOLS
-MEASURES |= POLLING | ACCOUNTS | BROADCAST | CODEC
+MEASURES |= POLLING | ACCOUNTS | BROADCAST | CODEC | MEMORY
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -102,6 +105,7 @@ def measure_with_bounds(
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
     connections |= measure_handler(record) | measure_pools(record) | measure_polling(record) | measure_accounts(record)
+    connections |= measure_memory(record)
     return connections | measure_broadcast(record, of_messages) | measure_codec(record, of_messages)
 
 

@@ -14,9 +14,6 @@ CODEC = {
     "client_cpu": Measure(
         "s", "cpu", "CPU time of the client processes per message that a client applied or that a node read from one"
     ),
-    "connection_bytes": Measure(
-        "B", "cpu", "memory by which the nodes have grown since before their clients connected, per connection"
-    ),
     "age_p50": Measure(
         "s", "cpu", "median time from when a message was due at its sender to its application, batching included"
     ),
@@ -45,7 +42,7 @@ def measure_codec(record: Record, read: Messages | None = None) -> dict[str, flo
     frames = int(written.numbers("frames").sum())
     if frames and record.scenario.contents.batches:  # else there are none but answers to questions
         found["wire_bytes"] = float(written.numbers("size").sum()) / frames / _messages_a_frame(record)
-    return found | _memory(record) | _cpu(record, handed + len(record.columns.where("arrived")))
+    return found | _cpu(record, handed + len(record.columns.where("arrived")))
 
 
 def _messages_a_frame(record: Record) -> float:
@@ -93,16 +90,6 @@ def _waits_of_sends(record: Record) -> Array:
     found = names[at] == wanted
     waits: Array = arrived.t[found] - since[at[found]]
     return waits
-
-
-def _memory(record: Record) -> dict[str, float]:
-    """Return the memory of a connection; where clients send, what a live node notes of that is in its memory, too."""
-    memory = record.columns.of("node_memory")
-    connections = int(memory.numbers("connections").sum())
-    if record.scenario.clients.sends.rate or connections <= 0:
-        return {}
-    grown = memory.numbers("after") - memory.numbers("before")
-    return {"connection_bytes": float(grown.sum()) / connections}
 
 
 def _cpu(record: Record, messages: int) -> dict[str, float]:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 
 from twin.record.balancer_events import BalancerCounted
 from twin.record.handler_events import OF_HANDLER
+from twin.record.memory_events import OF_MEMORY, NodeMemory, OutOfMemory
 from twin.record.poll_events import OF_POLLING
 from twin.record.pool_events import OF_POOLS
 from twin.record.typed import Event, Value, event, own
 
 __all__ = ["COUNTS", "EVENTS", "MESSAGE_EVENTS", "OF_CLIENTS", "OF_CLUSTER", "OF_HANDLER", "OF_MESSAGES", "OF_POLLING",
-           "OF_POOLS", "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event"]  # fmt: skip
+           "OF_POOLS", "OF_SENDING", "OF_SESSIONS", "SORT_OF", "TYPES", "Event",
+           "NodeMemory", "OutOfMemory"]  # fmt: skip
 
 _KIND = "its kind, as the scenario has it"
 _EPOCH = "epoch of the message, 0 if it is not known"
@@ -220,17 +222,6 @@ class CpuUsed(Event):
     microseconds: int = own("how much", "us")
 
 
-@event("node")
-class NodeMemory(Event):
-    """The resident memory of the node's process shortly before the end of the run, and before its clients connected.
-    Only where something decides how messages travel, and not of a process that is not there all the time.
-    """
-
-    before: int = own("bytes before its clients connected", "B")
-    after: int = own("bytes shortly before the end", "B")
-    connections: int = own("connections that it has then")
-
-
 @event("client node version")
 class SessionStarted(Event):
     """The client has logged in; `version` is the session's generation, 1."""
@@ -364,7 +355,7 @@ OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
     *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
-    *(NodeWritten, CpuUsed, BalancerCounted, NodeMemory),
+    *(NodeWritten, CpuUsed, BalancerCounted, *OF_MEMORY),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)

@@ -10,6 +10,7 @@ tight reconnect loop"). Socket.IO, centrifuge-js, Phoenix and SignalR have none:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 Policy = Literal["immediate", "fixed", "exponential", "list"]
@@ -162,6 +163,48 @@ def longest_delay(rule: Reconnect) -> float:
     else:
         longest = rule.cap if uses_cap(rule.policy, rule.jitter) else rule.base
     return max(longest, rule.base) if rule.first == "jittered" else longest
+
+
+EXTREMES = {False: (0.0, 1.0), True: (0.9 - 1e-9, 1.0 - 1e-9)}
+"""Uniform numbers that give the least and the greatest wait of a policy; `around` takes what it draws away where the
+first decimal is even, and adds it where that is odd."""
+
+
+def spread_after_loss(rule: Reconnect) -> float:
+    """Return within how many seconds of each other clients try again first that lost stable connections at one moment.
+
+    It is the width of the first wait: 0 where that is given, and all of them come in the same moment.
+    """
+    if rule.policy == "immediate" or rule.first == "immediate":
+        return 0.0
+    if rule.first == "jittered":
+        return rule.base
+    earliest, latest = (reconnect_delay(rule, 0, rule.base, u) for u in EXTREMES[rule.jitter == "around"])
+    return (latest or 0.0) - (earliest or 0.0)
+
+
+def always_together(rule: Reconnect) -> bool:
+    """Tell whether clients that lost stable connections at one moment try again in the same moments for ever."""
+    if rule.policy == "list":
+        spread = any(low < high for low, high in map(bounds, rule.delays))
+    else:
+        spread = rule.policy != "immediate" and rule.jitter != "none"
+    return not spread and spread_after_loss(rule) == 0.0
+
+
+def patience(rule: Reconnect) -> float:
+    """Return the most seconds that a client waits in all until it gives up for good; infinite if it never does."""
+    if not rule.max_attempts and not (rule.policy == "list" and rule.then == "stop"):
+        return inf
+    total, before, n = 0.0, -1.0, 0
+    while n < (rule.max_attempts or inf):
+        wait = reconnect_delay(rule, n, before if n else rule.base, EXTREMES[True][1])
+        if wait is None:
+            break
+        if n > len(rule.delays) and wait == before:  # it grows no more
+            return total + (rule.max_attempts - n) * wait
+        total, before, n = total + wait, wait, n + 1
+    return total
 
 
 def tells_apart(rule: Reconnect) -> bool:

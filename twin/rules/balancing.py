@@ -30,6 +30,8 @@ def move_behind(order: MutableSequence[int], server: int) -> None:
 class LeastConn(Counting):
     """HAProxy `leastconn`: the fewest connections for its weight; among equals the one that got there first."""
 
+    prefers_fewest = True
+
     def __init__(self, servers: int) -> None:
         super().__init__(servers)
         self.since = list(range(servers + 1))
@@ -128,6 +130,8 @@ def richest(peers: Sequence[int], current: MutableSequence[int]) -> int:
 
 class NginxLeastConn(SmoothRoundRobin):
     """nginx `least_conn`: the fewest connections; among equals smooth round robin."""
+
+    prefers_fewest = True
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the peer with the fewest connections."""

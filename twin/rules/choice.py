@@ -53,10 +53,12 @@ class Counting(ABC):
     Attributes:
         hashes_address: whether all clients of one address get the same server.
         hashes_names: whether the names of the servers decide, too.
+        prefers_fewest: whether the server with the fewest connections is chosen.
     """
 
     hashes_address: ClassVar[bool] = False
     hashes_names: ClassVar[bool] = False
+    prefers_fewest: ClassVar[bool] = False
 
     def __init__(self, servers: int) -> None:
         self.connections = [0] * servers

@@ -192,7 +192,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Answered:
+class AfterAnswer:
     """What a client does with an answer to its question.
 
     Attributes:
@@ -255,13 +255,13 @@ class Position:
         """Forget the question that was under way."""
         self.asking = False
 
-    def answer(self, recovery: RecoveryAnswer) -> Answered:
+    def answer(self, recovery: RecoveryAnswer) -> AfterAnswer:
         """Take the answer to a question, or a snapshot that a node sent in place of what it did not send."""
         self.asking = False
         here = (self.epoch, self.version)
         if not recovery.recovered:
             if (recovery.epoch, recovery.version) <= here:
-                return Answered()
+                return AfterAnswer()
             self._jump(recovery.epoch, recovery.version)
             self.highest = max(self.highest, (self.epoch, self.version))
             return self._answered((), True)
@@ -274,10 +274,10 @@ class Position:
                 self.highest = max(self.highest, (message.epoch, message.version))
         return self._answered(tuple(applied), False)
 
-    def _answered(self, applied: tuple[Message, ...], snapshot: bool) -> Answered:
+    def _answered(self, applied: tuple[Message, ...], snapshot: bool) -> AfterAnswer:
         drained = self._drain()
         self.asking = bool(self.early)
-        return Answered((*applied, *drained), snapshot, len(applied), self.asking)
+        return AfterAnswer((*applied, *drained), snapshot, len(applied), self.asking)
 
     def _apply(self, message: Message) -> tuple[Message, ...]:
         self.epoch, self.version = message.epoch, message.version

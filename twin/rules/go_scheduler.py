@@ -115,7 +115,7 @@ class GoScheduler(Generic[G]):
         self.draw = draw
         self.waiting: deque[G] = deque()
         self.readable: list[G] = []
-        self.idle = [*range(1, procs)][::-1]
+        self.idle: list[int] = [*range(1, procs)][::-1]
         self.procs[0].idle = False
         self.started: list[int] = []
         self.spinning = 0

@@ -1,31 +1,25 @@
 """Which settings of a scenario do not go together."""
 
-from typing import TYPE_CHECKING
-
 from twin.rules.codecs import NO_CODEC
 from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
 from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
+from twin.scenario.memory import memory_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
 from twin.scenario.runtimes import runtime_problem
 from twin.scenario.sending import sending_problem
 from twin.scenario.servers import server_problem
 from twin.scenario.sessions import session_problem
+from twin.scenario.settings import MOST_MESSAGES, Settings
 from twin.scenario.transport import transport_problem
-
-if TYPE_CHECKING:
-    from twin.scenario.scenario import Scenario
 
 WARM_UP_SLACK = 0.3
 """Seconds between the last client of the warm-up and the start of the run."""
 
-MOST_MESSAGES = 100_000
-"""Messages that one run may publish."""
 
-
-def check(scenario: "Scenario") -> None:
+def check(scenario: Settings) -> None:
     """Refuse settings that are allowed each for itself, and not together.
 
     Raises:
@@ -40,6 +34,7 @@ def check(scenario: "Scenario") -> None:
         or sending_problem(clients.sends, clients.count, scenario.duration, scenario.codec)
         or handler_problem(scenario.nodes.handler, clients.count, scenario.duration)
         or pool_problem(scenario.nodes.pool, scenario.slots, scenario.duration)
+        or memory_problem(scenario.nodes.memory_limit, scenario.nodes.memory_restart, _kind_of_pool(scenario))
         or _transport_problem(scenario)
         or runtime_problem(scenario.nodes.runtime, mechanisms_of_nodes(scenario))
     )
@@ -56,7 +51,12 @@ def check(scenario: "Scenario") -> None:
     _check_faults(scenario)
 
 
-def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
+def _kind_of_pool(scenario: Settings) -> str:
+    """Return who does the work of a handler, "" without one."""
+    return scenario.nodes.executor.kind if scenario.nodes.handler is not None else ""
+
+
+def mechanisms_of_nodes(scenario: Settings) -> list[str]:
     """Return tables and settings of mechanisms that not every runtime of nodes has (`twin.scenario.runtimes`)."""
     nodes, clients, publisher = scenario.nodes, scenario.clients, scenario.publisher
     used = {
@@ -67,6 +67,8 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
         "nodes.deadlines": nodes.read_deadline > 0 or nodes.write_deadline > 0,
         "clients.transport": clients.transport.polls,
         "host.accounts": scenario.host.accounts,
+        "host.memory": scenario.host.memory,
+        "nodes.memory_limit": nodes.memory_limit > 0,
         "nodes.pool": nodes.pool is not None,
         "codec": scenario.codec != NO_CODEC,
         "nodes.compression": nodes.compression is not None,
@@ -78,7 +80,7 @@ def mechanisms_of_nodes(scenario: "Scenario") -> list[str]:
     return [name for name, is_used in used.items() if is_used]
 
 
-def _transport_problem(scenario: "Scenario") -> Problem | None:
+def _transport_problem(scenario: Settings) -> Problem | None:
     publisher, clients, nodes = scenario.publisher, scenario.clients, scenario.nodes
     sends = clients.sends.rate
     needs = {
@@ -93,6 +95,8 @@ def _transport_problem(scenario: "Scenario") -> Problem | None:
         Problem("nodes.write_deadline", f"{nodes.write_deadline:g}", "0"): nodes.write_deadline > 0,
         Problem("nodes.pool.handshake", "true", "false"): nodes.pool is not None and nodes.pool.handshake,
         Problem("codec", f"'{scenario.codec}'", f"'{NO_CODEC}'"): scenario.codec != NO_CODEC,
+        Problem("nodes.memory_limit", str(nodes.memory_limit), "0"): nodes.memory_limit > 0,
+        Problem("host.memory", "true", "false"): scenario.host.memory,
         Problem("nodes.compression", "given", "none"): nodes.compression is not None,
         Problem("nodes.batch", "given", "none"): nodes.batch is not None,
         Problem("publisher.batch", "given", "none"): publisher is not None and publisher.batch is not None,
@@ -105,7 +109,7 @@ def _transport_problem(scenario: "Scenario") -> Problem | None:
     return transport_problem(clients.transport, requests, there, [fault.kind for fault in scenario.faults])
 
 
-def _check_faults(scenario: "Scenario") -> None:
+def _check_faults(scenario: Settings) -> None:
     for i, fault in enumerate(scenario.faults):
         if fault.at > scenario.duration:
             raise refused(f"faults.{i}.at", f"{fault.at:g}", f"within duration, {scenario.duration:g} s")
@@ -123,7 +127,7 @@ def _check_faults(scenario: "Scenario") -> None:
             raise refused(f"faults.{i}.kind", f"'{fault.kind}'", "only in a scenario with a [publisher]")
 
 
-def _check_publisher(scenario: "Scenario") -> None:
+def _check_publisher(scenario: Settings) -> None:
     publisher = scenario.publisher
     if publisher is None:
         return

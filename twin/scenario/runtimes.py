@@ -25,9 +25,11 @@ BESIDE = frozenset(
 
 LACKS: dict[RuntimeKind, frozenset[str]] = {
     "asyncio": frozenset(),
-    "processes": frozenset({"publisher", "sessions.store", "registry", *BESIDE}),
-    "threads": frozenset({"publisher", "sessions.store", "registry", "nodes.lifetime", "nodes.deadlines", *BESIDE}),
-    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", *BESIDE}),
+    "processes": frozenset({"publisher", "sessions.store", "registry", "nodes.memory_limit", "host.memory", *BESIDE}),
+    "threads": frozenset(
+        {"publisher", "sessions.store", "registry", "nodes.lifetime", "nodes.deadlines", "nodes.memory_limit", *BESIDE}
+    ),
+    "go": frozenset({"sessions.store", "registry", "nodes.lifetime", "nodes.memory_limit", *BESIDE}),
 }
 """Tables and settings of mechanisms that the nodes of a runtime have not."""
 

@@ -63,7 +63,7 @@ type subscriber struct {
 	note     func(name string, own any)
 
 	mutex   sync.Mutex
-	drawn   uint32
+	drawn   map[uint32]uint32 // by purpose
 	joined  bool
 	known   chan struct{} // closed when it has joined
 	queue   []command
@@ -78,6 +78,7 @@ func newSubscriber(given broadcastSettings, number int, take func([]byte), note 
 	return &subscriber{
 		settings: given, number: number, take: take, note: note, known: make(chan struct{}),
 		queued: make(chan struct{}, 1), left: make(chan struct{}), readers: map[*link]struct{}{},
+		drawn: map[uint32]uint32{},
 	}
 }
 
@@ -98,11 +99,12 @@ func (s *subscriber) start() {
 	go s.live()
 }
 
-// wait sleeps before the try that follows so many failures; false if the node has left meanwhile.
-func (s *subscriber) wait(failures int) bool {
+// wait sleeps before the try that follows so many failures, by the random numbers for a purpose; false if the node has
+// left meanwhile.
+func (s *subscriber) wait(failures int, purpose uint32) bool {
 	s.mutex.Lock()
-	u := uniform(s.settings.Seed, s.settings.Replication, uint32(s.number), purposeBusRetry, s.drawn)
-	s.drawn++
+	u := uniform(s.settings.Seed, s.settings.Replication, uint32(s.number), purpose, s.drawn[purpose])
+	s.drawn[purpose]++
 	s.mutex.Unlock()
 	retry := s.settings.Retry
 	select {
@@ -115,7 +117,10 @@ func (s *subscriber) wait(failures int) bool {
 
 // keep talks over a connection for ever, and opens it again whenever it breaks; `noted` says so to the lab.
 func (s *subscriber) keep(role string, talk func(*link, func()) error, noted bool) {
-	failures, up := 0, false
+	failures, up, purpose := 0, false, uint32(purposeBusRetry)
+	if role == "again" {
+		purpose = purposeBusAgain
+	}
 	ready := func() {
 		failures, up = 0, true
 		if noted {
@@ -137,7 +142,7 @@ func (s *subscriber) keep(role string, talk func(*link, func()) error, noted boo
 		if failures++; failures > s.settings.Retry.Retries {
 			failures = 1
 		}
-		if !s.wait(failures) {
+		if !s.wait(failures, purpose) {
 			return
 		}
 	}
@@ -332,7 +337,7 @@ func (s *subscriber) askOften(l **link, commands [][]string) []any {
 		if failures++; failures > s.settings.Retry.Retries {
 			return make([]any, len(commands))
 		}
-		s.wait(failures)
+		s.wait(failures, purposeBusRetry)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 const (
 	purposeBusRetry = 10 // as in twin/draws.py
+	purposeBusAgain = 43
 
 	philoxM0, philoxM1 = 0xD2511F53, 0xCD9E8D57
 	philoxW0, philoxW1 = 0x9E3779B9, 0xBB67AE85

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	mostConnections = 6000  // at a time, as live/node/asyncio_runtime.py
+	mostConnections = 12000 // at a time, as live/node/asyncio_runtime.py
 	mostHandshake   = 65536 // bytes of a handshake
 	mostUnread      = 1 << 20
 )

@@ -102,6 +102,7 @@ def fan_out(w: Any, server: int, message: int) -> None:
     serving = state in (NodeState.UP, NodeState.DRAINING)
     if c.of_client and serving:
         await_clients(w, server, epoch, version)
+    awaited = is_awaited(w, server, epoch, version)
     n, waiting = 0, 0
     i = whole(node_at(w.nodes, server).tunnels.first) if serving else -1
     while i >= 0:
@@ -121,9 +122,9 @@ def fan_out(w: Any, server: int, message: int) -> None:
     if n > 0:
         frame = new_frame(w, Frame.MESSAGE, size, epoch, version)
         frame_at(c.frames.data, frame).message = message
-        frame_at(c.frames.data, frame).left = n
+        frame_at(c.frames.data, frame).left = 0 if awaited else n
         send_all(w, Lane.DOWN, server, n, frame)
-    elif not is_awaited(w, server, epoch, version):
+    elif not awaited:
         acknowledge(w, server, epoch, version)
 
 
@@ -224,9 +225,7 @@ def written(w: Any, server: int, first: int) -> None:
         frame = frame_at(c.frames.data, value_of(w, cell))
         frame.left -= 1
         if frame.left == 0 and frame.kind == Frame.MESSAGE:
-            epoch, version = whole(frame.epoch), whole(frame.version)
-            if not is_awaited(w, server, epoch, version):
-                acknowledge(w, server, epoch, version)
+            acknowledge(w, server, whole(frame.epoch), whole(frame.version))
         cell = next_of(w, cell)
 
 

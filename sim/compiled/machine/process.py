@@ -4,13 +4,13 @@ from typing import Any
 
 from sim.compiled.events.queue import schedule, schedule_constant, schedule_now, schedule_timer
 from sim.compiled.hooks import step_seconds
-from sim.compiled.machine.cores import average, following, leave_core, turn_is_over
+from sim.compiled.machine.cores import average, delay, following, leave_core, rested, soonest_of, stayed, turn_is_over
 from sim.compiled.machine.inbox import append, copy_item, empty, prepend, take_first
 from sim.compiled.memory.layout import cores_at, cost_at, f8_at, i4_at, item_at, pace_at, process_at
 from sim.compiled.rules import after_sleep, contention_step, timer_due, wakes_late, warm_after_sleep
 from sim.compiled.toolchain.jit import jit, whole
 from sim.compiled.vocabulary import EXPIRES, FIRED, WAKES, Item, Pending, Stage, Timer
-from sim.machine.cores import ROUNDING
+from sim.machine.cores import IDLE_WEIGHT, ROUNDING
 from twin.costs.profile import LEVELS_OF_PACE, PACE_STEP
 
 SURELY = 1e-9
@@ -177,15 +177,15 @@ def wake(w: Any, number: int) -> None:
     process.woken = w.now
     process.slept = w.now - process.asleep_since
     process.warm = warm_after_sleep(whole(process.warm), process.slept)
-    rivals = cores.runs + cores.waits
+    if cores.runs + cores.waits == 0:
+        rested(w, cores)
+    kept = stayed(w, number, cores)
+    rivals = cores.runs + cores.waits + cores.delays + IDLE_WEIGHT
     average(w, cores)
-    if rivals == 0:
-        process.place = cores.mean
-    elif process.lag >= 0.0:
-        process.place = cores.mean - process.lag * (rivals + 1) / rivals
-    else:
-        process.place = max(process.place, cores.mean) if process.rests == cores.rests else cores.mean
-    process.deadline = process.place + w.time_slice
+    if not kept or process.place < cores.mean:
+        lag = 0.0 if kept else process.lag * (rivals + 1) / rivals
+        process.place = cores.mean - lag
+        process.deadline = process.place + w.time_slice
     process.over_since = -1.0
     process.off_since = -1.0
     if cores.idles > 0:
@@ -207,7 +207,7 @@ def challenge(w: Any, newcomer: int, cores: Any) -> None:
         other = process_at(w.procs, i4_at(w.lists, cores.running + i).v)
         if other.place > runner.place:
             runner = other
-    if runner.place > cores.mean + ROUNDING and following(w, cores, whole(cores.waits)) == cores.waits - 1:
+    if runner.place > cores.mean + ROUNDING and soonest_of(w, cores, whole(cores.waits)) == cores.waits - 1:
         runner.gives_way = True
 
 
@@ -268,9 +268,9 @@ def go_on(w: Any, number: int) -> None:
         process.ready = False
         process.asleep_since = w.now
         leave_core(w, number, cores)
-        process.rests = cores.rests
-        if cores.runs + cores.waits == 0:
-            cores.rests += 1
+        if process.lag < 0.0:
+            process.lag = 0.0
+            delay(w, number, cores)
         hand_over(w, whole(process.core), cores)
         return
     if process.over_since < 0.0 and process.place >= process.deadline - ROUNDING:
@@ -292,6 +292,7 @@ def hand_over(w: Any, core: int, cores: Any) -> None:
     if cores.waits == 0:
         i4_at(w.lists, cores.idle + cores.idles).v = core
         cores.idles += 1
+        cores.idle_since = w.now
     else:
         give(w, core, cores, following(w, cores, whole(cores.waits)))
 
@@ -313,6 +314,7 @@ def give(w: Any, core: int, cores: Any, place: int) -> None:
         if cores.waits == 0:
             i4_at(w.lists, cores.idle + cores.idles).v = core
             cores.idles += 1
+            cores.idle_since = w.now
             return
         place = following(w, cores, whole(cores.waits))
     begin(w, number, cores)

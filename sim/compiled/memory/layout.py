@@ -34,12 +34,15 @@ PENDING_EACH = 3
 """Most events of one thing that the heap may get between two looks at its room: later, now, and an urgent one."""
 PROCESS = record(
     ("f8", "place lag deadline over_since off_since woken asleep_since slept threads_place"),
-    ("i8", "load more warm rests threads"),  # more: connections of batches that wait, beyond one each
+    ("i8", "load more warm threads"),  # more: connections of batches that wait, beyond one each
     (ITEM, "item"),
     ("i4", "cores core first first_place last last_place"),
     ("?", "busy ready stopped gives_way"),
 )
-CORES = record(("f8", "mean"), ("i8", "rests"), ("i4", "idle idles waiting waits running runs pace"))
+CORES = record(
+    ("f8", "mean filler idle_since"),
+    ("i4", "idle idles waiting waits running runs delayed delays pace"),  # delayed: who sleeps and is in the queue
+)
 PACE = record(("f8", "start until"), ("i8", "offset length level"))  # until: as long as the level is known
 COST = record(("f8", "first"), ("i8", "offset"), ("i4", "length hops"))
 CLIENT = record(

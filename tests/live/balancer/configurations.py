@@ -18,7 +18,9 @@ from twin.config.nginx import head, peer, peers
 from twin.errors import ScenarioError
 from twin.rules.registry import Registration
 from twin.scenario.balancer.envoy import Envoy
-from twin.scenario.scenario import HAProxy, Nginx, Scenario
+from twin.scenario.balancer.haproxy import HAProxy
+from twin.scenario.balancer.nginx import Nginx
+from twin.scenario.scenario import Scenario
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
 FILE = Path(__file__).with_name("configurations.json")

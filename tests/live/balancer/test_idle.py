@@ -17,7 +17,8 @@ from live import measure
 from twin.config import haproxy
 from twin.errors import ScenarioWarning
 from twin.measures import lifetimes, measure_record
-from twin.scenario.scenario import HAProxy, Scenario
+from twin.scenario.balancer.haproxy import HAProxy
+from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from live.broadcast.bus import ANSWER_WITHIN, Bus, answers, client_of, plain_link
+from live.broadcast.bus import ANSWER_WITHIN, Bus, ClientKill, answers, client_of, plain_link
 from live.broadcast.server import Server
 from live.cluster import Cluster
 from live.control.address import Address
@@ -126,6 +126,35 @@ def test_cut_closes_the_named_connections_and_no_other(own_server: Address, stag
         left = {int(one["id"]) for one in other.client_list()}
         assert second in left
         assert first not in left
+
+
+def test_connections_that_were_found_before_are_cut_in_one_command(own_server: Address, stage: Stage) -> None:
+    bus = Bus(stage, 0, [], own_server)
+    with (
+        client_of(own_server) as mine,
+        client_of(own_server) as other,
+        contextlib.closing(ClientKill(bus, "a")) as kill,
+    ):
+        mine.client_setname("a-1")
+        kill.look()
+        asked = other.info("commandstats")
+        assert kill.cut() == 1
+        told = other.info("commandstats")
+        assert told["cmdstat_client|list"]["calls"] == asked["cmdstat_client|list"]["calls"]
+        assert told["cmdstat_client|kill"]["calls"] == 1
+
+
+def test_a_connection_that_has_come_since_they_were_found_is_cut_as_well(own_server: Address, stage: Stage) -> None:
+    bus = Bus(stage, 0, [], own_server)
+    with client_of(own_server) as gone, client_of(own_server) as mine, contextlib.closing(ClientKill(bus, "a")) as kill:
+        gone.client_setname("a-1")
+        kill.look()
+        gone.close()
+        mine.client_setname("a-1")
+        name = mine.client_id()
+        assert kill.cut() == 1
+        with client_of(own_server) as other:
+            assert name not in {int(one["id"]) for one in other.client_list()}
 
 
 def test_who_does_not_know_the_embedded_servers_password_can_do_nothing(

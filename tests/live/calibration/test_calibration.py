@@ -13,6 +13,7 @@ from live.calibration.common import PUBLISHED
 from live.machine import placement
 from live.machine.speed import BURST, REST
 from twin.costs.broadcast import PAYLOAD_PARTS, PAYLOADS
+from twin.costs.codec import CODEC_PARTS, CONNECTIONS, CONTENTS, DEFLATE_PARTS, TEXTS_MEASURED
 from twin.costs.curve import BROADCAST_LEVELS, LEVELS
 from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.profile import PACE_STEP, HostProfile
@@ -45,8 +46,10 @@ def test_the_profile_has_every_part_at_every_level(calibrated: tuple[HostProfile
     profile = calibrated[0]
     assert set(profile.by_name()) == set(PARTS) | set(OPTIONAL_PARTS)
     assert profile.knows_disk
+    of = dict.fromkeys(PAYLOAD_PARTS, PAYLOADS) | dict.fromkeys(CODEC_PARTS, TEXTS_MEASURED)
+    of |= {name: CONTENTS if name.endswith("_bytes") else CONNECTIONS for name in DEFLATE_PARTS}
     for name, part in profile.by_name().items():
-        assert set(part.levels) <= set(PAYLOADS if name in PAYLOAD_PARTS else BROADCAST_LEVELS), name
+        assert set(part.levels) <= set(of.get(name, BROADCAST_LEVELS)), name
         assert part.levels == sorted(part.levels), name
         assert all(len(values) >= REPEATS for values in part.values), name
     for name in ("client_delivery", "balancer_delivery"):

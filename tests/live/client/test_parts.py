@@ -18,7 +18,7 @@ from live.client.client import Client, Swarm
 from live.client.connection import Inlet, taker
 from live.client.messages import SetStall
 from live.client.part import TEXT, ClientPart, Next, Take
-from twin.scenario.scenario import Clients
+from twin.scenario.settings import Clients
 
 CLIENTS = Clients(reconnect={"policy": "fixed", "base": 0.01, "jitter": "none", "cap": 0.01})  # type: ignore[arg-type]
 SETTINGS: dict[str, Any] = {

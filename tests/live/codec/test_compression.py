@@ -16,7 +16,7 @@ from live.codec.compression import ClientCompression, ServerCompression
 from live.node.base import Node
 from twin.rules.codecs import payload
 from twin.rules.deflate import Deflater, DeflateSettings
-from twin.scenario.scenario import Clients
+from twin.scenario.settings import Clients
 
 SETTINGS = DeflateSettings(11, 4, True)
 CONFIG = {"window_bits": 11, "memory_level": 4, "takeover": True}

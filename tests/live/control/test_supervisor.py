@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Timer
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -261,6 +262,19 @@ def test_the_supervisor_is_told_at_once_when_a_part_ends(stage: Stage) -> None:
     supervisor.check()  # it is told once
     supervisor.wait(0.0)
     supervisor.close()
+
+
+def test_a_wait_ends_when_it_is_due_and_not_with_the_millisecond(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor, asked, slept = Supervisor(stage), [], []
+    monkeypatch.setattr(supervisor, "_poll", SimpleNamespace(poll=lambda ms: asked.append(ms) or []))
+    monkeypatch.setattr(supervisor, "_watch_all", lambda: None)
+    monkeypatch.setattr("live.control.supervisor.time", SimpleNamespace(monotonic=lambda: 5.0, sleep=slept.append))
+    supervisor.wait(0.0105)
+    assert asked == [pytest.approx(8.5)]
+    assert slept == [pytest.approx(0.0105)]  # the clock stands still here: all of the wait is left
+    supervisor.wait(0.0007)
+    assert asked[1:] == [0.0]
+    assert slept[1:] == [pytest.approx(0.0007)]
 
 
 def test_stops_that_the_lab_orders_are_no_trouble_and_others_are(stage: Stage) -> None:

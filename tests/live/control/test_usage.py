@@ -11,7 +11,7 @@ import pytest
 
 from live.control.messages import Finish
 from live.control.process import Stage
-from live.control.usage import process_cpu_ns, queued_ns, wants_a_core
+from live.control.usage import family_cpu_ns, process_cpu_ns, queued_ns, wants_a_core
 
 pytestmark = pytest.mark.live
 
@@ -31,6 +31,31 @@ def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
     assert worked - rested > 50e6
     times = psutil.Process(part.pid).cpu_times()
     assert worked / 1e9 == pytest.approx(times.user + times.system, abs=0.1)
+
+
+def test_the_cpu_time_of_a_thread_that_has_ended_is_not_forgotten(stage: Stage) -> None:
+    work = "one = threading.Thread(target=lambda: sum(range(10_000_000))); one.start(); one.join()"
+    code = f"import sys, threading\n{work}\nprint(flush=True); sys.stdin.read()"
+    part = stage.start("worker", [sys.executable, "-c", code])
+    part.read_line(60)
+    times = psutil.Process(part.pid).cpu_times()
+    assert part.cpu_ns() / 1e9 == pytest.approx(times.user + times.system, abs=0.03)
+    assert part.cpu_ns() > 100e6
+
+
+def test_the_work_of_processes_that_a_part_has_started_is_its_own(stage: Stage) -> None:
+    """One of them has ended, one goes on."""
+    work = "subprocess.run([sys.executable, '-c', 'sum(range(10_000_000))'])"
+    other = "[sys.executable, '-c', 'sum(range(10_000_000)); print(flush=True); import time; time.sleep(60)']"
+    code = f"import sys, subprocess\n{work}\none = subprocess.Popen({other}, stdout=subprocess.PIPE)\n"
+    code += "one.stdout.readline(); print(flush=True); sys.stdin.read(); one.kill(); one.wait()"
+    part = stage.start("worker", [sys.executable, "-c", code])
+    part.read_line(60)
+    (child,) = psutil.Process(part.pid).children()
+    ended = psutil.Process(part.pid).cpu_times().children_user
+    assert ended > 0.05
+    assert family_cpu_ns(part.pid) == pytest.approx(part.cpu_ns() + process_cpu_ns(child.pid) + 1e9 * ended, abs=5e7)
+    assert process_cpu_ns(child.pid) > 50e6
 
 
 def test_a_busy_process_wants_a_core_and_one_that_sleeps_or_is_stopped_does_not(until: Callable[..., None]) -> None:

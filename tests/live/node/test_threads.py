@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(90)]
 
 def start(stage: Stage) -> tuple[ChildProcess, str]:
     (port,) = placement.free_ports(1)
-    config: dict[str, Any] = {"number": 4, "port": port, "backlog": 100, "sends": {}}
+    config: dict[str, Any] = {"number": 4, "port": port, "backlog": 100, "sends": {"codec": "none"}}
     config["handler"] = {"answer_bytes": 64, "executor": "loop", "size": 1}
     node = stage.python("node 4", "live.node.threads", config)
     node.hear(Listening)

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from live.control.process import Stage
-from live.pool.store import EmbeddedStore, start_store
+from live.pool.store import EmbeddedStore
+from live.pool.stores import start_store
 from live.runs import run
 from sim import simulate
 from tests.sound import assert_sound

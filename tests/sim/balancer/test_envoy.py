@@ -6,7 +6,8 @@ from sim import simulate
 from tests.costs import EXIT_DELAY, LET_IN, cost_of
 from tests.strategies import CHECK_OVERHEAD, small
 from twin.draws import Purpose, stratified
-from twin.scenario.scenario import WARM_UP_SLACK, Scenario
+from twin.scenario.combinations import WARM_UP_SLACK
+from twin.scenario.scenario import Scenario
 
 KILL = [{"at": 1.0, "kind": "kill", "node": 1}]
 HANG = [{"at": 1.0, "kind": "hang", "node": 1}]

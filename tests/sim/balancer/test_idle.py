@@ -8,7 +8,7 @@ from tests.costs import cost_of
 from tests.loops import timer
 from tests.strategies import small
 from twin.measures import lifetimes, measure_record
-from twin.scenario.scenario import WARM_UP_SLACK
+from twin.scenario.combinations import WARM_UP_SLACK
 
 BASE = {"reconnect": {"base": 0.1, "cap": 1.0, "jitter": "none"}}
 

@@ -14,6 +14,7 @@ from tests.broadcasts import broadcasts
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
 from twin.costs.broadcast import BROADCAST_PARTS
+from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
 from twin.invariants import audit
 from twin.measures import measure_record
@@ -206,6 +207,15 @@ def test_a_partition_log_reads_again_what_was_not_committed_and_a_stream_does_no
         record = run(broadcast(kind, **changes))
         assert Counter(keys(of_nodes(record))).most_common(1)[0][1] == (2 if kind == "kafka" else 1)
         assert measure_record(record)["lost_share"] == 0.0
+
+
+def test_which_node_is_first_changes_and_the_balancer_comes_before_the_last_of_them():
+    changes = {"duration": 2.0, "clients": {"count": 90}, "publisher": {"rate": 20.0}}
+    record = run(broadcast("pubsub", **changes), HostProfile.load("reference"))  # all of the cluster is on one core
+    reads = of_nodes(record).groupby("version")
+    assert reads["node"].first().value_counts().between(4, 30).tolist() == [True] * 3  # of 40 messages
+    first_delivered = record.select("delivered").groupby("version")["t"].first()
+    assert (first_delivered < reads["t"].last()).mean() > 0.2
 
 
 def test_with_client_scope_a_node_waits_for_its_clients():

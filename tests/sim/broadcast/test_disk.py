@@ -59,6 +59,7 @@ def test_what_comes_during_the_wait_for_the_disk_is_done_behind_what_waits():
 
 def test_others_have_the_core_meanwhile():
     place = Place()
+    place.process.lag = 1.0  # it has had less than its share, and keeps the core as long as it works
     place.write("first")
     place.env.run(until=WORK / 2)
     place.other.work(Cost.constant(RESTED / 2), place.note("other"))

@@ -1,5 +1,8 @@
+from collections import Counter
+
 import pytest
 
+from sim.broadcast.fanout import Fanout
 from sim.world import World
 from tests.costs import cost_of
 from tests.strategies import small, small_profile
@@ -47,3 +50,22 @@ def test_each_part_delays_what_comes_after_it_and_nothing_else(part, later):
     for event, times in usual.items():
         delays = [t - was for t, was in zip(then[event], times, strict=True)]
         assert delays == pytest.approx([MORE * often for often in later.get(event, [0] * len(times))], abs=1e-9)
+
+
+def test_a_node_that_cuts_all_its_clients_in_one_fan_out_acknowledges_once(monkeypatch):
+    said = Counter()
+    acknowledge = Fanout.acknowledge
+    monkeypatch.setattr(Fanout, "acknowledge", lambda *one: said.update([one[1:]]) or acknowledge(*one))
+    scenario = small(  # clients give up while the node hangs; then a message is too large for every outlet
+        duration=1.4,
+        nodes={"count": 1},
+        clients={"count": 3, "heartbeat": {"interval": 1.0, "timeout": 0.1, "close_timeout": 0.2}},
+        bus={"kind": "pubsub"},
+        publisher={"rate": 5.0, "start": 0.2, "payload_bytes": 20_000, "scope": "client"},
+        slow_consumer={"policy": "close", "limit_bytes": 1024},
+        faults=[{"at": 0.1, "kind": "hang", "node": 1, "duration": 0.8}],
+    )
+    one = World(scenario, 0, small_profile())
+    one.run()
+    assert any(row[1] == "received" and row[2] < 0 for row in one.rows)
+    assert set(said.values()) == {1}

@@ -3,7 +3,7 @@
 import pytest
 
 from sim import simulate
-from sim.machine.process import MILLISECOND
+from sim.machine.timers import MILLISECOND
 from sim.world import World
 from tests.strategies import small
 from twin.measures import measure_record

@@ -31,6 +31,7 @@ EXAMPLES = {
     "the nodes have a handler": {"nodes": {"handler": {}}},
     "the clients poll": {"clients": {"transport": {"kind": "poll"}}} | PUBLISHER,
     "the CPU time of processes is noted": {"host": {"accounts": True}},
+    "the memory of nodes is noted or has a limit": {"host": {"memory": True}},
     "a fault may find what another has left": faults({"at": 0.5, "kind": "hang", "node": 1, "duration": 2.0}, KILL),
     "a client may not answer a node that ends": faults(
         {"at": 1.0, "kind": "stall", "client": 1, "duration": 11.0}, {"at": 2.0, "kind": "restart", "node": 1}

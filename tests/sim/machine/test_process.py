@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.machine.process import Cost, Process, pieces, warm_after_sleep
+from sim.machine.process import Cost, Process, pieces
+from sim.machine.timers import warm_after_sleep
 from tests.loops import fixed, load, machine, note, timer
 from twin.costs.curve import COLD_AFTER, Curve
 

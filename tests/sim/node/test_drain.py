@@ -3,7 +3,7 @@
 import pytest
 
 from sim import simulate
-from sim.machine.process import MILLISECOND
+from sim.machine.timers import MILLISECOND
 from sim.world import World
 from tests.checks import next_check
 from tests.costs import AT_THE_CORE, GOODBYE, cost_of

@@ -73,5 +73,7 @@ def test_all_workers_share_the_fate_of_their_node(fault):
 
 
 def test_a_node_of_several_processes_takes_no_part_in_what_it_lacks():
-    with pytest.raises(ScenarioError, match=r"nodes\.runtime is 'processes'; allowed is 'asyncio' with publisher"):
+    with pytest.raises(
+        ScenarioError, match=r"nodes\.runtime is 'processes'; allowed is 'asyncio' or 'go' with publisher"
+    ):
         small(nodes=nodes(), publisher={}, bus={"kind": "stream"})

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from sim import simulate
-from sim.machine.process import MILLISECOND
+from sim.machine.timers import MILLISECOND
 from sim.world import World
 from tests.costs import cost_of
 from tests.loops import timer

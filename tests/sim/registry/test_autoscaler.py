@@ -9,7 +9,7 @@ from tests.strategies import NODE_START, small
 from twin.draws import Purpose, uniform
 from twin.measures import measure_record
 from twin.rules.lifetime import lifetime
-from twin.scenario.scenario import WARM_UP_SLACK
+from twin.scenario.combinations import WARM_UP_SLACK
 
 REGISTRY = {"ttl": 1.0, "heartbeat": 0.4, "sync": 0.3}
 SCALING = {"target": 5, "minimum": 2, "maximum": 6, "sync_period": 2.0}

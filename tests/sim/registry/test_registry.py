@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from sim import simulate
-from sim.machine.process import MILLISECOND
+from sim.machine.timers import MILLISECOND
 from sim.node.node import POLL
 from sim.world import World
 from tests.costs import GOODBYE, cost_of

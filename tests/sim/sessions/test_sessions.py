@@ -3,7 +3,8 @@
 import pytest
 
 from sim import simulate
-from sim.machine.process import MILLISECOND, Cost
+from sim.machine.process import Cost
+from sim.machine.timers import MILLISECOND
 from sim.sessions.authenticator import HASH_PIECE
 from sim.world import World
 from tests.costs import cost_of

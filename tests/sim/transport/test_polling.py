@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import simulate
-from sim.machine.process import MILLISECOND
+from sim.machine.timers import MILLISECOND
 from tests.costs import cost_of
 from tests.strategies import flat, small, small_profile
 from twin.draws import Purpose, uniform

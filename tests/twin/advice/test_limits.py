@@ -17,7 +17,7 @@ def sized(count, nodes=3, kind="haproxy", faults=(), **more):
 
 
 def about(text, scenario):
-    return [one for one in limit_advice(scenario) if text in one]
+    return [one.text for one in limit_advice(scenario) if text in one.text]
 
 
 def test_a_scenario_of_two_hundred_clients_is_far_from_every_limit():
@@ -50,14 +50,14 @@ def test_worker_connections_of_nginx_are_two_a_client():
     assert not about("worker_connections", sized(204, kind="nginx"))
     (text,) = about("worker_connections", sized(205, kind="nginx"))
     assert "512 connections by default" in text
-    assert "205 clients need 410, two each: set events { worker_connections 1410; }" in text
+    assert "205 clients need 410, two each. Set events { worker_connections 1410; }." in text
     assert not about("worker_connections", sized(1000))
 
 
 def test_open_files_of_balancer_and_nodes_are_told():
     found = about("files by default", sized(3000, kind="nginx"))
     assert len(found) == 2
-    assert "3000 clients need 6000, two each: set worker_rlimit_nofile 13000;" in found[0]
+    assert "3000 clients need 6000, two each. Set worker_rlimit_nofile 13000;." in found[0]
     assert "the fullest one gets 1000 clients" in found[1]
     assert [text[:6] for text in about("files by default", sized(3000))] == ["A node"]
     (text,) = about("HAProxy may open 524288", sized(150_000, nodes=500))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.findings import texts
 from tests.strategies import small
 from twin.advice import advice, idle_advice, later_advice, poll_advice
 
@@ -17,14 +18,14 @@ def polling(kind="long_poll", hold=25.0, balancer=None, **changes):
     [({"kind": "haproxy"}, "server_timeout"), ({"kind": "nginx", "read_timeout": 60.0}, "read_timeout")],
 )
 def test_a_hold_as_long_as_the_balancer_waits_is_told(balancer, field):
-    (text,) = poll_advice(polling(hold=60.0, balancer=balancer, duration=90.0))
+    (text,) = texts(poll_advice(polling(hold=60.0, balancer=balancer, duration=90.0)))
     assert text == (
         f"clients.transport.hold is 60 s, and balancer.{field} is 60 s: the balancer gives up each request to which "
         "nothing comes in that time."
     )
-    (text,) = poll_advice(polling(hold=60.0, balancer=balancer, duration=20.0))
+    (text,) = texts(poll_advice(polling(hold=60.0, balancer=balancer, duration=20.0)))
     assert text.endswith(", though not within the run of 20 s.")
-    assert poll_advice(polling(hold=60.0, balancer=balancer, duration=20.0))[0] in advice(
+    assert poll_advice(polling(hold=60.0, balancer=balancer, duration=20.0))[0].text in advice(
         polling(hold=60.0, balancer=balancer, duration=20.0)
     )
     assert poll_advice(polling(hold=59.0, balancer=balancer)) == []

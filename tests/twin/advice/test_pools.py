@@ -19,9 +19,9 @@ def pool(rate, **more):
     ],
 )
 def test_a_pool_that_is_nearly_full_is_told_with_its_numbers(rate, said):
-    (text,) = pool_advice(pool(rate))
-    assert text == f"nodes.pool.rate {rate:g} x nodes.pool.service 0.05 s {said}"
-    assert text in advice(pool(rate))
+    (found,) = pool_advice(pool(rate))
+    assert str(found) == f"nodes.pool.rate {rate:g} x nodes.pool.service 0.05 s {said}"
+    assert found.text in advice(pool(rate))
 
 
 def test_a_pool_with_room_or_none_is_not_spoken_of():

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.findings import texts
 from tests.strategies import small
-from twin.advice import advice, idle_advice
+from twin.advice import idle_advice
 
 FIELD = {"haproxy": "tunnel_timeout", "nginx": "read_timeout"}
 KINDS = pytest.mark.parametrize("kind", ["haproxy", "nginx"])
@@ -29,7 +30,7 @@ def quiet(kind, timeout, interval, node=0.0, **more):
     ],
 )
 def test_a_timeout_that_is_not_longer_than_the_pings_are_apart_is_told(kind, timeout, interval, node, said):
-    found = idle_advice(quiet(kind, timeout, interval, node, duration=100.0))
+    found = texts(idle_advice(quiet(kind, timeout, interval, node, duration=100.0)))
     assert len(found) == bool(said)
     assert said in "".join(found)
     assert all(text.startswith(f"balancer.{FIELD[kind]} is {timeout:g} s, but ") for text in found)
@@ -37,19 +38,19 @@ def test_a_timeout_that_is_not_longer_than_the_pings_are_apart_is_told(kind, tim
 
 @KINDS
 def test_a_timeout_that_ends_after_the_run_is_told_to_be_unseen_in_it(kind):
-    (text,) = advice(quiet(kind, 60.0, 0.0, duration=30.0))
+    (text,) = texts(idle_advice(quiet(kind, 60.0, 0.0, duration=30.0)))
     assert text.endswith("nobody pings: idle connections are cut, though not within the run of 30 s.")
-    (text,) = advice(quiet(kind, 60.0, 0.0, duration=61.0))
+    (text,) = texts(idle_advice(quiet(kind, 60.0, 0.0, duration=61.0)))
     assert text.endswith("nobody pings: idle connections are cut.")
 
 
 def test_a_difference_below_the_lazy_delay_of_nginx_is_told_when_both_sides_ping():
     assert not idle_advice(quiet("nginx", 20.2, 20.0))
     assert not idle_advice(quiet("haproxy", 20.2, 20.0, 20.0))
-    (text,) = idle_advice(quiet("nginx", 20.2, 20.0, 20.0))
+    (text,) = texts(idle_advice(quiet("nginx", 20.2, 20.0, 20.0)))
     assert "nginx does not move a timer by less than 0.3 s: idle connections may be cut" in text
 
 
 def test_a_heartbeat_that_adapts_is_said_to_find_an_interval():
-    (text,) = idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"max_interval": 40.0}))
+    (text,) = texts(idle_advice(quiet("haproxy", 20.0, 10.0, heartbeat={"max_interval": 40.0})))
     assert "connections are cut until the heartbeat has found a shorter interval" in text

@@ -31,10 +31,11 @@ from twin.scenario.scenario import Scenario
     ],
 )
 def test_a_time_beyond_the_plausible_is_taken_for_milliseconds(changes, said):
-    texts = time_advice(small(**changes))
-    assert texts
-    assert texts[0].startswith(f"{said}, for times are in seconds; if milliseconds are meant, write ")
-    assert texts[0].endswith(f" {float(re.search(r'is ([0-9]+) s', said)[1]) / 1000:g}.")
+    found = time_advice(small(**changes))
+    assert found
+    assert str(found[0]) == f"{said}, for times are in seconds."
+    assert found[0].remedy.startswith("If milliseconds are meant, write ")
+    assert found[0].remedy.endswith(f" {float(re.search(r'is ([0-9]+) s', said)[1]) / 1000:g}.")
 
 
 def test_whole_hours_are_meant_however_many():

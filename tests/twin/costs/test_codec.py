@@ -11,7 +11,6 @@ from twin.costs.codec import (
     OF_CODECS,
     CodecCosts,
     by_size,
-    connection_bytes,
     knows_deflate,
     shape_of,
 )
@@ -129,21 +128,3 @@ def test_every_part_is_said_in_words():
     assert OF_CODECS["inflate_fresh_bytes"] == (
         "permessage-deflate: decompress what a larger frame costs more, with a new context"
     )
-
-
-def test_a_connection_takes_its_own_memory_and_that_of_kept_contexts():
-    known = PROFILE.model_dump() | {"connection_bytes": [9e3, 10e3, 12e3], "context_bytes_12_5": [40e3]}
-    known |= {"context_bytes_9_1": [5e3], "context_bytes_15_8": [300e3]}
-    profile = type(PROFILE).model_validate(known)
-
-    def takes(**compression):
-        return connection_bytes(profile, talking(nodes={"compression": compression}))
-
-    assert connection_bytes(profile, talking()) == 10e3
-    assert takes() == 50e3
-    assert takes(takeover=False) == 10e3
-    assert takes(window_bits=15, memory_level=8) == 310e3
-    assert 50e3 < takes(window_bits=13) < takes(window_bits=14) < 310e3
-    assert connection_bytes(PROFILE, talking()) is None
-    without = type(PROFILE).model_validate(known | {"context_bytes_9_1": []})
-    assert connection_bytes(without, talking(nodes={"compression": {}})) is None

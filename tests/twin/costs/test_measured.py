@@ -168,3 +168,15 @@ def test_a_list_of_very_many_wrong_entries_has_one_error(tmp_path):
         with pytest.raises(ValidationError) as caught:
             HostProfile.model_validate_json(path.read_text())
         assert caught.value.error_count() == 1
+
+
+def test_figures_beside_paces_that_were_read_in_another_way_are_not_mixed():
+    old, new = small_profile(), small_profile().model_copy(update={"warm_paces": True})
+    assert not old.warm_paces  # a profile of an earlier lab does not say how its paces were read
+    once, twice = new.with_earlier(old), new.with_earlier(new)
+    assert once.warm_paces
+    for profile, count in ((once, 1), (twice, 2)):
+        part, measured = profile.of("node")["node_leave"], new.of("node")["node_leave"]
+        assert [len(repeats) for repeats in part.values] == [count * len(repeats) for repeats in measured.values]
+    only = new.model_copy(update={"parts": {"node": new.parts["node"]}}).with_earlier(old)
+    assert only.of("client") == old.of("client")  # what was not measured anew is kept

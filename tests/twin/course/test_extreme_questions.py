@@ -1,4 +1,4 @@
-"""Level 2 of labs 6, 7 and 10: an answer at the edge, wrong ones of each kind, and how rare right ones are."""
+"""Level 2 of labs 6, 7, 10 and 12, and level 1 of 12 and 13: the edge is right, the rest is not, few answers are."""
 
 from functools import cache
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twin.course import balancing, drain, sessions
+from twin.course import balancing, drain, sessions, stalls, transports
 from twin.rules.health import detection_bounds
 from twin.scenario.scenario import Scenario
 
@@ -36,6 +36,23 @@ def leads_by_hand(scenario):
     return predicted("attempts_per_client", [1.0 + max(0.0, latest - fault.lead)])
 
 
+def ages_by_hand(scenario):
+    """A message waits for any part of an interval, and some milliseconds more."""
+    return predicted("latency_p90", [0.005 + 0.9 * scenario.clients.transport.interval])
+
+
+def bytes_by_hand(scenario):
+    """The heads of request and answer are shared by all messages of an interval."""
+    messages = scenario.publisher.rate * scenario.clients.transport.interval
+    return predicted("bytes_per_delivery", [93 + 262 / messages])
+
+
+def pieces_by_hand(scenario):
+    """Two in five wait for any part of a piece."""
+    (length,) = (task.cpu.mean for task in scenario.nodes.handler.tasks if task.name == "long")
+    return predicted("short_answer_p99", [0.001 + stalls.waits_by_hand(0.4, length, 0.99)])
+
+
 def single():
     return drain.single_drain(Scenario.load("rolling-restart"), 25.0, 2.5)
 
@@ -44,6 +61,9 @@ QUESTIONS = {
     "base": (balancing.harder(Scenario.load("node-returns")), waits_by_hand, 50.0),
     "iterations": (sessions.harder(Scenario.load("sessions-reload")), hashes_by_hand, 3.9),
     "lead": (drain.harder(single()), leads_by_hand, 1.0),
+    "age": (transports.gentlest(Scenario.load("transport-poll")), ages_by_hand, 0.4),
+    "bytes": (transports.harder(Scenario.load("transport-poll")), bytes_by_hand, 110.0),
+    "piece": (stalls.largest_piece(stalls.variant("loop")), pieces_by_hand, 0.015),
 }
 
 

@@ -91,13 +91,6 @@ def test_a_scenario_without_any_of_it_has_none_of_these_measures():
     assert {"age_p50", "wire_bytes", "node_cpu", "client_cpu"} <= set(MEASURES)
 
 
-def test_memory_is_a_connection_and_left_out_where_clients_send():
-    some = [row(3.98, "node_memory", node=n, detail=detail) for n, detail in ((1, "1000 3000 3"), (2, "500 1500 2"))]
-    assert measure_codec(record([*rows(), *some], **published()))["connection_bytes"] == 600.0
-    sends = {"codec": "json", "clients": {"sends": {"rate": 1.0}}}
-    assert "connection_bytes" not in measure_codec(record(some, **sends))
-
-
 def test_frames_of_answers_alone_have_no_bytes_a_message():
     nothing_due = published() | {"publisher": {"rate": 1.0, "start": 1.0, "stop": 1.0}}
     found = measure_codec(record([row(2.1, "node_written", node=1, detail="48 2")], **nothing_due))

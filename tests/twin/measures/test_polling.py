@@ -58,7 +58,7 @@ def test_requests_and_what_a_delivery_costs_by_hand():
 
 @pytest.mark.parametrize("kind", ["poll", "websocket"])
 def test_what_a_delivery_costs_by_hand(kind):
-    assert measure_accounts(record(rows(), kind)) == {
+    assert measure_accounts(record(rows(), kind, host={"accounts": kind == "websocket"})) == {
         "node_cpu_per_delivery": 100.0,
         "balancer_cpu_per_delivery": 60.0,
         "client_cpu_per_delivery": 20.0,

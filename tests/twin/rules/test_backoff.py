@@ -1,4 +1,5 @@
 import heapq
+from math import inf
 
 import pytest
 from hypothesis import given
@@ -9,11 +10,14 @@ from twin.draws import Purpose, uniform
 from twin.rules.backoff import (
     Backoff,
     Reconnect,
+    always_together,
     exponential_delay,
     jittered,
     listed_delay,
     longest_delay,
+    patience,
     reconnect_delay,
+    spread_after_loss,
     tells_apart,
 )
 
@@ -221,3 +225,66 @@ def contend(jitter, clients=60):
 def test_jitter_saves_most_calls_as_in_brookers_experiment():
     calls = {jitter: contend(jitter) for jitter in ("none", "equal", "full", "decorrelated")}
     assert all(calls[jitter] < calls["none"] / 2 for jitter in ("equal", "full", "decorrelated"))
+
+
+def policy(**settings):
+    plain = {"policy": "exponential", "base": 1.0, "factor": 2.0, "cap": 8.0, "jitter": "none", "first": "backoff"}
+    return Reconnect(**plain | {"max_attempts": 0, "stable_time": 0.0} | settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "width"),
+    [
+        ({}, 0.0),
+        ({"jitter": "full"}, 1.0),
+        ({"jitter": "equal"}, 0.5),
+        ({"jitter": "offset"}, 1.0),
+        ({"jitter": "decorrelated"}, 2.0),
+        ({"jitter": "around", "spread": 0.5}, 0.95),
+        ({"jitter": "full", "first": "immediate"}, 0.0),
+        ({"first": "jittered"}, 1.0),
+        ({"policy": "immediate", "jitter": "full"}, 0.0),
+        ({"policy": "list", "delays": [[1.0, 1.5], 9.0]}, 0.5),
+    ],
+)
+def test_the_spread_after_a_loss_is_the_width_of_the_first_wait(settings, width):
+    rule = policy(**settings)
+    assert spread_after_loss(rule) == pytest.approx(width, abs=1e-6)
+    drawn = []
+    for i in range(2000):
+        memory = Backoff(rule)
+        drawn.append(memory.after_loss(1e9, i / 2000))
+    assert max(drawn) - min(drawn) == pytest.approx(width, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("settings", "together"),
+    [
+        ({}, True),
+        ({"jitter": "full", "first": "immediate"}, False),
+        ({"first": "jittered"}, False),
+        ({"policy": "list", "delays": [1.0, [2.0, 2.0]]}, True),
+        ({"policy": "list", "delays": [1.0, [2.0, 3.0]]}, False),
+        ({"policy": "immediate", "jitter": "full"}, True),
+    ],
+)
+def test_only_clients_without_any_draw_stay_together_for_ever(settings, together):
+    assert always_together(policy(**settings)) == together
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, inf),
+        ({"max_attempts": 1}, 1.0),
+        ({"max_attempts": 6}, 1 + 2 + 4 + 8 + 8 + 8),
+        ({"max_attempts": 1_000_000, "policy": "fixed"}, 1_000_000.0),
+        ({"max_attempts": 5, "policy": "immediate"}, 0.0),
+        ({"policy": "list", "delays": [0.0, 2.0, [5.0, 10.0]], "then": "stop"}, 12.0),
+        ({"policy": "list", "delays": [0.0, 2.0, 10.0], "then": "stop", "max_attempts": 2}, 2.0),
+        ({"policy": "list", "delays": [1.0, 3.0]}, inf),
+        ({"policy": "list", "delays": [1.0, 3.0], "max_attempts": 10}, 1 + 9 * 3.0),
+    ],
+)
+def test_a_clients_patience_is_the_sum_of_its_longest_waits(settings, seconds):
+    assert patience(policy(**settings)) == pytest.approx(seconds)

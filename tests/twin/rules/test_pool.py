@@ -148,7 +148,7 @@ def test_a_connection_past_its_lifetime_is_replaced_when_it_is_given_back():
 # redis-py
 
 
-def test_a_borrower_opens_the_connection_of_its_slot_and_the_last_one_is_borrowed_first():
+def test_a_borrower_opens_the_connection_of_its_slot_and_the_last_is_borrowed_first():
     pool = SlotPool(2)
     assert pool.borrow(10) == [Give(10, 1, opened=False)]
     assert pool.borrow(11) == [Give(11, 2, opened=False)]

@@ -8,9 +8,12 @@ from websockets import client as websockets_client
 from twin.rules.backoff import Backoff
 from twin.rules.heartbeat import detection_bounds
 from twin.rules.presets import BALANCERS, CLIENTS
+from twin.scenario.balancer.haproxy import HAProxy
 from twin.scenario.balancer.kinds import Preset as BalancerPreset
+from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.presets import ClientPreset
-from twin.scenario.scenario import HAProxy, Nginx, Reconnect, Scenario
+from twin.scenario.scenario import Scenario
+from twin.scenario.settings import Reconnect
 
 units = st.floats(0, 1, exclude_max=True)
 

@@ -45,7 +45,7 @@ def test_a_number_stands_for_a_fixed_service_time():
     assert drawn.service.distribution == "exponential"
 
 
-def test_a_scenario_without_a_pool_has_none_and_idle_connections_live_for_five_minutes():
+def test_a_scenario_has_no_pool_unless_asked_and_idle_ones_live_for_five_minutes():
     assert small().nodes.pool is None
     assert small(nodes={"pool": {}}).nodes.pool.idle_timeout == 300.0
     assert small(nodes={"pool": {}}).nodes.pool.alarms.limits() == AlarmLimits(0.8, 1.0, 1.0, 10.0)

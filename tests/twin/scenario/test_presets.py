@@ -6,7 +6,10 @@ import pytest
 
 from tests.strategies import small
 from twin.errors import ScenarioError
-from twin.scenario.scenario import HAProxy, Nginx, Reconnect, Scenario
+from twin.scenario.balancer.haproxy import HAProxy
+from twin.scenario.balancer.nginx import Nginx
+from twin.scenario.scenario import Scenario
+from twin.scenario.settings import Reconnect
 
 PHOENIX = Scenario.parse({"name": "x", "clients": {"reconnect": "phoenix"}}).clients.reconnect
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from tests.broadcasts import broadcasts
 from tests.strategies import scenarios, small
 from twin.errors import ScenarioError
+from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.faults import Fault
-from twin.scenario.scenario import Nginx, Scenario
+from twin.scenario.scenario import Scenario
 
 SENTENCE = re.compile(r"[^\n]+\.\Z")
 

@@ -13,14 +13,27 @@ FILES = 1024
 systemd has the same (`DefaultLimitNOFILE=1024:524288`)."""
 
 
+BACKLOG = 4096
+"""Connections that wait until a balancer accepts them, as the lab configures it; also what the kernel allows. Source:
+Linux 5.4, Documentation/admin-guide/sysctl/net.rst (`somaxconn`)."""
+
+
 class Limit(NamedTuple):
-    """A limit of a program: how many of something it `has`, how many clients make it `need`, and what to do, as a
-    sentence.
+    """A limit of a program.
+
+    Attributes:
+        need: how many of something the clients make it need.
+        has: how many it has by default.
+        sentence: what is near its limit.
+        remedy: what to do, a sentence.
+        source: where the limit is known from.
     """
 
     need: int
     has: int
     sentence: str
+    remedy: str
+    source: str
 
 
 class BalancerSettings(Table):
@@ -29,6 +42,7 @@ class BalancerSettings(Table):
     Attributes:
         program: its name as its makers write it.
         idle_field: the setting after which it cuts a silent connection.
+        idle_source: where its manual says so.
         answer_field: the setting after which it waits for the answer of a node no longer.
         gray_release: whether it can send a share of the clients to other nodes.
         tries_peers: whether a request that fails at one node goes on to others, each of which it tries once.
@@ -37,6 +51,7 @@ class BalancerSettings(Table):
 
     program: ClassVar[str]
     idle_field: ClassVar[str]
+    idle_source: ClassVar[str]
     answer_field: ClassVar[str]
     gray_release: ClassVar[bool] = False
     tries_peers: ClassVar[bool] = False
@@ -61,6 +76,23 @@ class BalancerSettings(Table):
     def check_interval(self) -> float | None:
         """Seconds between two checks of a node; None without checks of its own."""
         return None
+
+    @property
+    def unready_within(self) -> float | None:
+        """Seconds until a node that says it is not ready gets no more clients; None: the balancer never asks."""
+        return None
+
+    @property
+    def unanswered_within(self) -> float | None:
+        """Seconds after which it gives up a connect that is not answered, and tries another node or that one again;
+        None: it does not try again.
+        """
+        return None
+
+    @property
+    def moves_on(self) -> bool:
+        """Whether an attempt that a node refuses goes on to another one."""
+        return self.tries_peers
 
     @property
     def ramps_up(self) -> bool:

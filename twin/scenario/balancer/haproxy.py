@@ -41,6 +41,7 @@ class HAProxy(BalancerSettings):
 
     program: ClassVar[str] = "HAProxy"
     idle_field: ClassVar[str] = "tunnel_timeout"
+    idle_source: ClassVar[str] = "HAProxy 2.8 manual, `timeout tunnel`"
     answer_field: ClassVar[str] = "server_timeout"
     gray_release: ClassVar[bool] = True
 
@@ -105,6 +106,21 @@ class HAProxy(BalancerSettings):
         return self.check.inter
 
     @property
+    def unready_within(self) -> float | None:
+        """Return the time of `check.fall` checks, each answered at once."""
+        return self.check.fall * self.check.inter
+
+    @property
+    def unanswered_within(self) -> float | None:
+        """Return `connect_timeout` with `retries`."""
+        return self.connect_timeout if self.retries else None
+
+    @property
+    def moves_on(self) -> bool:
+        """Whether it retries, and at other servers."""
+        return self.retries > 0 and self.redispatch != 0
+
+    @property
     def ramps_up(self) -> bool:
         """Whether there is a `slowstart`."""
         return self.slowstart > 0
@@ -137,9 +153,10 @@ class HAProxy(BalancerSettings):
         more = f" and fs.nr_open, by default {KERNEL_FILES}" if need >= NEAR * KERNEL_FILES else ""
         sentence = (
             f"HAProxy may open {MOST_FILES} files by default (the hard limit, ulimit -Hn), and maxconn {maxconn} for "
-            f"{clients} clients needs {need}, two a session: raise LimitNOFILE of its service{more}."
+            f"{clients} clients needs {need}, two a session."
         )
-        return [Limit(need, MOST_FILES, sentence)]
+        source = "systemd-system.conf(5), `DefaultLimitNOFILE=`; HAProxy 2.8 manual, `maxconn`"
+        return [Limit(need, MOST_FILES, sentence, f"Raise LimitNOFILE of its service{more}.", source)]
 
     def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
         """Return changes of `check`."""

@@ -27,6 +27,7 @@ class Nginx(BalancerSettings):
 
     program: ClassVar[str] = "nginx"
     idle_field: ClassVar[str] = "read_timeout"
+    idle_source: ClassVar[str] = "nginx, ngx_http_proxy_module (`proxy_read_timeout`)"
     answer_field: ClassVar[str] = "read_timeout"
     tries_peers: ClassVar[bool] = True
     relists: ClassVar[bool] = True
@@ -73,6 +74,11 @@ class Nginx(BalancerSettings):
         return self.read_timeout
 
     @property
+    def unanswered_within(self) -> float | None:
+        """Return `connect_timeout`."""
+        return self.connect_timeout
+
+    @property
     def retried_within(self) -> float:
         """Return `fail_timeout`: until then a peer may be tried in vain."""
         return self.fail_timeout
@@ -90,10 +96,15 @@ class Nginx(BalancerSettings):
         need = 2 * clients
         connections = (
             f"An nginx worker has {WORKER_CONNECTIONS} connections by default (worker_connections), and {clients} "
-            f"clients need {need}, two each: set events {{ worker_connections {worker_connections(clients)}; }}."
+            f"clients need {need}, two each."
         )
+        set_connections = f"Set events {{ worker_connections {worker_connections(clients)}; }}."
         files = (
             f"An nginx worker may open {FILES} files by default (the soft limit, ulimit -n), and {clients} clients "
-            f"need {need}, two each: set worker_rlimit_nofile {worker_files(clients)};."
+            f"need {need}, two each."
         )
-        return [Limit(need, WORKER_CONNECTIONS, connections), Limit(need, FILES, files)]
+        set_files = f"Set worker_rlimit_nofile {worker_files(clients)};."
+        return [
+            Limit(need, WORKER_CONNECTIONS, connections, set_connections, "nginx, ngx_core_module, worker_connections"),
+            Limit(need, FILES, files, set_files, "systemd-system.conf(5), `DefaultLimitNOFILE=`"),
+        ]

@@ -1,11 +1,12 @@
-"""The memory that connections take in their nodes."""
+"""The memory that nodes have at the end of a run."""
 
 from collections.abc import Sequence
 
 from sim.node.node import Node
 from sim.ports import Run, Work
-from twin.record.events import NodeMemory
+from twin.record.events import NodeMemory as Noted
 from twin.record.record import Row, row
+from twin.rules.memory import NodeMemory
 from twin.rules.usage import BEFORE_END
 
 
@@ -15,12 +16,12 @@ class Usage:
     Args:
         run: the replication.
         nodes: of which each is looked at whose process has always been up.
-        connection: resident bytes that a connection takes in its node.
+        memory: what that of a node is made of.
     """
 
-    def __init__(self, run: Run, nodes: Sequence[Node], connection: float) -> None:
+    def __init__(self, run: Run, nodes: Sequence[Node], memory: NodeMemory) -> None:
         self.run = run
-        self.connection = connection
+        self.memory = memory
         self.connections: dict[int, int] = {}
         self.first = [node for node in nodes if node.state == "up"]
         self.lives = [node.life for node in nodes]
@@ -35,8 +36,9 @@ class Usage:
 
     def finish(self) -> list[Row]:
         """Return what was seen."""
-        end = max(0.0, self.run.scenario.duration - BEFORE_END)
+        end, memory = max(0.0, self.run.scenario.duration - BEFORE_END), self.memory
         return [
-            row(end, "node_memory", node=number, detail=NodeMemory.pack(0, round(count * self.connection), count))
+            row(end, "node_memory", node=number, detail=detail)
             for number, count in sorted(self.connections.items())
+            if (detail := Noted.pack(round(memory.empty), round(memory.resident(count)), count))
         ]

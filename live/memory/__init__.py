@@ -1,0 +1,1 @@
+"""How much memory real nodes take, and the limit that ends one."""

@@ -1,0 +1,1 @@
+"""How much memory nodes take in the model, and what ends one that has a limit."""
