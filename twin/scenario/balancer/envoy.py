@@ -168,6 +168,7 @@ class Envoy(BalancerSettings):
 
     program: ClassVar[str] = "Envoy"
     idle_field: ClassVar[str] = "stream_idle_timeout"
+    idle_source: ClassVar[str] = "Envoy 1.40, API reference, HttpConnectionManager (`stream_idle_timeout`)"
     answer_field: ClassVar[str] = "timeout"
 
     kind: Literal["envoy"] = Field("envoy", description="Program of the balancer: envoy, haproxy, or nginx.")
@@ -245,6 +246,21 @@ class Envoy(BalancerSettings):
         return self.check.interval
 
     @property
+    def unready_within(self) -> float | None:
+        """Return the longest time between two checks: one that is answered with another status marks a node at once."""
+        return self.check.interval + self.check.timeout
+
+    @property
+    def unanswered_within(self) -> float | None:
+        """Return `connect_timeout` if a connect in vain is retried."""
+        return self.connect_timeout if self.retry_policy.num_retries else None
+
+    @property
+    def moves_on(self) -> bool:
+        """Whether there are retries: each chooses anew."""
+        return self.retry_policy.num_retries > 0
+
+    @property
     def retried_within(self) -> float:
         """Return `timeout`: all tries of a request end with it."""
         return self.timeout
@@ -267,16 +283,21 @@ class Envoy(BalancerSettings):
         need = 2 * clients
         sentence = (
             f"Envoy may open {FILES} files by default (the soft limit, ulimit -n), and {clients} clients need {need}, "
-            f"two each: raise LimitNOFILE of its service."
+            f"two each."
         )
         breakers = self.circuit_breakers
         most = min(breakers.max_connections, breakers.max_requests)
         name = "max_connections" if breakers.max_connections <= breakers.max_requests else "max_requests"
         full = (
             f"Envoy's circuit breaker lets {most} connections to all nodes be ({name}), and {clients} clients need as "
-            f"many: who comes later waits, and gets a 504 after timeout, or a 503 at once. Raise {name}."
+            f"many: who comes later waits, and gets a 504 after timeout, or a 503 at once."
         )
-        return [Limit(need, FILES, sentence), Limit(clients, most, full)]
+        service = "systemd-system.conf(5), `DefaultLimitNOFILE=`"
+        breaker = "Envoy 1.40, API reference, CircuitBreakers.Thresholds"
+        return [
+            Limit(need, FILES, sentence, "Raise LimitNOFILE of its service.", service),
+            Limit(clients, most, full, f"Raise balancer.circuit_breakers.{name}.", breaker),
+        ]
 
     def checked_every(self, inter: float, fall: int | None = None) -> dict[str, Any]:
         """Return changes of `check`."""
