@@ -247,8 +247,8 @@ class Envoy(BalancerSettings):
 
     @property
     def unready_within(self) -> float | None:
-        """Return the longest time between two checks: one that is answered with another status marks a node at once."""
-        return self.check.interval + self.check.timeout
+        """Return the time between two checks: one that is answered with another status marks a node at once."""
+        return self.check.interval
 
     @property
     def unanswered_within(self) -> float | None:
