@@ -49,7 +49,10 @@ SMALL: dict[str, Any] = {
 }
 OTHERS: dict[str, Any] = {
     "nginx": {},
-    "envoy": {"check": {"interval": 0.2, "no_traffic_interval": 0.2, "unhealthy_threshold": 2, "healthy_threshold": 1}},
+    "envoy": {
+        "check": {"interval": 0.2, "no_traffic_interval": 0.2, "unhealthy_threshold": 2, "healthy_threshold": 1},
+        "delayed_close_timeout": 0.0,  # else each connection takes a second to close
+    },
 }
 """What stands in place of its balancer for one of another kind."""
 
