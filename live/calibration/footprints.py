@@ -25,7 +25,9 @@ def with_memory(
         repeats: measurements of each figure.
         progress: receives the part done (0 to 1) and what is being measured.
     """
-    scenario, tell = Scenario.parse({"name": "calibration"}), progress or (lambda share, what: None)
+    scenario = Scenario.parse({"name": "calibration", "clients": {"count": 2000}})
+    placement.check_limits(scenario)
+    tell = progress or (lambda share, what: None)
     known = [cast("RuntimeKind", kind) for kind in profile.parts.get("node", {})]
     runtimes = [kind for kind in known if kind in RUNTIMES and RUNTIMES[kind].is_here]
     found: memory.Footprints = {}

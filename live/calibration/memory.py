@@ -17,7 +17,7 @@ from twin.costs.measured import Footprint
 from twin.costs.memory import USUAL_START
 from twin.scenario.runtimes import RuntimeKind
 
-FIRST, COUNTED = 64, 512
+FIRST, COUNTED = 64, 1500
 """Connections that a node has before its memory is looked at, and those that count: the first ones find room that the
 node's start has left, and load what is loaded once."""
 SETTLES = 0.3

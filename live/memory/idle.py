@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 from live.calibration import rounds
 from live.control import interrupt
@@ -100,7 +99,13 @@ def hold(scenario: Scenario, replication: int = 0, tell: Tell = lambda done: Non
         stage.end(node)
     if there < LEAST_SHARE * count:
         raise ClusterError(f"{there} of {count} idle connections were left on the node at the end.")
-    said = partial(row, scenario.duration - BEFORE_END, "node_memory", node=1)
+    names = ("attempt_connect", "connected")
+    rows = [
+        row(-BEFORE_END, name, client, 1 if name == "connected" else -1, 1) for client in range(count) for name in names
+    ]
+    rows.append(
+        row(scenario.duration - BEFORE_END, "node_memory", node=1, detail=NodeMemory.pack(before, after, there))
+    )
     provenance = {
         "world": "live",
         "engine": "processes",
@@ -111,4 +116,4 @@ def hold(scenario: Scenario, replication: int = 0, tell: Tell = lambda done: Non
         "machine": placement.machine(),
         "versions": RUNTIMES[nodes.runtime].versions(),
     }
-    return Record.of([said(detail=NodeMemory.pack(before, after, there))], provenance)
+    return Record.of(rows, provenance)

@@ -6,7 +6,7 @@ from sim.connection import Frame, Tunnel
 from sim.node.lives import kill, start
 from sim.node.node import Node
 from sim.ports import NodePart, Run, Work
-from twin.rules.memory import Kept, NodeMemory, newest
+from twin.rules.memory import Kept, MemoryUse, newest
 
 NEWEST = -1
 """Names the frames that are still on their way to clients which do not read: the same for all."""
@@ -26,7 +26,7 @@ class MemoryLimit(NodePart):
             counted.
     """
 
-    def __init__(self, run: Run, node: Node, memory: NodeMemory, room: int) -> None:
+    def __init__(self, run: Run, node: Node, memory: MemoryUse, room: int) -> None:
         self.run = run
         self.node = node
         self.memory = memory

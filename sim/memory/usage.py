@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sim.node.node import Node
 from sim.ports import Run, Work
-from twin.record.events import NodeMemory as Noted
+from twin.record.events import NodeMemory
 from twin.record.record import Row, row
-from twin.rules.memory import NodeMemory
+from twin.rules.memory import MemoryUse
 from twin.rules.usage import BEFORE_END
 
 
@@ -19,7 +19,7 @@ class Usage:
         memory: what that of a node is made of.
     """
 
-    def __init__(self, run: Run, nodes: Sequence[Node], memory: NodeMemory) -> None:
+    def __init__(self, run: Run, nodes: Sequence[Node], memory: MemoryUse) -> None:
         self.run = run
         self.memory = memory
         self.connections: dict[int, int] = {}
@@ -40,5 +40,5 @@ class Usage:
         return [
             row(end, "node_memory", node=number, detail=detail)
             for number, count in sorted(self.connections.items())
-            if (detail := Noted.pack(round(memory.empty), round(memory.resident(count)), count))
+            if (detail := NodeMemory.pack(round(memory.empty), round(memory.resident(count)), count))
         ]

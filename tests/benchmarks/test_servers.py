@@ -24,7 +24,7 @@ from tests.commands import ROOT
 pytestmark = pytest.mark.live
 
 CLIENTS, ROUNDS, REPEATS = 200, 200, 3
-LEAST_OF_PICOWS = 0.4
+LEAST_OF_PICOWS = 0.5
 """Messages a CPU second of the node over those of picows: the price of a library in Python, see docs/runtimes.md."""
 LEAST_OF_AIOHTTP = 0.9
 

@@ -49,6 +49,7 @@ PLAUSIBLE: dict[str, float] = {
     "nodes.ping_interval": 900.0,
     "nodes.ping_timeout": 900.0,
     "nodes.lifetime.mean": 7200.0,
+    "nodes.memory_restart": 900.0,
     "nodes.read_deadline": 900.0,
     "nodes.write_deadline": 300.0,
     "nodes.batch.window": 10.0,

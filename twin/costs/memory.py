@@ -12,7 +12,7 @@ from twin.costs.curve import quantile
 from twin.costs.starts import start_part
 from twin.errors import ScenarioError
 from twin.rules.deflate import deflate_memory
-from twin.rules.memory import NodeMemory
+from twin.rules.memory import MemoryUse
 from twin.scenario.runtimes import COSTS_AS, RUNTIME
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ USUAL_START = "start_node"
 """The start of a node that has nothing but connections."""
 
 
-class Footprint(Protocol):
+class MeasuredMemory(Protocol):
     """Repeated measurements of a node's resident bytes."""
 
     @property
@@ -36,7 +36,7 @@ class Footprint(Protocol):
         ...
 
 
-class Profile(Protocol):
+class MemoryProfile(Protocol):
     """A host profile, as is asked here; it also has a list for each of `CONTEXT_BYTES`."""
 
     @property
@@ -45,7 +45,7 @@ class Profile(Protocol):
         ...
 
     @property
-    def memory(self) -> Mapping[str, Mapping[str, Footprint]]:
+    def memory(self) -> Mapping[str, Mapping[str, MeasuredMemory]]:
         """Runtime -> part that the start of a node is -> its memory."""
         ...
 
@@ -55,13 +55,14 @@ class Profile(Protocol):
         ...
 
 
-def footprint(profile: Profile, scenario: "Scenario") -> Footprint | None:
+def footprint(profile: MemoryProfile, scenario: "Scenario") -> MeasuredMemory | None:
     """Return what is known of a scenario's nodes; of a start that was not measured that of the plainest node."""
-    starts = profile.memory.get(scenario.nodes.runtime, {})
+    runtime = scenario.nodes.runtime
+    starts = profile.memory.get(COSTS_AS.get(runtime, runtime), {})
     return starts.get(start_part(scenario)) or starts.get(USUAL_START)
 
 
-def connection_bytes(profile: Profile, scenario: "Scenario", u: float = 0.5) -> float | None:
+def connection_bytes(profile: MemoryProfile, scenario: "Scenario", u: float = 0.5) -> float | None:
     """Return the resident bytes that an open connection takes in its node, None if the profile does not know it.
 
     What a connection keeps for compression lies between what was measured, as the memory of its contexts does that
@@ -90,7 +91,7 @@ def connection_bytes(profile: Profile, scenario: "Scenario", u: float = 0.5) -> 
     return found + by_size(memory, sizes, [quantile(sorted(one), u) for one in measured])
 
 
-def node_memory(profile: Profile, scenario: "Scenario", u: float = 0.5) -> NodeMemory | None:
+def node_memory(profile: MemoryProfile, scenario: "Scenario", u: float = 0.5) -> MemoryUse | None:
     """Return what the memory of a scenario's nodes is made of, None if the profile does not know what a connection
     takes; what else it does not know is taken as nothing. The arguments are those of `connection_bytes`.
     """
@@ -100,7 +101,7 @@ def node_memory(profile: Profile, scenario: "Scenario", u: float = 0.5) -> NodeM
     known = footprint(profile, scenario)
     empty = quantile(sorted(known.node), u) if known is not None else 0.0
     place = quantile(sorted(profile.place_bytes), u) if profile.place_bytes else 0.0
-    return NodeMemory(empty, connection, place, scenario.nodes.compression is None)
+    return MemoryUse(empty, connection, place, scenario.nodes.compression is None)
 
 
 def asks_memory(scenario: "Scenario") -> bool:
@@ -108,7 +109,7 @@ def asks_memory(scenario: "Scenario") -> bool:
     return scenario.host.memory or scenario.nodes.memory_limit > 0
 
 
-def check_memory(profile: Profile, scenario: "Scenario") -> None:
+def check_memory(profile: MemoryProfile, scenario: "Scenario") -> None:
     """Make sure that a profile knows the memory of a scenario's nodes, if that is asked for.
 
     Raises:

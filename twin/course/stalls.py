@@ -17,6 +17,7 @@ from twin.record.record import Record
 from twin.rules.gil import SWITCH_INTERVAL
 from twin.rules.go_program import GoMachine, GoProgram, paced
 from twin.rules.queues import mean_wait
+from twin.scenario.handler import Task
 from twin.scenario.scenario import Scenario
 
 Simulate = Callable[[Scenario, int], Record]
@@ -123,9 +124,16 @@ def pollaczek_khinchine(tasks: Iterable[tuple[float, float]]) -> float:
     return sum(rate * seconds**2 for rate, seconds in some) / (2.0 * (1.0 - load)) if load < 1.0 else float("inf")
 
 
+def only_task(scenario: Scenario) -> Task:
+    """Return the one task of a scenario's nodes, which there is."""
+    assert scenario.nodes.handler is not None
+    (task,) = scenario.nodes.handler.tasks
+    return task
+
+
 def with_load(scenario: Scenario, load: float) -> Scenario:
     """Return the scenario with Poisson arrivals and exponential work, at a load."""
-    (task,) = scenario.nodes.handler.tasks if scenario.nodes.handler is not None else ()
+    task = only_task(scenario)
     changed = task.model_dump() | {"rate": load / task.cpu.mean}
     return scenario.vary(nodes={"handler": {"tasks": [changed]}})
 
@@ -150,7 +158,7 @@ def loads_table(
     rows = {}
     for i, load in enumerate(loads):
         varied, means = with_load(scenario, load), []
-        (task,) = varied.nodes.handler.tasks if varied.nodes.handler is not None else ()
+        task = only_task(varied)
         for k in range(replications):
             means.append(1000 * float(short_answers(simulate(varied, k))[1].mean()))
             progress(i * replications + k + 1, len(loads) * replications)

@@ -39,7 +39,7 @@ NEARLY = 0.95
 """Share of an interval from which on a message is nearly a whole one old."""
 
 
-def ages(record: Record) -> Array:
+def delivery_waits(record: Record) -> Array:
     """Return how old each message was when a client applied it, in seconds, in order of the ages."""
     return np.sort(Messages(record).latency)
 

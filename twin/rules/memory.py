@@ -14,7 +14,7 @@ Kept = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class NodeMemory:
+class MemoryUse:
     """What a node's memory is made of, in bytes.
 
     Attributes:

@@ -18,10 +18,8 @@ def test_idle_connections_are_held_and_compared_with_the_model(monkeypatch, caps
     scenario = small(duration=1.0, nodes={"count": 1}, host={"memory": True, "profile": str(profile)})
     path.write_text(scenario.to_toml())
     status, said, _ = lab("memory", path, "--runs", "1", "--replications", "2", "--save", tmp_path, "--json")
-    found = json.loads(said)
     assert status in (0, 1)
-    rows = {row["measure"]: row for row in found["measures"]} if "measures" in found else found
-    assert "node_bytes" in json.dumps(rows)
+    assert '"node_bytes"' in json.dumps(json.loads(said))
     record = Record.load(tmp_path / "small-0.parquet")
     assert record.select("node_memory")["connections"].tolist() == [30]
 

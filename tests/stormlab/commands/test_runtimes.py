@@ -37,7 +37,7 @@ def test_each_runtime_that_the_profile_knows_has_its_figures(lab, mix):
     known = {one["name"]: one for one in found if one["known"]}
     assert set(known) == {"asyncio", "asyncio, 4 threads", "asyncio, 4 processes", "processes"}
     loop, beside = (known[name]["predicted"] for name in ("asyncio", "asyncio, 4 processes"))
-    assert loop > 0.03 > beside > 0.0
+    assert loop > 1.5 * beside > 0.0
     assert known["asyncio"]["measured"] is None
 
 
@@ -47,7 +47,7 @@ def test_the_table_says_what_is_not_calibrated_and_goes_into_a_document(lab, mix
     words = ("runtimes", mix, "--replications", "2", "--only", "processes", "--only", "go", "--write", document)
     status, said, _ = lab(*words)
     assert status == 0
-    assert "The host profile was calibrated without nodes of go: run ./lab calibrate." in " ".join(said.split())
+    assert "The host profile was calibrated without go: run ./lab calibrate." in " ".join(said.split())
     rows = document.read_text().splitlines()
     assert rows[:2] + rows[-1:] == ["# Title", BEGIN, END]
     assert [line.split("|")[1].strip() for line in rows[2:-1]] == ["runtime", "---", "processes", "go"]

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 FIELD = {"haproxy": "tunnel_timeout", "nginx": "read_timeout"}
 TEACHING = {"heartbeat-adaptive", "heartbeat-too-slow", "heartbeat-too-slow-nginx", "million"}
 TEACHING |= {"transport-long-poll-cut", "backlog-100"}
+TEACHING |= {"idle-10000", "memory-cascade", "memory-slow-consumers"}  # so many idle connections to so few nodes
 TEACHING |= {f"broadcast-stall-{policy}" for policy in ("close", "coalesce", "drop")}  # their log is short
 """Shipped scenarios that teach what the advice says."""
 

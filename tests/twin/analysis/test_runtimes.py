@@ -28,7 +28,7 @@ def test_a_row_has_the_parts_of_the_profile_and_the_memory_of_a_plain_node():
 
 def test_processes_cost_what_their_workers_do():
     found = of("processes")
-    assert (found.recipient, found.known) == (of("asyncio").recipient, True)
+    assert (found.recipient, found.connection) == (of("asyncio").recipient, of("asyncio").connection)
 
 
 @pytest.mark.parametrize("name", ["threads", "go"])

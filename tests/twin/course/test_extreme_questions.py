@@ -36,7 +36,7 @@ def leads_by_hand(scenario):
     return predicted("attempts_per_client", [1.0 + max(0.0, latest - fault.lead)])
 
 
-def ages_by_hand(scenario):
+def waits_of_polls_by_hand(scenario):
     """A message waits for any part of an interval, and some milliseconds more."""
     return predicted("latency_p90", [0.005 + 0.9 * scenario.clients.transport.interval])
 
@@ -61,7 +61,7 @@ QUESTIONS = {
     "base": (balancing.harder(Scenario.load("node-returns")), waits_by_hand, 50.0),
     "iterations": (sessions.harder(Scenario.load("sessions-reload")), hashes_by_hand, 3.9),
     "lead": (drain.harder(single()), leads_by_hand, 1.0),
-    "age": (transports.gentlest(Scenario.load("transport-poll")), ages_by_hand, 0.4),
+    "age": (transports.gentlest(Scenario.load("transport-poll")), waits_of_polls_by_hand, 0.4),
     "bytes": (transports.harder(Scenario.load("transport-poll")), bytes_by_hand, 110.0),
     "piece": (stalls.largest_piece(stalls.variant("loop")), pieces_by_hand, 0.015),
 }

@@ -116,7 +116,7 @@ def test_a_load_is_held_to_the_formula():
     assert "M/M/1: work / (1 - load)" in str(loads_figure(table, 0.005).axes[0].get_legend_handles_labels()[1])
 
 
-def test_the_fewest_processes_are_right_and_neither_one_more_nor_the_ends_of_the_range():
+def test_the_fewest_processes_are_right_and_neither_one_more_nor_the_ends():
     question = lab.harder(lab.variant("loop"))
 
     def predict(scenario):

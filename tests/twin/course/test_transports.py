@@ -5,7 +5,7 @@ from tests.strategies import small
 from twin.course import transports as lab
 from twin.course.broadcast import everybody
 from twin.course.explanations import explained, who_shows
-from twin.course.pictures.transports import ages_figure, traffic_figure
+from twin.course.pictures.transports import traffic_figure, waits_figure
 from twin.record.events import Delivered, Published
 from twin.record.poll_events import Polled
 from twin.record.record import Record, row
@@ -55,7 +55,7 @@ def test_traffic_is_what_polls_cost_whatever_comes_and_long_polls_for_each_messa
     assert lab.break_even(0.25) == 4.0
 
 
-def test_who_asks_just_before_a_message_gets_each_second_one_nearly_an_interval_late():
+def test_who_asks_just_before_a_message_gets_each_second_one_late():
     run = record()
     shows = lab.nearly_missed(run)
     assert who_shows(run, shows, everybody) == [1]
@@ -66,14 +66,14 @@ def test_who_asks_just_before_a_message_gets_each_second_one_nearly_an_interval_
     assert "has got no message" in explained(run, 2, shows, everybody, of="polled").why
 
 
-def test_polls_and_ages_are_those_of_the_run():
+def test_polls_and_waits_are_those_of_the_run():
     run = record()
     mine = lab.polls_of(run, 1)
     assert mine["t"].tolist() == pytest.approx([0.99, 1.99, 2.99, 3.99, 4.99])
     assert mine["node"].tolist() == [1, 2, 1, 2, 1]
     assert mine["messages"].unique().tolist() == [2]
     assert len(lab.polls_of(run, 2)) == 0
-    assert lab.ages(run)[[0, -1]] == pytest.approx([0.01, 0.99])
+    assert lab.delivery_waits(run)[[0, -1]] == pytest.approx([0.01, 0.99])
     table = lab.costs_table({"poll": run})
     assert table.loc["messages_per_answer", "poll"] == 2.0
     assert table.loc["requests_per_second", "poll"] == pytest.approx(10 / 6)
@@ -114,12 +114,12 @@ def test_failures_are_counted_by_what_clients_saw():
 
 def test_pictures_name_every_transport():
     run = record()
-    (axes,) = ages_figure({"poll": run}, {"poll": run}, 1.0).axes
+    (axes,) = waits_figure({"poll": run}, {"poll": run}, 1.0).axes
     labels = [line.get_label() for line in axes.lines]
     assert labels == ["poll, simulated", "poll, measured", "poll, by hand"]
     assert axes.lines[2].get_xdata()[-1] == 1.0
     void = Record(run.columns, run.provenance | {"disturbed": "it was stopped"})
-    assert len(ages_figure({"poll": run}, {"poll": void}, 1.0).axes[0].lines) == 2
+    assert len(waits_figure({"poll": run}, {"poll": void}, 1.0).axes[0].lines) == 2
     requests, sizes = traffic_figure(interval=0.5).axes
     assert [line.get_label() for line in requests.lines[:3]] == ["WebSocket: none", "long poll", "poll"]
     assert [line.get_label() for line in sizes.lines[:3]] == ["WebSocket", "long poll", "poll"]

@@ -16,6 +16,7 @@ from twin.measures import (
     HANDLER,
     LOSSES,
     MEASURES,
+    MEMORY,
     OFFLINE,
     PLANNED_ENDS,
     POLLING,
@@ -56,7 +57,7 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
     kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, HANDLER, POOLS, POLLING, ACCOUNTS)
-    kinds += (BROADCAST, CODEC)
+    kinds += (BROADCAST, CODEC, MEMORY)
     assert set(MEASURES) == set().union(*kinds)
     assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 

@@ -2,20 +2,20 @@
 
 import pytest
 
-from twin.rules.memory import NodeMemory, data_limit, newest
+from twin.rules.memory import MemoryUse, data_limit, newest
 
 
 def test_a_node_takes_its_own_memory_that_of_its_connections_and_what_waits():
-    memory = NodeMemory(1000.0, 10.0, 2.0, True)
+    memory = MemoryUse(1000.0, 10.0, 2.0, True)
     assert memory.resident(0) == 1000.0
     assert memory.resident(7, 33.0) == 1103.0
 
 
 def test_a_frame_that_waits_for_several_clients_is_kept_once():
     queues = [[(1, 100), (2, 100), (3, 100)], [(2, 100), (3, 100)], [(3, 100), (4, 50)]]
-    assert NodeMemory(0.0, 0.0, 2.0, True).waiting(queues) == 350 + 7 * 2.0
-    assert NodeMemory(0.0, 0.0, 2.0, False).waiting(queues) == 650 + 7 * 2.0
-    assert NodeMemory(0.0, 0.0, 2.0, True).waiting([]) == 0.0
+    assert MemoryUse(0.0, 0.0, 2.0, True).waiting(queues) == 350 + 7 * 2.0
+    assert MemoryUse(0.0, 0.0, 2.0, False).waiting(queues) == 650 + 7 * 2.0
+    assert MemoryUse(0.0, 0.0, 2.0, True).waiting([]) == 0.0
 
 
 @pytest.mark.parametrize(

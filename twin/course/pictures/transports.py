@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from twin.course.transports import ages, break_even, traffic
+from twin.course.transports import break_even, delivery_waits, traffic
 from twin.figures.style import COLOURS, DASHES, GREY, blank
 from twin.record.record import Record
 from twin.rules.polling import Transport
@@ -17,7 +17,7 @@ SLOWEST, FASTEST = 0.02, 20.0
 """Messages a second at the ends of the axis."""
 
 
-def ages_figure(simulated: Mapping[str, Record], measured: Mapping[str, Record], interval: float) -> Figure:
+def waits_figure(simulated: Mapping[str, Record], measured: Mapping[str, Record], interval: float) -> Figure:
     """Return which share of the messages was younger than so many seconds when it was applied, by transport: simulated,
     measured, and for polls by hand, a straight line up to the interval in seconds.
     """
@@ -26,7 +26,7 @@ def ages_figure(simulated: Mapping[str, Record], measured: Mapping[str, Record],
     for i, name in enumerate(simulated):
         for records, dashes, width, world in ((simulated, "--", 1.3, "simulated"), (measured, "-", 2.0, "measured")):
             if name in records and records[name].counts:
-                found = ages(records[name])
+                found = delivery_waits(records[name])
                 shares = np.arange(1, len(found) + 1) / len(found)
                 label = f"{name}, {world}"
                 axes.plot(found, shares, color=COLOURS[i], ls=dashes, lw=width, label=label)
