@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from twin.lazy import loader
 
 if TYPE_CHECKING:
-    from live import calibrate, each, measure, ping_costs, run, trace, with_sessions
+    from live import calibrate, each, measure, ping_costs, run, trace, with_memory, with_polls, with_sessions
     from sim import Prediction, predict, predict_given, simulate, simulate_variants, sweep
     from twin import (
         ClusterError,
@@ -54,6 +54,8 @@ _HOME = {
     "simulate_variants": "sim",
     "sweep": "sim",
     "trace": "live",
+    "with_memory": "live",
+    "with_polls": "live",
     "with_sessions": "live",
 }
 
@@ -81,6 +83,8 @@ __all__ = [
     "simulate_variants",
     "sweep",
     "trace",
+    "with_memory",
+    "with_polls",
     "with_sessions",
 ]
 

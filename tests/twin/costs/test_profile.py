@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 import sim
 from tests.costs import MICROSECONDS, NGINX_MICROSECONDS, PAYLOAD_MICROSECONDS, cost_of
 from tests.strategies import disk_profile, looks, small, small_profile
-from twin.costs.broadcast import DISK_PARTS, PAYLOAD_PARTS
+from twin.costs.broadcast import PAYLOAD_PARTS
+from twin.costs.codec import OF_CODECS
 from twin.costs.curve import PartCosts
-from twin.costs.parts import PARTS
+from twin.costs.handler import HANDLER_PARTS
+from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.polls import OF_POLLS, POLL_ROUNDS
+from twin.costs.pool import POOL_PARTS
 from twin.costs.profile import LEAST_POWER, LEVELS_OF_PACE, MOST_POWER, READING_ERROR, HostProfile, needs_of
 from twin.costs.starts import START_PARTS
 from twin.errors import ScenarioError
@@ -225,7 +228,8 @@ def test_this_machine_has_its_own_profile_or_is_told_that_it_borrows_one(tmp_pat
 
 def test_the_reference_profile_ships_with_the_lab():
     known = set(HostProfile.load("reference").by_name())
-    assert known - set(DISK_PARTS) - OF_POLLS == set(PARTS) - OF_POLLS
+    assert known - set(OPTIONAL_PARTS) - OF_POLLS == set(PARTS) - OF_POLLS
+    assert known >= set(HANDLER_PARTS) | set(POOL_PARTS) | set(OF_CODECS)
 
 
 @pytest.mark.parametrize("missing", ["bus_sync", "disk_wait", "disk_wait_in_a_row"])
