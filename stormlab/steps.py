@@ -81,35 +81,32 @@ def calibrate_sessions() -> None:
     """Add what sessions cost to this machine's profile."""
     import live
 
-    err.print("There is no profile of this machine with sessions yet: calibrating.")
-    with progress() as show:
-        measured = live.with_sessions(
-            HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share)
-        )
-    with alone(CALIBRATED):  # another lab may have changed it meanwhile
-        HostProfile.load().with_sessions_of(measured).save()
+    _calibrate_more("sessions", live.with_sessions, HostProfile.with_sessions_of)
 
 
 def calibrate_polls() -> None:
     """Add what polls cost to this machine's profile."""
     import live
 
-    err.print("There is no profile of this machine with polls yet: calibrating.")
-    with progress() as show:
-        measured = live.with_polls(HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share))
-    with alone(CALIBRATED):  # another lab may have changed it meanwhile
-        HostProfile.load().with_polls_of(measured).save()
+    _calibrate_more("polls", live.with_polls, HostProfile.with_polls_of)
 
 
 def calibrate_memory() -> None:
     """Add what memory nodes take to this machine's profile."""
     import live
 
-    err.print("There is no profile of this machine with the memory of nodes yet: calibrating.")
+    _calibrate_more("the memory of nodes", live.with_memory, HostProfile.with_memory_of)
+
+
+def _calibrate_more(
+    what: str, measured_with: Callable[..., HostProfile], joined: Callable[[HostProfile, HostProfile], HostProfile]
+) -> None:
+    """Measure what this machine's profile does not know yet, and add it: `joined` takes it from what was measured."""
+    err.print(f"There is no profile of this machine with {what} yet: calibrating.")
     with progress() as show:
-        measured = live.with_memory(HostProfile.load(), progress=lambda share, what: show(f"calibrating {what}", share))
+        measured = measured_with(HostProfile.load(), progress=lambda share, part: show(f"calibrating {part}", share))
     with alone(CALIBRATED):  # another lab may have changed it meanwhile
-        HostProfile.load().with_memory_of(measured).save()
+        joined(HostProfile.load(), measured).save()
 
 
 def calibrate_machine(
@@ -143,6 +140,7 @@ def calibrate_machine(
             broadcast=broadcast,
             sessions=sessions,
             polls=polls,
+            further=broadcast and sessions and polls,  # nodes of other runtimes take minutes: only if all is asked for
             repeats=repeats or REPEATS,
         )
     with alone(output):

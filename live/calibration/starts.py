@@ -62,10 +62,10 @@ def measure_starts(scenario: Scenario, found: MeasuredCosts, sizes: memory.Footp
             found.add(name, LEVEL, listens, pace)
             if "registry" in more:
                 found.add("start_registry", LEVEL, rests, pace)
-        for name in memory.STARTS if sizes is not None else ():
-            more = tables[name] if name != USUAL_START else {}
-            if sizes is not None and not ("broadcast" in more and "publisher" in LACKS[runtime]):
-                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | more))
+        for name in memory.STARTS:
+            settings = tables.get(name) if name != USUAL_START else {}
+            if sizes is not None and settings is not None:
+                memory.add(sizes, runtime, name, memory.of_node(place.cluster[:1], runtime, basic | settings))
 
 
 def _of_polls(port: int) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def built(package: str) -> Path:
     with TemporaryDirectory(prefix="stormlab-", dir=temporary()) as folder:
         made = Path(folder) / name
         _run([toolchain(), "build", "-trimpath", "-buildvcs=false", "-o", str(made), package], SOURCES)
+        if path.is_file():  # somebody else has built it meanwhile
+            return path
         with replacing(path) as file:
             os.fchmod(file.fileno(), 0o755)
             file.write(made.read_bytes())

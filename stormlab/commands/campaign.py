@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stormlab.commands.disturb import RUNS, disturb
 from stormlab.steps import err, out, say_json
-from twin.costs.profile import HostProfile
+from twin.costs.profile import HostProfile, needs_of
 from twin.errors import LabError, ScenarioError
 from twin.missing import Missing
 
@@ -159,7 +159,7 @@ def predicted_loss(record: "Record", replications: int) -> "Band":
     import sim
     from twin.analysis.bands import Band
 
-    profile = HostProfile.for_this_machine("broadcast")
+    profile = HostProfile.for_this_machine("broadcast", *needs_of(record.scenario))
     prediction = sim.predict(record.scenario, replications, profile, paired=record.replication, jobs=1)
     return Band.of(prediction.measures["lost_share"].fillna(0.0).to_numpy())
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from live import campaign
 from sim import simulate
 from stormlab.app import app
+from tests.footprints import memory_profile
 from tests.messages import good_end, good_rows, record
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
@@ -100,8 +101,8 @@ def test_clients_do_not_recover_in_half_of_the_pubsub_runs_and_in_no_stream() ->
     assert all(campaign.make(3, number, "stream").clients.recovery.recover for number in range(100))
 
 
-def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.MonkeyPatch, profile: HostProfile) -> None:
-    spoilt = 2
+def test_what_a_run_lost_is_held_against_its_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt, profile = 2, memory_profile()
 
     def simulated(scenario: Scenario, number: int) -> Record:
         """A simulated run in place of a live one; one of them loses what no fault explains."""

@@ -26,7 +26,7 @@ from twin.scenario.scenario import Scenario
         (["compare"], ["--all"]),
         (["compare", "--records", "nope.parquet"], ["nope.parquet", "no such record"]),
         (["compare", FAILOVER, "--set", "clients.count=6000"], ["clients.count is 6000", "at most 5000"]),
-        (["predict", "lab"], ["lab", "not TOML"]),
+        (["predict", "lab"], ["lab", "is unexpected"]),
         (["audit", "nope.parquet"], ["nope.parquet", "no such record"]),
         (["audit", "README.md"], ["README.md", "not a Parquet record"]),
         (["sweep", FAILOVER, "--vary", "nodes.count"], ["--vary nodes.count", "give a path, '=' and values"]),

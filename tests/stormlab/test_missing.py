@@ -13,6 +13,7 @@ import live.limits
 import sim
 from stormlab import app, steps
 from tests.commands import lab_in_process
+from tests.footprints import memory_profile
 from tests.strategies import small
 from twin.costs.profile import HostProfile
 from twin.errors import ClusterError
@@ -159,7 +160,9 @@ def test_the_demo_shows_its_table_when_its_figure_cannot_be_written(scenario, la
     assert said[-1] == f"the figure is missing: {tmp_path}/small.png: cannot be written (No space left on device)."
 
 
-def test_a_campaign_that_breaks_off_shows_what_its_runs_found(lab, monkeypatch, profile):
+def test_a_campaign_that_breaks_off_shows_what_its_runs_found(lab, monkeypatch):
+    profile = memory_profile()
+
     def run(scenario, number):
         if number == 2:
             raise BROKEN

@@ -182,6 +182,13 @@ def offsets_table(record: Record) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("client").sort_index()
 
 
+def short_times(journey: Journey, name: str) -> pd.Series:
+    """Return when a client's events of a name happened that are of short tasks, in seconds, by their numbers."""
+    events = journey.record.columns.of(name)
+    mine = events.at((events.client == journey.client) & (events.t >= 0.0) & events.words("task").isin("short"))
+    return pd.Series(mine.t, index=mine.version)
+
+
 def always_behind(record: Record) -> Shows:
     """Return a mechanism: a client's requests come just after a long one has begun, each time, so that it waits for
     nearly all of it.
@@ -191,12 +198,7 @@ def always_behind(record: Record) -> Shows:
     )
 
     def shows(journey: Journey) -> tuple[bool, str]:
-        mine = journey.events[journey.events["t"] >= 0.0]
-        short = mine[mine["detail"].astype(str).str.contains("short")]
-        asked, answered = (
-            short[short["event"] == name].set_index("version")["t"] for name in ("requested", "answered")
-        )
-        took = (answered - asked).dropna()
+        took = (short_times(journey, "answered") - short_times(journey, "requested")).dropna()
         if not len(took):
             return False, "has got no answer"
         usual = float(took.median())

@@ -15,6 +15,7 @@ from twin.measures.messages import Messages
 from twin.measures.witness import ON_TIME
 from twin.record.record import Record
 from twin.rules.backoff import longest_delay
+from twin.rules.polling import cut_by
 from twin.rules.pool import longest_return
 from twin.rules.registry import removal_bounds
 from twin.scenario.faults import Fault
@@ -184,6 +185,12 @@ class Case:
     def cuts_idle(self) -> bool:
         """Whether the balancer cuts connections between two pings within the record."""
         return strikes_in_run(self.scenario) and cuts_idle(self.scenario)
+
+    @cached_property
+    def cuts_holds(self) -> bool:
+        """Whether the balancer answers 504 to each request that a node holds for as long as it may."""
+        held = self.scenario.clients.transport.held
+        return held > 0.0 and cut_by(held, self.scenario.balancer.answer_timeout)
 
     @cached_property
     def gave_up(self) -> Array:

@@ -88,8 +88,8 @@ def balancer_count(case: Case) -> Finding:
 def back(case: Case) -> Finding:
     """Within `within` seconds of the last fault every client is connected or has given up.
 
-    Where nodes end connections all along, or a disturbance lets heartbeats fail, a client has the same time after each
-    loss.
+    Where nodes end connections all along, the balancer cuts what nodes hold, or a disturbance lets heartbeats fail, a
+    client has the same time after each loss.
     """
     if case.scenario.faults and not isfinite(case.quiet_from):
         return Finding(skipped=too_short(case))
@@ -105,7 +105,8 @@ def back(case: Case) -> Finding:
     away = np.flatnonzero((home < 0) & ~case.gave_up)
     table = case.record.select(*_STATES)
     last = {int(client): int(at) for at, client in zip(table.index, table["client"], strict=True)}
-    latest = case.end - case.within if churns(case.scenario) or case.record.void else inf
+    all_along = churns(case.scenario) or case.cuts_holds or bool(case.record.void)
+    latest = case.end - case.within if all_along else inf
     lost = table[table["event"].eq("disconnected")].groupby("client")["t"].last()
     known = [int(client) for client in away if int(client) in last and lost.get(client, -inf) <= latest]
     return case.found(

@@ -48,7 +48,7 @@ def test_what_needs_a_namespace_is_not_tried_without_one(monkeypatch):
 
 
 def test_a_command_says_why_it_does_not_work():
-    assert tried(["no-such-program"]) == (False, "no-such-program: No such file or directory")
+    assert tried(["/no/such/program"]) == (False, "/no/such/program: No such file or directory")
     assert tried(["sh", "-c", "echo first; echo last; exit 3"]) == (False, "last")
     assert tried(["sh", "-c", "exit 3"]) == (False, "sh ended with 3")
     assert tried(["sh", "-c", "echo first; echo last"]) == (True, "first")

@@ -222,7 +222,7 @@ def test_short_requests_wait_for_long_ones_in_a_live_loop(small: Callable[..., S
     tasks = [{"rate": 60.0, "cpu": 0.0002}, {"name": "long", "rate": 2.0, "cpu": 0.1}]
     record = measure(small(duration=3.0, nodes={"count": 1, "handler": {"tasks": tasks}}, bus={"kind": "none"}), 1)[0]
     asked, took = answer_times(record, "short")
-    assert len(asked) == pytest.approx(180, abs=6)  # a starved client asks later
+    assert len(asked) == pytest.approx(180, abs=2 if record.counts else 6)
     assert not np.isnan(took[asked < 2.5]).any()
     found = measure_record(record)
     assert found["unanswered_share"] == 0.0

@@ -18,11 +18,11 @@ assert (poll.clients.count, poll.publisher.rate, poll.clients.transport.interval
 assert special["poll-no-cursor"].scenario.publisher.rate == 5.0
 assert abs(simulated["no cursor"]["lost_share"] - 0.8) < 0.03
 assert abs(measured["no cursor"]["lost_share"] - 0.8) < 0.03
-# 3: "The same beat for the whole run, two messages each time."; "The node changes"
+# 3: "The same beat for the whole run, two messages each time."; "Another node may answer"
 beat = lab.polls_of(one["poll"], 0)
 assert np.abs(np.diff(beat["t"]) - 1.0).max() < 0.1
 assert set(beat["messages"].iloc[1:]) == {2}
-assert beat["node"].nunique() == 2
+assert beat["node"].nunique() <= 2
 # 4: the numbers by hand are near those of both worlds
 for name, numbers in mine.items():
     for of, value in numbers.items():

@@ -263,7 +263,7 @@ def test_the_same_replication_gives_the_same_record():
 PROFILE = small_profile()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(scenario=broadcasts(), replication=st.integers(0, 1000))
 def test_the_invariants_hold_in_every_broadcast(scenario, replication):
     found = audit(simulate(scenario, replication, PROFILE))

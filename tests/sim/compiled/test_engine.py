@@ -18,7 +18,7 @@ from tests.strategies import profiles, small, small_profile, storms
 from twin.measures import attempt_counts, connected_curve, course, reconnect_times
 from twin.record.record import Record
 
-EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "200"))
 SEED = os.environ.get("STORMLAB_SEED")
 pytestmark = pytest.mark.timeout(180 + EXAMPLES)
 

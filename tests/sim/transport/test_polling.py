@@ -179,7 +179,7 @@ FAULTS = st.sampled_from(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     st.sampled_from(["poll", "long_poll"]),
     st.sampled_from(["pubsub", "stream"]),

@@ -61,6 +61,13 @@ def test_a_client_that_does_not_come_back():
     assert "the record ends less than" in late.findings["back"].skipped
 
 
+@pytest.mark.parametrize(("timeout", "missing"), [(0.5, 0), (5.0, 1)])
+def test_who_polls_may_be_away_at_the_end_where_the_balancer_cuts_what_nodes_hold(timeout, missing):
+    settings = {"clients": {"transport": {"kind": "long_poll", "hold": 0.8}}, "balancer": {"server_timeout": timeout}}
+    rows = [*good_rows(), row(5.9, "disconnected", 2, 1, detail="504")]
+    assert audit(record(rows, **settings)).findings["back"].count == missing
+
+
 def test_nobody_can_come_back_when_every_node_is_killed():
     kills = [{"at": 1.5 + 0.1 * node, "kind": "kill", "node": node} for node in (1, 2, 3)]
     rows = good_rows()

@@ -30,7 +30,7 @@ def test_what_is_wrong_in_it_is_one_sentence_that_names_the_file(tmp_path):
     assert str(refused.value).startswith(f"{path}:7: inter: the time is 'soon'; allowed is ")
 
 
-@pytest.mark.parametrize("text", ["name = \n", "what is this\n", "[clients\n"])
+@pytest.mark.parametrize("text", ["name = \n", "what is this\n", "[clients\n", "clients = {count = 3 }}\n"])
 def test_what_is_neither_is_still_no_toml(text, tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(text)

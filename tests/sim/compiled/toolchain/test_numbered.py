@@ -90,5 +90,5 @@ def test_what_lies_in_a_byte_fits_in_one():
 
 def test_every_event_is_one_of_a_record_and_every_fault_that_is_covered_has_a_word():
     assert set(Event.texts()) <= EVENTS
-    uncovered = {"blackhole", "join"}  # a node joins a registry
+    uncovered = {"blackhole", "join", "store_down"}  # a node joins a registry, a store is that of pools
     assert set(get_args(FaultKind)) - uncovered <= set(Word.texts())
