@@ -37,6 +37,8 @@ class Balancer(ABC):
         kind: as in `balancer.kind`.
         configuration: how its settings are written.
         suffix: of the name of its file.
+        package: that is installed when the program is needed and not there; an empty text if none is.
+        version_option: which makes the program say its version.
         cuts: whether it can cut tunnels by itself.
         part: its process; another one after a reload that starts one.
     """
@@ -44,6 +46,8 @@ class Balancer(ABC):
     kind: ClassVar[str]
     configuration: ClassVar[Configuration[Any]]
     suffix: ClassVar[str] = "conf"
+    package: ClassVar[str] = ""
+    version_option: ClassVar[str] = "-v"
     cuts: ClassVar[bool] = False
     part: ChildProcess
 
@@ -76,7 +80,7 @@ class Balancer(ABC):
 
     @classmethod
     def installed(cls) -> bool:
-        """Tell whether the program is there already."""
+        """Tell whether the program is there already; nothing is installed for that."""
         try:
             cls.binary()
         except HostError:
@@ -190,9 +194,8 @@ class Balancer(ABC):
 
     def version(self) -> str:
         """Return the program's version line."""
-        done = subprocess.run(
-            [self.program, "-v"], capture_output=True, text=True, check=False, timeout=10, env=surroundings()
-        )
+        command = [self.program, self.version_option]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10, env=surroundings())
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     def describe(self) -> dict[str, Any]:

