@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from live.balancer import names
 from live.broadcast import broadcast, server
 from live.codec import frames
 from live.deadlines import deadlines
@@ -30,6 +31,7 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    names.attach,
     accounts.attach,  # its look at the end of a run is quick, that at the memory is not
     frames.attach,
     nodelay.attach,

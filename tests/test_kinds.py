@@ -40,8 +40,13 @@ OWN = tuple(
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
 
 
-OWN_SETTINGS = tuple(
-    f"{room}/{kind}.py" for room in ("twin/config", "twin/config/reading", "twin/scenario/balancer") for kind in KINDS
+OWN_SETTINGS = (
+    *(
+        f"{room}/{kind}.py"
+        for room in ("twin/config", "twin/config/reading", "twin/scenario/balancer")
+        for kind in KINDS
+    ),
+    *("twin/config/reading/envoy_tables.py", "twin/config/reading/istio_tables.py"),
 )
 """Where a choice rule has its name in a scenario and in a configuration."""
 

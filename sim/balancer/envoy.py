@@ -9,7 +9,7 @@ from sim.balancer.envoy_requests import EnvoyRequests
 from sim.connection import Attempt, Peer, Tunnel
 from sim.node.node import Node
 from sim.ports import Work
-from twin.rules.envoy import HealthCheck, panics
+from twin.rules.envoy import HealthCheck, MergeWindow, panics
 from twin.rules.envoy_outliers import Outliers
 from twin.scenario.addresses import source_address
 from twin.scenario.combinations import WARM_UP_SLACK
@@ -20,6 +20,8 @@ class EnvoyBalancer(EnvoyRequests):
 
     Attributes:
         failing: which servers its checks have marked unhealthy.
+        healthy: which servers are neither that nor ejected; `up` follows, when that takes effect.
+        merges: when it does.
         outliers: what its outlier detection knows; None without one.
     """
 
@@ -27,6 +29,8 @@ class EnvoyBalancer(EnvoyRequests):
         """Start with all servers healthy."""
         super().forget()
         self.failing = [False] * self.run.scenario.slots
+        self.healthy = list(self.up)
+        self.merges = MergeWindow(self.settings.update_merge_window)
         self.outliers: Outliers | None = None
 
     def counters(self) -> dict[str, int]:
@@ -47,11 +51,12 @@ class EnvoyBalancer(EnvoyRequests):
         if not servers:
             return -1
         address = source_address(client.number, self.run.scenario.clients.addresses)
+        key = str(client.number) if self.settings.asks_who else address
         policy = self.settings.retry_policy
         more = policy.host_selection_retry_max_attempts if tried and policy.previous_hosts else 0
         server = -1
         for again in range(1 + more):
-            server = self.rule.pick(servers, address, self._draw, again, panic)
+            server = self.rule.pick(servers, key, self._draw, again, panic)
             if server not in tried:
                 break
         return server
@@ -64,11 +69,36 @@ class EnvoyBalancer(EnvoyRequests):
         if mine and self.outliers is not None and self.outliers.answered(attempt.server, status, self.env.now):
             self._changed(attempt.server, "outlier")
 
-    def _changed(self, server: int, detail: str) -> None:
-        """Mark a server if it is healthy now and was not, or the other way round."""
+    def _changed(self, server: int, detail: str, first: bool = False) -> None:
+        """Mark a server if it is healthy now and was not, or the other way round.
+
+        Args:
+            server: which.
+            detail: why.
+            first: whether this is what a new process finds before it takes over, which is not merged with anything.
+        """
         up = not self.failing[server] and not (self.outliers is not None and self.outliers.ejected(server))
-        if up != self.up[server]:
-            self.mark(server, up, detail)
+        if up == self.healthy[server]:
+            return
+        self.healthy[server] = up
+        self.run.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
+        waits = self.merges.due is not None
+        at = self.env.now if first else self.merges.changed(self.env.now)
+        if at <= self.env.now:
+            self._take_effect(first)
+        elif not waits:
+            merges = self.merges  # a new process has others
+            due = self.env.timeout(at - self.env.now)
+            due.callbacks.append(lambda _: self._take_effect() if merges is self.merges else None)
+
+    def _take_effect(self, first: bool = False) -> None:
+        """Choose among those that are healthy now."""
+        if not first:
+            self.merges.delivered(self.env.now)
+        for server, up in enumerate(self.healthy):
+            if up != self.up[server]:
+                self.up[server] = up
+                self.rule.mark(server, up)
 
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
         """Check every server, all at the same time at first; and begin the outlier detection."""
@@ -101,6 +131,7 @@ class EnvoyBalancer(EnvoyRequests):
         every = settings.intervals()
         counter = HealthCheck(settings.unhealthy_threshold, settings.healthy_threshold, fresh=generation > 0)
         yield env.timeout(phase if generation else self._first(phase))
+        first = generation > 0
         while generation == self.generation:
             passed, network = yield from self._probe(self.nodes[server])
             if life != self.life or generation != self.generation:
@@ -109,7 +140,8 @@ class EnvoyBalancer(EnvoyRequests):
             self.failing[server] = not counter.up
             if passed and counter.up and self.outliers is not None:
                 self.outliers.healthy(server, env.now)
-            self._changed(server, "check")
+            self._changed(server, "check", first)
+            first = False
             yield env.timeout(every.after(passed, counter.pending, self.traffic) + overhead)
 
     def _look(self, outliers: Outliers, phase: float) -> Work[None]:
@@ -138,6 +170,28 @@ class EnvoyBalancer(EnvoyRequests):
         return bool(done.processed) and node.ready, not done.processed
 
     # Ends of connections
+
+    def tunnel(self, client: Peer, server: int, generation: int) -> Tunnel:
+        """Return a new tunnel, whose life may be limited from now on."""
+        found = super().tunnel(client, server, generation)
+        self._limits_duration(found, self.env.now)
+        return found
+
+    def install(self, tunnel: Tunnel, since: float) -> None:
+        """Have a connection that is there when the run starts."""
+        super().install(tunnel, since)
+        self._limits_duration(tunnel, since)
+
+    def _limits_duration(self, tunnel: Tunnel, since: float) -> None:
+        """End a tunnel `max_stream_duration` after its request, which was at a time in seconds."""
+        limit = self.settings.max_stream_duration
+
+        def over(_: simpy.Event) -> None:
+            if not (tunnel.lost.triggered or tunnel.upstream_gone or tunnel.client_left or self.lost(tunnel)):
+                self.expire(tunnel)
+
+        if limit:
+            self.env.timeout(max(0.0, since + limit - self.env.now)).callbacks.append(over)
 
     def _close(self, tunnel: Tunnel, reason: str) -> None:
         """Close the client's side when the client has not done so within `delayed_close_timeout`. Source: Envoy,

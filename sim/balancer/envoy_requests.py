@@ -162,7 +162,7 @@ class EnvoyRequests(Balancer):
         self.retrying.discard(attempt)
         attempt.tried.append(attempt.server)
         policy, limits = self.settings.retry_policy, self.settings.circuit_breakers
-        if policy.num_retries and retriable(failure, status, policy.retry_on):
+        if policy.num_retries and retriable(failure, status, policy.retry_on, policy.retriable_status_codes):
             active = sum(self.rule.connections) + sum(self.connecting) + sum(map(len, self.queued))
             most = most_retries(limits.max_retries, limits.budget_percent, limits.min_retry_concurrency, active)
             if len(attempt.tried) > policy.num_retries:
@@ -205,7 +205,7 @@ class EnvoyRequests(Balancer):
         if attempt not in self.waiting[number - 1]:
             return
         policy, status = self.settings.retry_policy, int(refusal.status) if refusal.status.isdecimal() else 200
-        if policy.num_retries and retriable("status", status, policy.retry_on):
+        if policy.num_retries and retriable("status", status, policy.retry_on, policy.retriable_status_codes):
             del self.waiting[number - 1][attempt]
             self.release(attempt)
             attempt.refusal = None

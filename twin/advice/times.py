@@ -39,6 +39,8 @@ PLAUSIBLE: dict[str, float] = {
     "balancer.stream_idle_timeout": 7200.0,
     "balancer.timeout": 1800.0,
     "balancer.delayed_close_timeout": 60.0,
+    "balancer.update_merge_window": 60.0,
+    "balancer.max_stream_duration": 86400.0,
     "balancer.outlier_detection.interval": 300.0,
     "balancer.outlier_detection.base_ejection_time": 900.0,
     "balancer.outlier_detection.max_ejection_time": 3600.0,

@@ -15,7 +15,9 @@ from textwrap import indent
 from typing import Any
 
 from twin.config.base import REQUEST_WITHIN, Configuration, Site, loopback
+from twin.rules.envoy import MERGED
 from twin.rules.registry import Registration
+from twin.scenario.addresses import CLIENT_ID
 from twin.scenario.balancer.envoy import Envoy
 from twin.scenario.scenario import Scenario
 
@@ -122,6 +124,8 @@ def retried(balancer: Envoy) -> Json:
         return {}
     waits = {"base_interval": seconds(own.base_interval), "max_interval": seconds(own.longest)}
     found: Json = {"retry_on": ",".join(own.retry_on), "num_retries": own.num_retries, "retry_back_off": waits}
+    if own.retriable_status_codes:
+        found["retriable_status_codes"] = own.retriable_status_codes
     if own.per_try_timeout:
         found["per_try_timeout"] = seconds(own.per_try_timeout)
     if own.previous_hosts:
@@ -150,16 +154,19 @@ def ejecting(balancer: Envoy) -> Json:
 
 def cluster(balancer: Envoy) -> Json:
     """Return the cluster without its servers and its checks."""
+    window = (
+        {} if balancer.update_merge_window == MERGED else {"update_merge_window": seconds(balancer.update_merge_window)}
+    )
     found: Json = {
         "name": CLUSTER,
         "connect_timeout": seconds(balancer.connect_timeout),
         "lb_policy": POLICIES[balancer.algorithm],
-        "common_lb_config": {"healthy_panic_threshold": {"value": balancer.panic_threshold}},
+        "common_lb_config": {"healthy_panic_threshold": {"value": balancer.panic_threshold}, **window},
         "circuit_breakers": {"thresholds": [breakers(balancer)]},
     }
     bias = {"default_value": balancer.active_request_bias, "runtime_key": "least_request_bias"}
     weighted = {"choice_count": balancer.choice_count, "active_request_bias": bias}
-    own: Json = {
+    own: dict[str, Json] = {
         "least_request": {"least_request_lb_config": weighted},
         "ring_hash": {"ring_hash_lb_config": {"minimum_ring_size": balancer.minimum_ring_size}},
         "maglev": {"maglev_lb_config": {"table_size": balancer.table_size}},
@@ -235,6 +242,9 @@ def listener(balancer: Envoy, listen: str, path: str, policy: list[Json], forwar
         "route_config": {"virtual_hosts": [{"name": "nodes", "domains": ["*"], "routes": routes}]},
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
     }
+    if balancer.max_stream_duration:
+        limit = {"max_stream_duration": seconds(balancer.max_stream_duration)}
+        manager["common_http_protocol_options"] = limit
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
     address = _address("0.0.0.0" if host == "*" else host.strip("[]"), int(port))
     return {"name": "clients", "address": address, "tcp_backlog_size": 4096, "filter_chains": [chain]}
@@ -250,7 +260,11 @@ def events_file(folder: Path) -> Path:
     return folder / "envoy-events.log"
 
 
-HASHED_ADDRESS: list[Json] = [{"connection_properties": {"source_ip": True}}]
+HASHED: dict[str, list[Json]] = {
+    "source_ip": [{"connection_properties": {"source_ip": True}}],
+    "header": [{"header": {"header_name": CLIENT_ID}}],
+}
+"""What is hashed -> `hash_policy` of the route."""
 
 
 class EnvoyConfiguration(Configuration[Envoy]):
@@ -272,15 +286,15 @@ class EnvoyConfiguration(Configuration[Envoy]):
             logs = {"cluster_manager": {"outlier_detection": {"event_log_path": str(events_file(folder))}}}
         else:
             upstream |= followed(folder)
-        front = listener(balancer, f"127.0.0.1:{port}", "/", HASHED_ADDRESS)
+        front = listener(balancer, f"127.0.0.1:{port}", "/", HASHED[balancer.hash_policy])
         admin = {"address": {"pipe": {"path": str(admin_socket(folder)), "mode": 0o600}}}
         node = {"node": {"id": "stormlab", "cluster": "stormlab"}}
         return yaml(node | logs | {"admin": admin, "static_resources": {"listeners": [front], "clusters": [upstream]}})
 
     def _parts(self, scenario: Scenario, balancer: Envoy, site: Site) -> list[str]:
-        upstream, policy = cluster(balancer) | ejecting(balancer), HASHED_ADDRESS
+        upstream, policy = cluster(balancer) | ejecting(balancer), HASHED[balancer.hash_policy]
         if site.sticky != "none":
-            upstream["lb_policy"] = POLICIES["ring_hash"]
+            upstream["lb_policy"], policy = POLICIES["ring_hash"], HASHED["source_ip"]
         if site.sticky == "cookie":
             policy = [{"cookie": {"name": site.cookie, "ttl": "0s", "path": site.path}}]
         upstream |= listed(site.servers, balancer.weights) | {"health_checks": [checked(balancer, site.health)]}

@@ -8,6 +8,7 @@ and a rule works with their places in that list. Sources: Envoy 1.40
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, ClassVar, NamedTuple
 
 from twin.rules.choice import Counting, Usable
@@ -42,6 +43,9 @@ forbade. Source: Envoy manual, cluster statistics."""
 PANIC = 50
 """Percent of servers that must be healthy. Source: api/envoy/config/cluster/v3/cluster.proto
 (`healthy_panic_threshold`)."""
+
+MERGED = 1.0
+"""Seconds within which changes of health are merged. Source: cluster.proto (`update_merge_window`)."""
 
 
 def panics(healthy: int, servers: int, threshold: float) -> bool:
@@ -298,6 +302,35 @@ class Intervals(NamedTuple):
         if passed:
             return self.healthy_edge if pending else self.healthy
         return self.unhealthy_edge if pending else self.unhealthy
+
+
+class MergeWindow:
+    """When changes of health take effect: the first one at once; those that follow within the window together, a window
+    after the first of them. Source: `ClusterManagerImpl::scheduleUpdate`, `applyUpdates` in
+    source/common/upstream/cluster_manager_impl.cc.
+
+    Args:
+        window: seconds; 0: each change takes effect at once.
+
+    Attributes:
+        due: when those that wait take effect; None if none waits.
+    """
+
+    def __init__(self, window: float) -> None:
+        self.window = window
+        self.last = -inf
+        self.due: float | None = None
+
+    def changed(self, now: float) -> float:
+        """Return when a change of now takes effect."""
+        if self.due is None:
+            at_once = not self.window or now - self.last > self.window
+            self.due = now if at_once else now + self.window
+        return self.due
+
+    def delivered(self, now: float) -> None:
+        """Note that all changes so far take effect now."""
+        self.last, self.due = now, None
 
 
 class HealthCheck:

@@ -8,7 +8,7 @@ Only what happens before the 101 can be retried: a WebSocket that is open is nev
 from collections.abc import Collection
 from typing import Literal
 
-RetryOn = Literal["5xx", "gateway-error", "connect-failure", "reset"]
+RetryOn = Literal["5xx", "gateway-error", "connect-failure", "reset", "retriable-status-codes"]
 Failure = Literal["connect-failure", "reset", "per-try-timeout", "status"]
 
 BASE_INTERVAL = 0.025
@@ -25,18 +25,21 @@ BUDGET_CONCURRENCY = 3
 """Retries that a budget allows whatever there is. Source: circuit_breaker.proto (`min_retry_concurrency`)."""
 
 
-def retriable(failure: Failure, status: int, retry_on: Collection[str]) -> bool:
+def retriable(failure: Failure, status: int, retry_on: Collection[str], statuses: Collection[int] = ()) -> bool:
     """Tell whether a request that has failed so may be sent again.
 
     Args:
         failure: what has happened; `status`: the node has answered.
         status: its answer, or the one that the client would get.
         retry_on: the conditions that are set.
+        statuses: that `retriable-status-codes` means, of a node that has answered.
 
     Source: `RetryStateImpl::wouldRetryFromHeaders`, `wouldRetryFromReset`.
     """
     if failure == "status":
-        return ("5xx" in retry_on and status >= 500) or ("gateway-error" in retry_on and status in (502, 503, 504))
+        named = "retriable-status-codes" in retry_on and status in statuses
+        gateway = "gateway-error" in retry_on and status in (502, 503, 504)
+        return named or gateway or ("5xx" in retry_on and status >= 500)
     if "5xx" in retry_on or "gateway-error" in retry_on or "reset" in retry_on:
         return True
     return failure == "connect-failure" and "connect-failure" in retry_on

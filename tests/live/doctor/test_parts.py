@@ -31,7 +31,7 @@ def test_each_balancer_and_each_other_part_has_a_row_with_where_it_is():
     assert not set(parts.NEEDED) - {one.name for one in found}
 
 
-def test_a_balancer_that_comes_as_a_package_is_installed_on_demand_and_not_to_be_looked_at(monkeypatch, nothing_starts):
+def test_a_balancer_of_a_package_is_not_installed_to_be_looked_at(monkeypatch, nothing_starts):
     monkeypatch.setattr(parts, "OTHERS", ())
     monkeypatch.setattr(parts, "BALANCERS", {"envoy": KINDS["envoy"]})
     monkeypatch.setattr(KINDS["envoy"], "installed", lambda: False)

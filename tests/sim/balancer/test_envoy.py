@@ -84,8 +84,8 @@ def test_the_first_check_after_the_start_comes_with_the_interval_without_traffic
 
 def test_with_one_of_three_left_envoy_chooses_among_all(profile):
     dead = [{"at": 1.0, "kind": "kill", "node": node} for node in (1, 2)]
-    record = simulate(behind(dead), 0, profile)
-    calm = simulate(behind(dead, panic_threshold=0.0), 0, profile)
+    record = simulate(behind(dead, update_merge_window=0.0), 0, profile)
+    calm = simulate(behind(dead, update_merge_window=0.0, panic_threshold=0.0), 0, profile)
     late = max(first(record, "marked_down"), first(record, "marked_down", 2)) + 0.01
     failed = record.select("connect_failed")
     assert set(failed["reason"]) == {"503"}
@@ -118,6 +118,38 @@ def test_a_silent_connection_is_cut_and_its_client_told_later(profile):
     assert len(lost) >= 30
     opened = -scenario.warm_up - WARM_UP_SLACK
     assert lost["t"].iloc[0] == pytest.approx(opened + 3.5, abs=0.05)
+
+
+def test_a_stream_lasts_as_long_as_it_may_whatever_passes_over_it(profile):
+    busy = {"heartbeat": {"interval": 0.5, "timeout": 0.4}}
+    scenario = behind((), busy, max_stream_duration=3.0, delayed_close_timeout=0.5)
+    lost = simulate(scenario, 0, profile).select("disconnected")
+    assert len(lost) >= 60
+    assert lost["t"].iloc[0] == pytest.approx(3.5 - scenario.warm_up - WARM_UP_SLACK, abs=0.05)
+    again = lost[lost["client"] == lost["client"].iloc[0]]["t"]
+    assert again.diff().iloc[1] == pytest.approx(3.5, abs=1.1), "and the wait before it comes back"
+
+
+@pytest.mark.parametrize(("policy", "nodes"), [("source_ip", 1), ("header", 3)])
+def test_clients_of_one_address_are_spread_where_the_header_is_hashed(policy, nodes, profile):
+    scenario = behind((), {"addresses": 1}, algorithm="maglev", hash_policy=policy, table_size=251)
+    opened = simulate(scenario, 0, profile).select("connected")
+    assert opened["node"].nunique() == nodes
+
+
+def test_a_second_mark_within_the_window_takes_effect_later(profile):
+    dead = [{"at": 1.0, "kind": "kill", "node": 1}, {"at": 1.5, "kind": "kill", "node": 2}]
+    lasts = {}
+    for window in (0.0, 1.0):
+        scenario = behind(
+            dead, {"count": 60}, panic_threshold=0.0, update_merge_window=window, delayed_close_timeout=0.0
+        )
+        record = simulate(scenario, 0, profile)
+        first_mark, second = first(record, "marked_down"), first(record, "marked_down", 2)
+        assert 0.3 < second - first_mark < 0.9
+        lasts[window] = record.select("connect_failed")["t"].max() - second
+    assert lasts[0.0] < 0.1
+    assert 0.5 < lasts[1.0] < 1.1
 
 
 def test_least_request_draws_five_of_nine_retries_to_a_dead_node(profile):

@@ -61,9 +61,18 @@ def test_a_site_is_sticky_as_asked(sticky, policy, key):
     assert ("name: room" in text) == (sticky == "cookie")
 
 
+def test_the_header_is_hashed_where_the_scenario_says_so():
+    by_header = behind(algorithm="maglev", hash_policy="header")
+    for text in (ENVOY.of_run(by_header, 8000, [8001], Path("/run/x")), ENVOY.of_site(by_header, Site())):
+        assert 'header_name: "X-Client-Id"' in text or "header_name: X-Client-Id" in text
+        assert "source_ip" not in text
+    assert "header_name" not in ENVOY.of_site(by_header, Site(sticky="address"))
+
+
 def test_retries_breakers_and_ejections_are_those_of_the_scenario():
     scenario = behind(
-        retry_policy={"num_retries": 3, "retry_on": ["5xx", "reset"], "per_try_timeout": 2.0, "previous_hosts": True},
+        retry_policy={"num_retries": 3, "retry_on": ["5xx", "reset"], "per_try_timeout": 2.0, "previous_hosts": True}
+        | {"retriable_status_codes": [503]},
         circuit_breakers={"max_retries": 7, "budget_percent": 25.0},
         outlier_detection={"consecutive_gateway_failure": 4, "base_ejection_time": 0.6},
     )
@@ -71,6 +80,7 @@ def test_retries_breakers_and_ejections_are_those_of_the_scenario():
     for line in (
         'retry_on: "5xx,reset"',
         "num_retries: 3",
+        "retriable_status_codes:\n",
         'per_try_timeout: "2s"',
         'base_interval: "0.025s"',
         'max_interval: "0.25s"',

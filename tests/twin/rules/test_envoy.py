@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.rules.balancing import RULES
-from twin.rules.envoy import EnvoyRoundRobin, HealthCheck, Intervals, LeastRequest, RingHash, panics
+from twin.rules.envoy import EnvoyRoundRobin, HealthCheck, Intervals, LeastRequest, MergeWindow, RingHash, panics
 
 EVERY = Intervals(1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 
@@ -95,6 +95,20 @@ def test_thresholds_mark_a_server_and_count_in_a_row():
 
 def test_another_status_than_200_marks_a_server_at_once():
     assert told(HealthCheck(3, 2), "x+x++") == ["down", True, False, True, "up"]
+
+
+def test_changes_of_health_within_the_window_take_effect_together():
+    one = MergeWindow(1.0)
+    assert one.changed(5.0) == 5.0
+    one.delivered(5.0)
+    assert [one.changed(t) for t in (5.4, 5.9, 6.3)] == [6.4, 6.4, 6.4]
+    one.delivered(6.4)
+    assert one.changed(7.4) == 8.4, "one at the very end of the window still waits"
+    one.delivered(8.4)
+    assert one.changed(9.5) == 9.5
+    none = MergeWindow(0.0)
+    none.delivered(5.0)
+    assert none.changed(5.0) == 5.0
 
 
 def test_the_first_check_decides_alone():

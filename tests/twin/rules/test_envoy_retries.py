@@ -27,6 +27,14 @@ def test_what_is_retried_is_what_the_conditions_say(failure, status, retry_on, a
     assert retriable(failure, status, retry_on) == again
 
 
+def test_statuses_are_retried_that_are_named_and_of_an_answer():
+    conditions = {"connect-failure", "retriable-status-codes"}
+    assert retriable("status", 503, conditions, [503])
+    assert not retriable("status", 502, conditions, [503])
+    assert not retriable("status", 503, {"connect-failure"}, [503])
+    assert not retriable("reset", 503, conditions, [503])
+
+
 @pytest.mark.parametrize(
     ("budget", "requests", "most"), [(0.0, 1000, 3), (20.0, 0, 3), (20.0, 200, 40), (20.0, 19, 3), (0.5, 1000, 5)]
 )

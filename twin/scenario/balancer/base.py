@@ -90,6 +90,16 @@ class BalancerSettings(Table):
         return None
 
     @property
+    def asks_who(self) -> bool:
+        """Whether clients have to say who they are, as it hashes that."""
+        return False
+
+    @property
+    def not_with_registry(self) -> str | None:
+        """The setting that is on and cannot be beside a registry, which says who is there; None if there is none."""
+        return None
+
+    @property
     def moves_on(self) -> bool:
         """Whether an attempt that a node refuses goes on to another one."""
         return self.tries_peers

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from twin.rules.envoy import CHOICES, PANIC, Intervals
+from twin.rules.envoy import CHOICES, MERGED, PANIC, Intervals
 from twin.rules.envoy_hash import MINIMUM_RING_SIZE, TABLE_SIZE
 from twin.rules.envoy_retries import (
     BASE_INTERVAL,
@@ -23,6 +23,7 @@ one worker."""
 
 Interval = Annotated[float, Field(ge=0.05, le=3600)]
 Weight = Annotated[int, Field(ge=1, le=10_000)]
+Status = Annotated[int, Field(ge=100, le=599)]
 Most = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -115,8 +116,11 @@ class EnvoyRetries(Table):
     num_retries: Annotated[int, Field(ge=0, le=100)] = Field(
         0, description="Retries of a request; 0 is none. Where there is a retry_on Envoy's own default is 1."
     )
-    retry_on: Annotated[list[RetryOn], Field(min_length=1, max_length=4)] = Field(
+    retry_on: Annotated[list[RetryOn], Field(min_length=1, max_length=5)] = Field(
         ["connect-failure"], description="What is retried. Envoy's own default is nothing."
+    )
+    retriable_status_codes: Annotated[list[Status], Field(max_length=20)] = Field(
+        [], description="Statuses of a node's answer that the condition retriable-status-codes means."
     )
     per_try_timeout: Seconds = Field(
         0.0, description="Seconds that a server may take to answer one try; 0 is no limit but timeout."
@@ -173,7 +177,11 @@ class Envoy(BalancerSettings):
 
     kind: Literal["envoy"] = Field("envoy", description="Program of the balancer: envoy, haproxy, or nginx.")
     algorithm: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"] = Field(
-        "round_robin", description="Choice rule (lb_policy); ring_hash and maglev hash the client's address."
+        "round_robin", description="Choice rule (lb_policy); ring_hash and maglev hash what hash_policy says."
+    )
+    hash_policy: Literal["source_ip", "header"] = Field(
+        "source_ip",
+        description="What ring_hash and maglev hash: the client's address, or the header X-Client-Id with its number.",
     )
     choice_count: Annotated[int, Field(ge=2, le=100)] = Field(
         CHOICES, description="Servers that least_request draws, to take the one with the fewest requests."
@@ -195,6 +203,11 @@ class Envoy(BalancerSettings):
         description="healthy_panic_threshold: when fewer percent of the servers are healthy, Envoy chooses among all "
         "of them; 0 never does.",
     )
+    update_merge_window: Seconds = Field(
+        MERGED,
+        description="Seconds for which a change of health waits that follows another one within as many; 0: each takes "
+        "effect at once.",
+    )
     check: EnvoyCheck = Field(EnvoyCheck(), description="Active health check.")
     outlier_detection: OutlierDetection | None = Field(
         None, description="Outlier detection; left out: none. Not with a registry, which says who is there."
@@ -208,6 +221,10 @@ class Envoy(BalancerSettings):
     timeout: Positive = Field(
         15.0,
         description="timeout of the route: seconds that a node may take to answer a request; then it is a 504.",
+    )
+    max_stream_duration: Seconds = Field(
+        0.0,
+        description="Seconds that a request may last from its head on; an open WebSocket is one. 0 is no limit.",
     )
     delayed_close_timeout: Seconds = Field(
         1.0,
@@ -254,6 +271,16 @@ class Envoy(BalancerSettings):
     def unanswered_within(self) -> float | None:
         """Return `connect_timeout` if a connect in vain is retried."""
         return self.connect_timeout if self.retry_policy.num_retries else None
+
+    @property
+    def asks_who(self) -> bool:
+        """Return whether the header is hashed."""
+        return self.hash_policy == "header"
+
+    @property
+    def not_with_registry(self) -> str | None:
+        """Return the outlier detection: with a registry it is not configured."""
+        return "outlier_detection" if self.outlier_detection is not None else None
 
     @property
     def moves_on(self) -> bool:
