@@ -10,7 +10,7 @@ from sim.connection import Attempt, Peer, Tunnel
 from sim.node.node import Node
 from sim.ports import Work
 from twin.rules.envoy import HealthCheck, MergeWindow, panics
-from twin.rules.envoy_outliers import Outliers
+from twin.rules.envoy_outliers import LOCAL_ORIGIN, Outliers
 from twin.scenario.addresses import source_address
 from twin.scenario.combinations import WARM_UP_SLACK
 
@@ -63,11 +63,11 @@ class EnvoyBalancer(EnvoyRequests):
 
     # Health
 
-    def judge(self, attempt: Attempt, status: int) -> None:
+    def judge(self, taken: Attempt | Tunnel, status: int) -> None:
         """Tell the outlier detection."""
-        mine = attempt.generation == self.generation  # an old process keeps its own counts
-        if mine and self.outliers is not None and self.outliers.answered(attempt.server, status, self.env.now):
-            self._changed(attempt.server, "outlier")
+        mine = taken.generation == self.generation  # an old process keeps its own counts
+        if mine and self.outliers is not None and self.outliers.answered(taken.server, status, self.env.now):
+            self._changed(taken.server, "outlier")
 
     def _changed(self, server: int, detail: str, first: bool = False) -> None:
         """Mark a server if it is healthy now and was not, or the other way round.
@@ -170,6 +170,15 @@ class EnvoyBalancer(EnvoyRequests):
         return bool(done.processed) and node.ready, not done.processed
 
     # Ends of connections
+
+    def upstream_closed(self, tunnel: Tunnel, reason: str) -> None:
+        """The node's side of a tunnel is gone. Whatever its reason, that counts as a failure of the node: the answer to
+        the request, the stream of an open WebSocket, has ended too early. Source: Envoy, `Filter::onUpstreamReset` in
+        source/common/router/router.cc.
+        """
+        if not tunnel.upstream_gone:
+            self.judge(tunnel, LOCAL_ORIGIN)
+        super().upstream_closed(tunnel, reason)
 
     def tunnel(self, client: Peer, server: int, generation: int) -> Tunnel:
         """Return a new tunnel, whose life may be limited from now on."""

@@ -49,8 +49,8 @@ class EnvoyRequests(Balancer):
         self.retrying: set[Attempt] = set()
 
     @abstractmethod
-    def judge(self, attempt: Attempt, status: int) -> None:
-        """A server has answered a request, or failed to, which counts as this status."""
+    def judge(self, taken: Attempt | Tunnel, status: int) -> None:
+        """A server has answered a request, or failed to, or ended a WebSocket, which counts as this status."""
 
     def counters(self) -> dict[str, int]:
         """Return what its statistics would show."""

@@ -45,7 +45,8 @@ def retries_stay(scenario: Scenario) -> Iterator[Bite]:
 def address_hash(scenario: Scenario) -> Iterator[Bite]:
     """Yield a hash of addresses of which there are fewer than nodes: some nodes get nobody."""
     balancer, addresses, nodes = scenario.balancer, scenario.clients.addresses, scenario.nodes.count
-    if not BALANCING[balancer.kind, balancer.algorithm].hashes_address or addresses >= nodes:
+    hashes = BALANCING[balancer.kind, balancer.algorithm].hashes_address and not balancer.asks_who
+    if not hashes or addresses >= nodes:
         return
     yield Bite(
         "clients.addresses",

@@ -1,8 +1,10 @@
 """Envoy's outlier detection: which servers it ejects for what they answer, and for how long.
 
 What is counted is the status of each answer; a connection that cannot be made, or ends before the answer, counts as a
-503, an answer that does not come in time as a 504, and the 101 of a WebSocket as a success. Nothing that happens to a
-WebSocket after that counts. Source: Envoy 1.40 `source/common/upstream/outlier_detection_impl.cc`.
+503, an answer that does not come in time as a 504, and the 101 of a WebSocket as a success. An open WebSocket is an
+answer that goes on: when the node's side of it ends first, by its death or by a close handshake, that counts as a 503,
+too. Source: Envoy 1.40 `source/common/upstream/outlier_detection_impl.cc`, `Filter::onUpstreamReset` in
+`source/common/router/router.cc`.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,10 @@ Cause = Literal["consecutive_5xx", "consecutive_gateway_failure", "success_rate"
 
 GATEWAY = (502, 503, 504)
 """Statuses of a gateway that has no answer. Source: `CodeUtility::isGatewayError` in source/common/http/codes.h."""
+
+LOCAL_ORIGIN = 503
+"""What a connection counts as that cannot be made, or that a server ends too early. Source:
+`DetectorHostMonitorImpl::resultToHttpCode`."""
 
 
 class OutlierSettings(Protocol):

@@ -267,7 +267,13 @@ def test_a_dead_node_is_ejected_and_returns_at_a_look(profile):
     assert set(marks["detail"]) == {"outlier"}
     first_span = marks["t"].iloc[1] - marks["t"].iloc[0]
     assert 1.0 <= first_span < 1.5
+    assert marks["t"].iloc[0] < 1.0 + EXIT_DELAY + 0.1, "by the ends of its connections, before anybody dials"
+    assert len(record.select("connect_failed")) == 0
     assert counted(record)["outlier_detection.ejections_enforced_total"] == 1
+    drained = behind(
+        [{"at": 1.0, "kind": "drain", "node": 1, "pace": 20.0}], clients, SELDOM, outlier_detection=ejecting
+    )
+    assert first(simulate(drained, 0, profile), "marked_down") == pytest.approx(1.25, abs=0.1), "the fifth close frame"
     never = behind(KILL, clients, SELDOM, outlier_detection=ejecting | {"max_ejection_percent": 10})
     other = simulate(never, 0, profile)
     assert len(other.select("marked_down")) == 0

@@ -44,6 +44,10 @@ CASES = {
         {"clients": {"count": 300}, "faults": [DRAIN | {"pace": 2.0}]},
         {"faults": [DRAIN | {"pace": 20.0}]},
     ),
+    "ejected-for-closing": (
+        {"balancer": {"kind": "envoy", "outlier_detection": {"max_ejection_percent": 50}}},
+        {"balancer": {"outlier_detection": {"consecutive_5xx": 1000}}},
+    ),
     "reload-per-change": (
         {"balancer": {"kind": "nginx", "hard_stop_after": 30}, "registry": REGISTRY},
         {"balancer": {"kind": "haproxy"}},

@@ -174,6 +174,7 @@ class Envoy(BalancerSettings):
     idle_field: ClassVar[str] = "stream_idle_timeout"
     idle_source: ClassVar[str] = "Envoy 1.40, API reference, HttpConnectionManager (`stream_idle_timeout`)"
     answer_field: ClassVar[str] = "timeout"
+    unready_field: ClassVar[str] = "balancer.check.interval"
 
     kind: Literal["envoy"] = Field("envoy", description="Program of the balancer: envoy, haproxy, or nginx.")
     algorithm: Literal["round_robin", "least_request", "random", "ring_hash", "maglev"] = Field(
@@ -277,6 +278,13 @@ class Envoy(BalancerSettings):
         """Return whether the header is hashed."""
         return self.hash_policy == "header"
 
+    def ejects_after(self, nodes: int) -> tuple[str, int] | None:
+        """Return the failures in a row that eject a node, if one of so many may be ejected."""
+        own = self.outlier_detection
+        if own is None or not (own.always_eject_one_host or 100.0 / nodes <= own.max_ejection_percent):
+            return None
+        return "outlier_detection.consecutive_5xx", own.consecutive_5xx
+
     @property
     def not_with_registry(self) -> str | None:
         """Return the outlier detection: with a registry it is not configured."""
@@ -289,17 +297,20 @@ class Envoy(BalancerSettings):
 
     @property
     def retried_within(self) -> float:
-        """Return `timeout`: all tries of a request end with it."""
-        return self.timeout
+        """Return `timeout` if there are retries, which all end with it; without them a dead node is a 503 at once."""
+        return self.timeout if self.retry_policy.num_retries else 0.0
 
     def blind(self, silent: bool) -> float:
-        """Return how long the checks take; a check of a silent node takes its timeout."""
+        """Return how long it takes until the checks have changed something (those of a silent node take their timeout),
+        that has its effect, and clients have learnt of the end of their connections.
+        """
         check = self.check
         every = check.intervals()
         lost = check.timeout if silent else 0.0
         down = max(every.healthy, every.no_traffic) + (check.unhealthy_threshold - 1) * every.unhealthy_edge
         up = every.unhealthy + (check.healthy_threshold - 1) * every.healthy_edge
-        return max(down + check.unhealthy_threshold * lost, up + check.healthy_threshold * lost)
+        checked = max(down + check.unhealthy_threshold * lost, up + check.healthy_threshold * lost)
+        return checked + self.update_merge_window + self.delayed_close_timeout
 
     def files_of_run(self, clients: int) -> int:
         """Return two files a client and some to spare."""
