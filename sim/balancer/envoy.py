@@ -176,7 +176,7 @@ class EnvoyBalancer(EnvoyRequests):
         the request, the stream of an open WebSocket, has ended too early. Source: Envoy, `Filter::onUpstreamReset` in
         source/common/router/router.cc.
         """
-        if not tunnel.upstream_gone:
+        if not (tunnel.upstream_gone or tunnel.client_left):
             self.judge(tunnel, LOCAL_ORIGIN)
         super().upstream_closed(tunnel, reason)
 

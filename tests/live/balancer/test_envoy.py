@@ -4,99 +4,31 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from live.balancer.balancer import check_config
 from live.balancer.envoy import ask
 from live.balancer.envoy_members import EnvoyMembers
 from live.control.messages import Listening
-from live.runs import run
+from tests.dials import ADDRESSES, NEVER, TICK, Dials, marks, over
 from twin.config.envoy import ENVOY, endpoints
-from twin.invariants import audit
 from twin.rules.balancing import RULES
 from twin.rules.envoy import EnvoyRoundRobin, EnvoyRule
 from twin.rules.registry import Changes, Registration
-from twin.scenario.addresses import CLIENT_ID, source_address
+from twin.scenario.addresses import source_address
 from twin.scenario.scenario import Scenario
 
 pytestmark = pytest.mark.live
 
-ADDRESSES = 60
-TICK = 0.002
-"""Seconds by which Envoy's timers, which count milliseconds, may be early."""
 ALL = [0, 1, 2]
 
 
 def no_draw() -> float:
     raise AssertionError("this rule must not draw")
-
-
-class Dials:
-    """Clients of one Envoy."""
-
-    def __init__(self, farm: SimpleNamespace, links: ExitStack) -> None:
-        self.farm = farm
-        self.links = links
-
-    def open(self, number: int = 0, open_timeout: float = 10.0) -> ClientConnection:
-        """Connect a client from its address; it says who it is."""
-        return self.links.enter_context(
-            connect(
-                f"ws://127.0.0.1:{self.farm.port}/",
-                additional_headers={CLIENT_ID: str(number)},
-                source_address=(source_address(number, ADDRESSES), 0),
-                compression=None,
-                proxy=None,
-                ping_interval=None,
-                open_timeout=open_timeout,
-                close_timeout=5,
-            )
-        )
-
-    def reached(self, number: int = 0) -> int:
-        """Connect a client; return the place of its node, -1 if it was refused."""
-        try:
-            link = self.open(number)
-        except InvalidStatus as error:
-            return -1 if error.response.status_code == 503 else -error.response.status_code
-        return node_of(link)
-
-    def refused(self) -> tuple[int, float]:
-        """Connect in vain; return the status and the seconds that it took."""
-        began = time.monotonic()
-        with pytest.raises(InvalidStatus) as error:
-            self.open()
-        return error.value.response.status_code, time.monotonic() - began
-
-
-def node_of(link: ClientConnection) -> int:
-    assert link.response is not None
-    return int(link.response.headers["X-Node"]) - 1
-
-
-def over(link: ClientConnection, since: float) -> tuple[float, int | None]:
-    """Wait for the end of a connection; return the seconds since a time and the code of the close frame, None if none
-    came.
-    """
-    with pytest.raises(ConnectionClosed) as error:
-        link.recv(timeout=10)
-    return time.monotonic() - since, error.value.rcvd.code if error.value.rcvd else None
-
-
-@pytest.fixture
-def dials(envoy: None, farm: Callable[..., SimpleNamespace]) -> Iterator[Callable[..., Dials]]:
-    """Starts nodes and an Envoy before them."""
-    with ExitStack() as links:
-        yield lambda count=3, **balancer: Dials(farm(count, kind="envoy", **balancer), links)
 
 
 def rule_of(one: Dials) -> EnvoyRule:
@@ -107,10 +39,6 @@ def rule_of(one: Dials) -> EnvoyRule:
     rule.name_servers([f"127.0.0.1:{port}" for port in one.farm.node_ports])
     rule.configure(balancer)
     return rule
-
-
-def marks(one: Dials) -> list[tuple[str, int]]:
-    return [(event, node) for _, event, node, _ in one.farm.notes]
 
 
 @pytest.mark.parametrize(
@@ -232,8 +160,7 @@ def test_a_stream_ends_with_its_duration_although_it_is_used(dials: Callable[...
 def test_a_request_to_a_hung_node_ends_with_504_and_its_clients_are_forgotten(
     dials: Callable[..., Dials], until: Callable[..., None]
 ) -> None:
-    never = {"interval": 60.0, "no_traffic_interval": 60.0}
-    one = dials(1, timeout=0.4, check=never)
+    one = dials(1, timeout=0.4, check=NEVER)
     link = one.open()
     one.farm.nodes[0].signal(signal.SIGSTOP)
     status, took = one.refused()
@@ -300,103 +227,3 @@ def test_the_registrar_tells_envoy_its_servers(
     assert {one.reached() for _ in range(3)} == {1}
     members.apply(Changes(((1, there),), ()), {})
     assert one.reached() == -1
-
-
-NEVER = {"interval": 60.0, "no_traffic_interval": 60.0}
-"""Checks that come to nothing within a test."""
-
-
-def test_a_server_that_fails_is_ejected_and_each_time_for_longer(dials: Callable[..., Dials]) -> None:
-    ejecting = {"consecutive_5xx": 3, "max_ejection_percent": 50, "base_ejection_time": 0.4, "interval": 0.4}
-    one = dials(2, check=NEVER, outlier_detection=ejecting, update_merge_window=0.0)
-    one.farm.nodes[1].process.kill()
-    one.farm.nodes[1].wait(10)
-    deadline, failed = time.monotonic() + 15, []
-    while len(one.farm.notes) < 4 and time.monotonic() < deadline:
-        if one.reached() < 0:
-            failed.append(time.monotonic())
-        time.sleep(0.01)
-    assert marks(one) == [("marked_down", 2), ("marked_up", 2)] * 2
-    times = [t for t, _, _, _ in one.farm.notes]
-    assert [note[3] for note in one.farm.notes] == ["outlier"] * 4
-    assert 0.4 - TICK <= times[1] - times[0] < 0.4 + 0.4 + 0.1
-    assert 0.8 - TICK <= times[3] - times[2] < 0.8 + 0.4 + 0.1
-    assert sum(at < times[3] for at in failed) == 6
-    assert one.farm.balancer.counters()["outlier_detection.ejections_enforced_total"] == 2
-
-
-def test_a_websocket_that_a_node_ends_counts_as_a_failure_of_it(
-    dials: Callable[..., Dials], until: Callable[..., None]
-) -> None:
-    one = dials(1, check=NEVER, outlier_detection={"consecutive_5xx": 2, "max_ejection_percent": 100})
-    for _ in range(2):  # a close handshake is the client's wish, but the node closes first
-        one.open().close()
-        assert one.farm.notes == [], "a 101 between them"
-    first, second = one.open(), one.open()
-    first.close()
-    second.close()
-    until(lambda: marks(one) == [("marked_down", 1)], 5, "it is not ejected")
-
-
-def test_a_whole_run_has_envoys_marks_and_counters(envoy: None, small: Callable[..., Scenario]) -> None:
-    faults = [{"at": 0.3, "kind": "kill", "node": 1}]
-    record = run(small(duration=1.2, balancer={"kind": "envoy"}, faults=faults), 0)
-    counted = record.select("balancer_counted").set_index("counter")["count"]
-    assert counted["upstream_rq_total"] == 20 + (record.select("connected")["t"] > 0.3).sum()
-    assert record.select("marked_down")["node"].tolist() == [1]
-    assert audit(record).violations == []
-
-
-def test_by_default_one_of_two_is_never_ejected(dials: Callable[..., Dials]) -> None:
-    one = dials(2, check=NEVER, outlier_detection={"consecutive_5xx": 2})
-    one.farm.nodes[1].process.kill()
-    one.farm.nodes[1].wait(10)
-    assert [one.reached() for _ in range(8)].count(-1) == 4
-    assert one.farm.balancer.counters()["outlier_detection.ejections_overflow"] == 2
-    assert one.farm.notes == []
-
-
-def test_tries_at_a_hung_node_end_in_turn_and_no_more_than_allowed_at_a_time(
-    dials: Callable[..., Dials],
-) -> None:
-    policy = {"num_retries": 2, "retry_on": ["gateway-error"], "per_try_timeout": 0.3}
-    one = dials(1, check=NEVER, retry_policy=policy, circuit_breakers={"max_retries": 1})
-    one.farm.nodes[0].signal(signal.SIGSTOP)
-    with ThreadPoolExecutor(2) as both:
-        found = sorted(both.map(lambda _: one.refused(), range(2)), key=lambda answer: answer[1])
-    assert [status for status, _ in found] == [504, 504]
-    assert 0.3 <= found[0][1] < 0.5, "there is no room for a second retry"
-    assert 0.9 <= found[1][1] < 0.9 + 0.024 + 0.049 + 0.2
-    assert one.farm.balancer.counters() == {
-        "upstream_rq_total": 4,
-        "upstream_rq_per_try_timeout": 4,
-        "upstream_rq_retry": 2,
-        "upstream_rq_retry_overflow": 1,
-        "upstream_rq_retry_limit_exceeded": 1,
-    }
-
-
-def test_a_retry_that_avoids_hosts_it_has_tried_finds_the_one_that_is_left(dials: Callable[..., Dials]) -> None:
-    policy = {"num_retries": 1, "previous_hosts": True, "host_selection_retry_max_attempts": 3}
-    one = dials(2, check=NEVER, retry_policy=policy)
-    one.farm.nodes[0].process.kill()
-    one.farm.nodes[0].wait(10)
-    assert [one.reached() for _ in range(8)] == [1] * 8
-    counted = one.farm.balancer.counters()
-    assert counted["upstream_rq_retry"] == counted["upstream_cx_connect_fail"] >= 3
-
-
-def test_who_finds_no_room_waits_in_silence_and_more_of_them_get_a_503(
-    dials: Callable[..., Dials], until: Callable[..., None]
-) -> None:
-    one = dials(1, circuit_breakers={"max_connections": 2, "max_pending_requests": 1})
-    first, _ = one.open(), one.open()
-    with ThreadPoolExecutor(1) as waiting:
-        third = waiting.submit(one.open)
-        until(lambda: "upstream_cx_overflow" in one.farm.balancer.counters(), 5, "nobody waits")
-        assert one.refused()[0] == 503
-        assert not third.done()
-        first.close()
-        assert third.result(5).ping().wait(5)
-    counted = one.farm.balancer.counters()
-    assert (counted["upstream_rq_pending_overflow"], counted["upstream_rq_total"]) == (1, 3)
