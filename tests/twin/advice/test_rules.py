@@ -57,6 +57,10 @@ CASES = {
         {"balancer": {"retries": 1, "redispatch": 1}},
     ),
     "retries-stay": ({"balancer": {"retries": 3, "redispatch": 0}}, {"balancer": {"redispatch": 1}}),
+    "few-retries": (
+        {"balancer": {"kind": "envoy", "retry_policy": {"num_retries": 2}}},
+        {"balancer": {"circuit_breakers": {"max_retries": 1000}}},
+    ),
     "address-hash": ({"balancer": {"algorithm": "source"}}, {"clients": {"addresses": 3}}),
     "hard-stop": (
         {"balancer": {"hard_stop_after": 30.0}},

@@ -25,6 +25,16 @@ def test_a_node_is_chosen_in_vain_until_its_health_takes_effect_and_clients_know
     assert Envoy(check=check).blind(silent=True) == 5.0
 
 
+def test_retries_at_a_time_are_those_of_the_breaker_or_of_the_budget():
+    retries = {"num_retries": 1}
+    assert Envoy().retries_at_a_time(200) is None
+    assert Envoy(retry_policy=retries).retries_at_a_time(200) == ("circuit_breakers.max_retries", 3, 3)
+    budget = Envoy(retry_policy=retries, circuit_breakers={"budget_percent": 20.0})
+    assert budget.retries_at_a_time(200) == ("circuit_breakers.budget_percent", 20.0, 40)
+    assert "few-retries" in rules(retry_policy=retries)
+    assert "few-retries" not in rules(retry_policy=retries, circuit_breakers={"budget_percent": 50.0})
+
+
 def test_few_addresses_are_no_trouble_where_the_header_is_hashed():
     assert "address-hash" in rules(algorithm="maglev")
     assert "address-hash" not in rules(algorithm="maglev", hash_policy="header")

@@ -96,6 +96,15 @@ class BalancerSettings(Table):
         """Whether clients have to say who they are, as it hashes that."""
         return False
 
+    def retries_at_a_time(self, requests: int) -> tuple[str, float, int] | None:
+        """Return how many requests it sends again at a time, behind the setting that says so and its value; None: no
+        limit, or no retries.
+
+        Args:
+            requests: that are active.
+        """
+        return None
+
     def ejects_after(self, nodes: int) -> tuple[str, int] | None:
         """Return how many WebSockets in a row a node may end until it gets no more clients, behind the setting that
         says so; None: such ends count for nothing.

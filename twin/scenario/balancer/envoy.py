@@ -13,6 +13,7 @@ from twin.rules.envoy_retries import (
     MAX_RETRIES,
     MOST_OF_BASE,
     RetryOn,
+    most_retries,
 )
 from twin.scenario.balancer.base import FILES, BalancerSettings, Limit
 from twin.scenario.fields import Positive, Seconds, Table, refused
@@ -277,6 +278,15 @@ class Envoy(BalancerSettings):
     def asks_who(self) -> bool:
         """Return whether the header is hashed."""
         return self.hash_policy == "header"
+
+    def retries_at_a_time(self, requests: int) -> tuple[str, float, int] | None:
+        """Return the limit of the circuit breaker, or of the budget."""
+        own = self.circuit_breakers
+        if not self.retry_policy.num_retries:
+            return None
+        field = "budget_percent" if own.budget_percent else "max_retries"
+        most = most_retries(own.max_retries, own.budget_percent, own.min_retry_concurrency, requests)
+        return f"circuit_breakers.{field}", getattr(own, field), most
 
     def ejects_after(self, nodes: int) -> tuple[str, int] | None:
         """Return the failures in a row that eject a node, if one of so many may be ejected."""
