@@ -51,7 +51,7 @@ def test_a_whole_run_has_envoys_marks_and_counters(envoy: None, small: Callable[
     faults = [{"at": 0.3, "kind": "kill", "node": 1}]
     record = run(small(duration=1.2, balancer={"kind": "envoy"}, faults=faults), 0)
     counted = record.select("balancer_counted").set_index("counter")["count"]
-    assert counted["upstream_rq_total"] == 20 + (record.select("connected")["t"] > 0.3).sum()
+    assert counted["upstream_rq_total"] >= 20 + (record.select("connected")["t"] > 0.3).sum() > 20
     assert record.select("marked_down")["node"].tolist() == [1]
     assert audit(record).violations == []
 
