@@ -17,7 +17,7 @@ from stormlab.command_line import finite, usage_error
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
-from stormlab.commands.config import envoy, haproxy, nginx
+from stormlab.commands.config import CONFIGURING
 from stormlab.commands.course import course, grade
 from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
@@ -312,9 +312,8 @@ app.command()(sweep)
 app.command()(zoo)
 app.command()(memory)
 app.command()(runtimes)
-app.command()(nginx)
-app.command()(haproxy)
-app.command()(envoy)
+for configuring in CONFIGURING:
+    app.command()(configuring)
 app.command()(serve)
 app.command()(clean)
 app.command()(course)

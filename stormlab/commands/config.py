@@ -1,6 +1,7 @@
 """The commands `./lab nginx`, `./lab haproxy` and `./lab envoy`; registered in `stormlab.app`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -92,6 +93,10 @@ def envoy(
     spec = Scenario.load(scenario, overrides)
     site = Site(listen, _nodes(spec, server), path, health, sticky, cookie)  # type: ignore[arg-type]
     _give("envoy", spec, site, output)
+
+
+CONFIGURING: tuple[Callable[..., None], ...] = (nginx, haproxy, envoy)
+"""Writes the configuration of each kind of balancer."""
 
 
 def _nodes(scenario: Scenario, servers: list[str] | None) -> list[str]:

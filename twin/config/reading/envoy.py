@@ -21,6 +21,7 @@ from twin.config.reading.envoy_tables import (
     UNLIMITED,
     USUAL_RULE,
     WHOLE,
+    around,
     without,
 )
 from twin.config.reading.istio_retries import conditions
@@ -44,7 +45,6 @@ TOPS = {
     "default_socket_interface": "how it is started",
 }
 """What stands beside the listeners and clusters -> why it has no effect."""
-OUTER = ("stream_idle_timeout", "delayed_close_timeout", "common_http_protocol_options")
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
@@ -52,7 +52,7 @@ def read(files: Sequence[SourceFile], cluster: str = "") -> Imported:
     """Return what is understood of Envoy's files.
 
     Args:
-        files: of the configuration; the first document with listeners counts.
+        files: of the configuration.
         cluster: name of the one that the scenario is about; not needed if requests are routed to only one.
 
     Raises:
@@ -85,6 +85,7 @@ class EnvoyReading:
         self.clusters = [one for root in roots for one in root.items_at("static_resources", "clusters")]
         listeners = [one for root in roots for one in root.items_at("static_resources", "listeners")]
         self.managers = [manager for listener in listeners for manager in managers(listener)]
+        self.listeners = listeners
         self.name = self._chosen(name)
         for root in roots:
             self._around(root)
@@ -122,6 +123,14 @@ class EnvoyReading:
                 words = "what a control plane tells Envoy while it runs"
                 known = name == "dynamic_resources"
                 self.imported.say(node.place, name, "not modelled", words if known else "the lab does not know it")
+
+        for listener in self.listeners:
+            walk(self.imported, listener, {"filter_chains": _inner}, (), around)
+            for chain in listener.items_at("filter_chains"):
+                walk(self.imported, chain, {"filters": _inner}, (), around)
+        for manager in self.managers:
+            for host in manager.items_at("route_config", "virtual_hosts"):
+                walk(self.imported, host, {"routes": _inner}, (), around)
 
     # The cluster
 

@@ -179,6 +179,37 @@ NOT_MODELLED = {
 """Field -> what its absence in the lab may hide."""
 
 
+AROUND_NO_EFFECT = {
+    **dict.fromkeys(("name", "address", "additional_addresses", "domains", "filter_chain_match"), "where it listens"),
+    **dict.fromkeys(("traffic_direction", "stat_prefix", "access_log"), LOGS),
+    **dict.fromkeys(("listener_filters", "listener_filters_timeout", "socket_options"), "how a connection begins"),
+    **dict.fromkeys(("per_connection_buffer_limit_bytes", "transparent", "freebind"), "buffers and addresses"),
+    **dict.fromkeys(
+        ("enable_reuse_port", "connection_balance_config"), "how workers share connections; the lab has one"
+    ),
+    "tcp_backlog_size": "the accept queue, which the lab makes long",
+    "cors": "a header, which no WebSocket needs",
+    **dict.fromkeys(("request_headers_to_add", "response_headers_to_add", "request_headers_to_remove"), "a header"),
+    "typed_per_filter_config": "settings of a filter",
+}
+"""Field of a listener, a filter chain or a virtual host -> why it changes nothing of what the lab predicts."""
+AROUND_NOT_MODELLED = {
+    "transport_socket": TLS,
+    "retry_policy": "retries of all routes of the host; write them into the route",
+    "hedge_policy": "requests that are sent to two nodes",
+    "rate_limits": "dials that are refused as there are too many",
+    "max_connections_to_accept_per_socket_event": "how many connections are accepted in one go",
+}
+"""The same -> what its absence in the lab may hide."""
+
+
+def around(path: str) -> tuple[Verdict, str]:
+    """Return what becomes of a field of a listener, a filter chain or a virtual host, and why."""
+    if path in AROUND_NO_EFFECT:
+        return "no effect", AROUND_NO_EFFECT[path]
+    return "not modelled", AROUND_NOT_MODELLED.get(path, "the lab does not know it")
+
+
 def without(path: str) -> tuple[Verdict, str]:
     """Return what becomes of a field that sets nothing, and why."""
     if path in NO_EFFECT:

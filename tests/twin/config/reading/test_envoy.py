@@ -86,6 +86,14 @@ def test_without_the_upgrade_the_report_says_that_no_websocket_passes():
     assert words not in lines(text_of("route-idle")).values()
 
 
+def test_what_stands_around_routes_is_told_too():
+    tls = "- transport_socket: {name: envoy.transport_sockets.tls}\n          filters:"
+    verdict, words = lines(text_of("plain", ("- filters:", tls)))["transport_socket:"]
+    assert (verdict, words[:3]) == ("not modelled", "TLS")
+    policy = 'domains: ["*"]\n                      retry_policy: {retry_on: 5xx}'
+    assert lines(text_of("plain", ('domains: ["*"]', policy)))["retry_policy:"][0] == "not modelled"
+
+
 def test_weights_are_those_of_the_first_nodes():
     assert balancer(text_of("weights")).weights == [3, 1, 2]
     assert balancer(text_of("weights", ("weight: 2", "weight: 1"))).weights == [3]
