@@ -1,13 +1,9 @@
 """Envoy's choices and its counting of checks, by numbers from its sources."""
 
-from itertools import count
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from twin.rules.balancing import RULES
 from twin.rules.envoy import EnvoyRoundRobin, HealthCheck, Intervals, LeastRequest, MergeWindow, RingHash, panics
 
 EVERY = Intervals(1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -52,15 +48,6 @@ def test_a_dead_node_draws_five_of_nine_of_the_choices_among_three():
     rule.take(2)
     pairs = [(a / 3, b / 3) for a in range(3) for b in range(3)]
     assert sum(rule.pick([0, 1, 2], "", drawn(*pair), 0, False) == 0 for pair in pairs) == 5
-
-
-@given(st.lists(st.booleans(), min_size=3, max_size=3), st.sampled_from([a for kind, a in RULES if kind == "envoy"]))
-def test_every_rule_chooses_a_usable_server_or_none(usable, algorithm):
-    rule, number = RULES["envoy", algorithm](3), count()
-    rule.table_size = 13
-    rule.minimum_ring_size = 13
-    found = rule.choose(usable, -1, "127.0.0.1", lambda: next(number) * 0.37 % 1)
-    assert usable[found] if found >= 0 else not any(usable)
 
 
 def test_a_rule_that_hashes_builds_anew_when_its_servers_are_named():
