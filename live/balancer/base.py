@@ -142,6 +142,10 @@ class Balancer(ABC):
         """Return what the program has counted since it started, by its own names; nothing if it tells nobody."""
         return {}
 
+    def most_queued(self) -> int | None:
+        """Return the most requests that waited at one time for a place of a server, None if nobody is told."""
+        return None
+
     def cut(self, node: int) -> None:
         """Cut all tunnels to a node (from 1).
 

@@ -42,7 +42,7 @@ class EnvoyBalancer(EnvoyRequests):
 
     def choose(self, client: Peer, tried: list[int]) -> int:
         """Return one of the healthy servers, in panic of all, or -1."""
-        servers = [server for server, up in enumerate(self.up) if up]
+        servers = [server for server, up in enumerate(self.parts.usable(self.up)) if up]
         count = self.run.scenario.nodes.count
         panic = self.run.scenario.registry is None and panics(len(servers), count, self.settings.panic_threshold)
         if panic:
@@ -99,6 +99,7 @@ class EnvoyBalancer(EnvoyRequests):
             if up != self.up[server]:
                 self.up[server] = up
                 self.rule.mark(server, up)
+                self.parts.marked(server, up)
 
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
         """Check every server, all at the same time at first; and begin the outlier detection."""
@@ -160,6 +161,8 @@ class EnvoyBalancer(EnvoyRequests):
         network.
         """
         timeout = self.settings.check.timeout
+        if not self.parts.may_check(node.number - 1):
+            return False, True
         if node.dark:
             yield self.env.timeout(timeout)
             return False, True

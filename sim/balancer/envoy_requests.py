@@ -7,6 +7,7 @@ from functools import partial
 import simpy
 
 from sim.balancer.balancer import Balancer
+from sim.balancer.connecting import connect
 from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.node.node import Node
 from sim.ports import Work
@@ -70,6 +71,7 @@ class EnvoyRequests(Balancer):
         self.queued[attempt.server].pop(attempt, None)
         if self.waiting[attempt.server].pop(attempt, 0) is None:
             self.release(attempt)
+            self.parts.over(attempt)
 
     def _limit(self, attempt: Attempt) -> None:
         """Answer a request with 504 if it has no answer after `timeout`. Source: Envoy, `Filter::onResponseTimeout` in
@@ -94,8 +96,12 @@ class EnvoyRequests(Balancer):
         """
         if attempt.answer.triggered:
             return
+        life = self.life
+        server, status = yield from self.parts.place(attempt, server)
+        if life != self.life or attempt.answer.triggered:
+            return
         if server < 0:
-            yield from self.refuse(attempt, self.no_server)
+            yield from self.refuse(attempt, status or self.no_server)
             return
         first, limits = attempt.server < 0, self.settings.circuit_breakers
         attempt.server, self.traffic = server, True
@@ -123,7 +129,7 @@ class EnvoyRequests(Balancer):
         """Connect a request to its server."""
         server, connecting = attempt.server, self.connecting
         connecting[server] += 1
-        failed = yield from self.connect(attempt, self.nodes[server])
+        failed = yield from connect(self, attempt, self.nodes[server], self.settings.connect_timeout)
         connecting[server] -= 1
         if failed is not None:
             self.counted["upstream_cx_connect_fail"] += 1
