@@ -11,8 +11,8 @@ from websockets.sync.client import ClientConnection, connect
 from twin.scenario.addresses import CLIENT_ID, source_address
 
 ADDRESSES = 60
-TICK = 0.002
-"""Seconds by which Envoy's timers, which count milliseconds, may be early."""
+TICK = 0.003
+"""Seconds by which two of Envoy's timers, which count milliseconds, may be early together."""
 NEVER = {"interval": 60.0, "no_traffic_interval": 60.0}
 """Checks that come to nothing within a test."""
 
