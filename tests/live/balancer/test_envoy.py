@@ -113,7 +113,7 @@ def test_a_second_mark_within_a_second_takes_effect_a_second_later(
     assert marked - one.farm.notes[0][0] < 1.0
     assert {one.reached() for _ in range(4)} == {-1, 2}
     until(lambda: {one.reached() for _ in range(3)} == {2}, 5, "the second mark has no effect")
-    assert 0.9 < time.monotonic() - marked < 1.4
+    assert 0.9 < time.monotonic() - marked < 1.9
 
 
 def test_servers_of_different_weights_have_their_turns(dials: Callable[..., Dials]) -> None:
@@ -138,14 +138,14 @@ def test_a_client_learns_of_its_nodes_end_after_the_delayed_close(
     os.kill(one.farm.nodes[0].pid, signal.SIGKILL if code is None else signal.SIGTERM)
     took, told = over(link, began)
     assert told == code
-    assert delay - TICK <= took < delay + 0.3
+    assert delay - TICK <= took < delay + 0.8
 
 
 def test_a_silent_connection_is_cut_after_its_timeout_and_the_delayed_close(dials: Callable[..., Dials]) -> None:
     one, began = dials(1, stream_idle_timeout=0.7, delayed_close_timeout=0.2), time.monotonic()
     took, code = over(one.open(), began)
     assert code is None
-    assert 0.9 - TICK <= took < 1.2
+    assert 0.9 - TICK <= took < 1.9
 
 
 def test_a_stream_ends_with_its_duration_although_it_is_used(dials: Callable[..., Dials]) -> None:
@@ -154,7 +154,7 @@ def test_a_stream_ends_with_its_duration_although_it_is_used(dials: Callable[...
     link.ping().wait(5)
     took, code = over(link, began)
     assert code is None
-    assert 0.7 - TICK <= took < 1.1
+    assert 0.7 - TICK <= took < 1.7
 
 
 def test_a_request_to_a_hung_node_ends_with_504_and_its_clients_are_forgotten(
@@ -165,7 +165,7 @@ def test_a_request_to_a_hung_node_ends_with_504_and_its_clients_are_forgotten(
     one.farm.nodes[0].signal(signal.SIGSTOP)
     status, took = one.refused()
     assert status == 504
-    assert 0.4 - TICK <= took < 0.7
+    assert 0.4 - TICK <= took < 1.4
     assert one.farm.balancer.connections() == [1]
     link.socket.close()
     until(lambda: one.farm.balancer.connections() == [0], 5, "the client is not forgotten")

@@ -28,8 +28,8 @@ def test_a_server_that_fails_is_ejected_and_each_time_for_longer(dials: Callable
     assert marks(one) == [("marked_down", 2), ("marked_up", 2)] * 2
     times = [t for t, _, _, _ in one.farm.notes]
     assert [note[3] for note in one.farm.notes] == ["outlier"] * 4
-    assert 0.4 - TICK <= times[1] - times[0] < 0.4 + 0.4 + 0.1
-    assert 0.8 - TICK <= times[3] - times[2] < 0.8 + 0.4 + 0.1
+    assert 0.4 - TICK <= times[1] - times[0] < 0.4 + 0.4 + 0.3
+    assert 0.8 - TICK <= times[3] - times[2] < 0.8 + 0.4 + 0.3
     assert sum(at < times[3] for at in failed) == 6
     assert one.farm.balancer.counters()["outlier_detection.ejections_enforced_total"] == 2
 
@@ -74,8 +74,8 @@ def test_tries_at_a_hung_node_end_in_turn_and_no_more_than_allowed_at_a_time(
     with ThreadPoolExecutor(2) as both:
         found = sorted(both.map(lambda _: one.refused(), range(2)), key=lambda answer: answer[1])
     assert [status for status, _ in found] == [504, 504]
-    assert 0.3 - TICK <= found[0][1] < 0.5, "there is no room for a second retry"
-    assert 0.9 - TICK <= found[1][1] < 0.9 + 0.024 + 0.049 + 0.2
+    assert 0.3 - TICK <= found[0][1] < 0.6, "there is no room for a second retry"
+    assert 0.9 - TICK <= found[1][1] < 1.2
     assert one.farm.balancer.counters() == {
         "upstream_rq_total": 4,
         "upstream_rq_per_try_timeout": 4,
