@@ -87,7 +87,8 @@ def validate(
     sampler = Sampler(profile, engine, jobs)
     made, decided = _sampled(scenario, sampler, runs, progress)
     verdicts = [_verdict(one, made, how) for one, how in zip(scenario.objectives, decided, strict=True)]
-    focus = min(verdicts, key=_holds_least).objective
+    least = min(verdicts, key=_holds_least)
+    focus = least.objective
     found = findings(scenario)
     effects, untried = _levers(scenario, focus, made, sampler, found, progress) if levers else ([], [])
     return Validation(
@@ -95,7 +96,7 @@ def validate(
         verdicts,
         assumed,
         focus,
-        _ways(scenario, focus, made, sampler),
+        _ways(scenario, least, made, sampler),
         effects,
         untried,
         found,
@@ -183,10 +184,15 @@ def _holds_least(one: ObjectiveVerdict) -> tuple[int, float]:
     return order[one.verdict], (one.probability if one.probability is not None else 1.0) - one.objective.share
 
 
-def _ways(scenario: Scenario, focus: Objective, made: Sequence[Numbers], sampler: Sampler) -> list[WayBack]:
-    """Return the ways back of `SHARES` in the run whose result is the median one."""
-    values = [inf if (value := value_of(focus, numbers)) is None else value for numbers in made]
-    run = sorted(range(len(made)), key=values.__getitem__)[(len(made) - 1) // 2]
+def _ways(scenario: Scenario, focus: ObjectiveVerdict, made: Sequence[Numbers], sampler: Sampler) -> list[WayBack]:
+    """Return the ways back of `SHARES` in the run whose result is the median one; if the objective does not pass, of
+    those runs that miss it.
+    """
+    objective = focus.objective
+    missed = [run for run, numbers in enumerate(made) if holds(objective, numbers) is False]
+    runs = missed if missed and focus.verdict != "pass" else list(range(len(made)))
+    values = {run: inf if (value := value_of(objective, made[run])) is None else value for run in runs}
+    run = sorted(runs, key=values.__getitem__)[(len(runs) - 1) // 2]
     engine = sampler.engine_of(scenario)
     return ways_back(simulate(scenario, run * APART, sampler.profile, engine=engine), SHARES)
 

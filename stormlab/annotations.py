@@ -68,13 +68,14 @@ def _plain(text: str) -> str:
 def github(judged: Judged) -> Iterator[str]:
     """Yield workflow commands: an error for each objective that is not held, a warning for each warning of the check.
 
-    An error stands at the line of the setting that helps most, where that is known.
+    An error stands at the line of the setting that helps most, of those that stand in the file.
     """
     validation = judged.validation
+    helps = next((one.step.setting for one in validation.best if one.step.setting in judged.places), "")
     for one in validation.objectives:
         level: Literal["error", "notice"] = "notice" if one.verdict == "pass" else "error"
-        field_ = "" if one.verdict == "pass" else validation.lever
-        yield _command(judged, level, field_, f"{validation.scenario.name}: {one.verdict}", _message(validation, one))
+        setting = "" if one.verdict == "pass" else helps
+        yield _command(judged, level, setting, f"{validation.scenario.name}: {one.verdict}", _message(validation, one))
     for finding in validation.findings:
         if finding.level == "warning":
             yield _command(judged, "warning", finding.field, finding.rule, finding.text)

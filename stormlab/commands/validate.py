@@ -98,11 +98,10 @@ def _say(found: "Validation", read: Read) -> None:
 
 
 def _lines(text: str, indent: str = "  ") -> None:
-    out.print(
-        textwrap.fill(text, out.width, initial_indent=indent, subsequent_indent="  " + indent),
-        highlight=False,
-        soft_wrap=True,
-    )
+    """Print a text in lines; no line begins with a unit."""
+    whole = text.replace(" %", "\N{NO-BREAK SPACE}%").replace(" s ", "\N{NO-BREAK SPACE}s ")
+    filled = textwrap.fill(whole, out.width, initial_indent=indent, subsequent_indent="  " + indent)
+    out.print(filled.replace("\N{NO-BREAK SPACE}", " "), highlight=False, soft_wrap=True)
 
 
 def _of_objective(one: "ObjectiveVerdict") -> str:
@@ -138,32 +137,32 @@ def _say_ways(found: "Validation") -> None:
         out.print("\nNo client lost its connection, so there is no way back to explain.", highlight=False)
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left")
-    table.title = "What took the time of the median client, and of the one by whom 99 % are back (s)"
+    table.title = "What took the time of the median client, and of that by which 99 % are back"
     table.add_column("what happens", overflow="fold")
     table.add_column("setting", no_wrap=True)
-    for name in ("median", "99 %"):
+    for name in ("median (s)", "99 % (s)"):
         table.add_column(name, justify="right")
     for means, setting, seconds in found.reason():
         table.add_row(means, setting, *(f"{one:.3f}" if one else "" for one in seconds))
     table.add_section()
-    table.add_row("the whole way back", "", *(f"{one.whole:.3f}" for one in found.ways))
+    wholes = (f"{one.whole:.3f}" if one.returned else f">{one.whole:.3f}" for one in found.ways)
+    table.add_row("the whole way back", "", *wholes)
     out.print()
     out.print(table)
 
 
 def _say_levers(found: "Validation") -> None:
     """Print which settings help and which harm, one step each."""
-    unit = "" if _unit(found) == "1" else f" ({_unit(found)})"
+    unit = "" if _unit(found) == "1" else f" in {_unit(found)}"
     for title, effects in (("What helps", found.best[:SHOWN]), ("What harms", found.worst[:SHOWN_WORST])):
         if not effects:
-            out.print(f"\n{title}: no setting, one step either way.", highlight=False)
+            out.print(f"{title}: no setting, one step either way.\n", highlight=False)
             continue
         table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left")
-        table.title = f"{title}: one step of one setting, with the same random numbers"
+        table.title = f"{title}, one step each: median of {found.focus.measure}{unit}, runs in which it holds"
         table.add_column("setting", no_wrap=True)
-        table.add_column("from", overflow="fold")
-        table.add_column("to", overflow="fold")
-        for name in (f"{found.focus.measure}{unit}", "held", "before"):
+        table.add_column("step", overflow="fold")
+        for name in ("median", "holds", "before"):
             table.add_column(name, justify="right", no_wrap=True)
         for cells in _rows(effects):
             table.add_row(*cells)
@@ -183,10 +182,9 @@ def _rows(effects: Sequence["LeverEffect"]) -> Iterator[tuple[str, ...]]:
     from twin.analysis.levers import spoken
 
     for one in effects:
+        step = f"{spoken(one.step.before)} -> {spoken(one.step.after)}"
         after = "not reached" if one.median == float("inf") else number(one.median)
-        step = one.step
-        held = f"{one.held}/{one.runs}", f"{one.held_before}/{one.runs}"
-        yield step.setting, spoken(step.before), spoken(step.after), after, *held
+        yield one.step.setting, step, after, f"{one.held}/{one.runs}", f"{one.held_before}/{one.runs}"
 
 
 def _say_findings(found: "Validation") -> None:

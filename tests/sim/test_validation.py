@@ -6,6 +6,7 @@ import sim
 import stormlab
 from sim.sampling import Sampler, numbers
 from sim.validation import CLOSER_RUNS, FIRST
+from tests.planted import CASES
 from tests.strategies import small
 from twin.analysis.objectives import holds
 from twin.errors import ScenarioError
@@ -116,6 +117,16 @@ def test_runs_and_engine_are_checked_first(profile):
         asked(SLOW, runs=0, profile=profile)
     with pytest.raises(ScenarioError, match="engine is 'x'"):
         asked(SLOW, engine="x", profile=profile)
+
+
+@pytest.mark.parametrize("name", ["check-inter", "milliseconds", "retries-stay", "no-jitter", "hard-stop"])
+def test_a_planted_mistake_is_the_lever_that_is_named_first(name, profile):
+    """All of them: tests/benchmarks/test_planted.py."""
+    (case,) = [one for one in CASES if one.name == name]
+    assert asked(case.sound, case.asked, profile=profile, levers=False).verdict == "pass"
+    wrong = asked(case.wrong, case.asked, profile=profile)
+    assert (wrong.verdict, wrong.lever in case.named) == ("fail", True)
+    assert not case.rule or case.rule in {one.rule for one in wrong.findings}
 
 
 def test_the_front_door_has_it():

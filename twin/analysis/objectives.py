@@ -20,6 +20,7 @@ from twin.scenario.fields import cut, show
 from twin.scenario.objectives import COST, Objective
 from twin.scenario.overrides import toml_value
 from twin.scenario.scenario import Scenario
+from twin.scenario.settings import LONGEST_RUN
 
 OPERATED = {
     "user_seconds_lost": Measure(
@@ -48,8 +49,9 @@ DEFAULT_OBJECTIVE = Objective.model_validate({"measure": "time_to_99", "at_most"
 
 ASSUMED_AT = 1.0
 """Seconds after the start of a run at which a node is lost in a scenario that has no fault."""
-AFTER = 1.0
-"""Seconds for which a run goes on behind the last moment that an objective is about."""
+LONGER = 2.0
+"""A run that would end too soon for an objective goes on for so many times as long as that allows: what comes too late,
+and what brings it nearer, is then seen, too."""
 
 SAME = 0.05
 """Seconds within which a fault of a run is the one that its scenario has then."""
@@ -121,18 +123,18 @@ def asked(scenario: Scenario) -> tuple[Scenario, list[str]]:
         scenario = scenario.vary(duration=duration, faults=[{"at": ASSUMED_AT, "kind": kind, "node": 1}])
         what = "node 1 is killed and the others go on" if kind == "kill" else "the only node is restarted"
         assumed.append(f"No fault is given: {what}, at {ASSUMED_AT:g} s.")
-    needed = _needed(scenario)
-    if scenario.duration < needed:
+    last, allowed = _needed(scenario)
+    if scenario.duration < last + allowed:
+        needed = min(LONGEST_RUN, last + LONGER * allowed)
         assumed.append(
-            f"duration is {needed:g} s and not {scenario.duration:g} s: a run goes on for longer than an objective "
-            "allows."
+            f"duration is {needed:g} s and not {scenario.duration:g} s: runs go on for longer than an objective allows."
         )
         scenario = scenario.vary(duration=needed)
     return scenario, assumed
 
 
-def _needed(scenario: Scenario) -> float:
-    """Return how long a run has to be for its objectives, in seconds."""
+def _needed(scenario: Scenario) -> tuple[float, float]:
+    """Return when the last fault is, and the longest time that an objective allows after it, in seconds."""
     last = max((fault.at for fault in scenario.faults), default=0.0)
     allowed = [
         bound
@@ -141,7 +143,7 @@ def _needed(scenario: Scenario) -> float:
         for bound in (one.at_most, one.at_least)
         if bound is not None
     ]
-    return last + max(allowed) + AFTER if allowed else 0.0
+    return last, max(allowed, default=0.0)
 
 
 def numbers_of(

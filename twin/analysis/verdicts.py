@@ -93,7 +93,8 @@ class Validation:
         objectives: the verdict about each objective.
         assumed: what was assumed, in sentences.
         focus: the objective that the levers are about: the one that is missed most often, as far as that is known.
-        ways: in a run with the median result, the way back of the median client and of that by which 99 % are back.
+        ways: in the run with the median result, of those that miss the focus if it does not pass, the way back of the
+            median client and of that by which 99 % are back.
         effects: what each lever does, one step either way, the best one first; none if they were not asked for.
         untried: settings whose steps only the SimPy model could have simulated, which takes too long.
         findings: what is known to bite (`twin.advice`).
@@ -121,12 +122,12 @@ class Validation:
     @property
     def best(self) -> list[LeverEffect]:
         """For each setting with a step that helps, its best one; the most helpful setting first."""
-        return _one_each([one for one in ranked(self.effects) if one.rank > (0.0, 0.0)])
+        return _one_each([one for one in ranked(self.effects) if one.helps])
 
     @property
     def worst(self) -> list[LeverEffect]:
         """For each setting with a step that harms, its worst one; the most harmful setting first."""
-        return _one_each([one for one in reversed(ranked(self.effects)) if one.rank < (0.0, 0.0)])
+        return _one_each([one for one in reversed(ranked(self.effects)) if one.harms])
 
     @property
     def lever(self) -> str:

@@ -5,7 +5,8 @@ from math import inf
 import pytest
 
 from tests.strategies import small
-from twin.analysis.levers import LEVERS, LeverStep, effect, ranked, steps, value_at
+from twin.analysis.lever_table import LEVERS
+from twin.analysis.levers import LeverStep, effect, ranked, steps, value_at
 from twin.glossary.schema import settings
 from twin.scenario.objectives import Objective
 
@@ -27,6 +28,7 @@ def test_a_time_is_halved_and_doubled_and_a_count_changes_by_one():
     scenario = small()
     assert moved(scenario, "balancer.check.inter") == [0.25, 1.0]
     assert moved(scenario, "balancer.check.fall") == [1, 3]
+    assert moved(small(balancer={"check": {"fall": 20}}), "balancer.check.fall") == [10, 40]
     assert moved(scenario, "nodes.count") == [2, 4]
     assert moved(small(nodes={"count": 40}), "nodes.count") == [36, 44]
     assert moved(small(balancer={"kind": "nginx"}), "balancer.fail_timeout") == [5, 20]
@@ -111,6 +113,13 @@ def test_what_makes_it_hold_comes_first_and_what_does_nothing_is_left_out():
         effect(step(), BACK, before, said(*values)) for values in ((5.0, 9.0), (5.5, 5.5), (6.0, 8.0), (6.0, 9.0))
     )
     assert ranked([worse, nothing, nearer, holds]) == [holds, nearer, worse]
+
+
+def test_of_two_equal_effects_that_of_what_a_check_has_found_comes_first():
+    plain, found = (effect(LeverStep("x", 1, 2, small(), one), BACK, said(6.0), said(5.0)) for one in (False, True))
+    assert ranked([plain, found]) == [found, plain]
+    scenario = small()
+    assert {one.setting for one in steps(scenario, {"nodes.count"}) if one.found} == {"nodes.count"}
 
 
 def test_a_run_that_does_not_say_it_counts_neither_way():
