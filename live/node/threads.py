@@ -39,6 +39,8 @@ ROOMS = {"sends": "live.sending.thread", "handler": "live.handler.thread"}
 """Table of the settings -> module whose `attach` adds what takes the frames of a mechanism."""
 END_WITHIN = 0.001
 """Seconds between two looks whether the last connection is gone."""
+SERVED_WITHIN = 1.0
+"""Seconds in which a client that has its 101 is one of the library's connections."""
 
 
 class ThreadedNode:
@@ -51,6 +53,7 @@ class ThreadedNode:
         number: of the node.
         events: what was noted.
         takers: by first byte, who takes the frames of a mechanism.
+        drainer: the thread that lets the clients go, None before.
         server: set as soon as it listens.
     """
 
@@ -63,6 +66,7 @@ class ThreadedNode:
         self.ready = True
         self.opened = count()
         self.draining = threading.Lock()
+        self.drainer: threading.Thread | None = None
         self.takers: dict[int, Take] = {}
         attach_all(ROOMS, self, config)
 
@@ -109,8 +113,8 @@ class ThreadedNode:
         time.sleep(order.lead)
         if not self.draining.acquire(blocking=False):
             return
-        self._close_all(SERVICE_RESTART, order.pace)
-        say(Drained(time.monotonic()))
+        self.drainer = threading.current_thread()
+        say(Drained(self._close_all(SERVICE_RESTART, order.pace)))
 
     def end(self) -> None:
         """Close all connections (1001), in a thread of its own, as a signal's handler must not wait."""
@@ -121,21 +125,35 @@ class ThreadedNode:
 
         threading.Thread(target=close, daemon=True).start()
 
-    def _close_all(self, code: int, pace: float) -> None:
-        """Accept nobody any more and close all connections, the oldest first; return when all have answered.
+    def _close_all(self, code: int, pace: float) -> float:
+        """Accept nobody any more and close all connections, the oldest first; return since when all have answered.
 
-        Each is closed by a thread of its own: the library's `shutdown` has a handful, which wait for answers.
+        Each is closed by a thread of its own: the library's `shutdown` has a handful, which wait for answers. A client
+        may have its 101 a moment before the library knows of its connection, so those are looked for, too.
         """
         threading.Thread(target=self.server.shutdown, args=(False,), daemon=True).start()
         self.server.socket_closed.wait()
-        began, closing = time.monotonic(), list[threading.Thread]()
-        oldest = sorted(self.server.connections, key=lambda one: int(getattr(one, PLACE, 0)))
-        for place, connection in enumerate(oldest):
+        closing, since = dict[ServerConnection, threading.Thread](), time.monotonic()
+        deadline = since + SERVED_WITHIN
+        while (new := self.server.connections - closing.keys()) or (
+            self.server.handler_threads and time.monotonic() < deadline
+        ):
+            self._close(new, code, pace, closing)
+            since = time.monotonic() if new else since
+            time.sleep(END_WITHIN)
+        return since
+
+    def _close(
+        self, some: set[ServerConnection], code: int, pace: float, closing: dict[ServerConnection, threading.Thread]
+    ) -> None:
+        """Close connections, the oldest first, and return when all have answered; their threads are noted."""
+        began = time.monotonic()
+        for place, connection in enumerate(sorted(some, key=lambda one: int(getattr(one, PLACE, 0)))):
             time.sleep(max(0.0, began + close_after(place, pace) - time.monotonic()))
-            closing.append(threading.Thread(target=connection.close, args=(code,), daemon=True))
-            closing[-1].start()
-        for one in closing:
-            one.join()
+            closing[connection] = threading.Thread(target=connection.close, args=(code,), daemon=True)
+            closing[connection].start()
+        for connection in some:
+            closing[connection].join()
 
 
 def obey_orders(node: ThreadedNode) -> None:
@@ -170,6 +188,8 @@ def main(config: dict[str, Any]) -> None:
     node.server.serve_forever()
     while node.server.handler_threads:
         time.sleep(END_WITHIN)
+    if node.drainer is not None:  # it says so before the node says that it has closed
+        node.drainer.join()
     say(Closed(time.process_time()))
 
 

@@ -1,6 +1,6 @@
 """How much CPU time the processes of a run have used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from sim.connection import Peer
@@ -31,7 +31,13 @@ class Accounted(Protocol):
         ...
 
 
-def cpu_used(now: float, nodes: Sequence[Accounted], balancer: Sequence[Process], clients: Sequence[Peer]) -> list[Row]:
+def cpu_used(
+    now: float,
+    nodes: Sequence[Accounted],
+    balancer: Sequence[Process],
+    clients: Sequence[Peer],
+    busy: Mapping[str, Sequence[float]],
+) -> list[Row]:
     """Return what each has used by a time in seconds: nodes that have not ended, the balancer, and all clients that
     share processes.
 
@@ -40,13 +46,21 @@ def cpu_used(now: float, nodes: Sequence[Accounted], balancer: Sequence[Process]
         nodes: all nodes.
         balancer: its process of each generation.
         clients: all clients.
+        busy: room -> share of the core that the background takes, at each level of speed (`sim.machine.machine`).
     """
     swarm = {client.process for client in clients if isinstance(client.process, Process)}
     there = [node for node in nodes if node.life == 0 and node.state != "dead"]
-    found = [row(now, "cpu_used", node=one.number, detail=_used("node", one.processes)) for one in there]
-    found.append(row(now, "cpu_used", detail=_used("balancer", balancer)))
-    return found + ([row(now, "cpu_used", detail=_used("clients", list(swarm)))] if swarm else [])
+    share = {room: shares[len(shares) // 2] if shares else 0.0 for room, shares in busy.items()}
 
+    def used(part: str, processes: Sequence[Process], background: float, count: int = 1) -> str:
+        """What is done beside the background takes longer for it, so that has had its share of this time already."""
+        seconds = sum(process.used for process in processes)
+        return CpuUsed.pack(part, round(1e6 * (seconds + background * max(0.0, count * now - seconds))))
 
-def _used(part: str, processes: Sequence[Process]) -> str:
-    return CpuUsed.pack(part, round(1e6 * sum(process.used for process in processes)))
+    found = [
+        row(now, "cpu_used", node=one.number, detail=used("node", one.processes, share["node"])) for one in there
+    ]
+    found.append(row(now, "cpu_used", detail=used("balancer", balancer, share["balancer"])))
+    if swarm:
+        found.append(row(now, "cpu_used", detail=used("clients", list(swarm), share["client"], len(swarm))))
+    return found

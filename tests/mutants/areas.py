@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -93,5 +94,11 @@ def mirrored(root: Path, path: str) -> list[list[str]]:
 def names_module(text: str, dotted: str) -> bool:
     """Tell whether a test imports a module or has its name somewhere."""
     package, _, name = dotted.rpartition(".")
-    words = text.replace("(", " ").replace(",", " ").replace('"', " ").split()
+    words = words_of(text)
     return dotted in words or (f"from {package} import" in text and name in words)
+
+
+@lru_cache(maxsize=4096)
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a test; it is asked once for each module."""
+    return frozenset(text.replace("(", " ").replace(",", " ").replace('"', " ").split())

@@ -332,7 +332,7 @@ def many_faults(draw):
     return happens
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(happens=many_faults(), pings=st.sampled_from([0.0, 0.5]), beat=st.sampled_from([0.0, 0.5]))
 def test_however_many_faults_meet_no_node_has_two_processes_and_everyone_is_back(happens, pings, beat):
     clients = {"count": 12, "heartbeat": {"interval": beat, "timeout": 0.4}, "open_timeout": 2.0}

@@ -23,8 +23,14 @@ PING_PARTS = {
 
 CHECK_PARTS = {"balancer_check": "balancer: check one server"}
 
-BACKGROUND_PARTS = PING_PARTS | CHECK_PARTS
-"""A profile without them is a good one: they then cost nothing."""
+RARE_PARTS = {f"{name}_rare": f"{what}, which it does now and then" for name, what in PING_PARTS.items()}
+"""What finds its code and data in no cache: each wakes a process up that has been asleep."""
+
+BACKGROUND_PARTS = PING_PARTS | CHECK_PARTS | RARE_PARTS
+"""A profile without them is a good one: they then cost nothing, and rare pings what frequent ones cost."""
+
+OFTEN, SELDOM = 0.0025, 0.02
+"""Seconds between two pings of a process of clients at which the frequent ones and the rare ones are measured."""
 
 MOST_BUSY = 0.9
 """Share of a core from which on what goes on in the background leaves too little for a prediction."""
@@ -50,3 +56,10 @@ def rates(scenario: "Scenario") -> dict[str, float]:
     if every and scenario.registry is None:
         found["balancer_check"] = nodes.count / every
     return found
+
+
+def rareness(rate: float) -> float:
+    """Return how much of what a rare one costs more than a frequent one is paid by each of `rate` a second: from 0
+    where they are as close together as `OFTEN` to 1 where they are as far apart as `SELDOM`.
+    """
+    return min(1.0, max(0.0, (1 / rate - OFTEN) / (SELDOM - OFTEN)))

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rates
+from twin.costs.background import CHECK_PARTS, MOST_BUSY, PING_PARTS, rareness, rates
 from twin.costs.codec import CODEC_PARTS, GATHER_PARTS, Profile, knows_deflate
 from twin.costs.handler import handler_parts
 from twin.costs.layout import room_of
@@ -43,12 +43,15 @@ def background(profile: Known, scenario: "Scenario", room: str, contention_steps
     """
     kind = scenario.balancer.kind
     often = {name: rate for name, rate in rates(scenario).items() if room_of(name) == room}
-    known = [name for name in often if profile.knows_parts([name], kind)]
-    costs = [profile.curves(name, kind, contention_steps, 0, scenario.nodes.runtime) for name in known]
-    return tuple(
-        min(MOST_BUSY, sum(often[name] * curve(1) for name, curve in zip(known, at, strict=True)))
-        for at in zip(*costs, strict=True)
-    )
+    shares: list[list[float]] = []
+    for name, rate in often.items():
+        if not profile.knows_parts([name], kind):
+            continue
+        rare = f"{name}_rare" if profile.knows_parts([f"{name}_rare"], kind) else name
+        usual, rarely = (profile.curves(one, kind, contention_steps, 0, scenario.nodes.runtime) for one in (name, rare))
+        cold = rareness(rate)
+        shares.append([rate * (a(1) + cold * (b(1) - a(1))) for a, b in zip(usual, rarely, strict=True)])
+    return tuple(min(MOST_BUSY, sum(at)) for at in zip(*shares, strict=True))
 
 
 def check_background(profile: Known, scenario: "Scenario") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 import subprocess
 import threading
@@ -141,13 +142,21 @@ def test_the_commands_refuse_a_password_file_without_a_url_and_show_no_password(
     assert "s3cret" not in done.stderr
 
 
+def listens(path: Path) -> bool:
+    """Return whether somebody takes connections at a Unix socket; its file is there a little before."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        return True
+    return False
+
+
 @pytest.fixture
 def server(stage: Stage, folder: Path, until: Callable[..., None]) -> Path:
     """The Unix socket of a server that knows the user ann, with `PASSWORD`, and nobody else; it has no port."""
     path = folder / "own.sock"
     words = ["--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     stage.start("own", [str(get_binary_path()), *words])
-    until(path.exists)
+    until(lambda: listens(path))
     with contextlib.closing(client_of(Address(path=str(path)))) as client:
         client.acl_setuser(
             "ann", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], channels=["*"], categories=["+@all"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,3 +62,18 @@ def test_without_the_list_of_hashes_nothing_is_fetched(told: list[tuple[str, ...
 def test_each_extra_has_its_list_of_hashes() -> None:
     for name in extras.MODULES:
         assert "--hash=sha256:" in (extras.ROOT / f"requirements-{name}.txt").read_text()
+
+
+def test_one_that_another_process_is_installing_is_waited_for(
+    told: list[tuple[str, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package looks installed as soon as its folder is there, long before its last file is."""
+    monkeypatch.setattr(extras, "cache", lambda: tmp_path)
+    monkeypatch.setitem(extras.MODULES, "postgresql", ("json",))
+    came = threading.Thread(target=extras.need, args=("postgresql", WHY), daemon=True)
+    with extras.alone():
+        came.start()
+        came.join(0.2)
+        assert came.is_alive()
+    came.join(10)
+    assert not came.is_alive()

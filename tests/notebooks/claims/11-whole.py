@@ -46,7 +46,7 @@ assert local_moves.loc["kill", "away p50 (s)"] > 2 * local_moves.loc["rebalancin
 assert local_moves["connections"].sum() > 1.3 * shared["connections"].sum()
 # 6: "One hash takes about 9 ms there"
 assert 0.008 < sessions.hash_seconds(reference, HASH) < 0.0095
-# 6: "held up one message for more than a tenth of a second"; "the last ones for more than a second"
+# 6: "held up hardly a message for more than a tenth of a second"; "the last ones for more than a second"
 # 6: "in the figure for a quarter of a second at most"
 shown_storms = {name: simulate(varied, 0, reference) for name, varied in small.items()}
 slowest = {name: lab.delays(record)[1] for name, record in shown_storms.items()}

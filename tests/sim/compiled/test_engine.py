@@ -1,6 +1,6 @@
 """The compiled engine against the SimPy model, event by event, on random scenarios.
 
-300 random scenarios by default; `STORMLAB_EXAMPLES=5000 ./lab test tests/sim/compiled/test_engine.py` runs 5,000, and
+120 random scenarios by default; `STORMLAB_EXAMPLES=5000 ./lab test tests/sim/compiled/test_engine.py` runs 5,000, and
 `STORMLAB_SEED=1 STORMLAB_EXAMPLES=500` before the same a piece of 500 others for each seed.
 """
 
@@ -18,7 +18,7 @@ from tests.strategies import profiles, small, small_profile, storms
 from twin.measures import attempt_counts, connected_curve, course, reconnect_times
 from twin.record.record import Record
 
-EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("STORMLAB_EXAMPLES", "120"))
 SEED = os.environ.get("STORMLAB_SEED")
 pytestmark = pytest.mark.timeout(180 + EXAMPLES)
 

@@ -2,7 +2,8 @@ import pytest
 
 from sim import simulate
 from tests.costs import cost_of
-from tests.strategies import small, small_profile
+from tests.strategies import knowing_profile, small, small_profile
+from twin.costs.lacking import background
 from twin.measures import measure_record
 
 
@@ -34,3 +35,18 @@ def test_a_node_that_has_ended_and_clients_with_own_machines_are_left_out():
 
 def test_who_does_not_ask_for_it_gets_none():
     assert not len(simulate(accounted(host={"accounts": False}), 0, small_profile()).select("cpu_used"))
+
+
+def test_what_the_background_takes_is_booked_for_all_of_the_time():
+    """Ten clients ping each second for 30 s, and nothing else happens but what the signs of life of the nodes cost."""
+    beat = {"clients": {"count": 10, "heartbeat": {"interval": 1.0}}, "nodes": {"count": 2}}
+    scenario = accounted(publisher={"rate": 1.0, "stop": 0.1}).vary(duration=30.0, **beat)
+    host = knowing_profile()
+    for part, room in (("clients", "client"), ("balancer", "balancer")):
+        with_pings, without = (
+            simulate(one, 0, host).select("cpu_used").query(f"part == '{part}'")["microseconds"].sum()
+            for one in (scenario, scenario.vary(clients={"heartbeat": {"interval": 0.0}}))
+        )
+        (share, *_), still = background(host, scenario, room), scenario.vary(clients={"heartbeat": {"interval": 0.0}})
+        less = background(host, still, room)
+        assert with_pings - without == pytest.approx(30e6 * (share - (less[0] if less else 0.0)), rel=0.01)

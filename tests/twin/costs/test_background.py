@@ -5,7 +5,7 @@ import pytest
 import sim
 from tests.costs import cost_of
 from tests.strategies import knowing_profile, small, small_profile
-from twin.costs.background import BACKGROUND_PARTS, rates
+from twin.costs.background import BACKGROUND_PARTS, RARE_PARTS, rareness, rates
 from twin.costs.curve import Curve
 from twin.costs.lacking import background, lacks
 from twin.costs.profile import LEVELS_OF_PACE, HostProfile
@@ -31,11 +31,33 @@ def test_each_process_has_its_share_of_the_pings_and_the_balancer_all_checks():
 
 def test_what_the_background_takes_makes_everything_else_longer():
     host, scenario = knowing_profile(), small(**BEATS, balancer={"check": {"inter": 0.2}})
-    share = 60 * cost_of("balancer_ping") + 15 * cost_of("balancer_check")
+    cold = (1 / 60 - 0.0025) / 0.0175  # one each 16.7 ms; they are measured at one each 2.5 and 20 ms
+    ping = (1 - cold) * cost_of("balancer_ping") + cold * cost_of("balancer_ping_rare")
+    share = 60 * ping + 15 * cost_of("balancer_check")
     assert background(host, scenario, "balancer") == pytest.approx([share] * LEVELS_OF_PACE)
     slow = host.curves("balancer_close", busy=background(host, scenario, "balancer"))
     assert [curve(1) for curve in slow] == pytest.approx([cost_of("balancer_close") / (1 - share)] * LEVELS_OF_PACE)
     assert host.curves("balancer_close")[0](1) == pytest.approx(cost_of("balancer_close"))
+
+
+@pytest.mark.parametrize(("rate", "paid"), [(1000.0, 0.0), (400.0, 0.0), (100.0, 3 / 7), (50.0, 1.0), (0.5, 1.0)])
+def test_pings_that_are_far_apart_find_cold_caches(rate, paid):
+    assert rareness(rate) == pytest.approx(paid)
+
+
+def test_a_profile_of_before_rare_pings_were_measured_takes_the_frequent_ones():
+    scenario = small(clients={"count": 30, "heartbeat": {"interval": 6.0}}, nodes={"count": 3})
+    known = knowing_profile()
+    parts = {room: {kind: dict(some) for kind, some in kinds.items()} for room, kinds in known.parts.items()}
+    for kinds in parts.values():
+        for some in kinds.values():
+            for name in RARE_PARTS:
+                some.pop(name, None)
+    before = known.model_copy(update={"parts": parts})
+    for room, rate in (("client", 5.0), ("node", 5 / 3)):
+        assert background(known, scenario, room)[0] == pytest.approx(rate * cost_of(f"{room}_ping_rare"))
+        assert background(before, scenario, room)[0] == pytest.approx(rate * cost_of(f"{room}_ping"))
+    assert lacks(before, scenario) == []
 
 
 def test_a_slowed_curve_costs_more_by_one_factor_at_any_load_and_after_any_sleep():
