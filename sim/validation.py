@@ -1,10 +1,12 @@
 """Whether a scenario holds its objectives: runs until that can be told, what took the time, and what would help."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
 from sim.engines import Engine, pick
+from sim.estimate import LONG, WORTH_A_PROBE, seconds, spoken, work
 from sim.run import simulate
 from sim.sampling import APART, Numbers, Sampler
 from twin.advice import LintFinding, findings
@@ -15,8 +17,8 @@ from twin.analysis.verdicts import ObjectiveVerdict, Validation
 from twin.analysis.way_back import WayBack, ways_back
 from twin.costs.lacking import warn_of_lacks
 from twin.costs.profile import HostProfile
-from twin.errors import ScenarioError
-from twin.rules.sequential import Decision, decide
+from twin.errors import EngineWarning, ScenarioError
+from twin.rules.sequential import Decision, decide, fewest_runs
 from twin.scenario.objectives import Objective
 from twin.scenario.scenario import Scenario
 
@@ -80,11 +82,12 @@ def validate(
     if objectives:
         wanted = [parse_objective(one) if isinstance(one, str) else one for one in objectives]
         scenario = scenario.vary(objectives=[one.model_dump() for one in wanted])
-    scenario, assumed = asked(scenario)
     profile = profile or HostProfile.for_scenario(scenario)
+    scenario, assumed = _asked(scenario, engine, profile)
     profile.must_know(scenario)
     warn_of_lacks(profile, [scenario])
     sampler = Sampler(profile, engine, jobs)
+    _warn_of_engine(scenario, sampler, levers)
     made, decided = _sampled(scenario, sampler, runs, progress)
     verdicts = [_verdict(one, made, how) for one, how in zip(scenario.objectives, decided, strict=True)]
     least = min(verdicts, key=_holds_least)
@@ -103,6 +106,32 @@ def validate(
         sampler.engine_of(scenario),
         levers,
     )
+
+
+def _asked(scenario: Scenario, engine: Engine, profile: HostProfile) -> tuple[Scenario, list[str]]:
+    """Return what is judged, and what was assumed. Where a run that goes on for longer than it has to needs the SimPy
+    model, as an idle timeout may end in it, it goes on for just as long as it has to.
+    """
+    long, short = asked(scenario), asked(scenario, longer=1.0)
+    engines = [pick(one, engine, profile)[0] for one, _ in (long, short)]
+    return short if engines == ["simpy", "compiled"] else long
+
+
+def _warn_of_engine(scenario: Scenario, sampler: Sampler, levers: bool) -> None:
+    """Say why the SimPy model is used, and how long that will take if it is long."""
+    engine, why = pick(scenario, sampler.engine, sampler.profile)
+    if engine != "simpy":
+        return
+    if why:
+        warnings.warn(why, EngineWarning, stacklevel=3)
+    runs = fewest_runs(max(one.share for one in scenario.objectives), ERROR)
+    runs += LEVER_RUNS * len(steps(scenario)) if levers else 0
+    if work(scenario) * runs < WORTH_A_PROBE:
+        return
+    took = seconds(scenario, sampler.profile) * runs / sampler.jobs
+    if took >= LONG:
+        faster = "fewer clients (--set clients.count=500)" + (" or --no-levers" if levers else "")
+        warnings.warn(f"That will take about {spoken(took)}; faster are {faster}.", EngineWarning, stacklevel=3)
 
 
 def _sampled(

@@ -28,7 +28,7 @@ OF_SERVERS = {
 
 
 @dataclass(frozen=True)
-class Read:
+class ClusterFiles:
     """A cluster that was read from files.
 
     Attributes:
@@ -44,7 +44,7 @@ class Read:
     places: Mapping[str, FilePlace] = field(default_factory=dict)
 
 
-def read_cluster(files: Sequence[str], overrides: Sequence[str], backend: str = "") -> Read:
+def read_cluster(files: Sequence[str], overrides: Sequence[str], backend: str = "") -> ClusterFiles:
     """Read a scenario, or the configuration of one program, and apply overrides of the form `clients.count=500`.
 
     In a configuration stands nothing of machines and clients: its cluster gets machines of its own.
@@ -53,7 +53,7 @@ def read_cluster(files: Sequence[str], overrides: Sequence[str], backend: str = 
         ScenarioError: a file is missing or is of no kind that is known, or a value is not allowed.
     """
     if len(files) == 1 and not backend and _is_scenario(files[0]):
-        return Read(Scenario.load(files[0], list(overrides)))
+        return ClusterFiles(Scenario.load(files[0], list(overrides)))
     from twin.config.reading.formats import imported, name_of
 
     if any(_is_scenario(name) for name in files):
@@ -83,7 +83,7 @@ def read_cluster(files: Sequence[str], overrides: Sequence[str], backend: str = 
         for word in _WORD.findall(one.text):
             if word in OF_SERVERS:
                 places.setdefault(OF_SERVERS[word], one.place)
-    return Read(scenario, assumed, found.in_order(), places)
+    return ClusterFiles(scenario, assumed, found.in_order(), places)
 
 
 def _is_scenario(path: str) -> bool:

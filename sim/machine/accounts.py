@@ -57,9 +57,7 @@ def cpu_used(
         seconds = sum(process.used for process in processes)
         return CpuUsed.pack(part, round(1e6 * (seconds + background * max(0.0, count * now - seconds))))
 
-    found = [
-        row(now, "cpu_used", node=one.number, detail=used("node", one.processes, share["node"])) for one in there
-    ]
+    found = [row(now, "cpu_used", node=one.number, detail=used("node", one.processes, share["node"])) for one in there]
     found.append(row(now, "cpu_used", detail=used("balancer", balancer, share["balancer"])))
     if swarm:
         found.append(row(now, "cpu_used", detail=used("clients", list(swarm), share["client"], len(swarm))))

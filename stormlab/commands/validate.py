@@ -11,7 +11,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from stormlab.reading import Read, read_cluster
+from stormlab.reading import ClusterFiles, read_cluster
 from stormlab.steps import out, progress, say_json
 from twin.errors import check_output
 from twin.files.writing import write_text
@@ -82,7 +82,7 @@ def validate(
     raise typer.Exit(int(found.verdict != "pass"))
 
 
-def _say(found: "Validation", read: Read) -> None:
+def _say(found: "Validation", read: ClusterFiles) -> None:
     out.print(f"{found.scenario.name}: {found.verdict}", highlight=False, style="bold")
     for one in found.objectives:
         _lines(_of_objective(one))
@@ -115,7 +115,7 @@ def _of_objective(one: "ObjectiveVerdict") -> str:
     return f"{str(one).rstrip('.')}. Median: {median}."
 
 
-def _say_lines(read: Read) -> None:
+def _say_lines(read: ClusterFiles) -> None:
     """Print what of the configuration the model does not have."""
     left = [one for one in read.lines if one.verdict == "not modelled"]
     if not left:

@@ -9,7 +9,7 @@ from sim.validation import CLOSER_RUNS, FIRST
 from tests.planted import CASES
 from tests.strategies import small
 from twin.analysis.objectives import holds
-from twin.errors import ScenarioError
+from twin.errors import EngineWarning, ScenarioError
 from twin.rules.sequential import fewest_runs
 
 KILL = {"at": 1.0, "kind": "kill", "node": 1}
@@ -110,6 +110,20 @@ def test_what_no_run_says_is_unknown(profile):
     (one,) = found.objectives
     assert (found.verdict, one.runs, one.probability) == ("unknown", 0, None)
     assert str(one).endswith("No run says latency_p99: nothing of its kind happens in this scenario.")
+
+
+def test_a_run_is_no_longer_than_it_has_to_be_where_that_needs_the_simpy_model(profile):
+    idle = SLOW.vary(balancer={"tunnel_timeout": 24.0}, duration=3.0)
+    found = asked(idle, "time_to_99<=15", profile=profile, levers=False)
+    assert (found.scenario.duration, found.engine) == (16.0, "compiled")
+    assert asked(SLOW.vary(duration=3.0), "time_to_99<=15", profile=profile, levers=False).scenario.duration == 31.0
+
+
+def test_it_says_why_the_simpy_model_is_used(profile):
+    pings = SLOW.vary(nodes={"ping_interval": 5.0})
+    with pytest.warns(EngineWarning, match="The SimPy model is used, because the nodes ping") as told:
+        asked(pings, "time_to_99<=4", profile=profile, levers=False)
+    assert len([one for one in told if one.category is EngineWarning]) == 1
 
 
 def test_runs_and_engine_are_checked_first(profile):

@@ -103,11 +103,15 @@ def named(objective: Objective) -> str:
     return f"{objective.measure} {objective.bounds}{unit} in {100 * objective.share:g} % of runs"
 
 
-def asked(scenario: Scenario) -> tuple[Scenario, list[str]]:
+def asked(scenario: Scenario, longer: float = LONGER) -> tuple[Scenario, list[str]]:
     """Return a scenario whose objectives can be judged, and what was assumed for that, in sentences.
 
     A scenario without an objective gets `DEFAULT_OBJECTIVE`; one without a fault, whose objectives are about one, loses
-    a node; and a run goes on for as long as the time that an objective allows.
+    a node; and a run that would end too soon goes on for longer.
+
+    Args:
+        scenario: what is asked about.
+        longer: for how many times as long as an objective allows such a run goes on; at least 1.
 
     Raises:
         ScenarioError: an objective is about nothing that a run says.
@@ -125,9 +129,9 @@ def asked(scenario: Scenario) -> tuple[Scenario, list[str]]:
         assumed.append(f"No fault is given: {what}, at {ASSUMED_AT:g} s.")
     last, allowed = _needed(scenario)
     if scenario.duration < last + allowed:
-        needed = min(LONGEST_RUN, last + LONGER * allowed)
+        needed = min(LONGEST_RUN, last + longer * allowed)
         assumed.append(
-            f"duration is {needed:g} s and not {scenario.duration:g} s: runs go on for longer than an objective allows."
+            f"duration is {needed:g} s and not {scenario.duration:g} s: runs go on for as long as an objective allows."
         )
         scenario = scenario.vary(duration=needed)
     return scenario, assumed

@@ -152,8 +152,15 @@ def test_what_is_left_open_is_assumed_and_said():
     assert assumed == [
         "No objective is given: time_to_99 at most 30 s in 95 % of runs.",
         "No fault is given: node 1 is killed and the others go on, at 1 s.",
-        "duration is 61 s and not 8 s: runs go on for longer than an objective allows.",
+        "duration is 61 s and not 8 s: runs go on for as long as an objective allows.",
     ]
+
+
+def test_a_run_goes_on_at_least_until_it_can_be_judged():
+    scenario, _ = asked(small(), longer=1.0)
+    assert scenario.duration == 31.0
+    late = {"time_to_99": inf, "time_to_99.not_within": 30.0}
+    assert holds(scenario.objectives[0], late) is False
 
 
 def test_the_only_node_is_restarted():
