@@ -32,10 +32,10 @@ FIRST, LARGEST = 8, 64
 """Runs that are made at once: at first, and at most."""
 
 LEVER_RUNS = 4
-"""Runs of each step of a lever that changes anything at all in the first one; `CLOSER_RUNS` of those that do most."""
+"""Runs of each step of a lever that changes anything at all in the first one; `CLOSER_RUNS` of those that help most."""
 CLOSER_RUNS = 12
-CLOSER = 5
-"""So many of the best steps are looked at more closely, and of the worst."""
+CLOSER = 8
+"""So many of the best steps are looked at more closely."""
 
 MILLISECONDS = milliseconds.name
 """The rule by whose finding a time may be meant in milliseconds."""
@@ -237,7 +237,7 @@ def _levers(
     """Return what each lever does to the objective, and the settings that were not tried.
 
     Each step is run with the random numbers of the first runs. One that changes none of the numbers of the first run
-    does nothing; those that do most are run more often.
+    does nothing; those that help most are run more often.
     """
     milli = {one.field for one in found if one.rule == MILLISECONDS}
     every = steps(scenario, {one.field for one in found} - milli, milli)
@@ -255,11 +255,10 @@ def _levers(
     more = rows([one for one, _ in live], range(1, LEVER_RUNS), "trying those that do something")
     runs = [row + further for (_, row), further in zip(live, more, strict=True)]
     effects = [effect(one, focus, known[:LEVER_RUNS], row) for (one, _), row in zip(live, runs, strict=True)]
-    order = ranked(effects)
-    looked_at = order if len(order) <= 2 * CLOSER else [*order[:CLOSER], *order[-CLOSER:]]
-    closer = [i for i, one in enumerate(effects) if any(one is other for other in looked_at)]
+    best = [one for one in ranked(effects) if one.helps][:CLOSER]
+    closer = [i for i, one in enumerate(effects) if any(one is other for other in best)]
     steps_of = [effects[i].step for i in closer]
-    last = rows(steps_of, range(LEVER_RUNS, CLOSER_RUNS), "looking closer at those that do most")
+    last = rows(steps_of, range(LEVER_RUNS, CLOSER_RUNS), "looking closer at those that help most")
     for i, row in zip(closer, last, strict=True):
         effects[i] = effect(effects[i].step, focus, known, runs[i] + row)
     return effects, untried
