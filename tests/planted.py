@@ -108,6 +108,12 @@ CASES = (
         faults=[CUT], clients={"recovery": {"recover": False}}, **TALK),
     one("no-recovery", "lost_messages<=0.1", "clients.recovery.recover", False, **AWAY),
     one("history", "lost_messages<=0.1", "bus.max_length", 3, rule="history", **AWAY),
+    one("long-poll-cut", "failed_504<=0", "clients.transport.hold", 9.0, "balancer.server_timeout",
+        rule="long-poll-cut", balancer={"server_timeout": 4.0}, duration=30.0,
+        clients={"count": 20, "transport": {"kind": "long_poll", "hold": 2.0}},
+        bus={"kind": "stream"}, publisher={"rate": 0.1}),
+    one("session-expiry", "login_share<=0.01", "sessions.refresh", False, "sessions.expiry", rule="session-expiry",
+        sessions={"store": "redis", "expiry": 8.0}, faults=[KILL | {"at": 14.0}]),
     one("address-hash", "imbalance<=1.05", "balancer.algorithm", "source", rule="address-hash",
         balancer={"algorithm": "leastconn"}, faults=[{"at": 1.0, "kind": "restart", "node": 1}]),
 )  # fmt: skip

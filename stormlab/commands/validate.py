@@ -136,8 +136,8 @@ def _say_ways(found: "Validation") -> None:
     if not found.ways:
         out.print("\nNo client lost its connection, so there is no way back to explain.", highlight=False)
         return
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left")
-    table.title = "What took the time of the median client, and of that by which 99 % are back"
+    out.print("\nWhat took the time of the median client, and of that by which 99 % are back", highlight=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("what happens", overflow="fold")
     table.add_column("setting", no_wrap=True)
     for name in ("median (s)", "99 % (s)"):
@@ -147,19 +147,19 @@ def _say_ways(found: "Validation") -> None:
     table.add_section()
     wholes = (f"{one.whole:.3f}" if one.returned else f">{one.whole:.3f}" for one in found.ways)
     table.add_row("the whole way back", "", *wholes)
-    out.print()
     out.print(table)
 
 
 def _say_levers(found: "Validation") -> None:
     """Print which settings help and which harm, one step each."""
     unit = "" if _unit(found) == "1" else f" in {_unit(found)}"
+    about = f"one step each: median of {found.focus.measure}{unit}, runs in which it holds"
     for title, effects in (("What helps", found.best[:SHOWN]), ("What harms", found.worst[:SHOWN_WORST])):
         if not effects:
             out.print(f"{title}: no setting, one step either way.\n", highlight=False)
             continue
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), title_justify="left")
-        table.title = f"{title}, one step each: median of {found.focus.measure}{unit}, runs in which it holds"
+        out.print(f"{title}, {about}", highlight=False)
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1))
         table.add_column("setting", no_wrap=True)
         table.add_column("step", overflow="fold")
         for name in ("median", "holds", "before"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, get_args
 
 from twin.rules.backoff import uses_cap
 from twin.rules.balancing import RULES
@@ -118,7 +118,9 @@ def _caps(scenario: Scenario) -> bool:
 
 def _rules(value: Any, scenario: Scenario) -> Sequence[str]:
     """Return the other choice rules of a balancer; one that looks at addresses only if there are some for each node."""
-    own = {name: rule for (kind, name), rule in RULES.items() if kind == scenario.balancer.kind and name != value}
+    balancer = scenario.balancer
+    names = get_args(type(balancer).model_fields["algorithm"].annotation)
+    own = {name: RULES[balancer.kind, name] for name in names if name != value}
     few = scenario.clients.addresses < 2 * scenario.nodes.count
     return [name for name, rule in own.items() if not rule.hashes_names and not (rule.hashes_address and few)]
 

@@ -107,7 +107,7 @@ def test_an_objective_holds_or_not_or_a_run_does_not_say_it(given, said, expecte
     assert holds(objective(**given), said) is expected
 
 
-def test_a_run_is_better_the_nearer_it_is_and_what_was_not_reached_counts_as_its_bound():
+def test_a_run_is_better_the_nearer_it_is_and_what_was_not_reached_is_its_bound():
     missed = {"time_to_99": inf, "time_to_99.not_within": 9.0}
     assert [shortfall(objective(at_most=5), one) for one in ({"time_to_99": 3.0}, missed, {})] == [3.0, 9.0, None]
     assert shortfall(objective(at_least=5), {"time_to_99": 3.0}) == -3.0
