@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from live.balancer.base import Balancer
@@ -42,6 +42,10 @@ class Swarm(Protocol):
 
     def equip(self, make: Callable[[Equipped], ClientPart]) -> None:
         """Add a mechanism to each client."""
+        ...
+
+    def come_later(self, times: Mapping[int, float]) -> None:
+        """Let some clients connect only in the run, by their numbers, at times in seconds after its start."""
         ...
 
     def draw(self, client: int, purpose: Purpose, n: int) -> float:

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+from live.arrivals import arrivals
+from live.balancer import queue
 from live.broadcast import broadcast, server
+from live.client import told
 from live.codec import frames
 from live.deadlines import deadlines
 from live.handler import handler
@@ -21,6 +24,9 @@ Room = Callable[[Cluster], None]
 """Adds a mechanism to a cluster whose scenario asks for it."""
 
 ROOMS: tuple[Room, ...] = (
+    arrivals.attach,
+    told.attach,
+    queue.attach,
     links.attach,
     server.attach,
     broadcast.attach,

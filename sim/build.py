@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sim.balancer.balancer import Balancer
+from sim.balancer.parts import Parts
 from sim.broadcast.broadcast import Broadcast
 from sim.client.client import Client
+from sim.client.refusals import AfterRefusal
 from sim.deadlines.deadlines import Deadlines
 from sim.handler.handler import Handlers
 from sim.machine.cores import Cores
@@ -61,6 +63,7 @@ class Mechanisms:
         scenario, clients, balancer, nodes = run.scenario, core.clients, core.balancer, core.nodes
         self.run = run
         self.nodes = nodes
+        self.balancer = balancer
         self.broadcast: Broadcast | None = None
         self.registrar: Registrar | None = None
         self.autoscaler: Autoscaler | None = None
@@ -110,6 +113,7 @@ class Mechanisms:
         for node in nodes:
             node.parts = tuple(self._parts_of_node(node))
             node.gates = tuple(self._gates_of_node(node))
+        balancer.parts = Parts(balancer.limits())
         for client in clients:
             client.parts = tuple(self._parts_of_client(client))
             if isinstance(client, PollingClient) and self.polls is not None:
@@ -161,6 +165,8 @@ class Mechanisms:
 
     def _parts_of_client(self, client: Client) -> list[ClientPart]:
         found: list[ClientPart] = []
+        if self.run.scenario.clients.refusals.matters:
+            found.append(AfterRefusal(self.run.scenario.clients.refusals))
         if self.sessions is not None:
             found.append(self.sessions.members[client.number])
         if self.broadcast is not None:
@@ -184,5 +190,6 @@ class Mechanisms:
         """The run is over: return what is noted at its end."""
         if self.pools is not None:
             self.pools.finish()
-        found = self.broadcast.finish() if self.broadcast is not None else []
+        found = self.balancer.parts.finish()
+        found += self.broadcast.finish() if self.broadcast is not None else []
         return found + (self.usage.finish() if self.usage is not None else [])

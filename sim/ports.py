@@ -1,6 +1,6 @@
 """What rooms take from each other, as types: who is named here need not be imported, so that no room needs itself."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 import simpy
@@ -21,8 +21,8 @@ Work = Generator[simpy.Event, Any, Done]
 End = Literal["drained", "restarted", "killed"]
 """How a node's process ends."""
 
-Next = Literal["retry", "at once", "stop"]
-"""What a client does after a refusal: wait and try again, try again at once, or give up."""
+Next = Literal["retry", "at once", "stop"] | float
+"""What a client does after a refusal: wait and try again, try again at once, give up, or wait so many seconds."""
 
 
 class Run(Protocol):
@@ -86,8 +86,12 @@ class ClientPart(Protocol):
         """An attempt has become a connection."""
         return None
 
+    def turned_away(self, attempt: Attempt, status: int) -> Next | None:
+        """Somebody has answered with a status other than 101. The first part that decides counts."""
+        return None
+
     def refused(self, attempt: Attempt, refusal: Refusal, answer: str) -> Next | None:
-        """The node has refused a handshake, and the client was told `answer`. The first part that decides counts."""
+        """The node has refused a handshake, and the client was told `answer`; as above, and asked after that."""
         return None
 
     def disconnected(self, tunnel: Tunnel) -> None:
@@ -133,6 +137,65 @@ class Gate(Protocol):
     def admit(self, attempt: Attempt) -> Work[Refusal | None]:
         """Read a handshake; return why it is refused, or None. A node asks in order, and the first refusal counts."""
         ...
+
+
+class BalancerPart(Protocol):
+    """What a mechanism adds to the balancer; what it does not name, it does not change. A request is accepted, read,
+    given to a server, and over; one that a node answers with 101 becomes a tunnel before.
+    """
+
+    def begins(self, tunnel: Tunnel, since: float) -> None:
+        """The run starts with a connection that was opened at `since`, in seconds after the start of the run."""
+        return None
+
+    def renewed(self) -> None:
+        """A new process of the balancer listens; it knows nothing of the connections of the one before."""
+        return None
+
+    def accept(self, attempt: Attempt) -> Work[str | None]:
+        """Wait until the balancer accepts a connection; return `reset` if it is closed. The first one counts."""
+        yield from ()
+        return None
+
+    def admit(self, attempt: Attempt) -> Work[str | None]:
+        """The balancer has read a request: return the status with which it is refused, or None, as above."""
+        yield from ()
+        return None
+
+    def usable(self, servers: Sequence[bool]) -> Sequence[bool]:
+        """Return which of some servers may be chosen."""
+        return servers
+
+    def place(self, attempt: Attempt, server: int) -> Work[int | str]:
+        """A server was chosen for a request, -1 if there was none: wait until it may go to one, and return that one; -1
+        if it may go to none, or the status with which it is refused then.
+        """
+        yield from ()
+        return server
+
+    def may_check(self, server: int) -> bool:
+        """Tell whether a health check can connect to a server."""
+        return True
+
+    def opened(self, attempt: Attempt, tunnel: Tunnel) -> None:
+        """A node has answered a request with 101: a tunnel takes its place."""
+        return None
+
+    def released(self, taken: Attempt | Tunnel) -> None:
+        """A request, which may go to another server, or a tunnel, which is over, counts for its server no more."""
+        return None
+
+    def over(self, attempt: Attempt) -> None:
+        """A request has been answered with an error, or nobody waits for its answer."""
+        return None
+
+    def marked(self, server: int, up: bool) -> None:
+        """A server was marked up or down."""
+        return None
+
+    def finish(self) -> list[Row]:
+        """The run is over: return what is noted at its end."""
+        return []
 
 
 class TaskExecutor(Protocol):

@@ -121,10 +121,14 @@ class World:
         self.env.timeout(max(0.0, t)).callbacks.append(mark)
 
     def _warm_up(self) -> None:
-        """Connect everybody before the run starts, one after the other at the scenario's rate."""
+        """Connect everybody but who comes later before the run starts, one after the other at the scenario's rate."""
         rate, warm_up = self.scenario.clients.connect_rate, self.scenario.warm_up
+        arrivals = self.scenario.clients.arrival_times
         for one in self.clients:
-            one.warm_up(one.number / rate - warm_up)
+            if one.number in arrivals:
+                one.come(arrivals[one.number])
+            else:
+                one.warm_up(one.number / rate - warm_up)
         for one_node in self.nodes:
             one_node.warmed_up()
 

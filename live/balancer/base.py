@@ -122,6 +122,10 @@ class Balancer(ABC):
         """Return the current sessions on each server as the program counts them, None if it tells nobody."""
         return None
 
+    def most_queued(self) -> int | None:
+        """Return the most requests that waited at one time for a place of a server, None if nobody is told."""
+        return None
+
     def cut(self, node: int) -> None:
         """Cut all tunnels to a node (from 1).
 

@@ -83,14 +83,21 @@ class HAProxyBalancer(Balancer):
         """Return the current sessions on each server."""
         names = {f"n{i + 1}": i for i in range(len(self.node_ports))}
         counts = [0] * len(names)
-        lines = self.ask("show stat")
-        header = lines[0].lstrip("# ").split(",")
-        name, current = header.index("svname"), header.index("scur")
-        for line in lines[1:]:
-            cells = line.split(",")
-            if len(cells) > current and cells[name] in names:
-                counts[names[cells[name]]] += int(cells[current] or 0)  # a gray release has it in two backends
+        for name, current in self._stat("scur"):
+            if name in names:
+                counts[names[name]] += current  # a gray release has it in two backends
         return counts
+
+    def most_queued(self) -> int | None:
+        """Return the longest queue: that of the backend and those of its servers are counted apart."""
+        return max((most for _, most in self._stat("qmax")), default=0)
+
+    def _stat(self, column: str) -> list[tuple[str, int]]:
+        """Return a number of each line of the statistics, with the name of the server that it is of."""
+        lines = [line.split(",") for line in self.ask("show stat")]
+        header = [name.lstrip("# ") for name in lines[0]]
+        name, at = header.index("svname"), header.index(column)
+        return [(cells[name], int(cells[at] or 0)) for cells in lines[1:] if len(cells) > at]
 
     def cut(self, node: int) -> None:
         """Cut all tunnels to a node (from 1)."""

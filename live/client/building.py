@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from live.ports import Swarm
 
 ROOMS = {
+    "arrivals": "live.arrivals.client",
+    "refusals": "live.client.refusals",
     "sessions": "live.sessions.client",
     "broadcast": "live.broadcast.inbox",
     "compression": "live.codec.client",

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -40,9 +40,11 @@ class Swarm:
 
     Attributes:
         orders: what the lab may order, made by `live.control.messages.on`.
+        arrivals: when those connect that come in the run, in seconds after its start, by number.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
+        self.arrivals: Mapping[int, float] = {}
         self.uri = f"ws://127.0.0.1:{config['port']}/"
         self.seed: int = config["seed"]
         self.replication: int = config["replication"]
@@ -75,6 +77,16 @@ class Swarm:
         self._makers.append(make)
         for client in self.clients:
             client.add(make(client))
+
+    def come_later(self, times: Mapping[int, float]) -> None:
+        """Let some clients connect only in the run, by their numbers, at times in seconds after its start."""
+        self.arrivals = times
+        for client in self.clients:
+            if client.number in times:
+                client.first_ping = False
+                self.awaited -= 1
+        if self.awaited == 0:
+            self.all_connected.set()
 
     def work(self) -> "list[Coroutine[Any, Any, None]]":
         """Return what the clients' parts do by themselves."""
@@ -119,6 +131,7 @@ class Client:
         if swarm.addresses > 1:
             self.options["local_addr"] = (source_address(number, swarm.addresses), 0)
         self.barred = False
+        self.told_wait: float | None = None
         self.stalled = False
         self.connection: ClientConnection | None = None
         self.parts: tuple[ClientPart, ...] = ()
@@ -166,7 +179,9 @@ class Client:
         """
         if lasted is not None:
             return self.backoff.after_loss(lasted, self.draw())
-        return None if self.barred else self.backoff.after_failure(self.draw())
+        wait = None if self.barred else self.backoff.after_failure(self.draw())
+        told, self.told_wait = self.told_wait, None
+        return wait if wait is None or told is None else told
 
     async def attempt(self) -> ClientConnection | None:
         """Try once to connect."""
@@ -195,13 +210,14 @@ class Client:
             reason = "timeout"
         except ConnectionRefusedError:
             reason = "refused"
-        except (OSError, InvalidHandshake, EOFError):
+        except (OSError, InvalidHandshake, EOFError, ConnectionClosed):  # closed before the request was sent
             reason = "reset"
         else:
             assert connection.response is not None
             node = int(connection.response.headers["X-Node"])
             swarm.note("connected", self.number, node=node, attempt=self.attempts)
-            swarm.awaited -= 1
+            if self.number not in swarm.arrivals:
+                swarm.awaited -= 1
             if swarm.awaited == 0:
                 swarm.all_connected.set()
             self._opened(connection, node)
@@ -212,6 +228,7 @@ class Client:
             if then == "at once":
                 return await self.attempt()
             self.barred = then == "stop"
+            self.told_wait = then if isinstance(then, float) else None
         return None
 
     def _opened(self, connection: ClientConnection, node: int) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,13 +32,15 @@ class Following(Protocol):
     Attributes:
         start: of the run, by the monotonic clock; set before they live.
         orders: what the lab may order besides.
-        all_connected: set when all have connected once.
+        arrivals: when those connect that come in the run, in seconds after its start, by number.
+        all_connected: set when all others have connected once.
     """
 
     start: float
     events: list[Event]
     timers: Timers
     orders: Orders
+    arrivals: Mapping[int, float]
     all_connected: asyncio.Event
 
     @property
@@ -55,9 +57,13 @@ async def follow(swarm: Following, rate: float) -> None:
     """Obey the lab until standard input closes; clients connect at `rate` a second."""
     tasks: list[asyncio.Future[None]] = []
 
+    def due(number: int, order: Warm) -> float:
+        later = swarm.arrivals.get(number)
+        return order.first + number / rate if later is None else order.start + later
+
     def warm(order: Warm) -> None:
         swarm.start = order.start
-        tasks[:] = [asyncio.ensure_future(client.live(order.first + client.number / rate)) for client in swarm.clients]
+        tasks[:] = [asyncio.ensure_future(client.live(due(client.number, order))) for client in swarm.clients]
         tasks.extend(asyncio.ensure_future(work) for work in swarm.work())
         asyncio.ensure_future(swarm.all_connected.wait()).add_done_callback(lambda _: say(AllConnected()))
 

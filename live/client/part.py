@@ -12,8 +12,8 @@ from websockets.http11 import Response
 
 Take = Callable[[bytes | str], None]
 """Takes a frame of one connection."""
-Next = Literal["retry", "at once", "stop"]
-"""What a client does after a refusal: wait and try again, try again at once, or give up."""
+Next = Literal["retry", "at once", "stop"] | float
+"""What a client does after a refusal: wait and try again, try again at once, give up, or wait so many seconds."""
 
 TEXT = -1
 """Stands for the first byte of a text frame."""

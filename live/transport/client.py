@@ -8,7 +8,7 @@ stays open between two requests, as that of a browser does.
 import asyncio
 import gc
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from math import inf
 from typing import Any
 
@@ -51,6 +51,7 @@ class PollingSwarm:
         self.timeout = aiohttp.ClientTimeout(total=config["open_timeout"] + self.held, ceil_threshold=inf)
         self.reconnect = Reconnect(**config["reconnect"])
         self.orders: Orders = {}
+        self.arrivals: Mapping[int, float] = {}
         self.events: list[Event] = []
         self.timers = Timers()
         self.start = 0.0

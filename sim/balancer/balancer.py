@@ -10,13 +10,15 @@ from typing import ClassVar
 import simpy
 
 from sim.balancer.canary import TwoPools
+from sim.balancer.connecting import connect
 from sim.balancer.costs import BalancerCosts
 from sim.balancer.idle import Idle
 from sim.balancer.names import server_names
+from sim.balancer.parts import Parts
 from sim.connection import Attempt, Peer, Refusal, Tunnel
 from sim.machine.process import Cost, Process
-from sim.node.node import SYN_RETRIES, Node
-from sim.ports import Run, Work
+from sim.node.node import Node
+from sim.ports import BalancerPart, Run, Work
 from twin.draws import Purpose
 from twin.rules.balancing import RULES
 from twin.rules.choice import Rule
@@ -41,6 +43,7 @@ class Balancer(ABC):
         no_server: the HTTP status for a request when no server can be chosen.
         forgets_silent: whether it forgets a connection whose client has left while the node does not answer.
         keeps_upstream: whether it keeps connections to nodes for further requests.
+        parts: what mechanisms add to it.
     """
 
     no_server: ClassVar[str]
@@ -65,12 +68,12 @@ class Balancer(ABC):
         self.generation = self.first = 0
         self.life = 0
         self.listening = True
-        self.draws = 0
-        self.made = 0
+        self.draws = self.made = 0
         self.waiting: list[dict[Attempt, None]] = [{} for _ in range(run.scenario.slots)]
         self.idle = Idle(run, nodes, self.expire)
         self.settings = run.scenario.balancer
         self.names = server_names(run.scenario.seed, run.replication, run.scenario.slots)
+        self.parts = Parts()
         self.forget()
 
     @classmethod
@@ -93,6 +96,10 @@ class Balancer(ABC):
     def give_up(self, attempt: Attempt) -> None:
         """A request has waited too long for the answer of a node; it counts for no server any more."""
         self.env.process(self.refuse(attempt, "504"))
+
+    def limits(self) -> Sequence[BalancerPart]:
+        """Return the parts of the limits that are set."""
+        return ()
 
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
         """Return the health checks of a new process, the first one in `phase` seconds; `overhead` is what each takes
@@ -140,17 +147,15 @@ class Balancer(ABC):
         self.gray: TwoPools | None = None
         if scenario.registry is not None and scenario.registry.canary is not None:
             following = RULES[self.settings.kind, self.settings.algorithm](servers)
-            self.rule = self.gray = TwoPools(self.rule, following, servers)
-            self.parts = scenario.registry.canary.parts
+            self.rule = self.gray = TwoPools(self.rule, following, servers, scenario.registry.canary.parts)
         self.rule.name_servers(self.names)
         self.up = [server < scenario.nodes.count for server in range(servers)]
         self.risen = [0] * servers
+        self.parts.renewed()
 
     def lost(self, tunnel: Tunnel) -> bool:
         """Tell whether the process that had a tunnel is gone, so that nothing passes through it any more."""
         return tunnel.generation < self.first
-
-    # Connections that are there when the run starts
 
     def reserve(self, client: Peer) -> Tunnel:
         """Choose the node of a connection that is there when the run starts."""
@@ -160,6 +165,7 @@ class Balancer(ABC):
 
     def install(self, tunnel: Tunnel, since: float) -> None:
         """Have such a connection, which was opened at `since`, in seconds after the start of the run."""
+        self.parts.begins(tunnel, since)
         self.idle.watch(tunnel, since)
         self.nodes[tunnel.server].opened_before(tunnel, since)
 
@@ -169,11 +175,12 @@ class Balancer(ABC):
         """Return the server for a connection, or -1."""
         usable: Sequence[bool] = self.up
         if self.gray is not None:
-            usable = self.gray.pool(self.up, tries_next(client.number, self.parts))
+            usable = self.gray.pool(self.up, tries_next(client.number, self.gray.parts))
             if tried:
                 usable = self.gray.backend(self.up, tried[-1])
+        usable = self.parts.usable(self.usable(usable, tried))
         address = source_address(client.number, self.run.scenario.clients.addresses)
-        server = self.rule.choose(self.usable(usable, tried), tried[-1] if tried else -1, address, self._draw)
+        server = self.rule.choose(usable, tried[-1] if tried else -1, address, self._draw)
         if server >= 0:
             self.chosen(server)
         return server
@@ -188,22 +195,32 @@ class Balancer(ABC):
 
     def serve(self, attempt: Attempt) -> Work[None]:
         """Handle one request: read it, choose a node and connect to it, retrying as configured."""
+        if self.parts and (yield from self.parts.keep_out(attempt)):
+            return
         attempt.generation = self.generation
         yield self.worker(attempt).work(self.costs.request)
-        yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
+        status = yield from self.parts.refuse(attempt)
+        if status is None:
+            yield from self.forward(attempt, self.choose(attempt.client, attempt.tried))
+        else:
+            yield from self.refuse(attempt, status)
 
     def forward(self, attempt: Attempt, server: int) -> Work[None]:
         """Connect a request to a server, and to others as configured when that fails."""
-        taken = -1
+        taken, life, status = -1, self.life, ""
         while not attempt.answer.triggered:
+            if server < 0 or server != taken:
+                server, status = yield from self.parts.place(attempt, server)
+            if life != self.life:
+                return
             if server < 0:
-                yield from self.refuse(attempt, self.no_server)
+                yield from self.refuse(attempt, status or self.no_server)
                 return
             if server != taken:
                 attempt.server = taken = server
                 if attempt.generation == self.generation:  # an old process keeps its own counts
                     self.rule.take(server)
-            refused = yield from self.connect(attempt, self.nodes[server])
+            refused = yield from connect(self, attempt, self.nodes[server], self.settings.connect_timeout)
             if refused is None:
                 return
             then = yield from self.after_failure(attempt, server)
@@ -214,37 +231,17 @@ class Balancer(ABC):
                 taken = -1
         if taken >= 0:
             self.release(attempt)
+        self.parts.over(attempt)
 
     def refuse(self, attempt: Attempt, status: str) -> Work[None]:
         """Answer a request with an error."""
         yield self.worker(attempt).carry_on(self.costs.refuse)
-        attempt.fail(status)
+        self.fail(attempt, status)
 
-    def connect(self, attempt: Attempt, node: Node) -> Work[str | None]:
-        """Connect to a node; return None when the kernel took the connection, else why it did not.
-
-        None also means that the balancer died meanwhile. A full accept queue drops the SYN, which is sent again after
-        1, 2, 3, ... s, within the connect timeout.
-        """
-        left, life = self.settings.connect_timeout, self.life
-        if attempt.reuses(node.number):
-            self.sent(attempt, node)
-            node.pass_on(lambda: node.read(attempt))
-            return None
-        for wait in SYN_RETRIES:
-            if life != self.life:
-                return None
-            if not node.listening and not node.dark:
-                return "refused"
-            if node.syn(attempt):
-                self.sent(attempt, node)
-                return None
-            if wait > left:
-                yield self.env.timeout(left)
-                return "timeout" if life == self.life else None
-            left -= wait
-            yield self.env.timeout(wait)
-        return "timeout" if life == self.life else None
+    def fail(self, attempt: Attempt, reason: str) -> None:
+        """Let a request have failed: nothing more is done for it."""
+        attempt.fail(reason)
+        self.parts.over(attempt)
 
     def sent(self, attempt: Attempt, node: Node) -> None:
         """A request is before a node."""
@@ -263,6 +260,7 @@ class Balancer(ABC):
             return
         node = self.nodes[number - 1]
         tunnel = self.tunnel(attempt.client, attempt.server, attempt.generation)
+        self.parts.opened(attempt, tunnel)
         if attempt.answer.triggered:
             self.released(tunnel)
             return
@@ -285,7 +283,7 @@ class Balancer(ABC):
         self.release(attempt)
         if attempt.generation == self.generation:
             self.succeeded(attempt.server)
-        self.worker(attempt).work(refusal.relay, lambda _: attempt.fail(refusal.status))
+        self.worker(attempt).work(refusal.relay, lambda _: self.fail(attempt, refusal.status))
 
     # Ends of connections
 
@@ -363,6 +361,7 @@ class Balancer(ABC):
         """Count a request or tunnel no more for its server."""
         if taken.generation == self.generation:  # an old process keeps its own counts
             self.rule.release(taken.server)
+        self.parts.released(taken)
 
     def reset_pending(self, number: int) -> None:
         """A node died with connections in its queue or handshakes under way."""
@@ -386,6 +385,7 @@ class Balancer(ABC):
         self.rule.mark(server, up)
         self.run.note("marked_up" if up else "marked_down", node=server + 1, detail=detail)
         self.marked(server, up)
+        self.parts.marked(server, up)
 
     def die(self) -> None:
         """The balancer's machine is gone, and all that it knew."""

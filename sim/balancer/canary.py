@@ -13,9 +13,11 @@ class TwoPools:
         stable: rule of the present version's servers.
         following: rule of the next version's servers.
         servers: number of slots; all are of the present version until they are assigned.
+        parts: how many of all shares of the clients try the next version.
     """
 
-    def __init__(self, stable: Rule, following: Rule, servers: int) -> None:
+    def __init__(self, stable: Rule, following: Rule, servers: int, parts: int = 0) -> None:
+        self.parts = parts
         self.is_next = [False] * servers
         self._rules = (stable, following)
         self._held = [0] * servers

@@ -23,7 +23,7 @@ def check(balancer: Balancer, haproxy: HAProxy, server: int, phase: float, overh
     spread = first_check(server, len(balancer.up), settings.inter)
     yield env.timeout((phase + spread) % settings.inter)
     while generation == balancer.generation:
-        passed = yield from probe(haproxy, balancer.nodes[server])
+        passed = balancer.parts.may_check(server) and (yield from probe(haproxy, balancer.nodes[server]))
         if life != balancer.life or generation != balancer.generation:
             return
         change = counter.result(passed)

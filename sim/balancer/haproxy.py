@@ -4,11 +4,15 @@ from collections.abc import Callable, Sequence
 
 from sim.balancer.balancer import Balancer
 from sim.balancer.checks import check
+from sim.balancer.connections import SourcePorts
 from sim.balancer.costs import BalancerCosts
+from sim.balancer.frontend import FrontendLimit
+from sim.balancer.queues import ServerQueues
+from sim.balancer.rates import SessionRate, StickTable
 from sim.balancer.slowstart import slowstart
 from sim.connection import Attempt, Tunnel
 from sim.machine.process import Cost
-from sim.ports import Work
+from sim.ports import BalancerPart, Work
 from twin.rules.balancing import RULES
 from twin.rules.health import haproxy_retry
 from twin.scenario.balancer.haproxy import HAProxy
@@ -39,6 +43,22 @@ class HAProxyBalancer(Balancer):
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
         """Check every server, server 0 first."""
         return [check(self, self.settings, server, phase, overhead) for server in range(self.run.scenario.nodes.count)]
+
+    def limits(self) -> Sequence[BalancerPart]:
+        """Return those of the frontend and of the servers."""
+        settings = self.settings
+        found: list[BalancerPart] = []
+        if settings.session_rate:
+            found.append(SessionRate(self.run, settings.session_rate))
+        if settings.maxconn:
+            found.append(FrontendLimit(self.run, self, settings.maxconn))
+        if settings.address_rate is not None:
+            found.append(StickTable(self.run, settings.address_rate))
+        if settings.server_maxconn:
+            found.append(ServerQueues(self.run, self, settings))
+        if settings.source_ports:
+            found.append(SourcePorts(self.run, self, settings))
+        return found
 
     def after_failure(self, attempt: Attempt, server: int) -> Work[tuple[int, bool] | None]:
         """Try again as `retries` and `redispatch` say.
@@ -78,7 +98,7 @@ class HAProxyBalancer(Balancer):
 
     def reset(self, attempt: Attempt) -> None:
         """Answer its client with a 502. Source: HAProxy manual, `retry-on` (conn-failure by default)."""
-        attempt.fail("502")
+        self.fail(attempt, "502")
 
     def forgets_left(self, tunnel: Tunnel) -> None:
         """Read the node's end, and forget the session."""
@@ -97,4 +117,4 @@ class HAProxyBalancer(Balancer):
         for attempt in [a for a in self.waiting[server] if a.generation == self.generation]:
             del self.waiting[server][attempt]
             self.release(attempt)
-            attempt.fail("502")
+            self.fail(attempt, "502")

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from sim.balancer.balancer import Balancer
+from sim.balancer.connections import WorkerConnections
+from sim.balancer.rates import LimitConn, LimitReq
 from sim.connection import Attempt
-from sim.ports import Work
+from sim.ports import BalancerPart, Work
 from twin.rules.health import EPOCH, PassiveCheck, counted_fails
 from twin.scenario.balancer.nginx import Nginx
 
@@ -22,6 +24,18 @@ class NginxBalancer(Balancer):
         servers = self.run.scenario.slots
         max_fails = counted_fails(self.settings.max_fails, servers)
         self.passive = [PassiveCheck(max_fails, self.settings.fail_timeout) for _ in range(servers)]
+
+    def limits(self) -> Sequence[BalancerPart]:
+        """Return those of the worker and of each address, in the order of nginx's phases."""
+        settings = self.settings
+        found: list[BalancerPart] = []
+        if settings.worker_connections:
+            found.append(WorkerConnections(self, settings.worker_connections))
+        if settings.limit_req is not None:
+            found.append(LimitReq(self.run, settings.limit_req))
+        if settings.limit_conn:
+            found.append(LimitConn(self.run, settings.limit_conn))
+        return found
 
     def usable(self, servers: Sequence[bool], tried: Sequence[int]) -> Sequence[bool]:
         """Return the peers in rotation that the request has not tried."""
@@ -44,7 +58,9 @@ class NginxBalancer(Balancer):
 
     def reset(self, attempt: Attempt) -> None:
         """Go on to the next peer."""
-        if not attempt.answer.triggered:
+        if attempt.answer.triggered:
+            self.parts.over(attempt)
+        else:
             self.env.process(self.forward(attempt, self._next_peer(attempt)))
 
     def give_up(self, attempt: Attempt) -> None:
@@ -52,6 +68,7 @@ class NginxBalancer(Balancer):
         `proxy_next_upstream` (timeout); nginx, `ngx_http_upstream_next` in src/http/ngx_http_upstream.c.
         """
         if attempt.answer.triggered:
+            self.parts.over(attempt)
             return
         server = self._next_peer(attempt)
         all_tried = len(attempt.tried) == self.run.scenario.nodes.count

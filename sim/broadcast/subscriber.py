@@ -14,6 +14,7 @@ class Subscriber(ClientPart):
 
     Attributes:
         tunnel: the connection that it reads, if there is one.
+        was_connected: whether it has had one; who comes for the first time has nothing to ask for.
         stall: what keeps the client from reading.
     """
 
@@ -26,6 +27,7 @@ class Subscriber(ClientPart):
         self.confirms = paths.scope == "client"
         self.position = Position(self.settings.recover)
         self.tunnel: Tunnel | None = None
+        self.was_connected = False
         self.stall = client.stall
         self.questions = 0
 
@@ -33,14 +35,15 @@ class Subscriber(ClientPart):
 
     def begins(self, tunnel: Tunnel, at: float) -> None:
         """Read from the connection that the run starts with."""
-        self.tunnel = tunnel
+        self.tunnel, self.was_connected = tunnel, True
         self.paths.release(tunnel)
 
     def connected(self, tunnel: Tunnel, attempt: Attempt) -> None:
         """Read from a new connection, and ask for what was missed."""
         self.tunnel = tunnel
-        if self.settings.recover and self.settings.on_reconnect:
+        if self.was_connected and self.settings.recover and self.settings.on_reconnect:
             self.ask()
+        self.was_connected = True
         self.paths.release(tunnel)
 
     def disconnected(self, tunnel: Tunnel) -> None:

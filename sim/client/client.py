@@ -74,6 +74,7 @@ class Client:
     Attributes:
         parts: what mechanisms add to it.
         barred: a refusal was final.
+        told_wait: seconds that it was told to wait, in place of its next backoff.
     """
 
     def __init__(self, swarm: Swarm, number: int, process: Process | Alone) -> None:
@@ -96,6 +97,7 @@ class Client:
         self.beats = Beats(self.env, self, swarm.heartbeat, swarm.nodes) if swarm.heartbeat.max_interval else None
         self.parts: tuple[ClientPart, ...] = ()
         self.barred = False
+        self.told_wait: float | None = None
         self.since = 0.0
 
     @property
@@ -131,6 +133,16 @@ class Client:
             part.begins(tunnel, at)
         self.env.process(self.live(tunnel))
 
+    def come(self, at: float) -> None:
+        """Connect for the first time in the run, at a time in seconds after its start."""
+        self.env.process(self._come(at))
+
+    def _come(self, at: float) -> "simpy.events.ProcessGenerator":
+        yield self.process.sleep(at)
+        tunnel = yield from self.connect(True)
+        self.since = self.env.now
+        yield from self.live(tunnel)
+
     def live(self, tunnel: Tunnel | None) -> "simpy.events.ProcessGenerator":
         """Stay connected, and come back after every loss; `tunnel` is the connection the run starts with."""
         env = self.env
@@ -150,13 +162,19 @@ class Client:
                 self.tunnel = None
                 wait = self.backoff.after_loss(env.now - since, self.draw())
             else:
-                wait = None if self.barred else self.backoff.after_failure(self.draw())
+                wait = self._after_failure()
             if wait is None:
                 self.run.note("gave_up", self.number, attempt=self.attempts)
                 return
             if wait > 0:
                 yield self.process.sleep(wait)
             tunnel = yield from self.connect(wait > 0)
+
+    def _after_failure(self) -> float | None:
+        """Return the seconds until the next attempt, or None to give up."""
+        wait = None if self.barred else self.backoff.after_failure(self.draw())
+        told, self.told_wait = self.told_wait, None
+        return wait if wait is None or told is None else told
 
     def connect(self, rested: bool) -> "simpy.events.ProcessGenerator":
         """Try once; return the tunnel, or None. `rested`: a timer woke the client, else it goes on from a failure."""
@@ -198,6 +216,7 @@ class Client:
             found: Tunnel | None = yield from self.connect(False)
             return found
         self.barred = then == "stop"
+        self.told_wait = then if isinstance(then, float) else None
         return None
 
     def new_attempt(self) -> Attempt:
@@ -207,7 +226,12 @@ class Client:
         return Attempt(self.env, self, None if ends_before else timeout)
 
     def _after_refusal(self, attempt: Attempt, answer: str) -> Next:
-        """Ask the parts what to do about a refusal of the node; any other failure is tried again."""
+        """Ask the parts what to do about a status, and a refusal of the node; any other failure is tried again."""
+        if answer.isdigit():
+            for part in self.parts:
+                then = part.turned_away(attempt, int(answer))
+                if then is not None:
+                    return then
         if attempt.refusal is not None:
             for part in self.parts:
                 then = part.refused(attempt, attempt.refusal, answer)

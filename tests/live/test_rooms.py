@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from live.arrivals import arrivals
+from live.client import told
 from live.control.messages import ControlMessage
 from live.control.process import ChildProcess, Stage
 from live.network import links
@@ -79,6 +81,13 @@ def test_a_relay_stands_before_the_nodes_that_go_dark_and_no_other(small: Small)
     assert isinstance(part, Links)
     assert (part.in_front(1), part.in_front(3)) == (None, None)
     assert part.in_front(2) not in (None, *Bare(small()).node_ports)
+
+
+def test_who_comes_in_the_run_and_what_they_make_of_a_refusal_reaches_the_clients(small: Small) -> None:
+    clients = {"arrivals": {"count": 2, "at": 0.5, "rate": 10.0}, "refusals": {"fatal": [429]}}
+    come, do = (attached(room, small(clients=clients)) for room in (arrivals.attach, told.attach))
+    assert come.of_clients() == {"arrivals": {"18": 0.5, "19": 0.6}}
+    assert do.of_clients() == {"refusals": {"fatal": [429], "retry_after": False}}
 
 
 @pytest.mark.live

@@ -1,16 +1,18 @@
 """Limits of the system and of the balancer's program that a scenario comes near, or exceeds.
 
-Neither world has them: the lab raises them for its own runs, and the model does not know them. A cluster that is set up
-like the scenario meets them.
+Those that the scenario sets hold in both worlds. Those that a system and a program have by default neither world has:
+the lab raises them for its own runs, and a cluster that is set up like the scenario meets them.
 """
 
 from collections.abc import Iterator
 from math import ceil, inf
 
 from twin.advice.finding import Bite, LintFinding, found, rule
+from twin.rules.backoff import longest_delay
 from twin.rules.balancing import RULES as BALANCING
 from twin.scenario.balancer.base import FILES, NEAR
 from twin.scenario.faults import Fault
+from twin.scenario.limits import value_of
 from twin.scenario.scenario import Scenario
 
 PORTS = 60_999 - 32_768 + 1
@@ -25,7 +27,7 @@ AWAY = ("kill", "hang", "blackhole", "restart", "drain")
 def ports(scenario: Scenario) -> Iterator[Bite]:
     """Yield how many clients come to one node, when the balancer comes near the end of its ports to it."""
     need = on_fullest_node(scenario)
-    if need >= NEAR * PORTS:
+    if need >= NEAR * PORTS and "source_ports" not in scenario.balancer.rooms(1):
         yield Bite(
             *_clients(scenario),
             f"Linux has {PORTS} ports for the balancer's connections to one node (net.ipv4.ip_local_port_range, by "
@@ -55,7 +57,73 @@ def node_files(scenario: Scenario) -> Iterator[Bite]:
         )
 
 
-RULES = (ports, balancer_limits, node_files)
+@rule("room", "HAProxy 2.8 manual, `maxconn` of a proxy and of a server")
+def room(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each limit of the balancer that the clients come near, with the nodes that are left at the worst moment."""
+    count = scenario.clients.count
+    for name, most in scenario.balancer.rooms(fewest_nodes(scenario)).items():
+        if count >= NEAR * most:
+            yield Bite(
+                f"balancer.{name}",
+                f"{getattr(scenario.balancer, name)}",
+                f"With the nodes that are left at the worst moment balancer.{name} lets {most} clients have a "
+                f"connection at once, and there are {count}: what is above waits, and is refused.",
+                "Raise it, or use more nodes.",
+            )
+
+
+@rule("queue-patience", "HAProxy 2.8 manual, `timeout queue`, `option abortonclose` (off by default)")
+def queue_patience(scenario: Scenario) -> Iterator[Bite]:
+    """Yield how long clients wait for an answer, if their requests may wait longer in the balancer's queue."""
+    balancer, patience = scenario.balancer, scenario.clients.open_timeout
+    if balancer.queues and balancer.queues_for >= patience:
+        yield Bite(
+            "clients.open_timeout",
+            f"{patience:g}",
+            f"A request waits for up to {balancer.queues_for:g} s for a place of a server, and its client leaves after "
+            f"{patience:g} s: who has left keeps the place in the queue, and is sent to a node in vain.",
+            f"Set balancer.queue_timeout below clients.open_timeout, {patience:g} s.",
+            "note",
+        )
+
+
+@rule("address-limit", "HAProxy 2.8 manual, `http_req_rate`; nginx manual, `limit_req`, `limit_conn`")
+def address_limit(scenario: Scenario) -> Iterator[Bite]:
+    """Yield each limit of an address that its clients come near when all of them come."""
+    together = ceil(scenario.clients.count / scenario.clients.addresses)
+    for name, most in scenario.balancer.per_address.items():
+        if together >= NEAR * most:
+            yield Bite(
+                f"balancer.{name}",
+                f"{value_of(scenario.balancer, name)}",
+                f"Up to {most} clients of one address are let in at once, and {together} share one, as behind a NAT: "
+                "after a fault they all come back.",
+                "Raise the limit above what one address may hold, or count by something that tells clients apart.",
+            )
+
+
+@rule("lock-out", "HAProxy 2.8 manual, `http-request track-sc0` (what is refused counts); RFC 9110, section 10.2.3")
+def lock_out(scenario: Scenario) -> Iterator[Bite]:
+    """Yield the limit of an address above which its clients keep themselves out by trying."""
+    counted, clients = scenario.balancer.counts_refused, scenario.clients
+    if counted is None or clients.refusals.retry_after or 429 in clients.refusals.fatal:
+        return
+    limit, period = counted
+    refused = ceil(clients.count / clients.addresses) - limit
+    longest = longest_delay(clients.reconnect.rule())
+    if refused > 0 and refused * period >= limit * longest:
+        yield Bite(
+            "balancer.address_rate.limit",
+            f"{limit}",
+            f"{refused} clients of an address are refused, and what is refused counts, too: trying again after "
+            f"{longest:g} s at most, they alone make more than {limit} requests in {period:g} s, so none of them ever "
+            "gets in.",
+            "Send a Retry-After and let clients wait as long as it says, or let their waits grow.",
+            "note",
+        )
+
+
+RULES = (ports, balancer_limits, node_files, room, queue_patience, address_limit, lock_out)
 
 
 def limit_advice(scenario: Scenario) -> list[LintFinding]:

@@ -20,6 +20,11 @@ from twin.scenario.balancer.base import BACKLOG
 from twin.scenario.balancer.haproxy import HAProxy, sessions, sessions_of_run
 from twin.scenario.scenario import Scenario
 
+TABLE_SIZE = 100_000
+"""Addresses of a stick table; HAProxy forgets the oldest when there are more."""
+FIRST_PORT = 1025
+"""First of the ports of a `source`: those below are root's. Source: ip(7), `ip_unprivileged_port_start`."""
+
 
 def rule(balancer: HAProxy) -> str:
     """Return the words that name the choice rule, after `balance`."""
@@ -39,6 +44,7 @@ def defaults(balancer: HAProxy) -> str:
         f"timeout server {_whole(balancer.server_timeout)}",
         f"timeout tunnel {milliseconds(balancer.tunnel_timeout)}",
         f"timeout check {milliseconds(balancer.check.timeout)}",
+        f"timeout queue {milliseconds(balancer.queue_timeout)}" if balancer.queue_timeout else "",
         f"retries {balancer.retries}",
         option,
     ]
@@ -61,12 +67,21 @@ def kept_alive(scenario: Scenario) -> str:
 def _more(balancer: HAProxy) -> str:
     """Return what every server line ends with."""
     more = " on-marked-down shutdown-sessions" if balancer.on_marked_down == "shutdown-sessions" else ""
+    more += f" maxconn {balancer.server_maxconn}" if balancer.server_maxconn else ""
     return more + (f" slowstart {balancer.slowstart}s" if balancer.slowstart else "")
 
 
-def backend(balancer: HAProxy, servers: Sequence[str], health: str = "/healthz", sticky: str = "") -> str:
-    """Return the lines of the backend; `sticky` stands in for the scenario's choice rule, or names a cookie
-    (`cookie NAME`).
+def backend(
+    balancer: HAProxy, servers: Sequence[str], health: str = "/healthz", sticky: str = "", source: str = ""
+) -> str:
+    """Return the lines of the backend.
+
+    Args:
+        balancer: the settings.
+        servers: their addresses.
+        health: path of the health check.
+        sticky: stands in for the scenario's choice rule, or names a cookie (`cookie NAME`).
+        source: address and ports from which each server is reached; "": the kernel's.
     """
     check, more = balancer.check, _more(balancer)
     cookie = sticky.startswith("cookie ")
@@ -75,10 +90,36 @@ def backend(balancer: HAProxy, servers: Sequence[str], health: str = "/healthz",
         lines.append(f"{sticky} insert indirect nocache httponly")
     lines += [
         f"server n{i} {server} check inter {milliseconds(check.inter)} fall {check.fall} rise {check.rise}"
-        f"{more}{f' cookie n{i}' if cookie else ''}"
+        f"{more}{f' cookie n{i}' if cookie else ''}{source}"
         for i, server in enumerate(servers, 1)
     ]
     return "\n".join(lines) + "\n"
+
+
+def frontend(balancer: HAProxy) -> str:
+    """Return the lines of the frontend that limit it."""
+    lines = [f"maxconn {balancer.maxconn}"] if balancer.maxconn else []
+    if balancer.session_rate:
+        lines.append(f"rate-limit sessions {balancer.session_rate}")
+    rate = balancer.address_rate
+    if rate is not None:
+        table = f"expire {milliseconds(2 * rate.period)} store http_req_rate({milliseconds(rate.period)})"
+        told = f" hdr Retry-After {rate.retry_after}" if rate.retry_after else ""
+        lines += [
+            f"stick-table type ip size {TABLE_SIZE} {table}",
+            "http-request track-sc0 src",
+            f"http-request deny deny_status 429{told} if {{ sc_http_req_rate(0) gt {rate.limit} }}",
+        ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def source_ports(balancer: HAProxy) -> str:
+    """Return from where servers are reached in a live run if the ports are limited: from below those that the kernel
+    gives away, the same ones to each server, as connections to different addresses may share them.
+    """
+    if not balancer.source_ports:
+        return ""
+    return f" source 127.0.0.1:{FIRST_PORT}-{FIRST_PORT + balancer.source_ports - 1}"
 
 
 def server_of(slot: int, version: str, following: str | None) -> str:
@@ -135,7 +176,7 @@ class HAProxyConfiguration(Configuration[HAProxy]):
         stop = f"hard-stop-after {milliseconds(balancer.hard_stop_after)}" if balancer.hard_stop_after else ""
         general = defaults(balancer) + kept_alive(scenario)
         if scenario.registry is None:
-            back = "backend cluster\n" + indent(backend(balancer, servers), "    ")
+            back = "backend cluster\n" + indent(backend(balancer, servers, source=source_ports(balancer)), "    ")
         else:
             back = slots(scenario, balancer, servers)
             stop = "\n    ".join([*([stop] if stop else []), f"server-state-file {state_file(folder)}"])
@@ -151,7 +192,7 @@ defaults
 {indent(general, "    ")}frontend clients
     bind 127.0.0.1:{port} backlog {BACKLOG}
     no log
-{indent(routes(scenario), "    ")}{back}"""
+{indent(frontend(balancer) + routes(scenario), "    ")}{back}"""
 
     def _parts(self, scenario: Scenario, balancer: HAProxy, site: Site) -> list[str]:
         sticky = {"none": "", "address": "source\nhash-type consistent", "cookie": f"cookie {site.cookie}"}[site.sticky]
@@ -160,7 +201,7 @@ defaults
         general = "defaults\n    log global\n    option forwardfor\n" + indent(
             defaults(balancer) + kept_alive(scenario), "    "
         )
-        lines = [f"bind {site.listen} backlog {BACKLOG}"]
+        lines = [f"bind {site.listen} backlog {BACKLOG}", *frontend(balancer).splitlines()]
         if site.path == "/":
             lines.append("default_backend cluster")
         else:

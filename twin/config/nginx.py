@@ -32,6 +32,10 @@ RULE_LINES = {
 }
 """How the choice rules are written that have another name in a scenario."""
 
+ZONE = "10m"
+"""Memory in which addresses are counted, for about 80,000. Source: nginx, ngx_http_limit_req_module,
+`limit_req_zone` (128 bytes an address on 64-bit platforms)."""
+
 REQUEST = f"client_header_timeout {milliseconds(REQUEST_WITHIN)};\n"
 """Stands in a `server` block before its locations."""
 
@@ -68,8 +72,33 @@ def location(balancer: Nginx, path: str = "/", forward: bool = False) -> str:
         f"proxy_connect_timeout {milliseconds(balancer.connect_timeout)};",
         f"proxy_read_timeout {timeout};",
         f"proxy_send_timeout {timeout};",
+        *limited(balancer),
     ]
     return f"location {path} {{\n" + indent("\n".join(lines), "    ") + "\n}\n"
+
+
+def zones(balancer: Nginx) -> str:
+    """Return the lines of the `http` context in which addresses are counted."""
+    lines = []
+    if balancer.limit_req is not None:
+        lines.append(f"limit_req_zone $binary_remote_addr zone=requests:{ZONE} rate={balancer.limit_req.rate}r/m;")
+        if balancer.limit_req.retry_after:
+            lines.append(f"map $status $retry_after {{ 429 {balancer.limit_req.retry_after}; }}")
+    if balancer.limit_conn:
+        lines.append(f"limit_conn_zone $binary_remote_addr zone=connections:{ZONE};")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def limited(balancer: Nginx) -> list[str]:
+    """Return the lines of the `location` block by which addresses are limited."""
+    lines = []
+    if balancer.limit_req is not None:
+        lines += [f"limit_req zone=requests burst={balancer.limit_req.burst} nodelay;", "limit_req_status 429;"]
+        if balancer.limit_req.retry_after:
+            lines.append("add_header Retry-After $retry_after always;")
+    if balancer.limit_conn:
+        lines += [f"limit_conn connections {balancer.limit_conn};", "limit_conn_status 429;"]
+    return lines
 
 
 def head(balancer: Nginx) -> list[str]:
@@ -115,7 +144,7 @@ worker_rlimit_nofile {worker_files(scenario.clients.count)};
 pid {folder}/nginx.pid;
 error_log stderr notice;
 {shutdown}
-events {{ worker_connections {worker_connections(scenario.clients.count)}; }}
+events {{ worker_connections {balancer.worker_connections or worker_connections(scenario.clients.count)}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -123,7 +152,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-{indent(UPGRADE + block, "    ")}    server {{
+{indent(UPGRADE + zones(balancer) + block, "    ")}    server {{
         listen 127.0.0.1:{port} backlog={BACKLOG};
         {REQUEST.strip()}
 {indent(location(balancer), "        ")}    }}
@@ -131,17 +160,18 @@ http {{
 """
 
     def _notes(self, scenario: Scenario) -> str:
-        stop = self.settings(scenario).hard_stop_after
+        balancer = self.settings(scenario)
+        stop, connections = balancer.hard_stop_after, balancer.worker_connections
         return (
             "# nginx.conf itself needs, for two connections a client and some to spare:\n"
             f"#     worker_rlimit_nofile {worker_files(scenario.clients.count)};\n"
-            f"#     events {{ worker_connections {worker_connections(scenario.clients.count)}; }}\n"
+            f"#     events {{ worker_connections {connections or worker_connections(scenario.clients.count)}; }}\n"
             + (f"#     worker_shutdown_timeout {stop}s;\n" if stop else "")
         )
 
     def _parts(self, scenario: Scenario, balancer: Nginx, site: Site) -> list[str]:
         key = {"none": "", "address": "$remote_addr", "cookie": "$sticky_key"}[site.sticky]
-        parts = [UPGRADE]
+        parts = [UPGRADE + zones(balancer)]
         if site.sticky == "cookie":
             parts.append(f"map $cookie_{site.cookie} $sticky_key {{\n    default $cookie_{site.cookie};\n")
             parts[-1] += "    '' $remote_addr;\n}\n"

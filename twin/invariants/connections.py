@@ -95,6 +95,8 @@ def back(case: Case) -> Finding:
         return Finding(skipped=too_short(case))
     if case.cuts_idle:
         return Finding(skipped="the balancer cuts idle connections")
+    if case.scenario.balancer.limited:
+        return Finding(skipped="the balancer has limits")
     if not case.some_node_is_up:
         return Finding(skipped="no node was up at the end of the record")
     if churns(case.scenario) and case.scenario.nodes.backlog < case.scenario.clients.count:

@@ -1,6 +1,7 @@
 """Named numbers out of a record; each is defined once, here, for both worlds. See docs/measures.md."""
 
 from twin.measures.accounts import ACCOUNTS, measure_accounts
+from twin.measures.arrivals import ARRIVALS, measure_arrivals
 from twin.measures.base import Measure
 from twin.measures.broadcast import BROADCAST, latency_quantiles, measure_broadcast, staleness_curves
 from twin.measures.censoring import NOT_WITHIN, split
@@ -34,6 +35,7 @@ from twin.record.record import Record
 
 __all__ = [
     "ACCOUNTS",
+    "ARRIVALS",
     "BROADCAST",
     "CODEC",
     "CONNECTION",
@@ -63,6 +65,7 @@ __all__ = [
     "lifetimes",
     "marks",
     "measure_accounts",
+    "measure_arrivals",
     "measure_broadcast",
     "measure_codec",
     "measure_connections",
@@ -85,7 +88,7 @@ __all__ = [
 ]
 
 MEASURES = CONNECTION | LOSSES | QUIET | PLANNED_ENDS | ELASTIC | SESSIONS | OFFLINE | HANDLER | POOLS
-MEASURES |= POLLING | ACCOUNTS | BROADCAST | CODEC | MEMORY
+MEASURES |= POLLING | ACCOUNTS | BROADCAST | CODEC | MEMORY | ARRIVALS
 """A measure that a record does not define (no client was affected, nothing was published) is left out."""
 
 
@@ -105,7 +108,7 @@ def measure_with_bounds(
     connections = measure_connections(read) | measure_quiet(record) | measure_planned(record)
     connections |= measure_elastic(record) | measure_sessions(record) | measure_offline(record)
     connections |= measure_handler(record) | measure_pools(record) | measure_polling(record) | measure_accounts(record)
-    connections |= measure_memory(record)
+    connections |= measure_memory(record) | measure_arrivals(record)
     return connections | measure_broadcast(record, of_messages) | measure_codec(record, of_messages)
 
 

@@ -1,5 +1,7 @@
 """What faults cost the clients: connections lost, time away, attempts that failed and why, new lifetimes."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from twin.measures.base import RATE_WINDOW, Array, Measure, most_within
@@ -10,6 +12,7 @@ FAILURES = {
     "503": "that a balancer or a node refused with 503",
     "502": "that a balancer refused with 502",
     "504": "that a balancer refused with 504",
+    "429": "that a balancer refused with 429",
     "401": "that a node refused with 401",
     "refused": "that the kernel refused, because nobody listened",
     "reset": "that broke without an answer",
@@ -62,10 +65,15 @@ def measure_losses(course: Course) -> dict[str, float]:
         found["away_per_loss"] = away / losses
         found["peak_reconnects"] = most_within(course.back[~np.isnan(course.back)], RATE_WINDOW) / RATE_WINDOW
         found |= new_lifetimes(course).percentiles({"lifetime_p50": 50})
-    failed = dict.fromkeys(FAILURES, 0)
-    for answer, times in course.failed.items():
-        failed[answer if answer in FAILURES else "other"] += times
-    return found | {f"failed_{answer}": float(times) for answer, times in failed.items()}
+    return found | count_failures(course.failed)
+
+
+def count_failures(failed: Mapping[str, int]) -> dict[str, float]:
+    """Return for each measure of failed attempts how many there were, by the number of each answer."""
+    counts = dict.fromkeys(FAILURES, 0)
+    for answer, times in failed.items():
+        counts[answer if answer in FAILURES else "other"] += times
+    return {f"failed_{answer}": float(times) for answer, times in counts.items()}
 
 
 def new_lifetimes(course: Course) -> Waits:

@@ -199,6 +199,15 @@ class ServerConnections(Event):
     count: int = own("how many")
 
 
+@event()
+class BalancerQueue(Event):
+    """The most requests that have waited at one time for a place of a server (`balancer.server_maxconn`), noted at the
+    end. Live it is HAProxy's own count (`qmax`), and only of its present process.
+    """
+
+    longest: int = own("how many")
+
+
 @event("node")
 class NodeWritten(Event):
     """What the node has written to its clients in frames of the broadcast, their headers included; `t` is when it wrote
@@ -352,7 +361,7 @@ class Consistent(Event):
 OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
-    *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections),
+    *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections, BalancerQueue),
     *(NodeWritten, CpuUsed, *OF_MEMORY),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""

@@ -86,6 +86,7 @@ class Source(Counting):
     """HAProxy `source` with the default map-based hash: the address modulo the number of usable servers."""
 
     hashes_address = True
+    when_full = "server"
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the same server for the same address as long as the set of usable servers stays."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 Usable = Sequence[bool]
 
@@ -54,11 +54,15 @@ class Counting(ABC):
         hashes_address: whether all clients of one address get the same server.
         hashes_names: whether the names of the servers decide, too.
         prefers_fewest: whether the server with the fewest connections is chosen.
+        when_full: where a request waits if its servers have all the connections that they take: it is given to another
+            one as long as one has room (`other`), it waits for the one that was chosen (`server`), or for any (`any`).
+            Source: HAProxy 2.8, src/lb_fwrr.c, src/lb_fwlc.c, src/backend.c (`get_server_rnd`).
     """
 
     hashes_address: ClassVar[bool] = False
     hashes_names: ClassVar[bool] = False
     prefers_fewest: ClassVar[bool] = False
+    when_full: ClassVar[Literal["other", "server", "any"]] = "other"
 
     def __init__(self, servers: int) -> None:
         self.connections = [0] * servers

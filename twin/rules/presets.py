@@ -1,7 +1,7 @@
 """What client libraries and balancers do when nobody configures them, each by its name.
 
-A preset holds the settings of a scenario's table. `[clients] reconnect = "phoenix"` or `heartbeat = "phoenix"` stands
-for the table, and so does `balancer = "nginx"` at the top of a scenario.
+A preset holds the settings of a scenario's table. `[clients] reconnect = "phoenix"`, `heartbeat = "phoenix"` or
+`refusals = "phoenix"` stands for the table, and so does `balancer = "nginx"` at the top of a scenario.
 
 A heartbeat that the library's server sends is given as the client's own: a client that must hear a ping every
 `interval` seconds and waits `timeout` longer finds a dead peer after U(timeout, interval + timeout) s, as one does that
@@ -9,7 +9,7 @@ sends the pings itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 Settings = Mapping[str, object]
@@ -22,6 +22,7 @@ class Preset:
     Attributes:
         reconnect: settings of `clients.reconnect`.
         heartbeat: settings of `clients.heartbeat`.
+        refusals: settings of `clients.refusals`; a browser does not tell its scripts the status, so most try again.
         says: the waits before attempts 0, 1, 2, ... n after a loss, for a table.
         source: where the library says so.
     """
@@ -30,6 +31,7 @@ class Preset:
     heartbeat: Settings
     says: str
     source: str
+    refusals: Settings = field(default_factory=dict)
 
 
 def _growing(first: float, factor: float, cap: float) -> list[float]:
@@ -97,7 +99,8 @@ CLIENTS: Mapping[str, Preset] = MappingProxyType(
             _beat(20.0, 20.0),
             "0, U(0, 5), 3.1 * 1.618^n, at most 90",
             "websockets 17, `backoff` in client.py and `connect.__aiter__` in asyncio/client.py (a connection that was "
-            "established is opened again at once); ping_interval 20, ping_timeout 20",
+            "established is opened again at once); ping_interval 20, ping_timeout 20; `process_exception`",
+            {"fatal": [status for status in range(400, 600) if status not in (500, 502, 503, 504)]},
         ),
         "classic": Preset(
             _exponential(1.0, 30.0, "none"),

@@ -108,6 +108,7 @@ class ConsistentSource(Ring):
     """HAProxy `balance source` with `hash-type consistent`."""
 
     hashes_address = True
+    when_full = "server"
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the server nearest to the hash of the address."""
@@ -118,6 +119,8 @@ class RandomOfTwo(Ring):
     """HAProxy `random(2)`: two random points of the ring, and of their servers the one with fewer connections for its
     weight. The same server may be drawn twice.
     """
+
+    when_full = "any"
 
     def choose(self, usable: Usable, avoid: int, address: str, draw: Callable[[], float]) -> int:
         """Return the less loaded of two servers drawn from the ring."""

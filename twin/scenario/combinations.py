@@ -1,10 +1,12 @@
 """Which settings of a scenario do not go together."""
 
 from twin.rules.codecs import NO_CODEC
+from twin.scenario.arrivals import arrival_problem
 from twin.scenario.broadcast import BROADCAST_BUSES
 from twin.scenario.faults import OF_MESSAGES, fault_problem
 from twin.scenario.fields import Problem, refused, show
 from twin.scenario.handler import handler_problem
+from twin.scenario.limits import limit_problem
 from twin.scenario.memory import memory_problem
 from twin.scenario.pool import pool_problem
 from twin.scenario.registry import elastic_problem, most_nodes
@@ -36,6 +38,8 @@ def check(scenario: Settings) -> None:
         or pool_problem(scenario.nodes.pool, scenario.slots, scenario.duration)
         or memory_problem(scenario.nodes.memory_limit, scenario.nodes.memory_restart, _kind_of_pool(scenario))
         or _transport_problem(scenario)
+        or arrival_problem(clients.arrivals, clients.count, scenario.duration, clients.transport.polls)
+        or _limit_problem(scenario)
         or runtime_problem(scenario.nodes.runtime, mechanisms_of_nodes(scenario))
     )
     if problem:
@@ -49,6 +53,18 @@ def check(scenario: Settings) -> None:
     if problem:
         raise refused(*problem)
     _check_faults(scenario)
+
+
+def _limit_problem(scenario: Settings) -> Problem | None:
+    clients, registry = scenario.clients, scenario.registry
+    needs = {
+        "clients.transport": clients.transport.polls,
+        "registry.canary": registry is not None and registry.canary is not None,
+    }
+    beside = next((name for name, is_there in needs.items() if is_there), "")
+    return limit_problem(
+        scenario.balancer, scenario.nodes.count, clients.early, clients.addresses, clients.connect_rate, beside
+    )
 
 
 def _kind_of_pool(scenario: Settings) -> str:
@@ -90,6 +106,7 @@ def _transport_problem(scenario: Settings) -> Problem | None:
         Problem("sessions.store", f"'{scenario.sessions.store}'", "'none'"): scenario.sessions.store != "none",
         Problem("nodes.lifetime", "given", "none"): nodes.lifetime is not None,
         Problem("registry", "given", "none"): scenario.registry is not None,
+        Problem("clients.refusals", "given", "none"): clients.refusals.matters,
         Problem("nodes.handler", "given", "none"): nodes.handler is not None,
         Problem("nodes.read_deadline", f"{nodes.read_deadline:g}", "0"): nodes.read_deadline > 0,
         Problem("nodes.write_deadline", f"{nodes.write_deadline:g}", "0"): nodes.write_deadline > 0,

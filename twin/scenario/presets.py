@@ -23,7 +23,7 @@ def _named(value: Any, table: dict[str, dict[str, Any]]) -> Any:
     return table[value]
 
 
-def preset(part: Literal["reconnect", "heartbeat"]) -> Callable[[Any], Any]:
+def preset(part: Literal["reconnect", "heartbeat", "refusals"]) -> Callable[[Any], Any]:
     """Return what turns the name of a client library into its settings for `part`."""
     table = {name: dict(getattr(one, part)) for name, one in CLIENTS.items()}
     return lambda value: _named(value, table)
@@ -48,7 +48,7 @@ def spelled_out(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(clients, dict):
         named = {
             part: dict(getattr(CLIENTS[clients[part]], part))
-            for part in ("reconnect", "heartbeat")
+            for part in ("reconnect", "heartbeat", "refusals")
             if isinstance(clients.get(part), str) and clients[part] in CLIENTS
         }
         data = {**data, "clients": {**clients, **named}}

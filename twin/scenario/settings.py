@@ -9,6 +9,7 @@ from twin.rules.backoff import Reconnect as ReconnectRule
 from twin.rules.codecs import NO_CODEC, payload
 from twin.rules.heartbeat import Heartbeat as HeartbeatRule
 from twin.rules.idle import longest_silence
+from twin.scenario.arrivals import ArrivalSettings
 from twin.scenario.balancer.haproxy import HAProxy
 from twin.scenario.balancer.kinds import Balancer, Preset
 from twin.scenario.broadcast import Bus, Publisher, Recovery, SlowConsumer
@@ -21,6 +22,7 @@ from twin.scenario.memory import MemoryLimit
 from twin.scenario.objectives import Objective
 from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset
+from twin.scenario.rates import Refusals
 from twin.scenario.registry import Autoscaling, Lifetime, Registry, slots
 from twin.scenario.runtimes import RUNTIME, RuntimeKind, Workers
 from twin.scenario.sending import Offline, Sends
@@ -104,7 +106,7 @@ class Heartbeat(Table):
 
 
 class Clients(Table):
-    """The clients: they are all connected when the run starts."""
+    """The clients: they are all connected when the run starts, but for those that come later."""
 
     count: Annotated[int, Field(ge=1, le=10_000_000)] = Field(200, description="Number of clients.")
     per_process: Annotated[int, Field(ge=1, le=10_000)] = Field(
@@ -112,6 +114,9 @@ class Clients(Table):
     )
     connect_rate: Annotated[float, Field(gt=0, le=100_000)] = Field(
         800.0, description="New connections a second while the cluster warms up, before the run starts."
+    )
+    arrivals: ArrivalSettings | None = Field(
+        None, description="Clients that come in the run; left out: there are none."
     )
     open_timeout: Positive = Field(10.0, description="Seconds until an attempt to connect is abandoned.")
     addresses: Annotated[int, Field(ge=1, le=200)] = Field(
@@ -123,11 +128,24 @@ class Clients(Table):
     heartbeat: Annotated[
         Heartbeat, BeforeValidator(preset("heartbeat"), json_schema_input_type=ClientPreset | Heartbeat)
     ] = Field(Heartbeat(), description="Heartbeat of the client, or the name of a client library.")
+    refusals: Annotated[
+        Refusals, BeforeValidator(preset("refusals"), json_schema_input_type=ClientPreset | Refusals)
+    ] = Field(Refusals(), description="What clients do after an HTTP status that is not 101, or the name of a library.")
     transport: TransportSettings = Field(TransportSettings(), description="How messages come to a client.")
     recovery: Recovery = Field(Recovery(), description="What a client does about messages that it missed.")
     nodelay: bool = Field(True, description="true: TCP_NODELAY on their sockets; false: Nagle's algorithm.")
     sends: Sends = Field(Sends(), description="What each client sends.")
     offline: Offline = Field(Offline(), description="What a client keeps of it while it is away.")
+
+    @property
+    def early(self) -> int:
+        """How many are connected when the run starts."""
+        return self.count - (self.arrivals.count if self.arrivals is not None else 0)
+
+    @property
+    def arrival_times(self) -> dict[int, float]:
+        """When each of those comes that come in the run, in seconds after its start, by number."""
+        return self.arrivals.times(self.count) if self.arrivals is not None else {}
 
     @property
     def recovers(self) -> bool:
@@ -332,4 +350,4 @@ class Settings(Table):
     @property
     def warm_up(self) -> float:
         """How long the clients take to connect before the run starts, in seconds."""
-        return self.clients.count / self.clients.connect_rate
+        return self.clients.early / self.clients.connect_rate

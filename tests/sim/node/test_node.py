@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sim import simulate
+from sim.balancer.connecting import connect
 from sim.node.asyncio_runtime import OWN_FILES
 from sim.node.lives import kill
 from sim.node.node import POLL, SYN_RETRIES
@@ -114,7 +115,7 @@ def test_a_connect_over_a_dead_link_succeeds_with_the_first_syn_after_it_is_back
     def go():
         node.standing.dark.begin()
         begun.append(world.env.now)
-        refused = yield from world.balancer.connect(attempt, node)
+        refused = yield from connect(world.balancer, attempt, node, world.scenario.balancer.connect_timeout)
         assert refused is None
         begun.append(world.env.now)
 

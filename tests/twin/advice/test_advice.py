@@ -20,6 +20,8 @@ TEACHING = {"heartbeat-adaptive", "heartbeat-too-slow", "heartbeat-too-slow-ngin
 TEACHING |= {"transport-long-poll-cut", "backlog-100"}
 TEACHING |= {"idle-10000", "memory-cascade", "memory-slow-consumers"}  # so many idle connections to so few nodes
 TEACHING |= {f"broadcast-stall-{policy}" for policy in ("close", "coalesce", "drop")}  # their log is short
+TEACHING |= {f"limits-{what}" for what in ("queue", "frontend", "ports", "worker-connections")}  # a limit that is met
+TEACHING |= {f"limits-{what}" for what in ("address-rate", "retry-after", "nginx-req")}
 """Shipped scenarios that teach what the advice says."""
 
 

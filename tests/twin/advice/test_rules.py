@@ -61,6 +61,16 @@ CASES = {
     "ports": ({"clients": {"count": 70_000, "connect_rate": 1e5}}, {"nodes": {"count": 10}}),
     "balancer-limits": ({"balancer": {"kind": "nginx"}, "clients": {"count": 205}}, {"clients": {"count": 204}}),
     "node-files": ({"clients": {"count": 2460, "connect_rate": 1e5}}, {"nodes": {"count": 10}}),
+    "room": ({"balancer": {"server_maxconn": 12}}, {"nodes": {"count": 4}}),
+    "queue-patience": (
+        {"balancer": {"server_maxconn": 100, "queue_timeout": 10.0}},
+        {"balancer": {"queue_timeout": 9.9}},
+    ),
+    "address-limit": ({"balancer": {"address_rate": {"limit": 30}}}, {"clients": {"addresses": 2}}),
+    "lock-out": (
+        {"balancer": {"address_rate": {}}, "clients": {"arrivals": {"count": 20}}},
+        {"balancer": {"address_rate": {"retry_after": 60}}, "clients": {"refusals": {"retry_after": True}}},
+    ),
     "milliseconds": ({"balancer": {"check": {"inter": 2000.0}}}, {"balancer": {"check": {"inter": 2.0}}}),
     "pool-full": (
         {"nodes": {"pool": {"rate": 190.0, "service": 0.05, "size": 10}}},

@@ -9,6 +9,7 @@ from tests.messages import WARM, good_rows, record, without
 from tests.strategies import small
 from twin.measures import (
     ACCOUNTS,
+    ARRIVALS,
     CODEC,
     CONNECTION,
     CURVE_STEP,
@@ -57,7 +58,7 @@ def test_every_measure_of_a_good_broadcast_is_what_a_hand_computes():
     assert set(measure_record(record(good_rows()))) == set(found) | {"imbalance"}
     assert set(found) | {"gaps_recovered"} == set(BROADCAST)
     kinds = (CONNECTION, LOSSES, QUIET, PLANNED_ENDS, ELASTIC, SESSIONS, OFFLINE, HANDLER, POOLS, POLLING, ACCOUNTS)
-    kinds += (BROADCAST, CODEC, MEMORY)
+    kinds += (BROADCAST, CODEC, MEMORY, ARRIVALS)
     assert set(MEASURES) == set().union(*kinds)
     assert len(MEASURES) == sum(len(kind) for kind in kinds)  # no name stands in two of them
 

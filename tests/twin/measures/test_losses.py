@@ -24,7 +24,7 @@ def test_what_a_kill_costs_the_clients_is_what_a_hand_computes():
         "peak_reconnects": 1.0,
         "lifetime_p50": inf,  # the one new connection is still there
         "failed_503": 3.0,
-        **{f"failed_{answer}": 0.0 for answer in ("502", "504", "401", "refused", "reset", "timeout", "other")},
+        **{f"failed_{answer}": 0.0 for answer in ("502", "504", "429", "401", "refused", "reset", "timeout", "other")},
     }
     assert {name: found[name] for name in LOSSES} == pytest.approx(wanted)
     assert measure_with_bounds(killed())["lifetime_p50.not_within"] == pytest.approx(6.8)

@@ -4,6 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets import client as websockets_client
+from websockets.asyncio.client import process_exception
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidStatus
+from websockets.http11 import Response
 
 from twin.rules.backoff import Backoff
 from twin.rules.heartbeat import detection_bounds
@@ -26,6 +30,19 @@ def waits(name, u, count):
     """Return the first waits after a loss when every attempt fails; each may depend on one number u."""
     backoff = Backoff(rule(name))
     return [backoff.after_loss(1e9, u)] + [backoff.after_failure(u) for _ in range(count - 1)]
+
+
+def test_websockets_gives_up_after_the_statuses_after_which_the_library_does():
+    fatal = {
+        status
+        for status in range(400, 600)
+        if process_exception(InvalidStatus(Response(status, "", Headers()))) is not None
+    }
+    assert fatal == set(CLIENTS["websockets"].refusals["fatal"])
+    assert 429 in fatal
+    given = Scenario.parse({"name": "a", "clients": {"refusals": "websockets"}}).clients.refusals
+    assert (set(given.fatal), given.retry_after) == (fatal, False)
+    assert not Scenario.parse({"name": "a", "clients": {"refusals": "phoenix"}}).clients.refusals.matters
 
 
 def test_the_names_in_the_schema_are_those_of_the_presets():

@@ -62,7 +62,7 @@ WITH_VALUE = frozenset(
 """Options that a value follows."""
 HIDES = {
     "weight": "weights",
-    "maxconn": "connections above it wait",
+    "maxconn": "connections above it wait: set balancer.server_maxconn",
     "backup": "servers that stand by",
     "cookie": "clients are bound to nodes",
     "ssl": "TLS to the nodes",
@@ -71,7 +71,7 @@ HIDES = {
     "agent-check": "who else decides whether a server is up",
     "observe": "traffic that marks a server down",
     "track": "a server that follows another one's checks",
-    "source": "several addresses have more ports to a node",
+    "source": "the ports to a node may end: set balancer.source_ports",
 }
 """Options that a scenario does not have and that may hide something."""
 

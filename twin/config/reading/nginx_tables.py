@@ -144,11 +144,11 @@ NO_EFFECT = {
 }
 NOT_MODELLED = {
     "include": "no include is followed; name its file, too",
-    "worker_connections": "each WebSocket takes two of them; ./lab lint warns when they are few",
+    "worker_connections": "each WebSocket takes two of them: set balancer.worker_connections",
     "worker_processes": "several workers share what they know only with a zone",
-    "limit_req": "requests above a rate are held or refused",
+    "limit_req": "requests above a rate are held or refused: set balancer.limit_req",
     "limit_req_zone": "requests above a rate are held or refused",
-    "limit_conn": "connections above a number are refused",
+    "limit_conn": "connections above a number are refused: set balancer.limit_conn",
     "limit_conn_zone": "connections above a number are refused",
     "limit_rate": "what passes is slowed down",
     "proxy_limit_rate": "what passes is slowed down",

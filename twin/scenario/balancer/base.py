@@ -1,6 +1,7 @@
 """What the settings of every kind of balancer promise, so that nobody has to ask which kind they are of."""
 
 from abc import abstractmethod
+from math import inf
 from typing import Any, ClassVar, NamedTuple, Self
 
 from twin.scenario.fields import Table
@@ -103,6 +104,46 @@ class BalancerSettings(Table):
     def cuts_marked_down(self) -> bool:
         """Whether a mark-down cuts the connections to that node."""
         return False
+
+    @property
+    def queues(self) -> bool:
+        """Whether requests wait in the balancer for a place of a node."""
+        return False
+
+    @property
+    def queues_for(self) -> float:
+        """Seconds that a request waits for such a place at most."""
+        return 0.0
+
+    @property
+    def per_address(self) -> dict[str, int]:
+        """Return for each setting that limits the clients of one address how many of them may come in one moment."""
+        return {}
+
+    @property
+    def counts_refused(self) -> tuple[int, float] | None:
+        """Return how many requests of one address it lets in within how many seconds, if those that it refuses count,
+        too; else None.
+        """
+        return None
+
+    @property
+    def accepted_rate(self) -> float:
+        """Connections that it accepts in a second at most, from whomever; infinite without a limit."""
+        return inf
+
+    @property
+    def limited(self) -> bool:
+        """Whether some setting limits connections."""
+        return bool(self.rooms(1)) or bool(self.per_address) or self.accepted_rate < inf
+
+    def rooms(self, nodes: int) -> dict[str, int]:
+        """Return for each setting that limits connections how many clients it lets have one at once.
+
+        Args:
+            nodes: how many may get connections.
+        """
+        return {}
 
     @property
     @abstractmethod

@@ -1,11 +1,13 @@
 """HAProxy as the balancer."""
 
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from twin.scenario.balancer.base import NEAR, BalancerSettings, Limit
 from twin.scenario.fields import Positive, Seconds, Table, refused
+from twin.scenario.rates import AddressRate
 
 MOST_FILES = 524_288
 """Open files to which a process may raise its limit. Source: systemd-system.conf(5), `DefaultLimitNOFILE=`."""
@@ -72,6 +74,32 @@ class HAProxy(BalancerSettings):
         description="timeout server: seconds that a node may take to answer a request, for clients that poll; then it "
         "is a 504. HAProxy has no default of its own.",
     )
+    maxconn: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0,
+        description="maxconn of the frontend: connections that it has at once, further ones wait in the kernel's "
+        "accept queue; 0: more than there are. HAProxy's own default is the global maxconn.",
+    )
+    server_maxconn: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0,
+        description="maxconn of each server: connections that it gets at once, further requests wait in a queue; 0, "
+        "HAProxy's own default, is no limit.",
+    )
+    queue_timeout: Seconds = Field(
+        0.0,
+        description="timeout queue: seconds that a request waits for a place of a server until it gets a 503; 0: as "
+        "long as connect_timeout, HAProxy's own default.",
+    )
+    session_rate: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="rate-limit sessions: connections that the frontend accepts in a second; 0 is no limit."
+    )
+    address_rate: AddressRate | None = Field(
+        None, description="Requests of one source address, counted in a stick table; left out: as many as come."
+    )
+    source_ports: Annotated[int, Field(ge=0, le=64_511)] = Field(
+        0,
+        description="Ports from which it connects to each server, as source with a range of ports or the kernel's "
+        "net.ipv4.ip_local_port_range (28,232 by default) gives them; 0: more than there are connections.",
+    )
     on_marked_down: Literal["none", "shutdown-sessions"] = Field(
         "none", description="What a mark-down does to the tunnels of that server."
     )
@@ -129,6 +157,40 @@ class HAProxy(BalancerSettings):
     def cuts_marked_down(self) -> bool:
         """Whether `on_marked_down` is shutdown-sessions."""
         return self.on_marked_down == "shutdown-sessions"
+
+    @property
+    def per_address(self) -> dict[str, int]:
+        """Return the limit of `address_rate`."""
+        return {"address_rate.limit": self.address_rate.limit} if self.address_rate is not None else {}
+
+    @property
+    def counts_refused(self) -> tuple[int, float] | None:
+        """Return limit and period of `address_rate`."""
+        return None if self.address_rate is None else (self.address_rate.limit, self.address_rate.period)
+
+    @property
+    def accepted_rate(self) -> float:
+        """Return `session_rate`."""
+        return self.session_rate or inf
+
+    @property
+    def queues(self) -> bool:
+        """Whether there is a `server_maxconn`."""
+        return self.server_maxconn > 0
+
+    @property
+    def queues_for(self) -> float:
+        """Return `queue_timeout`, or what stands for it."""
+        return self.queue_timeout or self.connect_timeout
+
+    def rooms(self, nodes: int) -> dict[str, int]:
+        """Return `maxconn`, and `server_maxconn` and `source_ports` for so many servers."""
+        rooms = {
+            "maxconn": self.maxconn,
+            "server_maxconn": nodes * self.server_maxconn,
+            "source_ports": nodes * self.source_ports,
+        }
+        return {name: room for name, room in rooms.items() if room}
 
     @property
     def retried_within(self) -> float:

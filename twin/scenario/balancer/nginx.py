@@ -6,10 +6,16 @@ from pydantic import Field
 
 from twin.scenario.balancer.base import FILES, BalancerSettings, Limit
 from twin.scenario.fields import Positive
+from twin.scenario.rates import RequestRate
 
 WORKER_CONNECTIONS = 512
 """Connections of an nginx worker, to clients and to nodes. Source: nginx 1.22 src/event/ngx_event.c
 (`DEFAULT_CONNECTIONS`)."""
+
+
+OWN = 2
+"""Connections that a worker has for itself: the listening socket, and the channel to its master. Source: nginx 1.22,
+src/event/ngx_event.c (`ngx_event_process_init`), src/os/unix/ngx_channel.c (`ngx_add_channel_event`)."""
 
 
 def worker_connections(clients: int) -> int:
@@ -54,6 +60,17 @@ class Nginx(BalancerSettings):
         description="proxy_read_timeout: seconds without a byte in either direction until a connection is cut. nginx's "
         "own default, and that of the preset, is 60.",
     )
+    worker_connections: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        0,
+        description="worker_connections: connections of the worker, to clients and to nodes; 0: more than there are. "
+        "nginx's own default is 512.",
+    )
+    limit_req: RequestRate | None = Field(
+        None, description="limit_req: requests of one source address; left out: as many as come."
+    )
+    limit_conn: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        0, description="limit_conn: connections of one source address at once, further ones get a 429; 0 is no limit."
+    )
     hard_stop_after: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, description="worker_shutdown_timeout: seconds after a reload until old tunnels are cut; 0 is never."
     )
@@ -83,6 +100,16 @@ class Nginx(BalancerSettings):
         """Return `fail_timeout`: until then a peer may be tried in vain."""
         return self.fail_timeout
 
+    def rooms(self, nodes: int) -> dict[str, int]:
+        """Return half of what `worker_connections` leaves after its own: one to the client and one to the node."""
+        return {"worker_connections": (self.worker_connections - OWN) // 2} if self.worker_connections else {}
+
+    @property
+    def per_address(self) -> dict[str, int]:
+        """Return `limit_conn`, and the first one and the burst of `limit_req`."""
+        found = {"limit_conn": self.limit_conn} if self.limit_conn else {}
+        return found | ({"limit_req.burst": self.limit_req.burst + 1} if self.limit_req is not None else {})
+
     def blind(self, silent: bool) -> float:
         """Return `fail_timeout`: it finds out by the attempts themselves."""
         return self.fail_timeout
@@ -104,7 +131,8 @@ class Nginx(BalancerSettings):
             f"need {need}, two each."
         )
         set_files = f"Set worker_rlimit_nofile {worker_files(clients)};."
-        return [
-            Limit(need, WORKER_CONNECTIONS, connections, set_connections, "nginx, ngx_core_module, worker_connections"),
-            Limit(need, FILES, files, set_files, "systemd-system.conf(5), `DefaultLimitNOFILE=`"),
-        ]
+        source = "nginx, ngx_core_module, worker_connections"
+        found = [Limit(need, FILES, files, set_files, "systemd-system.conf(5), `DefaultLimitNOFILE=`")]
+        if self.worker_connections:  # set, and so a limit of the scenario
+            return found
+        return [Limit(need, WORKER_CONNECTIONS, connections, set_connections, source), *found]

@@ -1,0 +1,1 @@
+"""Clients that come in the run."""
