@@ -169,7 +169,7 @@ LEVERS: tuple[Lever, ...] = (
     Lever("balancer.fail_timeout", scaled()),
     Lever("nodes.count", tenths),
     Lever("nodes.backlog", scaled(factor=4.0)),
-    Lever("nodes.workers.count", counted, applies=lambda s: s.nodes.runtime == "processes"),
+    Lever("nodes.workers.count", counted),
     Lever("nodes.ping_interval", scaled()),
     Lever("nodes.ping_timeout", scaled(), applies=lambda s: s.nodes.ping_interval > 0),
     Lever("nodes.read_deadline", scaled()),
