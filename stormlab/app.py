@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EDQUOT, ENOSPC
 from functools import partial
@@ -29,6 +30,7 @@ from stormlab.commands.runtimes import runtimes
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
+from stormlab.commands.validate import validate
 from stormlab.commands.zoo import zoo
 from stormlab.steps import (
     by_scenario,
@@ -64,8 +66,8 @@ app = typer.Typer(
     "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
     "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with "
     "[b]./lab demo[/b]."
-    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input, a machine that cannot run "
-    "it, or something missing of what was asked.",
+    "\n\nExit status: 0 fine, 1 a comparison or a validation failed or is unknown, 2 bad input, a machine that cannot "
+    "run it, or something missing of what was asked.",
 )
 Path_ = Annotated[str, typer.Argument(help="Scenario file (TOML); scenarios/ holds those that ship.")]
 Set = Annotated[
@@ -307,22 +309,13 @@ def audit(
     raise typer.Exit(0 if all(one.verdict == "pass" for one in audits) else 1)
 
 
-app.command()(campaign)
-app.command()(sweep)
-app.command()(zoo)
-app.command()(memory)
-app.command()(runtimes)
-for configuring in CONFIGURING:
-    app.command()(configuring)
-app.command()(serve)
-app.command()(clean)
-app.command()(course)
-app.command()(grade)
-app.command()(glossary)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    *(campaign, sweep, zoo, memory, runtimes, *CONFIGURING, serve, clean, course, grade, glossary, lint, doctor),
+    *(migrate, validate),
+)
+for command in COMMANDS:
+    app.command()(command)
 app.command("import")(import_)
-app.command()(lint)
-app.command()(doctor)
-app.command()(migrate)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)

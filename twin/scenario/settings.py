@@ -19,6 +19,7 @@ from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.handler import Executor, HandlerSettings
 from twin.scenario.memory import MemoryLimit
+from twin.scenario.objectives import Objective
 from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset
 from twin.scenario.rates import Refusals
@@ -278,6 +279,9 @@ class Settings(Table):
     sessions: Sessions = Field(Sessions(), description="How clients log in, and where their sessions are.")
     host: HostSettings = Field(HostSettings(), description="The machine.")
     faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
+    objectives: Annotated[list[Objective], Field(max_length=20)] = Field(
+        [], description="What is asked of the cluster, for `./lab validate`; it changes no run."
+    )
 
     @property
     def slots(self) -> int:

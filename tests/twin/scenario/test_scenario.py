@@ -245,7 +245,7 @@ def test_toml_writes_every_field_out():
     data = tomllib.loads(Scenario(name="all").to_toml())
     assert data["clients"]["reconnect"]["cap"] == 5.0
     assert data["balancer"]["kind"] == "haproxy"
-    assert set(data) == set(Scenario.model_fields) - {"faults", "publisher", "registry", "autoscaling"}
+    assert set(data) == set(Scenario.model_fields) - {"faults", "publisher", "registry", "autoscaling", "objectives"}
 
 
 def test_vary_changes_what_it_names_and_leaves_the_original_alone():
