@@ -28,6 +28,7 @@ from live.rooms import ROOMS, Room
 from live.transport.kinds import PROGRAMS
 from twin.draws import Purpose, stratified
 from twin.errors import ClusterError, LateError
+from twin.record.balancer_events import BalancerCounted
 from twin.record.events import ServerConnections
 from twin.record.record import Row, row
 from twin.rules.faults import Hold, Standing
@@ -284,6 +285,10 @@ class Cluster:
             end = time.monotonic() - start
             told = [ServerConnections.pack(count) for count in counts]
             rows += [row(end, "server_connections", node=i, detail=detail) for i, detail in enumerate(told, 1)]
+        rows += [
+            row(time.monotonic() - start, "balancer_counted", detail=BalancerCounted.pack(name, count))
+            for name, count in self.balancer.counters().items()
+        ]
         for swarm in self.swarm:
             rows += collect(self.stage, swarm, start)
         for node in self.all_nodes:

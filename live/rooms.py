@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from live.arrivals import arrivals
-from live.balancer import queue
+from live.balancer import names, queue
 from live.broadcast import broadcast, server
 from live.client import told
 from live.codec import frames
@@ -36,6 +36,7 @@ ROOMS: tuple[Room, ...] = (
     handler.attach,
     deadlines.attach,
     lifetimes.attach,
+    names.attach,
     accounts.attach,  # its look at the end of a run is quick, that at the memory is not
     frames.attach,
     nodelay.attach,

@@ -77,6 +77,10 @@ def _after(record: Record, before: list[str]) -> Record:
     return Record(record.columns, record.provenance | {"void_before": [*before, *record.void_before]})
 
 
+AT_THE_END = {"server_connections", "balancer_counted"}
+"""Events of what there is when the run is over, which are noted a moment later."""
+
+
 def _warn(text: str) -> None:
     warnings.warn(text, VoidWarning, stacklevel=3)
 
@@ -109,7 +113,7 @@ def _run(scenario: Scenario, replication: int, redis_url: str | Address | None, 
             "profile": _profile(scenario),
             "versions": RUNTIMES[scenario.nodes.runtime].versions() | versions("redis", "psutil", "pandas", "pyarrow"),
         }
-    return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] == "server_connections"), provenance)
+    return Record.of((r for r in rows if r[0] <= scenario.duration or r[1] in AT_THE_END), provenance)
 
 
 def _follow(cluster: Cluster, start: float, progress: Progress | None) -> datetime:

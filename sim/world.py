@@ -22,6 +22,7 @@ from sim.transport.kinds import TRANSPORTS
 from twin.costs.profile import HostProfile
 from twin.costs.starts import start_part
 from twin.draws import Purpose, uniform
+from twin.record.balancer_events import BalancerCounted
 from twin.record.events import ServerConnections
 from twin.record.record import Row
 from twin.scenario.scenario import Scenario
@@ -161,6 +162,8 @@ class World:
         self.rows += self.mechanisms.finish()
         if self.scenario.notes_cpu:
             self.rows += cpu_used(self.env.now, self.nodes, self.balancer.workers, self.clients, self._busy)
+        for name, count in self.balancer.counters().items():
+            self.note("balancer_counted", detail=BalancerCounted.pack(name, count))
         counts = [sum(not t.client_left for t in n.tunnels) for n in self.nodes]
         for number, count in enumerate(counts, 1):
             self.note("server_connections", node=number, detail=ServerConnections.pack(count))

@@ -15,7 +15,7 @@ from twin.lazy import loader
 
 if TYPE_CHECKING:
     from live import calibrate, each, measure, ping_costs, run, trace, with_memory, with_polls, with_sessions
-    from sim import Prediction, predict, predict_given, simulate, simulate_variants, sweep
+    from sim import Prediction, predict, predict_given, simulate, simulate_variants, sweep, validate
     from twin import (
         ClusterError,
         Comparison,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Record,
         Scenario,
         ScenarioError,
+        Validation,
         compare,
         findings,
     )
@@ -40,6 +41,7 @@ _HOME = {
     "Record": "twin",
     "Scenario": "twin",
     "ScenarioError": "twin",
+    "Validation": "twin",
     "calibrate": "live",
     "compare": "twin",
     "each": "live",
@@ -54,6 +56,7 @@ _HOME = {
     "simulate_variants": "sim",
     "sweep": "sim",
     "trace": "live",
+    "validate": "sim",
     "with_memory": "live",
     "with_polls": "live",
     "with_sessions": "live",
@@ -69,6 +72,7 @@ __all__ = [
     "Record",
     "Scenario",
     "ScenarioError",
+    "Validation",
     "calibrate",
     "compare",
     "each",
@@ -83,6 +87,7 @@ __all__ = [
     "simulate_variants",
     "sweep",
     "trace",
+    "validate",
     "with_memory",
     "with_polls",
     "with_sessions",

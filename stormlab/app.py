@@ -19,7 +19,7 @@ from stormlab.commands.buses import buses
 from stormlab.commands.campaign import campaign
 from stormlab.commands.clean import clean
 from stormlab.commands.compare import for_live, measured_and_compared
-from stormlab.commands.config import haproxy, nginx
+from stormlab.commands.config import CONFIGURING
 from stormlab.commands.course import course, grade
 from stormlab.commands.doctor import doctor
 from stormlab.commands.glossary import glossary
@@ -31,6 +31,7 @@ from stormlab.commands.runtimes import runtimes
 from stormlab.commands.serve import serve
 from stormlab.commands.suite import mutants, run, test
 from stormlab.commands.sweep import sweep
+from stormlab.commands.validate import validate
 from stormlab.commands.zoo import zoo
 from stormlab.steps import (
     by_scenario,
@@ -66,8 +67,8 @@ app = typer.Typer(
     "\n\nA scenario file describes clients, balancer, nodes and faults. [b]predict[/b] simulates it, "
     "[b]measure[/b] runs it with real processes on loopback, [b]compare[/b] does both and judges. Start with "
     "[b]./lab demo[/b]."
-    "\n\nExit status: 0 fine, 1 a comparison failed or is unknown, 2 bad input, a machine that cannot run "
-    "it, or something missing of what was asked.",
+    "\n\nExit status: 0 fine, 1 a comparison or a validation failed or is unknown, 2 bad input, a machine that cannot "
+    "run it, or something missing of what was asked.",
 )
 Path_ = Annotated[str, typer.Argument(help="Scenario file (TOML); scenarios/ holds those that ship.")]
 Set = Annotated[
@@ -310,11 +311,12 @@ def audit(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(campaign, sweep, zoo, memory, runtimes, buses, nginx, haproxy, serve, clean, course, grade, glossary),
-    *(import_, lint, doctor, migrate),
+    *(campaign, sweep, zoo, memory, runtimes, buses, *CONFIGURING, serve, clean, course, grade, glossary, lint, doctor),
+    *(migrate, validate),
 )
-for one in COMMANDS:
-    app.command(one.__name__.strip("_"))(one)
+for command in COMMANDS:
+    app.command()(command)
+app.command("import")(import_)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=PASS_ON)(test)
 app.command(context_settings=PASS_ON, add_help_option=False)(mutants)

@@ -87,6 +87,24 @@ NGINX_MICROSECONDS = {
 }
 """The same of nginx; what is not here costs it what it costs HAProxy."""
 
+ENVOY_MICROSECONDS = {
+    "balancer_accept": 11,
+    "balancer_request": 587,
+    "balancer_response": 593,
+    "balancer_refused": 1201,
+    "balancer_close": 599,
+    "balancer_release": 601,
+    "balancer_frame": 607,
+    "balancer_abandoned": 613,
+    "balancer_delivery": 617,
+    "balancer_delivery_more": 7,
+    "balancer_denied": 619,
+    "balancer_get": 631,
+    "balancer_got": 641,
+    "balancer_got_more": 643,
+}
+"""The same of Envoy."""
+
 PAYLOAD_MICROSECONDS = {
     "publisher_send_bytes": (337, 2000),
     "bus_stamp_bytes": (347, 2100),
@@ -99,6 +117,7 @@ PAYLOAD_MICROSECONDS = {
 """What each of the larger payloads costs more."""
 
 NGINX_PAYLOAD_MICROSECONDS = {"balancer_delivery_bytes": (383, 2700)}
+ENVOY_PAYLOAD_MICROSECONDS = {"balancer_delivery_bytes": (647, 2800)}
 
 OPTIONAL_MICROSECONDS = {
     "node_beat": 389,
@@ -149,7 +168,7 @@ OPTIONAL_MICROSECONDS = {
     "node_jetstream_ack": 641,
     "node_jetstream_answer": 643,
 }
-"""The same of parts that a profile need not know, for both kinds of balancers."""
+"""The same of parts that a profile need not know, for all kinds of balancers."""
 
 STARTS = {
     "start_node": 0.15,
@@ -184,5 +203,6 @@ GOODBYE_AT_THE_CORE = (
 
 def cost_of(*names: str, balancer: str = "haproxy") -> float:
     """Return what these parts cost together, one of each name, in seconds."""
-    whose = MICROSECONDS | OPTIONAL_MICROSECONDS | (NGINX_MICROSECONDS if balancer == "nginx" else {})
+    own = {"nginx": NGINX_MICROSECONDS, "envoy": ENVOY_MICROSECONDS}
+    whose = MICROSECONDS | OPTIONAL_MICROSECONDS | own.get(balancer, {})
     return sum(whose[name] for name in names) / 1e6

@@ -5,6 +5,8 @@ import functools
 from hypothesis import strategies as st
 
 from tests.costs import (
+    ENVOY_MICROSECONDS,
+    ENVOY_PAYLOAD_MICROSECONDS,
     EXIT_DELAY,
     MICROSECONDS,
     NGINX_MICROSECONDS,
@@ -30,7 +32,7 @@ COST = 1e-4
 """Seconds that each part costs in the profile in which all cost the same."""
 
 NODE_START, NODE_REGISTERS = STARTS["start_node"], STARTS["start_registry"]
-BALANCER_START, NGINX_START = 0.02, 0.026
+BALANCER_START, NGINX_START, ENVOY_START = 0.02, 0.026, 0.14
 NODE_STOP = 0.007
 CHECK_OVERHEAD = 0.002
 BUS_START = 0.03
@@ -40,6 +42,7 @@ FIRST_PARTS = {
     "node": 0.5,
     "haproxy": 0.45,
     "nginx": 0.55,
+    "envoy": 0.3,
     "client_request": 0.4,
     "client_refused": 0.6,
     "client_open": 0.35,
@@ -48,8 +51,8 @@ FIRST_PARTS = {
 
 
 def small_profile(**changes):
-    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed: `parts`
-    and `nginx_parts` by their names, as the first layout of profiles had them.
+    """Return a host profile in which each part has its own cost, see `tests.costs`, with some fields changed: `parts`,
+    `nginx_parts` and `envoy_parts` by their names, as the first layout of profiles had them.
     """
     return made_profile(**changes) if changes else plain_profile()
 
@@ -103,10 +106,11 @@ def made_profile(**changes):
             **{name: once(seconds) for name, seconds in STARTS.items()},
         },
         "nginx_parts": parts(NGINX_MICROSECONDS, NGINX_PAYLOAD_MICROSECONDS),
+        "envoy_parts": parts(ENVOY_MICROSECONDS, ENVOY_PAYLOAD_MICROSECONDS),
         "first_part": {name: [share] for name, share in FIRST_PARTS.items()},
         "speed": [[[1e-3] * 10]],
-        "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx")},
-        "balancer_start": {"haproxy": [BALANCER_START], "nginx": [NGINX_START]},
+        "wake": {name: [0.0] for name in ("client", "node", "haproxy", "nginx", "envoy")},
+        "balancer_start": {"haproxy": [BALANCER_START], "nginx": [NGINX_START], "envoy": [ENVOY_START]},
         "node_stop": [NODE_STOP],
         "check_overhead": [CHECK_OVERHEAD],
         "table_growth": [0.013],
@@ -125,7 +129,8 @@ def knowing_profile():
     plain = plain_profile()
     more = {name: flat(cost / 1e6) for name, cost in OPTIONAL_MICROSECONDS.items()}
     through = {name: part for name, part in more.items() if name.startswith("balancer")}
-    return small_profile(parts=plain.by_name() | more, nginx_parts=plain.of("balancer", "nginx") | through)
+    others = {f"{kind}_parts": plain.of("balancer", kind) | through for kind in ("nginx", "envoy")}
+    return small_profile(parts=plain.by_name() | more, **others)
 
 
 @functools.cache
@@ -387,7 +392,7 @@ def profiles(draw, broadcast=False):
         first_part={name: [draw(st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]))] for name in first},
         speed=draw(looks()),
         crowding=draw(st.sampled_from([[], [1.2], [1.5, 2.0]])),
-        wake={name: [draw(st.sampled_from([0.0, 0.3]))] for name in ("client", "node", "haproxy", "nginx")},
+        wake={name: [draw(st.sampled_from([0.0, 0.3]))] for name in ("client", "node", "haproxy", "nginx", "envoy")},
         time_slice=draw(st.sampled_from([0.0005, 0.003])),
         tick=draw(st.sampled_from([0.0, 0.001, 0.004])),
     )

@@ -50,8 +50,13 @@ OWN = tuple(
 """Where the kinds' own modules are; they ask, too, when a scenario's balancer is of another kind."""
 
 
-OWN_SETTINGS = tuple(
-    f"{room}/{kind}.py" for room in ("twin/config", "twin/config/reading", "twin/scenario/balancer") for kind in KINDS
+OWN_SETTINGS = (
+    *(
+        f"{room}/{kind}.py"
+        for room in ("twin/config", "twin/config/reading", "twin/scenario/balancer")
+        for kind in KINDS
+    ),
+    *("twin/config/reading/envoy_tables.py", "twin/config/reading/istio_tables.py"),
 )
 """Where a choice rule has its name in a scenario and in a configuration."""
 
@@ -162,10 +167,11 @@ def test_nobody_asks_for_the_kind_of_a_balancer_or_of_a_runtime():
 
 
 def test_every_list_of_kinds_has_the_same_ones():
-    rooms = (balancer.KINDS, members.KINDS, simulated.KINDS, compiled.KINDS, CONFIGURATIONS)
+    rooms = (balancer.KINDS, members.KINDS, simulated.KINDS, CONFIGURATIONS)
     lists = (*rooms, FIRST_LAYOUT, BALANCERS, LAZY, get_args(Preset))
     assert [sorted(one) for one in lists] == [sorted(KINDS)] * len(lists)
     assert {kind for kind, _ in RULES} == set(KINDS)
+    assert set(compiled.KINDS) < set(KINDS), "what the kernel does not know is left to the SimPy model"
     assert DEFAULT in KINDS
 
 

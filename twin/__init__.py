@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from twin.advice import findings
     from twin.analysis.comparison import Comparison, compare
+    from twin.analysis.verdicts import Validation
     from twin.costs.profile import HostProfile
     from twin.errors import ClusterError, HostError, LabError, ScenarioError
     from twin.record.record import Record
@@ -30,6 +31,7 @@ _HOME = {
     "HostProfile": "twin.costs.profile",
     "Record": "twin.record.record",
     "Scenario": "twin.scenario.scenario",
+    "Validation": "twin.analysis.verdicts",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Record",
     "Scenario",
     "ScenarioError",
+    "Validation",
     "compare",
     "findings",
 ]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from live.balancer.base import Balancer, Note
+from live.balancer.envoy import EnvoyBalancer
 from live.balancer.haproxy import HAProxyBalancer
 from live.balancer.nginx import NginxBalancer
 from live.control.folder import temporary
 from live.control.process import Stage, surroundings
 from twin.scenario.scenario import Scenario
 
-KINDS: dict[str, type[Balancer]] = {one.kind: one for one in (HAProxyBalancer, NginxBalancer)}
+KINDS: dict[str, type[Balancer]] = {one.kind: one for one in (HAProxyBalancer, NginxBalancer, EnvoyBalancer)}
 
 
 def start_balancer(

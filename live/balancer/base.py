@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from live.control.process import ChildProcess, Stage, surroundings
 from live.control.usage import process_cpu_ns
 from twin.config.base import Configuration
+from twin.errors import HostError
 from twin.scenario.scenario import Scenario
 
 Note = Callable[[float, str, int, str], None]
@@ -35,12 +36,18 @@ class Balancer(ABC):
     Attributes:
         kind: as in `balancer.kind`.
         configuration: how its settings are written.
+        suffix: of the name of its file.
+        package: that is installed when the program is needed and not there; an empty text if none is.
+        version_option: which makes the program say its version.
         cuts: whether it can cut tunnels by itself.
         part: its process; another one after a reload that starts one.
     """
 
     kind: ClassVar[str]
     configuration: ClassVar[Configuration[Any]]
+    suffix: ClassVar[str] = "conf"
+    package: ClassVar[str] = ""
+    version_option: ClassVar[str] = "-v"
     cuts: ClassVar[bool] = False
     part: ChildProcess
 
@@ -55,7 +62,7 @@ class Balancer(ABC):
         self.note = note
         self.program = self.binary()
         self.config = self.configuration.of_run(scenario, port, node_ports, stage.folder)
-        self.path = stage.folder / f"{self.kind}.conf"
+        self.path = stage.folder / f"{self.kind}.{self.suffix}"
         self.path.write_text(self.config)
         self.closed = False
         self.start()
@@ -70,6 +77,15 @@ class Balancer(ABC):
         Raises:
             HostError: it is not installed.
         """
+
+    @classmethod
+    def installed(cls) -> bool:
+        """Tell whether the program is there already; nothing is installed for that."""
+        try:
+            cls.binary()
+        except HostError:
+            return False
+        return True
 
     @staticmethod
     @abstractmethod
@@ -121,6 +137,10 @@ class Balancer(ABC):
     def connections(self) -> list[int] | None:
         """Return the current sessions on each server as the program counts them, None if it tells nobody."""
         return None
+
+    def counters(self) -> dict[str, int]:
+        """Return what the program has counted since it started, by its own names; nothing if it tells nobody."""
+        return {}
 
     def most_queued(self) -> int | None:
         """Return the most requests that waited at one time for a place of a server, None if nobody is told."""
@@ -178,9 +198,8 @@ class Balancer(ABC):
 
     def version(self) -> str:
         """Return the program's version line."""
-        done = subprocess.run(
-            [self.program, "-v"], capture_output=True, text=True, check=False, timeout=10, env=surroundings()
-        )
+        command = [self.program, self.version_option]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10, env=surroundings())
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     def describe(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from live.balancer.envoy_members import EnvoyMembers
 from live.balancer.haproxy_members import HAProxyMembers
 from live.balancer.nginx_members import NginxMembers
 from twin.rules.registry import Changes, Registration
@@ -20,7 +21,11 @@ class Members(Protocol):
         ...
 
 
-KINDS: dict[str, Callable[..., Members]] = {"haproxy": HAProxyMembers, "nginx": NginxMembers}
+KINDS: dict[str, Callable[..., Members]] = {
+    "haproxy": HAProxyMembers,
+    "nginx": NginxMembers,
+    "envoy": EnvoyMembers,
+}
 
 
 def members_of(kind: str, settings: Mapping[str, Any]) -> Members:

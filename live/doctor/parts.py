@@ -48,12 +48,14 @@ def version_in(text: str) -> str:
 
 
 def _balancer(kind: str) -> FoundPart:
-    needed_by = f"balancer.kind '{kind}'"
+    needed_by, program = f"balancer.kind '{kind}'", BALANCERS[kind]
+    if program.package and not program.installed():
+        return FoundPart(kind, "on demand", "", f"package {program.package}", needed_by)
     try:
-        path = BALANCERS[kind].binary()
+        path = program.binary()
     except HostError as error:
         return FoundPart(kind, "missing", "", str(error), needed_by)
-    return FoundPart(kind, "found", version_in(tried([path, "-v"]).said), path, needed_by)
+    return FoundPart(kind, "found", version_in(tried([path, program.version_option]).said), path, needed_by)
 
 
 def _valkey() -> FoundPart:

@@ -85,9 +85,7 @@ class Balancer(ABC):
 
     @abstractmethod
     def after_failure(self, attempt: Attempt, server: int) -> Work[tuple[int, bool] | None]:
-        """A request could not be connected to a server: return the next one, or -1, and whether it goes on counting for
-        the same; None when there is nothing more to do.
-        """
+        """A connect has failed: return the next server, or -1, and whether it still counts for the same; None: none."""
 
     @abstractmethod
     def reset(self, attempt: Attempt) -> None:
@@ -102,14 +100,16 @@ class Balancer(ABC):
         return ()
 
     def checks(self, phase: float, overhead: float) -> Sequence[Work[None]]:
-        """Return the health checks of a new process, the first one in `phase` seconds; `overhead` is what each takes
-        besides, in seconds.
-        """
+        """Return the health checks of a new process: the first in `phase` seconds, each `overhead` seconds longer."""
         return ()
 
     def usable(self, servers: Sequence[bool], tried: Sequence[int]) -> Sequence[bool]:
         """Return which of the servers that are up may be chosen for a request that has tried some."""
         return servers
+
+    def counters(self) -> dict[str, int]:
+        """Return what the program would have counted since it started, by its own names; nothing if it tells nobody."""
+        return {}
 
     def chosen(self, server: int) -> None:  # noqa: B027 (nothing, unless a kind does something)
         """A server was chosen."""

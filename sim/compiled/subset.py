@@ -5,6 +5,7 @@ made.
 from collections.abc import Callable
 from math import inf
 
+from sim.compiled.balancer.kinds import KINDS as KERNELS
 from sim.node.kinds import RUNTIMES
 from twin.advice import pings_prevent_cuts, strikes_in_run
 from twin.costs.profile import HostProfile
@@ -43,6 +44,7 @@ def _relay_costs(scenario: Scenario, profile: HostProfile | None) -> bool:
 
 NOT_COVERED: dict[str, Holds] = {
     "the nodes run on something else than asyncio": lambda s, _: not RUNTIMES[s.nodes.runtime].compiled,
+    "the balancer is of another kind than the kernel knows": lambda s, _: s.balancer.kind not in KERNELS,
     "the relay of a fault takes CPU time": _relay_costs,
     "the scenario has a blackhole": _has("blackhole"),
     "a server of the bus hangs": _has("bus_hang"),

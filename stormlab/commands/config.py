@@ -1,6 +1,7 @@
-"""The commands `./lab nginx` and `./lab haproxy`; registered in `stormlab.app`."""
+"""The commands `./lab nginx`, `./lab haproxy` and `./lab envoy`; registered in `stormlab.app`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,32 @@ def haproxy(
     spec = Scenario.load(scenario, overrides)
     site = Site(listen, _nodes(spec, server), path, health, sticky, cookie)  # type: ignore[arg-type]
     _give("haproxy", spec, site, output)
+
+
+def envoy(
+    scenario: _Path,
+    server: _Servers = None,
+    listen: _Listen = "*:8080",
+    path: _At = "/",
+    health: _Health = "/healthz",
+    sticky: _Sticky = "none",
+    cookie: _Cookie = "node",
+    output: _Output = None,
+    overrides: _Set = None,
+) -> None:
+    """Write a scenario's Envoy as a WebSocket proxy to take away: a whole configuration file in YAML.
+
+    It has the WebSocket upgrade, the timeouts, the active checks, the panic threshold, the choice rule and, if wanted,
+    stickiness. The nodes are 127.0.0.1:9001 and so on, as many as the scenario has, unless --server names them. `envoy
+    --mode validate` checks it. With --sticky cookie Envoy sets the cookie itself.
+    """
+    spec = Scenario.load(scenario, overrides)
+    site = Site(listen, _nodes(spec, server), path, health, sticky, cookie)  # type: ignore[arg-type]
+    _give("envoy", spec, site, output)
+
+
+CONFIGURING: tuple[Callable[..., None], ...] = (nginx, haproxy, envoy)
+"""Writes the configuration of each kind of balancer."""
 
 
 def _nodes(scenario: Scenario, servers: list[str] | None) -> list[str]:

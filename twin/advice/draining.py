@@ -46,7 +46,7 @@ def _known_within(scenario: Scenario) -> tuple[float | None, str]:
     """Return the seconds until the balancer knows of a node that drains, None if never, and what they come from."""
     if scenario.registry is not None:
         return scenario.registry.sync, "registry.sync"
-    return scenario.balancer.unready_within, "balancer.check.fall x balancer.check.inter"
+    return scenario.balancer.unready_within, scenario.balancer.unready_field
 
 
 def _leads(scenario: Scenario) -> Iterator[tuple[str, float]]:
@@ -82,4 +82,22 @@ def drain_grace(scenario: Scenario) -> Iterator[Bite]:
         )
 
 
-RULES = (drain_lead, drain_grace)
+@rule("ejected-for-closing", "Envoy 1.40, source/common/router/router.cc (`Filter::onUpstreamReset`)")
+def ejected_for_closing(scenario: Scenario) -> Iterator[Bite]:
+    """Yield the failures in a row that eject a node, if it has more WebSockets that it may end one after another."""
+    found, connections = (
+        scenario.balancer.ejects_after(scenario.nodes.count),
+        ceil(scenario.clients.count / scenario.nodes.count),
+    )
+    if found is None or found[1] > connections:
+        return
+    field, most = f"balancer.{found[0]}", found[1]
+    happens = (
+        f"Each WebSocket that a node ends counts as a failure, and {most} in a row eject it ({field}): a drain does "
+        "that to a node that is well, and so do clients that close."
+    )
+    remedy = f"Set {field} above the {connections} WebSockets of a node, or do without outlier detection."
+    yield Bite(field, f"{most}", happens, remedy, "note")
+
+
+RULES = (drain_lead, drain_grace, ejected_for_closing)

@@ -140,7 +140,8 @@ def on_fullest_node(scenario: Scenario) -> int:
     worst moment of the run; clients of one address are not spread by a choice rule that hashes it.
     """
     parts = fewest_nodes(scenario)
-    if BALANCING[scenario.balancer.kind, scenario.balancer.algorithm].hashes_address:
+    hashes = BALANCING[scenario.balancer.kind, scenario.balancer.algorithm].hashes_address
+    if hashes and not scenario.balancer.asks_who:
         parts = min(parts, scenario.clients.addresses)
     return ceil(scenario.clients.count / parts)
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 from twin.config.base import Configuration, Site
+from twin.config.envoy import ENVOY
 from twin.config.haproxy import HAPROXY
 from twin.config.nginx import NGINX
 from twin.scenario.scenario import Scenario
 
-CONFIGURATIONS: dict[str, Configuration[Any]] = {one.kind: one for one in (HAPROXY, NGINX)}
+CONFIGURATIONS: dict[str, Configuration[Any]] = {one.kind: one for one in (HAPROXY, NGINX, ENVOY)}
 
 
 def of_site(scenario: Scenario, site: Site) -> str:

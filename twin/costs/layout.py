@@ -1,7 +1,7 @@
 """Where a host profile keeps a part: `parts[room][kind][name]`, and how profiles of before come to that.
 
-A room can be of several kinds: a balancer is HAProxy or nginx, a node has a runtime. What a part costs is measured of
-each kind by itself. Which room a part belongs to is said by the beginning of its name.
+A room can be of several kinds: a balancer is HAProxy, nginx or Envoy, a node has a runtime. What a part costs is
+measured of each kind by itself. Which room a part belongs to is said by the beginning of its name.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ USUAL |= {"codec": USUAL_CODEC, "deflate": USUAL_CONTEXT}
 ELSEWHERE = {"exit": "node", "start": "node", "inflate": "deflate"} | dict.fromkeys(KINDS, "balancer")
 """First word of a name -> its room, where it is not the room itself."""
 
-FIRST_LAYOUT = {"haproxy": "parts", "nginx": "nginx_parts"}
-"""Kind of balancer -> field of a profile of the first layout in which its parts were."""
+FIRST_LAYOUT = {"haproxy": "parts", "nginx": "nginx_parts", "envoy": "envoy_parts"}
+"""Kind of balancer -> field of a profile of the first layout in which its parts were, or would have been."""
 
 
 def room_of(name: str) -> str:

@@ -17,6 +17,9 @@ from twin.record.events import TYPES
 
 FOLDER = Path(__file__).parent
 
+PROGRAMS = {"HAProxy": "HAProxy", "Check": "HAProxy", "Nginx": "nginx", "Envoy": "Envoy", "EnvoyCheck": "Envoy"}
+"""Class of a table of one kind of balancer -> its program."""
+
 OWN_OF_WORDS = {"chinese", "also", "forms", "lab", "again", "plain"}
 """What an entry of `words.toml` hands on as it stands."""
 
@@ -116,7 +119,7 @@ def _settings() -> Iterator[Term]:
 
 def _merged(kinds: tuple[Setting, ...], said: list[str], separator: str, join: str) -> str:
     """Return what several kinds of a table say of a setting: once if all say the same and have it."""
-    programs = [{"HAProxy": "HAProxy", "Nginx": "nginx"}.get(one.kind, "") for one in kinds]
+    programs = [PROGRAMS.get(one.kind, "") for one in kinds]
     if len(kinds) > 1 and len(set(said)) > 1:
         return join.join(f"{program}{separator}{text}" for program, text in zip(programs, said, strict=True))
     return f"{programs[0]}: {said[0]}" if len(kinds) == 1 and programs[0] and separator == ": " else said[0]

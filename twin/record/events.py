@@ -1,11 +1,13 @@
 """Every event that a record can hold, with its own columns: the vocabulary, and the schema of what is stored.
 
-Whoever adds an event adds a class here (those of handlers, pools and polls are in modules of their own) and a line to
-one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a record's file follow.
+Whoever adds an event adds a class here (those of handlers, pools, polls and balancers' counters are in modules of their
+own) and a line to one of the lists; its name, docs/measures.md, the columns of `record.select(...)` and those of a
+record's file follow.
 """
 
 from collections.abc import Sequence
 
+from twin.record.balancer_events import BalancerCounted
 from twin.record.handler_events import OF_HANDLER
 from twin.record.memory_events import OF_MEMORY, NodeMemory, OutOfMemory
 from twin.record.poll_events import OF_POLLING
@@ -363,7 +365,7 @@ OF_CLUSTER: tuple[type[Event], ...] = (
     *(AttemptConnect, Connected, ConnectFailed, Disconnected, HeartbeatMissed, GaveUp, MarkedDown, MarkedUp),
     *(NodeStopped, Drained, NodeStarted, BusLost, BusJoined, RegistryLost, RegistryJoined, Fault, NoEffect, Healed),
     *(NodeStarting, Registered, Fenced, Scaled, NodeBuffer, BusBuffer, ServerConnections, BalancerQueue),
-    *(NodeWritten, CpuUsed, *OF_MEMORY),
+    *(NodeWritten, CpuUsed, BalancerCounted, *OF_MEMORY),
 )
 """Events of connections, nodes and balancer, in the order of docs/measures.md."""
 OF_SESSIONS: tuple[type[Event], ...] = (SessionStarted, SessionResumed, SessionLost)

@@ -1,9 +1,9 @@
-"""Which server gets a connection: the choice rules of HAProxy 2.8 and nginx 1.22.
+"""Which server gets a connection: the choice rules of HAProxy 2.8 and nginx 1.22, and the list of all.
 
 A rule keeps only what the real balancer keeps. `choose` names a server, `take` and `release` follow its connections.
 All servers have weight 1; only HAProxy's slowstart makes one weigh less for a while. `twin/rules/rotation.py` has
 HAProxy's round robin, `twin/rules/ring.py` its consistent hashing and its random choice, `twin/rules/ketama.py` nginx's
-consistent hashing.
+consistent hashing, `twin/rules/envoy.py` Envoy's rules.
 Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 `src/http/modules/ngx_http_upstream_least_conn_module.c`, `..._ip_hash_module.c`, `..._random_module.c` and
 `src/http/ngx_http_upstream_round_robin.c`.
@@ -12,6 +12,7 @@ Sources: HAProxy `src/lb_fwlc.c`, `src/lb_map.c`, `src/backend.c`; nginx
 from collections.abc import Callable, MutableSequence, Sequence
 
 from twin.rules.choice import FULL_WEIGHT, WEIGHT_RANGE, Counting, Rule, Usable, ipv4_number
+from twin.rules.envoy import EnvoyRandom, EnvoyRoundRobin, LeastRequest, Maglev, RingHash
 from twin.rules.ketama import next_upwards, ring
 from twin.rules.ring import ConsistentSource, RandomOfTwo
 from twin.rules.rotation import RoundRobin
@@ -232,6 +233,11 @@ RULES: dict[tuple[str, str], type[Counting]] = {
     ("nginx", "ip_hash"): IpHash,
     ("nginx", "random_two"): NginxRandomOfTwo,
     ("nginx", "hash_consistent"): HashConsistent,
+    ("envoy", "round_robin"): EnvoyRoundRobin,
+    ("envoy", "least_request"): LeastRequest,
+    ("envoy", "random"): EnvoyRandom,
+    ("envoy", "ring_hash"): RingHash,
+    ("envoy", "maglev"): Maglev,
 }
 """The choice rules of each kind of balancer, by their names in a scenario; each is made for a number of servers."""
 

@@ -19,7 +19,7 @@ TIE = 0.002
 """Seconds by which a silence must be shorter than the timeout for every ping to be in time, as long as timers are the
 only thing that delays it: one millisecond of the balancer's timer and one of the pinging side's."""
 
-LAZY = {"haproxy": 0.0, "nginx": 0.3}
+LAZY = {"haproxy": 0.0, "nginx": 0.3, "envoy": 0.0}
 """Seconds by which a balancer does not move a timer that is set. Source: `NGX_TIMER_LAZY_DELAY` in nginx 1.22,
 `src/event/ngx_event_timer.h`."""
 
@@ -44,27 +44,27 @@ def in_time(early: float, lucks: Sequence[float], kind: str, first: bool = False
     millisecond later. The timeout counts from the millisecond in which the last byte came (HAProxy `now_ms`, nginx
     `ngx_current_msec`). nginx ends it with the wait in which it is just then, which began within a millisecond. HAProxy
     ends it at the first byte after that millisecond; only the first timeout of a connection, from the 101, lasts as
-    long as its wait, which is longer by one (`compute_poll_timeout` in src/fd.c).
+    long as its wait, which is longer by one (`compute_poll_timeout` in src/fd.c). Envoy counts microseconds, and ends
+    it with a wait in whole milliseconds, as libevent rounds them up (`epoll_dispatch` in epoll.c).
 
     Args:
         early: seconds from when the ping is due until the timeout ends; negative if that is before.
         lucks: three numbers in [0, 1), drawn for this ping: when in its millisecond the ping comes, the timeout began,
             and the wait of the balancer began.
-        kind: haproxy or nginx.
+        kind: haproxy, nginx or envoy.
         first: whether nothing has passed since the handshake.
     """
     ping, began, waited = lucks
     late = (1.5 * ping - 0.5) * MS
-    longer = -began * MS
-    longer += _WAITS[kind](waited, first)
-    return early + longer > late
+    return early + _WAITS[kind](began, waited, first) > late
 
 
-_WAITS: dict[str, Callable[[float, bool], float]] = {
-    "haproxy": lambda waited, first: (1 + waited) * MS if first else 0.0,
-    "nginx": lambda waited, first: waited * MS,
+_WAITS: dict[str, Callable[[float, float, bool], float]] = {
+    "haproxy": lambda began, waited, first: -began * MS + ((1 + waited) * MS if first else 0.0),
+    "nginx": lambda began, waited, first: -began * MS + waited * MS,
+    "envoy": lambda began, waited, first: waited * MS,
 }
-"""Seconds by which the wait of each kind of balancer ends after its timeout; see `in_time`."""
+"""Seconds by which the wait of each kind of balancer ends after its timeout, from the last byte on; see `in_time`."""
 
 
 def longest_silence(*intervals: float) -> float:

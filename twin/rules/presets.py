@@ -132,12 +132,24 @@ BALANCERS: Mapping[str, Settings] = MappingProxyType(
             "read_timeout": 60.0,
             "hard_stop_after": 0,
         },
+        "envoy": {
+            "kind": "envoy",
+            "algorithm": "round_robin",
+            "panic_threshold": 50.0,
+            "connect_timeout": 5.0,
+            "stream_idle_timeout": 300.0,
+            "timeout": 15.0,
+            "delayed_close_timeout": 1.0,
+            "hard_stop_after": 900,
+        },
     }
 )
 """Balancers with the defaults of their manuals: HAProxy 2.8 configuration manual (`balance`, `inter`, `fall`, `rise`,
 `retries`, `option redispatch`; `timeout check` is `inter` when it is not set), with health checks switched on; nginx,
 ngx_http_upstream_module (`max_fails`, `fail_timeout`), ngx_http_proxy_module (`proxy_connect_timeout`,
-`proxy_read_timeout`), `worker_shutdown_timeout`.
+`proxy_read_timeout`), `worker_shutdown_timeout`; Envoy 1.40, API reference (`lb_policy`, `healthy_panic_threshold`,
+`connect_timeout`, `stream_idle_timeout`, `RouteAction.timeout`, `delayed_close_timeout`) and command line options
+(`--parent-shutdown-time-s`). Envoy has no default for the times and thresholds of its checks: `envoy` keeps the lab's.
 
 HAProxy has no default for `timeout connect` and `timeout tunnel`: `haproxy` keeps the lab's 5 s and 3600 s. A HAProxy
 without `timeout tunnel` cuts a silent WebSocket after the shorter of `timeout client` and `timeout server`; that is

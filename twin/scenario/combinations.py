@@ -54,7 +54,7 @@ def check(scenario: Settings) -> None:
         allowed = f"more than the {scenario.warm_up + WARM_UP_SLACK:g} s that the clients take to connect"
         raise refused(f"balancer.{scenario.balancer.idle_field}", f"{scenario.idle_timeout:g}", allowed)
     problem = elastic_problem(
-        scenario.registry, scenario.autoscaling, scenario.nodes.count, scenario.faults, scenario.balancer.kind
+        scenario.registry, scenario.autoscaling, scenario.nodes.count, scenario.faults, scenario.balancer
     )
     if problem:
         raise refused(*problem)

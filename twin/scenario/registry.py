@@ -8,6 +8,7 @@ from twin.rules.autoscaling import CPU_INITIALIZATION, INITIAL_READINESS, SYNC_P
 from twin.rules.controller import Controller
 from twin.rules.registry import SHARES, share_parts
 from twin.rules.scaling import SCALE_DOWN, SCALE_UP, Behavior, DesiredReplicas, Policy, Rules
+from twin.scenario.balancer.base import BalancerSettings
 from twin.scenario.balancer.kinds import KINDS
 from twin.scenario.fields import Positive, Problem, Seconds, Table, refused, show
 
@@ -163,7 +164,11 @@ class Lifetime(Table):
 
 
 def elastic_problem(
-    registry: Registry | None, autoscaling: Autoscaling | None, count: int, faults: "list[Fault]", kind: str
+    registry: Registry | None,
+    autoscaling: Autoscaling | None,
+    count: int,
+    faults: "list[Fault]",
+    balancer: BalancerSettings,
 ) -> Problem | None:
     """Return what does not fit together, or None.
 
@@ -171,14 +176,18 @@ def elastic_problem(
         registry, autoscaling: the tables of the scenario.
         count: nodes at the start.
         faults: what goes wrong in the cluster.
-        kind: the balancer.
+        balancer: its settings.
     """
     if registry is None:
         joins = [i for i, fault in enumerate(faults) if fault.kind == "join"]
         if joins:
             return Problem(f"faults.{joins[0]}.kind", "'join'", "only with a [registry]")
         return None if autoscaling is None else Problem("registry", "missing", "a [registry] with [autoscaling]")
-    if registry.canary is not None and not KINDS[kind].gray_release:
+    if balancer.not_with_registry is not None:
+        return Problem(
+            f"balancer.{balancer.not_with_registry}", "set", "only without [registry], which says who is there"
+        )
+    if registry.canary is not None and not balancer.gray_release:
         able = " or ".join(f"'{name}'" for name, one in KINDS.items() if one.gray_release)
         return Problem("registry.canary", "set", f"only with balancer.kind {able}")
     if registry.canary is not None:

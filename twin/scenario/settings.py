@@ -19,6 +19,7 @@ from twin.scenario.faults import Fault
 from twin.scenario.fields import Delays, Positive, Seconds, Table, refused, show
 from twin.scenario.handler import Executor, HandlerSettings
 from twin.scenario.memory import MemoryLimit
+from twin.scenario.objectives import Objective
 from twin.scenario.pool import Pool
 from twin.scenario.presets import ClientPreset, balancer_preset, preset
 from twin.scenario.rates import Refusals
@@ -261,9 +262,9 @@ class Settings(Table):
     clients: Clients = Field(Clients(), description="The clients.")
     balancer: Annotated[Balancer, BeforeValidator(balancer_preset, json_schema_input_type=Preset | Balancer)] = Field(
         HAProxy(),
-        description="The balancer: a table of HAProxy or nginx, or the preset 'haproxy' or 'nginx' with its manual's "
-        "defaults. What a table leaves out is the lab's default, not the preset's; a setting says where the two differ "
-        "or the manual has none.",
+        description="The balancer: a table of HAProxy, nginx or Envoy, or the preset 'haproxy', 'nginx' or 'envoy' "
+        "with its manual's defaults. What a table leaves out is the lab's default, not the preset's; a setting says "
+        "where the two differ or the manual has none.",
     )
     nodes: Nodes = Field(Nodes(), description="The nodes.")
     bus: Bus = Field(Bus(), description="The bus.")
@@ -278,6 +279,9 @@ class Settings(Table):
     sessions: Sessions = Field(Sessions(), description="How clients log in, and where their sessions are.")
     host: HostSettings = Field(HostSettings(), description="The machine.")
     faults: Annotated[list[Fault], Field(max_length=100)] = Field([], description="What goes wrong, and when.")
+    objectives: Annotated[list[Objective], Field(max_length=20)] = Field(
+        [], description="What is asked of the cluster, for `./lab validate`; it changes no run."
+    )
 
     @property
     def slots(self) -> int:

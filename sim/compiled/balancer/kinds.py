@@ -1,4 +1,4 @@
-"""What each kind of balancer lays into the kernel's world; the kinds are listed here."""
+"""What each kind of balancer lays into the kernel's world; the kinds that the kernel knows are listed here."""
 
 from collections.abc import Callable
 from typing import Any

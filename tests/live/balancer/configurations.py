@@ -13,9 +13,11 @@ from itertools import product
 from pathlib import Path
 
 from twin.config.balancer import CONFIGURATIONS, Site, of_site
+from twin.config.envoy import endpoints
 from twin.config.nginx import head, peer, peers
 from twin.errors import ScenarioError
 from twin.rules.registry import Registration
+from twin.scenario.balancer.envoy import Envoy
 from twin.scenario.balancer.haproxy import HAProxy
 from twin.scenario.balancer.nginx import Nginx
 from twin.scenario.scenario import Scenario
@@ -30,6 +32,8 @@ def of_run(scenario):
     """Return what a live run writes for its balancer."""
     ports = [20_000 + number for number in range(1, scenario.slots + 1)]
     texts = [CONFIGURATIONS[scenario.balancer.kind].of_run(scenario, 20_000, ports, RUN)]
+    if scenario.registry is not None and isinstance(scenario.balancer, Envoy):
+        texts += [endpoints(members) for members in ({}, MEMBERS)]
     if scenario.registry is not None and isinstance(scenario.balancer, Nginx):
         first, one = head(scenario.balancer), peer(scenario.balancer)
         absent = {slot: f"127.0.0.1:{port}" for slot, port in enumerate(ports, 1)}
@@ -54,7 +58,7 @@ def digests():
     for path in sorted(FOLDER.glob("*.toml")):
         shipped = Scenario.load(path)
         found[path.stem] = {}
-        for kind in (HAProxy, Nginx):
+        for kind in (HAProxy, Nginx, Envoy):
             try:
                 scenario = shipped if isinstance(shipped.balancer, kind) else shipped.vary(balancer=kind())
             except ScenarioError:

@@ -4,10 +4,13 @@ import subprocess
 
 import pytest
 
-from live.balancer.balancer import binary, check_config
+from live.balancer.balancer import KINDS, binary, check_config
 from tests.commands import ROOT
+from twin.config.balancer import CONFIGURATIONS, Site
+from twin.config.reading.formats import imported, scenario_of
 
-CORPUS = sorted((ROOT / "tests" / "data" / "configs").glob("*/*.*"))
+FOLDER = ROOT / "tests" / "data" / "configs"
+CORPUS = sorted(path for path in FOLDER.glob("*/*.*") if path.parent.name in KINDS)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -20,3 +23,9 @@ def test_a_program_accepts_the_files_of_the_corpus(path, tmp_path, balancer_inst
         assert (done.returncode, done.stderr) == (0, "")
     else:
         assert check_config(kind, text) == ""
+
+
+@pytest.mark.parametrize("name", ["breaker", "header-maglev", "retry-words"])
+def test_envoy_accepts_what_becomes_of_istios_resources(name, envoy):
+    scenario = scenario_of(imported([FOLDER / "istio" / f"{name}.yaml"]), "mesh")
+    assert check_config("envoy", CONFIGURATIONS["envoy"].of_site(scenario, Site(servers=("10.0.0.1:9001",)))) == ""

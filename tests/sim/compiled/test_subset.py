@@ -22,6 +22,7 @@ def faults(*some):
 RUNTIME, RELAY = "the nodes run on something else than asyncio", "the relay of a fault takes CPU time"
 EXAMPLES = {
     RUNTIME: {},
+    "the balancer is of another kind than the kernel knows": {"balancer": {"kind": "envoy"}},
     RELAY: faults({"at": 1.0, "kind": "delay", "node": 1, "delay": 0.1}) | PUBLISHER,
     "the scenario has a blackhole": faults({"at": 1.0, "kind": "blackhole", "node": 1}),
     "a server of the bus hangs": faults({"at": 1.0, "kind": "bus_hang", "duration": 1.0}) | PUBLISHER,

@@ -44,6 +44,10 @@ CASES = {
         {"clients": {"count": 300}, "faults": [DRAIN | {"pace": 2.0}]},
         {"faults": [DRAIN | {"pace": 20.0}]},
     ),
+    "ejected-for-closing": (
+        {"balancer": {"kind": "envoy", "outlier_detection": {"max_ejection_percent": 50}}},
+        {"balancer": {"outlier_detection": {"consecutive_5xx": 1000}}},
+    ),
     "reload-per-change": (
         {"balancer": {"kind": "nginx", "hard_stop_after": 30}, "registry": REGISTRY},
         {"balancer": {"kind": "haproxy"}},
@@ -53,6 +57,10 @@ CASES = {
         {"balancer": {"retries": 1, "redispatch": 1}},
     ),
     "retries-stay": ({"balancer": {"retries": 3, "redispatch": 0}}, {"balancer": {"redispatch": 1}}),
+    "few-retries": (
+        {"balancer": {"kind": "envoy", "retry_policy": {"num_retries": 2}}},
+        {"balancer": {"circuit_breakers": {"max_retries": 1000}}},
+    ),
     "address-hash": ({"balancer": {"algorithm": "source"}}, {"clients": {"addresses": 3}}),
     "hard-stop": (
         {"balancer": {"hard_stop_after": 30.0}},

@@ -14,7 +14,7 @@ from twin.costs.parts import OPTIONAL_PARTS, PARTS
 from twin.costs.polls import OF_POLLS
 from twin.costs.profile import REFERENCE, HostProfile
 from twin.errors import ScenarioError
-from twin.scenario.balancer.kinds import KINDS
+from twin.scenario.balancer.kinds import DEFAULT, KINDS
 
 SHIPPED = "87bc7e058a2366e7361614c413ddc5a5bb940170c8237101188cce46777df109"
 """SHA-256 of the parts of the reference profile as it shipped in the first layout: JSON with sorted keys."""
@@ -22,11 +22,11 @@ SHIPPED = "87bc7e058a2366e7361614c413ddc5a5bb940170c8237101188cce46777df109"
 
 def first_layout(data):
     """Return what a profile of today holds as it was written in the first layout."""
-    nginx = data["parts"]["balancer"].get("nginx", {})
+    others = {FIRST_LAYOUT[kind]: data["parts"]["balancer"].get(kind, {}) for kind in KINDS if kind != DEFAULT}
     usual = [data["parts"].get(room, {}).get(kind, {}) for room, kind in USUAL.items()]
     flat = {name: part for parts in usual for name, part in parts.items()}
     rest = {name: value for name, value in data.items() if name not in ("version", "parts")}
-    return {**rest, "parts": flat, "nginx_parts": nginx}
+    return {**rest, "parts": flat, **others}
 
 
 def test_every_part_belongs_to_a_room():
@@ -47,7 +47,8 @@ def usual_kinds():
 def test_the_shipped_profile_holds_what_it_held_in_the_first_layout():
     data = usual_kinds()
     old = first_layout(data)
-    kept = {field: set(old[field]) - OF_POLLS - set(OPTIONAL_PARTS) for field in FIRST_LAYOUT.values()}
+    fields = ("parts", "nginx_parts")  # Envoy came later
+    kept = {field: set(old[field]) - OF_POLLS - set(OPTIONAL_PARTS) for field in fields}
     parts = {field: {name: old[field][name] for name in names} for field, names in kept.items()}
     text = json.dumps(parts, sort_keys=True)
     assert hashlib.sha256(text.encode()).hexdigest() == SHIPPED
@@ -67,7 +68,7 @@ def test_a_run_with_a_profile_of_the_first_layout_is_the_same_one(tmp_path):
 
 def test_a_profile_of_the_first_layout_may_lack_nginx_and_is_saved_in_that_of_today(tmp_path):
     old = first_layout(small_profile().model_dump())
-    del old["nginx_parts"]
+    del old["nginx_parts"], old["envoy_parts"]
     profile = HostProfile.model_validate(old)
     assert (profile.balancers, profile.of("balancer", "nginx")) == (["haproxy"], {})
     saved = json.loads(profile.save(tmp_path / "new.json").read_text())

@@ -99,7 +99,7 @@ def test_units_and_meanings_of_measures_are_those_of_the_code():
 
 def test_a_setting_of_two_kinds_of_balancer_says_what_each_does():
     rule = terms()["balancer.algorithm"]
-    assert rule.note == "default HAProxy `leastconn`, nginx `round_robin`"
+    assert rule.note == "default HAProxy `leastconn`, nginx `round_robin`, Envoy `round_robin`"
     assert rule.meaning[0].startswith("HAProxy: Choice rule;")
     assert " nginx: Choice rule;" in rule.meaning[0]
     assert terms()["balancer.max_fails"].meaning[0].startswith("nginx: Failed connects")

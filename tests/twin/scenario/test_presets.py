@@ -87,7 +87,10 @@ def test_another_policy_drops_the_list_of_waits(file):
             "clients.heartbeat is 'x'; allowed is a table of settings, or one of 'centri",
         ),
         ({"clients": {"reconnect": 5}}, "clients.reconnect is 5; allowed is a table of settings."),
-        ({"balancer": "apache"}, "balancer is 'apache'; allowed is a table of settings, or one of 'haproxy', 'nginx'."),
+        (
+            {"balancer": "apache"},
+            "balancer is 'apache'; allowed is a table of settings, or one of 'haproxy', 'nginx', 'envoy'.",
+        ),
         (
             {"clients": {"reconnect": {"policy": "list"}}},
             "clients.reconnect.delays is []; allowed is at least one wait",

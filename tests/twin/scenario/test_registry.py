@@ -36,6 +36,10 @@ SCALING = {"target": 10, "minimum": 1, "maximum": 6}
         ({"registry": {"canary": {"nodes": [2, 2]}}}, "registry.canary.nodes is [2, 2]; allowed is each number once"),
         ({"registry": {"canary": {"nodes": []}}}, "registry.canary.nodes"),
         ({"registry": {"canary": {"nodes": [3]}}, "balancer": {"kind": "nginx"}}, "only with balancer.kind 'haproxy'"),
+        (
+            {"registry": {}, "balancer": {"kind": "envoy", "outlier_detection": {}}},
+            "balancer.outlier_detection is set; allowed is only without [registry], which says who is there.",
+        ),
         ({"nodes": {"lifetime": {"mean": 0.0}}}, "nodes.lifetime.mean is 0"),
         ({"nodes": {"lifetime": {"mean": 1.0, "jitter": 1.5}}}, "nodes.lifetime.jitter is 1.5"),
     ],

@@ -7,15 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twin.config.reading import haproxy, nginx
+from twin.config.reading import envoy, haproxy, istio, nginx
 from twin.config.reading.haproxy_sections import SECTIONS
 from twin.config.reading.report import Imported, SourceFile
 from twin.errors import ScenarioError, ScenarioWarning
 from twin.files.reading import CONFIGURATION, read_text
 from twin.scenario.scenario import Scenario
 
-READERS: Mapping[str, Callable[[Sequence[SourceFile], str], Imported]] = {"haproxy": haproxy.read, "nginx": nginx.read}
+READERS: Mapping[str, Callable[[Sequence[SourceFile], str], Imported]] = {
+    "haproxy": haproxy.read,
+    "nginx": nginx.read,
+    "envoy": envoy.read,
+    "istio": istio.read,
+}
 MOST_FILES = 100
+_ENVOY = re.compile(r"""^[{\s]*["']?static_?[rR]esources["']?\s*:""", re.MULTILINE)
+_ISTIO = re.compile(r"""(?:^|[{,])\s*["']?apiVersion["']?\s*:\s*["']?networking\.istio\.io/""", re.MULTILINE)
+"""What each resource of Istio's begins with."""
 
 
 def imported(paths: Sequence[str | Path], backend: str = "") -> Imported:
@@ -23,7 +31,7 @@ def imported(paths: Sequence[str | Path], backend: str = "") -> Imported:
 
     Args:
         paths: of its files, in the order in which the program gets them.
-        backend: name of the backend or upstream that the scenario is about, if there are several.
+        backend: name of the backend, upstream or host that the scenario is about, if there are several.
 
     Raises:
         ScenarioError: a file cannot be read, is of no format that is known, or what it means is ambiguous.
@@ -68,12 +76,17 @@ def format_of(file: SourceFile) -> str:
     Raises:
         ScenarioError: none that is known.
     """
+    if _ISTIO.search(file.text):
+        return "istio"
+    if _ENVOY.search(file.text):
+        return "envoy"
     lines = [stripped for line in file.text.split("\n") if (stripped := line.partition("#")[0].strip())]
     if lines and lines[0].split()[0] in SECTIONS and not lines[0].endswith((";", "{")):
         return "haproxy"
     if any(line.endswith((";", "{", "}")) for line in lines):
         return "nginx"
-    raise ScenarioError(f"{file.name}: is no configuration of {' or '.join(READERS)}.")
+    *others, last = READERS
+    raise ScenarioError(f"{file.name}: is no configuration of {', '.join(others)} or {last}.")
 
 
 def scenario_of(found: Imported, name: str) -> Scenario:

@@ -47,6 +47,7 @@ class BalancerSettings(Table):
         answer_field: the setting after which it waits for the answer of a node no longer.
         gray_release: whether it can send a share of the clients to other nodes.
         tries_peers: whether a request that fails at one node goes on to others, each of which it tries once.
+        unready_field: what `unready_within` is made of.
         relists: whether a change of its list of nodes is a reload of its configuration.
     """
 
@@ -57,6 +58,7 @@ class BalancerSettings(Table):
     gray_release: ClassVar[bool] = False
     tries_peers: ClassVar[bool] = False
     relists: ClassVar[bool] = False
+    unready_field: ClassVar[str] = "balancer.check.fall x balancer.check.inter"
 
     @classmethod
     @abstractmethod
@@ -88,6 +90,34 @@ class BalancerSettings(Table):
         """Seconds after which it gives up a connect that is not answered, and tries another node or that one again;
         None: it does not try again.
         """
+        return None
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether clients have to say who they are, as it hashes that."""
+        return False
+
+    def retries_at_a_time(self, requests: int) -> tuple[str, float, int] | None:
+        """Return how many requests it sends again at a time, behind the setting that says so and its value; None: no
+        limit, or no retries.
+
+        Args:
+            requests: that are active.
+        """
+        return None
+
+    def ejects_after(self, nodes: int) -> tuple[str, int] | None:
+        """Return how many WebSockets in a row a node may end until it gets no more clients, behind the setting that
+        says so; None: such ends count for nothing.
+
+        Args:
+            nodes: how many there are.
+        """
+        return None
+
+    @property
+    def not_with_registry(self) -> str | None:
+        """The setting that is on and cannot be beside a registry, which says who is there; None if there is none."""
         return None
 
     @property

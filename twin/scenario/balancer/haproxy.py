@@ -47,7 +47,7 @@ class HAProxy(BalancerSettings):
     answer_field: ClassVar[str] = "server_timeout"
     gray_release: ClassVar[bool] = True
 
-    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, or nginx.")
+    kind: Literal["haproxy"] = Field("haproxy", description="Program of the balancer: haproxy, nginx, or envoy.")
     algorithm: Literal["roundrobin", "leastconn", "source", "consistent", "random"] = Field(
         "leastconn",
         description="Choice rule; consistent is source with hash-type consistent, random is random(2). HAProxy's own "

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from twin.scenario.balancer.envoy import Envoy
 from twin.scenario.balancer.haproxy import HAProxy
 from twin.scenario.balancer.nginx import Nginx
 
-Balancer = Annotated[HAProxy | Nginx, Field(discriminator="kind")]
-Preset = Literal["haproxy", "nginx"]
+Balancer = Annotated[HAProxy | Nginx | Envoy, Field(discriminator="kind")]
+Preset = Literal["haproxy", "nginx", "envoy"]
 
-KINDS: dict[str, type[HAProxy | Nginx]] = {"haproxy": HAProxy, "nginx": Nginx}
+KINDS: dict[str, type[HAProxy | Nginx | Envoy]] = {"haproxy": HAProxy, "nginx": Nginx, "envoy": Envoy}
 DEFAULT = "haproxy"
 """The kind of a balancer whose table does not say it."""

@@ -38,7 +38,7 @@ class Nginx(BalancerSettings):
     tries_peers: ClassVar[bool] = True
     relists: ClassVar[bool] = True
 
-    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, or haproxy.")
+    kind: Literal["nginx"] = Field("nginx", description="Program of the balancer: nginx, haproxy, or envoy.")
     algorithm: Literal["round_robin", "least_conn", "ip_hash", "random_two", "hash_consistent"] = Field(
         "round_robin",
         description="Choice rule; random_two is random two least_conn, hash_consistent is hash $remote_addr "

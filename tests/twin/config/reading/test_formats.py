@@ -51,9 +51,16 @@ def test_every_shipped_scenario_is_read_back():
         assert back.nodes.count == scenario.nodes.count, path.stem
 
 
-@pytest.mark.parametrize("kind", ["haproxy", "nginx"])
-def test_the_configuration_of_a_live_run_is_read_back_too(kind, tmp_path):
-    scenario = small(balancer={"kind": kind, "hard_stop_after": 3 if kind == "nginx" else 3.0}, nodes={"count": 4})
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("haproxy", {"hard_stop_after": 3.0}),
+        ("nginx", {"hard_stop_after": 3}),
+        ("envoy", {"delayed_close_timeout": 0.0}),
+    ],
+)
+def test_the_configuration_of_a_live_run_is_read_back_too(kind, settings, tmp_path):
+    scenario = small(balancer={"kind": kind, **settings}, nodes={"count": 4})
     text = CONFIGURATIONS[kind].of_run(scenario, 8080, [9001, 9002, 9003, 9004], tmp_path)
     back = formats.scenario_of(formats.READERS[kind]([SourceFile("run", text)], ""), "back")
     assert back.balancer == scenario.balancer
@@ -98,8 +105,46 @@ NGINX = st.fixed_dictionaries(
 )
 
 
+ENVOY = st.fixed_dictionaries(
+    {
+        "kind": st.just("envoy"),
+        "algorithm": st.sampled_from(["round_robin", "least_request", "random", "ring_hash", "maglev"]),
+        "panic_threshold": st.integers(0, 100),
+        "update_merge_window": milliseconds(0, 9000) | st.just(1.0),
+        "hash_policy": st.sampled_from(["source_ip", "header"]),
+        "weights": st.just([]) | st.just([2]),
+        "check": st.fixed_dictionaries(
+            {
+                "interval": milliseconds(50, 3_600_000),
+                "timeout": milliseconds(1, 86_400_000),
+                "unhealthy_threshold": st.integers(1, 100),
+                "no_traffic_interval": milliseconds(50, 3_600_000),
+            },
+            optional={"unhealthy_interval": st.just(0.061), "healthy_edge_interval": st.just(0.073)},
+        ),
+        "outlier_detection": st.none()
+        | st.fixed_dictionaries({"consecutive_gateway_failure": st.integers(0, 9), "interval": milliseconds(50, 9000)}),
+        "retry_policy": st.fixed_dictionaries(
+            {
+                "num_retries": st.integers(1, 9),
+                "retry_on": st.sampled_from([["5xx"], ["connect-failure", "reset"], ["retriable-status-codes"]]),
+                "per_try_timeout": milliseconds(0, 9000),
+                "base_interval": milliseconds(1, 500),
+                "previous_hosts": st.booleans(),
+            }
+        ),
+        "circuit_breakers": st.fixed_dictionaries({"max_connections": st.integers(1, 10**6)}),
+        "connect_timeout": milliseconds(1, 86_400_000),
+        "stream_idle_timeout": milliseconds(1000, 86_400_000),
+        "timeout": milliseconds(1, 86_400_000),
+        "delayed_close_timeout": milliseconds(0, 9000),
+        "max_stream_duration": milliseconds(0, 9000),
+    }
+)
+
+
 @settings(max_examples=25, deadline=None)
-@given(HAPROXY | NGINX, st.integers(1, 40))
+@given(HAPROXY | NGINX | ENVOY, st.integers(1, 40))
 def test_what_is_written_is_read_back_for_any_settings(balancer, nodes):
     scenario = small(balancer=balancer, nodes={"count": nodes})
     back, found = read_back(scenario)
@@ -127,6 +172,10 @@ def test_each_line_of_an_own_configuration_has_a_verdict(kind):
         ("frontend x\n  http-request set-header a b;\n", "haproxy"),
         ("upstream a { server b:1; }\n", "nginx"),
         ("user www;\n", "nginx"),
+        ("# x\nstatic_resources:\n  clusters: []\n", "envoy"),
+        ('{"staticResources": {}}\n', "envoy"),
+        ("# x\nkind: Gateway\napiVersion: networking.istio.io/v1\n", "istio"),
+        ('{"kind": "Gateway", "apiVersion": "networking.istio.io/v1"}\n', "istio"),
     ],
 )
 def test_a_file_is_recognized_by_its_first_line_and_its_signs(text, kind):
@@ -137,7 +186,7 @@ def test_a_file_is_recognized_by_its_first_line_and_its_signs(text, kind):
 def test_what_is_of_no_program_is_refused_in_one_sentence(text):
     if text.startswith("{"):
         text = "[a]\n"
-    with pytest.raises(ScenarioError, match=r"^a: is no configuration of haproxy or nginx\.$"):
+    with pytest.raises(ScenarioError, match=r"^a: is no configuration of haproxy, nginx, envoy or istio\.$"):
         formats.format_of(SourceFile("a", text))
 
 
@@ -161,7 +210,7 @@ ALPHABET = st.sampled_from(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["haproxy", "nginx"]), st.data())
+@given(st.sampled_from(["haproxy", "nginx", "envoy"]), st.data())
 def test_a_mutated_file_gives_a_report_or_one_sentence(kind, data):
     text = taken_away(small(balancer={"kind": kind})).text
     for _ in range(data.draw(st.integers(1, 4))):
