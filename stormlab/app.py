@@ -311,9 +311,9 @@ def audit(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(campaign, sweep, zoo, memory, runtimes, buses, *CONFIGURING, serve, clean, course, grade, glossary, lint, doctor),
-    *(migrate, validate),
-)
+    campaign, sweep, zoo, memory, runtimes, buses, *CONFIGURING, serve, clean, course, grade, glossary, lint, doctor,
+    migrate, validate,
+)  # fmt: skip
 for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_)
