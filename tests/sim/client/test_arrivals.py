@@ -30,7 +30,8 @@ def test_all_clients_may_come_in_the_run(profile):
 def test_a_client_that_came_late_pings_from_then_on_and_comes_back_like_any_other(profile):
     heartbeat = {"interval": 1.0, "timeout": 0.5}
     hang = [{"at": 1.7, "kind": "hang", "node": 1}]
-    record = simulate(small(clients={**LATE, "heartbeat": heartbeat}, faults=hang), 0, profile)
+    clients = {**LATE, "heartbeat": heartbeat, "open_timeout": 1.0}
+    record = simulate(small(clients=clients, faults=hang), 0, profile)
     came = record.select("connected").groupby("client")["t"].first()
     missed = record.select("heartbeat_missed").query("client >= 20").set_index("client")["t"]
     assert len(missed) >= 3
