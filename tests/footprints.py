@@ -10,8 +10,9 @@ KNOWN = {
 PLACE = 500.0
 
 
-def memory_profile(node=None, connection=None, **changes):
+def memory_profile(node=None, connection=None, few=(), **changes):
     """Return the small profile with the figures above, those of a plain node or further fields changed."""
     plain = {"node": node or KNOWN["start_node"]["node"], "connection": connection or KNOWN["start_node"]["connection"]}
+    plain["few"] = list(few)
     known = {"memory": {"asyncio": KNOWN | {"start_node": plain}}, "place_bytes": [PLACE]}
     return small_profile(**known | changes)

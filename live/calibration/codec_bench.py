@@ -61,16 +61,17 @@ def seconds(work: Callable[[], Any], times: int = 1) -> float:
     return median(found)
 
 
-def after_pauses(work: Callable[[], Any]) -> float:
-    """Return the CPU seconds of something that is done once after a pause; the median counts.
+def pause() -> None:
+    """Sleep for long enough to get cold, and wake up: what that costs a process is in the part that it does first."""
+    time.sleep(PAUSE)
+    sum(range(AWAKE))
 
-    What it costs a process to wake up is none of it: that is in the part that is done first, so something else is done
-    before.
-    """
+
+def after_pauses(work: Callable[[], Any]) -> float:
+    """Return the CPU seconds of something that is done once after a pause; the median counts."""
     found = []
     for _ in range(LONE):
-        time.sleep(PAUSE)
-        sum(range(AWAKE))
+        pause()
         before = time.process_time_ns()
         work()
         found.append((time.process_time_ns() - before) / 1e9)
@@ -110,7 +111,7 @@ def contents(size: int, messages: int) -> list[bytes]:
 
 def deflate_times(context: tuple[int, int], takeover: bool, size: int, count: int) -> tuple[float, float]:
     """Return the CPU seconds of compressing a frame of `size` bytes and making bytes of it, and of decompressing it, of
-    one of `count` connections in turn.
+    one of `count` connections in turn, after a pause: by then the contexts are in no cache of the core any more.
 
     Args:
         context: window bits and memory level.
@@ -126,10 +127,12 @@ def deflate_times(context: tuple[int, int], takeover: bool, size: int, count: in
     sending, reading = [], []
     for data in contents(size, RUN_IN + REPEATS):
         frame = Frame(Opcode.BINARY, data)
+        pause()
         began = time.process_time_ns()
         written = [frame.serialize(mask=False, extensions=[sender]) for sender in senders]
         sending.append((time.process_time_ns() - began) / 1e9 / count)
         encoded = [Frame(Opcode.BINARY, whole[header_bytes(whole) :], rsv1=True) for whole in written]
+        pause()
         began = time.process_time_ns()
         for reader, compressed in zip(readers, encoded, strict=True):
             reader.decode(compressed)

@@ -8,8 +8,11 @@ not looked at.
 import time
 from statistics import median
 
+from websockets.frames import Frame, Opcode
+
+from live.broadcast import wire
 from live.calibration import exchange, rounds
-from live.calibration.common import BATCHES, add
+from live.calibration.common import BATCHES, RUN_IN, add
 from live.calibration.delivery_bench import DeliveryBench
 from live.calibration.messages import AllLost, AskDelivered, AwaitLoss, Delivered
 from live.calibration.workbench import Bench, MeasuredCosts, pace_of
@@ -26,6 +29,8 @@ ROUND = 256
 """Clients whose order of work in a round is looked at."""
 TOGETHER = 4
 """Messages that are ready on one connection at once, to see what a further one costs."""
+NODE = 2
+"""Place of the node's CPU time in what a bench of deliveries reads."""
 READ_BEFORE = 10
 """Messages that a client reads before it stops reading."""
 MOST_LARGE = 800
@@ -55,6 +60,7 @@ def measure(
     first.setdefault(f"{kind}_delivery", []).append(_first_of_raw(bench, bench.port, bench.balancer.forwarder()))
     if not of_balancer:
         exchange.measure(bench, costs)
+        add(costs, "node_read", 1, _lone_word(bench))
         lone["bus_path_bytes"].append(exchange.bus_path_bytes(bench))
     Bench.stop(bench.silent.pid)
     alone = median([bench.fan_out(1)[0] for _ in range(BATCHES[1])])
@@ -95,6 +101,20 @@ def _questions(bench: DeliveryBench, costs: MeasuredCosts, level: int, alone: fl
     if level in FANOUTS:
         node = (median([other for _, other in spent]) - alone) / level - costs["node_fanout"][level][-1]
         add(costs, "node_read", level, node)
+
+
+def _lone_word(bench: DeliveryBench) -> float:
+    """Return the CPU seconds of a node that reads a client's frame after a pause: one that asks for nothing."""
+    (raw,) = rounds.upgrade(bench.node_port, 1)
+    frame = Frame(Opcode.BINARY, wire.standing(0, 0)).serialize(mask=True)
+    spent = list[float]()
+    for _ in range(RUN_IN + BATCHES[1]):
+        before = bench.settle()[NODE]
+        raw.sendall(frame)
+        spent.append(bench.settle()[NODE] - before)
+    raw.close()
+    bench.settle()
+    return median(spent[RUN_IN:])
 
 
 def path_bytes(bench: DeliveryBench, size: int) -> float:

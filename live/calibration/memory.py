@@ -15,11 +15,11 @@ from live.control.usage import resident_bytes
 from live.node.kinds import RUNTIMES
 from twin.costs.measured import Footprint
 from twin.costs.memory import USUAL_START
+from twin.rules.memory import FEW
 from twin.scenario.runtimes import RuntimeKind
 
-FIRST, COUNTED = 64, 1500
-"""Connections that a node has before its memory is looked at, and those that count: the first ones find room that the
-node's start has left, and load what is loaded once."""
+COUNTED = 1500
+"""Connections that count after the first `FEW`."""
 SETTLES = 0.3
 """Seconds that a node has for its tasks after the last handshake."""
 WITHIN = 60.0
@@ -41,17 +41,16 @@ def place_bytes(cpus: Sequence[int]) -> float:
     return found
 
 
-def add(found: Footprints, runtime: str, start: str, measured: tuple[float, float]) -> None:
+def add(found: Footprints, runtime: str, start: str, measured: dict[str, float]) -> None:
     """Append the bytes of a node and those of its connections."""
-    node, connection = measured
     starts = found.setdefault(runtime, {})
-    known = starts.get(start)
-    nodes, connections = ([], []) if known is None else (known.node, known.connection)
-    starts[start] = Footprint(node=[*nodes, node], connection=[*connections, connection])
+    known = starts[start].model_dump() if start in starts else {}
+    starts[start] = Footprint(**{name: [*known.get(name, []), value] for name, value in measured.items()})
 
 
-def of_node(cpus: Sequence[int], runtime: RuntimeKind, config: dict[str, Any]) -> tuple[float, float]:
-    """Return the resident bytes of a node without connections, and those by which it grows with each open one.
+def of_node(cpus: Sequence[int], runtime: RuntimeKind, config: dict[str, Any]) -> dict[str, float]:
+    """Return the resident bytes of a node without connections, those by which it grows with each open one, and with
+    each of the first few, by their names in a profile.
 
     Args:
         cpus: where it runs.
@@ -61,10 +60,10 @@ def of_node(cpus: Sequence[int], runtime: RuntimeKind, config: dict[str, Any]) -
     with watched() as stage:
         node = RUNTIMES[runtime].start(stage, "node", config, cpus)
         node.hear(Listening)
-        first, all_of_them = grown(node.pid, config["port"], (FIRST, COUNTED))
+        empty, first, all_of_them = grown(node.pid, config["port"], (0, FEW, COUNTED))
         stage.end(node)
     each = max(0.0, (all_of_them - first) / COUNTED)
-    return max(0.0, first - FIRST * each), each
+    return {"node": max(0.0, first - FEW * each), "connection": each, "few": max(0.0, (first - empty) / FEW)}
 
 
 def grown(pid: int, port: int, counts: Sequence[int]) -> list[int]:

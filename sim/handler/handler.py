@@ -94,7 +94,8 @@ class NodeHandler(NodePart):
         begun, last = self.env.now, 0
         while life == self.life:
             wait = max(0.0, begun + (last + 1) * LOOK_EVERY - self.env.now)
-            yield process.sleep(wait) if wait >= MILLISECOND else self.env.timeout(wait)  # a loop rounds less to none
+            # a loop rounds to whole milliseconds; what is none by that it does at once, again and again
+            yield process.sleep(wait) if round(wait / MILLISECOND) else self.env.timeout(wait)
             if life != self.life:
                 return
             yield process.work(_NOTHING)

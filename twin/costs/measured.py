@@ -11,6 +11,7 @@ from twin.costs.layout import USUAL, VERSION, migrated, room_of
 from twin.costs.parts import LONE, LONE_OF_BROADCAST, LONE_OF_DISK, LONE_OF_MEMORY
 from twin.costs.polls import OF_POLLS, POLL_ROUNDS
 from twin.costs.sessions import SESSION_PARTS
+from twin.rules.memory import FEW
 from twin.scenario.balancer.kinds import DEFAULT
 from twin.scenario.fields import refused, show
 
@@ -27,8 +28,13 @@ class Footprint(BaseModel):
     """What memory a node takes, in resident bytes; repeated measurements."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    node: list[Size] = Field(min_length=1, fail_fast=True, description="Of a node without connections.")
-    connection: list[Size] = Field(min_length=1, fail_fast=True, description="Of each open connection.")
+    node: list[Size] = Field(
+        min_length=1, fail_fast=True, description="Of a node without connections, had the first ones taken as much."
+    )
+    connection: list[Size] = Field(
+        min_length=1, fail_fast=True, description=f"Of each open connection after the first {FEW}."
+    )
+    few: list[Size] = Field([], fail_fast=True, description=f"Of each of the first {FEW}; they take less.")
 
 
 Parts = dict[str, PartCosts]
@@ -264,8 +270,10 @@ def with_earlier(
         known = merged.setdefault(runtime, {})
         for start, one in starts.items():
             if (other := known.get(start)) is not None:
-                node, connection = one.node + other.node, one.connection + other.connection
-                one = Footprint(node=node[:MOST_REPEATS], connection=connection[:MOST_REPEATS])
+                both = {
+                    name: (getattr(one, name) + getattr(other, name))[:MOST_REPEATS] for name in Footprint.model_fields
+                }
+                one = Footprint(**both)
             known[start] = one
     return merged
 

@@ -12,7 +12,7 @@ from twin.costs.curve import quantile
 from twin.costs.starts import start_part
 from twin.errors import ScenarioError
 from twin.rules.deflate import deflate_memory
-from twin.rules.memory import MemoryUse
+from twin.rules.memory import FEW, MemoryUse
 from twin.scenario.runtimes import COSTS_AS, RUNTIME
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class MeasuredMemory(Protocol):
     @property
     def connection(self) -> list[float]:
         """Of each open connection."""
+        ...
+
+    @property
+    def few(self) -> list[float]:
+        """Of each of the first `FEW` connections; empty if that was not measured."""
         ...
 
 
@@ -101,7 +106,8 @@ def node_memory(profile: MemoryProfile, scenario: "Scenario", u: float = 0.5) ->
     known = footprint(profile, scenario)
     empty = quantile(sorted(known.node), u) if known is not None else 0.0
     place = quantile(sorted(profile.place_bytes), u) if profile.place_bytes else 0.0
-    return MemoryUse(empty, connection, place, scenario.nodes.compression is None)
+    spared = quantile(sorted(known.connection), u) - quantile(sorted(known.few), u) if known and known.few else 0.0
+    return MemoryUse(empty + FEW * spared, connection, place, scenario.nodes.compression is None, spared)
 
 
 def asks_memory(scenario: "Scenario") -> bool:

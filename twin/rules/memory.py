@@ -13,6 +13,10 @@ Kept = tuple[int, int]
 """Who a frame is (equal for the same one), and its bytes."""
 
 
+FEW = 64
+"""The first connections of a node: they find room that its start has left, so each takes less than a later one."""
+
+
 @dataclass(frozen=True)
 class MemoryUse:
     """What a node's memory is made of, in bytes.
@@ -22,16 +26,18 @@ class MemoryUse:
         connection: of each connection, with what that keeps for compression.
         place: of a frame's place in the queue of one client that does not read.
         shared: whether clients have the same frames.
+        spared: how much less each of the first `FEW` connections takes.
     """
 
     empty: float
     connection: float
     place: float
     shared: bool
+    spared: float = 0.0
 
     def resident(self, connections: int, waiting: float = 0.0) -> float:
         """Return the bytes of a node with so many connections, while so many wait for its clients."""
-        return self.empty + connections * self.connection + waiting
+        return self.empty + connections * self.connection - min(FEW, connections) * self.spared + waiting
 
     def waiting(self, queues: Iterable[Sequence[Kept]]) -> float:
         """Return the bytes that the queues of clients take which do not read."""

@@ -20,6 +20,7 @@ def test_each_start_has_a_size_and_connections(monkeypatch: pytest.MonkeyPatch) 
     plain, talking = (found["asyncio"][name] for name in (USUAL_START, "start_broadcast"))
     assert 5e6 < plain.node[0] < talking.node[0] < 300e6
     assert all(4_000 < one.connection[0] < 100_000 for one in found["asyncio"].values())
+    assert all(4_000 < one.few[0] < 100_000 for one in found["asyncio"].values())
 
 
 def test_a_place_in_a_queue_takes_some_hundred_bytes_and_not_the_frame() -> None:

@@ -7,6 +7,7 @@ from tests.strategies import small, small_profile
 from twin.costs.memory import connection_bytes, node_memory
 from twin.costs.profile import HostProfile
 from twin.errors import ScenarioError
+from twin.rules.memory import FEW
 
 TALK = {"bus": {"kind": "pubsub"}, "publisher": {"rate": 1.0}}
 LIMIT = {"memory_limit": 100_000_000}
@@ -19,6 +20,14 @@ def test_a_node_is_as_large_as_what_it_takes_part_in():
     assert (talking.empty, talking.connection) == (30e6, 2e5)
     unmeasured = node_memory(profile, small(sessions={"store": "memory"}))
     assert (unmeasured.empty, unmeasured.connection) == (20e6, 1e5)
+
+
+def test_the_first_connections_of_a_measured_node_take_what_they_took():
+    profile = memory_profile(few=[7e4])
+    found = node_memory(profile, small())
+    assert found.resident(40) - found.resident(0) == pytest.approx(40 * 7e4)
+    assert found.resident(FEW) == pytest.approx(20e6 + FEW * 1e5)
+    assert found.resident(1000) == pytest.approx(20e6 + 1000 * 1e5)
 
 
 def test_repeats_spread_as_those_of_other_figures():

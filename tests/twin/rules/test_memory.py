@@ -2,13 +2,19 @@
 
 import pytest
 
-from twin.rules.memory import MemoryUse, data_limit, newest
+from twin.rules.memory import FEW, MemoryUse, data_limit, newest
 
 
 def test_a_node_takes_its_own_memory_that_of_its_connections_and_what_waits():
     memory = MemoryUse(1000.0, 10.0, 2.0, True)
     assert memory.resident(0) == 1000.0
     assert memory.resident(7, 33.0) == 1103.0
+
+
+def test_the_first_connections_take_less():
+    memory = MemoryUse(1000.0, 10.0, 2.0, True, 3.0)
+    assert memory.resident(FEW) - memory.resident(0) == 7 * FEW
+    assert memory.resident(FEW + 5) - memory.resident(FEW) == 50.0
 
 
 def test_a_frame_that_waits_for_several_clients_is_kept_once():
