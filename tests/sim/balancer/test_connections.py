@@ -43,6 +43,7 @@ def test_a_connection_that_ends_gives_both_of_its_own_back(profile):
     assert record.select("connected")["client"].nunique() == 36
     up = record.select("connected", "disconnected")["event"].map({"connected": 1, "disconnected": -1}).cumsum()
     assert 29 <= up.max() <= 32
+    assert up.iloc[-1] > 25  # as long as all find room again
 
 
 def test_ports_to_one_node_end_where_their_range_does(profile):

@@ -78,18 +78,19 @@ def test_a_rule_that_hashes_waits_for_its_server_and_moves_when_that_is_down(pro
         clients={"count": 40, "reconnect": WAIT, "arrivals": {"count": 20, "at": 1.0, "rate": 1000.0}},
         balancer={"server_maxconn": 20, "queue_timeout": 5.0, "algorithm": "source", "check": {"fall": 1}},
         nodes={"count": 2},
-        faults=[{"at": 2.0, "kind": "kill", "node": 1}],
     )
     record = simulate(scenario, 0, profile)
-    home = set(record.select("connected").query("t < 0")["node"])
-    assert len(home) == 1  # all have one address
+    (home,) = set(record.select("connected")["node"])  # all have one address, and nobody goes to the other one
+    assert (len(record.select("connected")), waited(record)) == (20, [20])
+    record = simulate(scenario.vary(faults=[{"at": 2.0, "kind": "hang", "node": int(home)}]), 0, profile)
     moved = record.select("connected").query("t > 0")
     down = record.select("marked_down")["t"].iloc[0]
-    if home == {1}:
-        assert (len(moved), set(moved["node"])) == (20, {2})
-        assert moved["t"].min() > down > 2.0 + EXIT_DELAY
-    else:
-        assert (len(moved), waited(record)) == (0, [20])
+    assert (len(moved), set(moved["node"])) == (20, {3 - home})
+    assert 2.0 < down < moved["t"].min() < moved["t"].max() < down + 0.1
+    record = simulate(scenario.vary(faults=[{"at": 2.0, "kind": "kill", "node": int(home)}]), 0, profile)
+    refused = record.select("connect_failed").query("client >= 20")
+    assert set(refused["reason"]) == {"503"}  # the places of a dead node are free, and it is not marked down yet
+    assert refused["t"].between(2.0, 2.0 + EXIT_DELAY + 0.1).sum() == 20
 
 
 @pytest.mark.parametrize(("patience", "event"), [(1.0, "timeout"), (3.0, "503")])
