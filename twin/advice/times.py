@@ -32,6 +32,10 @@ PLAUSIBLE: dict[str, float] = {
     "balancer.check.no_traffic_interval": 300.0,
     "balancer.slowstart": 900.0,
     "balancer.connect_timeout": 300.0,
+    "balancer.queue_timeout": 300.0,
+    "balancer.address_rate.period": 3600.0,
+    "balancer.address_rate.retry_after": 3600.0,
+    "balancer.limit_req.retry_after": 3600.0,
     "balancer.fail_timeout": 900.0,
     "balancer.tunnel_timeout": 7200.0,
     "balancer.server_timeout": 1800.0,
@@ -95,7 +99,7 @@ PLAUSIBLE: dict[str, float] = {
 """For each time of a scenario the longest in seconds that is likely to be meant; whole hours are, however many. A `*`
 stands for a place in a list."""
 
-BOUNDED = ("duration", "faults.*.at", "publisher.start", "publisher.stop")
+BOUNDED = ("duration", "faults.*.at", "clients.arrivals.at", "publisher.start", "publisher.stop")
 """Times that the length of the run bounds, or are it."""
 
 
