@@ -48,7 +48,7 @@ def validate(
     """Judge whether a cluster holds its objectives: pass, fail or unknown, with the reason and what would help.
 
     It simulates until it can tell, which takes 2 runs of what never holds and about 70 of what always does, and starts
-    nothing. A scenario says its objectives in [[objectives]]; without one it is asked whether 99 % of the clients are
+    nothing. A scenario may say its objectives; without one it is asked whether 99 % of the clients are
     back 30 s after the loss of a node. Exit status: 0 pass, 1 fail or unknown, 2 bad input. docs/operators.md has more.
     """
     began = time.monotonic()

@@ -43,7 +43,7 @@ def test_both_worlds_tell_the_same_of_two_faults_on_one_node(
     scenario = small(
         duration=9.0,
         nodes={"count": 4},
-        clients={"heartbeat": {"interval": 0.4, "timeout": 0.3}},
+        clients={"count": 40, "heartbeat": {"interval": 0.4, "timeout": 0.3}},
         balancer={"retries": 3, "redispatch": 1, "connect_timeout": 0.5, "check": {"timeout": 0.4}},
         faults=[
             {"at": at, "node": node} | fault
@@ -54,7 +54,7 @@ def test_both_worlds_tell_the_same_of_two_faults_on_one_node(
     record, model = run(scenario, replication=1), sim.simulate(scenario, 1, small_profile())
     for node in (1, 2):
         assert told(record, node) == told(model, node), names[node - 1]
-    assert connected(record) == list(range(20))
+    assert connected(record) == list(range(40))
     assert not unwitnessed(record)
     assert not audit(record).violations
 

@@ -67,7 +67,7 @@ def test_a_scenario_among_configurations_and_an_unknown_file_are_refused(file, t
         read_cluster([file, FAILOVER], [])
     other = tmp_path / "x.txt"
     other.write_text("hello\n")
-    with pytest.raises(ScenarioError, match="is no configuration of haproxy or nginx"):
+    with pytest.raises(ScenarioError, match="is no configuration of haproxy, nginx, envoy or istio"):
         read_cluster([str(other)], [])
     with pytest.raises(ScenarioError, match="there is no such"):
         read_cluster([str(tmp_path / "none")], [])

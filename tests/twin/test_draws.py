@@ -117,4 +117,6 @@ def test_the_purposes_keep_their_numbers():
         "POOL_SERVICE": 81,
         "POOL_LEAK": 82,
         "POOL_CONNECTION": 83,
+        "RAFT_LEADER": 90,
+        "ELECTION": 91,
     }

@@ -34,7 +34,7 @@ def test_the_cpu_time_of_a_part_grows_with_its_work_only(stage: Stage) -> None:
 
 
 def test_the_cpu_time_of_a_thread_that_has_ended_is_not_forgotten(stage: Stage) -> None:
-    work = "one = threading.Thread(target=lambda: sum(range(10_000_000))); one.start(); one.join()"
+    work = "one = threading.Thread(target=lambda: sum(range(30_000_000))); one.start(); one.join()"
     code = f"import sys, threading\n{work}\nprint(flush=True); sys.stdin.read()"
     part = stage.start("worker", [sys.executable, "-c", code])
     part.read_line(60)

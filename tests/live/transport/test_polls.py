@@ -76,7 +76,9 @@ def test_who_polls_rides_over_the_end_of_a_node(kind: str, polling: Callable[...
     record = polling(kind, [{"at": 0.65, "kind": "kill", "node": 1}])
     assert measure_record(record)["lost_share"] == 0.0
     assert set(record.select("polled").query("t > 1")["node"]) == {2}
-    assert not reasons(record)
+    # one that its node has from the kernel and not read yet is answered with 502 when the node dies
+    assert set(reasons(record)) <= {"502"}
+    assert reasons(record)["502"] <= 2
 
 
 def test_a_request_to_a_node_that_hangs_is_given_up_and_made_anew(polling: Callable[..., Record]) -> None:

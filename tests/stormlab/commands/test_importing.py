@@ -65,5 +65,5 @@ def test_its_json_has_scenario_and_report(lab, file):
 def test_what_is_no_configuration_is_bad_input(lab, tmp_path):
     path = tmp_path / "x.toml"
     path.write_text('name = "x"\n')
-    assert lab("import", path) == (2, "", [f"{path}: is no configuration of haproxy or nginx."])
+    assert lab("import", path) == (2, "", [f"{path}: is no configuration of haproxy, nginx, envoy or istio."])
     assert lab("import", tmp_path / "none")[2] == [f"{tmp_path / 'none'}: there is no such configuration."]
