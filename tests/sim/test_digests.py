@@ -5,7 +5,7 @@ from tests.sim import digests
 from tests.strategies import small, small_profile
 from twin.record.record import Record
 
-MOST_EVENTS = 20_000
+MOST_EVENTS = 12_000
 """Events of a run that is repeated in every test run by the SimPy model; `python -m tests.sim.digests` repeats all."""
 
 RUNS = [

@@ -115,6 +115,7 @@ def test_a_measurement_warns_of_a_timeout_that_ends_after_the_run(small: Callabl
         measure(scenario, 1)
 
 
+@pytest.mark.patient
 def test_a_comparison_gives_each_warning_once(small: Callable[..., Scenario], tmp_path: Path) -> None:
     path = tmp_path / "quiet.toml"
     quiet = {"count": 3, "heartbeat": {"interval": 0.0}}
@@ -185,6 +186,7 @@ def test_a_node_closes_the_connection_of_a_client_that_does_not_read(small: Call
     assert lost["t"].iloc[0] >= 4.5
 
 
+@pytest.mark.patient
 def test_a_client_that_adapts_finds_an_interval_that_the_balancer_lets_live(small: Callable[..., Scenario]) -> None:
     """The search goes 1.2, 2.2 (cut), 1.7 s and ends there: 0.3 s below the timeout, which a loaded machine keeps."""
     scenario = small(

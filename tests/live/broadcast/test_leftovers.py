@@ -26,8 +26,14 @@ from twin.scenario.scenario import Scenario
 pytestmark = [pytest.mark.live, pytest.mark.patient]
 
 FOREIGN = ["mine", "stormlab:mine", "stormlab:12345:x"]
-BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 20.0}}
-SHARED = {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 1.0, "heartbeat": 0.2}}
+SLOWLY = {"clients": {"connect_rate": 20.0}}
+"""What runs behind others is in no hurry."""
+BROADCAST = SLOWLY | {"bus": {"kind": "stream"}, "publisher": {"rate": 20.0}}
+SHARED = SLOWLY | {
+    "bus": {"kind": "valkey"},
+    "sessions": {"store": "redis"},
+    "registry": {"ttl": 1.0, "heartbeat": 0.2},
+}
 LAB = "import sys; from live.runs import run; from twin.scenario.scenario import Scenario\n"
 LAB += "run(Scenario.load(sys.argv[1]), redis_url=sys.argv[2], progress=lambda t, what: print(t, flush=True))"
 

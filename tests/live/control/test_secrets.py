@@ -25,7 +25,9 @@ pytestmark = [
 ]
 
 PASSWORD = "a-Password-that-is-long"
-BROADCAST = {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
+SLOWLY = {"clients": {"connect_rate": 20.0}}
+"""What runs behind others is in no hurry."""
+BROADCAST = SLOWLY | {"bus": {"kind": "stream"}, "publisher": {"rate": 5.0}}
 
 
 @pytest.fixture
@@ -87,7 +89,7 @@ def test_no_part_shows_a_secret_of_sessions_or_the_password_of_the_users_server(
 @pytest.mark.parametrize(
     "settings",
     [
-        {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 3.0}},
+        SLOWLY | {"bus": {"kind": "valkey"}, "sessions": {"store": "redis"}, "registry": {"ttl": 3.0}},
         {**BROADCAST, "faults": [{"kind": "delay", "node": 1, "at": 1.0, "delay": 0.1}]},
     ],
     ids=["sessions", "broadcast"],

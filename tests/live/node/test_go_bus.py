@@ -71,6 +71,7 @@ def answer_in(client: ClientConnection) -> RecoveryAnswer:
 
 
 @pytest.mark.live
+@pytest.mark.patient
 @pytest.mark.parametrize("kind", ["pubsub", "stream"])
 def test_it_hands_on_what_the_bus_has_acknowledges_and_answers(go: None, stage: Stage, kind: str) -> None:
     bench = Bench(stage, kind, "node")

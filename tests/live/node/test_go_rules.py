@@ -47,6 +47,7 @@ def outlets(draw: random.Random) -> list[dict[str, Any]]:
 
 
 @pytest.mark.live
+@pytest.mark.patient
 def test_its_rules_are_those_of_the_lab(go: None, tmp_path: Path) -> None:
     draw = random.Random(1)
     path = tmp_path / "cases.json"
@@ -59,6 +60,7 @@ def test_its_rules_are_those_of_the_lab(go: None, tmp_path: Path) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.patient
 def test_its_sources_are_as_gofmt_and_vet_want_them(go: None) -> None:
     gofmt = Path(os.path.realpath(toolchain())).with_name("gofmt")
     for command in ([str(gofmt), "-l", "."], [toolchain(), "vet", *FLAGS, "./..."]):

@@ -183,7 +183,7 @@ RIGHT = {
     lease_asked: [(0.95, 0.315), ("0.95", "0.315")],
     lifetime_asked: [(12.0, 0.5), ("12", "0.5")],
     drain_asked: [(2.0, 10.0), ("2", "10")],
-    logins_asked: [(20.0, 50_000), ("20", "50000")],
+    logins_asked: [("20", 50_000)],
 }
 """Answers at the edge of what is allowed, which texts may spell."""
 
