@@ -51,16 +51,16 @@ def need(extra: str, why: str) -> None:
     Raises:
         HostError: it is not there and cannot be installed; the text says how to.
     """
-    with alone():
+    with alone("extras"):
         if lacks(extra):
             _install(extra, why)
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Keep other processes of this environment out: a package whose files are still being written looks installed."""
+def alone(what: str) -> Iterator[None]:
+    """Keep other processes out that make the same: a package whose files are still being written looks installed."""
     cache().mkdir(parents=True, exist_ok=True)
-    with open(cache() / "extras.lock", "ab") as lock:
+    with open(cache() / f"{what}.lock", "ab") as lock:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -93,7 +93,7 @@ def built(package: str) -> Path:
     path = cache() / "go" / f"{name}-{digest()}"
     if not path.is_file():
         go = toolchain()
-        with extras.alone():
+        with extras.alone("go"):
             if not path.is_file():  # somebody else has built it meanwhile
                 _build(go, package, name, path)
     return path

@@ -71,7 +71,7 @@ def test_one_that_another_process_is_installing_is_waited_for(
     monkeypatch.setattr(extras, "cache", lambda: tmp_path)
     monkeypatch.setitem(extras.MODULES, "postgresql", ("json",))
     came = threading.Thread(target=extras.need, args=("postgresql", WHY), daemon=True)
-    with extras.alone():
+    with extras.alone("extras"):
         came.start()
         came.join(0.2)
         assert came.is_alive()

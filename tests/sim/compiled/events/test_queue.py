@@ -124,7 +124,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(steps=st.lists(STEPS, max_size=200), longest=st.sampled_from([0.1, 1.0, 30.0, 3600.0]))
 def test_events_come_in_order_of_time_urgency_and_number(steps, longest):
     assert taken(steps, longest) == expected(steps)

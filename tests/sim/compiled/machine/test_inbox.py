@@ -59,7 +59,7 @@ BURSTS = st.tuples(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(bursts=st.lists(BURSTS, max_size=30))
 def test_items_come_as_from_a_deque_and_blocks_are_given_back(bursts):
     whats = [what for what, times in bursts for _ in range(1 if what == EMPTY else times)]
