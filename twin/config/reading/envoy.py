@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from twin.config.reading.choosing import chosen
 from twin.config.reading.durations import MOST, go_time
 from twin.config.reading.envoy_tables import (
     BLOCKS,
@@ -102,15 +103,12 @@ class EnvoyReading:
 
     def _chosen(self, name: str) -> str:
         routed = [one.text_at("route", "cluster") for manager in self.managers for one in routes(manager)]
-        targets = list(dict.fromkeys(target for target in routed if target))
-        names = ", ".join(targets)
-        if not targets:
-            raise ScenarioError("there is no route of an HTTP connection manager to a cluster.")
-        if not name and len(targets) > 1:
-            raise ScenarioError(f"requests are routed to several clusters: {names}; say which with --backend.")
-        if name and name not in targets:
-            raise ScenarioError(f"--backend is '{name}'; allowed is {names}.")
-        return name or targets[0]
+        return chosen(
+            filter(None, routed),
+            name,
+            "there is no route of an HTTP connection manager to a cluster.",
+            "requests are routed to several clusters",
+        )
 
     def _around(self, root: YamlNode) -> None:
         """Say what became of what stands beside listeners and clusters."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from twin.config.reading.choosing import chosen
 from twin.config.reading.durations import MOST, haproxy_time
 from twin.config.reading.haproxy_sections import PROXIES, Directive, Section, sections
 from twin.config.reading.haproxy_servers import ServerOptions, servers_of
@@ -40,15 +41,9 @@ def read(files: Sequence[SourceFile], backend: str = "") -> Imported:
 def _chosen(found: Sequence[Section], name: str) -> Section:
     """Return the backend that the scenario is about."""
     there = [one for one in found if one.kind in ("backend", "listen") and any(_is_server(d) for d in one.directives)]
-    if not there:
-        raise ScenarioError("there is no backend with a server in it.")
-    names = ", ".join(one.name for one in there)
-    if not name and len(there) > 1:
-        raise ScenarioError(f"there are several backends with servers: {names}; say which with --backend.")
-    for one in there:
-        if not name or one.name == name:
-            return one
-    raise ScenarioError(f"--backend is '{name}'; allowed is {names}.")
+    names = [one.name for one in there]
+    nothing, several = "there is no backend with a server in it.", "there are several backends with servers"
+    return there[names.index(chosen(names, name, nothing, several))]
 
 
 def _is_server(directive: Directive) -> bool:

@@ -7,6 +7,7 @@ What they leave out is Istio's own default: least_request, two retries with anot
 from collections.abc import Sequence
 from typing import Any
 
+from twin.config.reading.choosing import chosen
 from twin.config.reading.durations import MOST, go_time
 from twin.config.reading.istio_retries import retries
 from twin.config.reading.istio_tables import (
@@ -25,7 +26,6 @@ from twin.config.reading.istio_tables import (
 from twin.config.reading.report import NOWHERE, Imported, SourceFile
 from twin.config.reading.yaml_fields import nested, walk
 from twin.config.reading.yaml_nodes import YamlNode, documents
-from twin.errors import ScenarioError
 
 COMPONENTS = ("connectionPool", "loadBalancer", "outlierDetection")
 """Of a traffic policy; a subset's own one stands for the whole one of the rule."""
@@ -86,15 +86,12 @@ class IstioReading:
         found = [one.text_at("spec", "host") for one in self.rules] + [
             host for one in self.routes for host in _hosts(one)
         ]
-        hosts = list(dict.fromkeys(host for host in found if host))
-        names = ", ".join(hosts)
-        if not hosts:
-            raise ScenarioError("there is no DestinationRule with a host, and no VirtualService with a route to one.")
-        if not name and len(hosts) > 1:
-            raise ScenarioError(f"requests are sent to several hosts: {names}; say which with --backend.")
-        if name and name not in hosts:
-            raise ScenarioError(f"--backend is '{name}'; allowed is {names}.")
-        return name or hosts[0]
+        return chosen(
+            filter(None, found),
+            name,
+            "there is no DestinationRule with a host, and no VirtualService with a route to one.",
+            "requests are sent to several hosts",
+        )
 
     def _resource(self, root: YamlNode, mine: bool) -> None:
         """Say what became of a resource, and of what of its `spec` is the same for all its hosts and routes."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from twin.config.reading.choosing import chosen
 from twin.config.reading.durations import nginx_time
 from twin.config.reading.nginx_blocks import NginxBlock, blocks
 from twin.config.reading.nginx_tables import NO_EFFECT, NOT_MODELLED, TLS
@@ -71,15 +72,10 @@ class NginxReading:
         return found[1] if found is not None else ""
 
     def _chosen(self, name: str) -> str:
-        targets = list(dict.fromkeys(target for target in map(self._target, self.passes) if target))
-        if not targets:
-            raise ScenarioError("there is no proxy_pass to an upstream or a host.")
-        names = ", ".join(targets)
-        if not name and len(targets) > 1:
-            raise ScenarioError(f"requests are passed to several: {names}; say which with --backend.")
-        if name and name not in targets:
-            raise ScenarioError(f"--backend is '{name}'; allowed is {names}.")
-        return name or targets[0]
+        targets = filter(None, map(self._target, self.passes))
+        return chosen(
+            targets, name, "there is no proxy_pass to an upstream or a host.", "requests are passed to several"
+        )
 
     def _peers(self) -> None:
         """Read the upstream: its choice rule and its servers."""
